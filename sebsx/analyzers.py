@@ -1,0 +1,104 @@
+"""The contract of an analyzer: what stored runs say, as data that tables, pages and gates render."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from sebsx.platforms import NoSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sebsx.store.reader import RunView
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its key in each row, heading, unit and meaning.
+
+    `unit` is `s`, `bytes`, `USD`, `1` (a share), `count`, or empty for words; renderers scale by it.
+    """
+
+    key: str
+    title: str
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its interval. `note` stands instead of what cannot be said (`n too small`)."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    n: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns; a cell is a number in the column's unit, a word, an `Estimate` or None."""
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as data: renderers draw it. `kind` is `ecdf`, `scatter`, `line`, `bar`."""
+
+    name: str
+    kind: str
+    title: str
+    x: Column
+    y: Column
+    series: Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence that the data supports, with its numbers; `warning` marks doubts about the data."""
+
+    text: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an analyzer says."""
+
+    title: str
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    findings: Sequence[Finding] = ()
+
+
+class Analyzer(ABC, Generic[S]):
+    """Turns stored runs into a report. Pure: reads the runs it is given; no network, no clock, no writes.
+
+    Class attributes:
+        name: What a user types.
+        summary: One line.
+        Settings: Frozen dataclass.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Settings: ClassVar[type[Any]] = NoSettings
+
+    @abstractmethod
+    def analyze(self, runs: Sequence[RunView], settings: S) -> Report:
+        """Return the report. A run with nothing in it gives a report that says so, never an exception.
+
+        Raises:
+            UserError: If the runs are of an experiment this analyzer cannot read.
+        """

@@ -1,0 +1,111 @@
+"""The exception tree of sebsx, and the exit code that each branch stands for.
+
+    SebsxError                  anything sebsx raises on purpose
+    ├── UserError               exit 2: wrong name, setting, option or file
+    │   └── UnknownNameError    a name nobody registered; carries the nearest ones
+    ├── PluginError             exit 3: a plugin is broken or missing
+    │   └── MissingDependencyError   an optional package is not installed
+    ├── PlatformError           exit 4: the platform failed
+    │   ├── CredentialsError    no, wrong or expired credentials
+    │   ├── DeployError         a deployment could not be made
+    │   ├── QuotaError          a limit of the platform or the account is reached
+    │   └── UnsupportedError    the platform cannot do what was asked; a result, where a design asks for it
+    ├── PackagingError          exit 2: function code or requirements cannot be packaged
+    ├── StoreError              exit 5: results cannot be read or written
+    └── ThresholdError          exit 1: the run ended, but a threshold the user set was crossed
+
+A message says what failed, on what, and what to do: lower case, no full stop, values with `!r`.
+A failed *invocation* is a result with a status, never one of these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXIT_OK = 0
+EXIT_THRESHOLD = 1
+EXIT_USAGE = 2
+EXIT_PLUGIN = 3
+EXIT_PLATFORM = 4
+EXIT_STORE = 5
+EXIT_INTERRUPTED = 130
+
+
+class SebsxError(Exception):
+    """Anything sebsx raises on purpose; the CLI prints its message in one line."""
+
+    exit_code = EXIT_USAGE
+
+
+class UserError(SebsxError):
+    """What the user gave cannot be used: a name, a setting, an option, a file."""
+
+
+class UnknownNameError(UserError):
+    """A name that nobody registered; the message suggests the nearest."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.name = name
+        self.nearest = nearest(name, known)
+        advice = f"did you mean {self.nearest!r}?" if self.nearest else ""
+        hint = f"({hint})" if hint else ""
+        tail = " ".join(part for part in (advice, hint) if part)
+        super().__init__(f"{kind} {name!r} is not known" + (f"; {tail}" if tail else ""))
+
+
+class PackagingError(UserError):
+    """Function code or its requirements cannot be made into a package."""
+
+
+class PluginError(SebsxError):
+    """A plugin is broken, missing or breaks its contract."""
+
+    exit_code = EXIT_PLUGIN
+
+
+class MissingDependencyError(PluginError):
+    """An optional package is needed and not installed; the message names the extra."""
+
+
+class PlatformError(SebsxError):
+    """The platform failed in a way that ends the run."""
+
+    exit_code = EXIT_PLATFORM
+
+
+class CredentialsError(PlatformError):
+    """Credentials are missing, wrong or expired."""
+
+
+class DeployError(PlatformError):
+    """A deployment could not be created or changed."""
+
+
+class QuotaError(PlatformError):
+    """A limit of the platform or of the account is reached."""
+
+
+class UnsupportedError(PlatformError):
+    """The platform cannot do what was asked."""
+
+
+class StoreError(SebsxError):
+    """Results cannot be read or written."""
+
+    exit_code = EXIT_STORE
+
+
+class ThresholdError(SebsxError):
+    """The work was done, and a threshold that the user set was crossed."""
+
+    exit_code = EXIT_THRESHOLD
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name closest to `name`, or None if nothing is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return matches[0] if matches else None

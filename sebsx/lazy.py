@@ -1,0 +1,31 @@
+"""Import an optional SDK where it is used, or say how to install it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from sebsx.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def require(module: str, *, extra: str) -> ModuleType:
+    """Return `module`, imported now.
+
+    Args:
+        module: Dotted name, as in an import statement.
+        extra: The extra of the distribution that brings it: `pip install 'sebsx[EXTRA]'`.
+
+    Raises:
+        MissingDependencyError: If it is not installed; the message names the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as exc:
+        if exc.name is None or module.split(".")[0] != exc.name.split(".")[0]:
+            raise  # the module is there and fails on an import of its own: not ours to explain
+        raise MissingDependencyError(
+            f"{module!r} is needed and not installed; run: pip install 'sebsx[{extra}]'"
+        ) from exc

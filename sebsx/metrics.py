@@ -1,0 +1,60 @@
+"""Metrics: what a number is called, its unit, which direction is better, and who measured it.
+
+A metric is registered before it is used, by core here or by a plugin through `sebsx_register_metrics`;
+a sample under an unregistered name is refused when the run is stored. Names read
+`<who measured>.<what>_<unit>`, for example `client.latency_s`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Better(StrEnum):
+    """Which direction of a metric a user wants."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measured quantity.
+
+    Args:
+        name: `<source>.<what>_<unit>`; a trailing `*` in the last part registers a family (`phase.*_s`).
+        unit: SI unit: `s`, `bytes`, `count`, `USD`, `1` for a share.
+        better: Direction that a user wants.
+        meaning: One line for tables and docs.
+    """
+
+    name: str
+    unit: str
+    better: Better = Better.LOWER
+    meaning: str = ""
+
+    @property
+    def source(self) -> str:
+        """Who measured it: `client`, `function`, `provider`, a collector's name, ..."""
+        return self.name.partition(".")[0]
+
+
+CORE_METRICS = (
+    Metric("client.latency_s", "s", meaning="from the request sent to the last byte of the answer"),
+    Metric("client.response_s", "s", meaning="from the intended time to the last byte of the answer"),
+    Metric("client.connect_s", "s", meaning="name look-up, TCP and TLS; 0 on a connection used before"),
+    Metric("client.first_byte_s", "s", meaning="from the request sent to the first byte of the answer"),
+    Metric("function.duration_s", "s", meaning="the handler alone, by the function's monotonic clock"),
+    Metric("function.boot_s", "s", meaning="process start to the runtime shim; first call of a sandbox"),
+    Metric("function.import_s", "s", meaning="import of the function's module; first call of a sandbox"),
+    Metric("provider.duration_s", "s", meaning="duration as the provider reports it"),
+    Metric("provider.init_s", "s", meaning="initialisation as the provider reports it; cold starts only"),
+    Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
+    Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
+    Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
+    Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
+    Metric("function.bytes_downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
+    Metric("function.bytes_uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),
+)

@@ -1,0 +1,226 @@
+"""Finds plugins by entry points, isolates the broken ones, and looks things up by name.
+
+One broken plugin never stops the tool: it is kept with its distribution and error, and everything else
+works. Names are unique per kind; of two plugins that claim one, the first by distribution name keeps it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from sebsx import benchmarks, hookspecs
+from sebsx.errors import PluginError, UnknownNameError
+from sebsx.metrics import CORE_METRICS, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
+    from sebsx.analyzers import Analyzer
+    from sebsx.benchmarks import Benchmark
+    from sebsx.collectors import Collector
+    from sebsx.experiments import Experiment
+    from sebsx.exporters import Exporter
+    from sebsx.languages import Language
+    from sebsx.platforms import Platform
+
+logger = logging.getLogger(__name__)
+
+GROUP = "sebsx"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """A plugin that was found: its entry point, distribution, and error if it is broken."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    error: str | None = None
+
+
+@dataclass
+class Registry:
+    """Everything plugins registered, by kind and name, filled when first asked for.
+
+    Args:
+        manager: Holds the plugins that loaded.
+        plugins: All that were found, broken ones too.
+    """
+
+    manager: pluggy.PluginManager
+    plugins: list[LoadedPlugin]
+    _cache: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def platforms(self) -> Mapping[str, type[Platform[Any]]]:
+        """Platform classes by name."""
+        return self._classes("platforms")
+
+    @property
+    def experiments(self) -> Mapping[str, type[Experiment[Any]]]:
+        """Experiment classes by name."""
+        return self._classes("experiments")
+
+    @property
+    def analyzers(self) -> Mapping[str, type[Analyzer[Any]]]:
+        """Analyzer classes by name."""
+        return self._classes("analyzers")
+
+    @property
+    def exporters(self) -> Mapping[str, type[Exporter]]:
+        """Exporter classes by name."""
+        return self._classes("exporters")
+
+    @property
+    def collectors(self) -> Mapping[str, type[Collector]]:
+        """Collector classes by name."""
+        return self._classes("collectors")
+
+    @property
+    def languages(self) -> Mapping[str, type[Language]]:
+        """Language classes by name."""
+        return self._classes("languages")
+
+    @property
+    def benchmarks(self) -> Mapping[str, Benchmark]:
+        """Benchmarks by name; a folder whose manifest is wrong marks its plugin as broken."""
+        if "benchmarks" not in self._cache:
+            self._cache["benchmarks"] = self._gather("benchmarks", _load_benchmarks)
+        return self._cache["benchmarks"]
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Metrics of core, collectors and plugins by name."""
+        if "metrics" not in self._cache:
+            metrics = {metric.name: metric for metric in CORE_METRICS}
+            for collector in self.collectors.values():
+                metrics.update({metric.name: metric for metric in collector.metrics})
+            metrics.update(self._gather("metrics", lambda items: [(metric.name, metric) for metric in items]))
+            self._cache["metrics"] = metrics
+        return self._cache["metrics"]
+
+    def get(self, kind: str, name: str) -> Any:
+        """Return what is registered as `kind` (`platforms`, `benchmarks`, ...) under `name`.
+
+        Raises:
+            PluginError: If the plugin that would have brought it is broken.
+            UnknownNameError: If nobody registered it; it suggests the nearest.
+        """
+        known = getattr(self, kind)
+        if name in known:
+            return known[name]
+        for plugin in self.plugins:
+            if plugin.error and plugin.name == name:
+                raise PluginError(f"plugin {name!r} of {plugin.distribution} is broken: {plugin.error} (sebsx plugins)")
+        raise UnknownNameError(kind.removesuffix("s"), name, known, f"sebsx list {kind}")
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Tell every plugin; one that fails is logged with its traceback and the others still hear."""
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            accepted = {name: arguments[name] for name in implementation.argnames}
+            try:
+                implementation.function(**accepted)
+            except Exception:
+                logger.exception("plugin %r failed in %s", implementation.plugin_name, hook)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what plugins say of the client machine, by plugin."""
+        return self._gather("facts", lambda facts: facts.items(), hook="sebsx_environment_facts")
+
+    def _classes(self, kind: str) -> dict[str, Any]:
+        if kind not in self._cache:
+            self._cache[kind] = self._gather(kind, lambda classes: [(cls.name, cls) for cls in classes])
+        return self._cache[kind]
+
+    def _gather(
+        self, kind: str, pairs: Callable[[Any], Iterable[tuple[str, Any]]], hook: str | None = None
+    ) -> dict[str, Any]:
+        """Call a registering hook plugin by plugin, so that one that fails spoils only itself."""
+        found: dict[str, Any] = {}
+        owners: dict[str, str] = {}
+        for implementation in reversed(getattr(self.manager.hook, hook or f"sebsx_register_{kind}").get_hookimpls()):
+            owner = implementation.plugin_name
+            try:
+                for name, item in pairs(implementation.function() or ()):
+                    if name in found:
+                        raise PluginError(
+                            f"{kind.removesuffix('s')} {name!r} is registered by {owners[name]!r} already"
+                        )
+                    found[name], owners[name] = item, owner
+            except Exception as exc:  # a plugin may fail in any way; it is listed as broken
+                logger.debug("plugin %r failed to register %s", owner, kind, exc_info=True)
+                self._mark_broken(owner, f"{kind}: {_describe(exc)}")
+        return found
+
+    def _mark_broken(self, name: str, error: str) -> None:
+        for index, plugin in enumerate(self.plugins):
+            if plugin.name == name and not plugin.error:
+                self.plugins[index] = LoadedPlugin(
+                    plugin.name, plugin.module, plugin.distribution, plugin.version, error
+                )
+                logger.warning("plugin %r of %s is broken: %s", name, plugin.distribution, error)
+
+
+def load(only: Iterable[str] | None = None) -> Registry:
+    """Find and load plugins.
+
+    Args:
+        only: Names of entry points to load; None for all.
+
+    Raises:
+        UnknownNameError: If `only` names a plugin that is not installed.
+    """
+    points = _entry_points()
+    wanted = None if only is None else list(only)
+    for name in wanted or ():
+        if name not in {point.name for point in points}:
+            raise UnknownNameError("plugin", name, {point.name for point in points}, "sebsx plugins")
+    manager = pluggy.PluginManager(hookspecs.NAMESPACE)
+    manager.add_hookspecs(hookspecs)
+    loaded = [_load_one(manager, point) for point in points if wanted is None or point.name in wanted]
+    return Registry(manager, loaded)
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Return the entry points of our group, each once, sorted by distribution (ours first) and name."""
+    points = {(point.name, point.value): point for point in entry_points(group=GROUP)}
+    return sorted(
+        points.values(), key=lambda point: (_distribution(point)[0] != "sebsx", _distribution(point), point.name)
+    )
+
+
+def _load_one(manager: pluggy.PluginManager, point: EntryPoint) -> LoadedPlugin:
+    distribution, version = _distribution(point)
+    error = None
+    try:
+        module = point.load()
+        manager.register(module, name=point.name)
+        manager.check_pending()
+    except Exception as exc:  # loading a plugin may fail in any way; it is listed as broken
+        error = _describe(exc)
+        if manager.has_plugin(point.name):
+            manager.unregister(name=point.name)
+        logger.debug("plugin %r failed to load", point.name, exc_info=True)
+        logger.warning("plugin %r of %s is broken: %s", point.name, distribution, error)
+    return LoadedPlugin(point.name, point.value, distribution, version, error)
+
+
+def _load_benchmarks(roots: Iterable[Path]) -> list[tuple[str, Benchmark]]:
+    found = [benchmarks.load(folder) for root in roots for folder in benchmarks.discover(root)]
+    return [(benchmark.name, benchmark) for benchmark in found]
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
+
+
+def _describe(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}".splitlines()[0]

@@ -1,0 +1,351 @@
+"""Settings: one frozen dataclass per plugin, filled from defaults < sebsx.toml < environment < --set.
+
+    @dataclass(frozen=True)
+    class Settings:
+        keep_alive_s: float = setting(600.0, help="how long an idle sandbox lives", minimum=0)
+
+Every field has a type, a default and a help text; command line, TOML, environment and docs are derived
+from them. A setting is addressed by section and field: `platform.local.keep_alive_s`, in TOML under
+`[platform.local]`, in the environment as `SEBSX_PLATFORM__LOCAL__KEEP_ALIVE_S`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import types
+import typing
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sebsx.errors import UnknownNameError, UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+S = TypeVar("S")
+
+ENVIRONMENT_PREFIX = "SEBSX_"
+FILE_NAME = "sebsx.toml"
+DEFAULT_ORIGIN = "default"
+
+
+def setting(
+    default: Any,
+    *,
+    help: str,  # noqa: A002  # the word users know from every command line
+    secret: bool = False,
+    minimum: float | None = None,
+    choices: Sequence[str] = (),
+    option: str | None = None,
+) -> Any:
+    """Return a dataclass field that carries what command line and docs need.
+
+    Args:
+        default: A constant; never ask the machine or the network for one.
+        help: One line, lower case, with the unit.
+        secret: Never stored, never shown.
+        minimum: Smallest number allowed.
+        choices: The words allowed, for a `str` or each item of a `tuple[str, ...]`.
+        option: Name of the command-line option if it is not the field's (`--memory` for `memory_mib`).
+    """
+    metadata = {"help": help, "secret": secret, "minimum": minimum, "choices": tuple(choices), "option": option}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source of settings: where it came from, and `section.field` -> value (text or TOML value)."""
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved(Generic[S]):
+    """A filled settings object and, for each field, where its value came from."""
+
+    value: S
+    origins: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A named settings class, e.g. `platform.local` and its dataclass."""
+
+    name: str
+    cls: type[Any]
+
+    @property
+    def fields(self) -> dict[str, dataclasses.Field[Any]]:
+        """The fields by name, in order of definition."""
+        return {field.name: field for field in dataclasses.fields(self.cls)}
+
+
+class SettingsReader:
+    """Fills settings classes from layers and says where each value came from.
+
+    Args:
+        layers: Weakest first; defaults are implied below them.
+        sections: Every section known, for checking names.
+    """
+
+    def __init__(self, layers: Iterable[Layer], sections: Iterable[Section]) -> None:
+        self._layers = tuple(layers)
+        self._sections = {section.name: section for section in sections}
+
+    def read(self, name: str) -> Resolved[Any]:
+        """Return the settings of one section.
+
+        Raises:
+            UserError: If a value has the wrong type or is out of range; the message names key and origin.
+        """
+        section = self._sections[name]
+        hints = typing.get_type_hints(section.cls)
+        values: dict[str, Any] = {}
+        origins = dict.fromkeys(section.fields, DEFAULT_ORIGIN)
+        for layer in self._layers:
+            for key, field in section.fields.items():
+                full = f"{name}.{key}"
+                if full in layer.values:
+                    values[key] = _checked(layer.values[full], hints[key], field, full, layer.origin)
+                    origins[key] = layer.origin
+        return Resolved(_build(section, values), origins)
+
+    def unknown(self) -> list[tuple[str, str, str]]:
+        """Return (key, origin, advice) of every value that no section takes."""
+        found = []
+        for layer in self._layers:
+            for key in layer.values:
+                section, _, field = key.rpartition(".")
+                if section not in self._sections:
+                    advice = nearest(section, self._sections)
+                elif field not in self._sections[section].fields:
+                    advice = nearest(field, self._sections[section].fields)
+                    advice = f"{section}.{advice}" if advice else None
+                else:
+                    continue
+                found.append((key, layer.origin, f"did you mean {advice!r}?" if advice else ""))
+        return found
+
+
+def from_file(path: Path) -> Layer:
+    """Read a TOML file: `[platform.local]` tables become `platform.local.<field>` keys.
+
+    Raises:
+        UserError: If it cannot be read or is not TOML.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise UserError(f"settings file {str(path)!r} cannot be read: {exc}") from exc
+    return Layer(str(path), dict(_flatten(tables)))
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Layer:
+    """Read `SEBSX_STORE` (core) and `SEBSX_<SECTION>__<NAME>__<FIELD>` variables.
+
+    Hyphens in a name are underscores there; names are matched to sections by `SettingsReader` after
+    `match_environment` has put the hyphens back.
+    """
+    environ = os.environ if environ is None else environ
+    return Layer(
+        "environment",
+        {name: value for name, value in environ.items() if name.startswith(ENVIRONMENT_PREFIX)},
+    )
+
+
+def match_environment(layer: Layer, sections: Iterable[Section]) -> Layer:
+    """Return the environment layer with variable names replaced by `section.field` keys.
+
+    Only variables that name a known section and field are taken: `SEBSX_` is a prefix other programs
+    may use too. Those of a known section with an unknown field are kept, so that the typo is told.
+    """
+    values: dict[str, Any] = {}
+    for section in sections:
+        prefix = environment_prefix(section.name)
+        for name, value in layer.values.items():
+            field = name.removeprefix(prefix).lower()
+            if name.startswith(prefix) and (field in section.fields or section.name != "core"):
+                values[f"{section.name}.{field}"] = value
+    return Layer(layer.origin, values)
+
+
+def environment_prefix(section: str) -> str:
+    """Return the start of the variables of a section: `SEBSX_PLATFORM__LOCAL__`, `SEBSX_` for core."""
+    if section == "core":
+        return ENVIRONMENT_PREFIX
+    return ENVIRONMENT_PREFIX + section.replace(".", "__").replace("-", "_").upper() + "__"
+
+
+def from_assignments(assignments: Iterable[str], origin: str, in_play: Sequence[Section]) -> Layer:
+    """Read `key=value` words; a short key goes to the one section in play that has such a field.
+
+    Raises:
+        UserError: If a word has no `=`, or its key fits no section or several.
+    """
+    values: dict[str, Any] = {}
+    for word in assignments:
+        key, equals, value = word.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UserError(f"{origin} {word!r} is not of the form key=value")
+        values[_full_key(key, origin, in_play)] = value
+    return Layer(origin, values)
+
+
+def describe(field: dataclasses.Field[Any], hint: Any) -> str:
+    """Return the type of a field in a user's words: `number`, `list of integers`, `cold|warm`."""
+    if field.metadata.get("choices"):
+        return "|".join(field.metadata["choices"])
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return f"comma-separated {describe_type(args[0])}s"
+    if origin in (types.UnionType, typing.Union):
+        return describe_type(next(arg for arg in args if arg is not type(None)))
+    return describe_type(hint)
+
+
+def describe_type(hint: Any) -> str:
+    """Return a type in a user's words."""
+    if typing.get_origin(hint) is dict:
+        return "key=value,..."
+    words = {bool: "true|false", int: "integer", float: "number", str: "word", Path: "path"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)).lower())
+
+
+def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is plainer than a table
+    """Return `value` (text from a command line, or a TOML value) as the type `hint`.
+
+    Raises:
+        ValueError: If it does not fit; the message says what is wanted.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None or (isinstance(value, str) and value.lower() in ("", "none")):
+            return None
+        return parse(value, next(arg for arg in args if arg is not type(None)))
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            items = [items]
+        return tuple(parse(item.strip() if isinstance(item, str) else item, args[0]) for item in items)
+    if origin is dict:
+        return _parse_mapping(value)
+    if hint is bool:
+        return _parse_bool(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if hint in (int, float):
+        return _parse_number(value, hint)
+    if hint is Path:
+        return Path(str(value)).expanduser()
+    if hint is str and not isinstance(value, str):
+        raise ValueError("a word is wanted")
+    return value
+
+
+def public(value: Any) -> dict[str, Any]:
+    """Return a settings object as a JSON-able mapping without its secrets, to be stored with a run."""
+    return {
+        field.name: _plain(getattr(value, field.name))
+        for field in dataclasses.fields(value)
+        if not field.metadata.get("secret")
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Yield `section.field` pairs; tables nest to two levels (`platform.local`), deeper ones are values."""
+    for key, value in tables.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict) and name.count(".") < 2:
+            yield from _flatten(value, f"{name}.")
+        else:
+            yield name, value
+
+
+def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, origin: str) -> Any:
+    try:
+        parsed = parse(value, hint)
+        _check_range(parsed, field)
+    except (ValueError, TypeError) as exc:
+        shown = "a secret" if field.metadata.get("secret") else repr(value)
+        raise UserError(f"{full} from {origin} is {shown}: {exc}") from exc
+    return parsed
+
+
+def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
+    items = value if isinstance(value, tuple) else (value,)
+    minimum, choices = field.metadata.get("minimum"), field.metadata.get("choices")
+    for item in items:
+        if minimum is not None and item is not None and item < minimum:
+            raise ValueError(f"must be at least {minimum}")
+        if choices and item not in choices:
+            advice = nearest(str(item), choices)
+            raise ValueError(f"must be one of {', '.join(choices)}" + (f"; did you mean {advice!r}?" if advice else ""))
+
+
+def _build(section: Section, values: dict[str, Any]) -> Any:
+    try:
+        return section.cls(**values)
+    except ValueError as exc:  # several fields together, checked in __post_init__
+        raise UserError(f"settings of {section.name}: {exc}") from exc
+
+
+def _full_key(key: str, origin: str, in_play: Sequence[Section]) -> str:
+    if "." in key:
+        return key
+    takers = [section.name for section in in_play if key in section.fields]
+    if len(takers) == 1:
+        return f"{takers[0]}.{key}"
+    if takers:
+        raise UserError(f"{origin} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
+    raise UnknownNameError("setting", key, [field for section in in_play for field in section.fields], origin)
+
+
+def _parse_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError("true or false is wanted")
+
+
+def _parse_number(value: Any, hint: type[int | float]) -> int | float:
+    wanted = "an integer is wanted" if hint is int else "a number is wanted"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(wanted)
+    try:
+        number = hint(value)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if number != number or number in (float("inf"), float("-inf")) or (hint is int and number != float(value)):
+        raise ValueError(wanted)
+    return number
+
+
+def _parse_mapping(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {str(key): str(item) for key, item in value.items()}
+    if not isinstance(value, str):
+        raise ValueError("key=value pairs are wanted")
+    pairs = [pair.partition("=") for pair in value.split(",") if pair]
+    if any(not equals for _, equals, _ in pairs):
+        raise ValueError("key=value pairs are wanted")
+    return {key.strip(): item for key, _, item in pairs}
