@@ -34,6 +34,10 @@ class Scene(Protocol):
         """
         ...
 
+    def benchmarks(self, group: str) -> list[str]:
+        """Return the names of the benchmarks that carry a group's label, sorted."""
+        ...
+
 
 class Experiment(ABC, Generic[S]):
     """A way to exercise functions. Stateless; `__init__` takes nothing.

@@ -1,0 +1,237 @@
+"""The whole flow of a run on one screen: check, plan, open, measure, tear down, close."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+from ulid import ULID
+
+from sebsx import environment
+from sebsx.errors import PlatformError, SebsxError, UserError
+from sebsx.interrupts import interrupts
+from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
+from sebsx.packaging import Packager, default_cache
+from sebsx.session import RunScene, Session
+from sebsx.settings import public
+from sebsx.store.owner import current_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sebsx.experiments import Experiment
+    from sebsx.model import Plan, Problem
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.session import Observer
+    from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
+
+_SEED_BITS = 48
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Args:
+        experiment: The experiment.
+        settings: Its settings.
+        platforms: Settings of each platform by its name.
+        collectors: Names of the collectors to ship into functions.
+        seed: None draws one.
+        campaign: Free label.
+        resume: Id of an interrupted run to go on with.
+    """
+
+    experiment: Experiment[Any]
+    settings: Any
+    platforms: Mapping[str, Any]
+    collectors: Sequence[str] = ()
+    seed: int | None = None
+    campaign: str = ""
+    resume: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return all that is needed to run it again, without secrets."""
+        return {
+            "experiment": public(self.settings),
+            "platforms": {name: public(settings) for name, settings in self.platforms.items()},
+            "collectors": list(self.collectors),
+        }
+
+
+def plan(request: Request, registry: Registry) -> Plan:
+    """Return what a run would do, without touching anything.
+
+    Raises:
+        UserError: If the settings make no design, or a platform cannot take it.
+    """
+    return _plan(request, registry, _make_platforms(request, registry, workdir("plan")))
+
+
+def run(request: Request, registry: Registry, store: Store, observer: Observer) -> Run:
+    """Do a run from checks to teardown and return it as closed.
+
+    What was measured is in the store whatever happens. Resources are torn down on every way out; what
+    could not be is in the ledger, for `sebsx clean`.
+
+    Raises:
+        SebsxError: If the run cannot begin or a platform ends it; the run is then stored as failed.
+        KeyboardInterrupt: After everything was torn down; the run is stored as interrupted.
+    """
+    run_id = request.resume or str(ULID())
+    platforms = _make_platforms(request, registry, workdir(run_id))
+    design = _plan(request, registry, platforms)
+    observer.planned(design)
+    _check(platforms.values(), observer)
+    current = _begin(request, registry, store, run_id)
+    registry.notify("sebsx_run_started", run=current)
+    status, error = RunStatus.FAILED, None
+    try:
+        with _opened(platforms, current, store, observer):
+            scene = RunScene(registry, platforms)
+            session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer)
+            try:
+                request.experiment.run(session, request.settings)
+            finally:
+                with interrupts.shielded(swallow=True):
+                    session.close()
+        status = RunStatus.FINISHED
+    except KeyboardInterrupt:
+        status, error = RunStatus.INTERRUPTED, "interrupted by the user"
+        raise
+    except BaseException as exc:
+        error = f"{type(exc).__name__}: {exc}"
+        raise
+    finally:
+        with interrupts.shielded(swallow=True):
+            current = store.finish_run(run_id, status, error)
+            registry.notify("sebsx_run_finished", run=current)
+    return current
+
+
+def workdir(run_id: str) -> Path:
+    """Return the private directory of a run, where platforms keep what they need while it lasts."""
+    return work_root() / run_id
+
+
+def work_root() -> Path:
+    """Return the directory that holds the working directories of all runs of this user."""
+    return Path(platformdirs.user_cache_dir("sebsx")) / "work"
+
+
+def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
+    for name, platform in platforms.items():
+        missing = sorted(need.value for need in request.experiment.needs - platform.capabilities)
+        if missing:
+            raise UserError(f"experiment {request.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
+    design = request.experiment.plan(RunScene(registry, platforms), request.settings)
+    if not design.cells:
+        raise UserError(f"experiment {request.experiment.name!r} has nothing to measure with these settings")
+    for cell in design.cells:
+        _check_memory(cell.factors, platforms)
+    return design
+
+
+def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[Any]]) -> None:
+    memory_mib, name = factors.get("memory_mib"), str(factors.get("platform"))
+    if memory_mib is None or name not in platforms:
+        return
+    smallest, largest = platforms[name].memory_mib
+    if not smallest <= memory_mib <= largest:
+        raise UserError(f"memory of {memory_mib} MiB: platform {name!r} offers {smallest} to {largest} MiB")
+
+
+def _make_platforms(request: Request, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
+    return {
+        name: registry.get("platforms", name)(settings, directory / name)
+        for name, settings in request.platforms.items()
+    }
+
+
+def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:
+    for platform in platforms:
+        for problem in platform.check():
+            text = describe_problem(platform.name, problem)
+            if problem.severity is Severity.ERROR:
+                raise PlatformError(text)
+            observer.warned(text)
+
+
+def describe_problem(platform: str, problem: Problem) -> str:
+    """Return a problem of a platform in one line, with what to do."""
+    return f"platform {platform!r}: {problem.message}" + (f"; {problem.advice}" if problem.advice else "")
+
+
+def _begin(request: Request, registry: Registry, store: Store, run_id: str) -> Run:
+    """Write the run to the store, or take an interrupted one over."""
+    owner = current_owner()
+    if request.resume:
+        store.resume_run(run_id, owner)
+        return store.view(run_id).run
+    facts = environment.gather(registry)
+    current = Run(
+        id=run_id,
+        experiment=request.experiment.name,
+        settings=request.described(),
+        seed=secrets.randbits(_SEED_BITS) if request.seed is None else request.seed,
+        status=RunStatus.RUNNING,
+        started_at=datetime.now(UTC),
+        owner=owner,
+        environment=content_hash(facts),
+        campaign=request.campaign,
+    )
+    store.start_run(current, facts, registry.metrics.values())
+    return current
+
+
+@contextmanager
+def _opened(platforms: Mapping[str, Platform[Any]], current: Run, store: Store, observer: Observer) -> Iterator[None]:
+    """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
+    directory = workdir(current.id)
+    try:
+        with ExitStack() as stack:
+            for name, platform in platforms.items():
+                platform.workdir.mkdir(parents=True, exist_ok=True)
+                platform.ledger = store.ledger(current.id, name)
+                observer.step(f"opening {name}")
+                stack.enter_context(_closing_shielded(platform))
+                stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
+            yield
+    finally:
+        with interrupts.shielded(swallow=True):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _closing_shielded(platform: Platform[Any]) -> Iterator[None]:
+    """Enter a platform, and leave it without being interrupted."""
+    platform.__enter__()
+    try:
+        yield
+    finally:
+        with interrupts.shielded(swallow=True):
+            platform.__exit__(None, None, None)
+
+
+def _remove_leftovers(platform: Platform[Any], name: str, run_id: str, store: Store, observer: Observer) -> None:
+    """Remove what an interrupted or failed deployment left in the ledger."""
+    with interrupts.shielded(swallow=True):
+        for resource in store.resources(run_id):
+            if resource.platform != name or resource.id is None:
+                continue
+            try:
+                platform.remove(resource)
+            except SebsxError as exc:
+                observer.warned(f"{resource.kind} {resource.name!r} could not be removed: {exc} (sebsx clean)")
+            else:
+                store.set_resource(resource.id, ResourceState.DELETED)

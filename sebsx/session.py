@@ -1,0 +1,421 @@
+"""What an experiment may do: deploy, invoke, force cold, record, wait. Everything it does is stored at once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ulid import ULID
+
+from sebsx import benchmarks
+from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
+from sebsx.interrupts import interrupts
+from sebsx.invocations import read_reply
+from sebsx.load.client import HttpClient, Request
+from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.benchmarks import Benchmark
+    from sebsx.load.schedule import Schedule
+    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, Reply, Run
+    from sebsx.packaging import Packager
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.storage import Storage
+    from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
+
+# A client waits this much longer than the function's time-out, so that the platform's answer is heard.
+_TIMEOUT_MARGIN_S = 30.0
+
+
+class Observer(Protocol):
+    """Hears what a session is doing, for people who wait."""
+
+    def step(self, text: str) -> None:
+        """Something begins: a build, a deployment, a teardown."""
+        ...
+
+    def planned(self, plan: Plan) -> None:
+        """The design is known."""
+        ...
+
+    def progressed(self, cell: Cell, done: int, failed: int) -> None:
+        """A batch of a cell was stored: valid samples and failures so far."""
+        ...
+
+    def warned(self, text: str) -> None:
+        """Something may make the result wrong."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunScene:
+    """The platforms and benchmarks within reach of a run; fulfils `sebsx.experiments.Scene`."""
+
+    registry: Registry
+    platforms: Mapping[str, Platform[Any]]
+
+    def benchmark(self, name: str) -> Benchmark:
+        """Return a benchmark by registered name or, for a word with a slash or a leading dot, by folder."""
+        if "/" in name or name.startswith("."):
+            return benchmarks.load(Path(name).expanduser().resolve())
+        found: Benchmark = self.registry.get("benchmarks", name)
+        return found
+
+    def benchmarks(self, group: str) -> list[str]:
+        """Return the names of the benchmarks that carry a group's label, sorted."""
+        return sorted(name for name, item in self.registry.benchmarks.items() if group in item.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory."""
+
+    platform: str
+    benchmark: str
+    size: str
+    language: str
+    architecture: str
+    memory_mib: int
+    timeout_s: float
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """One short line for progress."""
+        return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A deployed benchmark with the input it is called with."""
+
+    id: int
+    spec: FunctionSpec
+    platform: Platform[Any]
+    benchmark: Benchmark
+    deployment: Deployment
+    event: Mapping[str, Any]
+    payload: bytes
+    storage: Storage | None
+
+    def check(self, output: Any) -> str | None:
+        """Return None if an output is right for the event, or what is wrong."""
+        return self.benchmark.check(self.event, output, self.storage)
+
+
+@dataclass(slots=True)
+class Trial:
+    """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
+
+    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
+    """
+
+    session: Session
+    cell: Cell
+    cell_id: int
+    function: Function
+    wanted: StartType | None = None
+    good: list[float] = field(default_factory=list)
+    attempts: int = 0
+    failures: int = 0
+    last_error: str = ""
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the cell was begun in this process."""
+        return time.monotonic() - self.started_s
+
+    def force_cold(self) -> None:
+        """Make sure that the next invocation meets no existing sandbox."""
+        self.function.platform.force_cold(self.function.deployment)
+
+    def invoke(self, schedule: Schedule, kind: Kind = Kind.MEASURED) -> list[Invocation]:
+        """Send one batch and commit it; return the invocations as stored."""
+        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id)
+        if kind is Kind.MEASURED:
+            self._count(invocations)
+            self.session.observer.progressed(self.cell, len(self.good), self.failures)
+        return invocations
+
+    def _count(self, invocations: Sequence[Invocation]) -> None:
+        self.attempts += len(invocations)
+        for invocation in invocations:
+            if invocation.status is not Status.OK:
+                self.failures += 1
+                self.last_error = f"{invocation.status}: {(invocation.error or '').splitlines()[0][:200]}"
+            elif self.wanted is None or invocation.start_type is self.wanted:
+                self.good.append(invocation.latency_s)
+
+
+class Session:
+    """The hands of an experiment. Used from one thread; every batch is committed before the next is sent.
+
+    Args:
+        run: The run as stored.
+        store: Where everything goes.
+        scene: The platforms, opened, and the benchmarks.
+        packager: Builds packages.
+        collectors: Names of the collectors to ship.
+        observer: Hears of progress.
+
+    Attributes:
+        rng: The source of every random choice, seeded with the run's seed.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store,
+        scene: RunScene,
+        packager: Packager,
+        collectors: Sequence[str],
+        observer: Observer,
+    ) -> None:
+        self.run = run
+        self.store = store
+        self.scene = scene
+        self.observer = observer
+        self.rng = random.Random(run.seed)  # noqa: S311  # a seeded design, not a secret
+        self._registry = scene.registry
+        self._packager = packager
+        self._collectors = collectors
+        self._client = HttpClient()
+        self._live: dict[int, Function] = {}
+        self._sequence = store.next_sequence(run.id)
+        self._batch = 0
+
+    def close(self) -> None:
+        """Tear down what is still deployed and close connections. A second call is harmless."""
+        for function in list(self._live.values()):
+            self._teardown(function)
+        self._client.close()
+
+    def pending(self, plan: Plan) -> list[Cell]:
+        """Return the cells that still have to be measured: all, or after an interruption the unfinished."""
+        finished = {cell.hash for cell in self.store.view(self.run.id).cells() if cell.status == CellStatus.FINISHED}
+        return [cell for cell in plan.cells if cell.hash not in finished]
+
+    @contextmanager
+    def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
+        """Deploy a function for some cells, and tear it down afterwards.
+
+        Yields None where the platform cannot or would not deploy it: the cells are then stored as
+        unsupported or failed, with the reason, and the experiment goes on with the next.
+        """
+        try:
+            function = self._deploy(spec)
+        except (UnsupportedError, DeployError) as exc:
+            status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
+            for cell in cells:
+                self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, "not deployed", str(exc))
+            self.observer.warned(f"{spec.label}: {exc}")
+            yield None
+            return
+        try:
+            yield function
+        finally:
+            self._teardown(function)
+
+    @contextmanager
+    def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
+        """Begin to measure a cell; samples stored by an interrupted run count.
+
+        The body ends it with `finish`; a body that raises leaves the cell running, to be resumed.
+        """
+        cell_id = self.store.add_cell(self.run.id, cell)
+        trial = Trial(self, cell, cell_id, function, wanted)
+        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED, status=Status.OK):
+            if wanted is None or stored.start_type == wanted:
+                trial.good.append(stored.client_done_s - stored.client_sent_s)
+        yield trial
+
+    def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell with the reason why sampling stopped."""
+        self.store.finish_cell(trial.cell_id, status, reason, error)
+        if error:
+            self.observer.warned(f"{trial.cell.label}: {reason}: {error}")
+
+    def invoke(self, function: Function, schedule: Schedule, kind: Kind, cell_id: int) -> list[Invocation]:
+        """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
+
+        A failed invocation is a result with a status; only a platform that ends the run raises.
+        """
+        replies = sorted(self._send(function, schedule), key=lambda reply: reply.sent_s)
+        platform, deployment = function.platform, function.deployment
+        ids = [platform.request_id_of(reply) for reply in replies]
+        records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
+        invocations = []
+        for request_id, reply in zip(ids, replies, strict=True):
+            invocation, envelope = read_reply(
+                reply,
+                platform=platform,
+                deployment=deployment,
+                record=records.get(request_id),
+                check=function.check,
+                sequence=self._sequence,
+                batch=self._batch,
+                kind=kind,
+            )
+            self._sequence += 1
+            invocations.append(invocation)
+            if envelope.facts and envelope.sandbox_id:
+                self.store.add_sandbox(function.id, envelope.sandbox_id, envelope.facts)
+        self._batch += 1
+        self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        self._registry.notify("sebsx_invocations_stored", run=self.run, deployment=deployment, invocations=invocations)
+        return invocations
+
+    def record(
+        self, metric: str, value: float, *, cell_id: int | None = None, function: Function | None = None
+    ) -> None:
+        """Store a value of the run, a cell or a deployment rather than of an invocation."""
+        self.store.add_value(
+            self.run.id, metric, value, cell_id=cell_id, deployment_id=function.id if function else None
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and end at once when interrupted."""
+        time.sleep(seconds)
+
+    def _send(self, function: Function, schedule: Schedule) -> Iterator[Reply]:
+        deployment = function.deployment
+        timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
+        if deployment.endpoint is None:
+            for _ in range(schedule.total):
+                reply = function.platform.invoke(deployment, function.payload, timeout_s)
+                if reply is None:
+                    raise PlatformError(
+                        f"platform {function.platform.name!r} has neither an endpoint nor its own invoke"
+                    )
+                yield reply
+            return
+        url, headers = deployment.endpoint, [f"{name}: {value}" for name, value in deployment.headers.items()]
+
+        def request(_number: int) -> Request:
+            return Request(url, function.payload, str(ULID()), headers, timeout_s)
+
+        yield from self._client.drive(schedule, request)
+
+    def _deploy(self, spec: FunctionSpec) -> Function:
+        platform, benchmark = self.scene.platforms[spec.platform], self.scene.benchmark(spec.benchmark)
+        overrides = dict(spec.parameters)
+        parameters = benchmark.resolve(spec.size, overrides)
+        config = FunctionConfig(
+            name=f"sebsx-{self.run.id[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{len(self._live)}-{self._batch}",
+            memory_mib=spec.memory_mib,
+            timeout_s=spec.timeout_s,
+            architecture=spec.architecture,
+            tags={"sebsx-run": self.run.id},
+        )
+        described: dict[str, Any] = {
+            "platform": spec.platform,
+            "benchmark": benchmark.name,
+            "benchmark_version": benchmark.version,
+            "benchmark_sha256": benchmark.sha256,
+            "language": spec.language,
+            "size": spec.size,
+            "parameters": parameters,
+            "config": config,
+        }
+        package: Package | None = None
+        started_s = time.perf_counter()
+        try:
+            _check_needs(platform, benchmark)
+            package = self._build(spec, platform, benchmark)
+            self.observer.step(f"deploying {spec.label}")
+            started_s = time.perf_counter()
+            storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
+            event, payload = self._payload(benchmark, parameters, spec, platform, storage)
+            deployment = platform.deploy(package, config)
+        except (UnsupportedError, DeployError) as exc:
+            self.store.add_deployment(
+                self.run.id,
+                **described,
+                language_version=package.target.version if package else "",
+                package=package,
+                deployment=None,
+                status="unsupported" if isinstance(exc, UnsupportedError) else "failed",
+                error=str(exc),
+                deploy_s=time.perf_counter() - started_s,
+            )
+            raise
+        identifier = self.store.add_deployment(
+            self.run.id,
+            **described,
+            language_version=package.target.version,
+            package=package,
+            deployment=deployment,
+            status="ready",
+            error=None,
+            deploy_s=time.perf_counter() - started_s,
+        )
+        function = Function(identifier, spec, platform, benchmark, deployment, event, payload, storage)
+        self._live[identifier] = function
+        return function
+
+    def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
+        language = self._registry.get("languages", spec.language)()
+        target = platform.target(spec.language, spec.architecture)
+        sources = {name: self._registry.get("collectors", name)().source(spec.language) for name in self._collectors}
+        self.observer.step(f"building {spec.benchmark} for {target.language} {target.version} {target.architecture}")
+        return self._packager.build(
+            benchmark,
+            language,
+            target,
+            wrapper=platform.wrapper_files(spec.language),
+            collectors={name: source for name, source in sources.items() if source is not None},
+        )
+
+    def _payload(
+        self,
+        benchmark: Benchmark,
+        parameters: Mapping[str, Any],
+        spec: FunctionSpec,
+        platform: Platform[Any],
+        storage: Storage | None,
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return the input as event and as bytes; the same for a seed, whatever was deployed before."""
+        rng = random.Random(f"{self.run.seed}/{benchmark.name}/{spec.size}")  # noqa: S311  # seeded, not secret
+        event = benchmark.payload(parameters, rng, storage)
+        try:
+            payload = json.dumps(event, allow_nan=False).encode()
+        except (TypeError, ValueError) as exc:
+            raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
+        if len(payload) > platform.payload_bytes:
+            raise UnsupportedError(
+                f"payload of {benchmark.name!r} at size {spec.size!r} is {len(payload)} bytes; "
+                f"platform {platform.name!r} takes at most {platform.payload_bytes}"
+            )
+        return event, payload
+
+    def _teardown(self, function: Function) -> None:
+        """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
+        if self._live.pop(function.id, None) is None:
+            return
+        self.observer.step(f"tearing down {function.spec.label}")
+        with interrupts.shielded():
+            try:
+                function.platform.teardown(function.deployment)
+            except Exception as exc:
+                logger.exception("teardown of %s failed", function.deployment.id)
+                self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
+            else:
+                self.store.update_deployment(function.id, status="deleted")
+
+
+def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:
+    missing = sorted(need.value for need in benchmark.needs - platform.capabilities)
+    if missing:
+        raise UnsupportedError(f"benchmark {benchmark.name!r} needs {', '.join(missing)}; {platform.name!r} has none")
