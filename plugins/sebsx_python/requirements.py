@@ -33,7 +33,7 @@ _TIMEOUT_S = 900.0
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # our names -> those of wheels
 _HOSTS = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 # Minor versions of glibc 2 that uv can resolve for (`uv pip install --help`, 0.13, November 2026).
-_GLIBC_OF_UV = (17, 28, *range(31, 41))
+_GLIBC_OF_UV: tuple[int, ...] = (17, 28, *range(31, 41))
 # PEP 599 and PEP 600: which older tags a wheel for that machine may carry.
 _GLIBC_FLOOR = {"x86_64": 5, "aarch64": 17}
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
