@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 MANIFEST = "benchmark.toml"
-IGNORED_PARTS = frozenset({"__pycache__", "node_modules", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+IGNORED_PARTS = frozenset(
+    {"__pycache__", "node_modules", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+)
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 _REQUIRED = ("name", "version", "summary")
 _KNOWN = frozenset({
@@ -202,7 +204,7 @@ def load(root: Path) -> Benchmark:
 
 def discover(root: Path) -> list[Path]:
     """Return the benchmark folders at any depth below `root`, sorted."""
-    return sorted(path.parent for path in root.rglob(MANIFEST) if not IGNORED_PARTS & set(path.parts))
+    return sorted(path.parent for path in root.rglob(MANIFEST) if not IGNORED_PARTS & set(path.relative_to(root).parts))
 
 
 def source_files(root: Path) -> list[Path]:

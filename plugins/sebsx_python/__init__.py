@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Functions in Python: how they are packaged and started."""

@@ -1,0 +1,55 @@
+"""Python functions: the shim that ships with them, their pinned requirements, and the command that starts them."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from sebsx.languages import Language
+from sebsx_python import requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sebsx.model import Target
+
+_RUNTIME = "sebsx_runtime"
+
+
+class PythonLanguage(Language):
+    """Functions in Python 3.9 and later, on CPython."""
+
+    name = "python"
+    summary = "Python 3.9+; requirements.txt is installed for the target by uv or pip"
+    wrapper_suffix = ".py"
+
+    def host_version(self) -> str | None:
+        """Return the version of the interpreter that runs sebsx."""
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    def command(self, package_root: Path) -> Sequence[str]:
+        """Return the command of the bootstrap: isolated and without `site`, which halves a cold start."""
+        return [sys.executable, "-I", "-S", str(package_root / _RUNTIME / "bootstrap.py")]
+
+    def runtime_files(self) -> Mapping[str, bytes]:
+        """Return every module of the shim, as a regular package."""
+        folder = files("sebsx") / "runtime" / "python"
+        modules = {
+            f"{_RUNTIME}/{file.name}": file.read_bytes()
+            for file in (folder.iterdir() if folder.is_dir() else ())
+            if file.name.endswith(".py")
+        }
+        return {f"{_RUNTIME}/__init__.py": b""} | modules
+
+    def lock_files(self, source: Path) -> Sequence[Path]:
+        """Return `requirements.txt` and the `requirements*.txt` it may include, none if it pins nothing."""
+        if not requirements.any_in(source / requirements.FILE):
+            return []
+        return sorted(source.glob("requirements*.txt"))
+
+    def install(self, source: Path, destination: Path, target: Target) -> Sequence[str]:
+        """Install the wheels of `requirements.txt` for `target`; without that file there is nothing to do."""
+        file = source / requirements.FILE
+        return requirements.install(file, destination, target) if requirements.any_in(file) else []

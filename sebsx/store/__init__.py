@@ -1,0 +1,21 @@
+"""Where results live: SQLite or PostgreSQL through SQLAlchemy Core. `open_store` is the way in."""
+
+from __future__ import annotations
+
+from sebsx.store.owner import current_owner, is_alive
+from sebsx.store.reader import RunView, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.writer import Store, default_path, open_store
+
+__all__ = [
+    "RunView",
+    "Store",
+    "StoredCell",
+    "StoredDeployment",
+    "StoredInvocation",
+    "StoredSandbox",
+    "StoredValue",
+    "current_owner",
+    "default_path",
+    "is_alive",
+    "open_store",
+]

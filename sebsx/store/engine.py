@@ -1,0 +1,226 @@
+"""Opens the database of a store, and turns what a database says into what a user can do.
+
+Writing transactions take SQLite's write lock at once (`BEGIN IMMEDIATE`): two writers then wait for each other
+instead of failing half-way. Reading never changes a file; the first write switches it to write-ahead logging.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, create_engine, event, exc, make_url
+
+from sebsx.errors import StoreError, UserError
+from sebsx.lazy import require
+from sebsx.store import migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_S = 15.0
+_MAGIC = b"SQLite format 3\0"
+
+
+class Database:
+    """An open database: transactions to read and to write, with errors in words.
+
+    Args:
+        engine: Where it is.
+        location: How it is shown; holds no password.
+        version_found: Version of the store before it was opened, 0 for a new one.
+    """
+
+    def __init__(self, engine: Engine, location: str, version_found: int) -> None:
+        self.location = location
+        self.version_found = version_found
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._reader = engine
+        self._writer = engine.execution_options(sebsx_begin="BEGIN IMMEDIATE")
+        self._plain = engine.execution_options(sebsx_begin="")
+        self._logs_ahead = not self.is_sqlite
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Return a connection in a reading transaction: a consistent picture, until the block ends."""
+        with self._translated(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Return a connection in a writing transaction: committed at the end, rolled back on an exception.
+
+        Raises:
+            StoreError: If the database cannot be written; the message says why and what to do.
+        """
+        with self._translated():
+            if not self._logs_ahead:
+                with self._plain.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                self._logs_ahead = True
+            with self._writer.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def outside_transaction(self) -> Iterator[Connection]:
+        """Return a connection whose statements run in no transaction, such as VACUUM (SQLite only)."""
+        with self._translated(), self._plain.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection. A second call is harmless."""
+        self._reader.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.DBAPIError as error:
+            raise StoreError(_explain(str(error.orig or error), self.location)) from error
+        except exc.SQLAlchemyError as error:
+            raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
+
+
+def open_database(target: str | Path) -> Database:
+    """Return the database at a path or URL, created or upgraded to the newest version.
+
+    Raises:
+        UserError: If the URL is of no kind that sebsx knows.
+        StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
+        MissingDependencyError: If it needs a driver that is not installed.
+    """
+    url = _url(target)
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(Path(url.database or ""))
+    return _open_postgresql(url)
+
+
+def _url(target: str | Path) -> URL:
+    text = str(target)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except exc.ArgumentError:
+        raise UserError("the store's URL cannot be read; write postgresql+psycopg://USER@HOST/DATABASE") from None
+    if url.get_backend_name() == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url
+    raise UserError(
+        f"a store of kind {url.drivername!r} is not known; give a path or postgresql+psycopg://USER@HOST/DATABASE"
+    )
+
+
+def _open_sqlite(path: Path) -> Database:
+    location = str(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        empty = not path.exists() or path.stat().st_size == 0
+    except OSError as error:
+        raise StoreError(f"store {location!r} cannot be opened: {error.strerror}; name another with --store") from error
+    version = 0 if empty else _inspect(path)
+    migrations.check(version, location)
+    engine = create_engine(
+        URL.create("sqlite", database=location),
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        json_serializer=_to_json,
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return _migrated(Database(engine, location, version))
+
+
+def _open_postgresql(url: URL) -> Database:
+    require("psycopg", extra="postgresql")
+    engine = create_engine(url, json_serializer=_to_json)
+    database = Database(engine, url.render_as_string(hide_password=True), 0)
+    with database.read() as connection:
+        database.version_found = migrations.version_of(connection)
+    migrations.check(database.version_found, database.location)
+    return _migrated(database)
+
+
+def _migrated(database: Database) -> Database:
+    try:
+        if database.version_found < migrations.newest():
+            with database.write() as connection:
+                if not database.is_sqlite:  # two programs may create the store at once
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
+                migrations.migrate(connection, database.location)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _inspect(path: Path) -> int:
+    """Return the version of an SQLite store without changing the file.
+
+    Raises:
+        StoreError: If it is no database, or somebody else's.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+        if magic != _MAGIC:
+            raise StoreError(f"{str(path)!r} is not a store: it is no SQLite database; name another with --store")
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as file_:
+            tables = {name for (name,) in file_.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and not {"schema_info", "invocation"} <= tables:
+                raise StoreError(
+                    f"{str(path)!r} is an SQLite database of something else; name another file with --store"
+                )
+            return int(file_.execute("SELECT max(version) FROM schema_info").fetchone()[0] or 0) if tables else 0
+    except OSError as error:
+        raise StoreError(f"store {str(path)!r} cannot be read: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise StoreError(_explain(str(error), str(path))) from error
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by `_on_begin` alone
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _on_begin(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("sebsx_begin", "BEGIN")
+    if statement:
+        connection.exec_driver_sql(statement)
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+_ADVICE = (
+    ("locked", "another program holds it; wait for it to end, or name another with --store"),
+    ("disk is full", "the disk is full; free some space: what was stored so far is safe"),
+    ("No space left", "the disk is full; free some space: what was stored so far is safe"),
+    ("disk I/O error", "the disk failed or is full; what was stored so far is safe"),
+    ("readonly", "it is read-only; make file and folder writable, or name another with --store"),
+    ("read-only", "it is read-only; connect to a server that can be written, or name another with --store"),
+    ("unable to open", "it cannot be opened; check that the folder exists and may be read and written"),
+    ("not a database", "it is no SQLite database, or is encrypted; name another with --store"),
+    ("malformed", "the file is damaged; take what can be saved with: sqlite3 FILE .recover"),
+    ("permission denied", "the user has not the right; ask the database's owner to grant it"),
+    ("password", "the server refused user or password; check the URL, or use PGPASSWORD or ~/.pgpass"),
+    ("connection", "the server cannot be reached; check that it runs, and host, port and database in the URL"),
+)
+
+
+def _explain(message: str, location: str) -> str:
+    for word, advice in _ADVICE:
+        if word in message:
+            return f"store {location!r} cannot be used: {advice} ({_first_line(message)})"
+    return f"store {location!r} failed: {_first_line(message)}"
+
+
+def _first_line(message: str) -> str:
+    return message.strip().splitlines()[0] if message.strip() else "no reason given"

@@ -1,0 +1,69 @@
+"""Who writes a run: the process, so that a run whose process is gone is recognised.
+
+A process id alone is reused; with the boot of the machine and the start of the process it is unique.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEARTBEAT_LIMIT = timedelta(minutes=15)  # a run on another host that was silent for longer counts as dead
+
+
+def current_owner() -> dict[str, Any]:
+    """Return this process as an owner: host, boot, process id and start; empty where the system hides it."""
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "boot_id": _boot_id(), "pid": pid, "process_started": _started(pid)}
+
+
+def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> bool:
+    """Tell whether the process that owns a run may still be running.
+
+    Args:
+        owner: As `current_owner` gave it; an empty one is dead.
+        heartbeat_at: When the run last stored something, aware; decides for other hosts, which cannot be asked.
+    """
+    if not owner.get("pid"):
+        return False
+    if owner.get("host") != socket.gethostname():
+        return heartbeat_at is not None and datetime.now(UTC) - heartbeat_at < HEARTBEAT_LIMIT
+    if owner.get("boot_id") != _boot_id():
+        return False
+    pid = int(owner["pid"])
+    return _exists(pid) and owner.get("process_started", "") == _started(pid)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it exists and belongs to somebody else
+    return True
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return the start of a process in clock ticks since boot, empty without /proc or for a zombie.
+
+    Source: proc(5), /proc/PID/stat: field 22 is starttime, field 3 the state; field 2 may hold spaces.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in {"Z", "X"} else fields[19]

@@ -1,0 +1,408 @@
+"""Reads runs back, typed, and streaming where there may be a million rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Double, cast, column, func, select, table
+
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.metrics import Better, Metric
+from sebsx.model import CellStatus, Invocation, Kind, Run, RunStatus, StartType, Status
+from sebsx.store import schema
+from sebsx.store.owner import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Row, Select
+
+    from sebsx.store.engine import Database
+
+R = TypeVar("R")
+
+_PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open between two pages
+
+_i = schema.invocation.c
+
+# What the metrics of core are made of, where they are not samples.
+_FIGURES: Mapping[str, ColumnElement[Any]] = {
+    "client.latency_s": _i.client_done_s - _i.client_sent_s,
+    "client.response_s": _i.client_done_s - _i.client_intended_s,
+    "client.connect_s": _i.client_connected_s - _i.client_sent_s,
+    "client.first_byte_s": _i.client_first_byte_s - _i.client_sent_s,
+    "function.duration_s": _i.function_duration_s,
+    "provider.duration_s": _i.provider_duration_s,
+    "provider.init_s": _i.provider_init_s,
+    "provider.billed_s": _i.provider_billed_s,
+    "provider.max_memory_bytes": cast(_i.provider_max_memory_bytes, Double),
+    "cost_usd": _i.cost_usd,
+}
+
+
+@dataclass(slots=True)
+class StoredInvocation(Invocation):
+    """An invocation as stored, with the rows it belongs to."""
+
+    id: int = 0
+    deployment_id: int = 0
+    cell_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """A cell of the design and how its sampling ended."""
+
+    id: int
+    hash: str
+    position: int
+    factors: Mapping[str, Any]
+    wanted: int
+    status: CellStatus
+    stop_reason: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeployment:
+    """A deployment: what was asked (`requested`), what the platform reports (`effective`, `memory_mib`, ...)."""
+
+    id: int
+    platform: str
+    region: str | None
+    provider_id: str | None
+    benchmark: str
+    benchmark_version: str
+    benchmark_sha256: str
+    language: str
+    language_version: str
+    size: str
+    parameters: Mapping[str, Any]
+    package_sha256: str | None
+    package_bytes: int | None
+    package_unpacked_bytes: int | None
+    package_content_hash: str | None
+    package_cached: bool | None
+    requested: Mapping[str, Any]
+    effective: Mapping[str, Any]
+    architecture: str
+    memory_mib: int
+    timeout_s: float
+    status: str
+    error: str | None
+    build_s: float | None
+    deploy_s: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSandbox:
+    """A sandbox that answered, with the facts it told at its first call."""
+
+    id: int
+    deployment_id: int
+    sandbox_id: str
+    facts: Mapping[str, Any]
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredValue:
+    """A value of a run, a deployment or a cell rather than of an invocation."""
+
+    metric: str
+    value: float | None
+    text: str | None
+    deployment_id: int | None
+    cell_id: int | None
+    stored_at: datetime
+
+
+class RunView:
+    """One stored run to read from. Small tables are read when first asked for and kept; invocations stream.
+
+    Made by `Store.view`; usable as long as that store is open.
+
+    Args:
+        database: The open database.
+        key: Row of the run.
+    """
+
+    def __init__(self, database: Database, key: int) -> None:
+        self._database = database
+        self._key = key
+
+    @cached_property
+    def run(self) -> Run:
+        """The run; `interrupted` if it was left `running` by a process that is gone."""
+        with self._database.read() as connection:
+            return next(iter(read_runs(connection, key=self._key)))
+
+    @property
+    def status(self) -> RunStatus:
+        """State of the run."""
+        return self.run.status
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """Facts about the client machine."""
+        query = select(schema.environment.c.facts).join(schema.run).where(schema.run.c.id == self._key)
+        with self._database.read() as connection:
+            return dict(connection.execute(query).scalar_one())
+
+    def cells(self) -> list[StoredCell]:
+        """Return the cells of the design in its order."""
+        return list(self._cells)
+
+    def deployments(self) -> list[StoredDeployment]:
+        """Return the deployments in the order in which they were made, failed and unsupported ones too."""
+        return list(self._deployments)
+
+    def sandboxes(self) -> list[StoredSandbox]:
+        """Return the sandboxes in the order in which they were first seen."""
+        c = schema.sandbox.c
+        query = (
+            select(c.id, c.deployment_id, c.sandbox_id, c.facts, c.seen_at)
+            .join(schema.deployment)
+            .where(schema.deployment.c.run_id == self._key)
+            .order_by(c.id)
+        )
+        return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+
+    def values(self) -> list[StoredValue]:
+        """Return values of the run, its deployments and its cells in the order in which they were stored."""
+        c = schema.run_value.c
+        query = (
+            select(schema.metric.c.name.label("metric"), c.value, c.text, c.deployment_id, c.cell_id, c.stored_at)
+            .join(schema.metric)
+            .where(c.run_id == self._key)
+            .order_by(c.id)
+        )
+        return [_record(StoredValue, row, stored_at=datetime.fromisoformat(row.stored_at)) for row in self._all(query)]
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the metrics registered in the store, by name."""
+        c = schema.metric.c
+        query = select(c.name, c.unit, c.better, c.meaning).order_by(c.name)
+        return {row.name: Metric(row.name, row.unit, Better(row.better), row.meaning) for row in self._all(query)}
+
+    def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
+        """Return how many invocations there are of each kind, status and start type."""
+        with self._database.read() as connection:
+            return read_counts(connection, self._key, cell_id)
+
+    def invocations(
+        self, cell_id: int | None = None, kind: Kind | None = None, status: Status | None = None
+    ) -> Iterator[StoredInvocation]:
+        """Return invocations with their samples, by sequence, reading a thousand at a time.
+
+        Args:
+            cell_id: Only of this cell.
+            kind: Only of this kind.
+            status: Only those that ended like this.
+        """
+        names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
+        columns = [column_ for column_ in _i if column_.name != "run_id"]
+        query = select(*columns).where(*self._where(cell_id, kind, status))
+        for page in self._pages(query, _i.sequence):
+            samples = self._samples([row.id for row in page])
+            for row in page:
+                yield _record(
+                    StoredInvocation,
+                    row,
+                    kind=Kind(row.kind),
+                    status=Status(row.status),
+                    start_type=StartType(row.start_type),
+                    samples={names[metric]: value for metric, value in samples.get(row.id, ())},
+                )
+
+    def column(
+        self,
+        name: str,
+        *,
+        cell_id: int | None = None,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        start_type: StartType | None = None,
+    ) -> list[float]:
+        """Return the values of one metric by sequence; invocations that do not have it are left out.
+
+        Args:
+            name: A metric (`client.latency_s`, `phase.compute_s`) or a column of `invocation` with a number.
+            cell_id: Only of this cell.
+            kind: Only of this kind.
+            status: Only of invocations that ended like this.
+            start_type: Only of invocations that started like this.
+
+        Raises:
+            UnknownNameError: If there is no such metric or column.
+        """
+        where = self._where(cell_id, kind, status)
+        if start_type is not None:
+            where.append(_i.start_type == start_type.value)
+        figure = _FIGURES.get(name)
+        if figure is None and name in _i and name.endswith(("_s", "_bytes", "_usd", "bytes_in", "bytes_out")):
+            figure = cast(_i[name], Double)
+        if figure is not None:
+            query = select(figure).where(*where, figure.is_not(None))
+        else:
+            query = (
+                select(schema.sample.c.value)
+                .join(schema.invocation)
+                .where(*where, schema.sample.c.metric_id == self._metric_id(name))
+            )
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(_i.sequence)).scalars())
+
+    def rows(self, view: str = "invocations") -> Iterator[Mapping[str, Any]]:
+        """Return the run's rows of a view by sequence, reading a thousand at a time.
+
+        Args:
+            view: `invocations` or `measured`.
+        """
+        names = self.row_columns(view)
+        source = table(view, *map(column, names))
+        query = select(source).where(source.c.run == self.run.id)
+        for page in self._pages(query, source.c.sequence):
+            yield from (dict(zip(names, row, strict=True)) for row in page)
+
+    def row_columns(self, view: str = "invocations") -> list[str]:
+        """Return the columns of a view in their order.
+
+        Raises:
+            UnknownNameError: If there is no such view.
+        """
+        if view not in schema.VIEWS:
+            raise UnknownNameError("view", view, schema.VIEWS, f"has {', '.join(schema.VIEWS)}")
+        with self._database.read() as connection:
+            return list(connection.exec_driver_sql(f"SELECT * FROM {view} WHERE 1 = 0").keys())  # noqa: S608  # ours
+
+    @cached_property
+    def _cells(self) -> list[StoredCell]:
+        c = schema.cell.c
+        query = (
+            select(c.id, c.hash, c.position, c.factors, c.wanted, c.status, c.stop_reason, c.error)
+            .where(c.run_id == self._key)
+            .order_by(c.position)
+        )
+        return [_record(StoredCell, row, status=CellStatus(row.status)) for row in self._all(query)]
+
+    @cached_property
+    def _deployments(self) -> list[StoredDeployment]:
+        columns = [column_ for column_ in schema.deployment.c if column_.name != "run_id"]
+        query = select(*columns).where(schema.deployment.c.run_id == self._key).order_by(schema.deployment.c.id)
+        return [
+            _record(StoredDeployment, row, created_at=datetime.fromisoformat(row.created_at))
+            for row in self._all(query)
+        ]
+
+    def _where(self, cell_id: int | None, kind: Kind | None, status: Status | None) -> list[ColumnElement[bool]]:
+        where: list[ColumnElement[bool]] = [_i.run_id == self._key]
+        if cell_id is not None:
+            where.append(_i.cell_id == cell_id)
+        if kind is not None:
+            where.append(_i.kind == kind.value)
+        if status is not None:
+            where.append(_i.status == status.value)
+        return where
+
+    def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        with self._database.read() as connection:
+            return connection.execute(query).all()
+
+    def _pages(self, query: Select[Any], key: ColumnElement[int]) -> Iterator[Sequence[Row[Any]]]:
+        """Yield pages of a query ordered by a unique `key`, which is among its columns as `sequence`."""
+        last = None
+        while True:
+            page = self._all((query if last is None else query.where(key > last)).order_by(key).limit(_PAGE))
+            if page:
+                yield page
+                last = page[-1].sequence
+            if len(page) < _PAGE:
+                return
+
+    def _samples(self, ids: list[int]) -> Mapping[int, list[tuple[int, float]]]:
+        c = schema.sample.c
+        found: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for row in self._all(select(c.invocation_id, c.metric_id, c.value).where(c.invocation_id.in_(ids))):
+            found[row.invocation_id].append((row.metric_id, row.value))
+        return found
+
+    def _metric_id(self, name: str) -> int:
+        names = {row.name: row.id for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
+        if name not in names:
+            raise UnknownNameError("metric", name, {*names, *_FIGURES})
+        return int(names[name])
+
+
+def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:
+    """Return runs, newest first: one by its row, or the latest `limit`."""
+    c = schema.run.c
+    query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.ulid.desc())
+    query = query.limit(limit) if key is None else query.where(c.id == key)
+    return [_to_run(row) for row in connection.execute(query)]
+
+
+def read_counts(connection: Connection, run_key: int, cell_id: int | None) -> dict[tuple[Kind, Status, StartType], int]:
+    """Return how many invocations of a run, or of one cell, there are of each kind, status and start type."""
+    query = select(_i.kind, _i.status, _i.start_type, func.count()).where(_i.run_id == run_key)
+    if cell_id is not None:
+        query = query.where(_i.cell_id == cell_id)
+    rows = connection.execute(query.group_by(_i.kind, _i.status, _i.start_type))
+    return {(Kind(kind), Status(status), StartType(start)): n for kind, status, start, n in rows}
+
+
+def find_run(connection: Connection, name: str) -> int:
+    """Return the row of a run.
+
+    Args:
+        connection: To read from.
+        name: Its id, any unique beginning of it (case does not matter), or `last`.
+
+    Raises:
+        UserError: If there is none or more than one.
+    """
+    c = schema.run.c
+    if name == "last":
+        key = connection.execute(select(c.id).order_by(c.ulid.desc()).limit(1)).scalar()
+        if key is None:
+            raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
+        return int(key)
+    prefix = name.upper()
+    rows = connection.execute(
+        select(c.id, c.ulid).where(c.ulid.startswith(prefix, autoescape=True)).order_by(c.ulid.desc()).limit(5)
+    ).all()
+    exact = [row for row in rows if row.ulid == prefix]
+    if len(exact or rows) == 1 and name:
+        return int((exact or rows)[0].id)
+    if rows and name:
+        raise UserError(f"run {name!r} is not unique; give more of one of {', '.join(row.ulid for row in rows)}")
+    raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
+
+
+def _record(cls: type[R], row: Row[Any], **typed: Any) -> R:
+    """Return a dataclass from the columns of the same names; `typed` replaces those of another type."""
+    return cls(**{**row._mapping, **typed})  # noqa: SLF001  # the documented name of this attribute
+
+
+def _to_run(row: Row[Any]) -> Run:
+    status = RunStatus(row.status)
+    if status is RunStatus.RUNNING and not is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
+        status = RunStatus.INTERRUPTED
+    return Run(
+        id=row.ulid,
+        experiment=row.experiment,
+        settings=row.settings,
+        seed=row.seed,
+        status=status,
+        started_at=datetime.fromisoformat(row.started_at),
+        finished_at=datetime.fromisoformat(row.finished_at) if row.finished_at else None,
+        error=row.error,
+        owner=row.owner,
+        environment=row.fingerprint,
+        campaign=row.campaign,
+    )

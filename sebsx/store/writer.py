@@ -1,0 +1,389 @@
+"""The store: one open database with every operation of a run, each in a short transaction of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import platformdirs
+from sqlalchemy import func, insert, select, update
+
+from sebsx.errors import UserError
+from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
+from sebsx.store import ledger, migrations, schema, snapshots
+from sebsx.store.engine import Database, open_database
+from sebsx.store.invocations import MetricIds, clean, insert_invocations
+from sebsx.store.owner import is_alive
+from sebsx.store.reader import RunView, find_run, read_counts, read_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+
+    from sebsx.metrics import Metric
+    from sebsx.model import (
+        Cell,
+        Deployment,
+        FunctionConfig,
+        Invocation,
+        Kind,
+        Package,
+        Resource,
+        Run,
+        StartType,
+        Status,
+    )
+
+FILE_NAME = "sebsx.sqlite"
+_LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
+
+
+def open_store(target: str | Path | None = None) -> Store:
+    """Open a store, creating it or upgrading an older one.
+
+    Args:
+        target: A path, a `postgresql+psycopg://` URL, or None for the file in the user's data folder.
+
+    Raises:
+        UserError: If it is a URL of another kind.
+        StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
+    """
+    return Store(open_database(default_path() if target is None else target))
+
+
+def default_path() -> Path:
+    """Return the file that is used when no store is named."""
+    return Path(platformdirs.user_data_path("sebsx")) / FILE_NAME
+
+
+class Store:
+    """An open store. Every method is one transaction: what it wrote is safe when it returns.
+
+    Used from one thread at a time; any number of programs may have the same store open. Every method raises
+    `StoreError` if the database fails, and `UserError` for a run that is not there.
+
+    Args:
+        database: The open database; closed with the store.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._metrics = MetricIds()
+        self._keys: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def location(self) -> str:
+        """Where it is: a path, or a URL without its password."""
+        return self._database.location
+
+    def close(self) -> None:
+        """Close it. A second call is harmless."""
+        self._database.close()
+
+    def upgrade(self) -> tuple[int, int]:
+        """Return the version found when it was opened and the one it has now; opening upgrades."""
+        return self._database.version_found, migrations.newest()
+
+    # Runs
+
+    def start_run(self, run: Run, environment: Mapping[str, Any], metrics: Iterable[Metric]) -> None:
+        """Write down a run that begins, its environment, and the metrics it may store.
+
+        Raises:
+            StoreError: If a metric is stored in another unit already.
+        """
+        row = {
+            "ulid": run.id, "campaign": run.campaign, "experiment": run.experiment, "settings": run.settings,
+            "seed": run.seed, "status": run.status.value, "error": clean(run.error), "owner": dict(run.owner),
+            "started_at": _text(run.started_at), "finished_at": run.finished_at and _text(run.finished_at),
+            "heartbeat_at": _now(),
+        }  # fmt: skip
+        with self._database.write() as connection:
+            fingerprint = content_hash(environment)
+            row["environment_id"] = _get_or_create(
+                connection, schema.environment, {"fingerprint": fingerprint}, {"facts": dict(environment)}
+            )
+            connection.execute(insert(schema.run).values(row))
+            self._metrics.forget()
+            self._metrics.load(connection)
+            self._metrics.register(connection, metrics)
+
+    def resume_run(self, run_id: str, owner: Mapping[str, Any]) -> None:
+        """Take a run up again: it is `running` and belongs to `owner`.
+
+        Raises:
+            UserError: If the process that owns it still lives.
+        """
+        key = self._run_key(run_id)
+        c = schema.run.c
+        with self._database.write() as connection:
+            row = connection.execute(select(c.status, c.owner, c.heartbeat_at).where(c.id == key)).one()
+            if row.status == RunStatus.RUNNING and is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
+                where = f"process {row.owner.get('pid')} on {row.owner.get('host')!r}"
+                raise UserError(f"run {run_id!r} is still being written by {where}; stop that first")
+            values = {
+                "status": RunStatus.RUNNING.value, "owner": dict(owner), "heartbeat_at": _now(),
+                "finished_at": None, "error": None,
+            }  # fmt: skip
+            connection.execute(update(schema.run).where(c.id == key).values(values))
+
+    def finish_run(self, run_id: str, status: RunStatus, error: str | None = None) -> Run:
+        """Close a run and return it."""
+        key = self._run_key(run_id)
+        now = _now()
+        values = {"status": status.value, "error": clean(error), "finished_at": now, "heartbeat_at": now}
+        with self._database.write() as connection:
+            connection.execute(update(schema.run).where(schema.run.c.id == key).values(values))
+            return read_runs(connection, key=key)[0]
+
+    # Design
+
+    def add_cell(self, run_id: str, cell: Cell) -> int:
+        """Return the row of a cell, which is `running` from now on; one with the same factors is taken up again."""
+        key = self._run_key(run_id)
+        c = schema.cell.c
+        with self._database.write() as connection:
+            position = connection.execute(select(func.count()).where(c.run_id == key)).scalar_one()
+            created = {"factors": dict(cell.factors), "position": position}
+            state = {
+                "wanted": cell.invocations, "start_wanted": cell.factors.get("start"),
+                "status": CellStatus.RUNNING.value, "stop_reason": None, "error": None,
+            }  # fmt: skip
+            row = _get_or_create(connection, schema.cell, {"run_id": key, "hash": cell.hash}, {**created, **state})
+            connection.execute(update(schema.cell).where(c.id == row).values(state))
+            return row
+
+    def finish_cell(self, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell; `reason` says why sampling stopped, in a few words."""
+        values = {"status": status.value, "stop_reason": reason, "error": clean(error)}
+        with self._database.write() as connection:
+            connection.execute(update(schema.cell).where(schema.cell.c.id == cell_id).values(values))
+
+    def add_deployment(
+        self,
+        run_id: str,
+        *,
+        platform: str,
+        benchmark: str,
+        benchmark_version: str,
+        benchmark_sha256: str,
+        language: str,
+        language_version: str,
+        size: str,
+        parameters: Mapping[str, Any],
+        package: Package | None,
+        config: FunctionConfig,
+        deployment: Deployment | None,
+        status: str,
+        error: str | None = None,
+        deploy_s: float | None = None,
+    ) -> int:
+        """Write down a deployment, or that there is none and why, and return its row.
+
+        Args:
+            run_id: The run.
+            platform: Name of the platform.
+            benchmark: Name of the benchmark.
+            benchmark_version: From its manifest.
+            benchmark_sha256: Of its folder.
+            language: Name of the language.
+            language_version: Its version.
+            size: Name of the size.
+            parameters: Values of the parameters.
+            package: What was built; None if building failed.
+            config: What was asked for; of its environment only the names are stored.
+            deployment: What the platform reports back; None if there is none.
+            status: `ready`, `failed`, `unsupported`.
+            error: Why it is not ready.
+            deploy_s: Time that deploying took.
+        """
+        effective = dict(deployment.effective) if deployment else {}
+        requested = {
+            "name": config.name, "memory_mib": config.memory_mib, "timeout_s": config.timeout_s,
+            "architecture": config.architecture, "environment": sorted(config.environment), "tags": dict(config.tags),
+        }  # fmt: skip
+        row = {
+            "run_id": self._run_key(run_id), "platform": platform, "benchmark": benchmark,
+            "benchmark_version": benchmark_version, "benchmark_sha256": benchmark_sha256, "language": language,
+            "language_version": language_version, "size": size, "parameters": dict(parameters),
+            "region": deployment and deployment.region, "provider_id": deployment and deployment.id,
+            "package_sha256": package and package.sha256, "package_bytes": package and package.bytes,
+            "package_unpacked_bytes": package and package.unpacked_bytes,
+            "package_content_hash": package and package.content_hash, "package_cached": package and package.cached,
+            "build_s": package and package.build_s, "requested": requested, "effective": effective,
+            **{name: effective.get(name, requested[name]) for name in ("architecture", "memory_mib", "timeout_s")},
+            "status": status, "error": clean(error), "deploy_s": deploy_s, "created_at": _now(),
+        }  # fmt: skip
+        with self._database.write() as connection:
+            return _insert(connection, schema.deployment, row)
+
+    def update_deployment(
+        self,
+        deployment_id: int,
+        *,
+        effective: Mapping[str, Any] | None = None,
+        memory_mib: int | None = None,
+        status: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Change what is known of a deployment; None leaves a value as it is."""
+        given = {
+            "effective": None if effective is None else dict(effective), "memory_mib": memory_mib,
+            "status": status, "error": clean(error),
+        }  # fmt: skip
+        values = {name: value for name, value in given.items() if value is not None}
+        if values:
+            with self._database.write() as connection:
+                connection.execute(
+                    update(schema.deployment).where(schema.deployment.c.id == deployment_id).values(values)
+                )
+
+    # Measurements
+
+    def add_invocations(
+        self, run_id: str, deployment_id: int, cell_id: int | None, invocations: Sequence[Invocation]
+    ) -> None:
+        """Store a batch with its samples in one transaction, and that the run is alive.
+
+        Raises:
+            StoreError: If a metric is not registered or a sequence is used already; nothing of the batch is stored.
+        """
+        key = self._run_key(run_id)
+        try:
+            with self._database.write() as connection:
+                insert_invocations(connection, self._metrics, (key, deployment_id, cell_id), invocations)
+                connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=_now()))
+        except BaseException:
+            self._metrics.forget()
+            raise
+
+    def add_sandbox(self, deployment_id: int, sandbox_id: str, facts: Mapping[str, Any]) -> None:
+        """Store what a sandbox said of itself; a second call for the same one is harmless."""
+        identity = {"deployment_id": deployment_id, "sandbox_id": sandbox_id}
+        with self._database.write() as connection:
+            _get_or_create(connection, schema.sandbox, identity, {"facts": dict(facts), "seen_at": _now()})
+
+    def add_value(
+        self,
+        run_id: str,
+        metric: str,
+        value: float | None,
+        *,
+        deployment_id: int | None = None,
+        cell_id: int | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Store a value of a run, or of one of its deployments or cells.
+
+        Raises:
+            StoreError: If the metric is not registered.
+        """
+        key = self._run_key(run_id)
+        try:
+            with self._database.write() as connection:
+                row = {
+                    "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "value": value,
+                    "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": _now(),
+                }  # fmt: skip
+                connection.execute(insert(schema.run_value).values(row))
+        except BaseException:
+            self._metrics.forget()
+            raise
+
+    def add_artifact(self, sha256: str, kind: str, bytes: int, path: Path, facts: Mapping[str, Any]) -> None:  # noqa: A002  # unit
+        """Store where a package, model or log lies; a second call for the same digest is harmless."""
+        row = {"kind": kind, "bytes": bytes, "path": str(path), "facts": dict(facts), "stored_at": _now()}
+        c = schema.artifact.c
+        with self._database.write() as connection:
+            if connection.execute(select(c.sha256).where(c.sha256 == sha256)).first() is None:
+                connection.execute(insert(schema.artifact).values(sha256=sha256, **row))
+
+    def next_sequence(self, run_id: str) -> int:
+        """Return the first unused sequence of a run, 1 for an empty one."""
+        c = schema.invocation.c
+        key = self._run_key(run_id)
+        query = select(func.coalesce(func.max(c.sequence), 0) + 1).where(c.run_id == key)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def counts(self, run_id: str, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
+        """Return how many invocations of a run, or of one cell, there are of each kind, status and start type."""
+        key = self._run_key(run_id)
+        with self._database.read() as connection:
+            return read_counts(connection, key, cell_id)
+
+    # Resources
+
+    def ledger(self, run_id: str, platform: str) -> ledger.StoreLedger:
+        """Return the ledger that a platform of a run writes to."""
+        return ledger.StoreLedger(self._database, run_id, self._run_key(run_id), platform)
+
+    def resources(self, run_id: str | None = None, states: Iterable[ResourceState] = _LIVING) -> list[Resource]:
+        """Return resources of a run, or of all runs, in these states."""
+        key = None if run_id is None else self._run_key(run_id)
+        with self._database.read() as connection:
+            return ledger.find(connection, key, states)
+
+    def set_resource(self, resource_id: int, state: ResourceState, provider_id: str | None = None) -> None:
+        """Set the state of a resource in the ledger, and its provider's id unless that is None."""
+        with self._database.write() as connection:
+            ledger.set_state(connection, resource_id, state, provider_id)
+
+    # Reading
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Return runs, newest first."""
+        with self._database.read() as connection:
+            return read_runs(connection, limit=limit)
+
+    def view(self, run_id: str) -> RunView:
+        """Return a run to read from.
+
+        Args:
+            run_id: Its id, a unique beginning of it, or `last`.
+
+        Raises:
+            UserError: If there is no such run.
+        """
+        with self._database.read() as connection:
+            return RunView(self._database, find_run(connection, run_id))
+
+    def snapshot(self, destination: Path) -> None:
+        """Copy the whole store, as it is now, to one SQLite file that can be sent and opened anywhere.
+
+        Raises:
+            UserError: If the file exists.
+        """
+        snapshots.write(self._database, destination)
+
+    def _run_key(self, run_id: str) -> int:
+        if run_id not in self._keys:
+            with self._database.read() as connection:
+                self._keys[run_id] = find_run(connection, run_id)
+        return self._keys[run_id]
+
+
+def _get_or_create(connection: Connection, table: Table, identity: Mapping[str, Any], others: Mapping[str, Any]) -> int:
+    same = [table.c[name] == value for name, value in identity.items()]
+    key = connection.execute(select(table.c.id).where(*same)).scalar()
+    return int(key) if key is not None else _insert(connection, table, {**identity, **others})
+
+
+def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
+    return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _now() -> str:
+    return _text(datetime.now(UTC))

@@ -1,0 +1,1 @@
+"""The published test kit: contracts that hold a plugin to what sebsx expects, fixtures and fakes."""

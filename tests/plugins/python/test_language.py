@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from sebsx import plugins
+from sebsx.model import Target
+from sebsx_python.language import PythonLanguage
+
+TARGET = Target("python", "3.12", "arm64", "manylinux_2_28")
+
+
+def test_plugin_registers_the_language():
+    assert plugins.load(["python"]).languages == {"python": PythonLanguage}
+
+
+def test_host_version_is_this_interpreter():
+    done = subprocess.run([sys.executable, "-V"], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[1].startswith(PythonLanguage().host_version() + ".")
+
+
+def test_command_runs_the_bootstrap_isolated_and_without_site(tmp_path):
+    (tmp_path / "sebsx_runtime").mkdir()
+    (tmp_path / "sebsx_runtime" / "bootstrap.py").write_text(
+        "import json, sys; print(json.dumps([sys.flags.isolated, sys.flags.no_site, sys.version_info[:2]]))"
+    )
+    done = subprocess.run(PythonLanguage().command(tmp_path), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [1, 1, list(sys.version_info[:2])]
+
+
+def test_runtime_is_every_module_of_the_shim_as_a_regular_package():
+    import sebsx
+
+    folder = Path(sebsx.__file__).parent / "runtime" / "python"
+    expected = {f"sebsx_runtime/{path.name}": path.read_bytes() for path in folder.glob("*.py")}
+    expected.setdefault("sebsx_runtime/__init__.py", b"")
+    assert dict(PythonLanguage().runtime_files()) == expected
+
+
+def test_requirements_and_the_files_they_include_are_locks(tmp_path):
+    (tmp_path / "requirements.txt").write_text("-r requirements-web.txt\n")
+    (tmp_path / "requirements-web.txt").write_text("jinja2==3.1.4\n")
+    (tmp_path / "notes.txt").write_text("not a lock\n")
+    names = [path.name for path in PythonLanguage().lock_files(tmp_path)]
+    assert names == ["requirements-web.txt", "requirements.txt"]
+
+
+def test_empty_requirements_need_no_installer(tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("# nothing yet\n\n")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: 1 / 0)
+    assert PythonLanguage().lock_files(tmp_path) == []
+    assert PythonLanguage().install(tmp_path, tmp_path / "out", TARGET) == []
+
+
+def test_missing_requirements_need_no_installer(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: 1 / 0)
+    assert PythonLanguage().lock_files(tmp_path) == []
+    assert PythonLanguage().install(tmp_path, tmp_path / "out", TARGET) == []
