@@ -182,7 +182,7 @@ class Deployment:
             `timeout_s`, `architecture`) plus facts of its own (region, runtime, limits applied).
         endpoint: URL for HTTP invocations; None where only the platform's own `invoke` reaches it.
         headers: Sent with every HTTP invocation; never stored.
-        region: Where it runs; `local` on this machine.
+        region: Where it runs, as the platform names it; empty on this machine.
     """
 
     id: str
@@ -190,7 +190,7 @@ class Deployment:
     effective: Mapping[str, Any]
     endpoint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    region: str = "local"
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +292,11 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """One short line for progress and tables."""
-        return " ".join(str(level) for name, level in self.factors.items() if name != "parameters" and level)
+        """One line for progress and messages: the levels a person chose, in the design's order."""
+        levels = [str(self.factors[name]) for name in _LABELLED if self.factors.get(name)]
+        if self.factors.get("memory_mib"):
+            levels.append(f"{self.factors['memory_mib']} MiB")
+        return " ".join(levels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,11 +389,14 @@ class Resource:
     name: str
     platform: str
     run_id: str
-    region: str = "local"
+    region: str = ""
     provider_id: str | None = None
     state: ResourceState = ResourceState.PLANNED
     tags: Mapping[str, str] = field(default_factory=dict)
     id: int | None = None
+
+
+_LABELLED = ("platform", "benchmark", "size", "start")
 
 
 def content_hash(value: Any) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import shutil
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SEED_BITS = 48
+# In the working directory of a run: who it belongs to, so that nobody cleans it away while that process lives.
+OWNER_FILE = "owner.json"
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def _begin(request: Request, registry: Registry, store: Store, run_id: str) -> R
     owner = current_owner()
     if request.resume:
         store.resume_run(run_id, owner)
-        return store.view(run_id).run
+        return replace(store.view(run_id).run, owner=owner)
     facts = environment.gather(registry)
     current = Run(
         id=run_id,
@@ -198,6 +201,8 @@ def _begin(request: Request, registry: Registry, store: Store, run_id: str) -> R
 def _opened(platforms: Mapping[str, Platform[Any]], current: Run, store: Store, observer: Observer) -> Iterator[None]:
     """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
     directory = workdir(current.id)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / OWNER_FILE).write_text(json.dumps(dict(current.owner)), encoding="utf-8")
     try:
         with ExitStack() as stack:
             for name, platform in platforms.items():

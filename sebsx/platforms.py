@@ -39,7 +39,7 @@ class Creation:
 class Ledger(Protocol):
     """Where a platform writes down what it creates, before it creates it."""
 
-    def creating(self, kind: str, name: str, region: str = "local") -> AbstractContextManager[Creation]:
+    def creating(self, kind: str, name: str, region: str = "") -> AbstractContextManager[Creation]:
         """Return a context: `planned` is committed on entry, `created` on a clean exit.
 
         When the body raises, the resource stays `planned`, so that clean-up looks for it.
@@ -55,7 +55,7 @@ class ForgetfulLedger:
     """A ledger for platforms used outside a run, such as in a test: it writes nothing down."""
 
     @contextmanager
-    def creating(self, kind: str, name: str, region: str = "local") -> Iterator[Creation]:
+    def creating(self, kind: str, name: str, region: str = "") -> Iterator[Creation]:
         """Return a creation nobody remembers."""
         yield Creation()
 
@@ -71,6 +71,7 @@ class Platform(ABC, Generic[S]):
     Class attributes:
         name: What a user types, kebab-case.
         summary: One line for `sebsx list platforms`.
+        default: Whether a run that names no platform means this one.
         extra: Extra of the distribution that brings the SDK, None if nothing more is needed.
         Settings: Frozen dataclass, see `sebsx.settings`.
         capabilities: What it can do beyond deploy and teardown.
@@ -82,6 +83,7 @@ class Platform(ABC, Generic[S]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    default: ClassVar[bool] = False
     extra: ClassVar[str | None] = None
     Settings: ClassVar[type[Any]] = NoSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset()

@@ -174,13 +174,11 @@ class HttpClient:
         reply = Reply(
             request_id=transfer.request.request_id,
             intended_s=transfer.intended_s,
-            sent_s=transfer.sent_s,
+            sent_s=sent_s,
             # A connection used before has no connect time: it stood when the request was sent.
-            connected_s=transfer.sent_s
-            if not connected and not error
-            else _at(transfer.sent_s, max(connected, secured)),
-            first_byte_s=_at(transfer.sent_s, first_byte),
-            done_s=transfer.sent_s + handle.getinfo(pycurl.TOTAL_TIME_T) * _MICRO,
+            connected_s=sent_s if not connected and not error else _at(sent_s, max(connected, secured)),
+            first_byte_s=_at(sent_s, first_byte),
+            done_s=sent_s + handle.getinfo(pycurl.TOTAL_TIME_T) * _MICRO,
             http_status=None if error else http_status,
             headers=_parse_headers(transfer.headers),
             body=transfer.body.getvalue(),

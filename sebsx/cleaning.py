@@ -1,0 +1,110 @@
+"""Finds and deletes what dead runs left behind: by the ledger, by tags on the platform, and on this disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import SebsxError
+from sebsx.model import Resource, ResourceState, RunStatus
+from sebsx.orchestrator import OWNER_FILE, work_root, workdir
+from sebsx.store.owner import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.settings import SettingsReader
+    from sebsx.store import Store
+
+_WORKDIR = "workdir"
+_THIS_MACHINE = "-"
+_HALF_MADE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one resource."""
+
+    resource: Resource
+    text: str
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What may be deleted, and the platforms that can do it."""
+
+    resources: list[Resource]
+    platforms: dict[str, Platform[Any]]
+
+
+def find(store: Store, registry: Registry, reader: SettingsReader, also: Iterable[str] = ()) -> Leftovers:
+    """Return everything that belongs to no living run; deletes nothing.
+
+    The ledger of this store is read, and platforms are asked for orphans with our tags: those in the
+    ledger, those that need no account, and those in `also`.
+    """
+    living = {run.id for run in store.runs() if run.status is RunStatus.RUNNING}
+    in_ledger = [resource for resource in store.resources() if resource.run_id not in living]
+    free = [name for name, cls in registry.platforms.items() if cls.extra is None]
+    names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
+    platforms = {
+        name: registry.platforms[name](reader.read(f"platform.{name}").value, workdir("clean") / name)
+        for name in names
+        if name in registry.platforms
+    }
+    known = {(resource.platform, resource.kind, resource.name) for resource in in_ledger}
+    orphans = [
+        resource
+        for platform in platforms.values()
+        for resource in platform.orphans()
+        if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
+    ]
+    return Leftovers([*in_ledger, *orphans, *_workdirs()], platforms)
+
+
+def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
+    """Delete what was found; one that fails does not stop the others."""
+    return [_remove(resource, leftovers, store) for resource in leftovers.resources]
+
+
+def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
+    if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
+        shutil.rmtree(work_root() / resource.name, ignore_errors=True)
+        return Outcome(resource, "deleted")
+    platform = leftovers.platforms.get(resource.platform)
+    if platform is None:
+        return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
+    try:
+        platform.remove(resource)
+    except SebsxError as exc:
+        return Outcome(resource, str(exc), failed=True)
+    if resource.id is not None:
+        store.set_resource(resource.id, ResourceState.DELETED)
+    return Outcome(resource, "deleted")
+
+
+def _workdirs() -> list[Resource]:
+    """Return the working directories whose process is gone; another store's living runs keep theirs."""
+    root = work_root()
+    if not root.is_dir():
+        return []
+    return [
+        Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name, state=ResourceState.CREATED)
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not _is_owned(folder)
+    ]
+
+
+def _is_owned(folder: Path) -> bool:
+    try:
+        return is_alive(json.loads((folder / OWNER_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        # Without a readable owner: being made at this moment, or left half-made.
+        return time.time() - folder.stat().st_mtime < _HALF_MADE_S

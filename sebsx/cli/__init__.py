@@ -1,0 +1,109 @@
+"""The command line: each command parses, calls one function, prints. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+
+from sebsx import __version__
+from sebsx.cli.app import App, json_option
+from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, SebsxError
+
+_VERBOSITY = (logging.ERROR, logging.INFO, logging.DEBUG)
+
+
+class Commands(click.Group):
+    """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        self._add_plugin_commands(ctx)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of core, or of a plugin if core has none of that name."""
+        if command := super().get_command(ctx, cmd_name):
+            return command
+        self._add_plugin_commands(ctx)
+        return super().get_command(ctx, cmd_name)
+
+    def _add_plugin_commands(self, ctx: click.Context) -> None:
+        app = ctx.ensure_object(App)
+        if not app.commands_added:
+            app.commands_added = True
+            app.registry.notify("sebsx_register_commands", cli=self)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="sebsx")
+@click.option("--store", metavar="PATH|URL", help="Where results are: an SQLite file or a postgresql+psycopg:// URL.")
+@click.option("--plugins", metavar="A,B", help="Load only these plugins (names as in `sebsx plugins`).")
+@click.option("-v", "--verbose", count=True, help="Say more; twice for every call to a provider.")
+@json_option
+@click.pass_context
+def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:
+    r"""Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
+
+    \b
+    Start here, no account needed:
+      sebsx run benchmark                         the default suite on this machine
+      sebsx run benchmark ./my-function           a function of your own
+      sebsx plan benchmark graph-bfs --memory 256,512,1024
+      sebsx runs                                  what was measured
+      sebsx show last
+
+    Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
+    5 results cannot be stored or read, 130 interrupted.
+    """
+    app = ctx.ensure_object(App)
+    app.store_option = store
+    app.plugin_names = [name.strip() for name in plugins.split(",") if name.strip()] if plugins else None
+    level = _VERBOSITY[min(verbose, len(_VERBOSITY) - 1)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    logging.getLogger("sebsx").setLevel(level if verbose else logging.WARNING)
+
+
+def _add_commands() -> None:
+    from sebsx.cli import admin, configuration, inventory, results, running, stores  # a cycle otherwise
+
+    for module in (running, results, inventory, stores, configuration, admin):
+        for command in module.COMMANDS:
+            cli.add_command(command)
+
+
+_add_commands()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the documented code: one line for a user's mistake, never a traceback."""
+    app = App()
+    sys.exit(_run(app, arguments))
+
+
+def _run(app: App, arguments: list[str] | None) -> int:
+    try:
+        outcome: Any = cli.main(arguments, prog_name="sebsx", standalone_mode=False, obj=app)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        app.console.error("interrupted")
+        return EXIT_INTERRUPTED
+    except SebsxError as exc:
+        app.console.error(str(exc))
+        return exc.exit_code
+    except BrokenPipeError:
+        # The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    return outcome if isinstance(outcome, int) else EXIT_OK
+
+
+if __name__ == "__main__":
+    main()

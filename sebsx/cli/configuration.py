@@ -1,0 +1,86 @@
+"""`sebsx config` and `sebsx completion`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sebsx.cli.app import App, command
+from sebsx.errors import UserError
+from sebsx.settings import public
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.group("config")
+def config_command() -> None:
+    """Settings: every value, and where it came from."""
+
+
+@command("show")
+@click.argument("section", required=False)
+@click.option("-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As in `sebsx run`.")
+@click.option("--changed", is_flag=True, help="Only those that are not the default.")
+def show_command(app: App, section: str | None, assignments: tuple[str, ...], changed: bool) -> None:
+    """Show settings of one SECTION (`platform.local`) or all, with their origin.
+
+    Set them in sebsx.toml (`[platform.local]`), in the environment (`SEBSX_PLATFORM__LOCAL__...`) or with --set.
+    """
+    from sebsx.console import rows_table  # heavy
+    from sebsx.errors import UnknownNameError
+
+    names = [item.name for item in app.sections]
+    if section is not None and section not in names:
+        raise UnknownNameError("section", section, names, f"has {', '.join(names)}")
+    reader = app.reader(assignments, names)
+    rows: list[dict[str, Any]] = []
+    for item in app.sections:
+        if section not in (None, item.name):
+            continue
+        resolved = reader.read(item.name)
+        values = public(resolved.value)
+        for name, metadata in item.fields.items():
+            origin = resolved.origins[name]
+            if changed and origin == "default":
+                continue
+            rows.append(
+                {
+                    "setting": f"{item.name}.{name}",
+                    "value": values.get(name, "(secret)" if getattr(resolved.value, name) else None),
+                    "origin": origin,
+                    "help": metadata.metadata["help"],
+                }
+            )
+    shown = [{**row, "value": _word(row["value"])} for row in rows]
+    columns = {key: key for key in ("setting", "value", "origin", "help")}
+    app.console.result(rows, rows_table("", columns, shown), text="" if rows else "every setting has its default")
+
+
+@command("completion")
+@click.argument("shell", type=click.Choice(_SHELLS), required=False)
+def completion_command(app: App, shell: str | None) -> None:
+    """Print the tab completion of a shell: `eval "$(sebsx completion bash)"`."""
+    from click.shell_completion import get_completion_class  # heavy
+
+    from sebsx.cli import cli  # a cycle otherwise
+
+    name = shell or Path(os.environ.get("SHELL", "")).name
+    completion = get_completion_class(name) if name in _SHELLS else None
+    if completion is None:
+        raise UserError(f"shell {name!r} has no completion; name one of {', '.join(_SHELLS)}")
+    source = completion(cli, {}, "sebsx", "_SEBSX_COMPLETE").source()
+    app.console.result({"shell": name, "source": source}, text=source)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "-"
+    return "-" if value is None or value == {} or value == "" else str(value)
+
+
+config_command.add_command(show_command)
+
+COMMANDS = (config_command, completion_command)

@@ -1,0 +1,82 @@
+"""`sebsx list` and `sebsx plugins`: what there is, and what is broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import App, command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sebsx.benchmarks import Benchmark
+
+KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")
+
+
+@command("list")
+@click.argument("kind", type=click.Choice(KINDS))
+def list_command(app: App, kind: str) -> None:
+    """List platforms, benchmarks, experiments, collectors, analyzers, exporters or languages."""
+    from sebsx.analyzers import Column, Table  # heavy
+
+    items = getattr(app.registry, kind)
+    describe = _benchmark if kind == "benchmarks" else _plugin_class
+    documents = [describe(name, items[name]) for name in sorted(items)]
+    keys = list(documents[0]) if documents else []
+    columns = [Column(key, key) for key in keys]
+    rows = [{key: _word(value) for key, value in document.items()} for document in documents]
+    app.console.result(documents, Table("", columns, rows), text="" if documents else f"no {kind} (sebsx plugins)")
+
+
+@command("plugins")
+def plugins_command(app: App) -> None:
+    """List the plugins that were found, with the broken ones and why."""
+    from sebsx.console import rows_table  # heavy
+
+    for kind in (*KINDS, "metrics"):
+        getattr(app.registry, kind)  # a plugin may break only when it is asked
+    documents = [
+        {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "module": plugin.module,
+            "status": "broken" if plugin.error else "ok",
+            "error": plugin.error,
+        }
+        for plugin in app.registry.plugins
+    ]
+    columns = {key: key for key in ("name", "distribution", "version", "status", "error")}
+    app.console.result(documents, rows_table("", columns, documents))
+
+
+def _plugin_class(name: str, cls: Any) -> Mapping[str, Any]:
+    document = {"name": name, "summary": cls.summary}
+    if hasattr(cls, "capabilities"):
+        document["architectures"] = list(cls.architectures)
+        document["capabilities"] = sorted(cls.capabilities)
+    return document
+
+
+def _benchmark(name: str, benchmark: Benchmark) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "category": benchmark.category,
+        "summary": benchmark.summary,
+        "languages": sorted(benchmark.languages),
+        "needs": sorted(benchmark.needs),
+        "sizes": list(benchmark.sizes),
+        "version": benchmark.version,
+        "source": benchmark.source,
+        "licence": benchmark.licence,
+    }
+
+
+def _word(value: Any) -> str:
+    return ", ".join(map(str, value)) or "-" if isinstance(value, list) else str(value)
+
+
+COMMANDS = (list_command, plugins_command)

@@ -1,0 +1,57 @@
+"""Command-line options derived from a settings dataclass, so that every setting has one and help never lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.settings import Layer, Section, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SHORT = {"--parameter": "-p"}
+
+
+def options_of(section: Section, *, leave_out: frozenset[str] = frozenset()) -> list[click.Parameter]:
+    """Return one option for each setting of a section, in order of definition."""
+    hints = typing.get_type_hints(section.cls)
+    return [_option(item, hints[name]) for name, item in section.fields.items() if name not in leave_out]
+
+
+def layer_of(section: Section, values: Mapping[str, Any]) -> Layer:
+    """Return the options a user gave as the strongest layer of settings."""
+    given = {
+        f"{section.name}.{name}": _mapping(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name in section.fields and value not in (None, ())
+    }
+    return Layer("the command line", given)
+
+
+def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:
+    name = item.metadata["option"] or f"--{item.name.replace('_', '-')}"
+    text = item.metadata["help"] + _default(item)
+    if hint is bool:
+        return click.Option([f"{name}/--no-{name[2:]}", item.name], default=None, help=text)
+    if typing.get_origin(hint) is dict:
+        short = [_SHORT[name]] if name in _SHORT else []
+        return click.Option([name, *short, item.name], multiple=True, metavar="KEY=VALUE", help=f"{text}; repeatable")
+    return click.Option([name, item.name], metavar=describe(item, hint).upper().replace(" ", "-"), help=text)
+
+
+def _default(item: dataclasses.Field[Any]) -> str:
+    default = item.default
+    if default in (dataclasses.MISSING, None, (), ""):
+        return ""
+    return f" [default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
+
+
+def _mapping(pairs: tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
+    """Return repeated `key=value` words as a mapping; other repeated words stay as they are."""
+    if not all("=" in pair for pair in pairs):
+        raise click.BadParameter(f"{' '.join(pairs)!r} is not of the form key=value")
+    return dict(pair.split("=", 1) for pair in pairs)

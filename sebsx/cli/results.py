@@ -1,0 +1,170 @@
+"""`sebsx runs`, `show`, `analyze`, `export`: what was measured and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import App, command
+from sebsx.errors import UserError
+from sebsx.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.analyzers import Report
+    from sebsx.model import Run
+    from sebsx.store.reader import RunView
+
+
+def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | None:
+    """Return what an analyzer says of some runs; None without a name."""
+    if name is None:
+        return None
+    analyzer = app.registry.get("analyzers", name)()
+    settings = app.reader().read(f"analyzer.{name}").value
+    report: Report = analyzer.analyze(views, settings)
+    return report
+
+
+@command("runs")
+@click.option("-n", "--limit", type=click.IntRange(1), help="Only the newest N.")
+def runs_command(app: App, limit: int | None) -> None:
+    """List the runs in the store, newest first."""
+    from sebsx.analyzers import Column, Table  # heavy
+
+    with app.open_store() as store:
+        runs = store.runs(limit)
+    columns = [Column(key, key) for key in ("id", "started", "experiment", "platforms", "status", "took", "campaign")]
+    rows = [
+        {
+            "id": run.id,
+            "started": run.started_at.strftime("%Y-%m-%d %H:%M:%S"),
+            "experiment": run.experiment,
+            "platforms": ",".join(run.settings.get("platforms", {})),
+            "status": run.status.value,
+            "took": _took(run),
+            "campaign": run.campaign,
+        }
+        for run in runs
+    ]
+    text = "" if runs else "no runs yet; start one with: sebsx run benchmark"
+    app.console.result(runs, Table("", columns, rows), text=text)
+
+
+@command("show")
+@click.argument("run", metavar="RUN")
+def show_command(app: App, run: str) -> None:
+    """Show one run: settings, environment, cells, deployments, resources. RUN is an id, its start, or `last`."""
+    from sebsx.analyzers import Column, Table  # heavy
+
+    with app.open_store() as store:
+        view = store.view(run)
+        cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
+        counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
+        environment = view.environment
+    document = {
+        "run": view.run,
+        "status": view.status,
+        "environment": environment,
+        "cells": cells,
+        "deployments": deployments,
+        "resources": resources,
+    }
+    cell_columns = [
+        Column(key, key.replace("_", " "))
+        for key in ("platform", "benchmark", "size", "memory_mib", "start", "status", "stop_reason", "calls", "ok")
+    ]
+    cell_rows = [
+        {
+            **cell.factors,
+            "status": str(cell.status),
+            "stop_reason": cell.stop_reason or "-",
+            "calls": sum(n for (kind, _, _), n in counts[cell.id].items() if kind == "measured"),
+            "ok": sum(n for (kind, status, _), n in counts[cell.id].items() if (kind, status) == ("measured", "ok")),
+        }
+        for cell in cells
+    ]
+    left = [
+        {"kind": item.kind, "name": item.name, "platform": item.platform, "state": item.state} for item in resources
+    ]
+    app.console.result(
+        document,
+        Table("cells", cell_columns, cell_rows),
+        Table(
+            "resources still there (sebsx clean)", [Column(k, k) for k in ("kind", "name", "platform", "state")], left
+        ),
+        text=_describe(view, environment),
+    )
+
+
+@command("analyze")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("-a", "--analyzer", help="Which analyzer [default: the one of the run's experiment].")
+def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None) -> None:
+    """Say what stored runs mean, in tables and findings."""
+    with app.open_store() as store:
+        views = [store.view(run) for run in runs]
+        report = analyze(app, views, analyzer or _default_analyzer(app, views))
+        if report is None:
+            raise UserError(
+                f"experiment {views[0].run.experiment!r} has no analyzer of its own; name one with --analyzer"
+            )
+        if app.console.json:
+            app.console.result(report)
+        else:
+            app.console.report(report)
+
+
+@command("export")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("-f", "--format", "format_", required=True, help="Which exporter (sebsx list exporters).")
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+def export_command(app: App, runs: tuple[str, ...], format_: str, out: Path) -> None:
+    """Write runs in a format that other tools read."""
+    exporter = app.registry.get("exporters", format_)()
+    with app.open_store() as store:
+        files = exporter.export([store.view(run) for run in runs], out)
+    app.console.result({"files": files}, text="\n".join(f"wrote {file}" for file in files))
+
+
+def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
+    names = {view.run.experiment for view in views}
+    if len(names) > 1:
+        raise UserError(f"runs of several experiments ({', '.join(sorted(names))}); name one analyzer with --analyzer")
+    analyzer: str | None = app.registry.get("experiments", names.pop()).analyzer
+    return analyzer
+
+
+def _took(run: Run) -> str:
+    return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "-"
+
+
+def _describe(view: RunView, environment: Any) -> str:
+    run = view.run
+    lines = {
+        "run": run.id,
+        "experiment": run.experiment,
+        "status": view.status.value + (f": {run.error}" if run.error else ""),
+        "started": run.started_at.isoformat(timespec="seconds"),
+        "took": _took(run),
+        "seed": run.seed,
+        "settings": _words(run.settings.get("experiment", {})),
+        "client": _words(
+            {
+                key: environment[key]
+                for key in ("cpu_model", "cpu_count", "system", "release", "python", "sebsx")
+                if key in environment
+            }
+        ),
+    }
+    return "\n".join(f"{name:<12}{value}" for name, value in lines.items())
+
+
+def _words(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items() if value not in (None, "", [], {}))
+
+
+COMMANDS = (runs_command, show_command, analyze_command, export_command)

@@ -1,0 +1,282 @@
+"""`sebsx run` and `sebsx plan`: the same words, done or only planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import CORE, App, json_option
+from sebsx.cli.options import layer_of, options_of
+from sebsx.errors import PlatformError, ThresholdError, UserError
+from sebsx.settings import Layer, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sebsx.experiments import Experiment
+    from sebsx.model import Run
+    from sebsx.orchestrator import Request
+    from sebsx.store.reader import RunView, StoredCell
+
+Action = "Callable[[App, Request], None]"
+
+_COMMON: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["-P", "--platform", "platform"],
+        metavar="A,B",
+        help="platforms to run on [default: the one that needs no account]",
+    ),
+    click.Option(
+        ["-s", "--set", "assignments"],
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="any setting, as `keep_alive_s=60` or `platform.local.keep_alive_s=60`; repeatable",
+    ),
+    click.Option(["--seed"], type=int, help="seed of every random choice [default: drawn, and stored]"),
+    click.Option(
+        ["--collect", "collectors"], metavar="A,B", help="collectors in functions [default: the default ones]"
+    ),
+    click.Option(["--campaign"], help="free label that groups runs"),
+)
+
+
+class ExperimentGroup(click.Group):
+    """`experiment NAME`: one command per registered experiment, with an option for each of its settings."""
+
+    def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._action = action
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the experiments."""
+        return sorted(ctx.ensure_object(App).registry.experiments)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of an experiment."""
+        app = ctx.ensure_object(App)
+        return _command(cmd_name, app.registry.get("experiments", cmd_name), self._action)
+
+
+class SubjectGroup(click.Group):
+    """`run` and `plan`: `benchmark` is the experiment that runs benchmarks, found by what it says of itself."""
+
+    def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._action = action
+        self.add_command(
+            ExperimentGroup(action, name="experiment", help="An experiment by its name; `sebsx list experiments`.")
+        )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return `benchmark` and `experiment`."""
+        return ["benchmark", *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return `benchmark` made from the experiment that runs benchmarks."""
+        if cmd_name != "benchmark":
+            return super().get_command(ctx, cmd_name)
+        return _command("benchmark", _benchmark_experiment(ctx.ensure_object(App)), self._action, positional=True)
+
+
+def _benchmark_experiment(app: App) -> type[Experiment[Any]]:
+    found = [experiment for _, experiment in sorted(app.registry.experiments.items()) if experiment.runs_benchmarks]
+    if not found:
+        raise UserError("no plugin that runs benchmarks is loaded (sebsx plugins)")
+    return found[0]
+
+
+def _command(
+    name: str, experiment: type[Experiment[Any]], action: Callable[[App, Request], None], *, positional: bool = False
+) -> click.Command:
+    """Return the command of an experiment: its settings as options, and what all runs have."""
+    section = Section(f"experiment.{experiment.name}", experiment.Settings)
+    leave_out = frozenset({"benchmarks"}) if positional else frozenset()
+    parameters = options_of(section, leave_out=leave_out)
+    if positional:
+        argument = click.Argument(["benchmarks"], nargs=-1, metavar="[NAME|FOLDER]...", shell_complete=_complete)
+        parameters = [argument, *parameters]
+
+    @click.pass_obj
+    def callback(app: App, /, **values: Any) -> None:
+        if isinstance(values.get("benchmarks"), tuple):
+            values["benchmarks"] = ",".join(values["benchmarks"]) or None
+        action(app, _request(app, experiment, section, values))
+
+    help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
+    if positional:
+        help_text += " Without names: the default suite. A folder with a benchmark.toml is a benchmark too."
+    return json_option(click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text))
+
+
+def _request(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> Request:
+    """Return what the user asked for, from options, `--set`, environment and files."""
+    from sebsx.orchestrator import Request  # heavy
+
+    core_values = {
+        f"{CORE}.{name}": values[name]
+        for name in ("platform", "collectors", "campaign")
+        if values.get(name) is not None
+    }
+    options = [Layer("the command line", core_values), layer_of(section, values)]
+    assignments = values["assignments"]
+    names = _platforms(app, app.reader((), (), *options).read(CORE).value.platform)
+    in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
+    reader = app.reader(assignments, in_play, *options)
+    core = reader.read(CORE).value
+    return Request(
+        experiment=experiment(),
+        settings=reader.read(section.name).value,
+        platforms={name: reader.read(f"platform.{name}").value for name in names},
+        collectors=_collectors(app, core.collectors),
+        seed=values["seed"],
+        campaign=core.campaign,
+    )
+
+
+def _platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    for name in chosen:
+        app.registry.get("platforms", name)
+    defaults = sorted(name for name, cls in app.registry.platforms.items() if cls.default)
+    if not chosen and not defaults:
+        raise UserError("no plugin brings a default platform; name one with --platform (sebsx list platforms)")
+    return chosen or tuple(defaults[:1])
+
+
+def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    for name in chosen:
+        app.registry.get("collectors", name)
+    return chosen or tuple(sorted(name for name, cls in app.registry.collectors.items() if cls.default))
+
+
+def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the benchmarks that start with what was typed."""
+    app = ctx.find_object(App) or App()
+    return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))
+
+
+def _plan(app: App, request: Request) -> None:
+    """Print what a run would do."""
+    from sebsx import orchestrator  # heavy
+    from sebsx.analyzers import Column, Table
+    from sebsx.console import plan_text
+
+    plan = orchestrator.plan(request, app.registry)
+    shown = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "start")
+    columns = [Column(name, name.replace("_mib", " MiB")) for name in shown]
+    columns += [Column("invocations", "calls", "count"), Column("duration_s", "about", "s")]
+    rows = [{**cell.factors, "invocations": cell.invocations, "duration_s": cell.duration_s} for cell in plan.cells]
+    document = {
+        "experiment": request.experiment.name,
+        "deployments": plan.deployments,
+        "invocations": plan.invocations,
+        "duration_s": plan.duration_s,
+        "cost_usd": plan.cost_usd,
+        "notes": plan.notes,
+        "cells": plan.cells,
+    }
+    app.console.result(document, Table("", columns, rows), text=plan_text(plan))
+    for note in plan.notes:
+        app.console.note(f"note: {note}")
+
+
+def _run(app: App, request: Request) -> None:
+    """Do a run, print what it says, and end with the exit code that its cells ask for."""
+    from sebsx import orchestrator  # heavy
+    from sebsx.interrupts import interrupts
+
+    with app.open_store() as store, interrupts.handled():
+        known = {run.id for run in store.runs(1)}
+        try:
+            with app.console.progress() as observer:
+                run = orchestrator.run(request, app.registry, store, observer)
+        except KeyboardInterrupt:
+            newest = store.runs(1)
+            if request.resume or (newest and newest[0].id not in known):
+                run_id = request.resume or newest[0].id
+                app.console.note(f"what was measured is kept; go on with: sebsx run --resume {run_id}")
+            raise
+        view = store.view(run.id)
+        _print_run(app, request, run, view)
+        _raise_for(view.cells())
+
+
+def _print_run(app: App, request: Request, run: Run, view: RunView) -> None:
+    from sebsx.cli.results import analyze  # heavy
+
+    report = analyze(app, [view], request.experiment.analyzer)
+    if app.console.json:
+        app.console.result({"run": run, "cells": view.cells(), "report": report})
+        return
+    if report:
+        app.console.report(report)
+    app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
+
+
+def _raise_for(cells: list[StoredCell]) -> None:
+    """Turn cells that were not measured into the documented exit code.
+
+    Raises:
+        PlatformError: If a function could not be deployed, or nothing was supported.
+        ThresholdError: If a cell was given up for failures.
+    """
+    failed = [cell for cell in cells if cell.status == "failed"]
+    unsupported = [cell for cell in cells if cell.status == "unsupported"]
+    if failed:
+        worst = next((cell for cell in failed if cell.stop_reason == "not deployed"), failed[0])
+        kind = PlatformError if worst.stop_reason == "not deployed" else ThresholdError
+        raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst.stop_reason}: {worst.error}")
+    if len(unsupported) == len(cells):
+        raise PlatformError(f"nothing could be measured: {unsupported[0].error or unsupported[0].stop_reason}")
+
+
+@click.group("run", cls=SubjectGroup, action=_run, invoke_without_command=True)
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
+@click.pass_context
+def run_command(ctx: click.Context, resume: str | None) -> None:
+    r"""Build, deploy, exercise, measure, price, tear down, report.
+
+    \b
+      sebsx run benchmark                                   the default suite on this machine
+      sebsx run benchmark graph-bfs --memory 256,512,1024   a memory sweep
+      sebsx run benchmark ./my-function --start cold        a folder of your own
+      sebsx run --resume RUN                                go on where a run was interrupted
+    """
+    if ctx.invoked_subcommand is None:
+        if not resume:
+            raise click.UsageError("say what to run: benchmark, experiment, or --resume RUN", ctx)
+        app = ctx.ensure_object(App)
+        _run(app, _resumed(app, resume))
+    elif resume:
+        raise click.UsageError("--resume takes everything from the run; leave the rest out", ctx)
+
+
+@click.group("plan", cls=SubjectGroup, action=_plan)
+def plan_command() -> None:
+    """Say what a run would deploy and call, how long it takes and what it costs. Same words as `run`."""
+
+
+def _resumed(app: App, name: str) -> Request:
+    """Return the request that an interrupted run was started with; secrets come from the settings of today."""
+    from sebsx.orchestrator import Request  # heavy
+
+    with app.open_store() as store:
+        run = store.view(name).run
+    experiment = app.registry.get("experiments", run.experiment)
+    stored = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
+    for platform, settings in run.settings["platforms"].items():
+        app.registry.get("platforms", platform)
+        stored.update({f"platform.{platform}.{key}": value for key, value in settings.items()})
+    reader = app.reader((), (), Layer(f"run {run.id}", stored))
+    return Request(
+        experiment=experiment(),
+        settings=reader.read(f"experiment.{run.experiment}").value,
+        platforms={platform: reader.read(f"platform.{platform}").value for platform in run.settings["platforms"]},
+        collectors=tuple(run.settings["collectors"]),
+        seed=run.seed,
+        campaign=run.campaign,
+        resume=run.id,
+    )
+
+
+COMMANDS = (run_command, plan_command)

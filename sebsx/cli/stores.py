@@ -1,0 +1,48 @@
+"""`sebsx db`: where the results are, and what is done with the file as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sebsx.cli.app import App, command
+
+
+@click.group("db")
+def db_command() -> None:
+    """The results as a whole: where they are, upgrade, snapshot."""
+
+
+@command("path")
+def path_command(app: App) -> None:
+    """Print where results are stored."""
+    from sebsx.store import default_path  # heavy
+    from sebsx.store.engine import printable
+
+    location = printable(app.store_target() or default_path())
+    app.console.result({"store": location}, text=location)
+
+
+@command("upgrade")
+def upgrade_command(app: App) -> None:
+    """Bring an older store to the schema of this version; harmless when it has it already."""
+    with app.open_store() as store:
+        before, after = store.upgrade()
+    text = f"schema {before} is current" if before == after else f"upgraded from schema {before} to {after}"
+    app.console.result({"from": before, "to": after}, text=text)
+
+
+@command("snapshot")
+@click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
+def snapshot_command(app: App, destination: Path) -> None:
+    """Copy all results into one SQLite file that any tool can open read-only (pandas, Datasette, Grafana)."""
+    with app.open_store() as store:
+        store.snapshot(destination)
+    app.console.result({"file": destination}, text=f"wrote {destination}")
+
+
+for _command in (path_command, upgrade_command, snapshot_command):
+    db_command.add_command(_command)
+
+COMMANDS = (db_command,)

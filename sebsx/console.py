@@ -1,0 +1,196 @@
+"""The only module that prints: results to stdout, everything else to stderr; `--json` prints JSON alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from sebsx.analyzers import Column, Table
+from sebsx.units import duration, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+
+    from sebsx.analyzers import Report
+    from sebsx.model import Cell, Plan
+
+_NARROW = 100
+
+
+class Console:
+    """Prints for people or, with `json`, one document for programs.
+
+    Args:
+        json: Print one JSON document on stdout and nothing else there.
+    """
+
+    def __init__(self, *, json: bool = False) -> None:
+        self.json = json
+
+    def result(self, document: Any, *tables: Table, text: str = "") -> None:
+        """Print a result: `document` under `--json`, else text and tables."""
+        if self.json:
+            self._write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+            return
+        if text:
+            self._write(text.rstrip("\n") + "\n")
+        for table in tables:
+            self._table(table)
+
+    def report(self, report: Report) -> None:
+        """Print a report: its tables, then its findings."""
+        out = self._rich()
+        out.print(f"\n[bold]{_escape(report.title)}[/bold]" if report.title else "", highlight=False)
+        for table in report.tables:
+            self._table(table)
+        for finding in report.findings:
+            mark = "[yellow]![/yellow]" if finding.warning else "[green]-[/green]"
+            out.print(f" {mark} {_escape(finding.text)}", highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say something that is not the result."""
+        if not self.json:
+            self._write(text + "\n", sys.stderr)
+
+    def warning(self, text: str) -> None:
+        """Say what may make the result wrong."""
+        self._write(f"warning: {text}\n", sys.stderr)
+
+    def error(self, text: str) -> None:
+        """Say in one line what went wrong."""
+        self._write(f"error: {' '.join(text.split())}\n", sys.stderr)
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressObserver]:
+        """Show what a run does while it lasts; on a terminal only, and not under `--json`."""
+        if self.json or not sys.stderr.isatty():
+            yield ProgressObserver(self, None)
+            return
+        from rich.progress import (  # rich costs start-up time
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich(sys.stderr), transient=True) as progress:
+            yield ProgressObserver(self, progress)
+
+    def _table(self, table: Table) -> None:
+        from rich import box  # rich costs start-up time
+        from rich.table import Table as RichTable
+
+        if not table.rows:
+            return
+        drawn = RichTable(
+            title=table.name or None, title_justify="left", caption=table.caption or None, box=box.SIMPLE_HEAD
+        )
+        for column in table.columns:
+            words = all(isinstance(row.get(column.key), str) for row in table.rows)
+            drawn.add_column(column.title, justify="left" if words else "right", overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(_escape(show(row.get(column.key), column.unit)) for column in table.columns))
+        self._rich().print(drawn)
+
+    def _rich(self, file: TextIO | None = None) -> RichConsole:
+        from rich.console import Console as RichConsole  # rich costs start-up time
+
+        out = file or sys.stdout
+        # Piped into a file, a table must not be folded to 80 columns.
+        return RichConsole(file=out, width=None if out.isatty() else 4 * _NARROW)
+
+    @staticmethod
+    def _write(text: str, file: TextIO | None = None) -> None:
+        (file or sys.stdout).write(text)
+
+
+class ProgressObserver:
+    """Shows a run's steps and counts; see `sebsx.session.Observer`."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._task = progress.add_task("planning", total=None) if progress else None
+        self._done: dict[str, int] = {}
+        self.warnings: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        """Show how many invocations there will be."""
+        self._update(total=plan.invocations)
+
+    def step(self, text: str) -> None:
+        """Show what begins."""
+        self._update(description=text)
+
+    def progressed(self, cell: Cell, done: int, failed: int) -> None:
+        """Show how many valid samples there are, and how many failed."""
+        self._done[cell.hash] = min(done, cell.invocations)
+        failures = f", {failed} failed" if failed else ""
+        text = f"calling {cell.label}: {done}/{cell.invocations}{failures}"
+        self._update(description=text, completed=sum(self._done.values()))
+
+    def warned(self, text: str) -> None:
+        """Say a warning at once, above the progress."""
+        self.warnings.append(text)
+        if self._progress:
+            self._progress.console.print(f"warning: {text}", highlight=False, markup=False)
+        else:
+            self._console.warning(text)
+
+    def _update(self, **changes: Any) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, **changes)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON-able data: dataclasses as objects, dates as ISO 8601, paths as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of words: column key -> heading."""
+    return Table(name, [Column(key, title) for key, title in columns.items()], rows)
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the size of a plan in one line."""
+    expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
+    cost = "no price known" if plan.cost_usd is None else f"about ${plan.cost_usd:.4f}"
+    return (
+        f"{len(plan.cells)} cells, {plan.deployments} deployments, {plan.invocations} invocations, {expected}, {cost}"
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,72 @@
+"""Numbers with their units, as people read them."""
+
+from __future__ import annotations
+
+from sebsx.analyzers import Estimate
+
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+_BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
+_SCALES = {"s": _SECONDS, "bytes": _BYTES}
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+
+def show(value: object, unit: str = "") -> str:
+    """Return a table cell as text: `12.3 ms [12.0, 12.9]` for an estimate, `-` for nothing.
+
+    Args:
+        value: A number in `unit`, a word, an `Estimate` or None.
+        unit: `s`, `bytes`, `USD`, `1` for a share, `count`, or empty.
+    """
+    if isinstance(value, Estimate):
+        return _show_estimate(value, unit)
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return _show_number(float(value), unit)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for plans and progress: `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S:.0f} min {seconds % _MINUTE_S:.0f} s"
+    return f"{seconds // _HOUR_S:.0f} h {seconds % _HOUR_S // _MINUTE_S:.0f} min"
+
+
+def _show_estimate(estimate: Estimate, unit: str) -> str:
+    if estimate.value is None:
+        return estimate.note or "-"
+    text = _show_number(estimate.value, unit)
+    if estimate.low is not None and estimate.high is not None:
+        factor, _name = _scale(estimate.value, unit)
+        text += f" [{_three_digits(estimate.low / factor)}, {_three_digits(estimate.high / factor)}]"
+    return f"{text} ({estimate.note})" if estimate.note else text
+
+
+def _show_number(value: float, unit: str) -> str:
+    if unit == "USD":
+        return f"${value:.4g}"
+    if unit == "1":
+        return f"{value * 100:.3g} %"
+    if unit in ("count", ""):
+        return f"{value:.0f}" if value == int(value) else _three_digits(value)
+    factor, name = _scale(value, unit)
+    return f"{_three_digits(value / factor)} {name}".rstrip()
+
+
+def _scale(value: float, unit: str) -> tuple[float, str]:
+    """Return the factor and name of the largest step of a unit that keeps the number at 1 or more."""
+    steps = _SCALES.get(unit, ((1.0, unit),))
+    for factor, name in steps:
+        if abs(value) >= factor:
+            return factor, name
+    return steps[-1]
+
+
+def _three_digits(value: float) -> str:
+    magnitude = abs(value)
+    if magnitude >= 100:  # three digits before the point
+        return f"{value:.0f}"
+    return f"{value:.1f}" if magnitude >= 10 else f"{value:.2f}"  # three digits in all
