@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The benchmarks that come with sebsx, one folder each, by category."""

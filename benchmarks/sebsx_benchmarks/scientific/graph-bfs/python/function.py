@@ -1,0 +1,56 @@
+"""Grow a Barabasi-Albert graph and search it breadth first with igraph."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import sys
+
+import igraph
+
+
+def barabasi_albert(vertices, edges_per_vertex, seed):
+    """Return the edges of the graph as a flat array of 64-bit vertex numbers, two for each edge.
+
+    Every new vertex draws `edges_per_vertex` of the edge ends that were there before it, so that a vertex is
+    chosen in proportion to its degree; an edge may occur twice. Random numbers come from xorshift32
+    (shifts 13, 17, 5), so that any language grows the same graph. The array of edges is the list of ends;
+    before the first edge, vertex 0 alone can be drawn.
+    """
+    edges = array.array("q")
+    x = seed
+    for vertex in range(1, vertices):
+        bound = len(edges) + 1
+        for _ in range(edges_per_vertex):
+            x ^= (x << 13) & 0xFFFFFFFF
+            x ^= x >> 17
+            x ^= (x << 5) & 0xFFFFFFFF
+            drawn = x % bound
+            edges.append(vertex)
+            edges.append(edges[drawn - 1] if drawn else 0)
+    return edges
+
+
+def handler(event, context):
+    """Return counts, depth, and the SHA-256 of the vertices' levels as little-endian 32-bit numbers."""
+    vertices = event["vertices"]
+    with context.phase("generate"):
+        edges = barabasi_albert(vertices, event["edges_per_vertex"], event["seed"])
+        pairs = memoryview(edges).cast("B").cast("q", shape=[len(edges) // 2, 2]) if edges else []
+        graph = igraph.Graph(n=vertices, edges=pairs)
+    with context.phase("compute"):
+        order, starts, _ = graph.bfs(event["root"])
+    levels = array.array("I", bytes(4 * vertices))
+    depth = len(starts) - 2
+    for level in range(depth + 1):
+        for vertex in order[starts[level] : starts[level + 1]]:
+            levels[vertex] = level
+    if sys.byteorder == "big":
+        levels.byteswap()
+    return {
+        "vertices": graph.vcount(),
+        "edges": graph.ecount(),
+        "reached": len(order),
+        "depth": depth,
+        "levels_sha256": hashlib.sha256(levels.tobytes()).hexdigest(),
+    }

@@ -1,0 +1,112 @@
+"""Call a handler once, outside of sebsx: `python -I -S invoke.py CODE DEPENDENCIES WORKDIR < event.json`.
+
+Stands in for a platform with the documented parts of the context only: files below WORKDIR are the
+object storage, dicts are the table. Prints the output, phases, and what the process used, as JSON.
+Standard library, Python 3.9.
+"""
+
+import contextlib
+import importlib.util
+import json
+import pathlib
+import resource
+import shutil
+import sys
+import time
+import uuid
+
+
+class Storage:
+    """Objects as files."""
+
+    def __init__(self, root):
+        self._root = root
+
+    def download(self, key):
+        return (self._root / key).read_bytes()
+
+    def upload(self, key, data):
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def download_file(self, key, path):
+        shutil.copyfile(self._root / key, path)
+
+    def upload_file(self, key, path):
+        self.upload(key, pathlib.Path(path).read_bytes())
+
+
+class Table:
+    """Items as JSON, so that what cannot be stored in a table fails here too."""
+
+    def __init__(self):
+        self._partitions = {}
+
+    def put(self, partition, sort, item):
+        self._partitions.setdefault(partition, {})[sort] = json.dumps(item)
+
+    def get(self, partition, sort):
+        item = self._partitions.get(partition, {}).get(sort)
+        return None if item is None else json.loads(item)
+
+    def query(self, partition):
+        return [json.loads(item) for _, item in sorted(self._partitions.get(partition, {}).items())]
+
+    def delete(self, partition, sort):
+        self._partitions.get(partition, {}).pop(sort, None)
+
+
+class Context:
+    """What docs/architecture.md says a handler is given."""
+
+    memory_mib = 256
+    timeout_s = 60.0
+
+    def __init__(self, root):
+        self.request_id = uuid.uuid4().hex
+        self.storage = Storage(root)
+        self.table = Table()
+        self.phases = {}
+
+    def remaining_s(self):
+        return self.timeout_s
+
+    @contextlib.contextmanager
+    def phase(self, name):
+        started = time.perf_counter()
+        yield
+        self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - started
+
+
+def main(code, dependencies, workdir):
+    sys.path[:0] = [code, dependencies]
+    event = json.load(sys.stdin)
+    context = Context(pathlib.Path(workdir))
+    sees_sebsx = importlib.util.find_spec("sebsx") is not None
+    import function
+
+    cpu_s = time.process_time()
+    output = function.handler(event, context)
+    cpu_s = time.process_time() - cpu_s
+    report = {
+        "output": output,
+        "phases": context.phases,
+        "sees_sebsx": sees_sebsx,
+        "cpu_s": cpu_s,
+        "peak_bytes": peak_bytes(),
+    }
+    print(json.dumps(report, allow_nan=False))
+
+
+def peak_bytes():
+    """Peak of this program; unlike ru_maxrss it forgets the process that started it."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
