@@ -11,16 +11,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from sebsx.analyzers import Column, Table
-from sebsx.units import duration, show
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console as RichConsole
     from rich.progress import Progress
 
-    from sebsx.analyzers import Report
+    from sebsx.analyzers import Report, Table
     from sebsx.model import Cell, Plan
 
 _NARROW = 100
@@ -98,6 +95,8 @@ class Console:
     def _table(self, table: Table) -> None:
         from rich import box  # rich costs start-up time
         from rich.table import Table as RichTable
+
+        from sebsx.units import show
 
         if not table.rows:
             return
@@ -180,11 +179,15 @@ def plain(value: Any) -> Any:
 
 def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table of words: column key -> heading."""
+    from sebsx.analyzers import Column, Table
+
     return Table(name, [Column(key, title) for key, title in columns.items()], rows)
 
 
 def plan_text(plan: Plan) -> str:
     """Return the size of a plan in one line."""
+    from sebsx.units import duration
+
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
     cost = "no price known" if plan.cost_usd is None else f"about ${plan.cost_usd:.4f}"
     return (

@@ -51,10 +51,8 @@ class UnknownNameError(UserError):
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.name = name
         self.nearest = nearest(name, known)
-        advice = f"did you mean {self.nearest!r}?" if self.nearest else ""
-        hint = f"({hint})" if hint else ""
-        tail = " ".join(part for part in (advice, hint) if part)
-        super().__init__(f"{kind} {name!r} is not known" + (f"; {tail}" if tail else ""))
+        advice = f"; did you mean {self.nearest!r}?" if self.nearest else ""
+        super().__init__(f"{kind} {name!r} is not known{advice}" + (f" ({hint})" if hint else ""))
 
 
 class PackagingError(UserError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from sebsx import benchmarks, hookspecs
+from sebsx import hookspecs
 from sebsx.errors import PluginError, UnknownNameError
 from sebsx.metrics import CORE_METRICS, Metric
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GROUP = "sebsx"
+KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,12 @@ class Registry:
             metrics.update(self._gather("metrics", lambda items: [(metric.name, metric) for metric in items]))
             self._cache["metrics"] = metrics
         return self._cache["metrics"]
+
+    def probed(self) -> list[LoadedPlugin]:
+        """Return all plugins after asking each for everything: some break only when asked."""
+        for kind in (*KINDS, "metrics"):
+            getattr(self, kind)
+        return self.plugins
 
     def get(self, kind: str, name: str) -> Any:
         """Return what is registered as `kind` (`platforms`, `benchmarks`, ...) under `name`.
@@ -214,6 +221,8 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint) -> LoadedPlugin:
 
 
 def _load_benchmarks(roots: Iterable[Path]) -> list[tuple[str, Benchmark]]:
+    from sebsx import benchmarks  # only those who ask for benchmarks pay for them
+
     found = [benchmarks.load(folder) for root in roots for folder in benchmarks.discover(root)]
     return [(benchmark.name, benchmark) for benchmark in found]
 

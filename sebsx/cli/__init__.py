@@ -11,9 +11,9 @@ import click
 
 from sebsx import __version__
 from sebsx.cli.app import App, json_option
-from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, SebsxError
+from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, SebsxError, UnknownNameError
 
-_VERBOSITY = (logging.ERROR, logging.INFO, logging.DEBUG)
+_VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
 class Commands(click.Group):
@@ -31,6 +31,14 @@ class Commands(click.Group):
         self._add_plugin_commands(ctx)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command meant, or suggest the nearest."""
+        if args and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            raise UnknownNameError("command", args[0], self.list_commands(ctx), "sebsx --help")
+        return super().resolve_command(ctx, args)
+
     def _add_plugin_commands(self, ctx: click.Context) -> None:
         app = ctx.ensure_object(App)
         if not app.commands_added:
@@ -46,7 +54,7 @@ class Commands(click.Group):
 @json_option
 @click.pass_context
 def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:
-    r"""Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
+    """Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
 
     \b
     Start here, no account needed:
@@ -58,13 +66,11 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
 
     Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
     5 results cannot be stored or read, 130 interrupted.
-    """
+    """  # noqa: D301  # \\b keeps click from folding the lines
     app = ctx.ensure_object(App)
     app.store_option = store
     app.plugin_names = [name.strip() for name in plugins.split(",") if name.strip()] if plugins else None
-    level = _VERBOSITY[min(verbose, len(_VERBOSITY) - 1)]
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("sebsx").setLevel(level if verbose else logging.WARNING)
+    logging.getLogger().setLevel(_VERBOSITY[min(verbose, len(_VERBOSITY) - 1)])
 
 
 def _add_commands() -> None:
@@ -80,8 +86,8 @@ _add_commands()
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code: one line for a user's mistake, never a traceback."""
-    app = App()
-    sys.exit(_run(app, arguments))
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    sys.exit(_run(App(), arguments))
 
 
 def _run(app: App, arguments: list[str] | None) -> int:

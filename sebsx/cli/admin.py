@@ -60,7 +60,7 @@ def doctor_command(app: App, platforms: str | None) -> None:
 def _check_plugins(app: App) -> list[dict[str, str]]:
     return [
         _row(f"plugin {plugin.name}", "warning" if plugin.error else "ok", plugin.error or plugin.distribution)
-        for plugin in app.registry.plugins
+        for plugin in app.registry.probed()
     ]
 
 

@@ -129,7 +129,7 @@ def _turn_on_json(ctx: click.Context, _parameter: click.Parameter, value: bool) 
         ctx.ensure_object(App).console.json = True
 
 
-json_option = click.option(
+json_option: Callable[[Any], Any] = click.option(
     "--json",
     is_flag=True,
     expose_value=False,
@@ -142,7 +142,8 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], clic
     """Return a decorator that makes a command with `--json` and the `App` as first argument."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        made: click.Command = json_option(click.command(name, **attributes)(click.pass_obj(function)))
+        callback: Callable[..., Any] = click.pass_obj(function)
+        made: click.Command = json_option(click.command(name, **attributes)(callback))
         return made
 
     return decorate

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
+from sebsx.plugins import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sebsx.benchmarks import Benchmark
 
-KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")
-
 
 @command("list")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
     """List platforms, benchmarks, experiments, collectors, analyzers, exporters or languages."""
     from sebsx.analyzers import Column, Table  # heavy
@@ -36,8 +35,6 @@ def plugins_command(app: App) -> None:
     """List the plugins that were found, with the broken ones and why."""
     from sebsx.console import rows_table  # heavy
 
-    for kind in (*KINDS, "metrics"):
-        getattr(app.registry, kind)  # a plugin may break only when it is asked
     documents = [
         {
             "name": plugin.name,
@@ -47,7 +44,7 @@ def plugins_command(app: App) -> None:
             "status": "broken" if plugin.error else "ok",
             "error": plugin.error,
         }
-        for plugin in app.registry.plugins
+        for plugin in app.registry.probed()
     ]
     columns = {key: key for key in ("name", "distribution", "version", "status", "error")}
     app.console.result(documents, rows_table("", columns, documents))

@@ -9,7 +9,6 @@ import click
 
 from sebsx.cli.app import App, command
 from sebsx.errors import UserError
-from sebsx.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +138,8 @@ def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
 
 
 def _took(run: Run) -> str:
+    from sebsx.units import duration
+
     return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "-"
 
 

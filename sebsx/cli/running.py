@@ -234,14 +234,14 @@ def _raise_for(cells: list[StoredCell]) -> None:
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
 @click.pass_context
 def run_command(ctx: click.Context, resume: str | None) -> None:
-    r"""Build, deploy, exercise, measure, price, tear down, report.
+    """Build, deploy, exercise, measure, price, tear down, report.
 
     \b
       sebsx run benchmark                                   the default suite on this machine
       sebsx run benchmark graph-bfs --memory 256,512,1024   a memory sweep
       sebsx run benchmark ./my-function --start cold        a folder of your own
       sebsx run --resume RUN                                go on where a run was interrupted
-    """
+    """  # noqa: D301  # \\b keeps click from folding the lines
     if ctx.invoked_subcommand is None:
         if not resume:
             raise click.UsageError("say what to run: benchmark, experiment, or --resume RUN", ctx)

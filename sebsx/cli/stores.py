@@ -18,9 +18,8 @@ def db_command() -> None:
 def path_command(app: App) -> None:
     """Print where results are stored."""
     from sebsx.store import default_path  # heavy
-    from sebsx.store.engine import printable
 
-    location = printable(app.store_target() or default_path())
+    location = _printable(app.store_target() or default_path())
     app.console.result({"store": location}, text=location)
 
 
@@ -40,6 +39,13 @@ def snapshot_command(app: App, destination: Path) -> None:
     with app.open_store() as store:
         store.snapshot(destination)
     app.console.result({"file": destination}, text=f"wrote {destination}")
+
+
+def _printable(target: str | Path) -> str:
+    """Return a path, or a URL without its password."""
+    from sqlalchemy import make_url  # heavy
+
+    return make_url(str(target)).render_as_string(hide_password=True) if "://" in str(target) else str(target)
 
 
 for _command in (path_command, upgrade_command, snapshot_command):

@@ -1,0 +1,58 @@
+# Everything lives in .venv. uv is used where it is installed; pip alone does as well.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-all check format docs clean
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: $(VENV)/installed ## Set up and run the default suite on this machine
+	$(BIN)/sebsx run benchmark --size test --repetitions 30
+
+test: $(VENV)/installed-dev ## Set up and pass the quick tests
+	$(BIN)/pytest -q -n 2 -m "not slow and not network and not postgresql and not cloud"
+
+test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
+	$(BIN)/pytest -q -m "(slow or network or postgresql) and not cloud"
+
+test-all: check test test-slow ## Everything that CI runs
+
+check: $(VENV)/installed-dev ## Lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-docs ## Build the documentation into docs/_build
+	$(BIN)/sphinx-build -q -W -b html docs docs/_build
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "sebsx needs Python 3.11 or newer: make PYTHON=python3.12"; exit 1; }
+	@if command -v uv >/dev/null; then uv venv -q --python $(PYTHON) $(VENV); else \
+	  $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }; fi
+
+# One stamp for each set of extras, made again when the project's metadata changes.
+define install
+	@if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -e '.$(1)'; \
+	  else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.$(1)'; fi
+	@touch $@
+endef
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(call install,[fast])
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(call install,[dev])
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(call install,[dev,docs])
