@@ -142,8 +142,8 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], clic
     """Return a decorator that makes a command with `--json` and the `App` as first argument."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        callback: Callable[..., Any] = click.pass_obj(function)
-        made: click.Command = json_option(click.command(name, **attributes)(callback))
+        make: Callable[[Any], click.Command] = click.command(name, **attributes)
+        made: click.Command = json_option(make(click.pass_obj(function)))
         return made
 
     return decorate

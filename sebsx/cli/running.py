@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sebsx.orchestrator import Request
     from sebsx.store.reader import RunView, StoredCell
 
-Action = "Callable[[App, Request], None]"
-
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
         ["-P", "--platform", "platform"],
@@ -106,7 +104,10 @@ def _command(
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional:
         help_text += " Without names: the default suite. A folder with a benchmark.toml is a benchmark too."
-    return json_option(click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text))
+    made: click.Command = json_option(
+        click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
+    )
+    return made
 
 
 def _request(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> Request:

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sebsx.envelope import read_envelope
+from sebsx.invocations import start_type_of
+from sebsx.model import ProviderRecord, StartType
+
+COLD = {
+    "sebsx": {
+        "v": 1,
+        "sandbox": "a" * 32,
+        "call": 1,
+        "started_s": 10.0,
+        "finished_s": 10.5,
+        "duration_s": 0.5,
+        "boot_s": 0.01,
+        "import_s": 0.02,
+        "samples": {"phase.compute_s": 0.4},
+        "facts": {"python": "3.12.1"},
+    },
+    "output": {"n": 3},
+}
+
+
+def test_everything_the_shim_says_is_read() -> None:
+    envelope = read_envelope(json.dumps(COLD).encode())
+    assert envelope.output == {"n": 3}
+    assert (envelope.started_s, envelope.finished_s, envelope.duration_s) == (10.0, 10.5, 0.5)
+    assert envelope.samples == {"phase.compute_s": 0.4, "function.boot_s": 0.01, "function.import_s": 0.02}
+    assert envelope.facts == {"python": "3.12.1"}
+    assert envelope.error is None
+
+
+def test_error_is_type_and_message_in_its_first_line() -> None:
+    error = {"type": "ValueError", "message": "bad", "traceback": "File x"}
+    envelope = read_envelope(json.dumps({"sebsx": COLD["sebsx"], "error": error}).encode())
+    assert envelope.error == "ValueError: bad\nFile x"
+
+
+def test_plain_json_is_the_output() -> None:
+    assert read_envelope(b'{"answer": 42}').output == {"answer": 42}
+    assert read_envelope(b"[1, 2]").output == [1, 2]
+    assert not read_envelope(b"[1, 2]").measured
+
+
+def test_what_is_not_json_is_an_error_with_its_beginning() -> None:
+    assert "<html>" in str(read_envelope(b"<html>gateway broke").error)
+
+
+@pytest.mark.parametrize(
+    ("call", "init_s", "has_record", "wanted"),
+    [
+        (1, 0.1, True, StartType.COLD),
+        (2, None, True, StartType.WARM),
+        (1, None, False, StartType.COLD),
+        (7, None, False, StartType.WARM),
+        (1, None, True, StartType.WARM),
+    ],
+)
+def test_start_type_follows_the_provider_and_keeps_both_evidences(
+    call: int, init_s: float | None, has_record: bool, wanted: StartType
+) -> None:
+    envelope = read_envelope(json.dumps({"sebsx": {"sandbox": "x", "call": call}, "output": 1}).encode())
+    record = ProviderRecord("id", init_s=init_s) if has_record else None
+    start_type, evidence = start_type_of(envelope, record)
+    assert start_type is wanted
+    assert evidence["function"] == ("cold" if call == 1 else "warm")
+    assert ("provider" in evidence) is has_record
+
+
+def test_start_type_is_unknown_when_nobody_says() -> None:
+    assert start_type_of(read_envelope(b"{}"), None) == (StartType.UNKNOWN, {})

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from sebsx.interrupts import Interrupts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_raises_outside_a_shield(number: signal.Signals) -> None:
+    with Interrupts().handled(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), number)
+
+
+def test_shield_holds_an_interrupt_back_until_its_end() -> None:
+    interrupts, reached = Interrupts(), []
+    with interrupts.handled(), pytest.raises(KeyboardInterrupt):
+        with interrupts.shielded():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("inside")
+        reached.append("behind")
+    assert reached == ["inside"]
+
+
+def test_nested_shields_hold_until_the_outermost_ends() -> None:
+    interrupts, reached = Interrupts(), []
+    with interrupts.handled(), pytest.raises(KeyboardInterrupt), interrupts.shielded():
+        with interrupts.shielded():
+            os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after the inner")
+    assert reached == ["after the inner"]
+
+
+def test_swallowing_shield_drops_further_interrupts() -> None:
+    interrupts = Interrupts()
+    with interrupts.handled():
+        with interrupts.shielded(swallow=True):
+            os.kill(os.getpid(), signal.SIGINT)
+        interrupts.check()
+    assert not interrupts.pending
+
+
+def test_handlers_are_put_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Interrupts().handled():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from sebsx.analyzers import Estimate
+from sebsx.units import duration, show
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0123456, "s", "12.3 ms"),
+        (1.5, "s", "1.50 s"),
+        (0.0000042, "s", "4.20 us"),
+        (0.0, "s", "0.00 us"),
+        (-0.002, "s", "-2.00 ms"),
+        (52428800, "bytes", "50.0 MiB"),
+        (0.0000166667, "USD", "$1.667e-05"),
+        (0.25, "1", "25 %"),
+        (30, "count", "30"),
+        (None, "s", "-"),
+        ("aws", "", "aws"),
+        (Estimate(0.0123, 0.012, 0.0129, n=50), "s", "12.3 ms [12.0, 12.9]"),
+        (Estimate(0.0123, note="few"), "s", "12.3 ms (few)"),
+        (Estimate(None, note="n too small"), "s", "n too small"),
+    ],
+)
+def test_numbers_are_shown_in_their_unit(value: object, unit: str, text: str) -> None:
+    assert show(value, unit) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+def test_durations_of_plans(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
