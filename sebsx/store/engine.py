@@ -1,7 +1,8 @@
 """Opens the database of a store, and turns what a database says into what a user can do.
 
-Writing transactions take SQLite's write lock at once (`BEGIN IMMEDIATE`): two writers then wait for each other
-instead of failing half-way. Reading never changes a file; the first write switches it to write-ahead logging.
+A writing transaction takes the write lock at once (`BEGIN IMMEDIATE`, on PostgreSQL an advisory lock): two
+writers then wait for each other instead of failing half-way. Reading never changes a file; the first write
+switches it to write-ahead logging.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def _open_sqlite(path: Path) -> Database:
 def _open_postgresql(url: URL) -> Database:
     require("psycopg", extra="postgresql")
     engine = create_engine(url, json_serializer=_to_json)
+    event.listen(engine, "begin", _lock_for_writing)
     database = Database(engine, url.render_as_string(hide_password=True), 0)
     with database.read() as connection:
         database.version_found = migrations.version_of(connection)
@@ -150,8 +152,6 @@ def _migrated(database: Database) -> Database:
     try:
         if database.version_found < migrations.newest():
             with database.write() as connection:
-                if not database.is_sqlite:  # two programs may create the store at once
-                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
                 migrations.migrate(connection, database.location)
     except BaseException:
         database.close()
@@ -195,11 +195,19 @@ def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _lock_for_writing(connection: Connection) -> None:
+    """Let one program write at a time, as SQLite does, so that looking up and inserting cannot race."""
+    if connection.get_execution_options().get("sebsx_begin"):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
+
+
 def _to_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
 _ADVICE = (
+    ("lock timeout", "another program holds it; wait for it to end"),
     ("locked", "another program holds it; wait for it to end, or name another with --store"),
     ("disk is full", "the disk is full; free some space: what was stored so far is safe"),
     ("No space left", "the disk is full; free some space: what was stored so far is safe"),
