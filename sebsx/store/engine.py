@@ -1,7 +1,8 @@
 """Opens the database of a store, and turns what a database says into what a user can do.
 
-Writing transactions take SQLite's write lock at once (`BEGIN IMMEDIATE`): two writers then wait for each other
-instead of failing half-way. Reading never changes a file; the first write switches it to write-ahead logging.
+A writing transaction takes the write lock at once (`BEGIN IMMEDIATE`, on PostgreSQL an advisory lock): two
+writers then wait for each other instead of failing half-way. Reading never changes a file; the first write
+switches it to write-ahead logging.
 """
 
 from __future__ import annotations
@@ -33,12 +34,11 @@ class Database:
     Args:
         engine: Where it is.
         location: How it is shown; holds no password.
-        version_found: Version of the store before it was opened, 0 for a new one.
     """
 
-    def __init__(self, engine: Engine, location: str, version_found: int) -> None:
+    def __init__(self, engine: Engine, location: str) -> None:
         self.location = location
-        self.version_found = version_found
+        self.version_found = 0  # before it was opened; 0 for a new one
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._reader = engine
         self._writer = engine.execution_options(sebsx_begin="BEGIN IMMEDIATE")
@@ -124,8 +124,8 @@ def _open_sqlite(path: Path) -> Database:
         empty = not path.exists() or path.stat().st_size == 0
     except OSError as error:
         raise StoreError(f"store {location!r} cannot be opened: {error.strerror}; name another with --store") from error
-    version = 0 if empty else _inspect(path)
-    migrations.check(version, location)
+    if not empty:
+        _refuse_foreign(path)
     engine = create_engine(
         URL.create("sqlite", database=location),
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
@@ -133,25 +133,24 @@ def _open_sqlite(path: Path) -> Database:
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
-    return _migrated(Database(engine, location, version))
+    return _migrated(Database(engine, location))
 
 
 def _open_postgresql(url: URL) -> Database:
     require("psycopg", extra="postgresql")
     engine = create_engine(url, json_serializer=_to_json)
-    database = Database(engine, url.render_as_string(hide_password=True), 0)
-    with database.read() as connection:
-        database.version_found = migrations.version_of(connection)
-    migrations.check(database.version_found, database.location)
-    return _migrated(database)
+    event.listen(engine, "begin", _lock_for_writing)
+    location = url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
+    return _migrated(Database(engine, location))
 
 
 def _migrated(database: Database) -> Database:
     try:
+        with database.read() as connection:
+            database.version_found = migrations.version_of(connection)
+        migrations.check(database.version_found, database.location)
         if database.version_found < migrations.newest():
             with database.write() as connection:
-                if not database.is_sqlite:  # two programs may create the store at once
-                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
                 migrations.migrate(connection, database.location)
     except BaseException:
         database.close()
@@ -159,8 +158,8 @@ def _migrated(database: Database) -> Database:
     return database
 
 
-def _inspect(path: Path) -> int:
-    """Return the version of an SQLite store without changing the file.
+def _refuse_foreign(path: Path) -> None:
+    """Look whether a file is a store of ours, without changing it.
 
     Raises:
         StoreError: If it is no database, or somebody else's.
@@ -170,13 +169,13 @@ def _inspect(path: Path) -> int:
             magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
             raise StoreError(f"{str(path)!r} is not a store: it is no SQLite database; name another with --store")
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as file_:
-            tables = {name for (name,) in file_.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not {"schema_info", "invocation"} <= tables:
                 raise StoreError(
                     f"{str(path)!r} is an SQLite database of something else; name another file with --store"
                 )
-            return int(file_.execute("SELECT max(version) FROM schema_info").fetchone()[0] or 0) if tables else 0
     except OSError as error:
         raise StoreError(f"store {str(path)!r} cannot be read: {error.strerror}") from error
     except sqlite3.Error as error:
@@ -195,11 +194,19 @@ def _on_begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _lock_for_writing(connection: Connection) -> None:
+    """Let one program write at a time, as SQLite does, so that looking up and inserting cannot race."""
+    if connection.get_execution_options().get("sebsx_begin"):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
+
+
 def _to_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
 _ADVICE = (
+    ("lock timeout", "another program holds it; wait for it to end"),
     ("locked", "another program holds it; wait for it to end, or name another with --store"),
     ("disk is full", "the disk is full; free some space: what was stored so far is safe"),
     ("No space left", "the disk is full; free some space: what was stored so far is safe"),

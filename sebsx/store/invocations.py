@@ -43,11 +43,6 @@ class MetricIds:
         for metric in metrics:
             self._register_one(connection, metric)
 
-    def load(self, connection: Connection) -> None:
-        """Take over what the store has registered."""
-        for row in connection.execute(select(schema.metric)):
-            self._remember(row.id, Metric(row.name, row.unit, Better(row.better), row.meaning))
-
     def get(self, connection: Connection, name: str) -> int:
         """Return the row number of a metric.
 
@@ -55,20 +50,25 @@ class MetricIds:
             StoreError: If nobody registered it.
         """
         known = self._ids.get(name)
-        if known is not None:
-            return known
-        if not self._ids:
-            self.load(connection)
-            return self.get(connection, name) if self._ids else self._unknown(name)
-        for pattern, family in self._families.items():
-            if fnmatchcase(name, pattern):
-                return self._register_one(connection, Metric(name, family.unit, family.better, family.meaning))
-        return self._unknown(name)
+        return known if known is not None else self._find(connection, name)
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have registered."""
         self._ids.clear()
         self._families.clear()
+
+    def _find(self, connection: Connection, name: str) -> int:
+        for row in connection.execute(select(schema.metric)):  # another program, or run, may have registered it
+            self._remember(row.id, Metric(row.name, row.unit, Better(row.better), row.meaning))
+        if name in self._ids:
+            return self._ids[name]
+        for pattern, family in self._families.items():
+            if fnmatchcase(name, pattern):
+                return self._register_one(connection, Metric(name, family.unit, family.better, family.meaning))
+        raise StoreError(
+            f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
+            "or from its collector's metrics"
+        )
 
     def _register_one(self, connection: Connection, metric: Metric) -> int:
         table = schema.metric
@@ -93,12 +93,6 @@ class MetricIds:
         if "*" in metric.name:
             self._families[metric.name] = metric
         return key
-
-    def _unknown(self, name: str) -> int:
-        raise StoreError(
-            f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
-            "or from its collector's metrics"
-        )
 
 
 def insert_invocations(

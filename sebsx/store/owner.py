@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT_LIMIT = timedelta(minutes=15)  # a run on another host that was silent for longer counts as dead
 
+_PROC = "/proc"
+
 
 def current_owner() -> dict[str, Any]:
     """Return this process as an owner: host, boot, process id and start; empty where the system hides it."""
@@ -52,7 +54,7 @@ def _exists(pid: int) -> bool:
 
 def _boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path(_PROC, "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
 
@@ -63,7 +65,7 @@ def _started(pid: int) -> str:
     Source: proc(5), /proc/PID/stat: field 22 is starttime, field 3 the state; field 2 may hold spaces.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = Path(_PROC, str(pid), "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
     return "" if fields[0] in {"Z", "X"} else fields[19]

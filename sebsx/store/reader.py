@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,9 +11,10 @@ from sqlalchemy import Double, cast, column, func, select, table
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
-from sebsx.model import CellStatus, Invocation, Kind, Run, RunStatus, StartType, Status
+from sebsx.model import CellStatus, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema
 from sebsx.store.owner import is_alive
+from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,84 +42,6 @@ _FIGURES: Mapping[str, ColumnElement[Any]] = {
     "provider.max_memory_bytes": cast(_i.provider_max_memory_bytes, Double),
     "cost_usd": _i.cost_usd,
 }
-
-
-@dataclass(slots=True)
-class StoredInvocation(Invocation):
-    """An invocation as stored, with the rows it belongs to."""
-
-    id: int = 0
-    deployment_id: int = 0
-    cell_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCell:
-    """A cell of the design and how its sampling ended."""
-
-    id: int
-    hash: str
-    position: int
-    factors: Mapping[str, Any]
-    wanted: int
-    status: CellStatus
-    stop_reason: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDeployment:
-    """A deployment: what was asked (`requested`), what the platform reports (`effective`, `memory_mib`, ...)."""
-
-    id: int
-    platform: str
-    region: str | None
-    provider_id: str | None
-    benchmark: str
-    benchmark_version: str
-    benchmark_sha256: str
-    language: str
-    language_version: str
-    size: str
-    parameters: Mapping[str, Any]
-    package_sha256: str | None
-    package_bytes: int | None
-    package_unpacked_bytes: int | None
-    package_content_hash: str | None
-    package_cached: bool | None
-    requested: Mapping[str, Any]
-    effective: Mapping[str, Any]
-    architecture: str
-    memory_mib: int
-    timeout_s: float
-    status: str
-    error: str | None
-    build_s: float | None
-    deploy_s: float | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSandbox:
-    """A sandbox that answered, with the facts it told at its first call."""
-
-    id: int
-    deployment_id: int
-    sandbox_id: str
-    facts: Mapping[str, Any]
-    seen_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoredValue:
-    """A value of a run, a deployment or a cell rather than of an invocation."""
-
-    metric: str
-    value: float | None
-    text: str | None
-    deployment_id: int | None
-    cell_id: int | None
-    stored_at: datetime
 
 
 class RunView:
@@ -310,7 +232,7 @@ class RunView:
             where.append(_i.status == status.value)
         return where
 
-    def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _all(self, query: Select[Any]) -> Sequence[Any]:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
@@ -328,8 +250,9 @@ class RunView:
     def _samples(self, ids: list[int]) -> Mapping[int, list[tuple[int, float]]]:
         c = schema.sample.c
         found: dict[int, list[tuple[int, float]]] = defaultdict(list)
-        for row in self._all(select(c.invocation_id, c.metric_id, c.value).where(c.invocation_id.in_(ids))):
-            found[row.invocation_id].append((row.metric_id, row.value))
+        query = select(c.invocation_id, c.metric_id, c.value).where(c.invocation_id.in_(ids))
+        for invocation, metric, value in self._all(query):
+            found[invocation].append((metric, value))
         return found
 
     def _metric_id(self, name: str) -> int:

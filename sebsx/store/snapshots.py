@@ -24,11 +24,13 @@ def write(database: Database, destination: Path) -> None:
     """Copy a store to a new file in one consistent state; the file appears only when it is complete.
 
     Raises:
-        UserError: If the file exists.
+        UserError: If the file exists or its folder does not.
         StoreError: If it cannot be written.
     """
     if destination.exists():
         raise UserError(f"{str(destination)!r} exists; name a file that does not, or delete it")
+    if not destination.parent.is_dir():
+        raise UserError(f"folder {str(destination.parent)!r} does not exist; create it, or name another")
     part = destination.with_name(destination.name + ".part")
     try:
         part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,7 +19,7 @@ from sebsx.store.owner import is_alive
 from sebsx.store.reader import RunView, find_run, read_counts, read_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -106,14 +107,12 @@ class Store:
             "started_at": _text(run.started_at), "finished_at": run.finished_at and _text(run.finished_at),
             "heartbeat_at": _now(),
         }  # fmt: skip
-        with self._database.write() as connection:
+        with self._write_metrics() as connection:
             fingerprint = content_hash(environment)
             row["environment_id"] = _get_or_create(
                 connection, schema.environment, {"fingerprint": fingerprint}, {"facts": dict(environment)}
             )
             connection.execute(insert(schema.run).values(row))
-            self._metrics.forget()
-            self._metrics.load(connection)
             self._metrics.register(connection, metrics)
 
     def resume_run(self, run_id: str, owner: Mapping[str, Any]) -> None:
@@ -257,13 +256,9 @@ class Store:
             StoreError: If a metric is not registered or a sequence is used already; nothing of the batch is stored.
         """
         key = self._run_key(run_id)
-        try:
-            with self._database.write() as connection:
-                insert_invocations(connection, self._metrics, (key, deployment_id, cell_id), invocations)
-                connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=_now()))
-        except BaseException:
-            self._metrics.forget()
-            raise
+        with self._write_metrics() as connection:
+            insert_invocations(connection, self._metrics, (key, deployment_id, cell_id), invocations)
+            connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=_now()))
 
     def add_sandbox(self, deployment_id: int, sandbox_id: str, facts: Mapping[str, Any]) -> None:
         """Store what a sandbox said of itself; a second call for the same one is harmless."""
@@ -287,16 +282,12 @@ class Store:
             StoreError: If the metric is not registered.
         """
         key = self._run_key(run_id)
-        try:
-            with self._database.write() as connection:
-                row = {
-                    "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "value": value,
-                    "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": _now(),
-                }  # fmt: skip
-                connection.execute(insert(schema.run_value).values(row))
-        except BaseException:
-            self._metrics.forget()
-            raise
+        with self._write_metrics() as connection:
+            row = {
+                "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "value": value,
+                "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": _now(),
+            }  # fmt: skip
+            connection.execute(insert(schema.run_value).values(row))
 
     def add_artifact(self, sha256: str, kind: str, bytes: int, path: Path, facts: Mapping[str, Any]) -> None:  # noqa: A002  # unit
         """Store where a package, model or log lies; a second call for the same digest is harmless."""
@@ -363,6 +354,16 @@ class Store:
             UserError: If the file exists.
         """
         snapshots.write(self._database, destination)
+
+    @contextmanager
+    def _write_metrics(self) -> Iterator[Connection]:
+        """Return a writing transaction; what it registered is forgotten when it is rolled back."""
+        try:
+            with self._database.write() as connection:
+                yield connection
+        except BaseException:
+            self._metrics.forget()
+            raise
 
     def _run_key(self, run_id: str) -> int:
         if run_id not in self._keys:

@@ -1,0 +1,90 @@
+"""Rows of a store as dataclasses: what `RunView` hands out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import CellStatus, Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+@dataclass(slots=True)
+class StoredInvocation(Invocation):
+    """An invocation as stored, with the rows it belongs to."""
+
+    id: int = 0
+    deployment_id: int = 0
+    cell_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """A cell of the design and how its sampling ended."""
+
+    id: int
+    hash: str
+    position: int
+    factors: Mapping[str, Any]
+    wanted: int
+    status: CellStatus
+    stop_reason: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDeployment:
+    """A deployment: what was asked (`requested`), what the platform reports (`effective`, `memory_mib`, ...)."""
+
+    id: int
+    platform: str
+    region: str | None
+    provider_id: str | None
+    benchmark: str
+    benchmark_version: str
+    benchmark_sha256: str
+    language: str
+    language_version: str
+    size: str
+    parameters: Mapping[str, Any]
+    package_sha256: str | None
+    package_bytes: int | None
+    package_unpacked_bytes: int | None
+    package_content_hash: str | None
+    package_cached: bool | None
+    requested: Mapping[str, Any]
+    effective: Mapping[str, Any]
+    architecture: str
+    memory_mib: int
+    timeout_s: float
+    status: str
+    error: str | None
+    build_s: float | None
+    deploy_s: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSandbox:
+    """A sandbox that answered, with the facts it told at its first call."""
+
+    id: int
+    deployment_id: int
+    sandbox_id: str
+    facts: Mapping[str, Any]
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredValue:
+    """A value of a run, a deployment or a cell rather than of an invocation."""
+
+    metric: str
+    value: float | None
+    text: str | None
+    deployment_id: int | None
+    cell_id: int | None
+    stored_at: datetime

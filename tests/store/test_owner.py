@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sebsx.store import current_owner, is_alive, owner
+
+
+def test_this_process_is_alive() -> None:
+    assert is_alive(current_owner())
+
+
+def test_process_that_ended_is_dead() -> None:
+    code = "import json; from sebsx.store.owner import current_owner; print(json.dumps(current_owner()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not is_alive(eval(done.stdout))  # a dict of words and a number, made by the line above
+
+
+def test_process_that_nobody_waited_for_is_dead() -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it ended and is a zombie now
+        ghost = {**current_owner(), "pid": child.pid}
+        assert not is_alive({**ghost, "process_started": "1"})
+
+
+def test_reused_process_id_is_not_the_owner() -> None:
+    assert not is_alive({**current_owner(), "process_started": "1"})
+
+
+def test_owner_of_an_earlier_boot_is_dead() -> None:
+    assert not is_alive({**current_owner(), "boot_id": "earlier"})
+
+
+def test_empty_owner_is_dead() -> None:
+    assert not is_alive({})
+
+
+@pytest.mark.parametrize(("silent", "alive"), [(timedelta(minutes=14), True), (timedelta(minutes=16), False)])
+def test_owner_on_another_host_is_judged_by_its_heartbeat(silent: timedelta, alive: bool) -> None:
+    elsewhere = {**current_owner(), "host": "elsewhere"}
+    assert is_alive(elsewhere, datetime.now(UTC) - silent) is alive
+
+
+def test_owner_on_another_host_without_a_heartbeat_is_dead() -> None:
+    assert not is_alive({**current_owner(), "host": "elsewhere"})
+
+
+def test_without_proc_the_process_id_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "_PROC", "/nowhere")
+    me = current_owner()
+    assert (me["boot_id"], me["process_started"]) == ("", "")
+    assert is_alive(me)
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+        pass
+    assert not is_alive({**me, "pid": child.pid})
