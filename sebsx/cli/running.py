@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sebsx.experiments import Experiment
     from sebsx.model import Run
     from sebsx.orchestrator import Request
-    from sebsx.store.reader import RunView, StoredCell
+    from sebsx.store import RunView, StoredCell
 
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
