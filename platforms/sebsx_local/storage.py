@@ -1,0 +1,67 @@
+"""Object storage as files below one folder, as the driver sees it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sebsx.errors import UserError
+from sebsx.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PARTIAL = ".sebsx-partial-"
+
+
+class FileStorage(Storage):
+    """One file per object; the wrapper inside functions reads and writes the same files.
+
+    Args:
+        root: The folder; made at the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a file aside and move it into place, so that no reader sees half of it."""
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.parent / f"{PARTIAL}{uuid4().hex}"
+        partial.write_bytes(data)
+        partial.replace(path)
+
+    def get(self, key: str) -> bytes:
+        """Return the file's contents."""
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise KeyError(key) from None
+
+    def keys(self, prefix: str = "") -> Sequence[str]:
+        """Return the paths that start with `prefix`, with `/`."""
+        files = (path.relative_to(self._root) for path in self._root.rglob("*") if path.is_file())
+        names = (path.as_posix() for path in files if not path.name.startswith(PARTIAL))
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def delete(self, prefix: str) -> None:
+        """Delete the files and what folders that leaves empty."""
+        if not prefix:
+            shutil.rmtree(self._root, ignore_errors=True)
+            return
+        for key in self.keys(prefix):
+            path = self._path(key)
+            path.unlink(missing_ok=True)
+            for folder in path.parents:
+                if folder == self._root or any(folder.iterdir()):
+                    break
+                folder.rmdir()
+
+    def _path(self, key: str) -> Path:
+        if not key or key.startswith("/") or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+            raise UserError(f"storage key {key!r} cannot be used; use words joined by '/', without '.' and '..'")
+        return self._root / key.replace("/", os.sep)

@@ -1,0 +1,31 @@
+"""What the kernel says of this process and its children, around one call."""
+
+import sys
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+
+# `ru_maxrss` is in KiB on Linux and in bytes on macOS (getrusage(2) of either).
+RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+def begin():
+    """Return the counters before the call; those of the process itself are read last."""
+    children = getrusage(RUSAGE_CHILDREN)
+    return getrusage(RUSAGE_SELF), children
+
+
+def end(state):
+    """Return the differences, and the peak memory so far."""
+    own = getrusage(RUSAGE_SELF)
+    children = getrusage(RUSAGE_CHILDREN)
+    own_before, children_before = state
+    return {
+        "process.cpu_user_s": own.ru_utime - own_before.ru_utime,
+        "process.cpu_system_s": own.ru_stime - own_before.ru_stime,
+        "process.child_cpu_user_s": children.ru_utime - children_before.ru_utime,
+        "process.child_cpu_system_s": children.ru_stime - children_before.ru_stime,
+        "process.minor_faults_count": own.ru_minflt - own_before.ru_minflt,
+        "process.major_faults_count": own.ru_majflt - own_before.ru_majflt,
+        "process.voluntary_switches_count": own.ru_nvcsw - own_before.ru_nvcsw,
+        "process.involuntary_switches_count": own.ru_nivcsw - own_before.ru_nivcsw,
+        "process.max_rss_bytes": own.ru_maxrss * RSS_UNIT_BYTES,
+    }

@@ -1,0 +1,102 @@
+"""What a sandbox is made of: the part of the gateway that a platform brings.
+
+A launcher runs inside the gateway process, on its event loop: methods that wait are coroutines, and none
+may block the loop for more than a millisecond or two.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What one sandbox must be.
+
+    Args:
+        id: 32 hex digits, unique.
+        deployment: Name of the deployment it serves.
+        memory_mib: Memory limit.
+        environment: Every variable it gets from the gateway and the user; the launcher adds its own.
+        options: The platform's own words for this deployment, as given to `Gateway.deploy`.
+    """
+
+    id: str
+    deployment: str
+    memory_mib: int
+    environment: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Sandbox(ABC):
+    """A running sandbox."""
+
+    pid: int
+
+    @abstractmethod
+    async def wait(self) -> str:
+        """Return how it ended, in words (`exit code 3`, `signal SIGKILL`); may be awaited once."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it and everything it started, at once. Harmless when it has ended."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release what it held on this machine, after `wait` returned; also ends what it left running."""
+
+    def initialised(self) -> None:  # noqa: B027  # optional: most sandboxes have nothing to do here
+        """Hear that the function is loaded: the limits meant for invocations apply from now on."""
+
+    def max_memory_bytes(self) -> int | None:
+        """Return the peak memory so far, None where it cannot be known. Called once per invocation."""
+        return None
+
+    def is_out_of_memory(self) -> bool:
+        """Return whether the kernel killed a process of it for memory."""
+        return False
+
+
+class Launcher(ABC):
+    """Starts sandboxes.
+
+    Args:
+        options: The platform's settings for the launcher, as given to `Gateway`.
+        owner: Marker of this gateway, `pid:start time`; everything that is made must carry it.
+
+    Class attributes:
+        runtime_host: Address on which the gateway offers the Runtime API to sandboxes.
+    """
+
+    runtime_host: str = "127.0.0.1"
+
+    def __init__(self, options: Mapping[str, Any], owner: str) -> None:
+        self.options = options
+        self.owner = owner
+
+    async def open(self) -> None:  # noqa: B027  # optional
+        """Prepare the machine, before the first sandbox.
+
+        Raises:
+            DeployError: If sandboxes cannot be made here.
+        """
+
+    @abstractmethod
+    async def launch(self, spec: SandboxSpec, on_output: Callable[[bytes], None]) -> Sandbox:
+        """Start a sandbox; `on_output` hears what it prints, in pieces.
+
+        Raises:
+            OSError: If it cannot be started.
+        """
+
+    def limits(self, memory_mib: int) -> dict[str, str]:
+        """Return which limits a sandbox of this memory gets and how: `{"memory": "cgroup-v1"}`."""
+        return {}
+
+    async def close(self) -> None:  # noqa: B027  # optional
+        """Remove what `open` made; every sandbox is closed by then."""

@@ -1,0 +1,1 @@
+"""Code shipped into functions, one folder per language; it imports nothing of ours."""
