@@ -209,8 +209,8 @@ def _opened(platforms: Mapping[str, Platform[Any]], current: Run, store: Store, 
                 platform.workdir.mkdir(parents=True, exist_ok=True)
                 platform.ledger = store.ledger(current.id, name)
                 observer.step(f"opening {name}")
-                stack.enter_context(_closing_shielded(platform))
                 stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
+                stack.enter_context(_closing_shielded(platform))
             yield
     finally:
         with interrupts.shielded(swallow=True):

@@ -179,11 +179,11 @@ class Platform(ABC, Generic[S]):
         return {}
 
     def orphans(self) -> Sequence[Resource]:
-        """Return resources on the platform that carry our tags and belong to no living run."""
+        """Return resources on the platform that carry our tags and belong to no living run. Works unopened."""
         return ()
 
     def remove(self, resource: Resource) -> None:
-        """Delete one resource from the ledger or from `orphans`. Harmless when it is gone already.
+        """Delete one resource from the ledger or from `orphans`. Harmless when it is gone already; works unopened.
 
         Raises:
             PlatformError: If it exists and cannot be deleted.

@@ -41,6 +41,7 @@ class LocalPlatform(Platform[LocalSettings]):
 
     name = "local"
     summary = "processes of this machine behind a loopback gateway; no account, root or Docker needed"
+    default = True
     Settings = LocalSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
