@@ -1,0 +1,7 @@
+"""`python -m sebsx`."""
+
+from __future__ import annotations
+
+from sebsx.cli import main
+
+main()
