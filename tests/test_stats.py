@@ -16,6 +16,7 @@ from sebsx.stats import (
     order_statistic_interval,
     precise_enough,
     quantile,
+    ratio_interval,
     relative_half_width,
     tail_quantile,
     tail_samples,
@@ -145,3 +146,31 @@ def test_distribution_of_a_large_sample_is_thinned_and_keeps_both_ends() -> None
     assert points[0] == (0.0, 0.001)
     assert points[-1] == (999.0, 1.0)
     assert points == sorted(points)
+
+
+def test_ratio_is_the_median_of_all_ratios_with_the_ranks_of_mann_whitney() -> None:
+    # The 36 ratios are 4 * 2^(i - j). half = 1.96 * sqrt(13 / (12 * 36)) = 0.34, so the ends lie at positions
+    # 35 * 0.16 = 5.6, between 0.5 and 1, and 35 * 0.84 = 29.4, between 16 and 32.
+    base = [2.0**power for power in range(6)]
+    ratio, interval = ratio_interval([4 * value for value in base], base)
+    assert ratio == 4.0
+    assert interval.low == pytest.approx(0.8, abs=1e-3)
+    assert interval.high == pytest.approx(22.4, abs=1e-2)
+    assert interval.n == 12
+
+
+def test_ratio_of_large_samples_is_that_of_all_their_ratios() -> None:
+    rng = random.Random(2)
+    base = [rng.lognormvariate(0, 0.3) for _ in range(700)]
+    values = [3 * rng.lognormvariate(0, 0.3) for _ in range(500)]
+    ratio, interval = ratio_interval(values, base)
+    ratios = sorted(value / other for value in values for other in base)
+    half = 1.959964 * math.sqrt(1201 / (12 * 700 * 500))
+    assert ratio == pytest.approx(quantile(ratios, 0.5), rel=0.002)
+    assert interval.low == pytest.approx(quantile(ratios, 0.5 - half), rel=0.002)
+    assert interval.high == pytest.approx(quantile(ratios, 0.5 + half), rel=0.002)
+
+
+def test_ratio_of_too_few_is_refused() -> None:
+    with pytest.raises(TooFewSamplesError):
+        ratio_interval([1.0] * 5, [1.0] * 50)

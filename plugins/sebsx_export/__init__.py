@@ -1,1 +1,3 @@
-"""Placeholder."""
+"""Exporters of sebsx: how results leave for spreadsheets and other tools."""
+
+from __future__ import annotations
