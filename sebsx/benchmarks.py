@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 MANIFEST = "benchmark.toml"
+DEFAULT_SIZE = "small"
 IGNORED_PARTS = frozenset(
     {"__pycache__", "node_modules", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
@@ -111,6 +112,11 @@ class Benchmark:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     expect: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def default_size(self) -> str:
+        """The size meant when none is named: `small`, or the first where there is no `small`."""
+        return DEFAULT_SIZE if DEFAULT_SIZE in self.sizes else next(iter(self.sizes))
 
     def code(self, language: str) -> Path:
         """Return the folder of its code in a language.

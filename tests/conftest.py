@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sebsx(tmp_path: Path, shared_cache: Path) -> Iterator[Cli]:
+def sebsx(tmp_path: Path, shared_cache: Path) -> Cli:
     """The command line in a home of its own; nothing may be left running behind it."""
     home = tmp_path / "home"
     home.mkdir()
@@ -76,7 +76,7 @@ def sebsx(tmp_path: Path, shared_cache: Path) -> Iterator[Cli]:
         "PYTHONWARNINGS": "error",
         "COLUMNS": "200",
     }
-    yield cli
+    return cli
 
 
 @pytest.fixture

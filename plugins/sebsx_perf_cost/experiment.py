@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.stats import precise_enough
-
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
 from sebsx.session import FunctionSpec
 from sebsx.settings import setting
+from sebsx.stats import precise_enough
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +37,7 @@ class PerfCostSettings:
     """What to measure and when to stop."""
 
     benchmarks: tuple[str, ...] = setting((), help="names or folders of benchmarks; none for the default suite")
-    size: str = setting("small", help="input size, as the benchmark names it")
+    size: str = setting("", help="input size, as the benchmark names it; none for `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
     )
@@ -139,14 +138,13 @@ class PerfCost(Experiment[PerfCostSettings]):
 def _specs(
     platform: Platform[Any], name: str, benchmark: Benchmark, settings: PerfCostSettings
 ) -> Iterator[FunctionSpec]:
-    overrides = benchmark.resolve(settings.size, settings.parameters)  # fails now on a bad name or value
+    size = settings.size or benchmark.default_size
+    overrides = benchmark.resolve(size, settings.parameters)  # fails now on a bad name or value
     chosen = tuple(sorted((key, overrides[key]) for key in settings.parameters))
     architectures = settings.architectures or platform.architectures[:1]
     for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
-        yield FunctionSpec(
-            platform.name, name, settings.size, settings.language, architecture, memory_mib, timeout_s, chosen
-        )
+        yield FunctionSpec(platform.name, name, size, settings.language, architecture, memory_mib, timeout_s, chosen)
 
 
 def _spec_of(cell: Cell) -> FunctionSpec:
