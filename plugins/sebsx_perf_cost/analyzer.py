@@ -342,11 +342,8 @@ def _choices(groups: Sequence[_Group], settings: PerfCostAnalyzerSettings) -> It
         duration = {size: median(sizes[size].latency) for size in cost}
         if len(cost) < 2:
             continue
-        most, longest, weight = max(cost.values()), max(duration.values()), settings.cost_weight
-        score = {
-            size: weight * cost[size] / (most or 1.0) + (1 - weight) * duration[size] / (longest or 1.0)
-            for size in cost
-        }
+        most, longest, weight = max(cost.values()) or 1.0, max(duration.values()) or 1.0, settings.cost_weight
+        score = {size: weight * cost[size] / most + (1 - weight) * duration[size] / longest for size in cost}
         for choice, by in (("cheapest", cost), ("fastest", duration), ("balanced", score)):
             size = min(by, key=lambda each: (by[each], each))
             text = f"{name}: {choice} is {size} MiB, {duration[size]:.4g} s and {cost[size]:.4g} USD per million"

@@ -14,10 +14,12 @@ def test_this_process_is_alive() -> None:
     assert is_alive(current_owner())
 
 
-def test_process_that_ended_is_dead() -> None:
-    code = "import json; from sebsx.store.owner import current_owner; print(json.dumps(current_owner()))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not is_alive(eval(done.stdout))  # a dict of words and a number, made by the line above
+def test_process_is_alive_until_it_ends() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        theirs = {**current_owner(), "pid": child.pid, "process_started": owner._started(child.pid)}
+        assert is_alive(theirs)
+        child.communicate()
+    assert not is_alive(theirs)
 
 
 def test_process_that_nobody_waited_for_is_dead() -> None:
