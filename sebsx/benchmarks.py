@@ -68,10 +68,10 @@ class Parameter:
             parsed = parse(value, _TYPES[self.type])
         except ValueError as exc:
             raise UserError(f"parameter {self.name!r} of {where} is {value!r}: {exc}") from exc
-        if (self.minimum is not None and parsed < self.minimum) or (self.maximum is not None and parsed > self.maximum):
-            raise UserError(
-                f"parameter {self.name!r} of {where} is {value!r}: must be from {self.minimum} to {self.maximum}"
-            )
+        if self.minimum is not None and parsed < self.minimum:
+            raise UserError(f"parameter {self.name!r} of {where} is {value!r}: must be at least {self.minimum}")
+        if self.maximum is not None and parsed > self.maximum:
+            raise UserError(f"parameter {self.name!r} of {where} is {value!r}: must be at most {self.maximum}")
         return parsed
 
 
@@ -258,4 +258,7 @@ def _from_manifest(root: Path, manifest: Mapping[str, Any]) -> Benchmark:
     )
     for size in benchmark.sizes:
         benchmark.resolve(size, benchmark.sizes[size])
+    for size in benchmark.expect:
+        if size not in benchmark.sizes:
+            raise UnknownNameError(f"size under [expect] in {str(root / MANIFEST)!r}", size, benchmark.sizes)
     return benchmark

@@ -2,7 +2,8 @@
 
     SebsxError                  anything sebsx raises on purpose
     ├── UserError               exit 2: wrong name, setting, option or file
-    │   └── UnknownNameError    a name nobody registered; carries the nearest ones
+    │   ├── UnknownNameError    a name nobody registered; carries the nearest ones
+    │   └── PackagingError      function code or requirements cannot be packaged
     ├── PluginError             exit 3: a plugin is broken or missing
     │   └── MissingDependencyError   an optional package is not installed
     ├── PlatformError           exit 4: the platform failed
@@ -10,7 +11,6 @@
     │   ├── DeployError         a deployment could not be made
     │   ├── QuotaError          a limit of the platform or the account is reached
     │   └── UnsupportedError    the platform cannot do what was asked; a result, where a design asks for it
-    ├── PackagingError          exit 2: function code or requirements cannot be packaged
     ├── StoreError              exit 5: results cannot be read or written
     └── ThresholdError          exit 1: the run ended, but a threshold the user set was crossed
 

@@ -6,8 +6,11 @@ works. Names are unique per kind; of two plugins that claim one, the first by di
 
 from __future__ import annotations
 
+import inspect
 import logging
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ from sebsx.errors import PluginError, UnknownNameError
 from sebsx.metrics import CORE_METRICS, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
@@ -94,7 +97,7 @@ class Registry:
     def benchmarks(self) -> Mapping[str, Benchmark]:
         """Benchmarks by name; a folder whose manifest is wrong marks its plugin as broken."""
         if "benchmarks" not in self._cache:
-            self._cache["benchmarks"] = self._gather("benchmarks", _load_benchmarks)
+            self._cache["benchmarks"] = self._gather("benchmarks", _folders, _load_benchmark)
         return self._cache["benchmarks"]
 
     @property
@@ -104,7 +107,7 @@ class Registry:
             metrics = {metric.name: metric for metric in CORE_METRICS}
             for collector in self.collectors.values():
                 metrics.update({metric.name: metric for metric in collector.metrics})
-            metrics.update(self._gather("metrics", lambda items: [(metric.name, metric) for metric in items]))
+            metrics.update(self._gather("metrics", list, _check_metric))
             self._cache["metrics"] = metrics
         return self._cache["metrics"]
 
@@ -131,7 +134,7 @@ class Registry:
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin; one that fails is logged with its traceback and the others still hear."""
-        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             accepted = {name: arguments[name] for name in implementation.argnames}
             try:
                 implementation.function(**accepted)
@@ -140,40 +143,55 @@ class Registry:
 
     def facts(self) -> dict[str, Any]:
         """Return what plugins say of the client machine, by plugin."""
-        return self._gather("facts", lambda facts: facts.items(), hook="sebsx_environment_facts")
+        return self._gather("facts", lambda facts: facts.items(), lambda pair: pair, "sebsx_environment_facts")
 
     def _classes(self, kind: str) -> dict[str, Any]:
         if kind not in self._cache:
-            self._cache[kind] = self._gather(kind, lambda classes: [(cls.name, cls) for cls in classes])
+            self._cache[kind] = self._gather(kind, list, _class_checker(kind))
         return self._cache[kind]
 
     def _gather(
-        self, kind: str, pairs: Callable[[Any], Iterable[tuple[str, Any]]], hook: str | None = None
+        self,
+        kind: str,
+        expand: Callable[[Any], Iterable[Any]],
+        read: Callable[[Any], tuple[str, Any]],
+        hook: str | None = None,
     ) -> dict[str, Any]:
-        """Call a registering hook plugin by plugin, so that one that fails spoils only itself."""
+        """Call a registering hook plugin by plugin, so that what fails spoils only itself.
+
+        Args:
+            kind: What is registered.
+            expand: Makes items of what a plugin returned.
+            read: Checks one item and returns it with its name.
+            hook: Name of the hook if it is not `sebsx_register_<kind>`.
+        """
         found: dict[str, Any] = {}
         owners: dict[str, str] = {}
-        for implementation in reversed(getattr(self.manager.hook, hook or f"sebsx_register_{kind}").get_hookimpls()):
+        for implementation in getattr(self.manager.hook, hook or f"sebsx_register_{kind}").get_hookimpls():
             owner = implementation.plugin_name
-            try:
-                for name, item in pairs(implementation.function() or ()):
-                    if name in found:
-                        raise PluginError(
-                            f"{kind.removesuffix('s')} {name!r} is registered by {owners[name]!r} already"
-                        )
-                    found[name], owners[name] = item, owner
-            except Exception as exc:  # a plugin may fail in any way; it is listed as broken
-                logger.debug("plugin %r failed to register %s", owner, kind, exc_info=True)
-                self._mark_broken(owner, f"{kind}: {_describe(exc)}")
+            with self._blaming(owner, kind):
+                for item in expand(implementation.function() or ()):
+                    with self._blaming(owner, kind):
+                        name, value = read(item)
+                        if name in found:
+                            raise PluginError(f"{name!r} is registered by {owners[name]!r} already")
+                        found[name], owners[name] = value, owner
         return found
 
+    @contextmanager
+    def _blaming(self, owner: str, kind: str) -> Iterator[None]:
+        """Mark a plugin as broken if its code fails, in whatever way, and go on."""
+        try:
+            yield
+        except (Exception, SystemExit) as exc:
+            logger.debug("plugin %r failed to register %s", owner, kind, exc_info=True)
+            self._mark_broken(owner, f"{kind}: {_describe(exc)}")
+
     def _mark_broken(self, name: str, error: str) -> None:
-        for index, plugin in enumerate(self.plugins):
-            if plugin.name == name and not plugin.error:
-                self.plugins[index] = LoadedPlugin(
-                    plugin.name, plugin.module, plugin.distribution, plugin.version, error
-                )
-                logger.warning("plugin %r of %s is broken: %s", name, plugin.distribution, error)
+        index = next(index for index, plugin in enumerate(self.plugins) if plugin.name == name)
+        plugin = self.plugins[index]
+        self.plugins[index] = replace(plugin, error=f"{plugin.error}; {error}" if plugin.error else error)
+        logger.warning("plugin %r of %s is broken: %s", name, plugin.distribution, error)
 
 
 def load(only: Iterable[str] | None = None) -> Registry:
@@ -208,28 +226,65 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint) -> LoadedPlugin:
     distribution, version = _distribution(point)
     error = None
     try:
-        module = point.load()
-        manager.register(module, name=point.name)
-        manager.check_pending()
-    except Exception as exc:  # loading a plugin may fail in any way; it is listed as broken
-        error = _describe(exc)
         if manager.has_plugin(point.name):
+            raise PluginError("another distribution has a plugin of that name")
+        module = point.load()
+        try:
+            manager.register(module, name=point.name)
+            manager.check_pending()
+        except pluggy.PluginValidationError:
             manager.unregister(name=point.name)
+            raise
+    except (Exception, SystemExit) as exc:  # loading a plugin may fail in any way; it is listed as broken
+        error = _describe(exc)
         logger.debug("plugin %r failed to load", point.name, exc_info=True)
         logger.warning("plugin %r of %s is broken: %s", point.name, distribution, error)
     return LoadedPlugin(point.name, point.value, distribution, version, error)
 
 
-def _load_benchmarks(roots: Iterable[Path]) -> list[tuple[str, Benchmark]]:
+def _class_checker(kind: str) -> Callable[[Any], tuple[str, Any]]:
+    """Return what checks a class registered as `kind`: its contract is `sebsx.<kind>.<Kind>`."""
+    contract = getattr(import_module(f"sebsx.{kind}"), kind.removesuffix("s").capitalize())
+
+    def check(cls: Any) -> tuple[str, Any]:
+        if not (isinstance(cls, type) and issubclass(cls, contract)):
+            raise PluginError(f"{cls!r} is no subclass of {contract.__name__}")
+        if inspect.isabstract(cls):
+            missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+            raise PluginError(f"{contract.__name__} {cls.__name__!r} lacks {missing}")
+        name = getattr(cls, "name", None)
+        if not isinstance(name, str):
+            raise PluginError(f"{contract.__name__} {cls.__name__!r} lacks a name")
+        return name, cls
+
+    return check
+
+
+def _check_metric(metric: Any) -> tuple[str, Metric]:
+    if not isinstance(metric, Metric):
+        raise PluginError(f"{metric!r} is no Metric")
+    return metric.name, metric
+
+
+def _folders(roots: Iterable[Path]) -> Iterator[Path]:
     from sebsx import benchmarks  # only those who ask for benchmarks pay for them
 
-    found = [benchmarks.load(folder) for root in roots for folder in benchmarks.discover(root)]
-    return [(benchmark.name, benchmark) for benchmark in found]
+    for root in roots:
+        if not root.is_dir():
+            raise PluginError(f"folder {str(root)!r} does not exist")
+        yield from benchmarks.discover(root)
+
+
+def _load_benchmark(folder: Path) -> tuple[str, Benchmark]:
+    from sebsx import benchmarks
+
+    benchmark = benchmarks.load(folder)
+    return benchmark.name, benchmark
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown", "")
 
 
-def _describe(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}".splitlines()[0]
+def _describe(exc: BaseException) -> str:
+    return " ".join(f"{type(exc).__name__}: {exc}".split())

@@ -1,1 +1,67 @@
-"""The pytest plugin of sebsx, found by its entry point; importing it is cheap."""
+"""The pytest plugin of sebsx, found by its entry point. Importing it costs nothing; fixtures import when used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sebsx.benchmarks import Benchmark
+    from sebsx.model import Package
+    from sebsx.packaging import Packager
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.testing.fakes import FakePlatform
+
+pytest.register_assert_rewrite("sebsx.testing.contracts")
+
+
+@pytest.fixture(scope="session")
+def sebsx_registry() -> Registry:
+    """Every plugin installed here."""
+    from sebsx import plugins
+
+    return plugins.load()
+
+
+@pytest.fixture(scope="session")
+def sebsx_packager(tmp_path_factory: pytest.TempPathFactory) -> Packager:
+    """A packager whose cache lasts as long as the test session."""
+    from sebsx.packaging import Packager
+
+    return Packager(tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture(scope="session")
+def echo_benchmark() -> Benchmark:
+    """A benchmark that echoes, raises, sleeps, or uses storage or table, as the event asks."""
+    from pathlib import Path
+
+    from sebsx import benchmarks
+
+    return benchmarks.load(Path(__file__).parent / "echo")
+
+
+@pytest.fixture
+def echo_package(
+    platform: Platform[Any], echo_benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager
+) -> Package:
+    """The echo benchmark packaged for the fixture `platform`, with its wrapper."""
+    language = sebsx_registry.get("languages", "python")()
+    return sebsx_packager.build(
+        echo_benchmark,
+        language,
+        platform.target(language.name, platform.architectures[0]),
+        wrapper=platform.wrapper_files(language.name),
+    )
+
+
+@pytest.fixture
+def fake_platform(tmp_path: Path) -> FakePlatform:
+    """A platform in memory whose faults the test chooses."""
+    from sebsx.testing.fakes import FakePlatform, FakeSettings
+
+    return FakePlatform(FakeSettings(), tmp_path)

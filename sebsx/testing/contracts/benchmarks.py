@@ -1,0 +1,156 @@
+"""The contract of a benchmark: complete, reproducible, self-contained, and checked."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import platform
+import random
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+from sebsx.model import Capability, Target
+from sebsx.testing import mutations
+from sebsx.testing.contracts import metadata
+from sebsx.testing.handlers import FolderStorage, run_handler, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sebsx.benchmarks import Benchmark
+    from sebsx.packaging import Packager
+    from sebsx.plugins import Registry
+    from sebsx.storage import Storage
+
+_SIZES = {"test", "small", "large"}
+_SEED = 42
+
+
+class BenchmarkContract:
+    """Every benchmark: override the fixture `benchmark`. Its Python code runs, so its wheels must be at hand.
+
+    Attributes:
+        informational: Fields of the output that `check` need not guard, such as a time of day.
+    """
+
+    informational: ClassVar[frozenset[str]] = frozenset()
+
+    @pytest.fixture
+    def benchmark(self) -> Benchmark:
+        """Return the benchmark under test."""
+        raise NotImplementedError("override the fixture 'benchmark'")
+
+    @pytest.fixture
+    def storage(self, benchmark: Benchmark, tmp_path: Path) -> Storage | None:
+        """Return storage if the benchmark needs it."""
+        return FolderStorage(tmp_path / "storage") if Capability.STORAGE in benchmark.needs else None
+
+    @pytest.fixture
+    def package_root(
+        self, benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager, tmp_path: Path
+    ) -> Path:
+        """Return the benchmark's package for this machine, unpacked."""
+        if "python" not in benchmark.languages:
+            pytest.skip(f"benchmark {benchmark.name!r} has no code in python")
+        language = sebsx_registry.get("languages", "python")()
+        machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
+        target = Target("python", language.host_version(), machine)
+        return unpack(sebsx_packager.build(benchmark, language, target), tmp_path / "package")
+
+    @pytest.fixture
+    def payload(self, benchmark: Benchmark, storage: Storage | None) -> dict[str, Any]:
+        """Return the input of the smallest size."""
+        return _payload(benchmark, _smallest(benchmark), storage)
+
+    @pytest.fixture
+    def output(self, package_root: Path, payload: dict[str, Any], tmp_path: Path) -> Any:
+        """Return what the handler answers to it."""
+        return run_handler(package_root, payload, tmp_path / "storage")
+
+    def test_manifest_is_complete(self, benchmark: Benchmark) -> None:
+        metadata.check_words(benchmark)
+        for key in ("version", "category", "source", "licence"):
+            assert getattr(benchmark, key), f"{key!r} is missing in the manifest"
+        assert benchmark.languages
+        for name, parameter in benchmark.parameters.items():
+            assert parameter.help, f"parameter {name!r} has no help"
+        if benchmark.parameters:
+            assert benchmark.sizes.keys() >= _SIZES, f"sizes are {', '.join(benchmark.sizes)}"
+        assert benchmark.expect.keys() <= benchmark.sizes.keys()
+        for language in benchmark.languages:
+            assert benchmark.code(language).is_dir()
+
+    def test_requirements_are_pinned(self, benchmark: Benchmark) -> None:
+        for file in (benchmark.root / "python").glob("requirements*.txt"):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                text = line.partition("#")[0].strip()
+                assert not text or text.startswith("-r ") or re.match(r"[\w.\[\],-]+==[\w.!+]+(\s*;.*)?$", text), line
+
+    def test_payload_is_the_same_for_a_seed_and_is_json(self, benchmark: Benchmark, storage: Storage | None) -> None:
+        first = _payload(benchmark, _smallest(benchmark), storage)
+        objects = _objects(storage)
+        assert json.loads(json.dumps(first, allow_nan=False)) == first
+        assert _payload(benchmark, _smallest(benchmark), storage) == first
+        assert _objects(storage) == objects
+
+    def test_output_of_a_bare_interpreter_is_right(
+        self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
+    ) -> None:
+        assert isinstance(output, dict), "a handler returns a dict, so that every figure in it has a name"
+        assert benchmark.check(payload, output, storage) is None
+
+    def test_output_of_another_shape_is_wrong(
+        self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
+    ) -> None:
+        assert benchmark.check(payload, output, storage) is None
+        for shape in mutations.wrong_shapes():
+            assert benchmark.check(payload, shape, storage), f"check takes {shape!r} for right"
+
+    def test_missing_field_is_wrong(
+        self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
+    ) -> None:
+        for field in output.keys() - self.informational:
+            for broken in (mutations.without(output, field), output | {field: None}):
+                assert benchmark.check(payload, broken, storage), f"check does not miss {field!r}"
+
+    def test_another_value_of_a_field_is_wrong(
+        self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
+    ) -> None:
+        """A check may allow some tolerance: of each field's other values at least one must be caught."""
+        for field in output.keys() - self.informational:
+            caught = [benchmark.check(payload, broken, storage) for broken in mutations.changed(output, field)]
+            assert any(caught), f"check takes any value of {field!r} for right"
+
+    def test_sizes_differ_and_grow(self, benchmark: Benchmark) -> None:
+        if not benchmark.parameters:
+            pytest.skip(f"benchmark {benchmark.name!r} has no parameters, hence one size")
+        resolved = [benchmark.resolve(size, {}) for size in ("test", "small", "large")]
+        assert resolved[0] != resolved[1] != resolved[2]
+        numbers = [[value for value in values.values() if _is_number(value)] for values in resolved]
+        for smaller, larger in itertools.pairwise(numbers):
+            assert any(a < b for a, b in zip(smaller, larger, strict=True)), "no parameter grows with the size"
+        expected = [benchmark.expect[size] for size in ("test", "small", "large") if size in benchmark.expect]
+        assert expected == sorted(expected)
+
+    def test_defaults_are_usable(self, benchmark: Benchmark) -> None:
+        assert 32 <= benchmark.memory_mib <= 10240
+        assert all(seconds < benchmark.timeout_s for seconds in benchmark.expect.values())
+
+
+def _smallest(benchmark: Benchmark) -> str:
+    return "test" if "test" in benchmark.sizes else next(iter(benchmark.sizes))
+
+
+def _payload(benchmark: Benchmark, size: str, storage: Storage | None) -> dict[str, Any]:
+    return benchmark.payload(benchmark.resolve(size, {}), random.Random(_SEED), storage)  # noqa: S311  # seeded by intent
+
+
+def _objects(storage: Storage | None) -> Mapping[str, bytes]:
+    return {key: storage.get(key) for key in storage.keys()} if storage else {}  # noqa: SIM118  # no mapping
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

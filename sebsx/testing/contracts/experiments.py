@@ -1,0 +1,95 @@
+"""The contract of an experiment: what it says of itself, and a plan that touches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sebsx import benchmarks
+from sebsx.model import Capability, Plan, content_hash
+from sebsx.testing.contracts import metadata
+from sebsx.testing.contracts.quiet import recorded_io
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sebsx.benchmarks import Benchmark
+    from sebsx.experiments import Experiment, Scene
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.testing.fakes import FakePlatform
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What an experiment may look at while it plans: one platform and every benchmark installed."""
+
+    platforms: Mapping[str, Platform[Any]]
+    registry: Registry
+
+    def benchmark(self, name: str) -> Benchmark:
+        """Return a benchmark by name or folder."""
+        folder = Path(name)
+        if "/" in name and folder.is_dir():
+            return benchmarks.load(folder)
+        found: Benchmark = self.registry.get("benchmarks", name)
+        return found
+
+
+class ExperimentContract:
+    """Every experiment: override the fixture `experiment`, and `settings` where the defaults make no design."""
+
+    @pytest.fixture
+    def experiment(self) -> Experiment[Any]:
+        """Return the experiment under test."""
+        raise NotImplementedError("override the fixture 'experiment'")
+
+    @pytest.fixture
+    def settings(self, experiment: Experiment[Any]) -> Any:
+        """Return settings that make a design; the defaults unless overridden."""
+        return experiment.Settings()
+
+    @pytest.fixture
+    def scene(self, fake_platform: FakePlatform, sebsx_registry: Registry) -> Scene:
+        """Return a scene with a platform in memory."""
+        return _Scene({fake_platform.name: fake_platform}, sebsx_registry)
+
+    def test_metadata_is_complete(self, experiment: Experiment[Any], sebsx_registry: Registry) -> None:
+        cls = type(experiment)
+        metadata.check_words(cls)
+        metadata.check_settings(cls.Settings)
+        assert all(isinstance(capability, Capability) for capability in cls.needs)
+        assert cls.analyzer is None or cls.analyzer in sebsx_registry.analyzers, "its analyzer is not registered"
+        if cls.runs_benchmarks:
+            assert "benchmarks" in cls.Settings.__dataclass_fields__
+
+    def test_experiment_keeps_no_state(self, experiment: Experiment[Any]) -> None:
+        assert type(experiment)().__dict__ == {}
+
+    def test_plan_has_distinct_cells_with_work(self, experiment: Experiment[Any], scene: Scene, settings: Any) -> None:
+        plan = experiment.plan(scene, settings)
+        assert isinstance(plan, Plan)
+        assert plan.cells, "the plan has no cells"
+        assert plan.deployments > 0
+        assert len({cell.hash for cell in plan.cells}) == len(plan.cells), "two cells have the same factors"
+        for cell in plan.cells:
+            assert cell.invocations > 0
+            assert cell.duration_s is None or cell.duration_s >= 0
+            assert cell.cost_usd is None or cell.cost_usd >= 0
+        assert all(note and "\n" not in note for note in plan.notes)
+
+    def test_plan_is_the_same_each_time(self, experiment: Experiment[Any], scene: Scene, settings: Any) -> None:
+        first, second = (experiment.plan(scene, settings) for _ in range(2))
+        assert [content_hash(cell.factors) for cell in first.cells] == [cell.hash for cell in second.cells]
+
+    def test_plan_sends_nothing_and_deploys_nothing(
+        self, experiment: Experiment[Any], scene: Scene, settings: Any, fake_platform: FakePlatform
+    ) -> None:
+        experiment.plan(scene, settings)  # lets lazy imports happen
+        with recorded_io() as events:
+            experiment.plan(scene, settings)
+        assert [event for event in events if event.startswith(("socket", "subprocess"))] == []
+        assert fake_platform.invocations == 0

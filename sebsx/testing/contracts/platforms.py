@@ -1,0 +1,291 @@
+"""The contract of a platform, held against its real behaviour."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sebsx.errors import UnsupportedError
+from sebsx.model import Capability, Deployment, FunctionConfig, Problem, ProviderRecord, Severity, Status, Target
+from sebsx.platforms import Platform
+from sebsx.testing.contracts import metadata
+from sebsx.testing.contracts.quiet import recorded_io
+from sebsx.testing.fakes import MemoryLedger
+from sebsx.testing.invoking import invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sebsx.model import Package
+
+_RECORDS_WITHIN_S = 60.0
+
+
+class PlatformContract:
+    """Every platform: override the fixture `platform` with a new instance that is not opened yet.
+
+    A platform whose `check()` finds an error (no account, no engine) is skipped with that reason; what it says of
+    itself is checked all the same.
+    """
+
+    @pytest.fixture
+    def platform(self, tmp_path: Path) -> Platform[Any]:
+        """Return the platform under test, not opened."""
+        raise NotImplementedError("override the fixture 'platform'")
+
+    @pytest.fixture
+    def ledger(self) -> MemoryLedger:
+        """Return what the platform writes down."""
+        return MemoryLedger()
+
+    @pytest.fixture
+    def live(self, platform: Platform[Any], ledger: MemoryLedger) -> Iterator[Platform[Any]]:
+        """Return the platform opened, with a ledger that remembers."""
+        with _opened(platform, ledger):
+            yield platform
+
+    @pytest.fixture
+    def deploy(self, live: Platform[Any], echo_package: Package) -> Iterator[Callable[..., Deployment]]:
+        """Return a function that deploys the echo function; what it deployed is torn down afterwards."""
+        deployed: list[Deployment] = []
+
+        def deploy(**changes: Any) -> Deployment:
+            deployed.append(live.deploy(echo_package, _config(live, **changes)))
+            return deployed[-1]
+
+        yield deploy
+        for deployment in deployed:
+            live.teardown(deployment)
+
+    # What it says of itself
+
+    def test_metadata_is_complete(self, platform: Platform[Any]) -> None:
+        cls = type(platform)
+        metadata.check_words(cls)
+        metadata.check_settings(cls.Settings)
+        assert all(isinstance(capability, Capability) for capability in cls.capabilities)
+        assert cls.architectures
+        assert set(cls.architectures) <= {"x86_64", "arm64"}
+        assert 0 < cls.memory_mib[0] <= cls.memory_mib[1]
+        assert cls.timeout_s > 0
+        assert cls.payload_bytes > 0
+
+    def test_construction_does_no_io(self, platform: Platform[Any], tmp_path: Path) -> None:
+        missing = tmp_path / "never-made"
+        type(platform)(platform.settings, missing)  # lets lazy imports happen
+        with recorded_io() as events:
+            type(platform)(platform.settings, missing)
+        assert events == []
+        assert not missing.exists()
+
+    def test_check_returns_problems_with_advice(self, platform: Platform[Any]) -> None:
+        for problem in platform.check():
+            assert isinstance(problem, Problem)
+            assert problem.message
+            assert problem.severity is Severity.WARNING or problem.advice, "an error says what to do"
+
+    def test_target_is_for_the_architecture_asked_for(self, platform: Platform[Any]) -> None:
+        for architecture in platform.architectures:
+            target = platform.target("python", architecture)
+            assert isinstance(target, Target)
+            assert (target.language, target.architecture) == ("python", architecture)
+            assert re.fullmatch(r"3\.\d+", target.version)
+
+    def test_unknown_language_is_unsupported(self, platform: Platform[Any]) -> None:
+        with pytest.raises(UnsupportedError):
+            platform.target("no-such-language", platform.architectures[0])
+
+    def test_declared_capabilities_are_implemented(self, platform: Platform[Any]) -> None:
+        methods = {
+            Capability.FORCE_COLD: "force_cold",
+            Capability.RESIZE: "resize",
+            Capability.RECORDS: "records",
+            Capability.STORAGE: "storage",
+        }
+        for capability, method in methods.items():
+            overridden = getattr(type(platform), method) is not getattr(Platform, method)
+            assert overridden == (capability in platform.capabilities), f"{capability.value} and {method}() disagree"
+
+    # Deploying
+
+    def test_deployment_reports_what_is_effective(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        deployment = deploy()
+        assert deployment.id
+        assert deployment.config.memory_mib == _memory(live)
+        assert deployment.effective["memory_mib"] > 0
+        assert deployment.effective["timeout_s"] > 0
+        assert deployment.effective["architecture"] == live.architectures[0]
+
+    def test_teardown_twice_is_harmless_and_leaves_nothing(
+        self, platform: Platform[Any], echo_package: Package, ledger: MemoryLedger
+    ) -> None:
+        with _opened(platform, ledger):
+            before = {(orphan.kind, orphan.name) for orphan in platform.orphans()}
+            deployment = platform.deploy(echo_package, _config(platform))
+            assert ledger.open, "deploy() wrote nothing into the ledger"
+            assert invoke(platform, deployment, {"value": 1}).status is Status.OK
+            platform.teardown(deployment)
+            platform.teardown(deployment)
+            assert {(orphan.kind, orphan.name) for orphan in platform.orphans()} <= before
+        assert ledger.open == {}
+
+    def test_two_deployments_live_side_by_side(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        first, second = deploy(), deploy()
+        assert first.id != second.id
+        live.teardown(first)
+        assert invoke(live, second, {"value": 2}).output == {"result": 2}
+
+    # Invoking
+
+    @pytest.mark.parametrize("value", [None, 0, "ü \u2028 \"'\\", [1.5, {"a": []}], "x" * 50_000])
+    def test_output_comes_back_as_it_is(
+        self, live: Platform[Any], deploy: Callable[..., Deployment], value: object
+    ) -> None:
+        answer = invoke(live, deploy(), {"do": "echo", "value": value})
+        assert answer.status is Status.OK
+        assert answer.output == {"result": value}
+
+    def test_envelope_has_the_functions_figures(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        answer = invoke(live, deploy(), {"do": "sleep", "value": 0.05})
+        assert answer.envelope is not None
+        figures = answer.envelope["sebsx"]
+        assert figures["v"] == 1
+        assert figures["call"] >= 1
+        assert figures["sandbox"]
+        assert figures["duration_s"] >= 0.05
+        assert figures["finished_s"] >= figures["started_s"] > 0
+        assert all(isinstance(value, int | float) for value in figures["samples"].values())
+
+    def test_phases_are_samples(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        answer = invoke(live, deploy(), {"do": "echo", "value": 1})
+        assert answer.envelope is not None
+        assert answer.envelope["sebsx"]["samples"]["phase.echo_s"] >= 0
+
+    def test_error_of_the_function_is_a_result(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        deployment = deploy()
+        answer = invoke(live, deployment, {"do": "raise", "value": "by intent"})
+        assert answer.status is Status.FUNCTION_ERROR
+        assert answer.envelope is not None
+        assert answer.envelope["error"]["type"] == "ValueError"
+        assert answer.envelope["error"]["message"] == "by intent"
+        assert invoke(live, deployment, {"value": 1}).status is Status.OK
+
+    def test_timeout_ends_the_invocation(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        deployment = deploy(timeout_s=1.0)
+        assert invoke(live, deployment, {"do": "sleep", "value": 3.0}).status is Status.TIMEOUT
+        assert invoke(live, deployment, {"value": 1}).status is Status.OK
+
+    # Capabilities
+
+    def test_forced_cold_start_meets_a_new_sandbox(
+        self, live: Platform[Any], deploy: Callable[..., Deployment]
+    ) -> None:
+        _needs(live, Capability.FORCE_COLD)
+        deployment = deploy()
+        seen = set()
+        for _ in range(3):
+            live.force_cold(deployment)
+            answer = invoke(live, deployment, {"value": 1})
+            assert answer.envelope is not None
+            assert answer.envelope["sebsx"]["call"] == 1
+            seen.add(answer.envelope["sebsx"]["sandbox"])
+        assert len(seen) == 3
+
+    def test_records_are_those_of_the_invocations(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        _needs(live, Capability.RECORDS)
+        deployment = deploy()
+        answers = [invoke(live, deployment, {"do": "sleep", "value": 0.02}) for _ in range(3)]
+        wanted = [live.request_id_of(answer.reply) for answer in answers]
+        assert len(set(wanted)) == 3
+        found = _records(live, deployment, wanted)
+        for request_id, record in found.items():
+            assert record.request_id == request_id
+            assert record.duration_s is None or record.duration_s >= 0.02
+            assert record.billed_s is None or record.billed_s > 0
+            cost_usd = live.cost_usd(deployment, record)
+            assert cost_usd is None or cost_usd >= 0
+        assert live.records(deployment, ["no-such-request"]) == {}
+
+    def test_resized_memory_reads_back(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        _needs(live, Capability.RESIZE)
+        deployment = deploy()
+        memory_mib = min(2 * _memory(live), live.memory_mib[1])
+        resized = live.resize(deployment, memory_mib)
+        assert resized.config.memory_mib == memory_mib
+        assert resized.effective["memory_mib"] > deployment.effective["memory_mib"]
+        assert invoke(live, resized, {"value": 1}).status is Status.OK
+
+    def test_storage_is_shared_by_driver_and_function(
+        self, live: Platform[Any], deploy: Callable[..., Deployment]
+    ) -> None:
+        _needs(live, Capability.STORAGE)
+        storage, prefix = live.storage(), f"contract-{uuid.uuid4().hex}/"
+        storage.put(prefix + "in", b"\0abc")
+        answer = invoke(live, deploy(), {"do": "storage", "from": prefix + "in", "to": prefix + "deep/out"})
+        assert answer.output == {"result": 4}
+        assert storage.get(prefix + "deep/out") == b"cba\0"
+        assert list(storage.keys(prefix)) == [prefix + "deep/out", prefix + "in"]
+        storage.delete(prefix)
+        assert list(storage.keys(prefix)) == []
+        with pytest.raises(KeyError):
+            storage.get(prefix + "in")
+
+    def test_table_keeps_items_by_partition_in_order(
+        self, live: Platform[Any], deploy: Callable[..., Deployment]
+    ) -> None:
+        _needs(live, Capability.TABLE)
+        answer = invoke(live, deploy(), {"do": "table", "value": f"contract-{uuid.uuid4().hex}"})
+        assert answer.output == {
+            "result": {"found": [["a", 2], ["b", 1], ["c", 1]], "a": 2, "c": None, "elsewhere": []}
+        }
+
+    def test_wrapper_hides_no_file_of_the_function(self, platform: Platform[Any]) -> None:
+        for name, data in platform.wrapper_files("python").items():
+            assert name.startswith("sebsx_wrapper"), f"{name!r} may hide a file of the function"
+            compile(data, name, "exec")
+
+
+@contextlib.contextmanager
+def _opened(platform: Platform[Any], ledger: MemoryLedger) -> Iterator[None]:
+    errors = [problem for problem in platform.check() if problem.severity is Severity.ERROR]
+    if errors:
+        pytest.skip(f"platform {platform.name!r} cannot run here: {errors[0].message}")
+    platform.ledger = ledger
+    with platform:
+        yield
+
+
+def _memory(platform: Platform[Any]) -> int:
+    return max(platform.memory_mib[0], min(256, platform.memory_mib[1]))
+
+
+def _config(platform: Platform[Any], **changes: Any) -> FunctionConfig:
+    values: dict[str, Any] = {
+        "name": f"sebsx-contract-{uuid.uuid4().hex[:8]}",
+        "memory_mib": _memory(platform),
+        "timeout_s": 20.0,
+        "architecture": platform.architectures[0],
+        "tags": {"sebsx-run": "contract"},
+    }
+    return FunctionConfig(**values | changes)
+
+
+def _needs(platform: Platform[Any], capability: Capability) -> None:
+    if capability not in platform.capabilities:
+        pytest.skip(f"platform {platform.name!r} does not declare {capability.value!r}")
+
+
+def _records(platform: Platform[Any], deployment: Deployment, request_ids: list[str]) -> dict[str, ProviderRecord]:
+    deadline = time.monotonic() + _RECORDS_WITHIN_S
+    while True:
+        found = dict(platform.records(deployment, request_ids))
+        if len(found) == len(request_ids):
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} of {len(request_ids)} records after {_RECORDS_WITHIN_S} s"
+        time.sleep(0.1)

@@ -1,0 +1,138 @@
+"""Stored runs for tests of analyzers and exporters: written by the real store, with figures that are known."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sebsx.metrics import CORE_METRICS
+from sebsx.model import (
+    Cell,
+    CellStatus,
+    Deployment,
+    FunctionConfig,
+    Invocation,
+    Kind,
+    Run,
+    RunStatus,
+    StartType,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sebsx.store import RunView, Store
+
+_STARTED_S = 1_750_000_000.0
+_FAILURES = {5: Status.TIMEOUT, 11: Status.FUNCTION_ERROR, 17: Status.THROTTLED}  # sequence in a cell -> status
+_MEMORY_MIB = (256, 512)
+
+
+def store_runs(path: Path, experiment: str) -> Iterator[Mapping[str, RunView]]:
+    """Yield views of three runs of `experiment` in a new store, which is closed afterwards.
+
+    Args:
+        path: Where the store is made.
+        experiment: Its name is stored with the runs.
+
+    Yields:
+        `finished`: two memory sizes, cold and warm, 40 invocations each with three failures, one warm-up;
+        `empty`: started and finished with nothing in it; `interrupted`: one invocation, the owner is gone.
+    """
+    from sebsx.store import open_store
+
+    with open_store(path) as store:
+        finished = _start(store, "01JZ0000000000000000000001", experiment)
+        _fill(store, finished.id, repetitions=40)
+        store.finish_run(finished.id, RunStatus.FINISHED)
+        empty = _start(store, "01JZ0000000000000000000002", experiment)
+        store.finish_run(empty.id, RunStatus.FINISHED)
+        interrupted = _start(store, "01JZ0000000000000000000003", experiment)
+        _fill(store, interrupted.id, repetitions=1)
+        runs = {"finished": finished, "empty": empty, "interrupted": interrupted}
+        yield {name: store.view(run.id) for name, run in runs.items()}
+
+
+def _start(store: Store, run_id: str, experiment: str) -> Run:
+    run = Run(
+        id=run_id,
+        experiment=experiment,
+        settings={"core": {}, "experiment": {}, "platforms": {}},
+        seed=7,
+        status=RunStatus.RUNNING,
+        started_at=datetime.fromtimestamp(_STARTED_S, UTC),
+        owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
+    )
+    store.start_run(run, {"client.cpu": "test"}, CORE_METRICS)
+    return run
+
+
+def _fill(store: Store, run_id: str, repetitions: int) -> None:
+    rng = random.Random(7)  # noqa: S311  # figures, not secrets
+    for memory_mib in _MEMORY_MIB:
+        config = FunctionConfig(f"f-{memory_mib}", memory_mib, 10.0, "x86_64")
+        effective: dict[str, Any] = {"memory_mib": memory_mib, "timeout_s": 10.0, "architecture": "x86_64"}
+        deployment = store.add_deployment(
+            run_id,
+            platform="fake",
+            benchmark="echo",
+            benchmark_version="1",
+            benchmark_sha256="0" * 64,
+            language="python",
+            language_version="3.11",
+            size="default",
+            parameters={},
+            package=None,
+            config=config,
+            deployment=Deployment(config.name, config, effective),
+            status="ready",
+        )
+        for start in (StartType.COLD, StartType.WARM):
+            factors = {
+                "platform": "fake", "benchmark": "echo", "size": "default", "language": "python",
+                "architecture": "x86_64", "memory_mib": memory_mib, "start": start.value,
+            }  # fmt: skip
+            cell = store.add_cell(run_id, Cell(factors, repetitions))
+            first = store.next_sequence(run_id)
+            batch = [_invocation(first + index, index, start, memory_mib, rng) for index in range(repetitions)]
+            store.add_invocations(run_id, deployment, cell, batch)
+            if repetitions > 1:
+                store.finish_cell(cell, CellStatus.FINISHED, "repetitions")
+
+
+def _invocation(sequence: int, index: int, start: StartType, memory_mib: int, rng: random.Random) -> Invocation:
+    status = _FAILURES.get(index, Status.OK)
+    ok = status is Status.OK
+    duration_s = 25.6 / memory_mib + rng.uniform(0, 0.01)
+    init_s = 0.2 if start is StartType.COLD else None
+    sent_s = _STARTED_S + sequence
+    return Invocation(
+        sequence=sequence,
+        batch=0,
+        kind=Kind.WARMUP if index == 0 and start is StartType.WARM else Kind.MEASURED,
+        request_id=f"request-{sequence}",
+        status=status,
+        start_type=start if ok else StartType.UNKNOWN,
+        start_evidence=f'{{"function": "{start.value}"}}' if ok else "{}",
+        sandbox_id=f"sandbox-{sequence if start is StartType.COLD else memory_mib}" if ok else None,
+        error=None if ok else "as intended",
+        client_intended_s=sent_s,
+        client_sent_s=sent_s,
+        client_connected_s=sent_s,
+        client_first_byte_s=sent_s + duration_s + 0.001 if ok else None,
+        client_done_s=sent_s + duration_s + (init_s or 0.0) + 0.002,
+        function_started_s=sent_s + 0.001 if ok else None,
+        function_finished_s=sent_s + 0.001 + duration_s if ok else None,
+        function_duration_s=duration_s if ok else None,
+        provider_duration_s=duration_s + 0.0005 if ok else None,
+        provider_init_s=init_s if ok else None,
+        provider_billed_s=duration_s + 0.001 if ok else None,
+        provider_max_memory_bytes=64 * 2**20 if ok else None,
+        bytes_in=100,
+        bytes_out=10,
+        cost_usd=1e-6 if ok else None,
+        samples={"phase.compute_s": duration_s / 2} if ok else {},
+    )

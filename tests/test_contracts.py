@@ -1,0 +1,103 @@
+"""Holds every registered plugin, and the kit's own parts, to the published contracts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sebsx import plugins
+from sebsx.testing import fakes, handlers
+from sebsx.testing.contracts import (
+    AnalyzerContract,
+    BenchmarkContract,
+    CollectorContract,
+    ExperimentContract,
+    ExporterContract,
+    LanguageContract,
+    PlatformContract,
+    StorageContract,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sebsx.analyzers import Analyzer
+    from sebsx.benchmarks import Benchmark
+    from sebsx.collectors import Collector
+    from sebsx.experiments import Experiment
+    from sebsx.exporters import Exporter
+    from sebsx.languages import Language
+    from sebsx.platforms import Platform
+    from sebsx.storage import Storage
+
+REGISTRY = plugins.load()
+
+
+def test_no_plugin_is_broken():
+    for kind in ("platforms", "benchmarks", "experiments", "analyzers", "exporters", "collectors", "languages"):
+        getattr(REGISTRY, kind)
+    assert REGISTRY.metrics
+    assert {plugin.name: plugin.error for plugin in REGISTRY.plugins if plugin.error} == {}
+
+
+class TestFakePlatform(PlatformContract):
+    @pytest.fixture
+    def platform(self, fake_platform: fakes.FakePlatform) -> Platform[Any]:
+        return fake_platform
+
+
+class TestEcho(BenchmarkContract):
+    @pytest.fixture
+    def benchmark(self, echo_benchmark: Benchmark) -> Benchmark:
+        return echo_benchmark
+
+
+class TestFolderStorage(StorageContract):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return handlers.FolderStorage(tmp_path / "objects")
+
+
+class TestPlatforms(PlatformContract):
+    @pytest.fixture(params=sorted(REGISTRY.platforms))
+    def platform(self, request: pytest.FixtureRequest, tmp_path: Path) -> Platform[Any]:
+        cls = REGISTRY.platforms[request.param]
+        return cls(cls.Settings(), tmp_path)
+
+
+@pytest.mark.network
+class TestBenchmarks(BenchmarkContract):
+    @pytest.fixture(params=sorted(REGISTRY.benchmarks))
+    def benchmark(self, request: pytest.FixtureRequest) -> Benchmark:
+        return REGISTRY.benchmarks[request.param]
+
+
+class TestExperiments(ExperimentContract):
+    @pytest.fixture(params=sorted(REGISTRY.experiments))
+    def experiment(self, request: pytest.FixtureRequest) -> Experiment[Any]:
+        return REGISTRY.experiments[request.param]()
+
+
+class TestAnalyzers(AnalyzerContract):
+    @pytest.fixture(params=sorted(REGISTRY.analyzers))
+    def analyzer(self, request: pytest.FixtureRequest) -> Analyzer[Any]:
+        return REGISTRY.analyzers[request.param]()
+
+
+class TestExporters(ExporterContract):
+    @pytest.fixture(params=sorted(REGISTRY.exporters))
+    def exporter(self, request: pytest.FixtureRequest) -> Exporter:
+        return REGISTRY.exporters[request.param]()
+
+
+class TestCollectors(CollectorContract):
+    @pytest.fixture(params=sorted(REGISTRY.collectors))
+    def collector(self, request: pytest.FixtureRequest) -> Collector:
+        return REGISTRY.collectors[request.param]()
+
+
+class TestLanguages(LanguageContract):
+    @pytest.fixture(params=sorted(REGISTRY.languages))
+    def language(self, request: pytest.FixtureRequest) -> Language:
+        return REGISTRY.languages[request.param]()

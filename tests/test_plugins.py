@@ -1,0 +1,397 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sebsx import plugins
+from sebsx.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT = """
+import json, logging, sys
+logging.basicConfig(format="%(levelname)s %(message)s")
+from sebsx import plugins
+only = json.loads(sys.argv[1])
+registry = plugins.load(only)
+kinds = ("platforms", "benchmarks", "experiments", "analyzers", "exporters", "collectors", "languages", "metrics")
+found = {kind: sorted(getattr(registry, kind)) for kind in kinds}
+errors = {}
+for kind, name in json.loads(sys.argv[2]):
+    try:
+        registry.get(kind, name)
+    except Exception as exc:
+        errors[name] = f"{type(exc).__name__}: {exc}"
+print(json.dumps({"found": found, "errors": errors, "plugins": {
+    plugin.name: [plugin.distribution, plugin.version, plugin.error] for plugin in registry.plugins}}))
+"""
+
+HEAD = """
+from sebsx.hookspecs import hookimpl
+from sebsx.collectors import Collector
+from sebsx.metrics import Metric
+def collector(name, *metrics):
+    body = {"name": name, "summary": "s", "metrics": metrics, "source": lambda self, language: None}
+    return type(name, (Collector,), body)
+"""
+
+
+class Site:
+    """A folder of distributions as pip would leave them, seen by a fresh interpreter."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def install(self, distribution: str, source: str, *, name: str = "", head: str = HEAD) -> None:
+        """Install a distribution with one module and one entry point."""
+        module = distribution.replace("-", "_")
+        (self.root / f"{module}.py").write_text(head + textwrap.dedent(source))
+        information = self.root / f"{module}-1.2.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        (information / "entry_points.txt").write_text(f"[sebsx]\n{name or distribution} = {module}\n")
+
+    def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run code in an interpreter that sees these distributions and sebsx."""
+        script = f"import sys; sys.path.insert(0, {str(self.root)!r})\n" + textwrap.dedent(code)
+        return subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, timeout=60
+        )
+
+    def load(self, *only: str, get: list[tuple[str, str]] | None = None) -> dict[str, Any]:
+        """Return what a fresh interpreter finds when it loads only these plugins."""
+        done = self.run(REPORT, json.dumps(list(only)), json.dumps(get or []))
+        return {**json.loads(done.stdout), "log": done.stderr}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    (tmp_path / "site").mkdir()
+    site = Site(tmp_path / "site")
+    site.install(
+        "good",
+        """
+        @hookimpl
+        def sebsx_register_collectors():
+            return [collector("good-one", Metric("good-one.a_s", "s"))]
+        """,
+    )
+    return site
+
+
+def test_third_party_plugin_is_found_by_its_entry_point(site):
+    report = site.load("good")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"] == {"good": ["good", "1.2", None]}
+
+
+def test_module_that_raises_at_import_spoils_only_itself(site):
+    site.install("bad", "1 / 0")
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"]["bad"] == ["bad", "1.2", "ZeroDivisionError: division by zero"]
+    assert "WARNING plugin 'bad' of bad is broken: ZeroDivisionError" in report["log"]
+
+
+def test_module_that_exits_at_import_spoils_only_itself(site):
+    site.install("bad", "raise SystemExit(3)")
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"]["bad"][2] == "SystemExit: 3"
+
+
+def test_missing_module_spoils_only_itself(site):
+    site.install("bad", "")
+    (site.root / "bad.py").unlink()
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"]["bad"][2] == "ModuleNotFoundError: No module named 'bad'"
+
+
+def test_hook_that_raises_spoils_only_itself(site):
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_register_collectors():
+            raise OSError("no such folder")
+        """,
+    )
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"]["bad"][2] == "collectors: OSError: no such folder"
+
+
+def test_unknown_hook_is_named(site):
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_register_plattforms():
+            return []
+        """,
+    )
+    report = site.load("good", "bad")
+    assert "sebsx_register_plattforms" in report["plugins"]["bad"][2]
+    assert report["plugins"]["good"][2] is None
+
+
+def test_hook_with_an_unknown_argument_is_named(site):
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_register_platforms(region):
+            return []
+        """,
+    )
+    report = site.load("good", "bad")
+    assert "region" in report["plugins"]["bad"][2]
+    assert report["plugins"]["good"][2] is None
+
+
+@pytest.mark.parametrize(
+    "returned", ["'text'", "[object]", "{'a': 1}", "[collector('x')()]", "[type('P', (), {'name': 'p'})]"]
+)
+def test_hook_that_returns_the_wrong_thing_is_broken(site, returned):
+    site.install(
+        "bad",
+        f"""
+        @hookimpl
+        def sebsx_register_collectors():
+            return {returned}
+        """,
+    )
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert report["plugins"]["bad"][2].startswith("collectors: PluginError: ")
+    assert "Collector" in report["plugins"]["bad"][2]
+
+
+def test_hook_that_returns_no_sequence_is_broken(site):
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_register_collectors():
+            return 3
+        """,
+    )
+    assert site.load("good", "bad")["plugins"]["bad"][2] == "collectors: TypeError: 'int' object is not iterable"
+
+
+def test_class_that_lacks_a_method_is_told_which(site):
+    site.install(
+        "bad",
+        """
+        class Half(Collector):
+            name = "half"
+        @hookimpl
+        def sebsx_register_collectors():
+            return [Half]
+        """,
+    )
+    assert site.load("bad")["plugins"]["bad"][2] == "collectors: PluginError: Collector 'Half' lacks source"
+
+
+def test_class_of_another_kind_is_broken(site):
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_register_exporters():
+            return [collector("x")]
+        """,
+    )
+    report = site.load("bad")
+    assert report["found"]["exporters"] == []
+    assert "Exporter" in report["plugins"]["bad"][2]
+
+
+def test_hook_that_returns_nothing_registers_nothing(site):
+    site.install(
+        "quiet",
+        """
+        @hookimpl
+        def sebsx_register_collectors():
+            return None
+        """,
+    )
+    report = site.load("good", "quiet")
+    assert report["plugins"]["quiet"][2] is None
+
+
+def test_second_plugin_of_a_name_is_told_who_has_it(site):
+    site.install(
+        "zz-late",
+        """
+        @hookimpl
+        def sebsx_register_collectors():
+            return [collector("other"), collector("good-one")]
+        """,
+    )
+    report = site.load("good", "zz-late")
+    assert report["plugins"]["good"][2] is None
+    assert "'good-one' is registered by 'good' already" in report["plugins"]["zz-late"][2]
+    assert report["found"]["collectors"] == ["good-one", "other"]
+
+
+def test_two_distributions_with_one_entry_point_name_are_both_listed(site):
+    site.install("other-dist", "", name="good")
+    done = site.run(
+        """
+        from sebsx import plugins
+        registry = plugins.load(["good"])
+        registry.collectors
+        print([(plugin.distribution, bool(plugin.error)) for plugin in registry.plugins], list(registry.collectors))
+        """
+    )
+    assert done.stdout.strip() == "[('good', False), ('other-dist', True)] ['good-one']"
+
+
+def test_broken_manifest_marks_its_plugin_and_keeps_the_other_benchmarks(site, tmp_path):
+    for name, text in (("fine", 'name = "fine"\nversion = "1"\nsummary = "s"\n'), ("wrong", 'name = "wrong"\n')):
+        (tmp_path / "pack" / name).mkdir(parents=True)
+        (tmp_path / "pack" / name / "benchmark.toml").write_text(text)
+    site.install(
+        "pack",
+        f"""
+        from pathlib import Path
+        @hookimpl
+        def sebsx_register_benchmarks():
+            return [Path({str(tmp_path / "pack")!r})]
+        """,
+    )
+    report = site.load("pack", "good")
+    assert report["found"]["benchmarks"] == ["fine"]
+    assert "benchmark.toml' needs 'version'" in report["plugins"]["pack"][2]
+    assert report["found"]["collectors"] == ["good-one"]
+
+
+def test_benchmark_folder_that_is_missing_is_told(site, tmp_path):
+    site.install(
+        "pack",
+        f"""
+        from pathlib import Path
+        @hookimpl
+        def sebsx_register_benchmarks():
+            return [Path({str(tmp_path / "nowhere")!r})]
+        """,
+    )
+    assert "nowhere" in site.load("pack")["plugins"]["pack"][2]
+
+
+def test_unknown_name_suggests_the_nearest(site):
+    report = site.load("good", get=[("collectors", "good-on")])
+    assert report["errors"]["good-on"] == (
+        "UnknownNameError: collector 'good-on' is not known; did you mean 'good-one'? (sebsx list collectors)"
+    )
+
+
+def test_name_of_a_broken_plugin_says_so(site):
+    site.install("bad", "1 / 0")
+    report = site.load("bad", get=[("platforms", "bad")])
+    assert report["errors"]["bad"].startswith("PluginError: plugin 'bad' of bad is broken: ZeroDivisionError")
+
+
+def test_only_the_wanted_plugins_are_imported(site):
+    site.install("loud", "print('imported')")
+    done = site.run("from sebsx import plugins; plugins.load(['good'])")
+    assert done.stdout == ""
+
+
+def test_wanting_a_plugin_that_is_not_installed_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="plugin 'pyton' is not known; did you mean 'python'"):
+        plugins.load(["pyton"])
+
+
+def test_metrics_are_those_of_core_collectors_and_hooks(site):
+    site.install(
+        "figures",
+        """
+        @hookimpl
+        def sebsx_register_metrics():
+            return [Metric("figures.b_bytes", "bytes")]
+        """,
+    )
+    metrics = site.load("good", "figures")["found"]["metrics"]
+    assert {"client.latency_s", "good-one.a_s", "figures.b_bytes"} <= set(metrics)
+
+
+def test_listener_that_fails_does_not_silence_the_others(site):
+    listener = """
+        @hookimpl
+        def sebsx_run_started(run):
+            print("{name} heard", run)
+            {action}
+        """
+    site.install("first", listener.format(name="first", action="1 / 0"))
+    site.install("second", listener.format(name="second", action="pass"))
+    done = site.run(
+        """
+        import logging
+        logging.basicConfig()
+        from sebsx import plugins
+        plugins.load(["first", "second"]).notify("sebsx_run_started", run="R1")
+        """
+    )
+    assert done.stdout.splitlines() == ["first heard R1", "second heard R1"]
+    assert "plugin 'first' failed in sebsx_run_started" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_listener_may_leave_arguments_out(site):
+    site.install(
+        "short",
+        """
+        @hookimpl
+        def sebsx_invocations_stored(run):
+            print(run)
+        """,
+    )
+    done = site.run(
+        """
+        from sebsx import plugins
+        plugins.load(["short"]).notify("sebsx_invocations_stored", run="R1", deployment=None, invocations=[])
+        """
+    )
+    assert done.stdout == "R1\n"
+
+
+def test_facts_of_plugins_are_gathered_and_a_failing_one_is_left_out(site):
+    site.install(
+        "facts",
+        """
+        @hookimpl
+        def sebsx_environment_facts():
+            return {"rack": 7}
+        """,
+    )
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_environment_facts():
+            raise OSError
+        """,
+    )
+    done = site.run("from sebsx import plugins; print(plugins.load(['facts', 'bad']).facts())")
+    assert done.stdout.strip() == "{'rack': 7}"
+
+
+def test_loading_imports_no_contract_implementation(site):
+    done = site.run(
+        """
+        from sebsx import plugins
+        plugins.load()
+        heavy = ("sqlalchemy", "sebsx_python.language", "sebsx.store", "numpy", "pytest")
+        print([name for name in heavy if name in sys.modules])
+        """
+    )
+    assert done.stdout.strip() == "[]"

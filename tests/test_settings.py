@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from sebsx import settings
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.settings import Layer, Section, SettingsReader, setting
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Example:
+    keep_alive_s: float = setting(600.0, help="idle time, in seconds", minimum=0)
+    memory_mib: tuple[int, ...] = setting((256,), help="memory sizes", minimum=64, option="memory")
+    start: tuple[str, ...] = setting(("cold",), help="starts", choices=("cold", "warm"))
+    port: int | None = setting(None, help="port")
+    limits: bool = setting(True, help="whether to limit")
+    key: str = setting("", help="a key", secret=True)
+    folder: Path = setting(Path("x"), help="a folder")
+    colour: Colour = setting(Colour.RED, help="a colour")
+    labels: dict[str, str] = setting({}, help="labels")
+
+    def __post_init__(self) -> None:
+        if self.port == 1 and not self.limits:
+            raise ValueError("port 1 needs limits")
+
+
+LOCAL = Section("platform.local-box", Example)
+CORE = Section("core", Example)
+
+
+def read(*layers: Layer, section: Section = LOCAL) -> settings.Resolved[Example]:
+    return SettingsReader(layers, [LOCAL, CORE]).read(section.name)
+
+
+def one(key: str, value: object, origin: str = "test") -> Layer:
+    return Layer(origin, {f"platform.local-box.{key}": value})
+
+
+def test_defaults_hold_without_layers():
+    resolved = read()
+    assert resolved.value == Example()
+    assert set(resolved.origins.values()) == {"default"}
+
+
+def test_the_last_layer_wins_and_each_value_knows_its_origin():
+    resolved = read(one("port", 1, "file"), one("limits", "no", "file"), one("port", "2", "--set"))
+    assert (resolved.value.port, resolved.value.limits) == (2, False)
+    assert resolved.origins["port"] == "--set"
+    assert resolved.origins["limits"] == "file"
+    assert resolved.origins["start"] == "default"
+
+
+def test_file_environment_and_assignments_reach_the_same_field(tmp_path):
+    path = tmp_path / "sebsx.toml"
+    path.write_text('port = 5\n[platform.local-box]\nport = 7\nlabels = { a = "1" }\nmemory_mib = [128, 256]\n')
+    environment = {"SEBSX_PLATFORM__LOCAL_BOX__PORT": "8", "PATH": "/bin"}
+    layers = [
+        settings.from_file(path),
+        settings.match_environment(settings.from_environment(environment), [LOCAL, CORE]),
+        settings.from_assignments(["keep_alive_s=1.5"], "--set", [LOCAL]),
+    ]
+    resolved = read(*layers)
+    assert resolved.value.port == 8
+    assert resolved.value.memory_mib == (128, 256)
+    assert resolved.value.labels == {"a": "1"}
+    assert resolved.value.keep_alive_s == 1.5
+    assert resolved.origins["port"] == "environment"
+    assert resolved.origins["memory_mib"] == str(path)
+    assert resolved.origins["keep_alive_s"] == "--set"
+
+
+def test_core_variables_have_no_section_in_their_name():
+    layer = settings.match_environment(Layer("environment", {"SEBSX_PORT": "9", "SEBSX_OTHER_TOOL": "x"}), [CORE])
+    assert layer.values == {"core.port": "9"}
+
+
+def test_misspelt_variable_of_a_known_section_is_told():
+    layer = settings.match_environment(Layer("environment", {"SEBSX_PLATFORM__LOCAL_BOX__PROT": "9"}), [LOCAL])
+    assert SettingsReader([layer], [LOCAL]).unknown() == [
+        ("platform.local-box.prot", "environment", "did you mean 'platform.local-box.port'?")
+    ]
+
+
+def test_unknown_keys_are_listed_with_origin_and_advice():
+    layer = Layer("file", {"platform.local-box.prot": 1, "platform.local-bx.port": 1, "zzz.qqq": 1, "core.port": 1})
+    assert SettingsReader([layer], [LOCAL, CORE]).unknown() == [
+        ("platform.local-box.prot", "file", "did you mean 'platform.local-box.port'?"),
+        ("platform.local-bx.port", "file", "did you mean 'platform.local-box'?"),
+        ("zzz.qqq", "file", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("keep_alive_s", "2", 2.0),
+        ("memory_mib", "128, 256", (128, 256)),
+        ("memory_mib", 128, (128,)),
+        ("start", "cold,warm", ("cold", "warm")),
+        ("port", "none", None),
+        ("port", "", None),
+        ("port", "80", 80),
+        ("port", 80.0, 80),
+        ("limits", "OFF", False),
+        ("limits", "1", True),
+        ("folder", "a/b", Path("a/b")),
+        ("colour", "red", Colour.RED),
+        ("labels", "a=1,b=x=y", {"a": "1", "b": "x=y"}),
+        ("labels", {"a": 1}, {"a": "1"}),
+    ],
+)
+def test_text_becomes_the_type_of_the_field(key, text, value):
+    assert getattr(read(one(key, text)).value, key) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("keep_alive_s", "soon", "a number is wanted"),
+        ("keep_alive_s", "nan", "a number is wanted"),
+        ("keep_alive_s", "inf", "a number is wanted"),
+        ("keep_alive_s", True, "a number is wanted"),
+        ("keep_alive_s", [1], "a number is wanted"),
+        ("keep_alive_s", "-1", "must be at least 0"),
+        ("port", "1.5", "an integer is wanted"),
+        ("port", 1.5, "an integer is wanted"),
+        ("memory_mib", "128,63", "must be at least 64"),
+        ("memory_mib", "128,", "an integer is wanted"),
+        ("start", "warn", "must be one of cold, warm; did you mean 'warm'?"),
+        ("limits", "maybe", "true or false is wanted"),
+        ("limits", 1, "true or false is wanted"),
+        ("colour", "blue", "'blue' is not a valid Colour"),
+        ("labels", "a", "key=value pairs are wanted"),
+        ("labels", 3, "key=value pairs are wanted"),
+        ("key", 3, "a word is wanted"),
+    ],
+)
+def test_value_that_does_not_fit_names_key_origin_and_what_is_wanted(key, value, message):
+    with pytest.raises(UserError) as caught:
+        read(one(key, value, "sebsx.toml"))
+    assert str(caught.value).startswith(f"platform.local-box.{key} from sebsx.toml is ")
+    assert message in str(caught.value)
+
+
+def test_fields_that_contradict_each_other_name_the_section():
+    with pytest.raises(UserError, match=r"settings of platform\.local-box: port 1 needs limits"):
+        read(one("port", 1), one("limits", False))
+
+
+def test_secret_is_neither_stored_nor_shown():
+    value = read(one("key", "hunter2")).value
+    assert value.key == "hunter2"
+    assert "key" not in settings.public(value)
+    assert "hunter2" not in str(settings.public(value))
+    with pytest.raises(UserError) as caught:
+        read(one("key", ["hunter2"]))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_public_settings_are_json_able():
+    assert settings.public(Example()) == {
+        "keep_alive_s": 600.0,
+        "memory_mib": [256],
+        "start": ["cold"],
+        "port": None,
+        "limits": True,
+        "folder": "x",
+        "colour": "red",
+        "labels": {},
+    }
+
+
+def test_public_settings_read_back_as_they_were():
+    value = read(one("memory_mib", "128,256"), one("labels", "a=1")).value
+    stored = Layer("stored", {f"{LOCAL.name}.{key}": item for key, item in settings.public(value).items()})
+    assert read(stored).value == value
+
+
+@pytest.mark.parametrize("word", ["port", "=1", "  =1"])
+def test_assignment_without_key_or_value_is_refused(word):
+    with pytest.raises(UserError, match=r"is not of the form key=value"):
+        settings.from_assignments([word], "--set", [LOCAL])
+
+
+def test_short_key_that_fits_no_section_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="setting 'prot' is not known; did you mean 'port'"):
+        settings.from_assignments(["prot=1"], "--set", [LOCAL])
+
+
+def test_short_key_that_fits_several_sections_names_them():
+    with pytest.raises(UserError, match=r"write one of platform\.local-box\.port, core\.port"):
+        settings.from_assignments(["port=1"], "--set", [LOCAL, CORE])
+
+
+def test_value_of_an_assignment_may_hold_equals_signs():
+    assert settings.from_assignments(["core.labels=a=1"], "--set", []).values == {"core.labels": "a=1"}
+
+
+@pytest.mark.parametrize("text", ["port = ", "[a", "\xff"])
+def test_file_that_is_no_toml_names_itself(tmp_path, text):
+    path = tmp_path / "sebsx.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"settings file '.*sebsx\.toml' cannot be read"):
+        settings.from_file(path)
+
+
+def test_missing_file_names_itself(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.toml' cannot be read"):
+        settings.from_file(tmp_path / "nowhere.toml")
+
+
+def test_types_are_described_in_a_users_words():
+    hints = get_type_hints(Example)
+    words = {field.name: settings.describe(field, hints[field.name]) for field in fields(Example)}
+    assert words == {
+        "keep_alive_s": "number",
+        "memory_mib": "comma-separated integers",
+        "start": "cold|warm",
+        "port": "integer",
+        "limits": "true|false",
+        "key": "word",
+        "folder": "path",
+        "colour": "colour",
+        "labels": "key=value,...",
+    }
+
+
+def test_default_mapping_is_not_shared():
+    first = Example()
+    first.labels["a"] = "1"
+    assert Example().labels == {}
