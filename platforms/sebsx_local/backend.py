@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import platform
 import re
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sebsx import plugins
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.gateway import Gateway
+from sebsx.gateway.owners import is_alive
 from sebsx.gateway.pool import PoolConfig
-from sebsx.model import Capability, Deployment, FunctionConfig, Package, ProviderRecord, Reply, Status, Target
+from sebsx.model import Capability, Deployment, FunctionConfig, Package, ProviderRecord, Reply, Resource, Status, Target
 from sebsx.platforms import Platform
-from sebsx_local import launcher
+from sebsx_local import launcher, sweep
+from sebsx_local.processes import kill_all
 from sebsx_local.settings import LocalSettings
 from sebsx_local.storage import FileStorage
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
     from sebsx.languages import Language
     from sebsx.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _SMALLEST_MIB = 32
@@ -68,6 +73,9 @@ class LocalPlatform(Platform[LocalSettings]):
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)
+        for resource in self.orphans():
+            logger.info("removing %s %s of a gateway that ended", resource.kind, resource.name)
+            self.remove(resource)
         gateway = Gateway(
             launcher.NAME,
             {
@@ -82,6 +90,7 @@ class LocalPlatform(Platform[LocalSettings]):
         with self.ledger.creating("gateway", f"gateway-{self.workdir.name}") as creation:
             gateway.start()
             creation.provider_id = gateway.owner
+            sweep.write_marker(self.workdir, gateway.owner)
         self._gateway = gateway
         return self
 
@@ -90,8 +99,8 @@ class LocalPlatform(Platform[LocalSettings]):
         if gateway is not None:
             gateway.stop()
             self.ledger.deleted("gateway", f"gateway-{self.workdir.name}")
-        for folder in ("packages", "sandboxes", "storage"):
-            shutil.rmtree(self.workdir / folder, ignore_errors=True)
+            sweep.clear(gateway.owner)  # nothing, unless the gateway was killed
+        sweep.remove_workdir(self.workdir)
 
     def target(self, language: str, architecture: str) -> Target:
         """Return this machine: its architecture, and the version of the language that it runs."""
@@ -147,6 +156,24 @@ class LocalPlatform(Platform[LocalSettings]):
         """Return the client of files and SQLite for that language."""
         name = _WRAPPERS.get(language)
         return {} if name is None else {name: (files("sebsx_local") / "wrapper" / name).read_bytes()}
+
+    def orphans(self) -> Sequence[Resource]:
+        """Return processes, control groups and working directories of gateways that no longer run."""
+        return [
+            Resource(leftover.kind, leftover.name, self.name, "", provider_id=leftover.owner)
+            for leftover in sweep.leftovers(self.workdir.parent)
+        ]
+
+    def remove(self, resource: Resource) -> None:
+        """End what is left of a gateway. A function is gone with its gateway."""
+        owner = resource.provider_id
+        if owner is None or resource.kind == "function":
+            return
+        if resource.kind == "gateway":
+            _end(owner)
+            sweep.clear(owner)
+        elif not sweep.remove(sweep.Leftover(resource.kind, resource.name, owner)):
+            raise PlatformError(f"{resource.kind} {resource.name!r} cannot be removed; is its gateway {owner!r} alive?")
 
     @property
     def _running(self) -> Gateway:
@@ -236,6 +263,13 @@ class LocalPlatform(Platform[LocalSettings]):
             )  # code that does not compile fails when called
         partial.rename(root)
         return root
+
+
+def _end(owner: str) -> None:
+    """Kill a gateway that still runs; its sandboxes are cleared by its own sweeper or by us."""
+    if is_alive(owner):
+        pid = int(owner.partition(":")[0])
+        kill_all(lambda: [pid] if is_alive(owner) else [])
 
 
 def _binaries() -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,10 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
 from sebsx.gateway.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.processes import ID, OWNER, kill_all, marked
+from sebsx_local.sweep import SANDBOXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from sebsx_local.cgroups import GatewayGroup, SandboxGroup
 
 NAME = "sebsx_local.launcher:LocalLauncher"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -29,13 +35,42 @@ class LocalSandbox(Sandbox):
     """A child process, what it started, and a folder for its temporary files."""
 
     def __init__(
-        self, spec: SandboxSpec, process: subprocess.Popen[bytes], tmp: Path, read: Callable[[], bool]
+        self,
+        spec: SandboxSpec,
+        process: subprocess.Popen[bytes],
+        group: SandboxGroup | None,
+        tmp: Path,
+        read: Callable[[], bool],
     ) -> None:
         self.pid = process.pid
         self._spec = spec
         self._process = process
+        self._group = group
         self._tmp = tmp
         self._read = read
+        self._status: int | None = None
+
+    def initialised(self) -> None:
+        """Limit the processor from now on."""
+        share = cpu_share(self._spec.memory_mib)
+        if self._group is not None and share < _cpus():
+            self._group.limit_cpu(share)
+
+    def max_memory_bytes(self) -> int | None:
+        """Return the peak of the control group, else that of the process alone."""
+        if self._group is not None:
+            return self._group.max_memory_bytes()
+        if self._status is None:
+            try:
+                self._status = os.open(f"/proc/{self.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                return None
+        return _peak_bytes(self._status)
+
+    def is_out_of_memory(self) -> bool:
+        """Return whether the process was killed by the kernel for memory."""
+        killed = self._process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        return killed and self._group is not None and self._group.oom_kills() > 0
 
     async def wait(self) -> str:
         """Return how the process ended, once it did."""
@@ -47,8 +82,11 @@ class LocalSandbox(Sandbox):
 
     def kill(self) -> None:
         """Kill the process and its group; `close` finds what left the group."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # else the number may be another's by now
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        if self._group is not None:
+            self._group.kill()
 
     async def close(self) -> None:
         """Kill what is left, close the output, remove the folder."""
@@ -58,26 +96,47 @@ class LocalSandbox(Sandbox):
         self._process.stdout.close()
 
     def _clean(self) -> None:
-        kill_all(lambda: [pid for pid, sandbox in marked(ID).items() if sandbox == self._spec.id])
+        if self._status is not None:
+            os.close(self._status)
+        if self._group is not None:
+            self._group.remove()
+        else:
+            kill_all(lambda: [pid for pid, sandbox in marked(ID).items() if sandbox == self._spec.id])
         shutil.rmtree(self._tmp, ignore_errors=True)
 
 
 class LocalLauncher(Launcher):
     """Starts child processes.
 
-    Options: `workdir`; for each deployment: `command` and `root`.
+    Options: `workdir`, `limits`, `cpu_boost_at_init`; for each deployment: `command` and `root`.
     """
 
     def __init__(self, options: Mapping[str, Any], owner: str) -> None:
         super().__init__(options, owner)
-        self._sandboxes = Path(options["workdir"]) / "sandboxes"
+        self._workdir = Path(options["workdir"])
+        self._sandboxes = self._workdir / SANDBOXES
+        self._group: GatewayGroup | None = None
+        self._sweeper: subprocess.Popen[bytes] | None = None
 
     async def open(self) -> None:
-        """Make the folder for sandboxes."""
+        """Make the folder for sandboxes and the control group, and start the process that clears up after us."""
         try:
             self._sandboxes.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise DeployError(f"no sandboxes below {str(self._sandboxes)!r}: {exc}") from exc
+        if self.options["limits"] != "none":
+            self._group = open_group(self.owner)
+        if self._group is None and self.options["limits"] == "cgroup":
+            raise DeployError(
+                "this user may not make control groups that limit memory here; set limits to 'auto', or run as root "
+                "or in a delegated group (systemd-run --user --scope -p Delegate=yes)"
+            )
+        self._sweeper = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sebsx_local.sweep", self.owner, str(self._workdir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     async def launch(self, spec: SandboxSpec, on_output: Callable[[bytes], None]) -> Sandbox:
         """Start a process."""
@@ -86,8 +145,9 @@ class LocalLauncher(Launcher):
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment) | {OWNER: self.owner}
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
+        group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
         process = subprocess.Popen(
-            list(spec.options["command"]),
+            [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
             cwd=spec.options["root"],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -111,11 +171,70 @@ class LocalLauncher(Launcher):
             return bool(data)
 
         asyncio.get_running_loop().add_reader(output, read)
-        return LocalSandbox(spec, process, tmp, read)
+        sandbox = LocalSandbox(spec, process, group, tmp, read)
+        if not self.options["cpu_boost_at_init"]:
+            sandbox.initialised()
+        return sandbox
 
     def limits(self, memory_mib: int) -> dict[str, str]:
-        """Return the limits that apply."""
-        return {"memory": "none", "cpu": "none", "processes": "none"}
+        """Return which limits apply, and how."""
+        share, cpus = cpu_share(memory_mib), _cpus()
+        kinds = {name: self._group.kind(name) for name in CONTROLLERS} if self._group is not None else {}
+        cpu = kinds.get("cpu")
+        memory = kinds.get("memory") or ("rlimit-data, each process" if self._has_rlimit else "none")
+        return {
+            "memory": memory,
+            "cpu": f"{cpu} {share:.3f} vCPU" if cpu and share < cpus else f"none, {cpus} vCPU",
+            "processes": f"{kinds['pids']} {PIDS_MAX}" if kinds.get("pids") else "none",
+        }
+
+    async def close(self) -> None:
+        """Remove the control group and end the process that would have."""
+        if self._group is not None:
+            self._group.remove()
+        if self._sweeper is not None:
+            assert self._sweeper.stdin is not None
+            self._sweeper.stdin.close()
+            await asyncio.get_running_loop().run_in_executor(None, self._sweeper.wait)
+
+    @property
+    def _has_rlimit(self) -> bool:
+        """Whether private memory can be limited per process: only Linux counts it all (since 4.7, setrlimit(2))."""
+        return self.options["limits"] != "none" and sys.platform == "linux"
+
+    def _trampoline(self, group: SandboxGroup | None, memory_mib: int) -> list[str]:
+        """Return the words before a command that put it under its limits before it runs.
+
+        A shell costs about 1 ms; a `preexec_fn` would fork the whole gateway, and is not safe beside threads.
+        """
+        if group is not None:
+            limit = " && ".join(f"echo $$ >{shlex.quote(str(path))}" for path in group.entrances)
+        elif self._has_rlimit:
+            limit = f"ulimit -d {memory_mib * 1024}"
+        else:
+            return []
+        return ["/bin/sh", "-c", f'{limit} && exec "$@"', "sebsx-sandbox"]
+
+
+def cpu_share(memory_mib: int) -> float:
+    """Return the processors that go with an amount of memory.
+
+    Source: AWS Lambda developer guide, "Configure Lambda function memory": 1,769 MB have the equivalent of one vCPU.
+    """
+    return memory_mib / 1769
+
+
+def _cpus() -> int:
+    return os.cpu_count() or 1
+
+
+def _peak_bytes(status: int) -> int | None:
+    """Return the peak resident memory from an open `/proc/PID/status`, None when the process is gone."""
+    try:
+        _, _, rest = os.pread(status, 4096, 0).partition(b"VmHWM:")
+        return int(rest.split(maxsplit=1)[0]) * 1024
+    except (OSError, IndexError):
+        return None
 
 
 async def _exit_of(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,120 @@
+"""Finds and ends what dead gateways left: processes, control groups, folders. Never anything without our marker.
+
+Also run as `python -m sebsx_local.sweep OWNER WORKDIR`: waits until its standard input ends, which is the end of the
+gateway, and clears up after it, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sebsx.gateway.owners import is_alive
+from sebsx_local import cgroups
+from sebsx_local.processes import OWNER, kill_all, marked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROCESS, CGROUP, WORKDIR = "process", "cgroup", "workdir"
+MARKER = "sebsx-gateway.json"
+SANDBOXES = "sandboxes"
+MADE = ("packages", "storage", SANDBOXES)  # folders that we make in a working directory
+FILES = (MARKER, "gateway.log", "table.sqlite", "table.sqlite-wal", "table.sqlite-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something of a gateway: what it is, its name (a number or a path), and the gateway's marker."""
+
+    kind: str
+    name: str
+    owner: str
+
+
+def leftovers(beside: Path) -> Iterator[Leftover]:
+    """Yield what belongs to gateways that no longer run.
+
+    Args:
+        beside: Folder whose folders are looked at for our marker.
+    """
+    alive: dict[str, bool] = {}
+    for leftover in _all(beside):
+        if leftover.owner not in alive:
+            alive[leftover.owner] = is_alive(leftover.owner)
+        if not alive[leftover.owner]:
+            yield leftover
+
+
+def remove(leftover: Leftover) -> bool:
+    """End or delete one thing, after a second look at its marker; return whether it is gone."""
+    if is_alive(leftover.owner):
+        return False
+    if leftover.kind == PROCESS:
+        pid = int(leftover.name)
+        return kill_all(lambda: [pid] if marked(OWNER).get(pid) == leftover.owner else [])
+    path = Path(leftover.name)
+    if leftover.kind == CGROUP:
+        return cgroups.remove_group(path)
+    if _marker(path) == leftover.owner:
+        remove_workdir(path)
+    return not path.exists()
+
+
+def write_marker(workdir: Path, owner: str) -> None:
+    """Say in a working directory whose it is."""
+    (workdir / MARKER).write_text(json.dumps({"owner": owner}), encoding="utf-8")
+
+
+def remove_workdir(workdir: Path) -> None:
+    """Delete what we made in a working directory, and the directory if nothing else is in it."""
+    for name in MADE:
+        shutil.rmtree(workdir / name, ignore_errors=True)
+    for name in FILES:
+        (workdir / name).unlink(missing_ok=True)
+    if workdir.is_dir() and not any(workdir.iterdir()):
+        workdir.rmdir()
+
+
+def clear(owner: str) -> None:
+    """End all processes and control groups of a gateway, which must have ended."""
+    for path, found in cgroups.find_groups():
+        if found == owner:
+            cgroups.remove_group(path)
+    kill_all(lambda: [pid for pid, found in marked(OWNER).items() if found == owner])
+
+
+def _all(beside: Path) -> Iterator[Leftover]:
+    for path, owner in cgroups.find_groups():
+        yield Leftover(CGROUP, str(path), owner)
+    for pid, owner in marked(OWNER).items():
+        yield Leftover(PROCESS, str(pid), owner)
+    for marker in beside.glob(f"*/{MARKER}"):
+        owner_of_folder = _marker(marker.parent)
+        if owner_of_folder is not None:
+            yield Leftover(WORKDIR, str(marker.parent), owner_of_folder)
+
+
+def _marker(workdir: Path) -> str | None:
+    try:
+        return str(json.loads((workdir / MARKER).read_text(encoding="utf-8"))["owner"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def main() -> None:
+    """Wait for the end of the gateway and clear up after it."""
+    owner, workdir = sys.argv[1:3]
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    clear(owner)
+    shutil.rmtree(Path(workdir) / SANDBOXES, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
