@@ -9,6 +9,7 @@ import itertools
 import random
 import runpy
 import struct
+import threading
 import zipfile
 import zlib
 from pathlib import Path
@@ -128,12 +129,24 @@ def test_carts_on_one_table_at_once_do_not_mix_and_leave_nothing(tmp_path: Path)
     handler = runpy.run_path(str(CART.code("python") / "function.py"))["handler"]
     stand_in = runpy.run_path(str(Path(__file__).with_name("invoke_handler.py")))
     table = stand_in["Table"]()
-    payloads = [CART.payload(CART.resolve("small", {}), random.Random(seed), None) for seed in range(8)]
+    payloads = [CART.payload(CART.resolve("small", {}), random.Random(seed), None) for seed in range(4)]
+    barrier = threading.Barrier(len(payloads), timeout=30)
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        outputs = list(pool.map(lambda payload: handler(payload, stand_in["Context"](tmp_path, table)), payloads))
+    def invoke_in_step(payload: dict[str, Any]) -> dict[str, Any]:
+        context = stand_in["Context"](tmp_path, table)
+        phase = context.phase
 
-    assert [CART.check(*pair, None) for pair in zip(payloads, outputs, strict=True)] == [None] * 8
+        def phase_in_step(name: str) -> Any:
+            barrier.wait()  # every cart is filled before any is read, and so on
+            return phase(name)
+
+        context.phase = phase_in_step
+        return dict(handler(payload, context))
+
+    with concurrent.futures.ThreadPoolExecutor(len(payloads)) as pool:
+        outputs = list(pool.map(invoke_in_step, payloads))
+
+    assert [CART.check(*pair, None) for pair in zip(payloads, outputs, strict=True)] == [None] * len(payloads)
     assert not any(table._partitions.values())
 
 
