@@ -65,7 +65,7 @@ def _unpack(archive, expected):
                     return f"file {name!r} in the archive is not what was uploaded"
                 if folder.getinfo(name).compress_type != zipfile.ZIP_DEFLATED:
                     return f"file {name!r} is in the archive, but not compressed by deflate"
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as exc:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as exc:
         return f"archive cannot be unpacked: {exc}"
     return None
 

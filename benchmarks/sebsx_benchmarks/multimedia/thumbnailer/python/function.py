@@ -6,6 +6,8 @@ import io
 
 from PIL import Image
 
+Image.preinit()  # loads the image formats now, not in the first call
+
 
 def handler(event, context):
     """Download the image, scale it to fit the bounds in its own shape, upload it as PNG."""

@@ -10,14 +10,14 @@ import igraph
 
 
 def barabasi_albert(vertices, edges_per_vertex, seed):
-    """Return the edges of the graph as a flat array of 64-bit vertex numbers, two for each edge.
+    """Return the edges of the graph as a flat array of vertex numbers, two for each edge.
 
     Every new vertex draws `edges_per_vertex` of the edge ends that were there before it, so that a vertex is
     chosen in proportion to its degree; an edge may occur twice. Random numbers come from xorshift32
     (shifts 13, 17, 5), so that any language grows the same graph. The array of edges is the list of ends;
     before the first edge, vertex 0 alone can be drawn.
     """
-    edges = array.array("q")
+    edges = array.array("I")
     x = seed
     for vertex in range(1, vertices):
         bound = len(edges) + 1
@@ -36,8 +36,8 @@ def handler(event, context):
     vertices = event["vertices"]
     with context.phase("generate"):
         edges = barabasi_albert(vertices, event["edges_per_vertex"], event["seed"])
-        pairs = memoryview(edges).cast("B").cast("q", shape=[len(edges) // 2, 2]) if edges else []
-        graph = igraph.Graph(n=vertices, edges=pairs)
+        ends = iter(edges)
+        graph = igraph.Graph(n=vertices, edges=zip(ends, ends))  # noqa: B905  # `strict` needs Python 3.10
     with context.phase("compute"):
         order, starts, _ = graph.bfs(event["root"])
     levels = array.array("I", bytes(4 * vertices))

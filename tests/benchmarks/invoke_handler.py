@@ -1,4 +1,4 @@
-"""Call a handler once, outside of sebsx: `python -I -S invoke.py CODE DEPENDENCIES WORKDIR < event.json`.
+"""Call a handler once, outside of sebsx: `python -I -S invoke_handler.py CODE DEPENDENCIES WORKDIR < event.json`.
 
 Stands in for a platform with the documented parts of the context only: files below WORKDIR are the
 object storage, dicts are the table. Prints the output, phases, and what the process used, as JSON.
@@ -42,18 +42,23 @@ class Table:
 
     def __init__(self):
         self._partitions = {}
+        self.operations = 0
 
     def put(self, partition, sort, item):
+        self.operations += 1
         self._partitions.setdefault(partition, {})[sort] = json.dumps(item)
 
     def get(self, partition, sort):
+        self.operations += 1
         item = self._partitions.get(partition, {}).get(sort)
         return None if item is None else json.loads(item)
 
     def query(self, partition):
+        self.operations += 1
         return [json.loads(item) for _, item in sorted(self._partitions.get(partition, {}).items())]
 
     def delete(self, partition, sort):
+        self.operations += 1
         self._partitions.get(partition, {}).pop(sort, None)
 
 
@@ -63,10 +68,10 @@ class Context:
     memory_mib = 256
     timeout_s = 60.0
 
-    def __init__(self, root):
+    def __init__(self, root, table=None):
         self.request_id = uuid.uuid4().hex
         self.storage = Storage(root)
-        self.table = Table()
+        self.table = table or Table()
         self.phases = {}
 
     def remaining_s(self):
@@ -94,6 +99,7 @@ def main(code, dependencies, workdir):
         "phases": context.phases,
         "sees_sebsx": sees_sebsx,
         "cpu_s": cpu_s,
+        "table_operations": context.table.operations,
         "peak_bytes": peak_bytes(),
     }
     print(json.dumps(report, allow_nan=False))
