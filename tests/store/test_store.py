@@ -109,7 +109,7 @@ def test_deployment_stores_what_the_platform_reports_beside_what_was_asked(begun
     assert stored.requested["memory_mib"] == 128
     assert stored.timeout_s == 10.0
     assert stored.effective == {"memory_mib": 256, "cgroup": "v2"}
-    assert (stored.provider_id, stored.region, stored.deploy_s) == ("fn-1", "local", 0.5)
+    assert (stored.provider_id, stored.region, stored.deploy_s) == ("fn-1", "", 0.5)
 
 
 def test_values_of_the_functions_environment_are_not_stored(begun: Begun, tmp_path: Path) -> None:

@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx import benchmarks
 from sebsx.model import Capability, Plan, content_hash
+from sebsx.session import RunScene
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sebsx.benchmarks import Benchmark
     from sebsx.experiments import Experiment, Scene
-    from sebsx.platforms import Platform
     from sebsx.plugins import Registry
     from sebsx.testing.fakes import FakePlatform
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What an experiment may look at while it plans: one platform and every benchmark installed."""
-
-    platforms: Mapping[str, Platform[Any]]
-    registry: Registry
-
-    def benchmark(self, name: str) -> Benchmark:
-        """Return a benchmark by name or folder."""
-        folder = Path(name)
-        if "/" in name and folder.is_dir():
-            return benchmarks.load(folder)
-        found: Benchmark = self.registry.get("benchmarks", name)
-        return found
 
 
 class ExperimentContract:
@@ -55,7 +33,7 @@ class ExperimentContract:
     @pytest.fixture
     def scene(self, fake_platform: FakePlatform, sebsx_registry: Registry) -> Scene:
         """Return a scene with a platform in memory."""
-        return _Scene({fake_platform.name: fake_platform}, sebsx_registry)
+        return RunScene(sebsx_registry, {fake_platform.name: fake_platform})
 
     def test_metadata_is_complete(self, experiment: Experiment[Any], sebsx_registry: Registry) -> None:
         cls = type(experiment)
