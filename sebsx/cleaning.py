@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.orchestrator import OWNER_FILE, work_root, workdir
 from sebsx.store.owner import is_alive
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sebsx.plugins import Registry
     from sebsx.settings import SettingsReader
     from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
 
 _WORKDIR = "workdir"
 _THIS_MACHINE = "-"
@@ -83,8 +85,9 @@ def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
         return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
     try:
         platform.remove(resource)
-    except SebsxError as exc:
-        return Outcome(resource, str(exc), failed=True)
+    except Exception as exc:  # one that cannot be removed must not keep the others
+        logger.info("removing %s failed", resource.name, exc_info=True)
+        return Outcome(resource, str(exc) or type(exc).__name__, failed=True)
     if resource.id is not None:
         store.set_resource(resource.id, ResourceState.DELETED)
     return Outcome(resource, "deleted")
