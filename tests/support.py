@@ -6,10 +6,21 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+
+def wait_until(happened: Callable[[], object], process: subprocess.Popen[str], timeout_s: float = 60) -> None:
+    """Wait until something happened while a process runs."""
+    until_s = time.monotonic() + timeout_s
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until_s, "nothing happened for too long"
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,12 @@ class Said:
     code: int
     stdout: str
     stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout; the exit code must be 0."""
+        assert self.code == 0, self.stderr
+        return json.loads(self.stdout)
 
     @property
     def error(self) -> str:
@@ -35,6 +52,18 @@ class Said:
         assert not missing, self.error
 
 
+Call = Callable[..., Said]
+Write = Callable[..., Path]
+
+
+def assert_nothing_left(call: Call) -> None:
+    """Hold that `clean` finds nothing; sweepers of gateways that just ended get a moment."""
+    until_s = time.monotonic() + 15
+    while left := call("--json", "clean", "--dry-run").json:
+        assert time.monotonic() < until_s, left
+        time.sleep(0.2)
+
+
 @dataclass
 class Cli:
     """Runs `sebsx` as a user would: in a process, with a home, cache and store that belong to the test."""
@@ -42,9 +71,8 @@ class Cli:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def store(self) -> Path:
-        return self.home / "results.sqlite"
+    def __post_init__(self) -> None:
+        self.store = self.home / "results.sqlite"
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -76,6 +104,13 @@ class Cli:
         """Return the rows of a query to the store."""
         with closing(sqlite3.connect(self.store)) as connection:
             return connection.execute(query).fetchall()
+
+    def count(self, table: str = "measured") -> int:
+        """Return how many rows a table or view of the store has; 0 while there is none."""
+        try:
+            return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+        except sqlite3.OperationalError:
+            return 0
 
     def json(self, *arguments: str) -> Any:
         """Run with `--json` and return the document; the exit code must be 0."""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sebsx import __version__
-from sebsx.cli.app import App, Group, json_option
+from sebsx.cli.app import App, Group
 from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
 from sebsx.interrupts import SIGNALS, interrupts
 
@@ -45,7 +45,6 @@ class Commands(Group):
 @click.option("--store", metavar="PATH|URL", help="Where results are: an SQLite file or a postgresql+psycopg:// URL.")
 @click.option("--plugins", metavar="A,B", help="Load only these plugins (names as in `sebsx plugins`).")
 @click.option("-v", "--verbose", count=True, help="Say more; twice for every call to a provider.")
-@json_option
 @click.pass_context
 def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:
     """Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
@@ -100,7 +99,7 @@ def _run(app: App, arguments: list[str] | None) -> int:
         app.console.error(_in_one_line(exc))
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt) as exc:
-        app.console.error(str(exc) or "interrupted")
+        app.console.error(str(exc.__cause__ or exc) or "interrupted")  # click hides ours behind its own
         return EXIT_INTERRUPTED
     except SebsxError as exc:
         app.console.error(str(exc))

@@ -139,7 +139,11 @@ json_option: Callable[[Any], Any] = click.option(
 
 
 class Group(click.Group):
-    """A group of commands that suggests the nearest one to a word it does not know."""
+    """A group of commands with `--json`, which suggests the nearest one to a word it does not know."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        json_option(self)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

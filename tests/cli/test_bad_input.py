@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import Cli, Said
+from support import Call, Cli, Write
 
 from sebsx.testing.runs import store_runs
 
@@ -70,14 +69,14 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("typed", "words"), [*NAMES, *VALUES], ids=lambda value: value if type(value) is str else "")
-def test_wrong_word_is_told_in_one_line(call: Callable[..., Said], typed: str, words: list[str]) -> None:
+def test_wrong_word_is_told_in_one_line(call: Call, typed: str, words: list[str]) -> None:
     said = call(*typed.split())
     said.assert_fails(USAGE, *words)
     assert said.stdout == ""
     assert len(said.stderr.splitlines()) == 1
 
 
-def test_wrong_name_of_analyzer_exporter_or_run_loses_nothing(sebsx: Cli, call: Callable[..., Said]) -> None:
+def test_wrong_name_of_analyzer_exporter_or_run_loses_nothing(sebsx: Cli, call: Call) -> None:
     for views in store_runs(sebsx.store, "perf-cost"):
         finished = views["finished"].run.id
     before = sebsx.rows("SELECT count(*) FROM invocation")
@@ -100,7 +99,7 @@ def test_wrong_name_of_analyzer_exporter_or_run_loses_nothing(sebsx: Cli, call: 
     ],
 )
 def test_wrong_environment_variable_is_named(
-    call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]
+    call: Call, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]
 ) -> None:
     monkeypatch.setenv(name, value)
     call("plan", "benchmark", "sleep").assert_fails(USAGE, *words)
@@ -117,12 +116,12 @@ def test_wrong_environment_variable_is_named(
         ("[core]\nplatform = 7\n", ["core.platform", "sebsx.toml", "a word is wanted"]),
     ],
 )
-def test_wrong_settings_file_is_named(sebsx: Cli, call: Callable[..., Said], text: str, words: list[str]) -> None:
+def test_wrong_settings_file_is_named(sebsx: Cli, call: Call, text: str, words: list[str]) -> None:
     (sebsx.home / "sebsx.toml").write_text(text, encoding="utf-8")
     call("plan", "benchmark", "sleep").assert_fails(USAGE, *words)
 
 
-def test_settings_of_a_plugin_that_is_not_installed_only_warn(sebsx: Cli, call: Callable[..., Said]) -> None:
+def test_settings_of_a_plugin_that_is_not_installed_only_warn(sebsx: Cli, call: Call) -> None:
     (sebsx.home / "sebsx.toml").write_text("[platform.orbital]\naltitude = 400\n", encoding="utf-8")
     said = call("plan", "benchmark", "sleep")
     assert said.code == 0
@@ -140,9 +139,7 @@ def test_settings_of_a_plugin_that_is_not_installed_only_warn(sebsx: Cli, call: 
         ('name = "x"\nversion = "1"\nsummary = "s"\nsizes = 3\n', ["benchmark.toml"]),
     ],
 )
-def test_wrong_benchmark_folder_is_named(
-    tmp_path: Path, call: Callable[..., Said], manifest: str | None, words: list[str]
-) -> None:
+def test_wrong_benchmark_folder_is_named(tmp_path: Path, call: Call, manifest: str | None, words: list[str]) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     if manifest is not None:
@@ -150,7 +147,7 @@ def test_wrong_benchmark_folder_is_named(
     call("plan", "benchmark", str(folder)).assert_fails(USAGE, str(folder), *words)
 
 
-def test_benchmark_folder_that_does_not_exist_is_named(call: Callable[..., Said]) -> None:
+def test_benchmark_folder_that_does_not_exist_is_named(call: Call) -> None:
     call("plan", "benchmark", "./nowhere").assert_fails(USAGE, "nowhere", "does not exist")
 
 
@@ -166,8 +163,8 @@ def test_benchmark_folder_that_does_not_exist_is_named(call: Callable[..., Said]
 )  # fmt: skip
 def test_driver_that_fails_is_named_and_leaves_nothing(
     sebsx: Cli,
-    call: Callable[..., Said],
-    write_function: Callable[..., Path],
+    call: Call,
+    write_function: Write,
     driver: str,
     words: list[str],
 ) -> None:
@@ -177,9 +174,7 @@ def test_driver_that_fails_is_named_and_leaves_nothing(
     assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
 
 
-def test_check_that_raises_anything_makes_the_output_wrong(
-    sebsx: Cli, call: Callable[..., Said], write_function: Callable[..., Path]
-) -> None:
+def test_check_that_raises_anything_makes_the_output_wrong(sebsx: Cli, call: Call, write_function: Write) -> None:
     driver = "def check(payload, output, storage):\n    assert output['n'] == 1, 'n is not one'\n"
     folder = write_function("mine", "def handler(event, context):\n    return {'n': 2}\n", driver=driver)
     said = call("run", "benchmark", str(folder), "--start", "warm", "--repetitions", "2", "--set", "max_failures=2")
@@ -197,8 +192,8 @@ def test_check_that_raises_anything_makes_the_output_wrong(
 )
 def test_requirements_that_cannot_be_installed_are_named(
     sebsx: Cli,
-    call: Callable[..., Said],
-    write_function: Callable[..., Path],
+    call: Call,
+    write_function: Write,
     requirements: str,
     words: list[str],
 ) -> None:
