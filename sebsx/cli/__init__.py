@@ -82,12 +82,17 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     with interrupts.handled():
         code = _run(App(), arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
     for number in SIGNALS:  # all is done: a late Ctrl-C must not spoil the way out
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
 
 
 def _run(app: App, arguments: list[str] | None) -> int:
+    stdout = sys.stdout
     try:
         outcome: Any = cli.main(arguments, prog_name="sebsx", standalone_mode=False, obj=app)
     except click.exceptions.Exit as exc:
@@ -104,11 +109,18 @@ def _run(app: App, arguments: list[str] | None) -> int:
     except SebsxError as exc:
         app.console.error(str(exc))
         return exc.exit_code
-    except BrokenPipeError:
-        # The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as exc:
+        # What rich and click make of a reader that went away; click puts another stdout in place.
+        if sys.stdout is stdout and not isinstance(exc.__context__, BrokenPipeError):
+            raise
+        _forget_stdout()
         return EXIT_OK
     return outcome if isinstance(outcome, int) else EXIT_OK
+
+
+def _forget_stdout() -> None:
+    """The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _in_one_line(exc: click.ClickException) -> str:
