@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 _WORKDIR = "workdir"
 _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,7 @@ def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
 
 def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
-        shutil.rmtree(work_root() / resource.name, ignore_errors=True)
-        return Outcome(resource, "deleted")
+        return _remove_workdir(resource)
     platform = leftovers.platforms.get(resource.platform)
     if platform is None:
         return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
@@ -91,6 +91,16 @@ def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
     if resource.id is not None:
         store.set_resource(resource.id, ResourceState.DELETED)
     return Outcome(resource, "deleted")
+
+
+def _remove_workdir(resource: Resource) -> Outcome:
+    """Delete a working directory, again where something that is about to end wrote into it meanwhile."""
+    folder = work_root() / resource.name
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return Outcome(resource, "deleted")
+    return Outcome(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
 
 
 def _workdirs() -> list[Resource]:
