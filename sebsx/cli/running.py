@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sebsx.experiments import Experiment
     from sebsx.model import Run
     from sebsx.orchestrator import Request
-    from sebsx.store import RunView, StoredCell
+    from sebsx.store import RunView, Store, StoredCell
 
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
@@ -184,19 +184,26 @@ def _plan(app: App, request: Request) -> None:
 def _run(app: App, request: Request) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
     from sebsx import orchestrator  # heavy
-    from sebsx.store import current_owner
 
     with app.open_store() as store:
         try:
             with app.console.progress() as observer:
                 run = orchestrator.run(request, app.registry, store, observer)
         except KeyboardInterrupt:
-            mine = [run.id for run in store.runs() if run.owner == current_owner()]
-            advice = f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
-            raise KeyboardInterrupt(f"interrupted{advice}") from None
+            raise KeyboardInterrupt(f"interrupted{_advice(store)}") from None
+        except PlatformError as exc:
+            raise PlatformError(f"{exc}{_advice(store)}") from exc
         view = store.view(run.id)
         _print_run(app, request, run, view)
         _raise_for(view.cells())
+
+
+def _advice(store: Store) -> str:
+    """Return how to go on with the run of this process, if it has measured something."""
+    from sebsx.store import current_owner  # heavy
+
+    mine = [run.id for run in store.runs() if run.owner == current_owner() and store.counts(run.id)]
+    return f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
 
 
 def _print_run(app: App, request: Request, run: Run, view: RunView) -> None:
