@@ -124,7 +124,7 @@ class LocalLauncher(Launcher):
             self._sandboxes.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise DeployError(f"no sandboxes below {str(self._sandboxes)!r}: {exc}") from exc
-        if self.options["limits"] != "none":
+        if self.options["limits"] in ("auto", "cgroup"):
             self._group = open_group(self.owner)
         if self._group is None and self.options["limits"] == "cgroup":
             raise DeployError(
