@@ -135,6 +135,18 @@ def test_many_programs_may_create_one_store_at_once(target: str | Path) -> None:
         store.close()
 
 
+@pytest.mark.parametrize("target", ["", ":memory:"])
+def test_store_that_would_not_outlive_the_program_is_refused(target: str) -> None:
+    with pytest.raises(UserError, match="give a path"):
+        open_store(target)
+
+
+def test_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with open_store("~/mine/s.sqlite") as store:
+        assert store.location == str(tmp_path / "mine" / "s.sqlite")
+
+
 @pytest.mark.parametrize("url", ["mysql://u:hidden-word@h/d", "nonsense://u:hidden-word@h", "sqlite://", "://"])
 def test_url_of_another_kind_is_refused_and_shows_no_password(url: str) -> None:
     with pytest.raises(UserError, match="postgresql\\+psycopg://") as caught:
