@@ -163,7 +163,8 @@ def _reserve(connection: Connection, n: int) -> Iterable[int]:
 def _insert_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     names = ", ".join(column.name for column in table.columns)
     if connection.dialect.name == "postgresql":
-        with connection.connection.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]  # psycopg's own
+        driver: Any = connection.connection.driver_connection
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
     elif rows:

@@ -245,6 +245,11 @@ def test_used_sequence_is_refused_and_the_batch_left_out(begun: Begun) -> None:
     assert begun.store.next_sequence(RUN) == 2
 
 
+def test_invocation_of_a_deployment_that_is_not_there_is_refused(begun: Begun) -> None:
+    with pytest.raises(StoreError, match="(?i)foreign key"):
+        begun.store.add_invocations(RUN, begun.deployment + 1, begun.cell, [make_invocation(1)])
+
+
 def test_text_that_no_database_takes_is_escaped(begun: Begun) -> None:
     begun.add(make_invocation(1, error="a\0b \udcff é"))
     (stored,) = begun.store.view(RUN).invocations()
