@@ -42,11 +42,17 @@ def test_store_without_a_name_is_in_the_users_data_folder(tmp_path: Path, monkey
 
 
 def test_sqlite_url_and_path_name_the_same_store(tmp_path: Path) -> None:
-    with open_store(tmp_path / "a b?.sqlite") as store:
+    with open_store(tmp_path / "a b.sqlite") as store:
         Begun(store)
-    with open_store(f"sqlite:///{tmp_path}/a b%3F.sqlite") as store:
-        assert store.location == str(tmp_path / "a b?.sqlite")
+    with open_store(f"sqlite:///{tmp_path}/a b.sqlite") as store:
+        assert store.location == str(tmp_path / "a b.sqlite")
         assert store.view("last").run.id == RUN
+
+
+def test_path_with_signs_that_mean_something_in_urls_is_a_path(tmp_path: Path) -> None:
+    with open_store(tmp_path / "50%? #1.sqlite") as store:
+        Begun(store)
+    assert [path.name for path in tmp_path.iterdir()] == ["50%? #1.sqlite"]
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
@@ -201,7 +207,18 @@ def test_reader_sees_what_is_committed_while_another_writes(target: str | Path) 
             connection.rollback()
 
 
-def test_wrong_password_and_dead_server_are_told_apart_without_the_password() -> None:
+def test_a_long_read_does_not_stop_a_writer(target: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 1.0)
+    with open_store(target) as store, open_store(target) as other:
+        begun = Begun(store)
+        with other._database.read() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM invocation").scalar() == 0
+            begun.add(make_invocation(1))
+            assert connection.exec_driver_sql("SELECT count(*) FROM run").scalar() == 1
+        assert other.view(RUN).column("client.latency_s") == [0.25]
+
+
+def test_server_that_does_not_answer_is_told_without_the_password() -> None:
     with pytest.raises(StoreError, match="server cannot be reached") as caught:
         open_store("postgresql+psycopg://sebsx:hidden-word@127.0.0.1:1/sebsx?connect_timeout=5")
     assert "hidden-word" not in str(caught.value)

@@ -246,7 +246,7 @@ def test_used_sequence_is_refused_and_the_batch_left_out(begun: Begun) -> None:
 
 
 def test_invocation_of_a_deployment_that_is_not_there_is_refused(begun: Begun) -> None:
-    with pytest.raises(StoreError, match="(?i)foreign key"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         begun.store.add_invocations(RUN, begun.deployment + 1, begun.cell, [make_invocation(1)])
 
 
