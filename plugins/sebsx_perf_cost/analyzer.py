@@ -240,7 +240,8 @@ def _levels(groups: Iterable[_Group], key: str) -> set[Any]:
 
 def _caption(groups: Sequence[_Group]) -> str:
     telling = {column.key for column in _telling(groups)}
-    return ", ".join(f"{key} {groups[0].identity[key]}" for key in _KEYS if groups and key not in telling)
+    shared = [key for key in _KEYS if groups and key not in telling and groups[0].identity[key] not in (None, "")]
+    return ", ".join(f"{key} {groups[0].identity[key]}" for key in shared)
 
 
 def _by_configuration(groups: Iterable[_Group]) -> dict[tuple[Any, ...], dict[str | None, _Group]]:
