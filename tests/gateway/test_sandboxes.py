@@ -190,6 +190,16 @@ def test_launcher_that_does_not_exist_points_to_the_log(tmp_path: Path) -> None:
     assert "Nothing" in (tmp_path / "gateway.log").read_text()
 
 
+def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) -> None:
+    options = {"command": ["/bin/true"], "root": "/no/such/folder"}
+    harness.gateway.deploy(PoolConfig("nowhere", 128, 5.0, options=options))
+
+    answer = harness.call("nowhere")
+
+    assert (answer.code, answer.status, answer.error["type"]) == (500, "platform_error", "Sebsx.LaunchFailed")
+    assert harness.sandboxes("nowhere") == {}
+
+
 def test_two_gateways_do_not_see_each_other(tmp_path: Path, harness: Harness) -> None:
     (tmp_path / "other").mkdir()
     for other in run_gateway(tmp_path / "other"):
