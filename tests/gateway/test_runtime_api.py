@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from sebsx.gateway.pool import PoolConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.gateway.conftest import Harness
 
@@ -63,6 +65,22 @@ def test_client_without_pipelining_is_served_and_reused(harness: Harness, foreig
     assert [answer.json[0] for answer in answers] == list(range(20))
     assert len({answer.sandbox for answer in answers}) == 1
     assert answers[0].json[1] > 1_700_000_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_unmodified_client_of_aws_is_served(harness: Harness, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return [event, context.aws_request_id]\n")
+    packages = tmp_path / "packages"
+    subprocess.run(["uv", "pip", "install", "-q", "--target", str(packages), "awslambdaric>=4,<5"], check=True)
+    environment = {"PYTHONPATH": str(packages), "LAMBDA_TASK_ROOT": str(tmp_path)}
+    options = {"command": [sys.executable, "-m", "awslambdaric", "app.handler"], "root": str(tmp_path)}
+    harness.gateway.deploy(PoolConfig("aws", 512, 20.0, environment=environment, options=options))
+
+    answers = [harness.call("aws", number, request_id=f"r{number}") for number in range(3)]
+
+    assert [answer.json for answer in answers] == [[0, "r0"], [1, "r1"], [2, "r2"]]
+    assert [answer.start for answer in answers] == ["cold", "warm", "warm"]
 
 
 def test_error_body_of_a_foreign_runtime_is_passed_on(harness: Harness, foreign: str) -> None:

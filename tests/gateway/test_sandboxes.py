@@ -200,6 +200,36 @@ def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) ->
     assert harness.sandboxes("nowhere") == {}
 
 
+def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "NAME", "tests.gateway.faulty:FaultyLauncher")
+    run = run_gateway(tmp_path)
+    harness = next(run)
+
+    answer = harness.call(harness.deploy())
+
+    assert (answer.code, answer.status, answer.error["type"]) == (500, "platform_error", "Sebsx.GatewayFault")
+    run.close()
+
+
+def test_gateway_works_without_uvloop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "uvloop.py").write_text("raise ImportError")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "path"), *sys.path])
+    run = run_gateway(tmp_path)
+    harness = next(run)
+    name = harness.deploy("def handler(event, context):\n    print('seen')\n    return len(event)\n", timeout_s=5.0)
+    exits = harness.deploy("import os\ndef handler(event, context):\n    os._exit(1)\n")
+
+    answers = [harness.call(name, "x" * size) for size in (1, 3_000_000)]
+
+    assert [(answer.start, answer.json["output"]) for answer in answers] == [("cold", 1), ("warm", 3_000_000)]
+    assert harness.call(exits).status == "function_error"
+    assert eventually(lambda: "seen\nseen\n" in harness.gateway.logs(name).values())
+    run.close()
+
+
 def test_two_gateways_do_not_see_each_other(tmp_path: Path, harness: Harness) -> None:
     (tmp_path / "other").mkdir()
     for other in run_gateway(tmp_path / "other"):
