@@ -82,6 +82,7 @@ class Worker:
         self._pool = pool
         self._config = pool.config
         self._call: Call | None = call
+        call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
         self._sandbox: Sandbox | None = None
         self._init_s: float | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Harness
 
 FOREIGN = """
-import http.client, json, os, sys
+import http.client, json, os, sys, time
 TYPE = "Lambda-Runtime-Function-Error-Type"
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 def ask(method, path, body=None, headers={}):
@@ -41,6 +41,10 @@ while True:
         other = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
         other.request("GET", "/2018-06-01/runtime/invocation/next")
         response, _ = ask("POST", f"invocation/{request_id}/response", json.dumps(other.getresponse().status))
+    elif event == "leave":
+        response, _ = ask("POST", f"invocation/{request_id}/response", "null")
+        time.sleep(0.5)
+        sys.exit()
     else:
         answer = [event, int(response.getheader("Lambda-Runtime-Deadline-Ms"))]
         response, _ = ask("POST", f"invocation/{request_id}/response", json.dumps(answer))
@@ -88,6 +92,15 @@ def test_error_body_of_a_foreign_runtime_is_passed_on(harness: Harness, foreign:
 
     assert (answer.code, answer.status) == (502, "function_error")
     assert answer.json == {"errorMessage": "failed", "errorType": "MyError", "stackTrace": []}
+
+
+def test_invocation_given_to_a_sandbox_that_leaves_is_placed_again(harness: Harness, foreign: str) -> None:
+    harness.call(foreign, "leave")
+
+    answer = harness.call(foreign, 5, request_id="again")
+
+    assert (answer.code, answer.start, answer.json[0]) == (200, "cold", 5)
+    assert harness.gateway.records(foreign, ["again"])["again"]["init_s"] > 0
 
 
 def test_answer_to_another_request_is_refused(harness: Harness, foreign: str) -> None:
