@@ -147,7 +147,13 @@ time.sleep(600)
 def test_killed_gateway_leaves_nothing_running(tmp_path: Path) -> None:
     run = run_gateway(tmp_path)
     harness = next(run)
-    name = harness.deploy("import os\ndef handler(event, context):\n    return [os.getpid(), os.fork()]\n")
+    name = harness.deploy("""
+        import os, time
+        def handler(event, context):
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(600)
+    """)
     harness.call(name)
     pid = harness.gateway.pid
 
