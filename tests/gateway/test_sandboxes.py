@@ -73,10 +73,10 @@ def test_fixed_policy_evicts_after_the_idle_time(harness: Harness) -> None:
 
 
 def test_fixed_policy_counts_from_the_last_use(harness: Harness) -> None:
-    name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=2.0)
+    name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=1.5)
     started = time.monotonic()
     starts = []
-    while time.monotonic() - started < 2.6:
+    while time.monotonic() - started < 2.0:
         starts.append(harness.call(name).start)
         time.sleep(0.1)
 
