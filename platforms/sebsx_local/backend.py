@@ -207,6 +207,9 @@ class LocalPlatform(Platform[LocalSettings]):
         self._check_memory(config.memory_mib)
         if target.architecture not in self.architectures:
             raise UnsupportedError(f"a package for {target.architecture!r} cannot run on {self.architectures[0]!r}")
+        version = self._language(target.language).host_version()
+        if target.version != version:
+            raise UnsupportedError(f"a package for {target.language} {target.version} cannot run on {version}")
         if not _NAME.fullmatch(config.name):
             raise DeployError(f"{config.name!r} cannot be a name here; use letters, digits, '.', '_' and '-'")
 
