@@ -112,4 +112,3 @@ class OneShotPlatform(Platform[OneShotSettings]):
             body=body,
             bytes_out=len(payload),
         )
-
