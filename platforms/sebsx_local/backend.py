@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from importlib.resources import files
@@ -66,6 +65,7 @@ class LocalPlatform(Platform[LocalSettings]):
     def __init__(self, settings: LocalSettings, workdir: Path) -> None:
         super().__init__(settings, workdir)
         self._gateway: Gateway | None = None
+        self._warned = False
         self._unpacked: dict[str, tuple[str, Path]] = {}  # deployment -> language and folder of its package
 
     def __enter__(self) -> Self:
@@ -230,6 +230,7 @@ class LocalPlatform(Platform[LocalSettings]):
                 {"command": list(self.language(language).command(root)), "root": str(root)},
             )
         )
+        self._warn_of(limits)
         effective = {
             "memory_mib": config.memory_mib,
             "timeout_s": config.timeout_s,
@@ -239,8 +240,18 @@ class LocalPlatform(Platform[LocalSettings]):
         }
         return Deployment(config.name, config, effective, self._running.endpoint(config.name))
 
+    def _warn_of(self, limits: Mapping[str, str]) -> None:
+        """Say once where provisioned memory does not decide what a sandbox gets."""
+        if self.settings.limits == "auto" and not limits["memory"].startswith("cgroup") and not self._warned:
+            self._warned = True
+            logger.warning(
+                "no control groups here: sandboxes are limited by %s, and their CPU share does not follow memory; "
+                "run as root or in a delegated group (systemd-run --user --scope -p Delegate=yes)",
+                limits["memory"],
+            )
+
     def _unpack(self, package: Package) -> Path:
-        """Unpack and byte-compile a package, so that no cold start compiles; once per package."""
+        """Unpack a package and let its language prepare it, once per package."""
         root = self.workdir / "packages" / package.sha256[:32]
         if root.exists():
             return root
@@ -251,12 +262,8 @@ class LocalPlatform(Platform[LocalSettings]):
                 archive.extractall(partial)
         except (OSError, zipfile.BadZipFile) as exc:
             raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
-        if package.target.language == "python":
-            compile_all = [sys.executable, "-m", "compileall", "-q", "-j", "0", "-d", str(root), str(partial)]
-            subprocess.run(
-                compile_all, check=False, capture_output=True
-            )  # code that does not compile fails when called
         partial.rename(root)
+        self.language(package.target.language).prepare(root)
         return root
 
 
