@@ -39,8 +39,8 @@ class Language(ABC):
         The bootstrap speaks the AWS Lambda Runtime API at `AWS_LAMBDA_RUNTIME_API` (host:port).
         """
 
-    def prepare(self, package_root: Path) -> None:
-        """Make an unpacked package ready on this machine, once: compile what each cold start would. Default: nothing."""
+    def prepare(self, package_root: Path) -> None:  # noqa: B027  # optional by intent
+        """Make an unpacked package ready on this machine, once: what each cold start would repeat, such as compiling."""
 
     @abstractmethod
     def runtime_files(self) -> Mapping[str, bytes]:
