@@ -8,7 +8,7 @@ import click
 
 from sebsx.cli.app import CORE, App, json_option
 from sebsx.cli.options import layer_of, options_of
-from sebsx.errors import PlatformError, ThresholdError, UserError
+from sebsx.errors import PlatformError, ThresholdError, UnknownNameError, UserError
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
