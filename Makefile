@@ -43,7 +43,7 @@ $(VENV)/bin/python:
 
 # One stamp for each set of extras, made again when the project's metadata changes.
 define install
-	@if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -e '.$(1)'; \
+	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(BIN)/python -e '.$(1)'; \
 	  else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.$(1)'; fi
 	@touch $@
 endef

@@ -43,7 +43,7 @@ _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 _REQUIRED = ("name", "version", "summary")
 _KNOWN = frozenset({
     *_REQUIRED, "category", "groups", "source", "licence", "needs", "defaults", "languages", "parameters", "sizes",
-    "expect",
+    "steps", "expect", "external_binary",
 })  # fmt: skip
 
 
@@ -75,6 +75,33 @@ class Parameter:
         return parsed
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Numbered sizes `1..count` of one parameter, chosen so that the work grows in equal steps.
+
+    Args:
+        parameter: Name of the parameter that a step sets.
+        first: Its value at step 1.
+        last: Its value at the last step.
+        count: How many steps there are.
+        growth: Exponent by which work grows with the parameter: work is proportional to `value ** growth`.
+    """
+
+    parameter: str
+    first: float
+    last: float
+    count: int = 40
+    growth: float = 1.0
+
+    def value(self, step: int) -> float:
+        """Return the parameter's value at a step from 1 to `count`."""
+        low, high = self.first**self.growth, self.last**self.growth
+        return float((low + (high - low) * (step - 1) / (self.count - 1)) ** (1 / self.growth))
+
+    def __contains__(self, size: str) -> bool:
+        return size.isdecimal() and 1 <= int(size) <= self.count
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """What runs: a manifest, the driver's side of it, and code in one or more languages.
@@ -94,6 +121,8 @@ class Benchmark:
         languages: Language -> handler, `module.function`.
         parameters: By name.
         sizes: Size -> parameter values.
+        steps: Numbered sizes beside the named ones; None where the work does not scale so.
+        external_binary: Whether the work is done by a program of its own, whose time is a child's.
         expect: Size -> rough duration of one call in seconds, for plans.
     """
 
@@ -111,6 +140,8 @@ class Benchmark:
     languages: Mapping[str, str] = field(default_factory=lambda: {"python": "function.handler"})
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    steps: Steps | None = None
+    external_binary: bool = False
     expect: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -137,10 +168,15 @@ class Benchmark:
             UnknownNameError: If size or parameter does not exist.
             UserError: If a value has the wrong type or is out of range.
         """
-        if size not in self.sizes:
-            raise UnknownNameError(f"size of benchmark {self.name!r}", size, self.sizes, f"has {', '.join(self.sizes)}")
         values = {name: parameter.default for name, parameter in self.parameters.items()}
-        values.update(self.sizes[size])
+        if size in self.sizes:
+            values.update(self.sizes[size])
+        elif self.steps is not None and size in self.steps:
+            parameter, value = self.parameters[self.steps.parameter], self.steps.value(int(size))
+            values[parameter.name] = round(value) if parameter.type == "int" else value
+        else:
+            words = [*self.sizes, *([f"1..{self.steps.count}"] if self.steps else [])]
+            raise UnknownNameError(f"size of benchmark {self.name!r}", size, self.sizes, f"has {', '.join(words)}")
         for name, value in overrides.items():
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "no parameters"
@@ -271,11 +307,16 @@ def _from_manifest(root: Path, manifest: Mapping[str, Any]) -> Benchmark:
         },
         parameters=parameters,
         sizes=manifest.get("sizes", {}) or {"default": {}},
+        steps=Steps(**manifest["steps"]) if "steps" in manifest else None,
+        external_binary=bool(manifest.get("external_binary", False)),
         expect={size: float(value) for size, value in manifest.get("expect", {}).items()},
     )
     for size in benchmark.sizes:
         benchmark.resolve(size, benchmark.sizes[size])
+    if benchmark.steps is not None and benchmark.steps.parameter not in benchmark.parameters:
+        known = benchmark.parameters
+        raise UnknownNameError(f"parameter of [steps] in {str(root / MANIFEST)!r}", benchmark.steps.parameter, known)
     for size in benchmark.expect:
-        if size not in benchmark.sizes:
+        if size not in benchmark.sizes and (benchmark.steps is None or size not in benchmark.steps):
             raise UnknownNameError(f"size under [expect] in {str(root / MANIFEST)!r}", size, benchmark.sizes)
     return benchmark

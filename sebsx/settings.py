@@ -209,23 +209,17 @@ def from_assignments(assignments: Iterable[str], origin: str, in_play: Sequence[
 
 
 def describe(field: dataclasses.Field[Any], hint: Any) -> str:
-    """Return the type of a field in a user's words: `number`, `list of integers`, `cold|warm`."""
-    if field.metadata.get("choices"):
-        return "|".join(field.metadata["choices"])
+    """Return what a field takes, for help texts: `NUMBER`, `INTEGER,...`, `cold|warm`, `KEY=VALUE`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple:
-        return f"comma-separated {describe_type(args[0])}s"
-    if origin in (types.UnionType, typing.Union):
-        return describe_type(next(arg for arg in args if arg is not type(None)))
-    return describe_type(hint)
-
-
-def describe_type(hint: Any) -> str:
-    """Return a type in a user's words."""
-    if typing.get_origin(hint) is dict:
-        return "key=value,..."
-    words = {bool: "true|false", int: "integer", float: "number", str: "word", Path: "path"}
-    return words.get(hint, getattr(hint, "__name__", str(hint)).lower())
+    many = ",..." if origin is tuple else ""
+    if field.metadata.get("choices"):
+        return "|".join(field.metadata["choices"]) + many
+    if origin is dict:
+        return "KEY=VALUE"
+    if origin in (tuple, types.UnionType, typing.Union):
+        hint = next(arg for arg in args if arg not in (type(None), ...))
+    words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)).upper()) + many
 
 
 def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is plainer than a table

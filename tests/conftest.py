@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from support import Cli
+
+from tests.support import Cli
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def sebsx(tmp_path: Path, shared_cache: Path) -> Cli:
     """The command line in a home of its own; nothing may be left running behind it."""
     home = tmp_path / "home"
     home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SEBSX_", "XDG_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SEBSX_", "XDG_", "PYTHON"))}
     cli = Cli(home)
     cli.environment = {
         **kept,

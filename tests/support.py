@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,15 @@ class Cli:
         done = self(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+@cache
+def interpreters() -> list[str]:
+    """Return an interpreter of every version that the shim supports and this machine has."""
+    found = [sys.executable]
+    for name in (f"python3.{minor}" for minor in range(9, 15)):
+        here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
+        # A shim of pyenv is there for versions that it then cannot start.
+        runs = (path for path in here if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0)
+        found.extend(list(runs)[:1])
+    return found

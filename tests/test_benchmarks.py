@@ -170,3 +170,41 @@ def test_benchmarks_are_found_at_any_depth_and_not_in_caches(tmp_path):
         make(tmp_path / "node_modules" / path)
     found = benchmarks.discover(tmp_path / "node_modules")
     assert [path.relative_to(tmp_path / "node_modules").as_posix() for path in found] == ["a", "b/c/d"]
+
+
+STEPPED = """
+name = "stepped"
+version = "1"
+summary = "has steps"
+[parameters.n]
+type = "int"
+default = 5
+[sizes.test]
+n = 1
+[steps]
+parameter = "n"
+first = 100
+last = 4000
+"""
+
+
+def test_steps_grow_evenly_from_first_to_last(tmp_path):
+    (tmp_path / "benchmark.toml").write_text(STEPPED)
+    benchmark = benchmarks.load(tmp_path)
+    values = [benchmark.resolve(str(step), {})["n"] for step in range(1, 41)]
+    assert values == [100 * step for step in range(1, 41)]
+    assert benchmark.resolve("7", {"n": "3"}) == {"n": 3}
+
+
+def test_steps_of_quadratic_work_grow_evenly_in_work(tmp_path):
+    (tmp_path / "benchmark.toml").write_text(STEPPED.replace("last = 4000", "last = 500\ngrowth = 2\ncount = 25"))
+    benchmark = benchmarks.load(tmp_path)
+    # 100^2 = 10000 to 500^2 = 250000 in 25 steps of 10000: step 9 is sqrt(90000).
+    assert [benchmark.resolve(step, {})["n"] for step in ("1", "9", "25")] == [100, 300, 500]
+
+
+@pytest.mark.parametrize("size", ["0", "41", "large"])
+def test_unknown_step_says_what_there_is(tmp_path, size):
+    (tmp_path / "benchmark.toml").write_text(STEPPED)
+    with pytest.raises(UserError, match=r"has test, 1\.\.40"):
+        benchmarks.load(tmp_path).resolve(size, {})

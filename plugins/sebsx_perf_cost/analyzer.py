@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,8 +64,9 @@ _OVERHEAD = (
     Column("ratio", "cold / warm", "", "median of all ratios of a cold to a warm latency"),
 )
 _WANTED = (
-    *_KEYS[:-1], "start_wanted", "kind", "status", "start_type", "start_evidence", "error", "client_latency_s",
-    "function_duration_s", "provider_duration_s", "provider_init_s", "provider_max_memory_bytes", "cost_usd",
+    *_KEYS[:-1], "start_wanted", "deployment_id", "cell_id", "kind", "status", "start_type", "start_evidence", "error",
+    "client_latency_s", "function_duration_s", "provider_duration_s", "provider_init_s", "provider_max_memory_bytes",
+    "cost_usd",
 )  # fmt: skip
 
 
@@ -151,12 +153,15 @@ def _gather(runs: Sequence[RunView]) -> list[_Group]:
     """Return the groups in the order in which the runs first came to them."""
     groups: dict[tuple[Any, ...], _Group] = {}
     for run in runs:
+        places: dict[tuple[int, int | None], _Group] = {}
         for row in run.rows(columns=_WANTED):
-            if row["kind"] == "measured":
+            if row["kind"] != "measured":
+                continue
+            place = (row["deployment_id"], row["cell_id"])
+            if place not in places:
                 key = (*(row[name] for name in _KEYS[:-1]), row["start_wanted"])
-                if key not in groups:
-                    groups[key] = _Group(dict(zip(_KEYS, key, strict=True)))
-                groups[key].add(row)
+                places[place] = groups.setdefault(key, _Group(dict(zip(_KEYS, key, strict=True))))
+            places[place].add(row)
     return list(groups.values())
 
 
@@ -176,6 +181,7 @@ def _parts(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield "client_s", row["client_latency_s"] - function - init
 
 
+@lru_cache(maxsize=64)  # a run holds a handful of different evidences
 def _disagrees(evidence: str) -> bool:
     try:
         told = set(json.loads(evidence).values()) - {None, "unknown"}
@@ -234,7 +240,8 @@ def _levels(groups: Iterable[_Group], key: str) -> set[Any]:
 
 def _caption(groups: Sequence[_Group]) -> str:
     telling = {column.key for column in _telling(groups)}
-    return ", ".join(f"{key} {groups[0].identity[key]}" for key in _KEYS if groups and key not in telling)
+    shared = [key for key in _KEYS if groups and key not in telling and groups[0].identity[key] not in (None, "")]
+    return ", ".join(f"{key} {groups[0].identity[key]}" for key in shared)
 
 
 def _by_configuration(groups: Iterable[_Group]) -> dict[tuple[Any, ...], dict[str | None, _Group]]:

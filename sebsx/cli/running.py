@@ -8,7 +8,11 @@ import click
 
 from sebsx.cli.app import CORE, App, Group, json_option
 from sebsx.cli.options import layer_of, options_of
+<<<<<<< HEAD
 from sebsx.errors import PlatformError, PluginError, ThresholdError, UserError
+=======
+from sebsx.errors import PlatformError, ThresholdError, UnknownNameError, UserError
+>>>>>>> main
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
@@ -62,18 +66,19 @@ class SubjectGroup(Group):
     def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._action = action
-        self.add_command(
-            ExperimentGroup(action, name="experiment", help="An experiment by its name; `sebsx list experiments`.")
-        )
+        help_text = "An experiment by its name; `sebsx list experiments`."
+        self._experiment = ExperimentGroup(action, name="experiment", help=help_text)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature
         """Return `benchmark` and `experiment`."""
-        return ["benchmark", *super().list_commands(ctx)]
+        return ["benchmark", "experiment"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return `benchmark` made from the experiment that runs benchmarks."""
+        if cmd_name == "experiment":
+            return self._experiment
         if cmd_name != "benchmark":
-            return super().get_command(ctx, cmd_name)
+            raise UnknownNameError("subject", cmd_name, self.list_commands(ctx), "benchmark or experiment")
         return _command("benchmark", _benchmark_experiment(ctx.ensure_object(App)), self._action, positional=True)
 
 

@@ -82,6 +82,7 @@ class Worker:
         self._pool = pool
         self._config = pool.config
         self._call: Call | None = call
+        call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
         self._sandbox: Sandbox | None = None
         self._init_s: float | None = None
@@ -138,10 +139,14 @@ class Worker:
             self._sandbox = sandbox
             if self.state is State.ENDING:  # ended while it was being launched
                 sandbox.kill()
+            if self._init_s is not None:  # it was faster than its launcher
+                sandbox.initialised()
             self._exited(await sandbox.wait())
             await sandbox.close()
         finally:
             self.end()
+            # Only left where the launcher failed in a way that it should not have; asyncio logs that.
+            self._finish(Status.PLATFORM_ERROR, error_body("Sebsx.GatewayFault", "the launcher failed; see its log"))
             if server is not None:
                 server.close()
 

@@ -40,6 +40,7 @@ class Database:
         self.location = location
         self.version_found = 0  # before it was opened; 0 for a new one
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._reader = engine
         self._writer = engine.execution_options(sebsx_begin="BEGIN IMMEDIATE")
         self._plain = engine.execution_options(sebsx_begin="")
@@ -82,7 +83,9 @@ class Database:
             yield
         except exc.DBAPIError as error:
             raise StoreError(_explain(str(error.orig or error), self.location)) from error
-        except exc.SQLAlchemyError as error:
+        except self._driver_error as error:  # of what went past SQLAlchemy
+            raise StoreError(_explain(str(error), self.location)) from error
+        except (exc.SQLAlchemyError, OverflowError) as error:  # sqlite3's own word for an integer beyond 64 bits
             raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
 
 
@@ -102,8 +105,10 @@ def open_database(target: str | Path) -> Database:
 
 def _url(target: str | Path) -> URL:
     text = str(target)
+    if text in {"", ":memory:"}:
+        raise UserError("a store must be a file or a server, so that results outlive the program; give a path")
     if "://" not in text:
-        return URL.create("sqlite", database=text)
+        return URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
         url = make_url(text)
     except exc.ArgumentError:

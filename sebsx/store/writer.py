@@ -233,7 +233,10 @@ class Store:
         status: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Change what is known of a deployment; None leaves a value as it is."""
+        """Change what is known of a deployment; None leaves a value as it is.
+
+        For invocations stored already it changes too: after a resize, add another deployment.
+        """
         given = {
             "effective": None if effective is None else dict(effective), "memory_mib": memory_mib,
             "status": status, "error": clean(error),
@@ -368,7 +371,10 @@ class Store:
     def _run_key(self, run_id: str) -> int:
         if run_id not in self._keys:
             with self._database.read() as connection:
-                self._keys[run_id] = find_run(connection, run_id)
+                key = connection.execute(select(schema.run.c.id).where(schema.run.c.ulid == run_id)).scalar()
+            if key is None:
+                raise UserError(f"run {run_id!r} is not in the store; 'sebsx runs' lists those that are")
+            self._keys[run_id] = key
         return self._keys[run_id]
 
 

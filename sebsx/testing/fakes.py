@@ -36,7 +36,7 @@ class MemoryLedger:
         self.open: dict[tuple[str, str], ResourceState] = {}
 
     @contextlib.contextmanager
-    def creating(self, kind: str, name: str, region: str = "local") -> Iterator[Creation]:
+    def creating(self, kind: str, name: str, region: str = "") -> Iterator[Creation]:
         """Note `planned` on entry and `created` on a clean exit."""
         self.open[kind, name] = ResourceState.PLANNED
         yield Creation()

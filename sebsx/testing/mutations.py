@@ -22,7 +22,8 @@ def without(output: dict[str, Any], field: str) -> dict[str, Any]:
 def changed(output: dict[str, Any], field: str) -> Iterator[dict[str, Any]]:
     """Yield outputs whose one field holds another value of the same type."""
     for value in _others(output[field]):
-        yield copy.deepcopy(output) | {field: value}
+        if value != output[field]:
+            yield copy.deepcopy(output) | {field: value}
 
 
 def _others(value: Any) -> Iterator[Any]:
@@ -36,7 +37,7 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, list):
         yield from ([*value, *value, None], value[:-1])
     elif isinstance(value, dict):
-        yield {}
+        yield from ({}, {**value, "unexpected": 1})
         for name in value:
             yield from ({**value, name: other} for other in _others(value[name]))
     else:

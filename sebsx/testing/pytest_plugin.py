@@ -38,11 +38,10 @@ def sebsx_packager(tmp_path_factory: pytest.TempPathFactory) -> Packager:
 @pytest.fixture(scope="session")
 def echo_benchmark() -> Benchmark:
     """A benchmark that echoes, raises, sleeps, or uses storage or table, as the event asks."""
-    from pathlib import Path
-
     from sebsx import benchmarks
+    from sebsx.testing import echo_folder
 
-    return benchmarks.load(Path(__file__).parent / "echo")
+    return benchmarks.load(echo_folder())
 
 
 @pytest.fixture

@@ -42,11 +42,17 @@ def test_store_without_a_name_is_in_the_users_data_folder(tmp_path: Path, monkey
 
 
 def test_sqlite_url_and_path_name_the_same_store(tmp_path: Path) -> None:
-    with open_store(tmp_path / "a b?.sqlite") as store:
+    with open_store(tmp_path / "a b.sqlite") as store:
         Begun(store)
-    with open_store(f"sqlite:///{tmp_path}/a b%3F.sqlite") as store:
-        assert store.location == str(tmp_path / "a b?.sqlite")
+    with open_store(f"sqlite:///{tmp_path}/a b.sqlite") as store:
+        assert store.location == str(tmp_path / "a b.sqlite")
         assert store.view("last").run.id == RUN
+
+
+def test_path_with_signs_that_mean_something_in_urls_is_a_path(tmp_path: Path) -> None:
+    with open_store(tmp_path / "50%? #1.sqlite") as store:
+        Begun(store)
+    assert [path.name for path in tmp_path.iterdir()] == ["50%? #1.sqlite"]
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
@@ -135,6 +141,18 @@ def test_many_programs_may_create_one_store_at_once(target: str | Path) -> None:
         store.close()
 
 
+@pytest.mark.parametrize("target", ["", ":memory:"])
+def test_store_that_would_not_outlive_the_program_is_refused(target: str) -> None:
+    with pytest.raises(UserError, match="give a path"):
+        open_store(target)
+
+
+def test_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with open_store("~/mine/s.sqlite") as store:
+        assert store.location == str(tmp_path / "mine" / "s.sqlite")
+
+
 @pytest.mark.parametrize("url", ["mysql://u:hidden-word@h/d", "nonsense://u:hidden-word@h", "sqlite://", "://"])
 def test_url_of_another_kind_is_refused_and_shows_no_password(url: str) -> None:
     with pytest.raises(UserError, match="postgresql\\+psycopg://") as caught:
@@ -189,7 +207,18 @@ def test_reader_sees_what_is_committed_while_another_writes(target: str | Path) 
             connection.rollback()
 
 
-def test_wrong_password_and_dead_server_are_told_apart_without_the_password() -> None:
+def test_a_long_read_does_not_stop_a_writer(target: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 1.0)
+    with open_store(target) as store, open_store(target) as other:
+        begun = Begun(store)
+        with other._database.read() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM invocation").scalar() == 0
+            begun.add(make_invocation(1))
+            assert connection.exec_driver_sql("SELECT count(*) FROM run").scalar() == 1
+        assert other.view(RUN).column("client.latency_s") == [0.25]
+
+
+def test_server_that_does_not_answer_is_told_without_the_password() -> None:
     with pytest.raises(StoreError, match="server cannot be reached") as caught:
         open_store("postgresql+psycopg://sebsx:hidden-word@127.0.0.1:1/sebsx?connect_timeout=5")
     assert "hidden-word" not in str(caught.value)

@@ -245,10 +245,27 @@ def test_used_sequence_is_refused_and_the_batch_left_out(begun: Begun) -> None:
     assert begun.store.next_sequence(RUN) == 2
 
 
+def test_invocation_of_a_deployment_that_is_not_there_is_refused(begun: Begun) -> None:
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
+        begun.store.add_invocations(RUN, begun.deployment + 1, begun.cell, [make_invocation(1)])
+
+
 def test_text_that_no_database_takes_is_escaped(begun: Begun) -> None:
     begun.add(make_invocation(1, error="a\0b \udcff é"))
     (stored,) = begun.store.view(RUN).invocations()
     assert stored.error == "a\\x00b \\udcff é"
+
+
+def test_number_beyond_64_bits_is_refused_and_the_batch_left_out(begun: Begun) -> None:
+    with pytest.raises(StoreError):
+        begun.add(make_invocation(1), make_invocation(2, bytes_in=2**64))
+    assert begun.store.counts(RUN) == {}
+
+
+def test_writing_to_an_unknown_run_tells_where_to_look(begun: Begun) -> None:
+    for name in (OTHER, "last", RUN[:5]):  # a beginning is enough to look at a run, never to write to one
+        with pytest.raises(UserError, match="sebsx runs"):
+            begun.store.add_cell(name, make_cell("warm"))
 
 
 def test_counts_and_next_sequence(begun: Begun) -> None:

@@ -9,19 +9,17 @@ Only cheap modules are imported here: all of this is part of every cold start.
 
 import sys
 import time
-from json import JSONEncoder, loads
 from os import environ, urandom
 from time import perf_counter
 
 from sebsx_runtime.context import Context
+from sebsx_runtime.fastjson import dumps, loads
 
 ENVELOPE_VERSION = 1
 TRACEBACK_CHARACTERS = 8192
 MESSAGE_CHARACTERS = 4096
 NOT_JSON = "Sebsx.OutputNotJson"
 NO_HANDLER = "Sebsx.HandlerNotFound"
-
-_encode = JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class Answer:
@@ -84,7 +82,7 @@ class Shim:
             error_type, error = _error(exc, self.root)
             if isinstance(exc, HandlerNotFound):
                 error_type = error["type"] = NO_HANDLER
-            raise LoadError('{"sebsx":%s,"error":%s}' % (self._identity(), _encode(error)), error_type) from None
+            raise LoadError('{"sebsx":%s,"error":%s}' % (self._identity(), dumps(error)), error_type) from None
         self.import_s = perf_counter() - started
         for collector in manifest.get("collectors", ()):
             self._load_collector(collector)
@@ -113,16 +111,16 @@ class Shim:
         samples = self._end(states, context.samples)
         if failure is None:
             try:
-                tail = '"output":' + _encode(output)
+                tail = '"output":' + dumps(output)
                 error_type = None
             except BaseException as exc:  # RecursionError and MemoryError as well as what JSON cannot say
                 failure = exc
                 error_type = "MemoryError" if isinstance(exc, MemoryError) else NOT_JSON
                 error = {"type": error_type, "message": _message(exc), "traceback": ""}
-                tail = '"error":' + _encode(error)
+                tail = '"error":' + dumps(error)
         else:
             error_type, error = _error(failure, self.root)
-            tail = '"error":' + _encode(error)
+            tail = '"error":' + dumps(error)
         failure = output = None  # a traceback holds the frames and all they hold
         sebsx = {
             "v": ENVELOPE_VERSION,
@@ -135,13 +133,13 @@ class Shim:
         }
         if self.calls == 1:
             self._add_first_call(sebsx)
-        return Answer('{"sebsx":%s,%s}' % (self._encode_measured(sebsx), tail), error_type)
+        return Answer('{"sebsx":%s,%s}' % (self._measured(sebsx), tail), error_type)
 
     def _identity(self):
         sebsx = {"v": ENVELOPE_VERSION, "sandbox": self.sandbox, "call": 0}
         if self.boot_s is not None:
             sebsx["boot_s"] = self.boot_s
-        return _encode(sebsx)
+        return dumps(sebsx)
 
     def _add_first_call(self, sebsx):
         from sebsx_runtime.facts import facts
@@ -159,14 +157,14 @@ class Shim:
         if self._absent:
             found["collectors_absent"] = dict(self._absent)
 
-    def _encode_measured(self, sebsx):
+    def _measured(self, sebsx):
         """Return the measured part as JSON; a sample or fact that JSON cannot say is left out and named."""
         try:
-            return _encode(sebsx)
+            return dumps(sebsx)
         except (TypeError, ValueError):
             for part in ("samples", "facts"):
                 sebsx[part] = {key: value for key, value in sebsx.get(part, {}).items() if _is_json(value)}
-            return _encode(sebsx)
+            return dumps(sebsx)
 
     def _load_collector(self, name):
         try:
@@ -203,7 +201,7 @@ def _import(name):
 
 def _is_json(value):
     try:
-        _encode(value)
+        dumps(value)
     except (TypeError, ValueError):
         return False
     return True

@@ -81,7 +81,7 @@ def _check_report(report: Report) -> None:
         assert len(keys) == len(table.columns), f"two columns of table {table.name!r} have one key"
         assert {column.unit for column in table.columns} <= _UNITS
         for row in table.rows:
-            assert row.keys() <= keys, f"table {table.name!r} has a cell without a column: {row.keys() - keys}"
+            assert keys <= row.keys(), f"table {table.name!r} has a column without a cell: {keys - row.keys()}"
             for value in row.values():
                 _check_cell(value)
     for figure in report.figures:

@@ -221,8 +221,8 @@ def test_memory_other_than_asked_is_told(scene: Scene) -> None:
 def test_cheapest_fastest_and_balanced_memory(scene: Scene) -> None:
     # cost 1, 1.2, 4 and time 4, 2, 1: half and half of cost / 4 + time / 4 gives .625, .4, .625
     for memory, cost, time in ((128, 1.0, 4.0), (256, 1.2, 2.0), (512, 4.0, 1.0)):
-        scene.cell("warm", [took(time, cost_usd=cost / 1e6)], memory)
         scene.cell("cold", [took(time * 9, "cold", cost_usd=cost / 1e6)], memory)
+        scene.cell("warm", [took(time, cost_usd=cost / 1e6)], memory)
     report = scene.analyze()
     choices = {finding.numbers["choice"]: finding.numbers for finding in report.findings if "choice" in finding.numbers}
     assert {name: numbers["memory_mib"] for name, numbers in choices.items()} == {

@@ -1,0 +1,1 @@
+"""A platform, a benchmark and an analyzer for sebsx, to start your own from."""

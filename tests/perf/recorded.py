@@ -1,0 +1,109 @@
+"""How many warm no-op invocations a second this machine sustains, recorded: client, gateway, sandboxes and store.
+
+The same gateway is driven without recording in the same run, round by round, so that the ratio holds on a busy
+machine. Prints JSON: medians over the rounds. Run: python tests/perf/recorded.py [--rounds 5] [--users 8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sebsx import orchestrator, plugins
+from sebsx.load.client import HttpClient, Request
+from sebsx.load.schedule import Closed
+from sebsx.model import Kind
+from sebsx.session import Function, Session
+from sebsx.store import open_store
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings, _spec_of
+
+MANIFEST = 'name = "no-op"\nversion = "1"\nsummary = "does nothing"\n'
+CODE = "def handler(event, context):\n    return {}\n"
+BATCH = 2000
+
+
+class Quiet:
+    """An observer that says nothing."""
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_arguments: None
+
+
+class Measure:
+    """An experiment that alternates between driving the gateway alone and with recording."""
+
+    name = "recorded-throughput"
+    needs: frozenset[Any] = frozenset()
+
+    def __init__(self, rounds: int, users: int) -> None:
+        self.plan = PerfCost().plan
+        self.rounds, self.users = rounds, users
+        self.alone_rps: list[float] = []
+        self.recorded_rps: list[float] = []
+        self.overhead_s: list[float] = []
+
+    def run(self, session: Session, settings: Any) -> None:
+        (cell,) = self.plan(session.scene, settings).cells
+        with session.deployed(_spec_of(cell), [cell]) as function, HttpClient() as client:
+            assert function is not None
+            with session.trial(cell, function) as trial:
+                trial.invoke(Closed(200, self.users), Kind.WARMUP)
+                for _ in range(self.rounds):
+                    self.alone_rps.append(drive_alone(client, function, self.users))
+                    started = time.perf_counter()
+                    done = trial.invoke(Closed(BATCH, self.users))
+                    self.recorded_rps.append(BATCH / (time.perf_counter() - started))
+                    assert all(invocation.status == "ok" for invocation in done)
+                single = trial.invoke(Closed(500, 1))
+                self.overhead_s = [each.latency_s - (each.function_duration_s or 0) for each in single]
+
+
+def drive_alone(client: HttpClient, function: Function, users: int) -> float:
+    url = function.deployment.endpoint
+    assert url is not None
+    started = time.perf_counter()
+    for reply in client.drive(Closed(BATCH, users), lambda number: Request(url, b"{}", f"alone-{number}")):
+        assert reply.http_status == 200
+    return BATCH / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--users", type=int, default=8)
+    arguments = parser.parse_args()
+    registry = plugins.load()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "no-op"
+        (root / "python").mkdir(parents=True)
+        (root / "benchmark.toml").write_text(MANIFEST)
+        (root / "python" / "function.py").write_text(CODE)
+        settings = PerfCostSettings(benchmarks=(str(root),), memory_mib=(1769,), start=("warm",))
+        measure = Measure(arguments.rounds, arguments.users)
+        local = registry.get("platforms", "local").Settings()
+        request = orchestrator.Request(measure, settings, {"local": local}, collectors=("process",))
+        with open_store(Path(folder) / "results.sqlite") as store:
+            orchestrator.run(request, registry, store, Quiet())
+    ratios = [recorded / alone for recorded, alone in zip(measure.recorded_rps, measure.alone_rps, strict=True)]
+    result = {
+        "rounds": arguments.rounds,
+        "users": arguments.users,
+        "recorded_per_s": round(statistics.median(measure.recorded_rps)),
+        "alone_per_s": round(statistics.median(measure.alone_rps)),
+        "ratio": round(statistics.median(ratios), 3),
+        "client_minus_function_s": {
+            "median": statistics.median(measure.overhead_s),
+            "p90": statistics.quantiles(measure.overhead_s, n=10)[-1],
+        },
+        "wanted": {"recorded_per_s": 2000, "client_minus_function_s.median": 0.001},
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

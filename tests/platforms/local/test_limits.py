@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sebsx.gateway.owners import is_alive
+from sebsx.model import Status
+from sebsx_local import cgroups
+from sebsx_local.backend import LocalPlatform
+from sebsx_local.processes import ID, marked
+from sebsx_local.settings import LocalSettings
+from tests.gateway.conftest import eventually, runs
+from tests.platforms.local.conftest import Local, open_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MIB = 2**20
+EAT = "def handler(event, context):\n    return len(bytearray(event * 2**20))\n"
+SPIN = """
+import time
+def handler(event, context):
+    wall, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < event: pass
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
+"""
+
+
+@pytest.fixture(scope="module")
+def unlimited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    yield from open_local(tmp_path_factory.mktemp("none"), limits="none")
+
+
+@pytest.mark.root
+def test_memory_beyond_the_limit_is_a_true_out_of_memory_kill(local: Local) -> None:
+    deployment = local.deploy(EAT, memory_mib=128)
+    assert deployment.effective["limits"]["memory"].startswith("cgroup-v")
+
+    _, fits = local.call(deployment, 64)
+    reply, body = local.call(deployment, 512)
+    after, _ = local.call(deployment, 1)
+    record = local.platform.records(deployment, [reply.request_id])[reply.request_id]
+
+    assert fits["output"] == 64 * MIB
+    assert (reply.http_status, local.platform.status_of(reply)) == (507, Status.OUT_OF_MEMORY)
+    assert body["error"]["type"] == "Sebsx.OutOfMemory"
+    assert record.max_memory_bytes == 128 * MIB
+    assert after.headers["x-sebsx-start"] == "cold"
+
+
+@pytest.mark.root
+def test_peak_memory_is_recorded(local: Local) -> None:
+    deployment = local.deploy(EAT, memory_mib=256)
+
+    reply, _ = local.call(deployment, 100)
+
+    peak = local.platform.records(deployment, [reply.request_id])[reply.request_id].max_memory_bytes
+    assert peak is not None
+    assert 100 * MIB <= peak <= 140 * MIB
+
+
+@pytest.mark.root
+def test_processor_share_follows_memory_once_loaded(local: Local) -> None:
+    deployment = local.deploy(SPIN, memory_mib=177)  # 177 / 1769 = 0.1 vCPU
+
+    assert deployment.effective["limits"]["cpu"].endswith("0.100 vCPU")
+    assert local.call(deployment, 1.0)[1]["output"] < 0.2
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_fork_bomb_is_bounded_and_dies_with_its_sandbox(local: Local) -> None:
+    deployment = local.deploy("""
+        import os, time
+        def handler(event, context):
+            count = 0
+            try:
+                while count < 5000:
+                    if os.fork() == 0:
+                        os.setsid()
+                        time.sleep(600)
+                    count += 1
+            except OSError:
+                pass
+            return count
+    """)
+
+    _, body = local.call(deployment)
+    count = body["output"]
+    processes = [pid for pid, sandbox in marked(ID).items() if sandbox == body["sebsx"]["sandbox"]]
+    local.platform.teardown(deployment)
+
+    assert 100 < count < cgroups.PIDS_MAX
+    assert len(processes) > count
+    eventually(lambda: not any(runs(pid) for pid in processes))
+
+
+@pytest.mark.root
+def test_no_control_group_is_left(tmp_path: Path) -> None:
+    for local in open_local(tmp_path):
+        local.call(local.deploy(EAT, memory_mib=64), 1)
+        owner = local.platform._running.owner
+        assert [path for path, found in cgroups.find_groups() if found == owner]
+
+    assert not [path for path, found in cgroups.find_groups() if found == owner]
+
+
+def test_without_limits_it_says_so(unlimited: Local) -> None:
+    deployment = unlimited.deploy(EAT, memory_mib=64)
+
+    limits = deployment.effective["limits"]
+
+    assert limits == {"memory": "none", "cpu": f"none, {os.cpu_count()} vCPU", "processes": "none"}
+    assert unlimited.call(deployment, 128)[1]["output"] == 128 * MIB
+
+
+def test_without_control_groups_memory_is_limited_by_rlimit(tmp_path: Path) -> None:
+    run = open_local(tmp_path, limits="rlimit")
+    local = next(run)
+    deployment = local.deploy(EAT, memory_mib=128)
+
+    _, fits = local.call(deployment, 64)
+    reply, body = local.call(deployment, 512)
+    record = local.platform.records(deployment, [reply.request_id])[reply.request_id]
+
+    assert deployment.effective["limits"]["memory"] == "rlimit-data, each process"
+    assert fits["output"] == 64 * MIB
+    assert local.platform.status_of(reply) is Status.OUT_OF_MEMORY
+    assert body["error"]["type"] == "MemoryError"
+    assert record.max_memory_bytes is not None
+    assert record.max_memory_bytes > 64 * MIB
+    run.close()
+
+
+def test_child_outside_the_group_dies_without_control_groups_too(unlimited: Local) -> None:
+    deployment = unlimited.deploy("""
+        import os, time
+        def handler(event, context):
+            pid = os.fork()
+            if pid == 0:
+                os.setsid()
+                time.sleep(600)
+            return pid
+    """)
+    child = unlimited.call(deployment)[1]["output"]
+    assert runs(child)
+
+    unlimited.platform.teardown(deployment)
+
+    eventually(lambda: not runs(child))
+
+
+def test_crashed_run_is_found_and_removed_by_the_next(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from tests.platforms.local.conftest import open_local
+run = open_local(Path({str(tmp_path / "first")!r}))
+local = next(run)
+deployment = local.deploy('''
+import os, time
+def handler(event, context):
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        time.sleep(600)
+    return pid
+''')
+child = local.call(deployment)[1]["output"]
+owner = local.platform._running.owner
+# Everybody who could clear up: the process beside the gateway, the gateway, and this one.
+gateway = owner.split(":")[0]
+for pid in map(int, Path(f"/proc/{{gateway}}/task/{{gateway}}/children").read_text().split()):
+    if b"sebsx_local.sweep" in Path(f"/proc/{{pid}}/cmdline").read_bytes():
+        os.kill(pid, signal.SIGKILL)
+os.kill(int(owner.split(":")[0]), signal.SIGKILL)
+print(owner, child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": _path()}
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    owner, child = done.stdout.split()
+    eventually(lambda: not is_alive(owner))
+    following = LocalPlatform(LocalSettings(), tmp_path / "first" / "next")
+    left = [resource for resource in following.orphans() if resource.provider_id == owner]
+    # A run that starts meanwhile on this machine may have ended the processes already; folders beside it are ours.
+    assert "workdir" in {resource.kind for resource in left}
+
+    for resource in left:
+        following.remove(resource)
+        following.remove(resource)
+
+    assert not [resource for resource in following.orphans() if resource.provider_id == owner]
+    assert not (tmp_path / "first" / "work").exists()
+    assert not runs(int(child))
+
+
+def test_living_gateway_is_no_orphan(local: Local, tmp_path: Path) -> None:
+    local.call(local.deploy(EAT), 1)
+
+    orphans = LocalPlatform(LocalSettings(), local.platform.workdir.parent / "other").orphans()
+
+    assert local.platform._running.owner not in {orphan.provider_id for orphan in orphans}
+
+
+def test_unknown_folders_are_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "sebsx-gateway.json").write_text("{}")
+    (tmp_path / "theirs" / "packages").mkdir()
+
+    LocalPlatform(LocalSettings(), tmp_path / "mine").orphans()
+    for _ in open_local(tmp_path):
+        pass
+
+    assert (tmp_path / "theirs" / "packages").is_dir()
+
+
+def _path() -> str:
+    return os.pathsep.join(path for path in sys.path if path)

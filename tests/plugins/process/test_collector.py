@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import sebsx_process
+from sebsx_process.collector import ProcessCollector
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+@pytest.fixture
+def shipped() -> ModuleType:
+    path = Path(sebsx_process.__file__).parent / "shipped" / "process.py"
+    spec = importlib.util.spec_from_file_location("shipped_process", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_returns_exactly_the_metrics_it_registers(shipped: ModuleType) -> None:
+    assert set(shipped.end(shipped.begin())) == {metric.name for metric in ProcessCollector.metrics}
+
+
+def test_own_work_is_counted_as_own(shipped: ModuleType) -> None:
+    state = shipped.begin()
+    end = time.process_time() + 0.1
+    while time.process_time() < end:
+        pass
+    samples = shipped.end(state)
+
+    assert 0.08 <= samples["process.cpu_user_s"] + samples["process.cpu_system_s"] < 1.0
+    assert samples["process.child_cpu_user_s"] + samples["process.child_cpu_system_s"] < 0.05
+
+
+def test_work_of_a_child_is_counted_as_the_child_s(shipped: ModuleType) -> None:
+    work = "import time\nwhile time.process_time() < 0.15: pass"
+    state = shipped.begin()
+    subprocess.run([sys.executable, "-I", "-S", "-c", work], check=True)
+    samples = shipped.end(state)
+
+    assert samples["process.child_cpu_user_s"] + samples["process.child_cpu_system_s"] >= 0.1
+    assert samples["process.voluntary_switches_count"] >= 1  # it waited for the child
+
+
+def test_touched_memory_is_seen_in_faults_and_peak(shipped: ModuleType) -> None:
+    size = 64 * 2**20
+    state = shipped.begin()
+    data = bytearray(size)
+    data[::4096] = b"x" * len(data[::4096])
+    samples = shipped.end(state)
+
+    assert samples["process.max_rss_bytes"] >= size
+    assert samples["process.minor_faults_count"] > 20
+
+
+def test_it_is_used_by_default_and_knows_python_only() -> None:
+    assert ProcessCollector.default
+    assert b"def begin" in (ProcessCollector().source("python") or b"")
+    assert ProcessCollector().source("cobol") is None
+
+
+def test_plugin_registers_it() -> None:
+    from sebsx_process import plugin
+
+    assert plugin.sebsx_register_collectors() == [ProcessCollector]

@@ -1,0 +1,118 @@
+"""What the documentation says is run: commands, programs, listings; and what must be documented is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import sebsx
+from sebsx import errors, hookspecs, plugins
+from tests.support import Cli
+
+ROOT = Path(sebsx.__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"\A# file: (\S+)\n")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+    @property
+    def file(self) -> str | None:
+        found = FILE.match(self.text)
+        return found.group(1) if found else None
+
+    @property
+    def commands(self) -> list[str]:
+        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*found) for found in BLOCK.findall(page.read_text(encoding="utf-8"))]
+
+
+def pages_with(language: str) -> list[pytest.param]:
+    return [
+        pytest.param(page, id=page.relative_to(ROOT).as_posix())
+        for page in PAGES
+        if any(block.language == language and not block.file for block in blocks(page))
+    ]
+
+
+def write_files(page: Path, folder: Path) -> None:
+    for block in blocks(page):
+        if block.file:
+            path = folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", pages_with("console"))
+def test_commands_of_a_page_run_one_after_the_other(page: Path, sebsx: Cli) -> None:
+    write_files(page, sebsx.home)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks(page):
+        for command in block.commands if block.language == "console" else ():
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=sebsx.home,
+                env={**sebsx.environment, "PATH": path},
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_programs_of_a_page_run_from_top_to_bottom(page: Path, sebsx: Cli) -> None:
+    write_files(page, sebsx.home)
+    program = "\n".join(block.text for block in blocks(page) if block.language == "python" and not block.file)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=sebsx.home,
+        env=sebsx.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def documented() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("hook", [name for name in dir(hookspecs) if name.startswith("sebsx_")])
+def test_every_hook_is_documented(hook: str) -> None:
+    assert hook in documented()
+
+
+def test_every_metric_is_documented_with_its_unit() -> None:
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = [f"| `{metric.name}` | {metric.unit} | {metric.better} |" for metric in plugins.load().metrics.values()]
+    assert [row for row in rows if row not in text] == []
+
+
+@pytest.mark.parametrize("name", [name for name in dir(errors) if name.startswith("EXIT_")])
+def test_every_exit_code_is_documented(name: str) -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"\n| {getattr(errors, name)} | " in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
