@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from orchestration import Listener, registry_with, request, store_in
+from tests.orchestration import Listener, registry_with, request, store_in
 
 from sebsx import cleaning, orchestrator
 from sebsx.errors import DeployError, PlatformError, UnknownNameError, UserError

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from orchestration import Listener, failing, registry_with, request, store_in
+from tests.orchestration import Listener, failing, registry_with, request, store_in
 
 from sebsx import orchestrator
 from sebsx.cli.running import _raise_for

@@ -8,11 +8,7 @@ import click
 
 from sebsx.cli.app import CORE, App, Group, json_option
 from sebsx.cli.options import layer_of, options_of
-<<<<<<< HEAD
-from sebsx.errors import PlatformError, PluginError, ThresholdError, UserError
-=======
-from sebsx.errors import PlatformError, ThresholdError, UnknownNameError, UserError
->>>>>>> main
+from sebsx.errors import PlatformError, PluginError, ThresholdError, UnknownNameError, UserError
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 import pytest
-from support import Cli, Said
+from tests.support import Cli, Said
 
 from sebsx import cli
 from sebsx.cli.app import App

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from support import Call, Cli, Write
+from tests.support import Call, Cli, Write
 
 from sebsx.testing.runs import store_runs
 

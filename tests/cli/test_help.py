@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 
-from support import Cli
+from tests.support import Cli
 
 HEAVY = {"numpy", "scipy", "sqlalchemy", "rich", "pycurl", "boto3", "docker", "httptools", "asyncio"}
 # Issue: `sebsx --help` under 0.25 s of CPU.

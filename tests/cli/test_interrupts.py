@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from support import Call, Cli, Said, Write, assert_nothing_left, wait_until
+from tests.support import Call, Cli, Said, Write, assert_nothing_left, wait_until
 
 INTERRUPTED, USAGE = 130, 2
 SLEEP = ("run", "benchmark", "sleep", "--size", "test", "-p", "duration_s=0.01")

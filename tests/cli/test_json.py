@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 import pytest
-from support import Call, Cli, Said
+from tests.support import Call, Cli, Said
 
 from sebsx.cli import cli
 from sebsx.testing.runs import store_runs

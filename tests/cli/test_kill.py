@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import Call, Cli, Said, assert_nothing_left, wait_until
+from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
 
 from sebsx.gateway.owners import is_alive
 from sebsx_local import cgroups

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from support import Call, Cli, assert_nothing_left
+from tests.support import Call, Cli, assert_nothing_left
 
 from sebsx.store import engine
 
