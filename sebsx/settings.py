@@ -124,7 +124,7 @@ class SettingsReader:
             for key in layer.values:
                 section, _, field = key.rpartition(".")
                 if section not in self._sections:
-                    advice = nearest(section, self._sections)
+                    advice = self._nearest_section(section)
                 elif field not in self._sections[section].fields:
                     advice = nearest(field, self._sections[section].fields)
                     advice = f"{section}.{advice}" if advice else None
@@ -132,6 +132,15 @@ class SettingsReader:
                     continue
                 found.append((key, layer.origin, f"did you mean {advice!r}?" if advice else ""))
         return found
+
+    def _nearest_section(self, name: str) -> str | None:
+        """Return the section of the same kind whose own name is close, so that `platform.aws` is not `platform.gcp`."""
+        kind, dot, own = name.partition(".")
+        same = [section for section in self._sections if section.startswith(kind + dot)] if dot else []
+        if not same:
+            return nearest(name, self._sections)
+        found = nearest(own, [section.removeprefix(kind + dot) for section in same])
+        return kind + dot + found if found else None
 
 
 def from_file(path: Path) -> Layer:
@@ -309,7 +318,9 @@ def _full_key(key: str, origin: str, in_play: Sequence[Section]) -> str:
         return f"{takers[0]}.{key}"
     if takers:
         raise UserError(f"{origin} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
-    raise UnknownNameError("setting", key, [field for section in in_play for field in section.fields], origin)
+    raise UnknownNameError(
+        "setting", key, [field for section in in_play for field in section.fields], "sebsx config show"
+    )
 
 
 def _parse_bool(value: Any) -> bool:
