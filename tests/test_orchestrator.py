@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration import Listener, registry_with, request, store_in
 
 from sebsx import cleaning, orchestrator
 from sebsx.errors import DeployError, PlatformError, UnknownNameError, UserError
@@ -17,6 +16,7 @@ from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_perf_cost.experiment import PerfCost
+from tests.orchestration import Listener, registry_with, request, store_in
 
 
 @pytest.fixture(autouse=True)

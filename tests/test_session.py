@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.orchestration import Listener, failing, registry_with, request, store_in
 
 from sebsx import orchestrator
 from sebsx.cli.running import _raise_for
@@ -14,6 +13,7 @@ from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
 from sebsx.model import Capability, CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from tests.orchestration import Listener, failing, registry_with, request, store_in
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 
 import pytest
-from tests.support import Cli, Said
 
 from sebsx import cli
 from sebsx.cli.app import App
+from tests.support import Cli, Said
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from tests.support import Call, Cli, Said, Write, assert_nothing_left
 
 HANDLER = "def handler(event, context):\n"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from tests.support import Call, Cli, Said, Write, assert_nothing_left, wait_until
 
 INTERRUPTED, USAGE = 130, 2

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 import pytest
-from tests.support import Call, Cli, Said
 
 from sebsx.cli import cli
 from sebsx.testing.runs import store_runs
+from tests.support import Call, Cli, Said
 
 RUN = "01JZ0000000000000000000001"
 GONE = "01JZ0000000000000000000003"

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
 
 from sebsx.gateway.owners import is_alive
 from sebsx_local import cgroups
 from sebsx_local.processes import OWNER, marked
+from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
 
 PLATFORM = 4
 ENDLESS = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "100000")

@@ -10,9 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support import Call, Cli, assert_nothing_left
 
 from sebsx.store import engine
+from tests.support import Call, Cli, assert_nothing_left
 
 STORE = 5
 SLEEP = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "-p", "duration_s=0")
