@@ -139,6 +139,19 @@ def test_run_that_ends_badly_is_closed_torn_down_and_kept(
     assert list(orchestrator.work_root().iterdir()) == []
 
 
+def test_run_that_a_platform_ended_is_gone_on_with(store: Store) -> None:
+    registry, fault = registry_with(FakePlatform), PlatformError("the region is gone")
+    with pytest.raises(PlatformError):
+        orchestrator.run(replace(request(), experiment=Bursting(fault)), registry, store, Listener())
+    (failed,) = store.runs()
+    wanted = request(memory_mib=(128, 256))  # the first of them is measured
+    resumed = orchestrator.run(replace(wanted, resume=failed.id), registry, store, Listener())
+    assert (resumed.id, resumed.status, resumed.error) == (failed.id, RunStatus.FINISHED, None)
+    cells = store.view(failed.id).cells()
+    assert [(cell.factors["memory_mib"], cell.status) for cell in cells] == [(128, "finished"), (256, "finished")]
+    assert [sum(store.counts(failed.id, cell.id).values()) for cell in cells] == [4, 4]
+
+
 def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store) -> None:
     closed: list[str] = []
 
