@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _STOP_S = 15.0
+_LAST_LINES = 3
 _CONTROL_S = 60.0
 
 
@@ -146,7 +147,7 @@ class Gateway:
             stdin.flush()
         line = stdout.readline()
         if not line:
-            raise DeployError(f"the gateway did not start; see {str(self._log)!r}")
+            raise DeployError(f"the gateway did not start{self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             advice = f"; set port to 0 or to a free one instead of {self._wanted_port}" if self._wanted_port else ""
@@ -165,10 +166,18 @@ class Gateway:
             self._connection.close()
             code = self._process.poll()
             state = "does not answer" if code is None else f"has ended with code {code}"
-            raise PlatformError(f"the gateway {state} on {action!r}; see {str(self._log)!r}") from exc
+            raise PlatformError(f"the gateway {state} on {action!r}{self._last_words()}") from exc
         if response.status != 200:
             raise PlatformError(f"the gateway refused {action!r}: {body['error']}")
         return body
+
+    def _last_words(self) -> str:
+        """Return the end of the gateway's log as part of a message: the log itself goes with the working directory."""
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return f"; its log ends with {' | '.join(lines[-_LAST_LINES:])!r}" if lines else ""
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
