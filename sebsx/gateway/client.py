@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _STOP_S = 15.0
-_LAST_LINES = 3
 _CONTROL_S = 60.0
 
 
@@ -172,12 +171,12 @@ class Gateway:
         return body
 
     def _last_words(self) -> str:
-        """Return the end of the gateway's log as part of a message: the log itself goes with the working directory."""
+        """Return the last line of the gateway's log as part of a message: the log itself goes with the working directory."""
         try:
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return ""
-        return f"; its log ends with {' | '.join(lines[-_LAST_LINES:])!r}" if lines else ""
+        return f"; its log ends with {lines[-1]!r}" if lines else ""
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
