@@ -1,0 +1,201 @@
+"""What is special in the FunctionBench and ServerlessBench classics: values of standards, wrong work that is caught."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import runpy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import sebsx_benchmarks
+from sebsx import benchmarks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import FolderStorage
+
+    from sebsx.benchmarks import Benchmark
+
+ROOT = Path(sebsx_benchmarks.__file__).parent / "classics"
+
+
+def load(name: str) -> Benchmark:
+    return benchmarks.load(ROOT / name)
+
+
+def function(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / name / "python" / "function.py"))
+
+
+def make_payload(benchmark: Benchmark, storage: FolderStorage | None = None, **parameters: Any) -> dict[str, Any]:
+    return benchmark.payload(benchmark.resolve("test", parameters), random.Random(7), storage)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/benchmark.toml")), ids=lambda path: path.parent.name)
+def test_manifest_names_the_suite_and_the_paper(path: Path) -> None:
+    benchmark = benchmarks.load(path.parent)
+
+    assert "suite:classics" in benchmark.groups
+    assert any(paper in benchmark.source for paper in ("Kim and Lee, IEEE CLOUD 2019", "Yu et al., SoCC 2020"))
+
+
+# --- pyaes
+
+# SP 800-38A, F.5.1: CTR-AES128.Encrypt
+CTR_KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
+CTR_COUNTER = bytes.fromhex("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff")
+CTR_PLAIN = bytes.fromhex(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+    "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+)
+CTR_ENCRYPTED = bytes.fromhex(
+    "874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"
+    "5ae4df3edbd5d35e5b4f09020db03eab1e031dda2fbe03d1792170a0f3009cee"
+)
+# FIPS 197, appendix C.1
+BLOCK_KEY = bytes(range(16))
+BLOCK_PLAIN = bytes.fromhex("00112233445566778899aabbccddeeff")
+BLOCK_ENCRYPTED = bytes.fromhex("69c4e0d86a7b0430d8cdb78070b4c55a")
+
+
+def test_aes_of_the_function_is_the_standards() -> None:
+    aes = function("pyaes")
+
+    assert aes["encrypt_block"](aes["expand_key"](BLOCK_KEY), BLOCK_PLAIN) == BLOCK_ENCRYPTED
+    assert aes["counter_mode"](CTR_KEY, CTR_COUNTER, CTR_PLAIN) == CTR_ENCRYPTED
+    assert aes["counter_mode"](CTR_KEY, CTR_COUNTER, CTR_ENCRYPTED[:37]) == CTR_PLAIN[:37]
+
+
+def test_aes_of_the_driver_is_the_standards() -> None:
+    keystream = load("pyaes")._driver.keystream
+
+    assert keystream(BLOCK_KEY, BLOCK_PLAIN, 1) == BLOCK_ENCRYPTED
+    pad = keystream(CTR_KEY, CTR_COUNTER, 4)
+    assert bytes(a ^ b for a, b in zip(pad, CTR_PLAIN, strict=True)) == CTR_ENCRYPTED
+
+
+@pytest.mark.parametrize("message_bytes", [0, 1, 15, 16, 17, 4113])
+def test_message_of_any_length_is_encrypted(message_bytes: int, invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("pyaes")
+    payload = make_payload(benchmark, message_bytes=message_bytes)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+# --- disk
+
+
+def test_file_is_the_one_written_by_hand() -> None:
+    pattern = hashlib.shake_256(b"00").digest(16)[8:]
+    file = bytes(8) + pattern + bytes([1]) + bytes(7) + pattern
+    output = {"written_bytes": 32, "read_bytes": 32, "read_sha256": sha256(file)}
+    payload = {"blocks": 2, "block_bytes": 16, "seed": "00"}
+
+    assert load("sequential-disk-io").check(payload, output, None) is None
+    swapped = {**output, "read_sha256": sha256(file[16:] + file[:16])}
+    assert "read_sha256" in (load("sequential-disk-io").check(payload, swapped, None) or "")
+
+
+def test_the_last_of_two_writes_at_a_place_stays() -> None:
+    # One block, so that every place is 0: prepared with number 0, then written with 1 and 2; both reads find 2.
+    pattern = hashlib.shake_256(b"00").digest(512)[8:]
+    two = bytes([2]) + bytes(7)
+    output = {
+        "written_bytes": 1024,
+        "read_bytes": 1024,
+        "read_sha256": sha256(two + two),
+        "file_sha256": sha256(two + pattern),
+    }
+    payload = {"blocks": 1, "block_bytes": 512, "operations": 2, "pattern_seed": "00", "place_seed": 1}
+
+    assert load("random-disk-io").check(payload, output, None) is None
+
+
+@pytest.mark.parametrize("parameters", [{"operations": 0}, {"block_bytes": 1048576, "operations": 3}])
+def test_random_places_of_any_number_and_size(
+    parameters: dict[str, int], invoke: Callable[..., dict[str, Any]]
+) -> None:
+    benchmark = load("random-disk-io")
+    payload = make_payload(benchmark, file_mib=2, **parameters)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+def test_copy_has_a_hole_of_zeros_where_nothing_was_written() -> None:
+    pattern = hashlib.shake_256(b"00").digest(16)[8:]
+    copy = bytes(16) + bytes([5]) + bytes(7) + pattern + bytes([6]) + bytes(7) + pattern
+    payload = {"block_bytes": 16, "count": 2, "skip": 5, "seek": 1, "seed": "00"}
+    output = {"records_in": 2, "records_out": 2, "copied_bytes": 32, "copy_sha256": sha256(copy)}
+
+    assert load("dd").check(payload, output, None) is None
+    assert load("dd").check(payload, output | {"copy_sha256": sha256(copy[16:])}, None)
+
+
+@pytest.mark.parametrize(("count", "block_bytes"), [(0, 1024), (1, 8), (3, 1048576)])
+def test_copy_of_any_number_and_size_of_blocks(
+    count: int, block_bytes: int, invoke: Callable[..., dict[str, Any]]
+) -> None:
+    benchmark = load("dd")
+    payload = make_payload(benchmark, count=count, block_bytes=block_bytes)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+# --- object-storage-io
+
+
+def test_damaged_copy_of_any_object_is_caught(storage: FolderStorage, invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("object-storage-io")
+    payload = make_payload(benchmark, storage, objects=3, object_kib=1)
+    output = invoke(benchmark, payload)["output"]
+    folder = output["key"].removesuffix(".index")
+
+    for name in payload["names"]:
+        whole = storage.get(f"{folder}/{name}")
+        storage.put(f"{folder}/{name}", whole[:-1])
+        assert name in (benchmark.check(payload, output, storage) or "")
+        storage.delete(f"{folder}/{name}")
+        assert name in (benchmark.check(payload, output, storage) or "")
+        storage.put(f"{folder}/{name}", whole)
+    assert benchmark.check(payload, output, storage) is None
+
+
+# --- long-chain
+
+
+def test_chain_of_one_stage_is_the_one_worked_out_by_hand() -> None:
+    first = b'{"items":[2],"previous_sha256":"' + b"0" * 64 + b'","stage":0}'
+    last = b'{"items":[63],"previous_sha256":"' + sha256(first).encode() + b'","stage":1}'  # 31 * 2 + 1
+    output = {"stages": 1, "total": 63, "state_bytes": len(last), "state_sha256": sha256(last)}
+
+    assert load("long-chain").check({"stages": 1, "items": [2]}, output, None) is None
+
+
+def test_longest_chain_stays_below_the_recursion_limit(invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("long-chain")
+    payload = make_payload(benchmark, stages=benchmark.parameters["stages"].maximum, items=1)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+# --- data-transfer
+
+
+@pytest.mark.parametrize("payload_kib", [0, 1, 3])
+def test_payload_has_the_size_asked_for_and_an_echo_is_wrong(payload_kib: int) -> None:
+    benchmark = load("data-transfer")
+    payload = make_payload(benchmark, payload_kib=payload_kib)
+    data = payload["data"]
+    output = {"data": data[::-1], "received_bytes": len(data), "received_sha256": sha256(data.encode())}
+
+    assert len(data) == 1024 * payload_kib
+    assert benchmark.check(payload, output, None) is None
+    assert payload_kib == 0 or benchmark.check(payload, output | {"data": data}, None)
