@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,3 +202,72 @@ def test_payload_has_the_size_asked_for_and_an_echo_is_wrong(payload_kib: int) -
     assert len(data) == 1024 * payload_kib
     assert benchmark.check(payload, output, None) is None
     assert payload_kib == 0 or benchmark.check(payload, output | {"data": data}, None)
+
+
+# --- startup-dependencies
+
+
+def test_every_module_on_the_lists_can_be_imported_and_used(invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("startup-dependencies")
+    modules = benchmark._driver.USED + benchmark._driver.UNUSED
+    payload = make_payload(benchmark, used=16, unused=48)
+
+    output = invoke(benchmark, payload)["output"]
+
+    assert benchmark.check(payload, output, None) is None
+    assert len(output["sums"]) == 16
+    assert len(set(modules)) == output["loaded"] == 64
+
+
+def test_unused_modules_cost_time_in_the_first_call_only(tmp_path: Path) -> None:
+    benchmark = load("startup-dependencies")
+    payload = make_payload(benchmark, unused=12)
+    script = (
+        "import contextlib, json, runpy, sys, types\n"
+        "context = types.SimpleNamespace(phase=lambda name: contextlib.nullcontext())\n"
+        "handler = runpy.run_path(sys.argv[1])['handler']\n"
+        "print(json.dumps([handler(json.loads(sys.argv[2]), context) for _ in range(2)]))\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, ROOT / "startup-dependencies/python/function.py"]
+    done = subprocess.run([*command, json.dumps(payload)], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    cold, warm = json.loads(done.stdout)
+
+    assert cold["sums"] == warm["sums"]
+    assert cold["import_unused_s"] > 5 * warm["import_unused_s"]
+
+
+def test_module_that_was_not_imported_is_missed() -> None:
+    benchmark = load("startup-dependencies")
+    output = {"loaded": 2, "sums": {"ast": 3}, "import_used_s": 0.1, "import_unused_s": 0.0}
+    payload = {"used": ["ast"], "unused": ["pdb"], "numbers": [1, 2]}
+
+    assert benchmark.check(payload, output, None) is None
+    assert benchmark.check(payload, output | {"loaded": 1}, None) == "loaded is 1, expected 2"
+    assert benchmark.check(payload, output | {"import_used_s": float("nan")}, None)
+
+
+# --- feature-extraction
+
+
+def test_weights_are_the_ones_worked_out_by_hand(storage: FolderStorage) -> None:
+    # "b" is in both reviews: it weighs 1. "a" is in one of two: ln(3 / 2) + 1 = 1.405465. Twice "a" and once "b":
+    # (2.810930, 1) has length 2.983510, so 0.942156 and 0.335176.
+    storage.put("in", b"4/5: A b, a!\n1/5: B.\n")
+    features = b"a:0.942156 b:0.335176\nb:1.000000\n"
+    storage.put("out/features", features)
+    output = {
+        "key": "out/features",
+        "reviews": 2,
+        "words": 4,
+        "terms": 2,
+        "features_bytes": len(features),
+        "features_sha256": sha256(features),
+    }
+    payload = {"input_key": "in", "output_prefix": "out/"}
+
+    assert load("feature-extraction").check(payload, output, storage) is None
+    wrong = features.replace(b"0.335176", b"0.335180")
+    storage.put("out/features", wrong)
+    problem = load("feature-extraction").check(payload, output | {"features_sha256": sha256(wrong)}, storage)
+    assert problem == "term 'b' of review 0 weighs 0.33518, expected 0.335176"
