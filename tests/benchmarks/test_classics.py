@@ -271,3 +271,118 @@ def test_weights_are_the_ones_worked_out_by_hand(storage: FolderStorage) -> None
     storage.put("out/features", wrong)
     problem = load("feature-extraction").check(payload, output | {"features_sha256": sha256(wrong)}, storage)
     assert problem == "term 'b' of review 0 weighs 0.33518, expected 0.335176"
+
+
+# --- matmul
+
+
+def test_one_wrong_element_of_the_product_is_caught() -> None:
+    benchmark = load("matmul")
+    payload = make_payload(benchmark, n=3)
+
+    def signed(label: str, count: int) -> list[int]:
+        drawn = hashlib.shake_256(f"{label} {payload['seed']}".encode()).digest(count)
+        return [byte - 256 if byte > 127 else byte for byte in drawn]
+
+    left, right, u, v = signed("left", 9), signed("right", 9), signed("u", 3), signed("v", 3)
+    product = [sum(left[3 * i + k] * right[3 * k + j] for k in range(3)) for i in range(3) for j in range(3)]
+
+    def output(elements: list[int]) -> dict[str, Any]:
+        return {
+            "n": 3,
+            "elements": [elements[3 * i + j] for i, j in zip(payload["rows"], payload["columns"], strict=True)],
+            "checksum": sum(u[i] * elements[3 * i + j] * v[j] for i in range(3) for j in range(3)),
+        }
+
+    assert benchmark.check(payload, output(product), None) is None
+    for place in range(9):
+        assert benchmark.check(payload, output([*product[:place], product[place] + 1, *product[place + 1 :]]), None)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("n", [1, 2, 33])
+def test_numpy_and_the_driver_agree_on_products_of_any_size(n: int, invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("matmul")
+    payload = make_payload(benchmark, n=n)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+# --- linpack
+
+
+def test_solution_must_fit_every_equation() -> None:
+    # The matrix is the seed's first four bytes, signed; with x = (1, 0) the right side is its first column.
+    benchmark = load("linpack")
+    drawn = hashlib.shake_256(b"00").digest(4)
+    column = [byte - 256 if byte > 127 else byte for byte in drawn[::2]]
+    payload = {"n": 2, "seed": "00", "right_side": column}
+
+    assert benchmark.check(payload, {"solution": [1, 0], "residual": 0.5}, None) is None
+    assert "equation 0 gives" in (benchmark.check(payload, {"solution": [1, 1], "residual": 0.5}, None) or "")
+    assert "2 values" in (benchmark.check(payload | {"n": 3}, {"solution": [1, 0], "residual": 0.5}, None) or "")
+    for residual in (16.0, -0.1, float("nan")):
+        assert "residual" in (benchmark.check(payload, {"solution": [1, 0], "residual": residual}, None) or "")
+
+
+# --- model-training
+
+
+@pytest.mark.network
+def test_model_that_was_hardly_trained_is_caught(invoke: Callable[..., dict[str, Any]]) -> None:
+    benchmark = load("model-training")
+    payload = make_payload(benchmark, epochs=30)
+    hasty = invoke(benchmark, payload | {"epochs": 2})["output"]
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+    assert "is not trained" in (benchmark.check(payload, hasty | {"epochs": 30}, None) or "")
+
+
+def test_loss_of_a_model_that_knows_nothing_is_that_of_a_coin() -> None:
+    # All margins are 0: each example costs ln 2, and the class taken is the one below 0.
+    benchmark = load("model-training")
+    payload = make_payload(benchmark, rows=100)
+    _, labels = benchmark._driver._examples(100, payload["seed"], tuple(payload["hidden_weights"]))
+    output = {
+        "epochs": 50,
+        "weights": [0.0] * 16,
+        "bias": 0.0,
+        "loss": 0.6931471805599453,
+        "correct": labels.count(False),
+    }
+
+    assert "is not trained" in (benchmark.check(payload, output, None) or "")
+    assert "loss is 0.7" in (benchmark.check(payload, output | {"loss": 0.7}, None) or "")
+
+
+# --- rnn-generation
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("names", "hidden"), [(1, 128), (2, 1), (7, 33)])
+def test_numpy_and_the_driver_write_the_same_names(
+    names: int, hidden: int, invoke: Callable[..., dict[str, Any]]
+) -> None:
+    benchmark = load("rnn-generation")
+    payload = make_payload(benchmark, names=names, hidden=hidden)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], None) is None
+
+
+def test_another_letter_in_a_name_is_caught() -> None:
+    benchmark = load("rnn-generation")
+    payload = make_payload(benchmark, names=3, hidden=4)
+    right = list(benchmark._driver._expected(3, 4, payload["weights_seed"], payload["names_seed"]).values())
+
+    def output(names: list[str]) -> dict[str, Any]:
+        return {"names": names, "characters": sum(map(len, names))}
+
+    assert len(right) == 3
+    assert benchmark.check(payload, output(right), None) is None
+    assert "there are 2 names" in (benchmark.check(payload, output(right[1:]), None) or "")
+    for number, name in enumerate(right):
+        other = "b" if name[-1] == "a" else "a"
+        for wrong in (name[:-1] + other, name[:-1] + "A", "", "a" * 21):
+            assert f"name {number} is" in (
+                benchmark.check(payload, output([*right[:number], wrong, *right[number + 1 :]]), None) or ""
+            )
