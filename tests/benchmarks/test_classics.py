@@ -386,3 +386,34 @@ def test_another_letter_in_a_name_is_caught() -> None:
             assert f"name {number} is" in (
                 benchmark.check(payload, output([*right[:number], wrong, *right[number + 1 :]]), None) or ""
             )
+
+
+# --- image-processing
+
+
+def test_pictures_are_the_ones_worked_out_by_hand() -> None:
+    driver = load("image-processing")._driver
+    red, green, blue, white, black = b"\xff\0\0", b"\0\xff\0", b"\0\0\xff", b"\xff\xff\xff", b"\0\0\0"
+    rows = [red + green, blue + white]
+
+    assert driver.mirrored(rows) == [green + red, white + blue]
+    assert driver.rotated(rows) == [green + white, red + blue]
+    # 0.299, 0.587 and 0.114 of 255 are 76.2, 149.7 and 29.1.
+    assert driver.grey(rows) == [bytes([76, 150]), bytes([29, 255])]
+    # (255 + 0 + 0 + 255 + 2) / 4 = 128 for every channel.
+    assert driver.halved(rows) == [bytes([128, 128, 128])]
+    # One white pixel in the middle gives itself 4 / 16 of 255: 63.75.
+    middle = [black * 3, black + white + black, black * 3]
+    assert driver.smoothed(middle) == [black * 3, black + bytes([64, 64, 64]) + black, black * 3]
+    assert driver.smoothed([white * 4] * 4) == [white * 4] * 4
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (17, 33), (501, 18)])
+def test_pillow_and_the_driver_agree_on_images_of_any_shape(
+    width: int, height: int, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
+) -> None:
+    benchmark = load("image-processing")
+    payload = make_payload(benchmark, storage, width=width, height=height)
+
+    assert benchmark.check(payload, invoke(benchmark, payload)["output"], storage) is None
