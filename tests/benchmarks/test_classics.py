@@ -417,3 +417,50 @@ def test_pillow_and_the_driver_agree_on_images_of_any_shape(
     payload = make_payload(benchmark, storage, width=width, height=height)
 
     assert benchmark.check(payload, invoke(benchmark, payload)["output"], storage) is None
+
+
+# --- face-detection
+
+
+def test_face_must_be_found_once_where_it_is(storage: FolderStorage) -> None:
+    # A face of 50 pixels in the middle of 160 x 160: the centre may be off by 10, the side be 35.7 to 70.
+    benchmark = load("face-detection")
+    image = b"P5\n160 160\n255\n" + bytes(160 * 160)
+    storage.put("in/input.pgm", image)
+    storage.put("in/truth.json", b"[[55, 55, 50]]")
+    payload = {"input_key": "in/input.pgm", "output_prefix": "out/", "windows": [160]}
+
+    def problem(*faces: list[int]) -> str:
+        storage.put("out/image", benchmark._driver.outlined(160, 160, bytes(160 * 160), faces))
+        output = {"key": "out/image", "faces": list(faces), "looked_at": 1}
+        return benchmark.check(payload, output, storage) or ""
+
+    assert problem([55, 55, 50]) == problem([65, 45, 50]) == problem([45, 45, 70]) == ""
+    assert "found 0 times" in problem()
+    assert "found 0 times" in problem([66, 55, 50])
+    assert "found 0 times" in problem([45, 45, 71])
+    assert "found 2 times" in problem([55, 55, 50], [54, 55, 50])
+    assert "(0, 0, 30) is no face" in problem([55, 55, 50], [0, 0, 30])
+
+
+def test_box_is_a_line_along_the_inner_edge() -> None:
+    drawn = load("face-detection")._driver.outlined(5, 4, bytes(20), [[1, 0, 3]])
+
+    line, sides, blank = b"\0\xff\xff\xff\0", b"\0\xff\0\xff\0", bytes(5)
+    assert drawn == b"P5\n5 4\n255\n" + line + sides + line + blank
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("seed", "width", "height"), [(1, 160, 160), (2, 163, 341), (3, 960, 640), (4, 640, 960)])
+def test_faces_of_any_scene_are_found(
+    seed: int, width: int, height: int, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
+) -> None:
+    benchmark = load("face-detection")
+    payload = benchmark.payload(
+        benchmark.resolve("test", {"width": width, "height": height}), random.Random(seed), storage
+    )
+
+    output = invoke(benchmark, payload)["output"]
+
+    assert benchmark.check(payload, output, storage) is None
+    assert output["faces"]
