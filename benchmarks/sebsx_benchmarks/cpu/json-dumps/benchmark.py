@@ -34,5 +34,5 @@ def _record(rng, number):
     tags = ", ".join(f'"tag{rng.randrange(100)}"' for _ in range(3))
     return (
         f'{{"id": {number}, "name": "{name}", "price": {rng.randrange(10**6)}.{rng.choice(("25", "5", "75"))}, '
-        f'"stock": {rng.randrange(-1000, 10**6)}, "sold": {rng.choice(("true", "false", "null"))}, "tags": [{tags}]}}'
+        f'"stock": {rng.randrange(-1000, 1000)}, "sold": {rng.choice(("true", "false", "null"))}, "tags": [{tags}]}}'
     )
