@@ -98,19 +98,19 @@ def test_event_of_the_last_step_is_small(name: str) -> None:
 def test_cpu_time_is_linear_in_the_step(
     name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
 ) -> None:
-    """Six steps of a small ladder, the lesser CPU time of two calls each; noise has three tries."""
+    """Six steps of a small ladder, the least CPU time of up to eight calls each: other load only ever adds to it."""
     benchmark = ALL[name]
     overrides, divisor = LADDERS.get(name, ({}, 100))
     assert benchmark.steps is not None
     steps = [1, 8, 16, 24, 32, 40]
-    for _ in range(3):
-        seconds = []
-        for step in steps:
+    seconds = [math.inf] * len(steps)
+    for _ in range(8):
+        for position, step in enumerate(steps):
             value = max(1, round(benchmark.steps.value(step) / divisor))
             payload = make_payload(name, **overrides, **{benchmark.steps.parameter: value})
-            reports = [invoke(benchmark, payload) for _ in range(2)]
-            assert all(benchmark.check(payload, report["output"], storage) is None for report in reports)
-            seconds.append(min(report["cpu_s"] for report in reports))
+            report = invoke(benchmark, payload)
+            assert benchmark.check(payload, report["output"], storage) is None
+            seconds[position] = min(seconds[position], report["cpu_s"])
         r_squared = statistics.correlation(steps, seconds) ** 2
         if r_squared >= 0.97 and seconds == sorted(seconds):
             break
