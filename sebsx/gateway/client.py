@@ -171,7 +171,7 @@ class Gateway:
         return body
 
     def _last_words(self) -> str:
-        """Return the last line of the gateway's log as part of a message: the log itself goes with the working directory."""
+        """Return the last line of the log as part of a message: the log itself goes with the working directory."""
         try:
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
