@@ -122,12 +122,14 @@ class Cli:
 
 
 @cache
-def interpreters() -> list[str]:
-    """Return an interpreter of every version that the shim supports and this machine has."""
-    found = [sys.executable]
-    for name in (f"python3.{minor}" for minor in range(9, 15)):
+def interpreters() -> dict[str, str]:
+    """Return an interpreter for each version of Python that the shim supports and this machine has, by version."""
+    found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
+    for version in (f"3.{minor}" for minor in range(9, 15)):
+        name = f"python{version}"
         here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
-        # A shim of pyenv is there for versions that it then cannot start.
-        runs = (path for path in here if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0)
-        found.extend(list(runs)[:1])
+        for path in here:
+            # A shim of pyenv is there for versions that it then cannot start.
+            if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+                found.setdefault(version, path)
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from tests.packages import write_package
 from tests.support import interpreters
 
-PYTHONS = interpreters()
+PYTHONS = list(interpreters().values())
 
 SCRIPT = """
 import sys
