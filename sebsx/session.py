@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ulid import ULID
 
 from sebsx import benchmarks
-from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
+from sebsx.errors import DeployError, PlatformError, UnknownNameError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import read_reply
 from sebsx.load.client import HttpClient, Request
@@ -75,6 +75,13 @@ class RunScene:
     def benchmarks(self, group: str) -> list[str]:
         """Return the names of the benchmarks that carry a group's label, sorted."""
         return sorted(name for name, item in self.registry.benchmarks.items() if group in item.groups)
+
+    def suite(self, name: str) -> list[str]:
+        """Return the names of the benchmarks of a suite, sorted; `all` is every benchmark there is."""
+        known = benchmarks.suites(self.registry.benchmarks.values())
+        if name not in known:
+            raise UnknownNameError("suite", name, known, "sebsx list suites")
+        return known[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def _command(
 
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional:
-        help_text += " Without names: the default suite. A folder with a benchmark.toml is a benchmark too."
+        help_text += " Without names or a suite: the default one. A folder with a benchmark.toml is a benchmark too."
     made: click.Command = json_option(
         click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
     )
