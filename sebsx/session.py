@@ -264,6 +264,7 @@ class Session:
         ids = [platform.request_id_of(reply) for reply in replies]
         records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
         invocations = []
+        series: list[tuple[str, dict[str, Any]]] = []
         for request_id, reply in zip(ids, replies, strict=True):
             invocation, envelope = read_reply(
                 reply,
@@ -275,12 +276,16 @@ class Session:
                 batch=self._batch,
                 kind=kind,
             )
+            series += [(name, {"sequence": self._sequence, **points}) for name, points in envelope.series.items()]
             self._sequence += 1
             invocations.append(invocation)
             if envelope.facts and envelope.sandbox_id:
                 self.store.add_sandbox(function.id, envelope.sandbox_id, envelope.facts)
         self._batch += 1
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        for metric, points in series:
+            text = json.dumps(points)
+            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
         self._registry.notify("sebsx_invocations_stored", run=self.run, deployment=deployment, invocations=invocations)
         return invocations
 
