@@ -33,7 +33,7 @@ class MemorySeriesCollector(Collector):
     """Samples /proc/self/smaps_rollup in a thread while the handler runs."""
 
     name = "memory-series"
-    summary = "RSS, PSS and USS every 20 ms with phase marks; a thread that takes at most 5 % of the time"
+    summary = "RSS, PSS and USS every 20 ms with phase marks; a thread that rests 20 times as long as it works"
     metrics: ClassVar[Sequence[Metric]] = tuple(_metrics())
 
     def source(self, language: str) -> bytes | None:
