@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.calibration import calibrated
 from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals, Closed
@@ -135,7 +136,7 @@ class PerfCost(Experiment[PerfCostSettings]):
             "start": start,
             "concurrency": settings.burst_size if start == "burst" else settings.concurrency,
         }
-        call_s = benchmark.expect.get(spec.size)
+        call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
         cold_s = _COLD_GUESS_S if start == "cold" else 0.0
         duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
         return Cell(factors, settings.repetitions, duration_s)
@@ -165,10 +166,13 @@ def _specs(
     platform: Platform[Any], name: str, benchmark: Benchmark, settings: PerfCostSettings
 ) -> Iterator[FunctionSpec]:
     size = settings.size or benchmark.default_size
-    overrides = benchmark.resolve(size, settings.parameters)  # fails now on a bad name or value
-    chosen = tuple(sorted((key, overrides[key]) for key in settings.parameters))
     architectures = settings.architectures or platform.architectures[:1]
     for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
+        fitted = calibrated(benchmark, size, platform.name, memory_mib)
+        values = fitted.resolve(size, settings.parameters)  # fails now on a bad name or value
+        # A calibrated step is spelt out, so that it is seen in the design and another calibration is another cell.
+        names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
+        chosen = tuple(sorted((key, values[key]) for key in names))
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
         yield FunctionSpec(platform.name, name, size, settings.language, architecture, memory_mib, timeout_s, chosen)
 
