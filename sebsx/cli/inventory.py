@@ -79,7 +79,7 @@ def _benchmark(name: str, benchmark: Benchmark) -> Mapping[str, Any]:
         "summary": benchmark.summary,
         "languages": sorted(benchmark.languages),
         "needs": sorted(benchmark.needs),
-        "sizes": list(benchmark.sizes),
+        "sizes": [*benchmark.sizes, *([f"1..{benchmark.steps.count}"] if benchmark.steps else [])],
         "version": benchmark.version,
         "source": benchmark.source,
         "licence": benchmark.licence,

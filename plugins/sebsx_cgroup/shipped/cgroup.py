@@ -6,7 +6,7 @@ the whole machine and is left out.
 
 from time import perf_counter
 
-from sebsx_runtime.groups import group
+from sebsx_runtime.groups import group, read
 
 # Metric -> (controller, file, key or None for a file with one number, factor). What grows, by version.
 GROWING = {
@@ -84,7 +84,7 @@ def facts():
     for name, (controller, files) in LIMITS.items():
         if controller in groups:
             version, folder = groups[controller]
-            text = _read(folder + "/" + files[version - 1]).decode("ascii", "replace").strip()
+            text = read(folder + "/" + files[version - 1]).decode("ascii", "replace").strip()
             if text:
                 found[name] = text
     return {"cgroup": found}
@@ -104,12 +104,12 @@ def _growing():
         version, folder = _groups["blkio"]
         if version == 2:
             # "8:0 rbytes=1 wbytes=2 ..." for each device; none where there was no input or output yet.
-            words = [word.partition(b"=") for word in _read(folder + "/io.stat").split()]
+            words = [word.partition(b"=") for word in read(folder + "/io.stat").split()]
             for name, key in IO_V2.items():
                 found[name] = sum(int(value) for word, _, value in words if word == key)
         else:
             for name, (file, key) in IO_V1.items():
-                words = [line.split() for line in _read(folder + "/" + file).splitlines()]
+                words = [line.split() for line in read(folder + "/" + file).splitlines()]
                 found[name] = sum(int(line[2]) for line in words if len(line) == 3 and line[1] == key)
     return found
 
@@ -123,7 +123,7 @@ def _values(table, cache):
                 continue
             path = folder + "/" + file
             if path not in cache:
-                cache[path] = _read(path)
+                cache[path] = read(path)
             value = _number(cache[path], key)
             if value is not None:
                 found[name] = value * factor
@@ -140,12 +140,3 @@ def _number(text, key):
         if word == key:
             return int(value)
     return None
-
-
-def _read(path):
-    """Return a file, empty where the sandbox does not allow it."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.readall()
-    except OSError:
-        return b""

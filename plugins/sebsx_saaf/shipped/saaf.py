@@ -9,7 +9,7 @@ import os
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from time import perf_counter
 
-from sebsx_runtime.groups import group
+from sebsx_runtime.groups import group, read
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 # Fields of the first line of /proc/stat, proc_stat(5). Time of guests is contained in user and nice.
@@ -70,12 +70,12 @@ def facts():
         "cpuScope": "group" if cpu_group else "machine",
         "memoryScope": "group" if memory_group else "machine",
     }
-    for line in _read("/proc/cpuinfo")[:4096].decode("utf-8", "replace").splitlines():
+    for line in read("/proc/cpuinfo")[:4096].decode("utf-8", "replace").splitlines():
         key, _, value = line.partition(":")
         names = {"model name": "cpuType", "model": "cpuModel", "CPU part": "cpuModel"}
         if key.strip() in names:
             found.setdefault(names[key.strip()], value.strip())
-    booted = _number(_read("/proc/stat"), b"btime")
+    booted = _number(read("/proc/stat"), b"btime")
     if booted is not None:
         found["vmuptime"] = booted
     container = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME") or os.environ.get("CONTAINER_NAME") or _group_name()
@@ -87,7 +87,7 @@ def facts():
 def _counters():
     """Return what grows, by SAAF's name and unit; when it was read; and the processor time of our own processes."""
     cpu_group, memory_group = _groups
-    stat = _read("/proc/stat")
+    stat = read("/proc/stat")
     at = perf_counter()
     own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
     own_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
@@ -100,7 +100,7 @@ def _counters():
         switches = _number(stat, b"ctxt")
     if switches is not None:
         found["contextSwitches_count"] = switches
-    faults = _read(memory_group[1] + "/memory.stat" if memory_group else "/proc/vmstat")
+    faults = read(memory_group[1] + "/memory.stat" if memory_group else "/proc/vmstat")
     for name, key in (("pageFaults_count", b"pgfault"), ("majorPageFaults_count", b"pgmajfault")):
         value = _number(faults, key)
         if value is not None:
@@ -110,7 +110,7 @@ def _counters():
 
 def _group_cpu(version, folder):
     if version == 2:
-        stat = _read(folder + "/cpu.stat")
+        stat = read(folder + "/cpu.stat")
         user, kernel, unit_s = _number(stat, b"user_usec"), _number(stat, b"system_usec"), 1e-6
     else:
         user, kernel, unit_s = _whole(folder + "/cpuacct.usage_user"), _whole(folder + "/cpuacct.usage_sys"), 1e-9
@@ -125,13 +125,13 @@ def _cpus():
     """Return how many processors the counters are of: the machine's, or what the group may use."""
     cpu_group = _groups[0]
     if not cpu_group:
-        return max(1, _read("/proc/stat").count(b"\ncpu"))
+        return max(1, read("/proc/stat").count(b"\ncpu"))
     version, folder = cpu_group
     cpus = len(os.sched_getaffinity(0))
     if version == 2:
-        quota, _, period = _read(folder + "/cpu.max").partition(b" ")
+        quota, _, period = read(folder + "/cpu.max").partition(b" ")
     else:
-        quota, period = _read(folder + "/cpu.cfs_quota_us").strip(), _read(folder + "/cpu.cfs_period_us")
+        quota, period = read(folder + "/cpu.cfs_quota_us").strip(), read(folder + "/cpu.cfs_period_us")
     return min(cpus, int(quota) / int(period)) if quota.isdigit() else cpus
 
 
@@ -157,7 +157,7 @@ def _accounting(delta, wall_s, own_s, cpus):
 def _memory():
     """Return total, free and used memory: of the group where it has a limit, else of the machine."""
     memory_group = _groups[1]
-    meminfo = _read("/proc/meminfo")
+    meminfo = read("/proc/meminfo")
     total, free = _number(meminfo, b"MemTotal:"), _number(meminfo, b"MemFree:")
     if total is None or free is None:
         return {}
@@ -175,7 +175,7 @@ def _memory():
 
 def _group_name():
     """Return the last part of the longest path in /proc/self/cgroup; empty in the root of all."""
-    lines = _read("/proc/self/cgroup").decode("utf-8", "replace").splitlines()
+    lines = read("/proc/self/cgroup").decode("utf-8", "replace").splitlines()
     path = max((line.split(":", 2)[-1] for line in lines), key=len, default="")
     return path.rpartition("/")[2]
 
@@ -190,14 +190,5 @@ def _number(text, key):
 
 def _whole(path):
     """Return the integer that a file holds, or None."""
-    text = _read(path).strip()
+    text = read(path).strip()
     return int(text) if text.isdigit() else None
-
-
-def _read(path):
-    """Return a file, empty where the sandbox does not allow it."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.readall()
-    except OSError:
-        return b""

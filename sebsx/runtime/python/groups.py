@@ -17,9 +17,9 @@ def group(v1, v2):
         v2: Name of the controller in version 2.
     """
     try:
-        paths = _paths(_read("/proc/self/cgroup"))
-        mounts = _mounts(_read("/proc/self/mountinfo"))
-    except (OSError, ValueError):
+        paths = _paths(_text("/proc/self/cgroup"))
+        mounts = _mounts(_text("/proc/self/mountinfo"))
+    except ValueError:
         return None
     for kind, options, root, where in mounts:
         version = 1 if kind == "cgroup" else 2
@@ -27,7 +27,7 @@ def group(v1, v2):
         if path is None or (version == 1 and v1 not in options):
             continue
         folder = _folder(path, root, where)
-        if version == 2 and v2 not in _read(folder + "/cgroup.controllers").split():
+        if version == 2 and v2 not in _text(folder + "/cgroup.controllers").split():
             continue
         in_root = os.path.exists(folder + "/release_agent") or (
             version == 2 and not os.path.exists(folder + "/cgroup.type")
@@ -65,9 +65,14 @@ def _folder(path, root, where):
     return folder if os.path.isdir(folder) else where
 
 
-def _read(path):
+def read(path):
+    """Return a file as bytes, empty where the sandbox does not allow it."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except OSError:
+        return b""
+
+
+def _text(path):
+    return read(path).decode("utf-8", "replace")

@@ -11,8 +11,8 @@ from sebsx.runtime.python import groups
 
 def place(monkeypatch: pytest.MonkeyPatch, own: str, mounts: str) -> None:
     texts = {"/proc/self/cgroup": own, "/proc/self/mountinfo": mounts}
-    read = groups._read
-    monkeypatch.setattr(groups, "_read", lambda path: texts[path] if path in texts else read(path))
+    read = groups._text
+    monkeypatch.setattr(groups, "_text", lambda path: texts[path] if path in texts else read(path))
 
 
 def v2_group(folder: Path, controllers: str = "cpu memory io") -> None:

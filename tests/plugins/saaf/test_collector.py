@@ -40,7 +40,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def machine(shipped: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Files of /proc that the test writes, and a clock that it sets: two processors, ticks of 10 ms."""
     files = {"/proc/meminfo": "MemTotal:       1000 kB\nMemFree:         400 kB\n", "clock": "0"}
-    monkeypatch.setattr(shipped, "_read", lambda path: files.get(path, "").encode())
+    monkeypatch.setattr(shipped, "read", lambda path: files.get(path, "").encode())
     monkeypatch.setattr(shipped, "perf_counter", lambda: float(files["clock"]))
     monkeypatch.setattr(shipped, "TICK_S", 0.01)
     shipped._groups = (None, None)
