@@ -115,6 +115,8 @@ class PerfCost(Experiment[PerfCostSettings]):
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         """Deploy each configuration once and measure its start types one after the other."""
         plan = self.plan(session.scene, settings)
+        for line in _members(session.scene, settings)[1]:
+            session.observer.warned(line)
         for spec, cells in groupby(session.pending(plan), key=_spec_of):
             wanted = list(cells)
             with session.deployed(spec, wanted) as function:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,6 +76,14 @@ def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: RunSc
         "hungry is left out on fake: needs keep-alive-policy",
         "unsized is left out on fake: no size 'test'",
     ]
+
+
+def test_run_says_what_is_left_out(scene: RunScene) -> None:
+    told: list[str] = []
+    session: Any = SimpleNamespace(scene=scene, observer=SimpleNamespace(warned=told.append), pending=lambda plan: [])
+    PerfCost().run(session, PerfCostSettings(suite="fly", size="test"))
+    assert len(told) == 3
+    assert "hungry is left out on fake: needs keep-alive-policy" in told
 
 
 def test_suite_of_which_nothing_can_run_says_why(scene: RunScene) -> None:
