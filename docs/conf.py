@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import sebsx
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the generator below, which is part of the docs
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "sebsx"
 author = "the sebsx maintainers"
@@ -12,3 +21,10 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"sebsx {release}"
 myst_heading_anchors = 3
+
+
+def setup(app: Sphinx) -> None:
+    """Have the pages of benchmarks written before the sources are read."""
+    import benchmark_pages  # beside this file
+
+    app.connect("builder-inited", lambda _app: benchmark_pages.write(Path(app.srcdir) / "_generated" / "benchmarks"))

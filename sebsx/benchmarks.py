@@ -28,7 +28,7 @@ from sebsx.settings import parse
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 MANIFEST = "benchmark.toml"
 DEFAULT_SIZE = "small"
+# A group `suite:NAME` makes a benchmark a member of the suite NAME; this one is of every benchmark there is.
+SUITE_PREFIX = "suite:"
+EVERY = "all"
 IGNORED_PARTS = frozenset(
     {"__pycache__", "node_modules", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 )
@@ -143,6 +146,21 @@ class Benchmark:
     steps: Steps | None = None
     external_binary: bool = False
     expect: Mapping[str, float] = field(default_factory=dict)
+
+    def unsuitable(self, size: str, language: str, capabilities: Iterable[Capability]) -> str | None:
+        """Return why it cannot run so, or None: it lacks the size or the language, or needs what is not offered.
+
+        Args:
+            size: A name or a step; empty for its own default.
+            language: What its code must be in.
+            capabilities: What the platform offers.
+        """
+        if size and size not in self.sizes and (self.steps is None or size not in self.steps):
+            return f"no size {size!r}"
+        if language not in self.languages:
+            return f"no code in {language!r}"
+        missing = sorted(need.value for need in self.needs - frozenset(capabilities))
+        return f"needs {', '.join(missing)}" if missing else None
 
     @property
     def default_size(self) -> str:
@@ -264,6 +282,16 @@ def load(root: Path) -> Benchmark:
 def discover(root: Path) -> list[Path]:
     """Return the benchmark folders at any depth below `root`, sorted."""
     return sorted(path.parent for path in root.rglob(MANIFEST) if not IGNORED_PARTS & set(path.relative_to(root).parts))
+
+
+def suites(known: Iterable[Benchmark]) -> dict[str, list[str]]:
+    """Return the suites that the labels of some benchmarks make, and `all`: name -> members, both sorted."""
+    found: dict[str, set[str]] = {EVERY: set()}
+    for benchmark in known:
+        labels = [group.removeprefix(SUITE_PREFIX) for group in benchmark.groups if group.startswith(SUITE_PREFIX)]
+        for name in (EVERY, *labels):
+            found.setdefault(name, set()).add(benchmark.name)
+    return {name: sorted(found[name]) for name in sorted(found)}
 
 
 def source_files(root: Path) -> list[Path]:

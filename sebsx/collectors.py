@@ -1,13 +1,15 @@
 """The contract of a collector: what is measured inside the function, around each call of the handler.
 
 A collector ships one file per language into the package as `sebsx_collectors/<name><suffix>`. In Python
-the module is standard library only, runs on 3.9, and defines
+the module imports the standard library and `sebsx_runtime` only, runs on 3.9, and defines
 
     def begin() -> object: ...                   # just before the handler
     def end(state) -> dict[str, float]: ...      # just after it: metric -> value; absent is not zero
     def facts() -> dict[str, object]: ...        # once per sandbox: CPU model, kernel, ...  (optional)
 
-`<name>` is the collector's name with `-` as `_`.
+`<name>` is the collector's name with `-` as `_`. A value of `end` may be a JSON object instead of a number: a series of
+the invocation, stored as text of a `run_value` together with the invocation's `sequence`. Each collector
+says what it costs, as `<name>.overhead_s`.
 """
 
 from __future__ import annotations

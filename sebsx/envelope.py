@@ -22,6 +22,7 @@ class Envelope:
     finished_s: float | None = None
     duration_s: float | None = None
     samples: Mapping[str, float] = field(default_factory=dict)
+    series: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,6 +47,7 @@ def read_envelope(body: bytes) -> Envelope:
     for key in ("boot_s", "import_s"):
         if shim.get(key) is not None:
             samples[f"function.{key}"] = shim[key]
+    series = {name: samples.pop(name) for name in list(samples) if isinstance(samples[name], dict)}
     return Envelope(
         output=document.get("output", None if shim else document),
         error=_describe(error) if error else None,
@@ -55,6 +57,7 @@ def read_envelope(body: bytes) -> Envelope:
         finished_s=shim.get("finished_s"),
         duration_s=shim.get("duration_s"),
         samples=samples,
+        series=series,
         facts=shim.get("facts", {}),
     )
 

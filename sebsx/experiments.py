@@ -38,6 +38,14 @@ class Scene(Protocol):
         """Return the names of the benchmarks that carry a group's label, sorted."""
         ...
 
+    def suite(self, name: str) -> list[str]:
+        """Return the names of the benchmarks of a suite, sorted; `all` is every benchmark there is.
+
+        Raises:
+            UnknownNameError: If there is none; it suggests the nearest.
+        """
+        ...
+
 
 class Experiment(ABC, Generic[S]):
     """A way to exercise functions. Stateless; `__init__` takes nothing.

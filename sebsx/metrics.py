@@ -25,7 +25,7 @@ class Metric:
 
     Args:
         name: `<source>.<what>_<unit>`; a trailing `*` in the last part registers a family (`phase.*_s`).
-        unit: SI unit: `s`, `bytes`, `count`, `USD`, `1` for a share.
+        unit: SI unit: `s`, `bytes`, `count`, `USD`, `1` for a share; `json` for a series stored as text.
         better: Direction that a user wants.
         meaning: One line for tables and docs.
     """

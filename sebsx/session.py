@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ulid import ULID
 
 from sebsx import benchmarks
-from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
+from sebsx.errors import DeployError, PlatformError, UnknownNameError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import read_reply
 from sebsx.load.client import HttpClient, Request
@@ -75,6 +75,13 @@ class RunScene:
     def benchmarks(self, group: str) -> list[str]:
         """Return the names of the benchmarks that carry a group's label, sorted."""
         return sorted(name for name, item in self.registry.benchmarks.items() if group in item.groups)
+
+    def suite(self, name: str) -> list[str]:
+        """Return the names of the benchmarks of a suite, sorted; `all` is every benchmark there is."""
+        known = benchmarks.suites(self.registry.benchmarks.values())
+        if name not in known:
+            raise UnknownNameError("suite", name, known, "sebsx list suites")
+        return known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +265,7 @@ class Session:
         ids = [platform.request_id_of(reply) for reply in replies]
         records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
         invocations = []
+        series: list[tuple[str, dict[str, Any]]] = []
         for request_id, reply in zip(ids, replies, strict=True):
             invocation, envelope = read_reply(
                 reply,
@@ -269,12 +277,16 @@ class Session:
                 batch=self._batch,
                 kind=kind,
             )
+            series += [(name, {"sequence": self._sequence, **points}) for name, points in envelope.series.items()]
             self._sequence += 1
             invocations.append(invocation)
             if envelope.facts and envelope.sandbox_id:
                 self.store.add_sandbox(function.id, envelope.sandbox_id, envelope.facts)
         self._batch += 1
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        for metric, points in series:
+            text = json.dumps(points)
+            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
         self._registry.notify("sebsx_invocations_stored", run=self.run, deployment=deployment, invocations=invocations)
         return invocations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import shutil
 import sqlite3
@@ -13,7 +15,33 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import pytest
+
+RUNTIME_MODULES = ("groups", "context")
+
+
+def load_shipped(monkeypatch: pytest.MonkeyPatch, package: str, name: str) -> ModuleType:
+    """Return what a collector ships as a new module, with the runtime under the name that it has in a package."""
+    monkeypatch.setitem(sys.modules, "sebsx_runtime", importlib.import_module("sebsx.runtime.python"))
+    for module in RUNTIME_MODULES:
+        path = Path(__file__).parents[1] / "sebsx" / "runtime" / "python" / f"{module}.py"
+        monkeypatch.setitem(sys.modules, f"sebsx_runtime.{module}", _load(f"sebsx_runtime.{module}", path))
+        monkeypatch.setattr(sys.modules["sebsx_runtime"], module, sys.modules[f"sebsx_runtime.{module}"], raising=False)
+    folder = importlib.import_module(package).__file__
+    assert folder is not None
+    return _load(f"shipped_{name}", Path(folder).parent / "shipped" / f"{name}.py")
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def wait_until(happened: Callable[[], object], process: subprocess.Popen[str], timeout_s: float = 60) -> None:

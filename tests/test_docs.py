@@ -16,7 +16,8 @@ from sebsx import errors, hookspecs, plugins
 from tests.support import Cli
 
 ROOT = Path(sebsx.__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "_generated" not in page.parts]
+PAGES = [ROOT / "README.md", *WRITTEN]
 BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"\A# file: (\S+)\n")
 

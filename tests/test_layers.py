@@ -22,7 +22,19 @@ ROWS = (
     {"__init__", "model", "errors", "metrics", "settings", "lazy", "envelope", "interrupts"},
     {"platforms", "languages", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "storage"}
     | {"hookspecs", "plugins"},
-    {"store", "load", "packaging", "gateway", "session", "stats", "environment", "invocations", "units"},
+    {
+        "store",
+        "load",
+        "packaging",
+        "gateway",
+        "session",
+        "calibration",
+        "calibrator",
+        "stats",
+        "environment",
+        "invocations",
+        "units",
+    },
     {"orchestrator", "cleaning"},
     {"cli", "console", "__main__"},
 )

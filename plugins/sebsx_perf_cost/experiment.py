@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.calibration import calibrated
+from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from sebsx.platforms import Platform
     from sebsx.session import Function, Session, Trial
 
-DEFAULT_GROUP = "suite:default"
+DEFAULT_SUITE = "default"
 
 # What a cold start adds, for the plan only, where nothing is measured yet.
 _COLD_GUESS_S = 0.3
@@ -37,6 +39,9 @@ class PerfCostSettings:
     """What to measure and when to stop."""
 
     benchmarks: tuple[str, ...] = setting((), help="names or folders of benchmarks; none for the default suite")
+    suite: str = setting(
+        "", help="a named set of benchmarks in place of names (sebsx list suites); `all` for every one"
+    )
     size: str = setting("", help="input size, as the benchmark names it; none for `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
@@ -67,6 +72,8 @@ class PerfCostSettings:
     max_time_s: float = setting(600.0, help="most time of a cell in s", minimum=1)
 
     def __post_init__(self) -> None:
+        if self.suite and self.benchmarks:
+            raise ValueError("name benchmarks or a suite, not both")
         if 0 < self.max_repetitions < self.repetitions:
             raise ValueError("max_repetitions must be 0 or at least repetitions")
 
@@ -92,22 +99,24 @@ class PerfCost(Experiment[PerfCostSettings]):
 
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
         """Return one cell per platform, benchmark, architecture, memory size and start type."""
-        names = settings.benchmarks or tuple(scene.benchmarks(DEFAULT_GROUP))
+        members, left_out = _members(scene, settings)
         cells = [
             self._cell(spec, scene.benchmark(spec.benchmark), start, settings)
             for platform in scene.platforms.values()
-            for name in names
+            for name in members[platform.name]
             for spec in _specs(platform, name, scene.benchmark(name), settings)
             for start in settings.start
         ]
         deployments = len({_spec_of(cell) for cell in cells})
         unknown = any(cell.duration_s is None for cell in cells)
         notes = ("a benchmark does not say how long a call takes: the duration is unknown",) if unknown else ()
-        return Plan(tuple(cells), deployments, notes)
+        return Plan(tuple(cells), deployments, (*left_out, *notes))
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         """Deploy each configuration once and measure its start types one after the other."""
         plan = self.plan(session.scene, settings)
+        for line in _members(session.scene, settings)[1]:
+            session.observer.warned(line)
         for spec, cells in groupby(session.pending(plan), key=_spec_of):
             wanted = list(cells)
             with session.deployed(spec, wanted) as function:
@@ -129,20 +138,43 @@ class PerfCost(Experiment[PerfCostSettings]):
             "start": start,
             "concurrency": settings.burst_size if start == "burst" else settings.concurrency,
         }
-        call_s = benchmark.expect.get(spec.size)
+        call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
         cold_s = _COLD_GUESS_S if start == "cold" else 0.0
         duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
         return Cell(factors, settings.repetitions, duration_s)
+
+
+def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the benchmarks to run by platform, and a line for each of a named suite that cannot run there."""
+    if settings.benchmarks or not settings.suite:
+        names = list(settings.benchmarks) or scene.suite(DEFAULT_SUITE)
+        return dict.fromkeys(scene.platforms, names), []
+    members: dict[str, list[str]] = {}
+    left_out = []
+    for platform in scene.platforms.values():
+        chosen = members[platform.name] = []
+        for name in scene.suite(settings.suite):
+            why = scene.benchmark(name).unsuitable(settings.size, settings.language, platform.capabilities)
+            if why is None:
+                chosen.append(name)
+            else:
+                left_out.append(f"{name} is left out on {platform.name}: {why}")
+    if not any(members.values()):
+        raise UserError(f"nothing of suite {settings.suite!r} can run so; {'; '.join(left_out)}")
+    return members, left_out
 
 
 def _specs(
     platform: Platform[Any], name: str, benchmark: Benchmark, settings: PerfCostSettings
 ) -> Iterator[FunctionSpec]:
     size = settings.size or benchmark.default_size
-    overrides = benchmark.resolve(size, settings.parameters)  # fails now on a bad name or value
-    chosen = tuple(sorted((key, overrides[key]) for key in settings.parameters))
     architectures = settings.architectures or platform.architectures[:1]
     for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
+        fitted = calibrated(benchmark, size, platform.name, memory_mib)
+        values = fitted.resolve(size, settings.parameters)  # fails now on a bad name or value
+        # A calibrated step is spelt out, so that it is seen in the design and another calibration is another cell.
+        names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
+        chosen = tuple(sorted((key, values[key]) for key in names))
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
         yield FunctionSpec(platform.name, name, size, settings.language, architecture, memory_mib, timeout_s, chosen)
 

@@ -67,9 +67,9 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
 
 
 def _add_commands() -> None:
-    from sebsx.cli import admin, configuration, inventory, results, running, stores  # a cycle otherwise
+    from sebsx.cli import admin, calibrating, configuration, inventory, results, running, stores  # a cycle otherwise
 
-    for module in (running, results, inventory, stores, configuration, admin):
+    for module in (running, calibrating, results, inventory, stores, configuration, admin):
         for command in module.COMMANDS:
             cli.add_command(command)
 

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark
 
 
+_SUITES = "suites"
+
+
 @command("list")
-@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("kind", type=click.Choice((*KINDS, _SUITES)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
-    """List platforms, benchmarks, experiments, collectors, analyzers, exporters or languages."""
+    """List platforms, benchmarks, suites, experiments, collectors, analyzers, exporters or languages."""
     from sebsx.analyzers import Column, Table  # heavy
 
-    items = getattr(app.registry, kind)
-    describe = _benchmark if kind == "benchmarks" else _plugin_class
-    documents = [describe(name, items[name]) for name in sorted(items)]
+    documents = _suites(app) if kind == _SUITES else _registered(app, kind)
     keys = list(documents[0]) if documents else []
     columns = [Column(key, key) for key in keys]
     rows = [{key: _word(value) for key, value in document.items()} for document in documents]
@@ -50,6 +51,19 @@ def plugins_command(app: App) -> None:
     app.console.result(documents, rows_table("", columns, documents))
 
 
+def _registered(app: App, kind: str) -> list[Mapping[str, Any]]:
+    items = getattr(app.registry, kind)
+    describe = _benchmark if kind == "benchmarks" else _plugin_class
+    return [describe(name, items[name]) for name in sorted(items)]
+
+
+def _suites(app: App) -> list[Mapping[str, Any]]:
+    from sebsx.benchmarks import suites  # heavy
+
+    found = suites(app.registry.benchmarks.values())
+    return [{"name": name, "count": len(members), "benchmarks": members} for name, members in found.items()]
+
+
 def _plugin_class(name: str, cls: Any) -> Mapping[str, Any]:
     document = {"name": name, "summary": cls.summary}
     if hasattr(cls, "capabilities"):
@@ -65,7 +79,7 @@ def _benchmark(name: str, benchmark: Benchmark) -> Mapping[str, Any]:
         "summary": benchmark.summary,
         "languages": sorted(benchmark.languages),
         "needs": sorted(benchmark.needs),
-        "sizes": list(benchmark.sizes),
+        "sizes": [*benchmark.sizes, *([f"1..{benchmark.steps.count}"] if benchmark.steps else [])],
         "version": benchmark.version,
         "source": benchmark.source,
         "licence": benchmark.licence,

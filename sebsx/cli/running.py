@@ -93,7 +93,9 @@ def _command(
     leave_out = frozenset({"benchmarks"}) if positional else frozenset()
     parameters = options_of(section, leave_out=leave_out)
     if positional:
-        argument = click.Argument(["benchmarks"], nargs=-1, metavar="[NAME|FOLDER]...", shell_complete=_complete)
+        argument = click.Argument(
+            ["benchmarks"], nargs=-1, metavar="[NAME|FOLDER]...", shell_complete=complete_benchmark
+        )
         parameters = [argument, *parameters]
 
     @click.pass_obj
@@ -104,7 +106,7 @@ def _command(
 
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional:
-        help_text += " Without names: the default suite. A folder with a benchmark.toml is a benchmark too."
+        help_text += " Without names or a suite: the default one. A folder with a benchmark.toml is a benchmark too."
     made: click.Command = json_option(
         click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
     )
@@ -122,7 +124,7 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     }
     options = [Layer("the command line", core_values), layer_of(section, values)]
     assignments = values["assignments"]
-    names = _platforms(app, app.reader((), (), *options).read(CORE).value.platform)
+    names = choose_platforms(app, app.reader((), (), *options).read(CORE).value.platform)
     in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
     reader = app.reader(assignments, in_play, *options)
     core = reader.read(CORE).value
@@ -136,7 +138,8 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     )
 
 
-def _platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
+def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the platforms to run on: those chosen, or the one that needs no account."""
     for name in chosen:
         app.registry.get("platforms", name)
     defaults = sorted(name for name, cls in app.registry.platforms.items() if cls.default)
@@ -151,7 +154,7 @@ def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return chosen or tuple(sorted(name for name, cls in app.registry.collectors.items() if cls.default))
 
 
-def _complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the benchmarks that start with what was typed."""
     app = ctx.find_object(App) or App()
     return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))

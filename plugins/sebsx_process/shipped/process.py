@@ -2,6 +2,7 @@
 
 import sys
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
+from time import perf_counter
 
 # `ru_maxrss` is in KiB on Linux and in bytes on macOS (getrusage(2) of either).
 RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -9,15 +10,17 @@ RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 def begin():
     """Return the counters before the call; those of the process itself are read last."""
+    started = perf_counter()
     children = getrusage(RUSAGE_CHILDREN)
-    return getrusage(RUSAGE_SELF), children
+    return getrusage(RUSAGE_SELF), children, perf_counter() - started
 
 
 def end(state):
-    """Return the differences, and the peak memory so far."""
+    """Return the differences, the peak memory so far and what reading them took."""
+    started = perf_counter()
     own = getrusage(RUSAGE_SELF)
     children = getrusage(RUSAGE_CHILDREN)
-    own_before, children_before = state
+    own_before, children_before, spent_s = state
     return {
         "process.cpu_user_s": own.ru_utime - own_before.ru_utime,
         "process.cpu_system_s": own.ru_stime - own_before.ru_stime,
@@ -28,4 +31,5 @@ def end(state):
         "process.voluntary_switches_count": own.ru_nvcsw - own_before.ru_nvcsw,
         "process.involuntary_switches_count": own.ru_nivcsw - own_before.ru_nivcsw,
         "process.max_rss_bytes": own.ru_maxrss * RSS_UNIT_BYTES,
+        "process.overhead_s": spent_s + perf_counter() - started,
     }

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.collectors import Collector
+    from sebsx.plugins import Registry
+
+# What no reading of a few kernel files takes, even on a busy machine.
+_GENEROUS_S = 0.5
 
 _RUN = """
 import json, sys
@@ -46,11 +50,16 @@ class CollectorContract:
     def test_unknown_language_has_no_source(self, collector: Collector) -> None:
         assert collector.source("no-such-language") is None
 
-    def test_python_code_runs_alone_and_returns_registered_metrics(self, collector: Collector, tmp_path: Path) -> None:
+    def test_python_code_runs_alone_and_returns_registered_metrics(
+        self, collector: Collector, sebsx_registry: Registry, tmp_path: Path
+    ) -> None:
         source = collector.source("python")
         if source is None:
             pytest.skip(f"collector {collector.name!r} has no code in python")
         (tmp_path / "subject.py").write_bytes(source)
+        for name, code in sebsx_registry.get("languages", "python")().runtime_files().items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(code)
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _RUN, str(tmp_path)], capture_output=True, text=True, check=False
         )
@@ -59,5 +68,7 @@ class CollectorContract:
         known = {metric.name for metric in collector.metrics}
         assert samples, "end() returned nothing"
         assert samples.keys() <= known, f"not registered: {', '.join(sorted(samples.keys() - known))}"
-        assert all(isinstance(value, int | float) for value in samples.values())
+        for name, value in samples.items():
+            assert isinstance(value, int | float | dict), f"{name} is {value!r}: neither a number nor a series"
+        assert 0 <= samples[f"{collector.name}.overhead_s"] < _GENEROUS_S, "its own overhead is beyond reason"
         assert isinstance(facts, dict)

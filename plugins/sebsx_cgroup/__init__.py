@@ -1,0 +1,1 @@
+"""What the sandbox's control group accounts: processor time, throttling, memory and I/O."""

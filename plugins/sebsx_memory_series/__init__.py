@@ -1,0 +1,1 @@
+"""Resident, proportional and unique memory of a function over time."""

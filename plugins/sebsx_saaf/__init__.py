@@ -1,0 +1,1 @@
+"""The figures of the Serverless Application Analytics Framework, in its names."""

@@ -1,0 +1,18 @@
+"""Registers the collector `saaf`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sebsx.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from sebsx.collectors import Collector
+
+
+@hookimpl
+def sebsx_register_collectors() -> list[type[Collector]]:
+    """Return the collector."""
+    from sebsx_saaf.collector import SaafCollector
+
+    return [SaafCollector]

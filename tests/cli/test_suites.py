@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support import Cli
+
+from sebsx import benchmarks
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.experiments import Experiment
+from sebsx.plugins import Registry
+from sebsx.session import RunScene
+from sebsx.testing.fakes import FakePlatform
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
+
+MANIFEST = """
+name = "{name}"
+version = "1"
+summary = "a member"
+groups = [{groups}]
+needs = [{needs}]
+[parameters.n]
+type = "int"
+default = 1
+[sizes]
+{size} = {{ n = 1 }}
+[languages.{language}]
+"""
+
+
+@pytest.fixture
+def scene(tmp_path: Path, fake_platform: FakePlatform, sebsx_registry: Registry) -> RunScene:
+    """A pack of a third party: two suites of its own, and members that the platform cannot run."""
+    members = {}
+    for name, groups, needs, language, size in (
+        ("plain", ("suite:fly", "suite:wide"), (), "python", "test"),
+        ("hungry", ("suite:fly",), ("keep-alive-policy",), "python", "test"),
+        ("foreign", ("suite:fly",), (), "cobol", "test"),
+        ("unsized", ("suite:fly",), (), "python", "tiny"),
+        ("loner", ("study:fly",), (), "python", "test"),
+    ):
+        root = tmp_path / name
+        root.mkdir()
+        words = {"groups": ", ".join(f'"{item}"' for item in groups), "needs": ", ".join(f'"{item}"' for item in needs)}
+        text = MANIFEST.format(name=name, language=language, size=size, **words)
+        (root / "benchmark.toml").write_text(text, encoding="utf-8")
+        members[name] = benchmarks.load(root)
+    registry = Registry(sebsx_registry.manager, sebsx_registry.plugins)
+    registry._cache["benchmarks"] = members
+    return RunScene(registry, {fake_platform.name: fake_platform})
+
+
+def planned(scene: RunScene, **settings: Any) -> set[str]:
+    experiment: Experiment[Any] = PerfCost()
+    plan = experiment.plan(scene, PerfCostSettings(**settings))
+    return {cell.factors["benchmark"] for cell in plan.cells}
+
+
+def test_labels_make_suites_and_all_is_every_benchmark(scene: RunScene) -> None:
+    assert benchmarks.suites(scene.registry.benchmarks.values()) == {
+        "all": ["foreign", "hungry", "loner", "plain", "unsized"],
+        "fly": ["foreign", "hungry", "plain", "unsized"],
+        "wide": ["plain"],
+    }
+
+
+def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: RunScene) -> None:
+    assert planned(scene, suite="fly", size="test") == {"plain"}
+    assert planned(scene, suite="all", size="test") == {"plain", "loner"}
+    assert planned(scene, suite="fly") == {"plain", "unsized"}
+    notes = PerfCost().plan(scene, PerfCostSettings(suite="fly", size="test")).notes
+    assert [note for note in notes if "left out" in note] == [
+        "foreign is left out on fake: no code in 'python'",
+        "hungry is left out on fake: needs keep-alive-policy",
+        "unsized is left out on fake: no size 'test'",
+    ]
+
+
+def test_run_says_what_is_left_out(scene: RunScene) -> None:
+    told: list[str] = []
+    session: Any = SimpleNamespace(scene=scene, observer=SimpleNamespace(warned=told.append), pending=lambda plan: [])
+    PerfCost().run(session, PerfCostSettings(suite="fly", size="test"))
+    assert len(told) == 3
+    assert "hungry is left out on fake: needs keep-alive-policy" in told
+
+
+def test_suite_of_which_nothing_can_run_says_why(scene: RunScene) -> None:
+    with pytest.raises(UserError, match=r"nothing of suite 'wide' can run so; plain is left out .* 'go'"):
+        planned(scene, suite="wide", language="go")
+
+
+def test_unknown_suite_suggests_the_nearest(scene: RunScene) -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"suite 'wode' is not known; did you mean 'wide'\? \(sebsx list suites\)"
+    ):
+        planned(scene, suite="wode")
+
+
+def test_names_and_a_suite_exclude_each_other(sebsx: Cli) -> None:
+    done = sebsx("plan", "benchmark", "sleep", "--suite", "all")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith("settings of experiment.perf-cost: name benchmarks or a suite, not both")
+
+
+def test_suite_is_listed_and_planned_from_the_command_line(sebsx: Cli) -> None:
+    listed = {item["name"]: item["benchmarks"] for item in sebsx.json("list", "suites")}
+    plan = sebsx.json("plan", "benchmark", "--suite", "default", "--size", "test", "--start", "warm")
+    assert sorted(cell["factors"]["benchmark"] for cell in plan["cells"]) == listed["default"]
+    everything = sebsx.json("list", "benchmarks")
+    assert listed["all"] == sorted(item["name"] for item in everything)
+    assert set(listed["default"]) <= set(listed["all"])
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_suite_runs(sebsx: Cli) -> None:
+    document = sebsx.json(
+        "run", "benchmark", "--suite", "default", "--size", "test", "--start", "warm", "--repetitions", "1"
+    )
+    assert {cell["status"] for cell in document["cells"]} == {"finished"}
+    assert len(document["cells"]) == 6

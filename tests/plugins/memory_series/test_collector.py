@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import time
+from types import ModuleType
+
+import pytest
+from support import load_shipped
+
+from sebsx_memory_series.collector import MemorySeriesCollector
+
+MIB = 2**20
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return load_shipped(monkeypatch, "sebsx_memory_series", "memory_series")
+
+
+def touched(size: int) -> bytearray:
+    data = bytearray(size)
+    data[::4096] = b"x" * len(data[::4096])
+    return data
+
+
+def wait_for_points(sampler: object, count: int) -> None:
+    end = time.monotonic() + 20
+    while len(sampler.points) < count and time.monotonic() < end:  # type: ignore[attr-defined]
+        time.sleep(0.005)
+
+
+def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -> None:
+    state = shipped.begin()
+    data = touched(64 * MIB)
+    wait_for_points(state[0], len(state[0].points) + 2)
+    del data
+    samples = shipped.end(state)
+    series = samples["memory-series.series"]
+    assert samples["memory-series.uss_peak_bytes"] >= series["uss_bytes"][0] + 60 * MIB
+    assert series["uss_bytes"][-1] < samples["memory-series.uss_peak_bytes"] - 60 * MIB
+    assert series["t_s"] == sorted(series["t_s"])
+    assert samples["memory-series.points_count"] == len(series["t_s"]) == len(series["rss_bytes"]) >= 4
+    for kind in ("rss", "pss", "uss"):
+        mean = samples[f"memory-series.{kind}_mean_bytes"]
+        assert min(series[f"{kind}_bytes"]) <= mean <= samples[f"memory-series.{kind}_peak_bytes"]
+
+
+def test_peak_of_each_phase_is_its_own(shipped: ModuleType) -> None:
+    from sebsx_runtime.context import Phase
+
+    samples: dict[str, float] = {}
+    state = shipped.begin()
+    with Phase(samples, "phase.load_s"):
+        data = touched(48 * MIB)
+        wait_for_points(state[0], len(state[0].points) + 2)
+    del data
+    with Phase(samples, "phase.compute_s"):
+        wait_for_points(state[0], len(state[0].points) + 2)
+    found = shipped.end(state)
+    load, compute = (found[f"memory-series.phase_{name}_uss_peak_bytes"] for name in ("load", "compute"))
+    assert load > compute + 40 * MIB
+    assert [name for name, _, _ in found["memory-series.series"]["phases"]] == ["load", "compute"]
+    assert set(samples) == {"phase.load_s", "phase.compute_s"}
+    assert shipped.context.marks is None  # nobody listens between calls
+
+
+def test_nested_and_open_phases() -> None:
+    module = pytest.MonkeyPatch()
+    shipped = load_shipped(module, "sebsx_memory_series", "memory_series")
+    marks = [("a", True, 0.0), ("b", True, 1.0), ("b", False, 2.0), ("a", False, 3.0), ("c", True, 4.0)]
+    assert shipped.intervals(marks) == [("b", 1.0, 2.0), ("a", 0.0, 3.0)]
+    module.undo()
+
+
+def test_figures_are_those_of_the_kernel_s_text(shipped: ModuleType) -> None:
+    text = (
+        b"5630281e7000-7ffdc5495000 ---p 00000000 00:00 0                          [rollup]\n"
+        b"Rss:                1756 kB\nPss:                 233 kB\nShared_Clean:       1600 kB\n"
+        b"Private_Clean:        40 kB\nPrivate_Dirty:       116 kB\n"
+    )
+    assert shipped.parse(text) == (1756 * 1024, 233 * 1024, 156 * 1024)
+
+
+def test_mean_weighs_points_by_the_time_they_stand(shipped: ModuleType) -> None:
+    # 100 for one second, 200 for three: 700 / 4.
+    assert shipped.mean([(0.0, 100), (1.0, 200), (4.0, 999)], 1) == 175
+
+
+def test_long_calls_keep_a_bounded_series(shipped: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "MOST_POINTS", 8)
+    sampler = shipped.Sampler()
+    for _ in range(9):
+        sampler.take()
+    assert len(sampler.points) == 5
+    assert sampler._interval_s == 2 * shipped.INTERVAL_S
+    sampler._file.close()
+
+
+def test_it_says_what_it_measures() -> None:
+    assert not MemorySeriesCollector.default
+    assert MemorySeriesCollector().source("cobol") is None
