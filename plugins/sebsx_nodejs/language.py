@@ -44,9 +44,7 @@ class NodejsLanguage(Language):
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return every module of the shim."""
         folder = files("sebsx") / "runtime" / "nodejs"
-        return {
-            f"{_RUNTIME}/{file.name}": file.read_bytes() for file in folder.iterdir() if file.name.endswith(".cjs")
-        }
+        return {f"{_RUNTIME}/{file.name}": file.read_bytes() for file in folder.iterdir() if file.name.endswith(".cjs")}
 
     def lock_files(self, source: Path) -> Sequence[Path]:
         """Return `package.json` and `package-lock.json`, none if there are no dependencies."""

@@ -32,7 +32,6 @@ _PROCESSORS = {"x86_64": "x64", "arm64": "arm64"}  # our names -> those of npm
 _SYSTEM, _LIBRARY = "linux", "glibc"
 _NOTES = ".package-lock.json"  # what npm writes down for itself
 _REASON_CHARACTERS = 600
-# `--os` and `--cpu` came with npm 9.8, `--libc` with npm 10 (https://docs.npmjs.com/cli/using-npm/config, November 2026).
 _FLAGS = ("--omit=dev", "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund", "--no-update-notifier")
 
 

@@ -2,7 +2,7 @@
 /** The local platform's side of the context in Node.js: files for storage, and one file for each item of a table. */
 
 const crypto = require('crypto');
-const fs = require('fs/promises');
+const fs = require('fs');
 const path = require('path');
 
 const PARTIAL = '.sebsx-partial-';
@@ -14,19 +14,19 @@ class FileStorage {
   }
 
   download(key) {
-    return fs.readFile(this._path(key));
+    return fs.promises.readFile(this._path(key));
   }
 
   async upload(key, data) {
-    await replace(this._path(key), (partial) => fs.writeFile(partial, data));
+    await replace(this._path(key), (partial) => fs.promises.writeFile(partial, data));
   }
 
   async downloadFile(key, target) {
-    await fs.copyFile(this._path(key), target);
+    await fs.promises.copyFile(this._path(key), target);
   }
 
   async uploadFile(key, source) {
-    await replace(this._path(key), (partial) => fs.copyFile(source, partial));
+    await replace(this._path(key), (partial) => fs.promises.copyFile(source, partial));
   }
 
   _path(key) {
@@ -39,7 +39,7 @@ class FileStorage {
 
 /**
  * Items by partition and sort key, shared by all sandboxes: `<digest of partition>/<digest of sort key>`.
- * Node.js 20 has no SQLite in its standard library.
+ * Node.js 20 has no SQLite in its standard library. Items are small: calls that block cost a fraction of those that do not.
  */
 class FileTable {
   constructor(root) {
@@ -47,25 +47,34 @@ class FileTable {
   }
 
   async put(partition, sort, item) {
-    await replace(this._path(partition, sort), (partial) => fs.writeFile(partial, JSON.stringify({ sort, item })));
+    const target = this._path(partition, sort);
+    const partial = partialBeside(target);
+    const text = JSON.stringify({ sort, item });
+    if (orNull(() => fs.writeFileSync(partial, text)) === null) {
+      fs.mkdirSync(path.dirname(target), { recursive: true });
+      fs.writeFileSync(partial, text);
+    }
+    fs.renameSync(partial, target);
   }
 
   async get(partition, sort) {
-    const found = await read(this._path(partition, sort));
+    const found = read(this._path(partition, sort));
     return found === null ? null : found.item;
   }
 
   async query(partition) {
     const folder = this._path(partition);
-    const names = await orNull(fs.readdir(folder));
-    const items = (names || []).filter((name) => !name.startsWith(PARTIAL)).map((name) => read(path.join(folder, name)));
-    const found = (await Promise.all(items)).filter((item) => item !== null);
-    const bytes = new Map(found.map((entry) => [entry, Buffer.from(entry.sort)])); // the order of UTF-8, as SQLite's
-    return found.sort((a, b) => Buffer.compare(bytes.get(a), bytes.get(b))).map((entry) => entry.item);
+    return (orNull(() => fs.readdirSync(folder)) || [])
+      .filter((name) => !name.startsWith(PARTIAL))
+      .map((name) => read(path.join(folder, name)))
+      .filter((found) => found !== null)
+      .map(({ sort, item }) => ({ order: Buffer.from(sort), item })) // in the order of UTF-8, as SQLite has it
+      .sort((a, b) => Buffer.compare(a.order, b.order))
+      .map(({ item }) => item);
   }
 
   async delete(partition, sort) {
-    await fs.rm(this._path(partition, sort), { force: true });
+    fs.rmSync(this._path(partition, sort), { force: true });
   }
 
   _path(...keys) {
@@ -75,21 +84,25 @@ class FileTable {
 
 /** Write a file under another name and move it to its place in one step. */
 async function replace(target, write) {
-  const folder = path.dirname(target);
-  await fs.mkdir(folder, { recursive: true });
-  const partial = path.join(folder, PARTIAL + crypto.randomBytes(16).toString('hex'));
+  await fs.promises.mkdir(path.dirname(target), { recursive: true });
+  const partial = partialBeside(target);
   await write(partial);
-  await fs.rename(partial, target);
+  await fs.promises.rename(partial, target);
 }
 
-async function read(file) {
-  const text = await orNull(fs.readFile(file, 'utf8'));
+function partialBeside(target) {
+  return path.join(path.dirname(target), PARTIAL + crypto.randomBytes(16).toString('hex'));
+}
+
+function read(file) {
+  const text = orNull(() => fs.readFileSync(file, 'utf8'));
   return text === null ? null : JSON.parse(text);
 }
 
-async function orNull(promise) {
+/** Return what `work` returns, null where there is no such file or folder. */
+function orNull(work) {
   try {
-    return await promise;
+    return work();
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
     return null;

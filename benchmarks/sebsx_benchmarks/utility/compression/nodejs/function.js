@@ -37,7 +37,7 @@ async function writeArchive(archive, files, compressionLevel) {
   const zip = new yazl.ZipFile();
   for (const file of files) {
     const options = { mtime: new Date(1980, 0, 1), mode: 0o100644, compressionLevel };
-    zip.addBuffer(fs.readFileSync(file), path.basename(file), options);
+    zip.addFile(file, path.basename(file), options);
   }
   zip.end();
   await pipeline(zip.outputStream, fs.createWriteStream(archive));
