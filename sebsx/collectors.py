@@ -7,7 +7,8 @@ the module is standard library only, runs on 3.9, and defines
     def end(state) -> dict[str, float]: ...      # just after it: metric -> value; absent is not zero
     def facts() -> dict[str, object]: ...        # once per sandbox: CPU model, kernel, ...  (optional)
 
-`<name>` is the collector's name with `-` as `_`.
+In Node.js it is a CommonJS module that exports functions of the same names. `<name>` is the collector's name with `-`
+as `_`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from sebsx import errors, hookspecs, plugins
 ROOT = Path(sebsx.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"\A# file: (\S+)\n")
+FILE = re.compile(r"\A(?:#|//) file: (\S+)\n")
 
 
 @dataclass(frozen=True)
