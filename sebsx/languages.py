@@ -39,6 +39,9 @@ class Language(ABC):
         The bootstrap speaks the AWS Lambda Runtime API at `AWS_LAMBDA_RUNTIME_API` (host:port).
         """
 
+    def prepare(self, package_root: Path) -> None:  # noqa: B027  # optional by intent
+        """Make an unpacked package ready on this machine, once: what each cold start would repeat, such as compiling."""
+
     @abstractmethod
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return the shim and the bootstrap, by path in the package."""

@@ -155,10 +155,11 @@ def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[A
 
 
 def _make_platforms(request: Request, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
-    return {
-        name: registry.get("platforms", name)(settings, directory / name)
-        for name, settings in request.platforms.items()
-    }
+    platforms = {}
+    for name, settings in request.platforms.items():
+        platforms[name] = registry.get("platforms", name)(settings, directory / name)
+        platforms[name].registry = registry
+    return platforms
 
 
 def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:

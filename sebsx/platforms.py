@@ -11,14 +11,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from sebsx.errors import UnsupportedError
+from sebsx import plugins
+from sebsx.errors import UnknownNameError, UnsupportedError
 from sebsx.model import Capability, ProviderRecord, Reply, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.languages import Language
     from sebsx.model import Deployment, FunctionConfig, Package, Problem, Resource, Target
+    from sebsx.plugins import Registry
     from sebsx.storage import Storage
 
 S = TypeVar("S")
@@ -66,7 +69,8 @@ class ForgetfulLedger:
 class Platform(ABC, Generic[S]):
     """A place where functions run.
 
-    Instances are made once per run, opened with `with`, and used from one thread. `__init__` does no I/O.
+    Instances are made once per run, opened with `with`, and used from one thread. `__init__` does no I/O. The core sets
+    `ledger` and `registry` before it opens one.
 
     Class attributes:
         name: What a user types, kebab-case.
@@ -96,12 +100,27 @@ class Platform(ABC, Generic[S]):
         self.settings = settings
         self.workdir = workdir
         self.ledger: Ledger = ForgetfulLedger()
+        self.registry: Registry | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         return None
+
+    def language(self, name: str) -> Language:
+        """Return a language as plugins registered it: how it is packaged and started.
+
+        Raises:
+            UnsupportedError: If nobody registered it.
+        """
+        if self.registry is None:  # used outside a run, such as in a test
+            self.registry = plugins.load()
+        try:
+            found: Language = self.registry.get("languages", name)()
+        except UnknownNameError as exc:
+            raise UnsupportedError(str(exc)) from exc
+        return found
 
     def check(self) -> Sequence[Problem]:
         """Return what stands in the way: credentials, tools, quota. Cheap and read-only; works unopened."""

@@ -8,13 +8,11 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sebsx import plugins
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.gateway import Gateway
 from sebsx.gateway.owners import is_alive
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.languages import Language
     from sebsx.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -68,7 +65,7 @@ class LocalPlatform(Platform[LocalSettings]):
     def __init__(self, settings: LocalSettings, workdir: Path) -> None:
         super().__init__(settings, workdir)
         self._gateway: Gateway | None = None
-        self._languages: dict[str, Language] = {}
+        self._warned = False
         self._unpacked: dict[str, tuple[str, Path]] = {}  # deployment -> language and folder of its package
 
     def __enter__(self) -> Self:
@@ -108,7 +105,7 @@ class LocalPlatform(Platform[LocalSettings]):
             raise UnsupportedError(
                 f"platform 'local' is {self.architectures[0]!r} and cannot run {architecture!r}; choose another one"
             )
-        version = self._language(language).host_version()
+        version = self.language(language).host_version()
         if version is None:
             raise UnsupportedError(f"this machine cannot run {language!r}: its interpreter was not found")
         return Target(language, version, architecture, _binaries())
@@ -181,11 +178,6 @@ class LocalPlatform(Platform[LocalSettings]):
             raise PlatformError("platform 'local' is not open; use it in a `with` block")
         return self._gateway
 
-    def _language(self, name: str) -> Language:
-        if name not in self._languages:
-            self._languages[name] = plugins.load().get("languages", name)()
-        return self._languages[name]
-
     def _record(self, deployment: Deployment, request_id: str, record: Mapping[str, Any]) -> ProviderRecord:
         billed_s = record["billed_s"]
         cost_usd = None
@@ -207,6 +199,9 @@ class LocalPlatform(Platform[LocalSettings]):
         self._check_memory(config.memory_mib)
         if target.architecture not in self.architectures:
             raise UnsupportedError(f"a package for {target.architecture!r} cannot run on {self.architectures[0]!r}")
+        version = self.language(target.language).host_version()
+        if target.version != version:
+            raise UnsupportedError(f"a package for {target.language} {target.version} cannot run on {version}")
         if not _NAME.fullmatch(config.name):
             raise DeployError(f"{config.name!r} cannot be a name here; use letters, digits, '.', '_' and '-'")
 
@@ -232,20 +227,31 @@ class LocalPlatform(Platform[LocalSettings]):
                     "SEBSX_STORAGE_ROOT": str(self.workdir / "storage"),
                     "SEBSX_TABLE_FILE": str(self.workdir / "table.sqlite"),
                 },
-                {"command": list(self._language(language).command(root)), "root": str(root)},
+                {"command": list(self.language(language).command(root)), "root": str(root)},
             )
         )
+        self._warn_of(limits)
         effective = {
             "memory_mib": config.memory_mib,
             "timeout_s": config.timeout_s,
             "architecture": self.architectures[0],
-            "runtime": f"{language} {self._language(language).host_version()}",
+            "runtime": f"{language} {self.language(language).host_version()}",
             "limits": limits,
         }
         return Deployment(config.name, config, effective, self._running.endpoint(config.name))
 
+    def _warn_of(self, limits: Mapping[str, str]) -> None:
+        """Say once where provisioned memory does not decide what a sandbox gets."""
+        if self.settings.limits == "auto" and not limits["memory"].startswith("cgroup") and not self._warned:
+            self._warned = True
+            logger.warning(
+                "no control groups here: sandboxes are limited by %s, and their CPU share does not follow memory; "
+                "run as root or in a delegated group (systemd-run --user --scope -p Delegate=yes)",
+                limits["memory"],
+            )
+
     def _unpack(self, package: Package) -> Path:
-        """Unpack and byte-compile a package, so that no cold start compiles; once per package."""
+        """Unpack a package and let its language prepare it, once per package."""
         root = self.workdir / "packages" / package.sha256[:32]
         if root.exists():
             return root
@@ -256,12 +262,8 @@ class LocalPlatform(Platform[LocalSettings]):
                 archive.extractall(partial)
         except (OSError, zipfile.BadZipFile) as exc:
             raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
-        if package.target.language == "python":
-            compile_all = [sys.executable, "-m", "compileall", "-q", "-j", "0", "-d", str(root), str(partial)]
-            subprocess.run(
-                compile_all, check=False, capture_output=True
-            )  # code that does not compile fails when called
         partial.rename(root)
+        self.language(package.target.language).prepare(root)
         return root
 
 

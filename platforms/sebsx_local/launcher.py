@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shlex
 import shutil
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx_local.cgroups import GatewayGroup, SandboxGroup
+
+logger = logging.getLogger(__name__)
 
 NAME = "sebsx_local.launcher:LocalLauncher"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -54,7 +57,10 @@ class LocalSandbox(Sandbox):
         """Limit the processor from now on."""
         share = cpu_share(self._spec.memory_mib)
         if self._group is not None and share < _cpus():
-            self._group.limit_cpu(share)
+            try:
+                self._group.limit_cpu(share)
+            except OSError as exc:
+                logger.warning("sandbox %s runs without its processor limit: %s", self._spec.id, exc)
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of the control group, else that of the process alone."""
@@ -146,15 +152,20 @@ class LocalLauncher(Launcher):
         environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment) | {OWNER: self.owner}
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
         group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
-        process = subprocess.Popen(
-            [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
-            cwd=spec.options["root"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
+                cwd=spec.options["root"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError:
+            if group is not None:
+                group.remove()
+            raise
         assert process.stdout is not None
         output = process.stdout.fileno()
         os.set_blocking(output, False)

@@ -2,6 +2,14 @@
 
 A launcher runs inside the gateway process, on its event loop: methods that wait are coroutines, and none
 may block the loop for more than a millisecond or two.
+
+Variables that every sandbox is given, and what the Python shim makes of them:
+
+    AWS_LAMBDA_RUNTIME_API            host:port of the Runtime API, for this sandbox alone
+    AWS_LAMBDA_FUNCTION_NAME, _MEMORY_SIZE    as on AWS Lambda, for runtimes that are not ours
+    SEBSX_SANDBOX_ID                  its identity in envelope, headers and records
+    SEBSX_MEMORY_MIB, SEBSX_TIMEOUT_S `context.memory_mib`, `context.timeout_s`
+    SEBSX_STARTED_S                   by the launcher, if it can: CLOCK_MONOTONIC at the start, for `boot_s`
 """
 
 from __future__ import annotations

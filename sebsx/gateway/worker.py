@@ -82,6 +82,7 @@ class Worker:
         self._pool = pool
         self._config = pool.config
         self._call: Call | None = call
+        call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
         self._sandbox: Sandbox | None = None
         self._init_s: float | None = None
@@ -138,10 +139,14 @@ class Worker:
             self._sandbox = sandbox
             if self.state is State.ENDING:  # ended while it was being launched
                 sandbox.kill()
+            if self._init_s is not None:  # it was faster than its launcher
+                sandbox.initialised()
             self._exited(await sandbox.wait())
             await sandbox.close()
         finally:
             self.end()
+            # Only left where the launcher failed in a way that it should not have; asyncio logs that.
+            self._finish(Status.PLATFORM_ERROR, error_body("Sebsx.GatewayFault", "the launcher failed; see its log"))
             if server is not None:
                 server.close()
 
@@ -229,8 +234,7 @@ class Worker:
             self._finish(Status.OUT_OF_MEMORY, body)
         elif call.started is None and call.start is StartType.WARM and self.state is not State.ENDING:
             self._call = None
-            call.start = StartType.COLD  # until another sandbox takes it
-            self._pool.forget(self)
+            self._pool.forget(self)  # its place is free for the next
             self._pool.submit(call)  # it never reached the function, which went away between two calls
         else:
             when = "while the function was loaded" if self._init_s is None else "during the invocation"

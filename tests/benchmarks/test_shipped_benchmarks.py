@@ -184,6 +184,7 @@ def test_sizes_grow_in_work_and_fit_the_default_memory(
 ) -> None:
     work = {
         "sleep": lambda report: report["output"]["slept_s"],
+        "server-reply": lambda report: report["output"]["held_s"],
         "crud-api": lambda report: report["table_operations"],
     }.get(name, lambda report: report["cpu_s"])
     reports = {}
@@ -206,6 +207,10 @@ def test_sizes_grow_in_work_and_fit_the_default_memory(
 def test_handler_runs_on_every_python_its_readme_names(
     name: str, version: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
 ) -> None:
+    tested = re.search(r"Tested on Python ([\d., and\n]+)", (ALL[name].root / "README.md").read_text())
+    assert tested, "the README says on which Pythons it was tested"
+    if version not in re.findall(r"\d\.\d+", tested[1]):
+        pytest.skip(f"{name} is not for Python {version}")
     found = subprocess.run(
         [sys.executable, "-m", "uv", "python", "find", "--no-project", "--system", version],
         capture_output=True,

@@ -208,6 +208,19 @@ def test_requests_on_one_connection_are_answered_in_order(harness: Harness) -> N
     assert [part[:1] for part in received.split(b'"output":')[1:]] == [b"0", b"1", b"2", b"3", b"4"]
 
 
+def test_client_that_asks_before_it_sends_a_large_body_is_told_to_go_on(harness: Harness) -> None:
+    name = harness.deploy("def handler(event, context):\n    return len(event)\n")
+    head = f"POST /invoke/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", harness.gateway.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        told = connection.recv(4096)
+        connection.sendall(b'"12345"')
+        answer = connection.recv(4096)
+
+    assert told == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.endswith(b'"output":5}')
+
+
 def test_client_that_hangs_up_leaves_a_record(harness: Harness) -> None:
     name = harness.deploy(SLOW)
     harness.call(name, {"sleep_s": 0})

@@ -73,10 +73,10 @@ def test_fixed_policy_evicts_after_the_idle_time(harness: Harness) -> None:
 
 
 def test_fixed_policy_counts_from_the_last_use(harness: Harness) -> None:
-    name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=2.0)
+    name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=1.5)
     started = time.monotonic()
     starts = []
-    while time.monotonic() - started < 2.6:
+    while time.monotonic() - started < 2.0:
         starts.append(harness.call(name).start)
         time.sleep(0.1)
 
@@ -147,7 +147,13 @@ time.sleep(600)
 def test_killed_gateway_leaves_nothing_running(tmp_path: Path) -> None:
     run = run_gateway(tmp_path)
     harness = next(run)
-    name = harness.deploy("import os\ndef handler(event, context):\n    return [os.getpid(), os.fork()]\n")
+    name = harness.deploy("""
+        import os, time
+        def handler(event, context):
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(600)
+    """)
     harness.call(name)
     pid = harness.gateway.pid
 
@@ -188,6 +194,46 @@ def test_launcher_that_does_not_exist_points_to_the_log(tmp_path: Path) -> None:
         gateway.start()
 
     assert "Nothing" in (tmp_path / "gateway.log").read_text()
+
+
+def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) -> None:
+    options = {"command": ["/bin/true"], "root": "/no/such/folder"}
+    harness.gateway.deploy(PoolConfig("nowhere", 128, 5.0, options=options))
+
+    answer = harness.call("nowhere")
+
+    assert (answer.code, answer.status, answer.error["type"]) == (500, "platform_error", "Sebsx.LaunchFailed")
+    assert harness.sandboxes("nowhere") == {}
+
+
+def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "NAME", "tests.gateway.faulty:FaultyLauncher")
+    run = run_gateway(tmp_path)
+    harness = next(run)
+
+    answer = harness.call(harness.deploy())
+
+    assert (answer.code, answer.status, answer.error["type"]) == (500, "platform_error", "Sebsx.GatewayFault")
+    run.close()
+
+
+def test_gateway_works_without_uvloop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "uvloop.py").write_text("raise ImportError")
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "path"), *sys.path])
+    run = run_gateway(tmp_path)
+    harness = next(run)
+    name = harness.deploy("def handler(event, context):\n    print('seen')\n    return len(event)\n", timeout_s=5.0)
+    exits = harness.deploy("import os\ndef handler(event, context):\n    os._exit(1)\n")
+
+    answers = [harness.call(name, "x" * size) for size in (1, 3_000_000)]
+
+    assert [(answer.start, answer.json["output"]) for answer in answers] == [("cold", 1), ("warm", 3_000_000)]
+    assert harness.call(exits).status == "function_error"
+    assert eventually(lambda: "seen\nseen\n" in harness.gateway.logs(name).values())
+    run.close()
 
 
 def test_two_gateways_do_not_see_each_other(tmp_path: Path, harness: Harness) -> None:

@@ -221,11 +221,20 @@ def test_nothing_is_left_in_the_working_directory(tmp_path: Path) -> None:
 def test_broken_package_says_so(local: Local, tmp_path: Path) -> None:
     (tmp_path / "broken.zip").write_bytes(b"no zip")
     architecture = local.platform.architectures[0]
-    target = Target("python", "3.11", architecture)
+    target = local.platform.target("python", architecture)
     package = Package(tmp_path / "broken.zip", "0" * 64, 6, 6, "0", target, "b", "1", 0.0, False)
 
     with pytest.raises(DeployError, match=r"broken\.zip' cannot be unpacked"):
         local.platform.deploy(package, FunctionConfig("broken", 128, 1.0, architecture))
+
+
+def test_package_for_another_version_is_unsupported(local: Local, tmp_path: Path) -> None:
+    architecture = local.platform.architectures[0]
+    package = zip_package(tmp_path / "p.zip", architecture, ECHO)
+    package = dataclasses.replace(package, target=Target("python", "3.0", architecture))
+
+    with pytest.raises(UnsupportedError, match=r"python 3\.0 cannot run on 3\."):
+        local.platform.deploy(package, FunctionConfig("old", 128, 1.0, architecture))
 
 
 def test_name_that_is_no_part_of_a_url_is_refused(local: Local, tmp_path: Path) -> None:

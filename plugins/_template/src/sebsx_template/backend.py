@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx import plugins
-from sebsx.errors import DeployError, UnknownNameError, UnsupportedError
+from sebsx.errors import DeployError, UnsupportedError
 from sebsx.model import Capability, Deployment, Reply, Target
 from sebsx.platforms import Platform
 from sebsx.settings import setting
@@ -22,7 +21,6 @@ from sebsx_template.runtime_api import run_once
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.languages import Language
     from sebsx.model import FunctionConfig, Package, Resource
 
 _HERE = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
@@ -51,10 +49,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
 
     def target(self, language: str, architecture: str) -> Target:
         """Return what this machine runs natively."""
-        try:
-            version = _language(language).host_version()
-        except UnknownNameError as exc:
-            raise UnsupportedError(f"platform {self.name!r} does not run {language!r}: {exc}") from exc
+        version = self.language(language).host_version()
         if version is None or architecture not in self.architectures:
             raise UnsupportedError(f"platform {self.name!r} does not run {language!r} on {architecture!r}")
         return Target(language, version, architecture)
@@ -70,7 +65,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
                     archive.extractall(folder)
             except OSError as exc:
                 raise DeployError(f"package cannot be unpacked into {str(folder)!r}: {exc}") from exc
-        self._commands[str(folder)] = _language(package.target.language).command(folder)
+        self._commands[str(folder)] = self.language(package.target.language).command(folder)
         effective = {
             "memory_mib": config.memory_mib,
             "timeout_s": config.timeout_s,
@@ -117,8 +112,3 @@ class OneShotPlatform(Platform[OneShotSettings]):
             body=body,
             bytes_out=len(payload),
         )
-
-
-def _language(name: str) -> Language:
-    language: Language = plugins.load().get("languages", name)()
-    return language

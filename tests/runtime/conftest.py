@@ -1,0 +1,64 @@
+"""Runs the shim in an interpreter of its own, as it runs in a sandbox."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.packages import write_package
+
+
+def _interpreters() -> list[str]:
+    """Return an interpreter of every version that the shim supports and this machine has."""
+    found = [sys.executable]
+    for name in (f"python3.{minor}" for minor in range(9, 15)):
+        here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
+        # A shim of pyenv is there for versions that it then cannot start.
+        runs = (path for path in here if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0)
+        found.extend(list(runs)[:1])
+    return found
+
+
+PYTHONS = _interpreters()
+
+SCRIPT = """
+import sys
+root = sys.argv[1]
+sys.path.insert(0, root)
+from sebsx_runtime.shim import LoadError, Shim
+shim = Shim(root)
+import json
+try:
+    shim.load()
+except LoadError as exc:
+    print(json.dumps([[exc.text, exc.error_type]]))
+    raise SystemExit
+answers = [shim.invoke(event, "id-%d" % number, None) for number, event in enumerate(json.loads(sys.argv[2]))]
+sys.stdout = sys.__stdout__
+print(json.dumps([[answer.text, answer.error_type] for answer in answers]))
+"""
+
+
+def invoke_all(
+    root: Path, code: str, events: list[Any], python: str = sys.executable, environment: Any = None, **package: Any
+) -> list[tuple[Any, str | None]]:
+    """Return (envelope, error type) of each event, or of the failure to load."""
+    write_package(root, code, **package)
+    done = subprocess.run(
+        [python, "-I", "-S", "-c", SCRIPT, str(root), json.dumps(events)],
+        capture_output=True,
+        text=True,
+        env=environment or {},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return [(json.loads(text), error_type) for text, error_type in json.loads(done.stdout.splitlines()[-1])]
+
+
+def invoke(root: Path, code: str, event: Any = None, **others: Any) -> tuple[Any, str | None]:
+    """Return (envelope, error type) of one event."""
+    return invoke_all(root, code, [event], **others)[0]
