@@ -32,8 +32,8 @@ _PROCESSORS = {"x86_64": "x64", "arm64": "arm64"}  # our names -> those of npm
 _SYSTEM, _LIBRARY = "linux", "glibc"
 _NOTES = ".package-lock.json"  # what npm writes down for itself
 _REASON_CHARACTERS = 600
-# `--os` and `--cpu` came with npm 10.1, `--libc` with 10.3 (https://github.com/npm/cli/releases, January 2024); an older
-# one takes them and does nothing.
+# `--os` and `--cpu` came with npm 10.1, `--libc` with 10.3 (https://github.com/npm/cli/releases, January 2024); an
+# older one takes them and does nothing.
 _FLAGS = ("--omit=dev", "--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund", "--no-update-notifier")
 
 
