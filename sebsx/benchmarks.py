@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import SebsxError, UnknownNameError, UserError
 from sebsx.model import Capability
 from sebsx.settings import parse
 
@@ -185,12 +185,24 @@ class Benchmark:
         return values
 
     def payload(self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None) -> dict[str, Any]:
-        """Return the input of one invocation, uploading what it refers to."""
+        """Return the input of one invocation, uploading what it refers to.
+
+        Raises:
+            UserError: If the benchmark's own code fails, in whatever way.
+        """
         function = getattr(self._driver, "payload", None)
-        return dict(function(dict(parameters), rng, storage)) if function else dict(parameters)
+        if function is None:
+            return dict(parameters)
+        try:
+            return dict(function(dict(parameters), rng, storage))
+        except SebsxError:
+            raise  # of the storage, say
+        except Exception as exc:  # a user's code may fail in any way; it is told as theirs
+            where = f"payload() of {str(self.root / 'benchmark.py')!r}"
+            raise UserError(f"{where} failed: {type(exc).__name__}: {exc}") from exc
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
-        """Return None if `output` is right, or what is wrong with it."""
+        """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
         function = getattr(self._driver, "check", None)
         if function is None:
             return None
@@ -198,6 +210,10 @@ class Benchmark:
             problem = function(payload, output, storage)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
             return f"output has not the expected form: {type(exc).__name__}: {exc}"
+        except SebsxError:
+            raise
+        except Exception as exc:  # noqa: BLE001  # a user's code may fail in any way; it is a result, not the end
+            return f"check failed: {type(exc).__name__}: {exc}"
         return str(problem) if problem else None
 
     @cached_property
@@ -235,7 +251,8 @@ def load(root: Path) -> Benchmark:
     try:
         manifest = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{str(root)!r} is no benchmark: it has no {MANIFEST}") from None
+        trouble = f"is no benchmark: it has no {MANIFEST}" if root.is_dir() else "does not exist"
+        raise UserError(f"folder {str(root)!r} {trouble}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise UserError(f"{str(path)!r} cannot be read: {exc}") from exc
     try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.orchestrator import OWNER_FILE, work_root, workdir
 from sebsx.store.owner import is_alive
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from sebsx.settings import SettingsReader
     from sebsx.store import Store
 
+logger = logging.getLogger(__name__)
+
 _WORKDIR = "workdir"
 _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,28 @@ def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
 
 def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
-        shutil.rmtree(work_root() / resource.name, ignore_errors=True)
-        return Outcome(resource, "deleted")
+        return _remove_workdir(resource)
     platform = leftovers.platforms.get(resource.platform)
     if platform is None:
         return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
     try:
         platform.remove(resource)
-    except SebsxError as exc:
-        return Outcome(resource, str(exc), failed=True)
+    except Exception as exc:  # one that cannot be removed must not keep the others
+        logger.info("removing %s failed", resource.name, exc_info=True)
+        return Outcome(resource, str(exc) or type(exc).__name__, failed=True)
     if resource.id is not None:
         store.set_resource(resource.id, ResourceState.DELETED)
     return Outcome(resource, "deleted")
+
+
+def _remove_workdir(resource: Resource) -> Outcome:
+    """Delete a working directory, again where something that is about to end wrote into it meanwhile."""
+    folder = work_root() / resource.name
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return Outcome(resource, "deleted")
+    return Outcome(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
 
 
 def _workdirs() -> list[Resource]:

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Remembers an interrupt and raises it outside shielded stretches."""
+    """Remembers an interrupt and raises it outside shielded stretches, once: what follows is clean-up."""
 
     def __init__(self) -> None:
         self.pending = False
+        self._raised = False
         self._shields = 0
 
     @contextmanager
@@ -31,13 +32,13 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            self.pending = False
+            self.pending = self._raised = False
 
     @contextmanager
     def shielded(self, *, swallow: bool = False) -> Iterator[None]:
@@ -57,8 +58,8 @@ class Interrupts:
 
     def check(self) -> None:
         """Raise an interrupt that was held back, unless still shielded."""
-        if self.pending and not self._shields:
-            self.pending = False
+        if self.pending and not self._shields and not self._raised:
+            self.pending, self._raised = False, True
             raise KeyboardInterrupt
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:

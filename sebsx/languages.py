@@ -40,7 +40,7 @@ class Language(ABC):
         """
 
     def prepare(self, package_root: Path) -> None:  # noqa: B027  # optional by intent
-        """Make an unpacked package ready on this machine, once: what each cold start would repeat."""
+        """Make an unpacked package ready on this machine, once: do what cold starts would repeat."""
 
     @abstractmethod
     def runtime_files(self) -> Mapping[str, bytes]:

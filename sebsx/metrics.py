@@ -55,6 +55,6 @@ CORE_METRICS = (
     Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
-    Metric("function.bytes_downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
-    Metric("function.bytes_uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),
+    Metric("function.downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
+    Metric("function.uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),
 )

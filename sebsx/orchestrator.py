@@ -16,7 +16,7 @@ import platformdirs
 from ulid import ULID
 
 from sebsx import environment
-from sebsx.errors import PlatformError, SebsxError, UserError
+from sebsx.errors import PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.packaging import Packager, default_cache
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SEED_BITS = 48
+# Known everywhere, whatever platforms are installed.
+_ARCHITECTURES = frozenset({"x86_64", "arm64"})
 # In the working directory of a run: who it belongs to, so that nobody cleans it away while that process lives.
 OWNER_FILE = "owner.json"
 
@@ -97,9 +99,9 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     observer.planned(design)
     _check(platforms.values(), observer)
     current = _begin(request, registry, store, run_id)
-    registry.notify("sebsx_run_started", run=current)
     status, error = RunStatus.FAILED, None
     try:
+        registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, store, observer):
             scene = RunScene(registry, platforms)
             session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer)
@@ -137,12 +139,25 @@ def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform
         missing = sorted(need.value for need in request.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {request.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
-    design = request.experiment.plan(RunScene(registry, platforms), request.settings)
+    scene = RunScene(registry, platforms)
+    design = request.experiment.plan(scene, request.settings)
     if not design.cells:
         raise UserError(f"experiment {request.experiment.name!r} has nothing to measure with these settings")
     for cell in design.cells:
+        _check_names(cell.factors, scene)
         _check_memory(cell.factors, platforms)
     return design
+
+
+def _check_names(factors: Mapping[str, Any], scene: RunScene) -> None:
+    """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
+    if language := factors.get("language"):
+        scene.registry.get("languages", language)
+        scene.benchmark(factors["benchmark"]).code(language)
+    architectures = {name for platform in scene.registry.platforms.values() for name in platform.architectures}
+    if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
+        known = sorted(architectures | _ARCHITECTURES)
+        raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
 
 
 def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[Any]]) -> None:
@@ -237,7 +252,8 @@ def _remove_leftovers(platform: Platform[Any], name: str, run_id: str, store: St
                 continue
             try:
                 platform.remove(resource)
-            except SebsxError as exc:
+            except Exception as exc:  # one that cannot be removed must not keep the others
+                logger.info("removing %s failed", resource.name, exc_info=True)
                 observer.warned(f"{resource.kind} {resource.name!r} could not be removed: {exc} (sebsx clean)")
             else:
                 store.set_resource(resource.id, ResourceState.DELETED)

@@ -154,7 +154,8 @@ class Trial:
         for invocation in invocations:
             if invocation.status is not Status.OK:
                 self.failures += 1
-                self.last_error = f"{invocation.status}: {(invocation.error or '').splitlines()[0][:200]}"
+                reason = (invocation.error or "no reason given").partition("\n")[0]
+                self.last_error = f"{invocation.status}: {reason[:200]}"
             elif self.wanted is None or invocation.start_type is self.wanted:
                 self.good.append(invocation.latency_s)
 
@@ -409,7 +410,7 @@ class Session:
             try:
                 function.platform.teardown(function.deployment)
             except Exception as exc:
-                logger.exception("teardown of %s failed", function.deployment.id)
+                logger.info("teardown of %s failed", function.deployment.id, exc_info=True)
                 self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self.store.update_deployment(function.id, status="deleted")

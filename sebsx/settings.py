@@ -124,7 +124,7 @@ class SettingsReader:
             for key in layer.values:
                 section, _, field = key.rpartition(".")
                 if section not in self._sections:
-                    advice = nearest(section, self._sections)
+                    advice = self._nearest_section(section)
                 elif field not in self._sections[section].fields:
                     advice = nearest(field, self._sections[section].fields)
                     advice = f"{section}.{advice}" if advice else None
@@ -132,6 +132,15 @@ class SettingsReader:
                     continue
                 found.append((key, layer.origin, f"did you mean {advice!r}?" if advice else ""))
         return found
+
+    def _nearest_section(self, name: str) -> str | None:
+        """Return the section of the same kind whose own name is close, so that `platform.aws` is not `platform.gcp`."""
+        kind, dot, own = name.partition(".")
+        same = [section for section in self._sections if section.startswith(kind + dot)] if dot else []
+        if not same:
+            return nearest(name, self._sections)
+        found = nearest(own, [section.removeprefix(kind + dot) for section in same])
+        return kind + dot + found if found else None
 
 
 def from_file(path: Path) -> Layer:
@@ -200,23 +209,17 @@ def from_assignments(assignments: Iterable[str], origin: str, in_play: Sequence[
 
 
 def describe(field: dataclasses.Field[Any], hint: Any) -> str:
-    """Return the type of a field in a user's words: `number`, `list of integers`, `cold|warm`."""
-    if field.metadata.get("choices"):
-        return "|".join(field.metadata["choices"])
+    """Return what a field takes, for help texts: `NUMBER`, `INTEGER,...`, `cold|warm`, `KEY=VALUE`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple:
-        return f"comma-separated {describe_type(args[0])}s"
-    if origin in (types.UnionType, typing.Union):
-        return describe_type(next(arg for arg in args if arg is not type(None)))
-    return describe_type(hint)
-
-
-def describe_type(hint: Any) -> str:
-    """Return a type in a user's words."""
-    if typing.get_origin(hint) is dict:
-        return "key=value,..."
-    words = {bool: "true|false", int: "integer", float: "number", str: "word", Path: "path"}
-    return words.get(hint, getattr(hint, "__name__", str(hint)).lower())
+    many = ",..." if origin is tuple else ""
+    if field.metadata.get("choices"):
+        return "|".join(field.metadata["choices"]) + many
+    if origin is dict:
+        return "KEY=VALUE"
+    if origin in (tuple, types.UnionType, typing.Union):
+        hint = next(arg for arg in args if arg not in (type(None), ...))
+    words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)).upper()) + many
 
 
 def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is plainer than a table
@@ -315,7 +318,9 @@ def _full_key(key: str, origin: str, in_play: Sequence[Section]) -> str:
         return f"{takers[0]}.{key}"
     if takers:
         raise UserError(f"{origin} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
-    raise UnknownNameError("setting", key, [field for section in in_play for field in section.fields], origin)
+    raise UnknownNameError(
+        "setting", key, [field for section in in_play for field in section.fields], "sebsx config show"
+    )
 
 
 def _parse_bool(value: Any) -> bool:

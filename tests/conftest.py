@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from support import Cli
+
+from tests.support import Cli
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,67 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+
+def wait_until(happened: Callable[[], object], process: subprocess.Popen[str], timeout_s: float = 60) -> None:
+    """Wait until something happened while a process runs."""
+    until_s = time.monotonic() + timeout_s
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until_s, "nothing happened for too long"
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command of sebsx said, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout; the exit code must be 0."""
+        assert self.code == 0, self.stderr
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> str:
+        """The one line that says what is wrong, without `error: `."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.stderr
+        assert "Traceback (most recent call last)" not in self.stderr
+        return lines[0].removeprefix("error: ")
+
+    def assert_fails(self, code: int, *words: str) -> None:
+        """Hold that it failed with this exit code and said these words in its one line."""
+        assert self.code == code, self.stderr or self.stdout
+        missing = [word for word in words if word not in self.error]
+        assert not missing, self.error
+
+
+Call = Callable[..., Said]
+Write = Callable[..., Path]
+
+
+def assert_nothing_left(call: Call) -> None:
+    """Hold that `clean` finds nothing; sweepers of gateways that just ended get a moment."""
+    until_s = time.monotonic() + 15
+    while left := call("--json", "clean", "--dry-run").json:
+        assert time.monotonic() < until_s, left
+        time.sleep(0.2)
 
 
 @dataclass
@@ -17,9 +73,8 @@ class Cli:
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def store(self) -> Path:
-        return self.home / "results.sqlite"
+    def __post_init__(self) -> None:
+        self.store = self.home / "results.sqlite"
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -42,8 +97,39 @@ class Cli:
         assert "Traceback (most recent call last)" not in stderr, stderr
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
+    def say(self, *arguments: str, timeout_s: float = 90) -> Said:
+        """Run and return what it said."""
+        done = self(*arguments, timeout_s=timeout_s)
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def rows(self, query: str) -> list[Any]:
+        """Return the rows of a query to the store."""
+        with closing(sqlite3.connect(self.store)) as connection:
+            return connection.execute(query).fetchall()
+
+    def count(self, table: str = "measured") -> int:
+        """Return how many rows a table or view of the store has; 0 while there is none."""
+        try:
+            return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+        except sqlite3.OperationalError:
+            return 0
+
     def json(self, *arguments: str) -> Any:
         """Run with `--json` and return the document; the exit code must be 0."""
         done = self(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+@cache
+def interpreters() -> dict[str, str]:
+    """Return an interpreter for each version of Python that the shim supports and this machine has, by version."""
+    found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
+    for version in (f"3.{minor}" for minor in range(9, 15)):
+        name = f"python{version}"
+        here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
+        for path in here:
+            # A shim of pyenv is there for versions that it then cannot start.
+            if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+                found.setdefault(version, path)
+    return found

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support import Cli
 
 import sebsx
 from sebsx import errors, hookspecs, plugins
+from tests.support import Cli
 
 ROOT = Path(sebsx.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -42,6 +42,18 @@ def test_swallowing_shield_drops_further_interrupts() -> None:
     assert not interrupts.pending
 
 
+def test_only_the_first_interrupt_is_raised() -> None:
+    interrupts, reached = Interrupts(), []
+    with interrupts.handled():
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)  # during clean-up
+        reached.append("the end of the clean-up")
+    assert reached == ["the end of the clean-up"]
+    with interrupts.handled(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)  # of another stretch
+
+
 def test_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with Interrupts().handled():

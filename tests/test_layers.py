@@ -129,9 +129,14 @@ def branches_on(tree: ast.AST) -> Iterator[str]:
                     yield leaf.value
 
 
+# Words that a benchmark happens to be named by, and that mean something else in one file.
+HOMONYMS = {"sebsx/store/engine.py": {"sqlite"}}  # the dialect that SQLAlchemy names
+
+
 @pytest.mark.parametrize("path", [path for path in CORE_FILES if room(path) not in APART], ids=label)
 def test_core_never_branches_on_a_plugins_name(path):
-    assert set(branches_on(ast.parse(path.read_text(encoding="utf-8")))) & registered_names() == set()
+    words = set(branches_on(ast.parse(path.read_text(encoding="utf-8")))) - HOMONYMS.get(label(path), set())
+    assert words & registered_names() == set()
 
 
 def test_branching_is_recognised():

@@ -222,15 +222,15 @@ def test_types_are_described_in_a_users_words():
     hints = get_type_hints(Example)
     words = {field.name: settings.describe(field, hints[field.name]) for field in fields(Example)}
     assert words == {
-        "keep_alive_s": "number",
-        "memory_mib": "comma-separated integers",
-        "start": "cold|warm",
-        "port": "integer",
+        "keep_alive_s": "NUMBER",
+        "memory_mib": "INTEGER,...",
+        "start": "cold|warm,...",
+        "port": "INTEGER",
         "limits": "true|false",
-        "key": "word",
-        "folder": "path",
-        "colour": "colour",
-        "labels": "key=value,...",
+        "key": "TEXT",
+        "folder": "PATH",
+        "colour": "COLOUR",
+        "labels": "KEY=VALUE",
     }
 
 

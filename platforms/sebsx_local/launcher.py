@@ -127,7 +127,7 @@ class LocalLauncher(Launcher):
     async def open(self) -> None:
         """Make the folder for sandboxes and the control group, and start the process that clears up after us."""
         try:
-            self._sandboxes.mkdir(parents=True, exist_ok=True)
+            self._sandboxes.mkdir(exist_ok=True)  # in a folder that is there, or was cleaned away with our client
         except OSError as exc:
             raise DeployError(f"no sandboxes below {str(self._sandboxes)!r}: {exc}") from exc
         if self.options["limits"] in ("auto", "cgroup"):

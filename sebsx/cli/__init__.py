@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from typing import Any
 
 import click
 
 from sebsx import __version__
-from sebsx.cli.app import App, json_option
-from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, SebsxError, UnknownNameError
+from sebsx.cli.app import App, Group
+from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
+from sebsx.interrupts import SIGNALS, interrupts
 
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -31,14 +33,6 @@ class Commands(click.Group):
         self._add_plugin_commands(ctx)
         return super().get_command(ctx, cmd_name)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command meant, or suggest the nearest."""
-        if args and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            raise UnknownNameError("command", args[0], self.list_commands(ctx), "sebsx --help")
-        return super().resolve_command(ctx, args)
-
     def _add_plugin_commands(self, ctx: click.Context) -> None:
         app = ctx.ensure_object(App)
         if not app.commands_added:
@@ -51,7 +45,6 @@ class Commands(click.Group):
 @click.option("--store", metavar="PATH|URL", help="Where results are: an SQLite file or a postgresql+psycopg:// URL.")
 @click.option("--plugins", metavar="A,B", help="Load only these plugins (names as in `sebsx plugins`).")
 @click.option("-v", "--verbose", count=True, help="Say more; twice for every call to a provider.")
-@json_option
 @click.pass_context
 def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:
     """Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
@@ -87,29 +80,51 @@ _add_commands()
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code: one line for a user's mistake, never a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    sys.exit(_run(App(), arguments))
+    with interrupts.handled():
+        code = _run(App(), arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    for number in SIGNALS:  # all is done: a late Ctrl-C must not spoil the way out
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _run(app: App, arguments: list[str] | None) -> int:
+    stdout = sys.stdout
     try:
         outcome: Any = cli.main(arguments, prog_name="sebsx", standalone_mode=False, obj=app)
     except click.exceptions.Exit as exc:
         return exc.exit_code
-    except click.ClickException as exc:
+    except click.exceptions.NoArgsIsHelpError as exc:
         exc.show()
-        return exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        app.console.error("interrupted")
+        return EXIT_USAGE
+    except click.ClickException as exc:
+        app.console.error(_in_one_line(exc))
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt) as exc:
+        app.console.error(str(exc.__cause__ or exc) or "interrupted")  # click hides ours behind its own
         return EXIT_INTERRUPTED
     except SebsxError as exc:
         app.console.error(str(exc))
         return exc.exit_code
-    except BrokenPipeError:
-        # The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as exc:
+        # What rich and click make of a reader that went away; click puts another stdout in place.
+        if sys.stdout is stdout and not isinstance(exc.__context__, BrokenPipeError):
+            raise
+        _forget_stdout()
         return EXIT_OK
     return outcome if isinstance(outcome, int) else EXIT_OK
 
 
-if __name__ == "__main__":
-    main()
+def _forget_stdout() -> None:
+    """The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _in_one_line(exc: click.ClickException) -> str:
+    """Return what click says in our form: lower case, no full stop, with the command that helps."""
+    text = exc.format_message().strip().rstrip(".")
+    context = getattr(exc, "ctx", None)
+    return f"{text[:1].lower()}{text[1:]}" + (f" ({context.command_path} --help)" if context else "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.console import Console
-from sebsx.errors import SebsxError, UserError
+from sebsx.errors import SebsxError, UnknownNameError, UserError
 from sebsx.settings import (
     FILE_NAME,
     Layer,
@@ -136,6 +136,27 @@ json_option: Callable[[Any], Any] = click.option(
     callback=_turn_on_json,
     help="Print one JSON document on stdout and nothing else.",
 )
+
+
+class Group(click.Group):
+    """A group of commands with `--json`, which suggests the nearest one to a word it does not know."""
+
+    def __init__(self, *arguments: Any, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        json_option(self)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command meant.
+
+        Raises:
+            UnknownNameError: If there is none of that name; it suggests the nearest.
+        """
+        is_option = args[0].startswith("-")
+        if not is_option and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            raise UnknownNameError("command", args[0], self.list_commands(ctx), f"{ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
 
 
 def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:

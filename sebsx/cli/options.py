@@ -40,7 +40,7 @@ def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:
     if typing.get_origin(hint) is dict:
         short = [_SHORT[name]] if name in _SHORT else []
         return click.Option([name, *short, item.name], multiple=True, metavar="KEY=VALUE", help=f"{text}; repeatable")
-    return click.Option([name, item.name], metavar=describe(item, hint).upper().replace(" ", "-"), help=text)
+    return click.Option([name, item.name], metavar=describe(item, hint), help=text)
 
 
 def _default(item: dataclasses.Field[Any]) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import CORE, App, json_option
+from sebsx.cli.app import CORE, App, Group, json_option
 from sebsx.cli.options import layer_of, options_of
-from sebsx.errors import PlatformError, ThresholdError, UserError
+from sebsx.errors import PlatformError, PluginError, ThresholdError, UnknownNameError, UserError
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sebsx.experiments import Experiment
     from sebsx.model import Run
     from sebsx.orchestrator import Request
-    from sebsx.store import RunView, StoredCell
+    from sebsx.store import RunView, Store, StoredCell
 
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
@@ -39,7 +39,7 @@ _COMMON: tuple[click.Parameter, ...] = (
 )
 
 
-class ExperimentGroup(click.Group):
+class ExperimentGroup(Group):
     """`experiment NAME`: one command per registered experiment, with an option for each of its settings."""
 
     def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
@@ -56,31 +56,32 @@ class ExperimentGroup(click.Group):
         return _command(cmd_name, app.registry.get("experiments", cmd_name), self._action)
 
 
-class SubjectGroup(click.Group):
+class SubjectGroup(Group):
     """`run` and `plan`: `benchmark` is the experiment that runs benchmarks, found by what it says of itself."""
 
     def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._action = action
-        self.add_command(
-            ExperimentGroup(action, name="experiment", help="An experiment by its name; `sebsx list experiments`.")
-        )
+        help_text = "An experiment by its name; `sebsx list experiments`."
+        self._experiment = ExperimentGroup(action, name="experiment", help=help_text)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature
         """Return `benchmark` and `experiment`."""
-        return ["benchmark", *super().list_commands(ctx)]
+        return ["benchmark", "experiment"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return `benchmark` made from the experiment that runs benchmarks."""
+        if cmd_name == "experiment":
+            return self._experiment
         if cmd_name != "benchmark":
-            return super().get_command(ctx, cmd_name)
+            raise UnknownNameError("subject", cmd_name, self.list_commands(ctx), "benchmark or experiment")
         return _command("benchmark", _benchmark_experiment(ctx.ensure_object(App)), self._action, positional=True)
 
 
 def _benchmark_experiment(app: App) -> type[Experiment[Any]]:
     found = [experiment for _, experiment in sorted(app.registry.experiments.items()) if experiment.runs_benchmarks]
     if not found:
-        raise UserError("no plugin that runs benchmarks is loaded (sebsx plugins)")
+        raise PluginError("no plugin that runs benchmarks is loaded (sebsx plugins)")
     return found[0]
 
 
@@ -140,7 +141,7 @@ def _platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
         app.registry.get("platforms", name)
     defaults = sorted(name for name, cls in app.registry.platforms.items() if cls.default)
     if not chosen and not defaults:
-        raise UserError("no plugin brings a default platform; name one with --platform (sebsx list platforms)")
+        raise PluginError("no plugin brings a default platform; name one with --platform (sebsx list platforms)")
     return chosen or tuple(defaults[:1])
 
 
@@ -184,22 +185,26 @@ def _plan(app: App, request: Request) -> None:
 def _run(app: App, request: Request) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
     from sebsx import orchestrator  # heavy
-    from sebsx.interrupts import interrupts
 
-    with app.open_store() as store, interrupts.handled():
-        known = {run.id for run in store.runs(1)}
+    with app.open_store() as store:
         try:
             with app.console.progress() as observer:
                 run = orchestrator.run(request, app.registry, store, observer)
         except KeyboardInterrupt:
-            newest = store.runs(1)
-            if request.resume or (newest and newest[0].id not in known):
-                run_id = request.resume or newest[0].id
-                app.console.note(f"what was measured is kept; go on with: sebsx run --resume {run_id}")
-            raise
+            raise KeyboardInterrupt(f"interrupted{_advice(store)}") from None
+        except PlatformError as exc:
+            raise PlatformError(f"{exc}{_advice(store)}") from exc
         view = store.view(run.id)
         _print_run(app, request, run, view)
         _raise_for(view.cells())
+
+
+def _advice(store: Store) -> str:
+    """Return how to go on with the run of this process, if it has measured something."""
+    from sebsx.store import current_owner  # heavy
+
+    mine = [run.id for run in store.runs() if run.owner == current_owner() and store.counts(run.id)]
+    return f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
 
 
 def _print_run(app: App, request: Request, run: Run, view: RunView) -> None:
@@ -259,10 +264,13 @@ def plan_command() -> None:
 
 def _resumed(app: App, name: str) -> Request:
     """Return the request that an interrupted run was started with; secrets come from the settings of today."""
+    from sebsx.model import RunStatus
     from sebsx.orchestrator import Request  # heavy
 
     with app.open_store() as store:
         run = store.view(name).run
+    if run.status is RunStatus.FINISHED:
+        raise UserError(f"run {run.id!r} is finished, there is nothing to go on with; see: sebsx show {run.id}")
     experiment = app.registry.get("experiments", run.experiment)
     stored = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
     for platform, settings in run.settings["platforms"].items():

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from sebsx.cli.app import App, command
+from sebsx.cli.app import App, Group, command
 
 
-@click.group("db")
+@click.group("db", cls=Group)
 def db_command() -> None:
     """The results as a whole: where they are, upgrade, snapshot."""
 

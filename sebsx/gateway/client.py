@@ -146,7 +146,7 @@ class Gateway:
             stdin.flush()
         line = stdout.readline()
         if not line:
-            raise DeployError(f"the gateway did not start; see {str(self._log)!r}")
+            raise DeployError(f"the gateway did not start{self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             advice = f"; set port to 0 or to a free one instead of {self._wanted_port}" if self._wanted_port else ""
@@ -165,10 +165,18 @@ class Gateway:
             self._connection.close()
             code = self._process.poll()
             state = "does not answer" if code is None else f"has ended with code {code}"
-            raise PlatformError(f"the gateway {state} on {action!r}; see {str(self._log)!r}") from exc
+            raise PlatformError(f"the gateway {state} on {action!r}{self._last_words()}") from exc
         if response.status != 200:
             raise PlatformError(f"the gateway refused {action!r}: {body['error']}")
         return body
+
+    def _last_words(self) -> str:
+        """Return the last line of the log as part of a message: the log itself goes with the working directory."""
+        try:
+            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return f"; its log ends with {lines[-1]!r}" if lines else ""
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import Cli
+from tests.support import Cli
 
 ECHO = "def handler(event, context):\n    with context.phase('work'):\n        return {'echo': event}\n"
 

@@ -160,7 +160,7 @@ def test_killed_gateway_leaves_nothing_running(tmp_path: Path) -> None:
     os.kill(pid, signal.SIGKILL)
 
     eventually(lambda: _nothing_carries(str(pid)))
-    with pytest.raises(PlatformError, match=r"gateway .* 'force_cold'; see"):
+    with pytest.raises(PlatformError, match=r"gateway has ended with code -9 on 'force_cold'"):
         harness.gateway.force_cold(name)
     run.close()
 
@@ -187,13 +187,11 @@ def test_port_in_use_names_the_setting(tmp_path: Path) -> None:
             gateway.start()
 
 
-def test_launcher_that_does_not_exist_points_to_the_log(tmp_path: Path) -> None:
+def test_launcher_that_does_not_exist_is_told_from_the_log(tmp_path: Path) -> None:
     gateway = Gateway("sebsx_local.launcher:Nothing", _options(tmp_path), tmp_path / "gateway.log")
 
-    with pytest.raises(DeployError, match=r"did not start; see .*gateway\.log"):
+    with pytest.raises(DeployError, match=r"did not start; its log ends with .*no attribute 'Nothing'"):
         gateway.start()
-
-    assert "Nothing" in (tmp_path / "gateway.log").read_text()
 
 
 def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) -> None:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from tests.packages import write_package
+from tests.support import interpreters
 
-
-def _interpreters() -> list[str]:
-    """Return an interpreter of every version that the shim supports and this machine has."""
-    found = [sys.executable]
-    for name in (f"python3.{minor}" for minor in range(9, 15)):
-        here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
-        # A shim of pyenv is there for versions that it then cannot start.
-        runs = (path for path in here if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0)
-        found.extend(list(runs)[:1])
-    return found
-
-
-PYTHONS = _interpreters()
+PYTHONS = list(interpreters().values())
 
 SCRIPT = """
 import sys

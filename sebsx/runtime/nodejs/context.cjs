@@ -90,7 +90,7 @@ class CountingStorage {
   }
 
   _count(direction, bytes) {
-    const key = `function.bytes_${direction}_bytes`;
+    const key = `function.${direction}_bytes`;
     this._samples[key] = (this._samples[key] || 0) + bytes;
   }
 }

@@ -72,23 +72,23 @@ class CountingStorage:
     def download(self, key):
         """Return an object as bytes."""
         data = self._client.download(key)
-        self._count("function.bytes_downloaded_bytes", len(data))
+        self._count("function.downloaded_bytes", len(data))
         return data
 
     def upload(self, key, data):
         """Write bytes as an object, replacing one of that key."""
         self._client.upload(key, data)
-        self._count("function.bytes_uploaded_bytes", len(data))
+        self._count("function.uploaded_bytes", len(data))
 
     def download_file(self, key, path):
         """Write an object to a local file."""
         self._client.download_file(key, path)
-        self._count("function.bytes_downloaded_bytes", _file_bytes(path))
+        self._count("function.downloaded_bytes", _file_bytes(path))
 
     def upload_file(self, key, path):
         """Write a local file as an object, replacing one of that key."""
         self._client.upload_file(key, path)
-        self._count("function.bytes_uploaded_bytes", _file_bytes(path))
+        self._count("function.uploaded_bytes", _file_bytes(path))
 
     def _count(self, key, count):
         self._samples[key] = self._samples.get(key, 0) + count

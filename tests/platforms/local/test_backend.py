@@ -153,8 +153,8 @@ def test_storage_and_table_are_shared_between_driver_and_sandboxes(local: Local)
 
     assert body["output"] == [[{"n": 3}, {"n": 2}], {"n": 3}, None]
     assert (storage.get("out/b"), storage.get("out/c")) == (b"1234512345", b"12345")
-    assert body["sebsx"]["samples"]["function.bytes_downloaded_bytes"] == 10
-    assert body["sebsx"]["samples"]["function.bytes_uploaded_bytes"] == 15
+    assert body["sebsx"]["samples"]["function.downloaded_bytes"] == 10
+    assert body["sebsx"]["samples"]["function.uploaded_bytes"] == 15
 
 
 def test_table_is_safe_under_concurrent_sandboxes(local: Local) -> None:

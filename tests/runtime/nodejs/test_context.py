@@ -51,8 +51,8 @@ def test_objects_pass_both_ways_and_their_bytes_are_counted(node: Node) -> None:
     assert storage.get("out/file") == b"\x00\xff\x01!"
     assert list(storage.keys("out/")) == ["out/bytes", "out/file", "out/text"]
     samples = body["sebsx"]["samples"]
-    assert samples["function.bytes_downloaded_bytes"] == 3 + 3
-    assert samples["function.bytes_uploaded_bytes"] == 3 + 7 + 4  # ü and ß are two bytes each
+    assert samples["function.downloaded_bytes"] == 3 + 3
+    assert samples["function.uploaded_bytes"] == 3 + 7 + 4  # ü and ß are two bytes each
 
 
 @pytest.mark.parametrize("key", ["", "../up", "a//b", "/absolute", "a/../../b"])

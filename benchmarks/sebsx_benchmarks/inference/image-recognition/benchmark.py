@@ -113,21 +113,26 @@ def network(seed):
             shortcut = None if number else _layer(rng, f"{name}.shortcut", 4 * width, channels, 1, stride)
             blocks.append((layers, shortcut))
             channels = 4 * width
-    classifier = array.array("f", [rng.gauss(0, channels**-0.5) for _ in range(CLASSES * channels)])
-    return Network(stem, blocks, classifier, array.array("f", [rng.gauss(0, 0.1) for _ in range(CLASSES)]))
+    return Network(stem, blocks, _weights(rng, CLASSES * channels, channels**-0.5), _weights(rng, CLASSES, 0.1))
 
 
 def _layer(rng, name, outputs, inputs, kernel, stride, gain=1.0):
     """Return a layer whose outputs have about the variance of its inputs (He et al. 2015), times `gain` squared."""
     spread = math.sqrt(2 / (inputs * kernel**2))
-    weights = array.array("f", [rng.gauss(0, spread) for _ in range(outputs * inputs * kernel**2)])
+    weights = _weights(rng, outputs * inputs * kernel**2, spread)
     norm = (
         array.array("f", [gain * rng.uniform(0.8, 1.2) for _ in range(outputs)]),
-        array.array("f", [rng.gauss(0, 0.1) for _ in range(outputs)]),
-        array.array("f", [rng.gauss(0, 0.1) for _ in range(outputs)]),
+        _weights(rng, outputs, 0.1),
+        _weights(rng, outputs, 0.1),
         array.array("f", [rng.uniform(0.5, 1.5) for _ in range(outputs)]),
     )
     return Layer(name, outputs, inputs, kernel, stride, weights, norm)
+
+
+def _weights(rng, count, spread):
+    """Return numbers around 0, all equally likely, whose standard deviation is `spread`."""
+    factor = spread * math.sqrt(3) / 2**31
+    return array.array("f", [factor * number for number in struct.unpack(f"<{count}i", rng.randbytes(4 * count))])
 
 
 def _image(seed, pixels):
@@ -287,6 +292,8 @@ def _widened(weights, outputs, inputs, size, factor, copies, rng):
         copies: Copies of each output.
         rng: Draws the parts and how they are turned.
     """
+    if factor == copies == 1:
+        return _little(weights)
     parts = [rng.uniform(0.5, 1.5) for _ in range(factor)]
     total = sum(parts)
     scaled = [_little(array.array("f", [weight * (part / total) for weight in weights])) for part in parts]

@@ -41,7 +41,7 @@ def handler(event, context):
         ends = iter(edges)
         graph = igraph.Graph(n=vertices, edges=zip(ends, ends))  # noqa: B905  # `strict` needs Python 3.10
     with context.phase("compute"):
-        ranks = graph.pagerank(directed=False, damping=DAMPING)
+        ranks = graph.pagerank(directed=False, damping=DAMPING, implementation="arpack")
     return {
         "vertices": graph.vcount(),
         "edges": graph.ecount(),

@@ -1,0 +1,291 @@
+"""What a user gets wrong: one line that names it and says what to do, the documented exit code, nothing lost."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sebsx.testing.runs import store_runs
+from tests.support import Call, Cli, Write
+
+USAGE, PLUGIN, PLATFORM = 2, 3, 4
+
+# What is typed, and words that the one line must hold: what is wrong, and what to do.
+NAMES = [
+    ("rnu", ["command 'rnu'", "did you mean 'run'?", "sebsx --help"]),
+    ("run benchmrk", ["'benchmrk'", "did you mean 'benchmark'?", "benchmark or experiment"]),
+    ("db pth", ["command 'pth'", "did you mean 'path'?"]),
+    ("config shwo", ["command 'shwo'", "did you mean 'show'?"]),
+    ("list platfroms", ["'platfroms' is not one of", "'platforms'", "sebsx list --help"]),
+    ("plan benchmark --platform locl", ["platform 'locl'", "did you mean 'local'?", "sebsx list platforms"]),
+    ("plan benchmark sleeep", ["benchmark 'sleeep'", "did you mean 'sleep'?", "sebsx list benchmarks"]),
+    ("plan benchmark qqqqqq", ["benchmark 'qqqqqq' is not known", "sebsx list benchmarks"]),
+    ("run experiment perfcost", ["experiment 'perfcost'", "did you mean 'perf-cost'?", "sebsx list experiments"]),
+    ("plan benchmark sleep --size smal", ["size", "'smal'", "did you mean 'small'?"]),
+    ("plan benchmark sleep --collect proces", ["collector 'proces'", "did you mean 'process'?"]),
+    ("plan benchmark sleep --language pyhton", ["language 'pyhton'", "did you mean 'python'?"]),
+    ("plan benchmark sleep --architectures arm65", ["architecture 'arm65'", "did you mean 'arm64'?"]),
+    ("--plugins locl list platforms", ["plugin 'locl'", "did you mean 'local'?", "sebsx plugins"]),
+    ("clean --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
+    ("doctor --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
+    ("config show platform.locl", ["section 'platform.locl'", "did you mean 'platform.local'?"]),
+    ("completion tcsh", ["'tcsh' is not one of", "'bash'"]),
+    ("show 01J", ["run '01J'", "sebsx runs"]),
+    ("run --resume last", ["no run", "sebsx run"]),
+]  # fmt: skip
+
+VALUES = [
+    ("plan benchmark sleep --colect process", ["no such option", "--colect", "sebsx plan benchmark --help"]),
+    ("plan benchmark sleep --memory lots", ["memory_mib", "'lots'", "an integer is wanted"]),
+    ("plan benchmark sleep --memory 0", ["memory of 0 MiB", "'local'", "offers 32 to"]),
+    ("plan benchmark sleep --memory -5", ["memory of -5 MiB", "'local'"]),
+    ("plan benchmark sleep --memory 128,99999999", ["memory of 99999999 MiB", "'local'"]),
+    ("plan benchmark sleep --memory 128.5", ["memory_mib", "128.5", "an integer is wanted"]),
+    ("plan benchmark sleep --repetitions 0", ["repetitions", "'0'", "must be at least 1"]),
+    ("plan benchmark sleep --repetitions nan", ["repetitions", "'nan'", "an integer is wanted"]),
+    ("plan benchmark sleep --repetitions 9 --max-repetitions 3", ["perf-cost", "max_repetitions must be"]),
+    ("plan benchmark sleep --start luke", ["start", "'luke'", "cold, warm, burst, sequential"]),
+    ("plan benchmark sleep --start wrm", ["start", "'wrm'", "did you mean 'warm'?"]),
+    ("plan benchmark sleep --seed x", ["'--seed'", "'x'", "integer"]),
+    ("plan benchmark sleep -p", ["'-p'", "requires an argument"]),
+    ("plan benchmark sleep -p duration_s", ["'duration_s'", "key=value"]),
+    ("plan benchmark sleep -p duratoin_s=1", ["parameter of benchmark 'sleep'", "did you mean 'duration_s'?"]),
+    ("plan benchmark sleep -p duration_s=long", ["parameter 'duration_s'", "'long'", "a number is wanted"]),
+    ("plan benchmark sleep -p duration_s=-1", ["parameter 'duration_s'", "'-1'", "at least 0"]),
+    ("plan benchmark sleep --set repetition=3", ["setting 'repetition'", "did you mean 'repetitions'?", "config show"]),
+    ("plan benchmark sleep --set repetitions", ["--set 'repetitions'", "key=value"]),
+    ("plan benchmark sleep --set platform.local.prt=1", ["'platform.local.prt'", "--set", "'platform.local.port'"]),
+    ("plan benchmark sleep --set platform.local.port=x", ["platform.local.port", "--set", "'x'", "an integer"]),
+    ("plan benchmark sleep --set platform.local.limits=some", ["limits", "'some'", "must be one of auto, "]),
+    ("run", ["say what to run", "--resume", "sebsx run --help"]),
+    ("run --resume last benchmark sleep", ["--resume", "leave the rest out"]),
+    ("show", ["missing argument 'RUN'", "sebsx show --help"]),
+    ("runs -n 0", ["0", "x>=1"]),
+    ("export last -f csv", ["missing option '-o'"]),
+    ("--store mongodb://h/d runs", ["'mongodb'", "postgresql+psycopg://"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "words"), [*NAMES, *VALUES], ids=lambda value: value if type(value) is str else "")
+def test_wrong_word_is_told_in_one_line(call: Call, typed: str, words: list[str]) -> None:
+    said = call(*typed.split())
+    said.assert_fails(USAGE, *words)
+    assert said.stdout == ""
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_wrong_name_of_analyzer_exporter_or_run_loses_nothing(sebsx: Cli, call: Call) -> None:
+    for views in store_runs(sebsx.store, "perf-cost"):
+        finished = views["finished"].run.id
+    before = sebsx.rows("SELECT count(*) FROM invocation")
+    call("analyze", finished, "-a", "perf-cots").assert_fails(USAGE, "analyzer 'perf-cots'", "'perf-cost'")
+    call("export", finished, "-f", "cvs", "-o", "x").assert_fails(USAGE, "exporter 'cvs'", "'csv'")
+    call("show", "01ZZZZ").assert_fails(USAGE, "'01ZZZZ'", "sebsx runs")
+    call("run", "--resume", "01ZZZZ").assert_fails(USAGE, "'01ZZZZ'", "sebsx runs")
+    call("run", "--resume", finished).assert_fails(USAGE, finished, "is finished", "sebsx show")
+    call("show", "01").assert_fails(USAGE, "'01'")
+    assert sebsx.rows("SELECT count(*) FROM invocation") == before
+    assert before[0][0] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SEBSX_PLATFORM__LOCAL__PRT", "1", ["platform.local.prt", "environment", "'platform.local.port'"]),
+        ("SEBSX_PLATFORM__LOCAL__PORT", "x", ["platform.local.port", "environment", "'x'", "an integer is wanted"]),
+        ("SEBSX_EXPERIMENT__PERF_COST__START", "luke", ["start", "environment", "'luke'", "cold, warm"]),
+    ],
+)
+def test_wrong_environment_variable_is_named(
+    call: Call, monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    call("plan", "benchmark", "sleep").assert_fails(USAGE, *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[platform.local\n", ["sebsx.toml", "cannot be read", "line 1"]),
+        ("[platform.local]\nprt = 1\n", ["platform.local.prt", "sebsx.toml", "'platform.local.port'"]),
+        ("[platform.locl]\nport = 1\n", ["platform.locl.port", "sebsx.toml", "'platform.local'"]),
+        ("[platform.local]\nport = 'x'\n", ["platform.local.port", "sebsx.toml", "'x'", "an integer is wanted"]),
+        ("[platform.local]\nport = -1\n", ["platform.local.port", "sebsx.toml", "must be at least 0"]),
+        ("[core]\nplatform = 7\n", ["core.platform", "sebsx.toml", "a word is wanted"]),
+    ],
+)
+def test_wrong_settings_file_is_named(sebsx: Cli, call: Call, text: str, words: list[str]) -> None:
+    (sebsx.home / "sebsx.toml").write_text(text, encoding="utf-8")
+    call("plan", "benchmark", "sleep").assert_fails(USAGE, *words)
+
+
+def test_settings_of_a_plugin_that_is_not_installed_only_warn(sebsx: Cli, call: Call) -> None:
+    (sebsx.home / "sebsx.toml").write_text("[platform.orbital]\naltitude = 400\n", encoding="utf-8")
+    said = call("plan", "benchmark", "sleep")
+    assert said.code == 0
+    assert "platform.orbital.altitude" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        (None, ["is no benchmark", "benchmark.toml"]),
+        ("name = ", ["benchmark.toml", "cannot be read"]),
+        ('name = "x"\n', ["benchmark.toml", "'version'"]),
+        ('name = "x"\nversion = "1"\nsummary = "s"\nsise = 1\n', ["'sise'", "did you mean 'sizes'?"]),
+        ('name = "x"\nversion = "1"\nsummary = "s"\nneeds = ["tabel"]\n', ["benchmark.toml", "tabel"]),
+        ('name = "x"\nversion = "1"\nsummary = "s"\nsizes = 3\n', ["benchmark.toml"]),
+    ],
+)
+def test_wrong_benchmark_folder_is_named(tmp_path: Path, call: Call, manifest: str | None, words: list[str]) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    if manifest is not None:
+        (folder / "benchmark.toml").write_text(manifest, encoding="utf-8")
+    call("plan", "benchmark", str(folder)).assert_fails(USAGE, str(folder), *words)
+
+
+def test_benchmark_folder_that_does_not_exist_is_named(call: Call) -> None:
+    call("plan", "benchmark", "./nowhere").assert_fails(USAGE, "nowhere", "does not exist")
+
+
+@pytest.mark.parametrize(
+    ("driver", "words"),
+    [
+        ("import nowhere\n", ["benchmark.py", "cannot be loaded", "nowhere"]),
+        ("def payload(p, rng, s):\n    raise LookupError('no data')\n", ["benchmark.py", "LookupError: no data"]),
+        ("def payload(p, rng, storage):\n    return 7\n", ["benchmark.py", "payload"]),
+        ("def payload(p, rng, storage):\n    return {'x': float('nan')}\n", ["payload", "'mine'", "not JSON"]),
+        ("def payload(p, rng, storage):\n    return {'x': object()}\n", ["payload", "'mine'", "not JSON"]),
+    ],
+)  # fmt: skip
+def test_driver_that_fails_is_named_and_leaves_nothing(
+    sebsx: Cli,
+    call: Call,
+    write_function: Write,
+    driver: str,
+    words: list[str],
+) -> None:
+    folder = write_function("mine", "def handler(event, context):\n    return {}\n", driver=driver)
+    call("run", "benchmark", str(folder), "--repetitions", "1").assert_fails(USAGE, *words)
+    assert sebsx.rows("SELECT status FROM run") == [("failed",)]
+    assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+
+
+def test_check_that_raises_anything_makes_the_output_wrong(sebsx: Cli, call: Call, write_function: Write) -> None:
+    driver = "def check(payload, output, storage):\n    assert output['n'] == 1, 'n is not one'\n"
+    folder = write_function("mine", "def handler(event, context):\n    return {'n': 2}\n", driver=driver)
+    said = call("run", "benchmark", str(folder), "--start", "warm", "--repetitions", "2", "--set", "max_failures=2")
+    said.assert_fails(1, "1 of 1 cells failed", "wrong_output", "AssertionError: n is not one")
+    stored = sebsx.rows("SELECT DISTINCT status, error FROM invocation")
+    assert stored == [("wrong_output", "check failed: AssertionError: n is not one")]
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        ("flask ==\n", ["requirements.txt"]),
+        pytest.param("sebsx-no-such-thing==1.0\n", ["sebsx-no-such-thing"], marks=pytest.mark.network),
+    ],
+)
+def test_requirements_that_cannot_be_installed_are_named(
+    sebsx: Cli,
+    call: Call,
+    write_function: Write,
+    requirements: str,
+    words: list[str],
+) -> None:
+    folder = write_function("mine", "def handler(event, context):\n    return {}\n")
+    (folder / "python" / "requirements.txt").write_text(requirements, encoding="utf-8")
+    call("run", "benchmark", str(folder), "--repetitions", "1").assert_fails(USAGE, "mine", *words)
+    assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+
+
+class Site:
+    """A folder of distributions as pip would leave them."""
+
+    def __init__(self, cli: Cli, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        cli.environment["PYTHONPATH"] = str(root)
+
+    def install(self, name: str, source: str) -> None:
+        (self.root / f"{name}.py").write_text(source, encoding="utf-8")
+        information = self.root / f"{name}-1.2.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", encoding="utf-8")
+        (information / "entry_points.txt").write_text(f"[sebsx]\n{name} = {name}\n", encoding="utf-8")
+
+
+@pytest.fixture
+def site(sebsx: Cli, tmp_path: Path) -> Site:
+    return Site(sebsx, tmp_path / "site")
+
+
+PLATFORM_OF_A_THIRD_PARTY = """
+from sebsx.errors import DeployError
+from sebsx.hookspecs import hookimpl
+from sebsx.lazy import require
+from sebsx.testing.fakes import FakePlatform
+
+class NeedsSdk(FakePlatform):
+    name = "needs-sdk"
+    def __enter__(self):
+        require("sdk_that_is_not_there", extra="orbital")
+        return self
+
+class Refusing(FakePlatform):
+    name = "refusing"
+    def deploy(self, package, config):
+        with self.ledger.creating("function", config.name):
+            raise DeployError(f"function {config.name!r} was refused; ask for a larger quota")
+
+@hookimpl
+def sebsx_register_platforms():
+    return [NeedsSdk, Refusing]
+"""
+
+
+def test_broken_plugin_that_is_named_is_exit_3(sebsx: Cli, site: Site) -> None:
+    site.install("orbital", "import nowhere\n")
+    sebsx.say("plan", "benchmark", "sleep", "--platform", "orbital").assert_fails(
+        PLUGIN, "plugin 'orbital' of orbital is broken", "No module named 'nowhere'", "sebsx plugins"
+    )
+
+
+def test_broken_plugin_does_not_stop_the_others(sebsx: Cli, site: Site) -> None:
+    site.install("orbital", "raise SystemExit('I quit')\n")
+    said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "1")
+    assert said.code == 0
+    assert "plugin 'orbital' of orbital is broken: SystemExit: I quit" in said.stderr
+    plugins = {plugin["name"]: plugin for plugin in sebsx.json("plugins")}
+    assert (plugins["orbital"]["status"], plugins["local"]["status"]) == ("broken", "ok")
+
+
+def test_platform_whose_extra_is_not_installed_is_exit_3(sebsx: Cli, site: Site) -> None:
+    site.install("orbital", PLATFORM_OF_A_THIRD_PARTY)
+    said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--platform", "needs-sdk")
+    said.assert_fails(PLUGIN, "'sdk_that_is_not_there' is needed", "pip install 'sebsx[orbital]'")
+    assert sebsx.rows("SELECT status FROM run") == [("failed",)]
+
+
+def test_deployment_that_fails_is_exit_4_and_stored(sebsx: Cli, site: Site) -> None:
+    site.install("orbital", PLATFORM_OF_A_THIRD_PARTY)
+    said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--platform", "refusing")
+    said.assert_fails(PLATFORM, "2 of 2 cells failed", "was refused; ask for a larger quota")
+    assert sebsx.rows("SELECT DISTINCT status, stop_reason FROM cell") == [("failed", "not deployed")]
+    assert sebsx.rows("SELECT DISTINCT status FROM deployment") == [("failed",)]
+    assert sebsx.rows("SELECT status FROM run") == [("finished",)]
+
+
+def test_port_in_use_is_exit_4_and_named(sebsx: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--set", f"platform.local.port={port}")
+    said.assert_fails(PLATFORM, str(port), "in use", "set port to 0")
+    assert sebsx.rows("SELECT status FROM run") == [("failed",)]
+    assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]

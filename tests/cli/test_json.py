@@ -1,0 +1,123 @@
+"""`--json` before or behind every command: one JSON document on stdout and nothing else, errors on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from sebsx.cli import cli
+from sebsx.testing.runs import store_runs
+from tests.support import Call, Cli, Said
+
+RUN = "01JZ0000000000000000000001"
+GONE = "01JZ0000000000000000000003"
+TEST = ("--size", "test", "--start", "warm", "--repetitions", "1")
+# Every command with words that let it succeed, and what the document is.
+COMMANDS: list[tuple[tuple[str, ...], type]] = [
+    (("run", "benchmark", "sleep", *TEST), dict),
+    (("run", "experiment", "perf-cost", "--benchmarks", "sleep", *TEST), dict),
+    (("plan", "benchmark", "sleep"), dict),
+    (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
+    *[(("list", kind), list) for kind in (
+        "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")],
+    (("plugins",), list),
+    (("runs",), list),
+    (("show", RUN), dict),
+    (("analyze", RUN), dict),
+    (("export", RUN, "-f", "csv", "-o", "out.csv"), dict),
+    (("db", "path"), dict),
+    (("db", "upgrade"), dict),
+    (("db", "snapshot", "copy.sqlite"), dict),
+    (("config", "show"), list),
+    (("completion", "bash"), dict),
+    (("clean", "--dry-run"), list),
+    (("clean",), list),
+    (("doctor",), list),
+]  # fmt: skip
+
+# Commands that fail, and their exit code: nothing or one document on stdout.
+FAILING: list[tuple[tuple[str, ...], int]] = [
+    (("rnu",), 2),
+    (("run",), 2),
+    (("run", "benchmark", "nothing"), 2),
+    (("run", "benchmark", "sleep", "--memory", "x"), 2),
+    (("run", "benchmark", "sleep", "--set", "platform.local.port=1x"), 2),
+    (("run", "--resume", RUN), 2),
+    (("plan", "benchmark", "nothing"), 2),
+    (("list", "nothing"), 2),
+    (("show", "nothing"), 2),
+    (("analyze", RUN, "-a", "nothing"), 2),
+    (("export", RUN, "-f", "nothing", "-o", "x"), 2),
+    (("db", "snapshot", "results.sqlite"), 2),
+    (("config", "show", "nothing"), 2),
+    (("completion", "nothing"), 2),
+    (("clean", "--platform", "nothing"), 2),
+    (("doctor", "--platform", "nothing"), 2),
+    (("--plugins", "nothing", "plugins"), 2),
+    (("--store", "/dev/null/x", "runs"), 5),
+]
+
+
+@pytest.fixture
+def filled(sebsx: Cli) -> None:
+    """Some runs in the store."""
+    for _ in store_runs(sebsx.store, "perf-cost"):
+        pass
+
+
+def document(said: Said) -> Any:
+    """Return the one document on stdout; `json.loads` refuses a second one, or anything beside it."""
+    return json.loads(said.stdout, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def test_every_command_is_tried() -> None:
+    def leaves(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
+        context = click.Context(group)
+        found = set()
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            here = (*path, name)
+            found |= leaves(command, here) if isinstance(command, click.Group) else {" ".join(here)}
+        return found
+
+    tried = {" ".join(words) for words, _ in COMMANDS}
+    untried = {leaf for leaf in leaves(cli) if not any(words.startswith(leaf) for words in tried)}
+    assert untried == set()
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(("words", "kind"), COMMANDS, ids=[" ".join(words[:3]) for words, _ in COMMANDS])
+def test_json_is_one_document_before_and_behind(call: Call, sebsx: Cli, words: tuple[str, ...], kind: type) -> None:
+    for typed in (("--json", *words), (*words, "--json")):
+        for file in sebsx.home.glob("copy.sqlite*"):
+            file.unlink()
+        said = call(*typed)
+        assert said.code == 0, said.stderr
+        assert isinstance(document(said), kind)
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(("words", "code"), FAILING, ids=[" ".join(words) for words, _ in FAILING])
+def test_json_of_a_failing_command_has_its_error_on_stderr(call: Call, words: tuple[str, ...], code: int) -> None:
+    said = call("--json", *words)
+    said.assert_fails(code)
+    assert said.stdout == "" or document(said) is not None
+
+
+def test_json_of_a_run_with_failed_cells_is_whole(call: Call, write_function: Any) -> None:
+    folder: Path = write_function("bad", "def handler(event, context):\n    raise ValueError('no')\n")
+    said = call("run", "benchmark", str(folder), *TEST[2:], "--set", "max_failures=1", "--json")
+    said.assert_fails(1, "1 of 1 cells failed", "ValueError: no")
+    assert [cell["status"] for cell in document(said)["cells"]] == ["failed"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_runs_are_objects_newest_first(call: Call) -> None:
+    assert [run["id"] for run in call("runs", "--json").json][-1] == RUN
+    assert [run["id"] for run in call("runs", "--limit", "1", "--json").json] == [GONE]
+    assert {"name", "summary"} <= set(call("list", "platforms", "--json").json[0])

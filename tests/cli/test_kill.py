@@ -1,0 +1,99 @@
+"""Processes that are killed: what was committed stays, the run is seen as interrupted, `clean` finds the rest."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from sebsx.gateway.owners import is_alive
+from sebsx_local import cgroups
+from sebsx_local.processes import OWNER, marked
+from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
+
+PLATFORM = 4
+ENDLESS = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "100000")
+
+
+def gateways(cli: Cli) -> list[str]:
+    """Return the gateways that the runs of this store ever had, each as `pid:start:namespace`."""
+    return [owner for (owner,) in cli.rows("SELECT provider_id FROM resource WHERE kind = 'gateway'") if owner]
+
+
+def assert_clean_machine(cli: Cli, call: Call) -> None:
+    """Hold that of all gateways of this store no process, control group or folder is left."""
+    assert_nothing_left(call)
+    owners = set(gateways(cli))
+    assert [owner for owner in owners if is_alive(owner)] == []
+    assert owners & set(marked(OWNER).values()) == set()
+    assert owners & {owner for _, owner in cgroups.find_groups()} == set()
+    assert list((Path(cli.environment["XDG_CACHE_HOME"]) / "sebsx" / "work").iterdir()) == []
+    assert cli.rows("SELECT count(*) FROM resource WHERE state NOT IN ('deleted', 'lost')") == [(0,)]
+
+
+def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx: Cli, call: Call) -> None:
+    process = sebsx.start(*ENDLESS)
+    wait_until(lambda: sebsx.count() >= 20, process)
+    (owner,) = gateways(sebsx)
+    before = sebsx.count()
+    os.kill(int(owner.partition(":")[0]), signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=60)
+    said = Said(process.returncode, stdout, stderr)
+    said.assert_fails(PLATFORM, "the gateway has ended with code -9")
+    assert sebsx.count() >= before
+    assert sebsx.rows("SELECT status FROM run") == [("failed",)]
+    assert call("clean").code == 0
+    assert_clean_machine(sebsx, call)
+    run_id = call("runs", "--json").json[0]["id"]
+    assert f"sebsx run --resume {run_id}" in stderr
+
+
+def test_killed_run_is_seen_as_interrupted_at_once(sebsx: Cli, call: Call) -> None:
+    process = sebsx.start(*ENDLESS)
+    wait_until(lambda: sebsx.count() >= 1, process)
+    assert [run["status"] for run in call("runs", "--json").json] == ["running"]
+    process.kill()
+    process.communicate()
+    assert [run["status"] for run in call("runs", "--json").json] == ["interrupted"]
+    assert call("clean").code == 0
+    assert_clean_machine(sebsx, call)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_at_any_moment_nothing_committed_is_lost_and_nothing_stays(sebsx: Cli, call: Call) -> None:
+    words = ("run", "benchmark", "sleep", "crud-api", "--size", "test", "--repetitions", "25")
+    began_s = time.monotonic()
+    assert sebsx(*words).returncode == 0
+    whole_s = time.monotonic() - began_s
+    rng = random.Random(20)
+    killed = 0
+    for _ in range(20):
+        seen = sebsx.count("invocation")
+        process = sebsx.start(*words, start_new_session=True)
+        until_s = time.monotonic() + rng.uniform(0.0, whole_s)
+        while time.monotonic() < until_s and process.poll() is None:
+            seen = max(seen, sebsx.count("invocation"))
+            time.sleep(0.005)
+        killed += process.poll() is None
+        process.kill()
+        process.communicate(timeout=30)
+        assert sebsx.count("invocation") >= seen
+        assert sebsx.rows("PRAGMA integrity_check") == [("ok",)]
+        assert {run["status"] for run in call("runs", "--json").json} <= {"interrupted", "finished"}
+        assert call("clean").code == 0
+        assert_clean_machine(sebsx, call)
+    assert killed >= 10
+    interrupted = [run["id"] for run in call("runs", "--json").json if run["status"] == "interrupted"]
+    assert interrupted
+    kept = sebsx.count("invocation")
+    resumed = call("run", "--resume", interrupted[0], "--json").json
+    assert {cell["status"] for cell in resumed["cells"]} == {"finished"}
+    assert sebsx.count("invocation") > kept
+    counted = f"SELECT count(*) FROM measured WHERE run = '{interrupted[0]}' GROUP BY benchmark, start_wanted"
+    assert sebsx.rows(counted) == [(25,)] * 4
+    assert_clean_machine(sebsx, call)

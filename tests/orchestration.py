@@ -1,0 +1,79 @@
+"""What tests of session and orchestrator share: runs on a fake platform that fails as told."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sebsx.testing
+from sebsx import plugins
+from sebsx.hookspecs import hookimpl
+from sebsx.model import Cell, Plan
+from sebsx.orchestrator import Request
+from sebsx.platforms import Platform
+from sebsx.plugins import LoadedPlugin, Registry
+from sebsx.store import Store, open_store
+from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
+
+ECHO = str(Path(sebsx.testing.__file__).parent / "echo")
+
+
+class Listener:
+    """Remembers what an observer is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.warnings: list[str] = []
+        self.progress: list[tuple[int, int]] = []
+        self.plan: Plan | None = None
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
+
+    def planned(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def progressed(self, cell: Cell, done: int, failed: int) -> None:
+        self.progress.append((done, failed))
+
+    def warned(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def registry_with(*platforms: type[Platform[Any]], **hooks: Callable[..., Any]) -> Registry:
+    """Return all plugins and one of the test, with these platforms and hooks."""
+    registry = plugins.load()
+    plugin = types.SimpleNamespace(
+        sebsx_register_platforms=hookimpl(lambda: platforms),
+        **{name: hookimpl(function) for name, function in hooks.items()},
+    )
+    registry.manager.register(plugin, name="test")
+    registry.plugins.append(LoadedPlugin("test", "test", "test", "1"))
+    return registry
+
+
+def failing(*faults: Fault | None) -> type[FakePlatform]:
+    """Return a platform whose first invocations meet these faults."""
+
+    class Failing(FakePlatform):
+        def __init__(self, settings: FakeSettings, workdir: Path) -> None:
+            super().__init__(settings, workdir)
+            self.faults = list(faults)
+
+    return Failing
+
+
+def request(platforms: Mapping[str, FakeSettings] | None = None, **settings: Any) -> Request:
+    """Return the request to measure the echo, three warm samples unless told otherwise."""
+    wanted = {"benchmarks": (ECHO,), "start": ("warm",), "repetitions": 3, **settings}
+    return Request(PerfCost(), PerfCostSettings(**wanted), platforms or {"fake": FakeSettings()}, seed=1)
+
+
+@contextmanager
+def store_in(folder: Path) -> Iterator[Store]:
+    with open_store(folder / "results.sqlite") as store:
+        yield store

@@ -1,0 +1,142 @@
+"""A session on a platform that fails in ways that cannot be provoked: each failure is a stored result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sebsx import orchestrator
+from sebsx.cli.running import _raise_for
+from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
+from sebsx.model import Capability, CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
+from sebsx.store import RunView, Store
+from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from tests.orchestration import Listener, failing, registry_with, request, store_in
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with store_in(tmp_path) as opened:
+        yield opened
+
+
+def measure(store: Store, platform: type[FakePlatform], **settings: object) -> RunView:
+    run = orchestrator.run(request(**settings), registry_with(platform), store, Listener())
+    assert run.status is RunStatus.FINISHED
+    return store.view(run.id)
+
+
+def statuses(view: RunView) -> Counter[Status]:
+    return Counter(invocation.status for invocation in view.invocations(kind=Kind.MEASURED))
+
+
+WARM_UP = None  # the first invocation
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason"),
+    [
+        (Fault.THROTTLED, Status.THROTTLED, "HTTP 429"),
+        (Fault.LOST, Status.TIMEOUT, "timeout"),
+        (Fault.REFUSED, Status.PLATFORM_ERROR, "connection refused"),
+        (Fault.GARBLED, Status.FUNCTION_ERROR, "answer is not JSON"),
+        (Fault.OUT_OF_MEMORY, Status.OUT_OF_MEMORY, "HTTP 507"),
+    ],
+)
+def test_failed_invocation_is_stored_and_the_samples_are_still_taken(
+    store: Store, fault: Fault, status: Status, reason: str
+) -> None:
+    view = measure(store, failing(WARM_UP, fault), repetitions=4)
+    # Out of memory costs the sandbox: the call after it is cold, and does not count as warm.
+    more = 1 if fault is Fault.OUT_OF_MEMORY else 0
+    assert statuses(view) == {Status.OK: 4 + more, status: 1}
+    (failed,) = view.invocations(status=status)
+    assert reason in (failed.error or "")
+    assert view.cells()[0].status is CellStatus.FINISHED
+
+
+def test_cell_is_given_up_after_as_many_failures_as_allowed(store: Store) -> None:
+    view = measure(store, failing(WARM_UP, *[Fault.THROTTLED] * 50), max_failures=4)
+    (cell,) = view.cells()
+    assert (cell.status, cell.error) == (CellStatus.FAILED, "throttled: HTTP 429")
+    # A batch is not split: at least as many as allowed, at most one batch more.
+    assert 4 <= statuses(view)[Status.THROTTLED] <= 4 + 3
+    with pytest.raises(ThresholdError, match=r"1 of 1 cells failed; .* invocations failed: throttled: HTTP 429"):
+        _raise_for(view.cells())
+
+
+def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Store) -> None:
+    view = measure(store, failing(WARM_UP, Fault.THROTTLED, Fault.REFUSED))
+    unknown = [invocation for invocation in view.invocations() if invocation.start_type is StartType.UNKNOWN]
+    assert [invocation.status for invocation in unknown] == [Status.THROTTLED, Status.PLATFORM_ERROR]
+    assert statuses(view)[Status.OK] == 3
+
+
+def test_record_that_comes_late_leaves_the_functions_own_word(store: Store) -> None:
+    view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=1)})
+    for invocation in view.invocations(kind=Kind.MEASURED):
+        assert invocation.status is Status.OK
+        assert invocation.provider_duration_s is None
+        assert invocation.start_type is StartType.WARM
+        assert invocation.start_evidence == '{"function": "warm"}'
+
+
+class Small(FakePlatform):
+    """Takes no more than 256 MiB."""
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        if config.memory_mib > 256:
+            raise UnsupportedError(f"{config.memory_mib} MiB are more than this account may have")
+        return super().deploy(package, config)
+
+
+def test_unsupported_cell_does_not_keep_the_others(store: Store) -> None:
+    view = measure(store, Small, memory_mib=(128, 512, 256))
+    assert [cell.status for cell in view.cells()] == ["finished", "unsupported", "finished"]
+    assert "more than this account" in (view.cells()[1].error or "")
+    assert [deployment.status for deployment in view.deployments()] == ["deleted", "unsupported", "deleted"]
+    _raise_for(view.cells())  # something was measured: no error
+
+
+def test_nothing_supported_is_a_platform_error(store: Store) -> None:
+    view = measure(store, Small, memory_mib=(512, 1024))
+    with pytest.raises(PlatformError, match="nothing could be measured: 512 MiB"):
+        _raise_for(view.cells())
+
+
+def test_benchmark_whose_needs_a_platform_lacks_is_unsupported(store: Store) -> None:
+    class Bare(FakePlatform):
+        capabilities = frozenset({Capability.FORCE_COLD})
+
+    view = measure(store, Bare, benchmarks=("crud-api",), size="test")
+    assert [cell.status for cell in view.cells()] == [CellStatus.UNSUPPORTED]
+    assert "'crud-api' needs table" in (view.cells()[0].error or "")
+
+
+def test_no_way_to_force_a_cold_start_is_unsupported_and_warm_goes_on(store: Store) -> None:
+    class Warm(FakePlatform):
+        capabilities = FakePlatform.capabilities - {Capability.FORCE_COLD}
+
+    view = measure(store, Warm, start=("cold", "warm"))
+    assert [(cell.factors["start"], cell.status) for cell in view.cells()] == [
+        ("cold", CellStatus.UNSUPPORTED),
+        ("warm", CellStatus.FINISHED),
+    ]
+
+
+def test_every_batch_is_stored_before_observer_and_plugins_hear_of_it(store: Store) -> None:
+    heard: list[tuple[int, int]] = []
+
+    def stored(run, deployment, invocations):
+        heard.append((len(invocations), sum(store.counts(run.id).values())))
+
+    registry = registry_with(FakePlatform, sebsx_invocations_stored=stored)
+    orchestrator.run(request(start=("cold",)), registry, store, Listener())
+    assert heard == [(1, 1), (1, 2), (1, 3)]
