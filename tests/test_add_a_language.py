@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Cli
-from test_docs import ROOT, write_files
 
 from sebsx.languages import Language
 from sebsx.testing.contracts import LanguageContract
+from tests.support import Cli
+from tests.test_docs import ROOT, write_files
 
 PAGE = ROOT / "docs" / "add-a-language.md"
 
