@@ -7,9 +7,9 @@ the module imports the standard library and `sebsx_runtime` only, runs on 3.9, a
     def end(state) -> dict[str, float]: ...      # just after it: metric -> value; absent is not zero
     def facts() -> dict[str, object]: ...        # once per sandbox: CPU model, kernel, ...  (optional)
 
-`<name>` is the collector's name with `-` as `_`. A value of `end` may be a JSON object instead of a number: a series of
-the invocation, stored as text of a `run_value` together with the invocation's `sequence`. Each collector
-says what it costs, as `<name>.overhead_s`.
+In Node.js it is a CommonJS module that exports functions of the same names. `<name>` is the collector's name with `-`
+as `_`. A value of `end` may be a JSON object instead of a number: a series of the invocation, stored as text of a
+`run_value` together with the invocation's `sequence`. Each collector says what it costs, as `<name>.overhead_s`.
 """
 
 from __future__ import annotations

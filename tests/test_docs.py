@@ -19,7 +19,7 @@ ROOT = Path(sebsx.__file__).parent.parent
 WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "_generated" not in page.parts]
 PAGES = [ROOT / "README.md", *WRITTEN]
 BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"\A# file: (\S+)\n")
+FILE = re.compile(r"\A(?:#|//) file: (\S+)\n")
 
 
 @dataclass(frozen=True)

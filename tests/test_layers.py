@@ -120,7 +120,7 @@ def test_core_imports_no_plugin(path):
 
 def registered_names() -> set[str]:
     registry = plugins.load()
-    kinds = ("platforms", "benchmarks", "experiments", "exporters")
+    kinds = ("platforms", "benchmarks", "experiments", "exporters", "languages")
     return {name for kind in kinds for name in getattr(registry, kind)}
 
 

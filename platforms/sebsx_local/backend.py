@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _SMALLEST_MIB = 32
-_WRAPPERS = {"python": "sebsx_wrapper.py"}
+_WRAPPERS = {"python": "sebsx_wrapper.py", "nodejs": "sebsx_wrapper.cjs"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
@@ -150,7 +150,7 @@ class LocalPlatform(Platform[LocalSettings]):
         return FileStorage(self.workdir / "storage")
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
-        """Return the client of files and SQLite for that language."""
+        """Return the client of storage and table for that language."""
         name = _WRAPPERS.get(language)
         return {} if name is None else {name: (files("sebsx_local") / "wrapper" / name).read_bytes()}
 

@@ -11,7 +11,7 @@ from sebsx.metrics import Better, Metric
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SHIPPED = {"python": "process.py"}
+_SHIPPED = {"python": "process.py", "nodejs": "process.cjs"}
 
 
 class ProcessCollector(Collector):

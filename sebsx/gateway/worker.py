@@ -234,6 +234,7 @@ class Worker:
             self._finish(Status.OUT_OF_MEMORY, body)
         elif call.started is None and call.start is StartType.WARM and self.state is not State.ENDING:
             self._call = None
+            self._pool.forget(self)  # its place is free for the next
             self._pool.submit(call)  # it never reached the function, which went away between two calls
         else:
             when = "while the function was loaded" if self._init_s is None else "during the invocation"

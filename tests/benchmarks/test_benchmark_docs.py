@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark
 
 DOCS = Path(__file__).parents[2] / "docs"
-_LISTING = re.compile(r"^```\w+\n# file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LISTING = re.compile(r"^```\w+\n(?:#|//) file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from sebsx.model import Capability, Target
+from sebsx.errors import UnsupportedError
+from sebsx.model import Capability, FunctionConfig, Status, Target
 from sebsx.testing import mutations
 from sebsx.testing.contracts import metadata
 from sebsx.testing.handlers import FolderStorage, run_handler, unpack
+from sebsx.testing.invoking import invoke
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from sebsx.benchmarks import Benchmark
+    from sebsx.languages import Language
+    from sebsx.model import Deployment
     from sebsx.packaging import Packager
+    from sebsx.platforms import Platform
     from sebsx.plugins import Registry
     from sebsx.storage import Storage
 
@@ -30,7 +35,7 @@ _SEED = 42
 
 
 class BenchmarkContract:
-    """Every benchmark: override the fixture `benchmark`. Its Python code runs, so its wheels must be at hand.
+    """Every benchmark: override the fixture `benchmark`. Its code runs, so its dependencies must be at hand.
 
     Attributes:
         informational: Fields of the output that `check` need not guard, such as a time of day.
@@ -102,6 +107,31 @@ class BenchmarkContract:
         assert isinstance(output, dict), "a handler returns a dict, so that every figure in it has a name"
         assert benchmark.check(payload, output, storage) is None
 
+    def test_output_is_right_in_each_language_with_the_default_memory(
+        self, benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager, tmp_path: Path
+    ) -> None:
+        """On the platform that needs no account, where the bootstrap of each language runs."""
+        cls = next(cls for cls in sebsx_registry.platforms.values() if cls.default)
+        missing = []
+        with cls(cls.Settings(), tmp_path / "platform") as platform:
+            if not benchmark.needs <= platform.capabilities:
+                pytest.skip(f"platform {platform.name!r} has not what {benchmark.name!r} needs")
+            storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
+            payload = _payload(benchmark, _smallest(benchmark), storage)
+            for language in benchmark.languages:
+                try:
+                    deployment = _deploy(
+                        platform, benchmark, sebsx_registry.get("languages", language)(), sebsx_packager
+                    )
+                except UnsupportedError as exc:
+                    missing.append(str(exc))
+                    continue
+                answer = invoke(platform, deployment, payload)
+                assert answer.status is Status.OK, f"{language}: {answer.envelope or answer.reply.body!r}"
+                assert benchmark.check(payload, answer.output, storage) is None, language
+        if missing:
+            pytest.skip("; ".join(missing))
+
     def test_output_of_another_shape_is_wrong(
         self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
     ) -> None:
@@ -138,6 +168,14 @@ class BenchmarkContract:
     def test_defaults_are_usable(self, benchmark: Benchmark) -> None:
         assert 32 <= benchmark.memory_mib <= 10240
         assert all(seconds < benchmark.timeout_s for seconds in benchmark.expect.values())
+
+
+def _deploy(platform: Platform[Any], benchmark: Benchmark, language: Language, packager: Packager) -> Deployment:
+    architecture = platform.architectures[0]
+    target = platform.target(language.name, architecture)
+    package = packager.build(benchmark, language, target, wrapper=platform.wrapper_files(language.name))
+    name = f"{benchmark.name}-{language.name}"
+    return platform.deploy(package, FunctionConfig(name, benchmark.memory_mib, benchmark.timeout_s, architecture))
 
 
 def _smallest(benchmark: Benchmark) -> str:

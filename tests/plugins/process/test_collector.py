@@ -63,9 +63,10 @@ def test_touched_memory_is_seen_in_faults_and_peak(shipped: ModuleType) -> None:
     assert samples["process.minor_faults_count"] > 20
 
 
-def test_it_is_used_by_default_and_knows_python_only() -> None:
+def test_it_is_used_by_default_and_knows_two_languages() -> None:
     assert ProcessCollector.default
     assert b"def begin" in (ProcessCollector().source("python") or b"")
+    assert b"exports.begin" in (ProcessCollector().source("nodejs") or b"")
     assert ProcessCollector().source("cobol") is None
 
 

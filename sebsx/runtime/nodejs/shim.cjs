@@ -1,0 +1,359 @@
+'use strict';
+/**
+ * Wraps a handler: measures around it and turns whatever it does into an envelope.
+ *
+ *     const shim = new Shim(packageRoot);
+ *     shim.watch();                                      // what nobody catches ends the invocation, as data
+ *     await shim.load();                                 // throws LoadError, whose `answer` is an envelope
+ *     const answer = await shim.invoke(event, id);       // never throws
+ *
+ * An answer is `{text, errorType, exitCode}`: the envelope as JSON, the type of its error or null, and the code with
+ * which the sandbox must end once the answer was taken, or null.
+ */
+
+const fs = require('fs');
+const { Context } = require('./context.cjs');
+
+const ENVELOPE_VERSION = 1;
+const TRACEBACK_CHARACTERS = 8192;
+const MESSAGE_CHARACTERS = 4096;
+const NOT_JSON = 'Sebsx.OutputNotJson';
+const NO_HANDLER = 'Sebsx.HandlerNotFound';
+const SUFFIXES = ['.js', '.cjs', '.mjs'];
+const OUT_OF_MEMORY = 'MemoryError'; // what a gateway knows want of memory by, in every language
+const UNCAUGHT_CODE = 1;
+const exit = process.exit.bind(process); // the real one: see `watch`
+
+/** The function could not be loaded; `answer` says why. */
+class LoadError extends Error {
+  constructor(answer) {
+    super(answer.errorType);
+    this.answer = answer;
+  }
+}
+
+/** The module has no such function. */
+class HandlerNotFound extends Error {}
+
+/** The function called `process.exit`. */
+class ProcessExit extends Error {
+  constructor(code) {
+    super(`the function called process.exit(${code})`);
+    this.code = code;
+  }
+}
+
+/** The function of one sandbox. */
+class Shim {
+  /** @param root Folder of the unpacked package. */
+  constructor(root) {
+    this.root = root;
+    this.sandbox = process.env.SEBSX_SANDBOX_ID || require('crypto').randomBytes(16).toString('hex');
+    this.bootS = bootS();
+    this.importS = null;
+    this.calls = 0;
+    this._handler = null;
+    this._collectors = [];
+    this._absent = {};
+    this._memoryMib = number('SEBSX_MEMORY_MIB') ?? number('AWS_LAMBDA_FUNCTION_MEMORY_SIZE');
+    this._timeoutS = number('SEBSX_TIMEOUT_S');
+    this._fail = null; // ends the work in hand with an error that nobody caught
+  }
+
+  /** Take over errors that nobody catches and `process.exit`: a sandbox that just vanished could not say why. */
+  watch() {
+    const uncaught = (error) => {
+      if (this._fail === null) {
+        console.error('uncaught outside of an invocation:', error);
+        exit(exitCodeOf(error));
+      }
+      this._fail(error);
+    };
+    process.on('uncaughtException', uncaught);
+    process.on('unhandledRejection', uncaught);
+    process.exit = (code) => {
+      const error = new ProcessExit(code ?? process.exitCode ?? 0);
+      uncaught(error);
+      throw error;
+    };
+  }
+
+  /** Import the function and the collectors that the manifest names. */
+  async load() {
+    const started = performance.now();
+    let manifest;
+    try {
+      manifest = JSON.parse(fs.readFileSync(`${this.root}/sebsx.json`, 'utf8'));
+      this._handler = await this._orUncaught(() => findHandler(this.root, manifest.handler));
+    } catch (error) {
+      const { tail, errorType } = failed(error, this.root);
+      const sebsx = { v: ENVELOPE_VERSION, sandbox: this.sandbox, call: 0, boot_s: this.bootS };
+      throw new LoadError({ text: `{"sebsx":${JSON.stringify(sebsx)},${tail}}`, errorType, exitCode: UNCAUGHT_CODE });
+    }
+    this.importS = (performance.now() - started) / 1000;
+    for (const name of manifest.collectors || []) this._loadCollector(name);
+  }
+
+  /**
+   * Call the handler between the collectors; never throws.
+   *
+   * @param event The decoded event.
+   * @param requestId Identifier of the invocation.
+   * @param deadlineS Unix time at which the platform ends the invocation, or null.
+   */
+  async invoke(event, requestId, deadlineS = null) {
+    this.calls += 1;
+    const samples = {};
+    const context = new Context(requestId, this._memoryMib, this._timeoutS, deadlineS, samples);
+    const states = this._begin();
+    const startedS = wallS();
+    const started = performance.now();
+    let durationS = null;
+    const ended = () => {
+      if (durationS !== null) return;
+      durationS = (performance.now() - started) / 1000;
+      this._end(states, samples);
+    };
+    const call = async () => {
+      try {
+        return await this._handler(event, context);
+      } finally {
+        ended();
+        await nextTurn(); // a rejection that nobody handles is told by then
+      }
+    };
+    let outcome;
+    try {
+      outcome = answered(await this._orUncaught(call));
+    } catch (error) {
+      ended();
+      outcome = failed(error, this.root);
+    }
+    const sebsx = {
+      v: ENVELOPE_VERSION,
+      sandbox: this.sandbox,
+      call: this.calls,
+      started_s: startedS,
+      finished_s: startedS + durationS,
+      duration_s: durationS,
+      samples,
+    };
+    if (this.calls === 1) this._addFirstCall(sebsx);
+    const { tail, errorType, exitCode } = outcome;
+    return { text: `{"sebsx":${measured(sebsx)},${tail}}`, errorType, exitCode };
+  }
+
+  /** Await work, unless an error that nobody caught comes first. */
+  async _orUncaught(work) {
+    const uncaught = new Promise((_resolve, reject) => {
+      this._fail = (error) => reject(new Uncaught(error));
+    });
+    uncaught.catch(() => {}); // it may come when the work is done already
+    try {
+      return await Promise.race([work(), uncaught]);
+    } finally {
+      this._fail = null;
+    }
+  }
+
+  _addFirstCall(sebsx) {
+    sebsx.boot_s = this.bootS;
+    sebsx.import_s = this.importS;
+    const found = require('./facts.cjs').facts();
+    sebsx.facts = found;
+    for (const { name, module } of this._collectors) {
+      try {
+        if (module.facts) Object.assign(found, module.facts());
+      } catch (error) {
+        this._absent[name] = message(error);
+      }
+    }
+    if (Object.keys(this._absent).length) found.collectors_absent = { ...this._absent };
+  }
+
+  _loadCollector(name) {
+    try {
+      const module = require(`${this.root}/sebsx_collectors/${name.replaceAll('-', '_')}.cjs`);
+      if (typeof module.begin !== 'function' || typeof module.end !== 'function') {
+        throw new TypeError('it exports no begin and end');
+      }
+      this._collectors.push({ name, module });
+    } catch (error) {
+      this._absent[name] = message(error);
+    }
+  }
+
+  /** Start the collectors in order; the last is nearest to the handler. */
+  _begin() {
+    const states = [];
+    for (const collector of this._collectors) {
+      try {
+        states.push({ collector, state: collector.module.begin() });
+      } catch (error) {
+        this._absent[collector.name] = message(error);
+      }
+    }
+    return states;
+  }
+
+  /** End the collectors in reverse order and add their samples. */
+  _end(states, samples) {
+    for (const { collector, state } of states.reverse()) {
+      try {
+        Object.assign(samples, collector.module.end(state));
+      } catch (error) {
+        this._absent[collector.name] = message(error);
+      }
+    }
+  }
+}
+
+/** An error that came by no `await` of ours. */
+class Uncaught extends Error {
+  constructor(error) {
+    super();
+    this.error = error;
+  }
+}
+
+function unwrap(error) {
+  return error instanceof Uncaught ? error.error : error;
+}
+
+/** Return the end of an envelope for an output. */
+function answered(output) {
+  try {
+    return { tail: `"output":${toJson(output)}`, errorType: null, exitCode: null };
+  } catch (error) {
+    return withError({ type: NOT_JSON, message: message(error), traceback: '' }, null);
+  }
+}
+
+/** Return the end of an envelope for whatever ended the handler. */
+function failed(error, root) {
+  const exitCode = error instanceof Uncaught ? exitCodeOf(error.error) : null;
+  return withError(describe(unwrap(error), root), exitCode);
+}
+
+function withError(described, exitCode) {
+  return { tail: `"error":${JSON.stringify(described)}`, errorType: described.type, exitCode };
+}
+
+function nextTurn() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function exitCodeOf(error) {
+  return error instanceof ProcessExit ? error.code : UNCAUGHT_CODE;
+}
+
+/** Return the function that `module.function` names; ES modules are imported, all others required. */
+async function findHandler(root, handler) {
+  const at = handler.lastIndexOf('.');
+  const [stem, name] = [handler.slice(0, at), handler.slice(at + 1)];
+  const path = SUFFIXES.map((suffix) => `${root}/${stem}${suffix}`).find((candidate) => fs.existsSync(candidate));
+  if (path === undefined) throw new HandlerNotFound(`there is no file ${stem}{${SUFFIXES.join(',')}}`);
+  const module = await load(path);
+  const found = module[name] ?? module.default?.[name];
+  if (typeof found !== 'function') throw new HandlerNotFound(`module '${stem}' exports no function '${name}'`);
+  return found;
+}
+
+async function load(path) {
+  try {
+    return require(path);
+  } catch (error) {
+    if (error?.code !== 'ERR_REQUIRE_ESM' && error?.code !== 'ERR_REQUIRE_ASYNC_MODULE') throw error;
+    return import(require('url').pathToFileURL(path).href);
+  }
+}
+
+/** Return `output` as JSON; what a function does not return is null. */
+function toJson(output) {
+  const text = output === undefined ? 'null' : JSON.stringify(output);
+  if (text === undefined) throw new TypeError(`a ${typeof output} has no form in JSON`);
+  return text;
+}
+
+/** Return the measured part as JSON; a sample or fact that JSON cannot say is left out. */
+function measured(sebsx) {
+  for (const part of ['samples', 'facts']) {
+    for (const [key, value] of Object.entries(sebsx[part] || {})) {
+      if (!isJson(value)) delete sebsx[part][key];
+    }
+  }
+  return JSON.stringify(sebsx);
+}
+
+function isJson(value) {
+  if (typeof value === 'number') return Number.isFinite(value);
+  try {
+    return JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Return an error as data: type, message and the user's frames, bounded. Whatever was thrown may be no Error at all. */
+function describe(error, root) {
+  const type = typeName(error);
+  const text = message(error);
+  return { type, message: text, traceback: traceback(error, `${type}: ${text}`).replaceAll(`${root}/`, '') };
+}
+
+function typeName(error) {
+  try {
+    if (!(error instanceof Error)) return typeof error;
+    if (error instanceof HandlerNotFound) return NO_HANDLER;
+    if (error instanceof RangeError && error.message === 'Array buffer allocation failed') return OUT_OF_MEMORY;
+    return error.name === 'Error' ? error.constructor.name : String(error.name);
+  } catch {
+    return 'Error';
+  }
+}
+
+function message(error) {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, MESSAGE_CHARACTERS);
+  } catch {
+    return '(its message cannot be read)';
+  }
+}
+
+function traceback(error, fallback) {
+  let text;
+  try {
+    text = error instanceof Error && typeof error.stack === 'string' ? error.stack : fallback;
+  } catch {
+    text = fallback;
+  }
+  const lines = text.split('\n').filter((line) => !/^\s+at .*(sebsx_runtime\/|\(node:|at node:)/.test(line));
+  text = `${lines.join('\n')}\n`;
+  if (text.length <= TRACEBACK_CHARACTERS) return text;
+  const half = TRACEBACK_CHARACTERS / 2;
+  return `${text.slice(0, half)}\n... (shortened)\n${text.slice(-half)}`;
+}
+
+function number(name) {
+  const value = Number.parseFloat(process.env[name]);
+  return Number.isFinite(value) ? value : null;
+}
+
+/** Return the system's time in seconds, to the microsecond: it says whole milliseconds, the clock of the process fills in. */
+function wallS() {
+  const coarseMs = Date.now();
+  const fineMs = performance.timeOrigin + performance.now();
+  return Math.min(Math.max(fineMs, coarseMs), coarseMs + 1) / 1000;
+}
+
+/**
+ * Return the seconds from process start to now. A launcher on this host gives the start as CLOCK_MONOTONIC in
+ * SEBSX_STARTED_S, exact; without it, Node's own start serves, which comes after the loading of its program.
+ */
+function bootS() {
+  const given = number('SEBSX_STARTED_S');
+  const elapsedS = given === null ? -1 : Number(process.hrtime.bigint()) / 1e9 - given;
+  return elapsedS >= 0 ? elapsedS : performance.now() / 1000;
+}
+
+module.exports = { LoadError, Shim };

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import sebsx
+from sebsx import plugins
+from sebsx.testing.contracts import LanguageContract
+from sebsx_nodejs.language import NodejsLanguage
+
+
+class TestContract(LanguageContract):
+    @pytest.fixture
+    def language(self) -> NodejsLanguage:
+        return NodejsLanguage()
+
+
+def write_node(folder: Path, script: str) -> None:
+    (folder / "node").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "node").chmod(0o755)
+
+
+def test_plugin_registers_the_language() -> None:
+    assert plugins.load(["nodejs"]).languages == {"nodejs": NodejsLanguage}
+
+
+@pytest.mark.parametrize(
+    ("script", "version"),
+    [
+        ("echo v20.11.1", "20"),
+        ("echo v18.0.0", "18"),
+        ("echo v16.20.2", None),
+        ("echo what", None),
+        ("echo v20.11.1; exit 1", None),
+    ],
+)
+def test_host_version_is_the_major_of_a_node_that_is_new_enough(
+    script: str, version: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_node(tmp_path, script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+
+    assert NodejsLanguage().host_version() == version
+
+
+def test_machine_without_node_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert NodejsLanguage().host_version() is None
+
+
+def test_command_gives_v8_the_memory_of_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_node(tmp_path, 'echo "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    root = tmp_path / "a package"
+
+    done = subprocess.run(
+        NodejsLanguage().command(root),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512"},
+    )
+
+    assert done.stdout == f"--max-old-space-size=512 {root}/sebsx_runtime/bootstrap.cjs\n"
+
+
+def test_runtime_is_every_module_of_the_shim() -> None:
+    folder = Path(sebsx.__file__).parent / "runtime" / "nodejs"
+
+    assert dict(NodejsLanguage().runtime_files()) == {
+        f"sebsx_runtime/{path.name}": path.read_bytes() for path in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("path", sorted((Path(sebsx.__file__).parent / "runtime" / "nodejs").iterdir()), ids=str)
+def test_runtime_requires_node_s_own_modules_only(path: Path) -> None:
+    script = "console.log(JSON.stringify(require('module').builtinModules))"
+    built_in = json.loads(subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True).stdout)
+    required = [part.partition("'")[0] for part in path.read_text().split("require('")[1:]]
+
+    assert {name for name in required if not name.startswith("./")} <= set(built_in)
+
+
+def test_manifest_and_lock_are_locks_once_something_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "package-lock.json").write_text("{}")
+    assert list(NodejsLanguage().lock_files(tmp_path)) == []
+
+    (tmp_path / "package.json").write_text('{"dependencies": {"mustache": "4.2.0"}}')
+    names = [path.name for path in NodejsLanguage().lock_files(tmp_path)]
+    assert names == ["package.json", "package-lock.json"]
