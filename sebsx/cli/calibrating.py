@@ -41,14 +41,13 @@ def calibrate_command(
       sebsx run benchmark graph-mst --size 7 --memory 3008
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx import calibration, calibrator, orchestrator  # heavy
-    from sebsx.interrupts import interrupts
 
     low_s, high_s = calibration.parse_target(target)
     experiment = calibrator.Calibrate()
     request = _request(app, experiment, platform, assignments, {
         **values, "benchmark": benchmark, "low_s": low_s, "high_s": high_s,
     })  # fmt: skip
-    with app.open_store() as store, interrupts.handled(), app.console.progress() as observer:
+    with app.open_store() as store, app.console.progress() as observer:
         orchestrator.run(request, app.registry, store, observer)
     outcome = experiment.outcome
     assert outcome is not None

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from support import Cli
+from tests.support import Cli
 
 CODE = """
 import time

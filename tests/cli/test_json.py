@@ -23,7 +23,8 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "benchmark", "sleep"), dict),
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
-        "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")],
+        "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages",
+        "suites")],
     (("plugins",), list),
     (("runs",), list),
     (("show", RUN), dict),
@@ -48,6 +49,7 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("run", "benchmark", "sleep", "--set", "platform.local.port=1x"), 2),
     (("run", "--resume", RUN), 2),
     (("plan", "benchmark", "nothing"), 2),
+    (("calibrate", "sleep", "--target", "1s..2s"), 2),
     (("list", "nothing"), 2),
     (("show", "nothing"), 2),
     (("analyze", RUN, "-a", "nothing"), 2),
@@ -85,7 +87,7 @@ def test_every_command_is_tried() -> None:
             found |= leaves(command, here) if isinstance(command, click.Group) else {" ".join(here)}
         return found
 
-    tried = {" ".join(words) for words, _ in COMMANDS}
+    tried = {" ".join(words) for words, _ in [*COMMANDS, *FAILING]}
     untried = {leaf for leaf in leaves(cli) if not any(words.startswith(leaf) for words in tried)}
     assert untried == set()
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support import Cli
 
 from sebsx import benchmarks
 from sebsx.errors import UnknownNameError, UserError
@@ -14,6 +13,7 @@ from sebsx.plugins import Registry
 from sebsx.session import RunScene
 from sebsx.testing.fakes import FakePlatform
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
+from tests.support import Cli
 
 MANIFEST = """
 name = "{name}"

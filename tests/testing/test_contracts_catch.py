@@ -288,7 +288,7 @@ def test_storage_that_deletes_too_much_is_caught(tmp_path):
         StorageContract().test_delete_takes_the_prefix_and_nothing_else(Greedy(tmp_path / "objects"))
 
 
-def test_collector_that_returns_what_it_did_not_register_is_caught(tmp_path):
+def test_collector_that_returns_what_it_did_not_register_is_caught(sebsx_registry, tmp_path):
     from sebsx.collectors import Collector
     from sebsx.metrics import Metric
 
@@ -299,7 +299,9 @@ def test_collector_that_returns_what_it_did_not_register_is_caught(tmp_path):
             return b"def begin(): pass\ndef end(state): return {'loose.b_s': 1.0}\n"
 
     with pytest.raises(AssertionError, match=r"not registered: loose\.b_s"):
-        CollectorContract().test_python_code_runs_alone_and_returns_registered_metrics(Loose(), tmp_path)
+        CollectorContract().test_python_code_runs_alone_and_returns_registered_metrics(
+            Loose(), sebsx_registry, tmp_path
+        )
 
 
 def test_experiment_that_sends_while_it_plans_is_caught(platform, echo_package):

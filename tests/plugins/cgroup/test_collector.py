@@ -4,9 +4,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support import load_shipped
 
 from sebsx_cgroup.collector import CgroupCollector
+from tests.support import load_shipped
 
 REGISTERED = {metric.name for metric in CgroupCollector.metrics}
 

@@ -4,9 +4,9 @@ import time
 from types import ModuleType
 
 import pytest
-from support import load_shipped
 
 from sebsx_memory_series.collector import MemorySeriesCollector
+from tests.support import load_shipped
 
 MIB = 2**20
 
