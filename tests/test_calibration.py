@@ -163,6 +163,7 @@ def test_without_save_nothing_is_kept(sebsx: Cli, waiter: Path) -> None:
     assert not list(sebsx.home.rglob("*-128.toml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

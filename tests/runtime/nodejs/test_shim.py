@@ -206,6 +206,7 @@ def test_endless_loop_times_out_and_the_next_call_is_cold(node: Node) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
