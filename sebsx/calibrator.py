@@ -18,8 +18,8 @@ from sebsx.settings import setting
 if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark, Steps
     from sebsx.calibration import Fit
-    from sebsx.experiments import Scene
     from sebsx.platforms import Platform
+    from sebsx.scene import Scene
     from sebsx.session import Session, Trial
 
 # A call this long is measured once and without a warm-up: what a first call adds is lost in it.

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sebsx.benchmarks import Benchmark
     from sebsx.model import Capability, Plan
-    from sebsx.platforms import Platform
+    from sebsx.scene import Scene
     from sebsx.session import Session
 
 S = TypeVar("S")
-
-
-class Scene(Protocol):
-    """What an experiment may look at while it plans: nothing is deployed yet, no network is touched."""
-
-    @property
-    def platforms(self) -> Mapping[str, Platform[Any]]:
-        """The platforms of the run by name, not yet opened."""
-        ...
-
-    def benchmark(self, name: str) -> Benchmark:
-        """Return a benchmark by its name or folder.
-
-        Raises:
-            UnknownNameError: If there is none; it suggests the nearest.
-        """
-        ...
-
-    def benchmarks(self, group: str) -> list[str]:
-        """Return the names of the benchmarks that carry a group's label, sorted."""
-        ...
-
-    def suite(self, name: str) -> list[str]:
-        """Return the names of the benchmarks of a suite, sorted; `all` is every benchmark there is.
-
-        Raises:
-            UnknownNameError: If there is none; it suggests the nearest.
-        """
-        ...
 
 
 class Experiment(ABC, Generic[S]):

@@ -20,7 +20,8 @@ from sebsx.errors import PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.packaging import Packager, default_cache
-from sebsx.session import RunScene, Session
+from sebsx.scene import Scene
+from sebsx.session import Session
 from sebsx.settings import public
 from sebsx.store.owner import current_owner
 
@@ -103,7 +104,7 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     try:
         registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, store, observer):
-            scene = RunScene(registry, platforms)
+            scene = Scene(registry, platforms)
             session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer)
             try:
                 request.experiment.run(session, request.settings)
@@ -139,7 +140,7 @@ def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform
         missing = sorted(need.value for need in request.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {request.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
-    scene = RunScene(registry, platforms)
+    scene = Scene(registry, platforms)
     design = request.experiment.plan(scene, request.settings)
     if not design.cells:
         raise UserError(f"experiment {request.experiment.name!r} has nothing to measure with these settings")
@@ -149,7 +150,7 @@ def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform
     return design
 
 
-def _check_names(factors: Mapping[str, Any], scene: RunScene) -> None:
+def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
     """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
     if language := factors.get("language"):
         scene.registry.get("languages", language)

@@ -8,13 +8,11 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ulid import ULID
 
-from sebsx import benchmarks
-from sebsx.errors import DeployError, PlatformError, UnknownNameError, UnsupportedError, UserError
+from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import read_reply
 from sebsx.load.client import HttpClient, Request
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from sebsx.model import Cell, Deployment, Invocation, Package, Plan, Reply, Run
     from sebsx.packaging import Packager
     from sebsx.platforms import Platform
-    from sebsx.plugins import Registry
+    from sebsx.scene import Scene
     from sebsx.storage import Storage
     from sebsx.store import Store
 
@@ -56,32 +54,6 @@ class Observer(Protocol):
     def warned(self, text: str) -> None:
         """Something may make the result wrong."""
         ...
-
-
-@dataclass(frozen=True)
-class RunScene:
-    """The platforms and benchmarks within reach of a run; fulfils `sebsx.experiments.Scene`."""
-
-    registry: Registry
-    platforms: Mapping[str, Platform[Any]]
-
-    def benchmark(self, name: str) -> Benchmark:
-        """Return a benchmark by registered name or, for a word with a slash or a leading dot, by folder."""
-        if "/" in name or name.startswith("."):
-            return benchmarks.load(Path(name).expanduser().resolve())
-        found: Benchmark = self.registry.get("benchmarks", name)
-        return found
-
-    def benchmarks(self, group: str) -> list[str]:
-        """Return the names of the benchmarks that carry a group's label, sorted."""
-        return sorted(name for name, item in self.registry.benchmarks.items() if group in item.groups)
-
-    def suite(self, name: str) -> list[str]:
-        """Return the names of the benchmarks of a suite, sorted; `all` is every benchmark there is."""
-        known = benchmarks.suites(self.registry.benchmarks.values())
-        if name not in known:
-            raise UnknownNameError("suite", name, known, "sebsx list suites")
-        return known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +158,7 @@ class Session:
         self,
         run: Run,
         store: Store,
-        scene: RunScene,
+        scene: Scene,
         packager: Packager,
         collectors: Sequence[str],
         observer: Observer,

@@ -20,7 +20,7 @@ TREE = CORE.parent
 # Rows of the table in docs/architecture.md, lowest first; a module may import its own row and those above it there.
 ROWS = (
     {"__init__", "model", "errors", "metrics", "settings", "lazy", "envelope", "interrupts"},
-    {"platforms", "languages", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "storage"}
+    {"platforms", "languages", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "storage", "scene"}
     | {"hookspecs", "plugins"},
     {
         "store",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sebsx.benchmarks import Benchmark
-    from sebsx.experiments import Scene
     from sebsx.platforms import Platform
+    from sebsx.scene import Scene
     from sebsx.session import Function, Session, Trial
 
 DEFAULT_SUITE = "default"

@@ -10,7 +10,7 @@ from sebsx import benchmarks
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.experiments import Experiment
 from sebsx.plugins import Registry
-from sebsx.session import RunScene
+from sebsx.scene import Scene
 from sebsx.testing.fakes import FakePlatform
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.support import Cli
@@ -31,7 +31,7 @@ default = 1
 
 
 @pytest.fixture
-def scene(tmp_path: Path, fake_platform: FakePlatform, sebsx_registry: Registry) -> RunScene:
+def scene(tmp_path: Path, fake_platform: FakePlatform, sebsx_registry: Registry) -> Scene:
     """A pack of a third party: two suites of its own, and members that the platform cannot run."""
     members = {}
     for name, groups, needs, language, size in (
@@ -49,16 +49,16 @@ def scene(tmp_path: Path, fake_platform: FakePlatform, sebsx_registry: Registry)
         members[name] = benchmarks.load(root)
     registry = Registry(sebsx_registry.manager, sebsx_registry.plugins)
     registry._cache["benchmarks"] = members
-    return RunScene(registry, {fake_platform.name: fake_platform})
+    return Scene(registry, {fake_platform.name: fake_platform})
 
 
-def planned(scene: RunScene, **settings: Any) -> set[str]:
+def planned(scene: Scene, **settings: Any) -> set[str]:
     experiment: Experiment[Any] = PerfCost()
     plan = experiment.plan(scene, PerfCostSettings(**settings))
     return {cell.factors["benchmark"] for cell in plan.cells}
 
 
-def test_labels_make_suites_and_all_is_every_benchmark(scene: RunScene) -> None:
+def test_labels_make_suites_and_all_is_every_benchmark(scene: Scene) -> None:
     assert benchmarks.suites(scene.registry.benchmarks.values()) == {
         "all": ["foreign", "hungry", "loner", "plain", "unsized"],
         "fly": ["foreign", "hungry", "plain", "unsized"],
@@ -66,7 +66,7 @@ def test_labels_make_suites_and_all_is_every_benchmark(scene: RunScene) -> None:
     }
 
 
-def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: RunScene) -> None:
+def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: Scene) -> None:
     assert planned(scene, suite="fly", size="test") == {"plain"}
     assert planned(scene, suite="all", size="test") == {"plain", "loner"}
     assert planned(scene, suite="fly") == {"plain", "unsized"}
@@ -78,7 +78,7 @@ def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: RunSc
     ]
 
 
-def test_run_says_what_is_left_out(scene: RunScene) -> None:
+def test_run_says_what_is_left_out(scene: Scene) -> None:
     told: list[str] = []
     session: Any = SimpleNamespace(scene=scene, observer=SimpleNamespace(warned=told.append), pending=lambda plan: [])
     PerfCost().run(session, PerfCostSettings(suite="fly", size="test"))
@@ -86,12 +86,12 @@ def test_run_says_what_is_left_out(scene: RunScene) -> None:
     assert "hungry is left out on fake: needs keep-alive-policy" in told
 
 
-def test_suite_of_which_nothing_can_run_says_why(scene: RunScene) -> None:
+def test_suite_of_which_nothing_can_run_says_why(scene: Scene) -> None:
     with pytest.raises(UserError, match=r"nothing of suite 'wide' can run so; plain is left out .* 'go'"):
         planned(scene, suite="wide", language="go")
 
 
-def test_unknown_suite_suggests_the_nearest(scene: RunScene) -> None:
+def test_unknown_suite_suggests_the_nearest(scene: Scene) -> None:
     with pytest.raises(
         UnknownNameError, match=r"suite 'wode' is not known; did you mean 'wide'\? \(sebsx list suites\)"
     ):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx.model import Capability, Plan, content_hash
-from sebsx.session import RunScene
+from sebsx.scene import Scene
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 
 if TYPE_CHECKING:
-    from sebsx.experiments import Experiment, Scene
+    from sebsx.experiments import Experiment
     from sebsx.plugins import Registry
     from sebsx.testing.fakes import FakePlatform
 
@@ -33,7 +33,7 @@ class ExperimentContract:
     @pytest.fixture
     def scene(self, fake_platform: FakePlatform, sebsx_registry: Registry) -> Scene:
         """Return a scene with a platform in memory."""
-        return RunScene(sebsx_registry, {fake_platform.name: fake_platform})
+        return Scene(sebsx_registry, {fake_platform.name: fake_platform})
 
     def test_metadata_is_complete(self, experiment: Experiment[Any], sebsx_registry: Registry) -> None:
         cls = type(experiment)
