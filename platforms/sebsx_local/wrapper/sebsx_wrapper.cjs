@@ -7,6 +7,15 @@ const path = require('path');
 
 const PARTIAL = '.sebsx-partial-';
 
+/** Return what reading an object gives, or say that the object is not there. */
+async function found(key, reading) {
+  try {
+    return await reading;
+  } catch (error) {
+    throw error.code === 'ENOENT' ? new Error(`storage holds no object '${key}'`) : error;
+  }
+}
+
 /** One file per object below a folder that all sandboxes share. */
 class FileStorage {
   constructor(root) {
@@ -14,7 +23,7 @@ class FileStorage {
   }
 
   download(key) {
-    return fs.promises.readFile(this._path(key));
+    return found(key, fs.promises.readFile(this._path(key)));
   }
 
   async upload(key, data) {
@@ -22,7 +31,7 @@ class FileStorage {
   }
 
   async downloadFile(key, target) {
-    await fs.promises.copyFile(this._path(key), target);
+    await found(key, fs.promises.copyFile(this._path(key), target));
   }
 
   async uploadFile(key, source) {

@@ -13,8 +13,11 @@ class FileStorage:
         self._root = root
 
     def download(self, key):
-        with open(self._path(key), "rb") as file:
-            return file.read()
+        try:
+            with open(self._path(key), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise missing(key) from None
 
     def upload(self, key, data):
         path, partial = self._places(key)
@@ -25,6 +28,8 @@ class FileStorage:
     def download_file(self, key, path):
         import shutil
 
+        if not os.path.exists(self._path(key)):
+            raise missing(key)
         shutil.copyfile(self._path(key), path)
 
     def upload_file(self, key, path):
@@ -45,6 +50,11 @@ class FileStorage:
         if not key or any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
             raise ValueError("storage key %r cannot be used" % (key,))
         return os.path.join(self._root, *key.split("/"))
+
+
+def missing(key):
+    """Return what is raised for an object that is not there."""
+    return LookupError("storage holds no object %r" % (key,))
 
 
 class SqliteTable:

@@ -102,6 +102,22 @@ def test_function_that_raises_is_a_function_error(local: Local) -> None:
     assert body["error"]["type"] == "KeyError"
 
 
+@pytest.mark.parametrize(
+    ("call", "error_type", "message"),
+    [
+        ("download('in/gone')", "LookupError", "storage holds no object 'in/gone'"),
+        ("download_file('in/gone', '/tmp/x')", "LookupError", "storage holds no object 'in/gone'"),
+        ("upload('../out', b'')", "ValueError", "storage key '../out' cannot be used"),
+    ],
+)
+def test_missing_object_and_refused_key_are_told_in_one_line(
+    local: Local, call: str, error_type: str, message: str
+) -> None:
+    _, body = local.call(local.deploy(f"def handler(event, context):\n    return context.storage.{call}\n"), {})
+
+    assert (body["error"]["type"], body["error"]["message"]) == (error_type, message)
+
+
 def test_reply_without_an_answer_is_read_as_any_platform_does(local: Local) -> None:
     reply, _ = local.call(local.deploy(ECHO))
 

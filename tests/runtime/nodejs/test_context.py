@@ -65,7 +65,7 @@ def test_key_that_leaves_the_storage_is_refused(node: Node, key: str) -> None:
 def test_missing_object_is_an_error_of_the_function(node: Node) -> None:
     code = "exports.handler = (key, { storage }) => storage.download(key);"
 
-    assert "ENOENT" in node.answer(code, "no/such")["error"]["message"]
+    assert node.answer(code, "no/such")["error"]["message"] == "storage holds no object 'no/such'"
 
 
 def test_table_keeps_the_last_item_of_a_key_in_the_order_of_utf_8(node: Node) -> None:
