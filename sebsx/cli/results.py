@@ -108,9 +108,7 @@ def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None) -> No
         views = [store.view(run) for run in runs]
         report = analyze(app, views, analyzer or _default_analyzer(app, views))
         if report is None:
-            raise UserError(
-                f"experiment {views[0].run.experiment!r} has no analyzer of its own; name one with --analyzer"
-            )
+            raise UserError(f"experiment {views[0].run.experiment!r} has no analyzer here; name one with --analyzer")
         if app.console.json:
             app.console.result(report)
         else:
@@ -133,8 +131,8 @@ def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
     names = {view.run.experiment for view in views}
     if len(names) > 1:
         raise UserError(f"runs of several experiments ({', '.join(sorted(names))}); name one analyzer with --analyzer")
-    analyzer: str | None = app.registry.get("experiments", names.pop()).analyzer
-    return analyzer
+    experiment = app.registry.experiments.get(names.pop())
+    return experiment.analyzer if experiment else None
 
 
 def _took(run: Run) -> str:
