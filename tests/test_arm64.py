@@ -21,9 +21,12 @@ from sebsx.benchmarks import Benchmark
 from sebsx.model import Target
 from sebsx.packaging import Packager
 from sebsx.testing.handlers import FolderStorage, unpack
+from sebsx_local.backend import LocalPlatform
+from sebsx_local.settings import LocalSettings
+from sebsx_local.storage import FileStorage
 
 # What Amazon Linux 2023 has too, apart from the interpreter that its runtime image brings.
-DEBIAN = ("python3", "libstdc++6", "libgomp1", "zlib1g", "libexpat1")
+DEBIAN = ("python3", "libstdc++6", "libgomp1", "zlib1g", "libexpat1", "nodejs")
 QEMU = Path("/usr/bin/qemu-aarch64-static")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 BARE = Path(testing.__file__).with_name("bare.py")
@@ -34,6 +37,19 @@ WITH_WHEELS = {
     for name, benchmark in REGISTRY.benchmarks.items()
     if "python" in benchmark.languages and REGISTRY.languages["python"]().lock_files(benchmark.code("python"))
 }
+
+# Those in Node.js that bring packages: of pure JavaScript or with a binary for each architecture.
+WITH_MODULES = {
+    name: benchmark
+    for name, benchmark in REGISTRY.benchmarks.items()
+    if "nodejs" in benchmark.languages and REGISTRY.languages["nodejs"]().lock_files(benchmark.code("nodejs"))
+}
+IN_NODE = """
+const { Shim } = require(`${process.argv[1]}/sebsx_runtime/shim.cjs`);
+const shim = new Shim(process.argv[1]);
+const event = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+shim.load().then(() => shim.invoke(event, 'id')).then((answer) => console.log(answer.text));
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.root, pytest.mark.timeout(300)]
 
@@ -64,15 +80,15 @@ def _let_the_kernel_call_qemu() -> None:
         (BINFMT / "register").write_bytes(Path("/usr/lib/binfmt.d/qemu-aarch64.conf").read_bytes().strip())
 
 
-def run(root: Path, folder: str, event: Any) -> Any:
-    chroot = [shutil.which("chroot") or "/usr/sbin/chroot", str(root), "/qemu"]
+def run(root: Path, words: list[str], event: Any, **environment: str) -> Any:
+    """Return the output of a program in the root that reads the event and prints an answer."""
     done = subprocess.run(
-        [*chroot, "/usr/bin/python3", "-I", "-S", "/bare.py", f"/{folder}/package", f"/{folder}/storage"],
+        [shutil.which("chroot") or "/usr/sbin/chroot", str(root), "/qemu", *words],
         input=json.dumps(event),
         capture_output=True,
         text=True,
         timeout=240,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp"},
+        env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **environment},
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
@@ -89,7 +105,24 @@ def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Pa
     storage = FolderStorage(folder / "storage")
     event = benchmark.payload(benchmark.resolve("test", {}), random.Random(1), storage)
 
-    output = run(root, benchmark.name, event)
+    bare = ["/usr/bin/python3", "-I", "-S", "/bare.py", f"/{benchmark.name}/package", f"/{benchmark.name}/storage"]
+    output = run(root, bare, event)
 
     assert benchmark.check(event, output, storage) is None
     assert package.unpacked_bytes < 250_000_000
+
+
+@pytest.mark.parametrize("benchmark", WITH_MODULES.values(), ids=WITH_MODULES)
+def test_node_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
+    target = Target("nodejs", "18", "arm64", "manylinux_2_28")
+    wrapper = LocalPlatform(LocalSettings(), tmp_path).wrapper_files("nodejs")
+    package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["nodejs"](), target, wrapper=wrapper)
+    folder = root / f"{benchmark.name}-node"
+    unpack(package, folder / "package")
+    storage = FileStorage(folder / "storage")
+    event = benchmark.payload(benchmark.resolve("test", {}), random.Random(1), storage)
+
+    words = ["/usr/bin/node", "-e", IN_NODE, f"/{folder.name}/package"]
+    output = run(root, words, event, SEBSX_STORAGE_ROOT=f"/{folder.name}/storage")
+
+    assert benchmark.check(event, output, storage) is None
