@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import math
 import random
 import re
 import subprocess
@@ -16,7 +17,6 @@ from sebsx import benchmarks
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Capability
 from sebsx_benchmarks.plugin import sebsx_register_benchmarks
-from tests.support import interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,24 +188,20 @@ def test_sizes_grow_in_work_and_fit_the_default_memory(
         "server-reply": lambda report: report["output"]["held_s"],
         "crud-api": lambda report: report["table_operations"],
     }.get(name, lambda report: report["cpu_s"])
-    reports = {}
-    for size in SIZES:
-        payload = make_payload(ALL[name], size, storage)
-        reports[size] = invoke(ALL[name], payload)
-        assert ALL[name].check(payload, reports[size]["output"], storage) is None
+    least: dict[str, float] = {}
+    for _ in range(3):  # on a busy machine a call may cost more than it has to, never less
+        reports = {}
+        for size in SIZES:
+            payload = make_payload(ALL[name], size, storage)
+            reports[size] = invoke(ALL[name], payload)
+            assert ALL[name].check(payload, reports[size]["output"], storage) is None
+            least[size] = min(least.get(size, math.inf), work(reports[size]))
+        if least["small"] > 2 * least["test"] and least["large"] > 2 * least["small"]:
+            break
 
-    done = {size: work(report) for size, report in reports.items()}
-
-    assert done["small"] > 2 * done["test"], done
-    assert done["large"] > 2 * done["small"], done
+    assert least["small"] > 2 * least["test"], least
+    assert least["large"] > 2 * least["small"], least
     assert reports["large"]["peak_bytes"] < 0.8 * ALL[name].memory_mib * 2**20
-
-
-def pythons_of(name: str) -> list[str]:
-    """Return the interpreters of this machine that a benchmark's README says it was tested on."""
-    tested = re.search(r"Tested on Python ([\d., and\n]+)", (ALL[name].root / "README.md").read_text())
-    assert tested, f"the README of {name} says on which Pythons it was tested"
-    return [python for version, python in interpreters().items() if version in re.findall(r"\d\.\d+", tested[1])]
 
 
 @pytest.mark.slow
