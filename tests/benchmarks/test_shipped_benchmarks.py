@@ -204,6 +204,13 @@ def test_sizes_grow_in_work_and_fit_the_default_memory(
     assert reports["large"]["peak_bytes"] < 0.8 * ALL[name].memory_mib * 2**20
 
 
+def pythons_of(name: str) -> list[str]:
+    """Return the interpreters of this machine that a benchmark's README says it was tested on."""
+    tested = re.search(r"Tested on Python ([\d., and\n]+)", (ALL[name].root / "README.md").read_text())
+    assert tested, f"the README of {name} says on which Pythons it was tested"
+    return [python for version, python in interpreters().items() if version in re.findall(r"\d\.\d+", tested[1])]
+
+
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize(("name", "python"), [(name, python) for name in ALL for python in pythons_of(name)])
