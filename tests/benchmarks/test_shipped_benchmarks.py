@@ -17,6 +17,7 @@ from sebsx import benchmarks
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Capability
 from sebsx_benchmarks.plugin import sebsx_register_benchmarks
+from tests.support import interpreters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
