@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Machine:
 
     def uv(self, *arguments: str) -> None:
         """Run uv and show what it said if it fails."""
-        self._run([shutil.which("uv") or "uv", *arguments], self.folder)
+        self._run([sys.executable, "-m", "uv", *arguments], self.folder)
 
     def run(self, program: str, *arguments: str, folder: Path | None = None) -> str:
         """Run a program of the environment and return what it printed."""

@@ -76,7 +76,10 @@ def test_client_without_pipelining_is_served_and_reused(harness: Harness, foreig
 def test_unmodified_client_of_aws_is_served(harness: Harness, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def handler(event, context):\n    return [event, context.aws_request_id]\n")
     packages = tmp_path / "packages"
-    subprocess.run(["uv", "pip", "install", "-q", "--target", str(packages), "awslambdaric>=4,<5"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "uv", "pip", "install", "-q", "--target", str(packages), "awslambdaric>=4,<5"],
+        check=True,
+    )
     environment = {"PYTHONPATH": str(packages), "LAMBDA_TASK_ROOT": str(tmp_path)}
     options = {"command": [sys.executable, "-m", "awslambdaric", "app.handler"], "root": str(tmp_path)}
     harness.gateway.deploy(PoolConfig("aws", 512, 20.0, environment=environment, options=options))
