@@ -41,6 +41,8 @@ $(VENV)/bin/python:
 	@if command -v uv >/dev/null; then uv venv -q --python $(PYTHON) $(VENV); else \
 	  $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }; fi
 
+comma := ,
+
 # One stamp for each set of extras, made again when the project's metadata changes.
 define install
 	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(BIN)/python -e '.$(1)'; \
@@ -55,4 +57,4 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(call install,[dev])
 
 $(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
-	$(call install,[dev,docs])
+	$(call install,[dev$(comma)docs])

@@ -31,7 +31,7 @@ class Machine:
         self.uv("build", "--wheel", "--out-dir", str(wheels), str(ROOT))
         self.uv("build", "--wheel", "--out-dir", str(wheels), str(self.template))
         self.wheels = sorted(wheels.glob("*.whl"))
-        self.uv("venv", "--python", "3.11", str(folder / "venv"))
+        self.uv("venv", "--python", sys.executable, str(folder / "venv"))
         self.uv("pip", "install", "--python", str(self.bin / "python"), *map(str, self.wheels), "pytest", "uv")
 
     def uv(self, *arguments: str) -> None:
