@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 _SIZES = {"test", "small", "large"}
+# What AWS Lambda takes unpacked, layers included (docs.aws.amazon.com, "Lambda quotas", 2026).
+_ZIP_BYTES = 250 * 1024 * 1024
 _SEED = 42
 
 
@@ -63,7 +65,9 @@ class BenchmarkContract:
         language = sebsx_registry.get("languages", "python")()
         machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
         target = Target("python", language.host_version(), machine)
-        return unpack(sebsx_packager.build(benchmark, language, target), tmp_path / "package")
+        package = sebsx_packager.build(benchmark, language, target)
+        assert package.unpacked_bytes < _ZIP_BYTES, "too large for a zip of AWS Lambda"
+        return unpack(package, tmp_path / "package")
 
     @pytest.fixture
     def payload(self, benchmark: Benchmark, storage: Storage | None) -> dict[str, Any]:
