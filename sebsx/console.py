@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sebsx.analyzers import Report, Table
     from sebsx.model import Cell, Plan
 
-_NARROW = 100
+# Wide enough for any table that is piped into a file.
+_PIPED_COLUMNS = 400
 
 
 class Console:
@@ -114,8 +115,7 @@ class Console:
         from rich.console import Console as RichConsole  # rich costs start-up time
 
         out = file or sys.stdout
-        # Piped into a file, a table must not be folded to 80 columns.
-        return RichConsole(file=out, width=None if out.isatty() else 4 * _NARROW)
+        return RichConsole(file=out, width=None if out.isatty() else _PIPED_COLUMNS)
 
     @staticmethod
     def _write(text: str, file: TextIO | None = None) -> None:

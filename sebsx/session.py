@@ -319,6 +319,8 @@ class Session:
         try:
             _check_needs(platform, benchmark)
             package = self._build(spec, platform, benchmark)
+            facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
+            self.store.add_artifact(package.sha256, "package", package.bytes, package.path, facts)
             self.observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in benchmark.needs else None

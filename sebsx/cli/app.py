@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.console import Console
-from sebsx.errors import SebsxError, UnknownNameError, UserError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.settings import (
     FILE_NAME,
     Layer,
@@ -168,8 +168,3 @@ def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], clic
         return made
 
     return decorate
-
-
-def first_line(error: SebsxError) -> str:
-    """Return the first line of an error."""
-    return str(error).splitlines()[0]

@@ -91,6 +91,8 @@ def test_second_run_builds_nothing(sebsx: Cli, write_function: Callable[..., Pat
     folder = str(write_function("cached-echo", ECHO))
     for _ in range(2):
         sebsx.json("run", "benchmark", folder, "--start", "warm", "--repetitions", "1")
+    packages = rows(sebsx, "SELECT count(*), min(sha256), min(kind) FROM artifact")
+    assert packages == [(1, rows(sebsx, "SELECT package_sha256 FROM deployment")[0][0], "package")]
     build_s = [value for (value,) in rows(sebsx, "SELECT build_s FROM deployment ORDER BY id")]
     assert build_s[0] > 0
     assert build_s[1] == 0
