@@ -24,8 +24,8 @@ class Experiment(ABC, Generic[S]):
         Settings: Frozen dataclass.
         needs: Capabilities every platform of the run must have; checked before anything is deployed.
         analyzer: Name of the analyzer that reads its runs; None for none.
-        runs_benchmarks: Whether `sebsx run benchmark NAME...` means this experiment; its settings then
-            have a field `benchmarks`.
+        subject: The word after `sebsx run` that means this experiment (`sebsx run benchmark NAME...`), beside
+            `sebsx run experiment NAME`; None for none. Settings marked `positional` are its arguments.
     """
 
     name: ClassVar[str]
@@ -33,7 +33,7 @@ class Experiment(ABC, Generic[S]):
     Settings: ClassVar[type[Any]] = NoSettings
     needs: ClassVar[frozenset[Capability]] = frozenset()
     analyzer: ClassVar[str | None] = None
-    runs_benchmarks: ClassVar[bool] = False
+    subject: ClassVar[str | None] = None
 
     @abstractmethod
     def plan(self, scene: Scene, settings: S) -> Plan:

@@ -71,12 +71,25 @@ class RunStatus(StrEnum):
 
 
 class CellStatus(StrEnum):
-    """State of one cell of the design."""
+    """State of one cell of the design; `invalid` was measured, but must not be believed."""
 
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
     UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+
+
+class Design(StrEnum):
+    """In what order the cells of a run were measured; what may be concluded from comparing them depends on it.
+
+    `sequential` measures one cell after the other, so that drift of the platform looks like a difference. `rmit`
+    (randomised multiple interleaved trials) measures in rounds, every cell once a round in seeded random order:
+    samples of a round are pairs.
+    """
+
+    SEQUENTIAL = "sequential"
+    RMIT = "rmit"
 
 
 class Severity(StrEnum):
@@ -233,7 +246,8 @@ class Invocation:
     """One invocation, as it is stored. Times are Unix seconds, durations seconds.
 
     Not frozen, because the provider's figures arrive after the client's: they are filled in before the
-    batch is committed, or by an update afterwards where a provider is late.
+    batch is committed, or by an update afterwards where a provider is late. `round` is the round of an
+    interleaved design; None where the design has none.
     """
 
     sequence: int
@@ -260,6 +274,7 @@ class Invocation:
     bytes_in: int = 0
     bytes_out: int = 0
     cost_usd: float | None = None
+    round: int | None = None
     samples: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -307,11 +322,13 @@ class Plan:
         cells: The design, in the order in which it would run.
         deployments: How many functions would be deployed.
         notes: What the plan cannot know, one line each.
+        design: In what order the cells are measured; stored with the run.
     """
 
     cells: tuple[Cell, ...]
     deployments: int
     notes: tuple[str, ...] = ()
+    design: Design = Design.SEQUENTIAL
 
     @property
     def invocations(self) -> int:
@@ -345,6 +362,7 @@ class Run:
         owner: Host, process and its start time, by which a dead run is recognised.
         environment: Fingerprint of the environment row.
         campaign: Free label that groups runs; empty for none.
+        design: In what order its cells were measured.
     """
 
     id: str
@@ -358,6 +376,7 @@ class Run:
     owner: Mapping[str, Any] = field(default_factory=dict)
     environment: str = ""
     campaign: str = ""
+    design: Design = Design.SEQUENTIAL
 
 
 class ResourceState(StrEnum):

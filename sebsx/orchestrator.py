@@ -99,7 +99,7 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     design = _plan(request, registry, platforms)
     observer.planned(design)
     _check(platforms.values(), observer)
-    current = _begin(request, registry, store, run_id)
+    current = _begin(request, registry, store, run_id, design)
     status, error = RunStatus.FAILED, None
     try:
         registry.notify("sebsx_run_started", run=current)
@@ -192,7 +192,7 @@ def describe_problem(platform: str, problem: Problem) -> str:
     return f"platform {platform!r}: {problem.message}" + (f"; {problem.advice}" if problem.advice else "")
 
 
-def _begin(request: Request, registry: Registry, store: Store, run_id: str) -> Run:
+def _begin(request: Request, registry: Registry, store: Store, run_id: str, plan: Plan) -> Run:
     """Write the run to the store, or take an interrupted one over."""
     owner = current_owner()
     if request.resume:
@@ -209,6 +209,7 @@ def _begin(request: Request, registry: Registry, store: Store, run_id: str) -> R
         owner=owner,
         environment=content_hash(facts),
         campaign=request.campaign,
+        design=plan.design,
     )
     store.start_run(current, facts, registry.metrics.values())
     return current

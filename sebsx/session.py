@@ -120,9 +120,14 @@ class Trial:
         """Make sure that the next invocation meets no existing sandbox."""
         self.function.platform.force_cold(self.function.deployment)
 
-    def invoke(self, schedule: Schedule, kind: Kind = Kind.MEASURED) -> list[Invocation]:
-        """Send one batch and commit it; return the invocations as stored."""
-        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id)
+    def invoke(
+        self,
+        schedule: Schedule,
+        kind: Kind = Kind.MEASURED,
+        round: int | None = None,  # noqa: A002  # the column
+    ) -> list[Invocation]:
+        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored."""
+        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round)
         if kind is Kind.MEASURED:
             self._count(invocations)
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
@@ -227,7 +232,14 @@ class Session:
         if error:
             self.observer.warned(f"{trial.cell.label}: {reason}: {error}")
 
-    def invoke(self, function: Function, schedule: Schedule, kind: Kind, cell_id: int) -> list[Invocation]:
+    def invoke(
+        self,
+        function: Function,
+        schedule: Schedule,
+        kind: Kind,
+        cell_id: int,
+        round: int | None = None,  # noqa: A002  # the column
+    ) -> list[Invocation]:
         """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
@@ -251,6 +263,7 @@ class Session:
             )
             series += [(name, {"sequence": self._sequence, **points}) for name, points in envelope.series.items()]
             self._sequence += 1
+            invocation.round = round
             invocations.append(invocation)
             if envelope.facts and envelope.sandbox_id:
                 self.store.add_sandbox(function.id, envelope.sandbox_id, envelope.facts)

@@ -41,6 +41,7 @@ def setting(
     minimum: float | None = None,
     choices: Sequence[str] = (),
     option: str | None = None,
+    positional: str | None = None,
 ) -> Any:
     """Return a dataclass field that carries what command line and docs need.
 
@@ -51,8 +52,13 @@ def setting(
         minimum: Smallest number allowed.
         choices: The words allowed, for a `str` or each item of a `tuple[str, ...]`.
         option: Name of the command-line option if it is not the field's (`--memory` for `memory_mib`).
+        positional: What the argument is called where the experiment is a subject of `sebsx run` (`NAME|FOLDER`);
+            the field is then an argument there, and an option everywhere else.
     """
-    metadata = {"help": help, "secret": secret, "minimum": minimum, "choices": tuple(choices), "option": option}
+    metadata = {
+        "help": help, "secret": secret, "minimum": minimum, "choices": tuple(choices), "option": option,
+        "positional": positional,
+    }  # fmt: skip
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -38,7 +38,9 @@ _LOOK_AGAIN = 1.2
 class PerfCostSettings:
     """What to measure and when to stop."""
 
-    benchmarks: tuple[str, ...] = setting((), help="names or folders of benchmarks; none for the default suite")
+    benchmarks: tuple[str, ...] = setting(
+        (), help="names or folders of benchmarks; none for the default suite", positional="NAME|FOLDER"
+    )
     suite: str = setting(
         "", help="a named set of benchmarks in place of names (sebsx list suites); `all` for every one"
     )
@@ -95,7 +97,7 @@ class PerfCost(Experiment[PerfCostSettings]):
     summary = "latency, memory and cost, cold and warm, over memory sizes"
     Settings: ClassVar[type[Any]] = PerfCostSettings
     analyzer = "perf-cost"
-    runs_benchmarks = True
+    subject = "benchmark"
 
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
         """Return one cell per platform, benchmark, architecture, memory size and start type."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import CORE, App, command
-from sebsx.cli.options import layer_of
-from sebsx.cli.running import choose_platforms, complete_benchmark
+from sebsx.cli.options import complete_benchmark, layer_of
+from sebsx.cli.running import choose_platforms
 from sebsx.errors import UserError
 from sebsx.settings import Layer, Section, SettingsReader
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli.app import App
 from sebsx.settings import Layer, Section, describe
 
 if TYPE_CHECKING:
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 _SHORT = {"--parameter": "-p"}
 
 
-def options_of(section: Section, *, leave_out: frozenset[str] = frozenset()) -> list[click.Parameter]:
-    """Return one option for each setting of a section, in order of definition."""
+def options_of(section: Section, *, positional: bool = False) -> list[click.Parameter]:
+    """Return one option for each setting of a section, in order of definition; those marked so are arguments."""
     hints = typing.get_type_hints(section.cls)
-    return [_option(item, hints[name]) for name, item in section.fields.items() if name not in leave_out]
+    return [
+        _argument(item, hints[name]) if positional and item.metadata["positional"] else _option(item, hints[name])
+        for name, item in section.fields.items()
+    ]
 
 
 def layer_of(section: Section, values: Mapping[str, Any]) -> Layer:
@@ -30,6 +34,23 @@ def layer_of(section: Section, values: Mapping[str, Any]) -> Layer:
         if name in section.fields and value not in (None, ())
     }
     return Layer("the command line", given)
+
+
+def _argument(item: dataclasses.Field[Any], hint: Any) -> click.Argument:
+    """Return the argument of a setting; several words of one are read as one list."""
+    many = typing.get_origin(hint) is tuple
+    name = item.metadata["positional"]
+    return click.Argument(
+        [item.name], nargs=-1 if many else 1, required=False, metavar=f"[{name}]..." if many else f"[{name}]",
+        callback=lambda _ctx, _parameter, value: ",".join(value) or None if many else value,
+        shell_complete=complete_benchmark if "NAME" in name else None,
+    )  # fmt: skip
+
+
+def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the benchmarks that start with what was typed."""
+    app = ctx.find_object(App) or App()
+    return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))
 
 
 def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:

@@ -66,23 +66,22 @@ class SubjectGroup(Group):
         self._experiment = ExperimentGroup(action, name="experiment", help=help_text)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature
-        """Return `benchmark` and `experiment`."""
-        return ["benchmark", "experiment"]
+        """Return `experiment` and the words that experiments bring."""
+        return sorted(["experiment", *_subjects(ctx.ensure_object(App))])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return `benchmark` made from the experiment that runs benchmarks."""
+        """Return the command of the experiment that a word means."""
         if cmd_name == "experiment":
             return self._experiment
-        if cmd_name != "benchmark":
-            raise UnknownNameError("subject", cmd_name, self.list_commands(ctx), "benchmark or experiment")
-        return _command("benchmark", _benchmark_experiment(ctx.ensure_object(App)), self._action, positional=True)
+        subjects = _subjects(ctx.ensure_object(App))
+        if cmd_name not in subjects:
+            known = self.list_commands(ctx)
+            raise UnknownNameError("subject", cmd_name, known, f"{', '.join(known)}")
+        return _command(cmd_name, subjects[cmd_name], self._action, positional=True)
 
 
-def _benchmark_experiment(app: App) -> type[Experiment[Any]]:
-    found = [experiment for _, experiment in sorted(app.registry.experiments.items()) if experiment.runs_benchmarks]
-    if not found:
-        raise PluginError("no plugin that runs benchmarks is loaded (sebsx plugins)")
-    return found[0]
+def _subjects(app: App) -> dict[str, type[Experiment[Any]]]:
+    return {experiment.subject: experiment for experiment in app.registry.experiments.values() if experiment.subject}
 
 
 def _command(
@@ -90,27 +89,24 @@ def _command(
 ) -> click.Command:
     """Return the command of an experiment: its settings as options, and what all runs have."""
     section = Section(f"experiment.{experiment.name}", experiment.Settings)
-    leave_out = frozenset({"benchmarks"}) if positional else frozenset()
-    parameters = options_of(section, leave_out=leave_out)
-    if positional:
-        argument = click.Argument(
-            ["benchmarks"], nargs=-1, metavar="[NAME|FOLDER]...", shell_complete=complete_benchmark
-        )
-        parameters = [argument, *parameters]
+    parameters = options_of(section, positional=positional)
 
     @click.pass_obj
     def callback(app: App, /, **values: Any) -> None:
-        if isinstance(values.get("benchmarks"), tuple):
-            values["benchmarks"] = ",".join(values["benchmarks"]) or None
         action(app, _request(app, experiment, section, values))
 
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
-    if positional:
-        help_text += " Without names or a suite: the default one. A folder with a benchmark.toml is a benchmark too."
+    if positional and any(isinstance(parameter, click.Argument) for parameter in parameters):
+        help_text += "\n\n" + _about_arguments(section)
     made: click.Command = json_option(
         click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
     )
     return made
+
+
+def _about_arguments(section: Section) -> str:
+    fields = [item for item in section.fields.values() if item.metadata["positional"]]
+    return "\n\n".join(f"{item.metadata['positional']}: {item.metadata['help']}." for item in fields)
 
 
 def _request(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> Request:
@@ -152,12 +148,6 @@ def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
     for name in chosen:
         app.registry.get("collectors", name)
     return chosen or tuple(sorted(name for name, cls in app.registry.collectors.items() if cls.default))
-
-
-def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the benchmarks that start with what was typed."""
-    app = ctx.find_object(App) or App()
-    return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))
 
 
 def _plan(app: App, request: Request) -> None:

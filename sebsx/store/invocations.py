@@ -130,7 +130,7 @@ def _figures(item: Invocation) -> tuple[Any, ...]:
         item.client_intended_s, item.client_sent_s, item.client_connected_s, item.client_first_byte_s,
         item.client_done_s, item.function_started_s, item.function_finished_s, item.function_duration_s,
         item.provider_duration_s, item.provider_init_s, item.provider_billed_s, item.provider_max_memory_bytes,
-        item.bytes_in, item.bytes_out, item.cost_usd,
+        item.bytes_in, item.bytes_out, item.cost_usd, item.round,
     )  # fmt: skip
 
 

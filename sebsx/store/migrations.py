@@ -19,7 +19,18 @@ from sebsx.store import schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UPGRADES: tuple[Callable[[Connection], None], ...] = ()
+
+def _interleaved_designs(connection: Connection) -> None:
+    """Version 2: the design of a run, the round of an invocation, and names for runs to compare with."""
+    for view in reversed(schema.VIEWS):
+        connection.exec_driver_sql(f"DROP VIEW {view}")
+    connection.exec_driver_sql("ALTER TABLE run ADD COLUMN design TEXT NOT NULL DEFAULT 'sequential'")
+    connection.exec_driver_sql("ALTER TABLE invocation ADD COLUMN round INTEGER")
+    schema.baseline.create(connection)
+    schema.create_views(connection)
+
+
+UPGRADES: tuple[Callable[[Connection], None], ...] = (_interleaved_designs,)
 
 
 def newest() -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Double, cast, column, func, select, table
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
-from sebsx.model import CellStatus, Kind, Run, RunStatus, StartType, Status
+from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema
 from sebsx.store.owner import is_alive
 from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
@@ -330,4 +330,5 @@ def _to_run(row: Row[Any]) -> Run:
         owner=row.owner,
         environment=row.fingerprint,
         campaign=row.campaign,
+        design=Design(row.design),
     )

@@ -65,6 +65,15 @@ run = Table(
     Column("finished_at", Text),
     Column("heartbeat_at", Text, nullable=False),
     Column("owner", JSON, nullable=False),
+    Column("design", Text, nullable=False, server_default="sequential"),
+)
+
+baseline = Table(
+    "baseline",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _reference("run"),
+    Column("set_at", Text, nullable=False),
 )
 
 cell = Table(
@@ -169,6 +178,7 @@ invocation = Table(
     Column("bytes_in", BigInteger, nullable=False),
     Column("bytes_out", BigInteger, nullable=False),
     Column("cost_usd", Double),
+    Column("round", Integer),
     UniqueConstraint("run_id", "sequence"),
     Index("invocation_cell", "cell_id", "sequence"),
 )
@@ -230,9 +240,10 @@ _SENT_AT = {
 
 _INVOCATIONS = """
 CREATE VIEW invocations AS
-SELECT r.ulid AS run, r.campaign, r.experiment, d.platform, d.region, d.benchmark, d.benchmark_version, d.size,
+SELECT r.ulid AS run, r.campaign, r.experiment, r.design,
+       d.platform, d.region, d.benchmark, d.benchmark_version, d.size,
        d.language, d.language_version, d.architecture, d.memory_mib, c.start_wanted,
-       i.sequence, i.batch, i.kind, i.status, i.start_type, i.request_id, i.sandbox_id, {sent_at} AS sent_at,
+       i.sequence, i.batch, i.round, i.kind, i.status, i.start_type, i.request_id, i.sandbox_id, {sent_at} AS sent_at,
        i.client_done_s - i.client_sent_s AS client_latency_s,
        i.client_done_s - i.client_intended_s AS client_response_s,
        i.client_intended_s, i.client_sent_s, i.client_connected_s, i.client_first_byte_s, i.client_done_s,

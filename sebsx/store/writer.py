@@ -105,7 +105,7 @@ class Store:
             "ulid": run.id, "campaign": run.campaign, "experiment": run.experiment, "settings": run.settings,
             "seed": run.seed, "status": run.status.value, "error": clean(run.error), "owner": dict(run.owner),
             "started_at": _text(run.started_at), "finished_at": run.finished_at and _text(run.finished_at),
-            "heartbeat_at": _now(),
+            "heartbeat_at": _now(), "design": run.design.value,
         }  # fmt: skip
         with self._write_metrics() as connection:
             fingerprint = content_hash(environment)

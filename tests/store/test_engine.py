@@ -370,10 +370,16 @@ def test_killed_writer_loses_no_committed_batch(target: str | Path) -> None:
         assert all(item.samples == {"phase.a_s": 1.0} for item in found)
 
 
-def _schema(path: Path) -> set[tuple[str, str]]:
+def _schema(path: Path) -> dict[str, object]:
+    """Return columns of each table, and the text of everything else; columns may come in another order."""
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {(name, " ".join(sql.split())) for name, sql in rows}
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        return {
+            name: {row[1:] for row in connection.execute(f"PRAGMA table_info({name})")}
+            if kind == "table"
+            else " ".join(sql.split())
+            for kind, name, sql in rows
+        }
 
 
 def test_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:

@@ -41,8 +41,7 @@ class ExperimentContract:
         metadata.check_settings(cls.Settings)
         assert all(isinstance(capability, Capability) for capability in cls.needs)
         assert cls.analyzer is None or cls.analyzer in sebsx_registry.analyzers, "its analyzer is not registered"
-        if cls.runs_benchmarks:
-            assert "benchmarks" in cls.Settings.__dataclass_fields__
+        assert cls.subject is None or cls.subject.isidentifier(), "its subject is not one word"
 
     def test_experiment_keeps_no_state(self, experiment: Experiment[Any]) -> None:
         assert type(experiment)().__dict__ == {}
