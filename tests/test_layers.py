@@ -31,6 +31,7 @@ ROWS = (
         "calibration",
         "calibrator",
         "stats",
+        "configurations",
         "environment",
         "invocations",
         "units",

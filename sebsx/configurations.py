@@ -1,0 +1,257 @@
+"""Configurations: what was measured, told apart by what it was, with its samples.
+
+A configuration is one combination of platform, benchmark, memory, start type and whatever else an experiment varied,
+within one run. Analyzers, comparisons, reports and exporters all read runs through it, so that they count the same
+invocations and give the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sebsx.analyzers import Column, Estimate
+from sebsx.metrics import CORE_METRICS, Metric
+from sebsx.model import CellStatus, Kind
+from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, tail_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sebsx.model import Run
+    from sebsx.store.frame import Frame, Mask, Numbers
+    from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredCell, StoredDeployment
+
+TOO_SMALL = "n too small"
+
+# What every configuration has, in the order in which people read it; factors of an experiment follow.
+_KNOWN = (
+    Column("platform", "platform"),
+    Column("region", "region"),
+    Column("benchmark", "benchmark"),
+    Column("size", "size"),
+    Column("language", "language"),
+    Column("architecture", "architecture"),
+    Column("memory_mib", "MiB", "", "memory as the platform reports it"),
+)
+# Factors that say the same as a column above, or are settings rather than levels.
+_SILENT = frozenset({"benchmark_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)})
+_ALWAYS = ("benchmark", "memory_mib", "start")
+_STARTS = ("cold", "warm")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration of one run and its measured invocations.
+
+    Args:
+        run: The run it belongs to.
+        identity: Level of each factor by name: `platform`, `region`, `benchmark`, `size`, `language`, `architecture`,
+            `memory_mib` (as the platform reports it), then the experiment's own, `start` last.
+        cell: The cell of the design; None for invocations outside one.
+        deployments: The functions that were called.
+        frame: Every measured invocation, failed ones and those of the wrong start type too (`RunView.frame`).
+    """
+
+    run: Run
+    identity: Mapping[str, Any]
+    cell: StoredCell | None
+    deployments: tuple[StoredDeployment, ...]
+    frame: Frame
+
+    @cached_property
+    def counted(self) -> Frame:
+        """The invocations that count: ended well, with the start type that the design asked for."""
+        return self.frame.where(self._ok & self._as_wanted)
+
+    @property
+    def latency_s(self) -> Numbers:
+        """Client latency of the invocations that count."""
+        return self.counted["client.latency_s"]
+
+    @property
+    def failed(self) -> Mapping[str, int]:
+        """Measured invocations that failed, by status."""
+        return {str(status): n for status, n in self.frame.tally("status").items() if status != "ok"}
+
+    @property
+    def wrong_start(self) -> int:
+        """Invocations that ended well and are not counted, because they were of another start type."""
+        return int((self._ok & ~self._as_wanted).sum())
+
+    @property
+    def invalid(self) -> str:
+        """Why the measurement must not be believed; empty where it may."""
+        return self.cell.stop_reason or "" if self.cell and self.cell.status is CellStatus.INVALID else ""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the processor was emulated: its times say nothing of the real one."""
+        return any(deployment.effective.get("emulated") for deployment in self.deployments)
+
+    @cached_property
+    def _ok(self) -> Mask:
+        return self.frame.equals("status", "ok")
+
+    @cached_property
+    def _as_wanted(self) -> Mask:
+        wanted = self.identity["start"]
+        return self.frame.equals("start_type", wanted) if wanted in _STARTS else self.frame["sequence"] > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One statistic of one metric of a configuration, in the metric's unit."""
+
+    metric: Metric
+    statistic: str
+    estimate: Estimate
+
+    @property
+    def name(self) -> str:
+        """A stable name for other tools: `client.latency_s.p50`."""
+        return f"{self.metric.name}.{self.statistic}"
+
+
+COST_PER_MILLION = Metric("cost_per_million_usd", "USD", meaning="mean cost of an invocation, times a million")
+ERRORS = Metric("errors", "1", meaning="share of the measured invocations that failed")
+_METRICS = {metric.name: metric for metric in CORE_METRICS}
+_SUMMARISED = (
+    "client.latency_s", "client.response_s", "function.duration_s", "provider.duration_s", "provider.init_s",
+    "provider.billed_s", "provider.max_memory_bytes",
+)  # fmt: skip
+_TAILS = {"p90": 0.9, "p99": 0.99}
+
+
+def configurations(views: Iterable[RunView], metrics: Sequence[str] = ()) -> list[Configuration]:
+    """Return the configurations of some runs, in the order of their designs.
+
+    Args:
+        views: The runs.
+        metrics: Samples wanted in their frames: names, or patterns such as `phase.*_s`.
+    """
+    return [configuration for view in views for configuration in _of_run(view, metrics)]
+
+
+def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
+    """Return the columns of the configurations' identities.
+
+    Args:
+        found: The configurations.
+        telling: Only those that tell them apart (benchmark, memory and start type always do for a reader).
+    """
+    names = {column.key: column for column in _KNOWN}
+    keys = dict.fromkeys(key for configuration in found for key in configuration.identity)
+    ordered = sorted(keys, key=lambda key: key == "start")  # a factor that only some runs have comes before it too
+    columns = [names.get(key, Column(key, key.replace("_", " "))) for key in ordered]
+    if len({configuration.run.id for configuration in found}) > 1:
+        columns.insert(0, Column("run", "run"))
+    if not telling:
+        return columns
+    return [column for column in columns if column.key in _ALWAYS or len(_levels(found, column.key)) > 1]
+
+
+def level(configuration: Configuration, key: str) -> Any:
+    """Return the level of one identity column; None where the configuration has none."""
+    return configuration.run.id if key == "run" else configuration.identity.get(key)
+
+
+def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
+    """Return the shortest name that tells a configuration from the others."""
+    words = ((column.key, level(configuration, column.key)) for column in identity_columns(among))
+    return " ".join(
+        f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
+        for key, word in words
+        if word not in (None, "")
+    )
+
+
+def caption(found: Sequence[Configuration]) -> str:
+    """Return in words what all configurations share and no column shows."""
+    shown = {column.key for column in identity_columns(found)}
+    hidden = [column.key for column in identity_columns(found, telling=False) if column.key not in shown]
+    shared = [(key, level(found[0], key)) for key in hidden] if found else []
+    return ", ".join(f"{key} {word}" for key, word in shared if word not in (None, ""))
+
+
+def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Summary]:
+    """Return what there is to say of a configuration in numbers: the same for tables, gates and exports.
+
+    Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
+    as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
+    """
+    counted = configuration.counted
+    found = []
+    for name in _SUMMARISED:
+        values = counted.known(name)
+        if len(values):
+            metric = _METRICS[name]
+            found.append(Summary(metric, "p50", median_estimate(values, confidence)))
+            if name.startswith("client."):
+                found += [Summary(metric, tail, tail_estimate(values, q)) for tail, q in _TAILS.items()]
+    cost = counted.known("cost_usd")
+    if len(cost):
+        found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
+    if len(configuration.frame):
+        share = sum(configuration.failed.values()) / len(configuration.frame)
+        found.append(Summary(ERRORS, "share", Estimate(share, n=len(configuration.frame))))
+    return found
+
+
+def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Return a median with its exact interval, or with a note instead of what cannot be said."""
+    ordered = [float(value) for value in values]
+    if not ordered:
+        return Estimate(None, note="no samples")
+    try:
+        interval = order_statistic_interval(ordered, confidence)
+    except TooFewSamplesError:
+        return Estimate(median(ordered), confidence=confidence, n=len(ordered), note=TOO_SMALL)
+    return Estimate(median(ordered), interval.low, interval.high, confidence, len(ordered))
+
+
+def tail_estimate(values: Numbers | Sequence[float], q: float) -> Estimate:
+    """Return a tail quantile, or a note where the sample is too small to have seen that tail."""
+    ordered = [float(value) for value in values]
+    try:
+        return Estimate(tail_quantile(ordered, q), n=len(ordered))
+    except TooFewSamplesError:
+        return Estimate(None, n=len(ordered), note=TOO_SMALL)
+
+
+def _of_run(view: RunView, metrics: Sequence[str]) -> Iterable[Configuration]:
+    import numpy as np  # heavy
+
+    frame = view.frame(kind=Kind.MEASURED, metrics=metrics)
+    cells = {cell.id: cell for cell in view.cells()}
+    deployments = {deployment.id: deployment for deployment in view.deployments()}
+    places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
+    pairs, codes = np.unique(places, axis=1, return_inverse=True)
+    codes = codes.reshape(-1)  # numpy 2.0 gave it a dimension more
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for code, (cell_id, deployment_id) in enumerate(pairs.T):
+        identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
+        members.setdefault(tuple(identity.items()), []).append(code)
+    for items, mine in members.items():
+        cell = cells.get(int(pairs[0, mine[0]]))
+        functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
+        yield Configuration(view.run, dict(items), cell, functions, frame.where(np.isin(codes, mine)))
+
+
+def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
+    factors = cell.factors if cell else {}
+    own = {key: _word(value) for key, value in factors.items() if key not in _SILENT}
+    known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
+    return {**known, **own, "start": factors.get("start")}
+
+
+def _word(value: Any) -> Any:
+    """Return a level as something that can be shown and compared: a mapping of parameters becomes words."""
+    return ",".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else value
+
+
+def _levels(found: Iterable[Configuration], key: str) -> set[Any]:
+    return {level(configuration, key) for configuration in found}
