@@ -53,7 +53,21 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure as data: renderers draw it. `kind` is `ecdf`, `scatter`, `line`, `bar`."""
+    """A figure as data: renderers draw it.
+
+    Args:
+        name: Stable, kebab-case.
+        kind: `ecdf`, `scatter`, `line` (only where between two points lies something), `bar`, `stacked` (bars whose
+            series add up) or `interval` (points with their intervals, as in a forest plot).
+        title: One line.
+        x: What the first number of a point is.
+        y: What the second is.
+        series: Points by name.
+        categories: Names that the whole numbers of x stand for, in `bar`, `stacked` and `interval`.
+        intervals: Ends (low, high) of y for each point of a series.
+        reference: Value of y that deserves a line: a ratio of 1, a threshold.
+        log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
+    """
 
     name: str
     kind: str
@@ -61,6 +75,10 @@ class Figure:
     x: Column
     y: Column
     series: Mapping[str, Sequence[tuple[float, float]]]
+    categories: Sequence[str] = ()
+    intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    reference: float | None = None
+    log: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,14 +126,14 @@ _SUMMARISED = (
 _TAILS = {"p90": 0.9, "p99": 0.99}
 
 
-def configurations(views: Iterable[RunView], metrics: Sequence[str] = ()) -> list[Configuration]:
+def configurations(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Configuration]:
     """Return the configurations of some runs, in the order of their designs.
 
     Args:
         views: The runs.
-        metrics: Samples wanted in their frames: names, or patterns such as `phase.*_s`.
+        more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
     """
-    return [configuration for view in views for configuration in _of_run(view, metrics)]
+    return [configuration for view in views for configuration in _of_run(view, more)]
 
 
 def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
@@ -222,10 +222,10 @@ def tail_estimate(values: Numbers | Sequence[float], q: float) -> Estimate:
         return Estimate(None, n=len(ordered), note=TOO_SMALL)
 
 
-def _of_run(view: RunView, metrics: Sequence[str]) -> Iterable[Configuration]:
+def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     import numpy as np  # heavy
 
-    frame = view.frame(kind=Kind.MEASURED, metrics=metrics)
+    frame = view.frame(kind=Kind.MEASURED, more=more)
     cells = {cell.id: cell for cell in view.cells()}
     deployments = {deployment.id: deployment for deployment in view.deployments()}
     places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])

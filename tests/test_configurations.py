@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sebsx.configurations import TOO_SMALL, caption, configurations, identity_columns, label, summaries
-from sebsx.model import Kind
-from sebsx.testing.runs import store_runs
+from sebsx.model import CellStatus, Design, Kind, StartType
+from sebsx.store import open_store
+from sebsx.testing.runs import RunWriter, store_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def test_warmups_are_in_a_frame_only_when_asked_for(views: Mapping[str, RunView]
 
 
 def test_samples_stand_beside_their_invocations(views: Mapping[str, RunView]) -> None:
-    frame = views["finished"].frame(metrics=["phase.*_s"])
+    frame = views["finished"].frame(more=["phase.*_s"])
     function, phase = frame["function.duration_s"], frame["phase.compute_s"]
     assert np.array_equal(np.isnan(function), np.isnan(phase))
     assert np.nanmax(np.abs(phase - function / 2)) < 1e-12
@@ -63,7 +64,7 @@ def test_samples_stand_beside_their_invocations(views: Mapping[str, RunView]) ->
 
 def test_empty_run_has_no_configuration(views: Mapping[str, RunView]) -> None:
     assert configurations([views["empty"]]) == []
-    assert len(views["empty"].frame(metrics=["phase.*_s"])) == 0
+    assert len(views["empty"].frame(more=["phase.*_s"])) == 0
 
 
 def test_names_hold_what_differs_and_the_caption_what_does_not(views: Mapping[str, RunView]) -> None:
@@ -91,3 +92,37 @@ def test_summaries_say_what_can_be_said(views: Mapping[str, RunView]) -> None:
     assert said["cost_per_million_usd.mean"].value == pytest.approx(1.0)
     assert said["errors.share"].value == pytest.approx(3 / 40)
     assert said["provider.init_s.p50"].value == pytest.approx(0.2)
+
+
+def test_words_come_as_they_were_stored(views: Mapping[str, RunView]) -> None:
+    view = views["finished"]
+    frame = view.frame(more=["sandbox_id", "client_done_s"])
+    rows = [row for row in view.rows() if row["kind"] == "measured"]
+    assert frame.words("sandbox_id") == [row["sandbox_id"] for row in rows]
+    assert frame.words("status") == [row["status"] for row in rows]
+    assert frame.words("start_type") == [row["start_type"] for row in rows]
+    assert frame["client_done_s"].tolist() == [row["client_done_s"] for row in rows]
+
+
+def test_factors_of_an_experiment_are_part_of_the_identity(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.sqlite") as store:
+        writer = RunWriter(store, design=Design.RMIT)
+        writer.add([0.1, 0.2], rounds=[0, 1], version="base")
+        writer.add([0.3, 0.4], rounds=[0, 1], version="new", parameters={"n": "10"})
+        base, new = found = configurations([writer.finish()])
+        assert [label(one, found) for one in found] == ["echo 256 MiB base warm", "echo 256 MiB new n=10 warm"]
+        assert base.run.design is Design.RMIT
+        assert new.latency_s == pytest.approx([0.3, 0.4])
+        assert new.counted["round"].tolist() == [0.0, 1.0]
+
+
+def test_wrong_start_types_are_not_counted_and_invalid_cells_say_why(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.sqlite") as store:
+        writer = RunWriter(store)
+        cell = writer.add([0.1, 0.2], changes={"start_type": StartType.COLD}, effective={"emulated": True})
+        store.finish_cell(cell, CellStatus.INVALID, "generator late")
+        one = configurations([writer.finish()])[0]
+        assert one.wrong_start == 2
+        assert len(one.latency_s) == 0
+        assert one.invalid == "generator late"
+        assert one.emulated

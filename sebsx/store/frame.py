@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -94,33 +94,43 @@ class FrameBuilder:
 
     Args:
         numbers: Names of the columns of numbers, in the order of the rows.
-        words: Names of the columns of words, which follow.
+        words: Names of the columns of words, which follow. Where the words are known beforehand the rows hold codes
+            into them; where they are None the rows hold the words themselves.
     """
 
-    def __init__(self, numbers: Sequence[str], words: Sequence[str]) -> None:
-        self._numbers: dict[str, list[Any]] = {name: [] for name in numbers}
-        self._words: dict[str, list[Any]] = {name: [] for name in words}
-        self._levels: dict[str, dict[str | None, int]] = {name: {} for name in words}
+    def __init__(self, numbers: Sequence[str], words: Mapping[str, Sequence[str | None] | None]) -> None:
+        self._numbers: dict[str, list[Numbers]] = {name: [] for name in numbers}
+        self._codes: dict[str, list[Codes]] = {name: [] for name in words}
+        self._known = {name: levels for name, levels in words.items() if levels is not None}
+        self._seen = {name: _Numbering() for name in words if name not in self._known}
 
     def add(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take in a page of rows; at least one."""
         import numpy as np  # heavy
 
-        columns: Iterable[Any] = zip(*rows, strict=True)
-        for (name, parts), column in zip([*self._numbers.items(), *self._words.items()], columns, strict=True):
-            if name in self._levels:
-                levels = self._levels[name]
-                parts.append(np.array([levels.setdefault(word, len(levels)) for word in column], dtype=np.int32))
-            else:
-                parts.append(np.array(column, dtype=np.float64))
+        columns = zip(*rows, strict=True)
+        for parts, column in zip(self._numbers.values(), columns, strict=False):
+            parts.append(np.array(column, dtype=np.float64))
+        for (name, codes), column in zip(self._codes.items(), columns, strict=True):
+            seen = self._seen.get(name)
+            codes.append(np.array(column if seen is None else [seen[word] for word in column], dtype=np.int32))
 
     def build(self) -> Frame:
         """Return the frame."""
         import numpy as np  # heavy
 
-        def joined(parts: list[Any], dtype: Any) -> Any:
-            return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-
-        numbers = {name: joined(parts, np.float64) for name, parts in self._numbers.items()}
-        words = {name: (joined(parts, np.int32), list(self._levels[name])) for name, parts in self._words.items()}
+        none = {np.float64: np.empty(0, dtype=np.float64), np.int32: np.empty(0, dtype=np.int32)}
+        numbers = {name: np.concatenate([none[np.float64], *parts]) for name, parts in self._numbers.items()}
+        words = {
+            name: (np.concatenate([none[np.int32], *parts]), self._known.get(name) or list(self._seen[name]))
+            for name, parts in self._codes.items()
+        }
         return Frame(numbers, words)
+
+
+class _Numbering(dict[str | None, int]):
+    """Numbers words in the order in which they are first asked for."""
+
+    def __missing__(self, word: str | None) -> int:
+        self[word] = len(self)
+        return self[word]

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Double, cast, column, func, select, table
+from sqlalchemy import Double, case, cast, column, func, select, table
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
@@ -20,6 +20,7 @@ from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from enum import StrEnum
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -47,12 +48,10 @@ _FIGURES: Mapping[str, ColumnElement[Any]] = {
     "cost_usd": _i.cost_usd,
 }
 
-_NUMBERS = (
-    "sequence", "batch", "round", "deployment_id", "cell_id", "client_intended_s", "client_sent_s",
-    "client_connected_s", "client_first_byte_s", "client_done_s", "function_started_s", "function_finished_s",
-    "bytes_in", "bytes_out",
-)  # fmt: skip
-_WORDS = ("kind", "status", "start_type", "start_evidence", "sandbox_id")
+_NUMBERS = ("sequence", "round", "deployment_id", "cell_id", "client_sent_s")
+_TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
+_ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
+_LEVELS: Mapping[str, list[str | None]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
 
 
 class RunView:
@@ -191,27 +190,31 @@ class RunView:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(_i.sequence)).scalars())
 
-    def frame(self, *, kind: Kind | None = Kind.MEASURED, metrics: Sequence[str] = ()) -> Frame:
-        """Return all invocations as arrays, by sequence: a million take seconds and some 200 MB.
+    def frame(self, *, kind: Kind | None = Kind.MEASURED, more: Sequence[str] = ()) -> Frame:
+        """Return all invocations as arrays, by sequence: a million take a few seconds and some 150 MB.
 
-        Columns of numbers: the core metrics of an invocation (`client.latency_s`, `cost_usd`, ...), the columns
-        `sequence`, `batch`, `round`, `deployment_id`, `cell_id`, every time of the client and the function, and
-        `bytes_in`, `bytes_out`. Columns of words: `kind`, `status`, `start_type`, `start_evidence`, `sandbox_id`.
+        Always there are the numbers `sequence`, `round`, `deployment_id`, `cell_id`, `client_sent_s`, the core
+        metrics of an invocation (`client.latency_s`, `function.duration_s`, `cost_usd`, ...), and the words `kind`,
+        `status`, `start_type`.
 
         Args:
             kind: Only of this kind; None for warm-ups too.
-            metrics: Samples wanted as columns of numbers: names, or patterns such as `phase.*_s`.
+            more: Columns wanted besides: other columns of `invocation` (`client_done_s`, `bytes_in`, the words
+                `sandbox_id` and `start_evidence`), and samples by name or pattern (`phase.*_s`); samples that no
+                invocation has are left out.
         """
-        numbers: dict[str, ColumnElement[Any]] = {**{name: _i[name] for name in _NUMBERS}, **_FIGURES}
-        query = select(
-            *(figure.label(f"n{place}") for place, figure in enumerate(numbers.values())),
-            *(_i[name] for name in _WORDS),
-        )
-        builder = FrameBuilder(list(numbers), _WORDS)
-        for page in self._raw(query.where(*self._where(None, kind, None)).order_by(_i.sequence)):
+        numbers: dict[str, ColumnElement[Any]] = {name: _i[name] for name in _NUMBERS}
+        numbers.update(_FIGURES)
+        numbers.update({name: _i[name] for name in more if name in _i and name not in _TEXTS})
+        words: dict[str, ColumnElement[Any]] = {name: _code(name, enum) for name, enum in _ENUMS.items()}
+        words.update({name: _i[name] for name in more if name in _TEXTS})
+        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *words.values()])]
+        builder = FrameBuilder(list(numbers), {name: _LEVELS.get(name) for name in words})
+        for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
             builder.add(page)
         frame = builder.build()
-        return frame.joined(self._samples_of(frame, metrics)) if metrics else frame
+        patterns = [name for name in more if name not in _i]
+        return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
 
     def rows(self, view: str = "invocations", columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
         """Return the run's rows of a view by sequence, reading a thousand at a time.
@@ -333,6 +336,11 @@ class RunView:
         if name not in names:
             raise UnknownNameError("metric", name, {*names, *_FIGURES})
         return int(names[name])
+
+
+def _code(name: str, enum: type[StrEnum]) -> ColumnElement[Any]:
+    """Return the place of a word among those it may be: a million numbers are read faster than words."""
+    return case({word.value: place for place, word in enumerate(enum)}, value=_i[name])
 
 
 def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from sebsx.model import (
     Cell,
     CellStatus,
     Deployment,
+    Design,
     FunctionConfig,
     Invocation,
     Kind,
@@ -21,7 +23,7 @@ from sebsx.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.store import RunView, Store
@@ -56,40 +58,120 @@ def store_runs(path: Path, experiment: str) -> Iterator[Mapping[str, RunView]]:
         yield {name: store.view(run.id) for name, run in runs.items()}
 
 
-def _start(store: Store, run_id: str, experiment: str) -> Run:
+class RunWriter:
+    """Writes a run whose figures a test chooses, through the real store.
+
+    Args:
+        store: Where to.
+        number: Tells runs of one store apart; larger is newer.
+        experiment: Its name is stored with the run.
+        design: In what order the cells are said to have been measured.
+        environment: Facts of the client machine.
+        settings: Of the experiment.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        number: int = 1,
+        *,
+        experiment: str = "perf-cost",
+        design: Design = Design.SEQUENTIAL,
+        environment: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.store = store
+        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings)
+
+    def add(
+        self,
+        latencies_s: Sequence[float],
+        *,
+        rounds: Sequence[int] | None = None,
+        memory_mib: int = 256,
+        start: StartType = StartType.WARM,
+        changes: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        deployment: Mapping[str, Any] | None = None,
+        effective: Mapping[str, Any] | None = None,
+        **factors: Any,
+    ) -> int:
+        """Store the invocations of one cell with these client latencies, a second apart, and return the cell's row.
+
+        Args:
+            latencies_s: One for each invocation; the function took 90 % of it.
+            rounds: Round of each invocation in an interleaved design.
+            memory_mib: Of the deployment.
+            start: Wanted, and met.
+            changes: Fields of every invocation (`Invocation`) that are to be different.
+            facts: What the sandbox said of itself.
+            deployment: Arguments of `Store.add_deployment` that are to be different (`platform`, `benchmark`).
+            effective: What the platform reports back besides.
+            factors: Further factors of the cell.
+        """
+        row = _deployment(self.store, self.run.id, memory_mib, deployment or {}, effective or {})
+        levels = {"platform": "fake", "benchmark": "echo", **(deployment or {})}
+        cell_factors = {
+            "platform": levels["platform"], "benchmark": levels["benchmark"], "size": "default", "language": "python",
+            "architecture": "x86_64", "memory_mib": memory_mib, **factors, "start": start.value,
+        }  # fmt: skip
+        cell = self.store.add_cell(self.run.id, Cell(cell_factors, len(latencies_s)))
+        first = self.store.next_sequence(self.run.id)
+        batch = []
+        for index, latency_s in enumerate(latencies_s):
+            sent_s = _STARTED_S + first + index
+            batch.append(
+                replace(
+                    _invocation(first + index, 1, start, memory_mib, random.Random(7)),  # noqa: S311  # figures
+                    client_done_s=sent_s + latency_s,
+                    client_first_byte_s=sent_s + 0.99 * latency_s,
+                    function_duration_s=0.9 * latency_s,
+                    function_finished_s=sent_s + 0.001 + 0.9 * latency_s,
+                    provider_duration_s=0.95 * latency_s,
+                    provider_init_s=None,
+                    provider_billed_s=latency_s,
+                    round=None if rounds is None else rounds[index],
+                    **(changes or {}),
+                )
+            )
+        self.store.add_invocations(self.run.id, row, cell, batch)
+        self.store.finish_cell(cell, CellStatus.FINISHED, "enough samples")
+        for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:
+            self.store.add_sandbox(row, sandbox, facts or {})
+        return cell
+
+    def finish(self, status: RunStatus = RunStatus.FINISHED) -> RunView:
+        """Close the run and return it to read from."""
+        self.store.finish_run(self.run.id, status)
+        return self.store.view(self.run.id)
+
+
+def _start(
+    store: Store,
+    run_id: str,
+    experiment: str,
+    design: Design = Design.SEQUENTIAL,
+    environment: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
     run = Run(
         id=run_id,
         experiment=experiment,
-        settings={"core": {}, "experiment": {}, "platforms": {}},
+        settings={"core": {}, "experiment": dict(settings or {}), "platforms": {}},
         seed=7,
         status=RunStatus.RUNNING,
         started_at=datetime.fromtimestamp(_STARTED_S, UTC),
         owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
+        design=design,
     )
-    store.start_run(run, {"client.cpu": "test"}, CORE_METRICS)
+    store.start_run(run, environment or {"client.cpu": "test"}, CORE_METRICS)
     return run
 
 
 def _fill(store: Store, run_id: str, repetitions: int) -> None:
     rng = random.Random(7)  # noqa: S311  # figures, not secrets
     for memory_mib in _MEMORY_MIB:
-        config = FunctionConfig(f"f-{memory_mib}", memory_mib, 10.0, "x86_64")
-        effective: dict[str, Any] = {"memory_mib": memory_mib, "timeout_s": 10.0, "architecture": "x86_64"}
-        deployment = store.add_deployment(
-            run_id,
-            platform="fake",
-            benchmark="echo",
-            benchmark_version="1",
-            benchmark_sha256="0" * 64,
-            language="python",
-            language_version="3.11",
-            size="default",
-            parameters={},
-            package=None,
-            config=config,
-            deployment=Deployment(config.name, config, effective),
-            status="ready",
-        )
+        deployment = _deployment(store, run_id, memory_mib, {}, {})
         for start in (StartType.COLD, StartType.WARM):
             factors = {
                 "platform": "fake", "benchmark": "echo", "size": "default", "language": "python",
@@ -101,6 +183,19 @@ def _fill(store: Store, run_id: str, repetitions: int) -> None:
             store.add_invocations(run_id, deployment, cell, batch)
             if repetitions > 1:
                 store.finish_cell(cell, CellStatus.FINISHED, "repetitions")
+
+
+def _deployment(
+    store: Store, run_id: str, memory_mib: int, changes: Mapping[str, Any], facts: Mapping[str, Any]
+) -> int:
+    config = FunctionConfig(f"f-{memory_mib}", memory_mib, 10.0, "x86_64")
+    effective = {"memory_mib": memory_mib, "timeout_s": 10.0, "architecture": "x86_64", **facts}
+    values: dict[str, Any] = {
+        "platform": "fake", "benchmark": "echo", "benchmark_version": "1", "benchmark_sha256": "0" * 64,
+        "language": "python", "language_version": "3.11", "size": "default", "parameters": {}, "package": None,
+        "config": config, "deployment": Deployment(config.name, config, effective), "status": "ready",
+    }  # fmt: skip
+    return store.add_deployment(run_id, **{**values, **changes})
 
 
 def _invocation(sequence: int, index: int, start: StartType, memory_mib: int, rng: random.Random) -> Invocation:
