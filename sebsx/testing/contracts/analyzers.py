@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sebsx.store import RunView
 
 _UNITS = {"", "s", "bytes", "USD", "1", "count", "MiB"}
-_FIGURES = {"ecdf", "scatter", "line", "bar"}
+_FIGURES = {"ecdf", "scatter", "line", "bar", "stacked", "interval"}
 
 
 class AnalyzerContract:
