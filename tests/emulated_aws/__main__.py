@@ -1,0 +1,28 @@
+"""Starts an emulated account for people, and says how to reach it."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+from pathlib import Path
+
+from tests.emulated_aws.account import EmulatedAccount
+
+
+def main() -> None:
+    """Run until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.emulated_aws", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 [default: any free one]")
+    port = parser.parse_args().port
+    with tempfile.TemporaryDirectory() as folder, EmulatedAccount(Path(folder), port=port) as account:
+        for name, value in account.environment.items():
+            print(f"export {name}={value}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""The account: a server on loopback that takes what boto3 sends."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import threading
+import time
+import uuid
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.utils import unix_time_millis
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
+
+from tests.emulated_aws.data_plane import DataPlane, Outcome, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.emulated_aws.faults import Fault
+
+REGION = "us-east-1"
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?$")
+_STATE = re.compile(r"/2015-03-31/functions/([^/]+)(/configuration|/code)?/?$")
+_URL_CONFIG = re.compile(r"/2021-10-31/functions/[^/]+/url/?$")
+_URL = re.compile(r"https://([0-9a-f]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws/?")
+_URL_HOST = re.compile(r"([0-9a-f]{32})\.lambda-url\.")
+_SCOPE = re.compile(r"Credential=([^/]+)/(\d+)/([^/]+)/([^/]+)/aws4_request")
+_SYNC_BYTES = 6 * 1024 * 1024
+_ASYNC_BYTES = 1024 * 1024
+_TAIL_BYTES = 4096
+
+
+class EmulatedAccount:
+    """An account of its own for each instance; everything in it is gone on exit.
+
+    Args:
+        workdir: Folder for code and sandboxes.
+        log_delay_s: How long log events take to become visible.
+        settle_s: How long a function stays `Pending`, or an update `InProgress`.
+        port: Port on 127.0.0.1; 0 for any free one.
+
+    Attributes:
+        faults: What goes wrong on purpose; may be changed at any time.
+        requests: Every request so far, as (method, path, X-Amz-Target).
+    """
+
+    def __init__(self, workdir: Path, *, log_delay_s: float = 0.0, settle_s: float = 0.0, port: int = 0) -> None:
+        self.faults: list[Fault] = []
+        self.requests: list[tuple[str, str, str]] = []
+        self.log_delay_s = log_delay_s
+        self.settle_s = settle_s
+        self._workdir = workdir
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet)
+        self.port = self._server.port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._settled: dict[str, float] = defaultdict(float)
+        self._data = DataPlane(workdir, self.url)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        _reset()
+        self._data.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._data.stop()
+        _reset()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which any AWS client finds this account and no other."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "AKIAEMULATEDACCOUNT0",
+            "AWS_SECRET_ACCESS_KEY": "emulated/secret+key",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def remaining(self, region: str = REGION) -> dict[str, list[str]]:
+        """Return the names of everything that is in the account, by kind; kinds without any are left out."""
+        lambdas, logs = get_backend("lambda"), get_backend("logs")
+        found: dict[str, Iterable[str]] = {
+            "functions": [item.function_name for item in _backend(lambdas, region).list_functions()],
+            "roles": [role.name for role in _backend(get_backend("iam"), "aws").roles.values()],
+            "buckets": list(_backend(get_backend("s3"), "aws").buckets),
+            "tables": list(_backend(get_backend("dynamodb"), region).tables),
+            "queues": list(_backend(get_backend("sqs"), region).queues),
+            "repositories": list(_backend(get_backend("ecr"), region).repositories),
+            "log groups": list(_backend(logs, region).groups),
+        }
+        return {kind: sorted(names) for kind, names in found.items() if list(names)}
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        target = request.headers.get("X-Amz-Target", "")
+        self.requests.append((request.method, request.path, target))
+        for fault in self.faults:
+            if fault.takes(request.method, request.path, target):
+                request.get_data()
+                code, headers, body = fault.answer()
+                return Response(body, code, headers)(environ, start_response)
+        if host := _URL_HOST.match(request.host):
+            return self._function_url(request, host[1])(environ, start_response)
+        if request.method == "POST" and (found := _INVOKE.search(request.path)):
+            return self._invoke(request, found[1])(environ, start_response)
+        response = _taken(self._moto, environ, request.get_data(cache=True))
+        if found := _STATE.match(request.path):
+            self._settle(request.method, found[1], response)
+        elif _URL_CONFIG.search(request.path):
+            # Names below .localhost are loopback, so that a client needs no resolver for them.
+            text = response.get_data(as_text=True)
+            response.set_data(_URL.sub(rf"http://\1.lambda-url.\2.localhost:{self.port}/", text))
+        return response(environ, start_response)
+
+    def _settle(self, method: str, name: str, response: Response) -> None:
+        """Add the states that a function has for a while after it was changed, which moto passes at once."""
+        if response.status_code >= 300:
+            return
+        if method == "PUT":
+            self._settled[name] = time.monotonic() + self.settle_s
+        if method == "GET" and time.monotonic() < self._settled[name]:
+            told = json.loads(response.get_data())
+            told.get("Configuration", told)["LastUpdateStatus"] = "InProgress"
+            response.set_data(json.dumps(told))
+
+    def _invoke(self, request: Request, name: str) -> Response:
+        scope = _SCOPE.search(request.headers.get("Authorization", ""))
+        if scope is None:
+            return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        event = request.get_data()
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        limit = _ASYNC_BYTES if kind == "Event" else _SYNC_BYTES
+        if len(event) > limit:
+            text = f"{len(event)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+            return _error(413, "RequestEntityTooLargeException", text)
+        function = self._find(scope[3], name, request.args.get("Qualifier"))
+        if function is None:
+            return _error(404, "ResourceNotFoundException", f"Function not found: {name}")
+        request_id = str(uuid.uuid4())
+        if kind == "Event":
+            threading.Thread(target=self._asynchronous, args=(function, event, request_id), daemon=True).start()
+            return Response(b"", 202, {"x-amzn-RequestId": request_id})
+        outcome = self._run(function, event, request_id)
+        if outcome.status == "throttled":
+            return _error(429, "TooManyRequestsException", "Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded")
+        headers = {"x-amzn-RequestId": request_id, "X-Amz-Executed-Version": str(function.version)}
+        if outcome.status != "ok":
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        if request.headers.get("X-Amz-Log-Type") == "Tail":
+            tail = self._log(outcome, function, request_id).encode()[-_TAIL_BYTES:]
+            headers["X-Amz-Log-Result"] = base64.b64encode(tail).decode()
+        return Response(outcome.body, 200, {**headers, "Content-Type": "application/json"})
+
+    def _function_url(self, request: Request, url_id: str) -> Response:
+        region = request.host.split(".")[2]
+        function = self._find_url(region, url_id)
+        if function is None:
+            return Response(b'{"Message":null}', 403, {"Content-Type": "application/json"})
+        if function.url_config.config.get("AuthType") != "NONE":
+            scope = _SCOPE.search(request.headers.get("Authorization", ""))
+            if scope is None or scope[4] != "lambda":
+                return Response(b'{"Message":"Forbidden"}', 403, {"Content-Type": "application/json"})
+        request_id = str(uuid.uuid4())
+        body = request.get_data()
+        event = {
+            "version": "2.0", "routeKey": "$default", "rawPath": request.path, "isBase64Encoded": False,
+            "rawQueryString": request.query_string.decode(), "body": body.decode(),
+            "headers": {key.lower(): value for key, value in request.headers.items()},
+            "requestContext": {
+                "http": {"method": request.method, "path": request.path}, "requestId": request_id,
+                "domainName": request.host, "timeEpoch": int(time.time() * 1000),
+            },
+        }  # fmt: skip
+        outcome = self._run(function, json.dumps(event).encode(), request_id)
+        headers = {"x-amzn-RequestId": request_id, "Content-Type": "application/json"}
+        if outcome.status == "throttled":
+            return Response(b'{"Message":"Rate Exceeded."}', 429, headers)
+        if outcome.status != "ok":
+            return Response(b"Internal Server Error", 502, headers)
+        return _unfolded(json.loads(outcome.body), headers)
+
+    def _run(self, function: Any, event: bytes, request_id: str) -> Outcome:
+        outcome = self._data.invoke(function, event, request_id)
+        if outcome.status != "throttled":
+            self._store_log(function, self._log(outcome, function, request_id))
+        return outcome
+
+    def _asynchronous(self, function: Any, event: bytes, request_id: str) -> None:
+        outcome = self._run(function, event, request_id)
+        told = "OnSuccess" if outcome.status == "ok" else "OnFailure"
+        for config in function.event_invoke_config:
+            arn = config.config.get("DestinationConfig", {}).get(told, {}).get("Destination", "")
+            if ":sqs:" not in arn:
+                continue
+            document = {
+                "version": "1.0", "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+                "requestContext": {
+                    "requestId": request_id, "functionArn": f"{function.function_arn}:$LATEST",
+                    "condition": "Success" if told == "OnSuccess" else "RetriesExhausted", "approximateInvokeCount": 1,
+                },
+                "requestPayload": json.loads(event),
+                "responseContext": {"statusCode": 200, "executedVersion": str(function.version)},
+                "responsePayload": json.loads(outcome.body),
+            }  # fmt: skip
+            _, _, _, region, _, queue = arn.split(":")
+            _backend(get_backend("sqs"), region).send_message(queue, json.dumps(document))
+
+    def _log(self, outcome: Outcome, function: Any, request_id: str) -> str:
+        printed = outcome.log if outcome.log.endswith("\n") or not outcome.log else outcome.log + "\n"
+        start = f"START RequestId: {request_id} Version: {function.version}\n"
+        return f"{start}{printed}END RequestId: {request_id}\n{report(outcome, function, request_id)}"
+
+    def _store_log(self, function: Any, text: str) -> None:
+        happened = unix_time_millis()
+
+        def store() -> None:
+            logs = _backend(get_backend("logs"), function.region)
+            group, stream = (
+                function.logs_group_name,
+                f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}",
+            )
+            if group not in logs.groups:
+                logs.create_log_group(group, {})
+            logs.create_log_stream(group, stream)
+            events = [{"timestamp": happened, "message": line} for line in text.splitlines(keepends=True)]
+            logs.put_log_events(group, stream, events)
+
+        if self.log_delay_s:
+            timer = threading.Timer(self.log_delay_s, store)
+            timer.daemon = True
+            timer.start()
+        else:
+            store()
+
+    def _find(self, region: str, name: str, qualifier: str | None) -> Any:
+        backend = _backend(get_backend("lambda"), region)
+        name = name.rpartition(":function:")[2]
+        name, _, inline = name.partition(":")
+        try:
+            return backend.get_function(name, qualifier or inline or None)
+        except HTTPException:  # moto's own for a function that is not there
+            return None
+
+    def _find_url(self, region: str, url_id: str) -> Any:
+        for function in _backend(get_backend("lambda"), region).list_functions():
+            if function.url_config is not None and url_id in function.url_config.url:
+                return function
+        return None
+
+
+class _Quiet(MotoRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  # werkzeug's name
+        """Say nothing."""
+
+
+def _taken(app: Any, environ: dict[str, Any], body: bytes) -> Response:
+    """Return what an application answers, to be changed before it is sent."""
+    taken: list[Any] = []
+    parts = app({**environ, "wsgi.input": io.BytesIO(body)}, lambda *told: taken.extend(told[:2]))
+    raw = b"".join(parts)
+    return Response(raw, taken[0], Headers(taken[1]))
+
+
+def _backend(backends: Any, region: str) -> Any:
+    return backends[DEFAULT_ACCOUNT_ID][region]
+
+
+def _reset() -> None:
+    moto_api_backend.reset()
+
+
+def _error(code: int, kind: str, message: str, **more: str) -> Response:
+    body = json.dumps({"Type": "User", "message": message, "Message": message, **more})
+    return Response(body, code, {"Content-Type": "application/json", "x-amzn-ErrorType": kind})
+
+
+def _unfolded(answer: Any, headers: dict[str, str]) -> Response:
+    """Return a function's output as an HTTP answer: one with a `statusCode` says all, any other is the body."""
+    if isinstance(answer, dict) and "statusCode" in answer:
+        body = answer.get("body", "")
+        raw = base64.b64decode(body) if answer.get("isBase64Encoded") else str(body).encode()
+        return Response(raw, int(answer["statusCode"]), {**headers, **answer.get("headers", {})})
+    return Response(json.dumps(answer).encode(), 200, headers)

@@ -1,0 +1,192 @@
+"""Runs functions of the account: what moto was told, in sandboxes of sebsx's gateway, by AWS's own runtime client."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import json
+import sys
+import threading
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+
+from sebsx.gateway import Gateway
+from sebsx.gateway.pool import PoolConfig
+
+if TYPE_CHECKING:
+    from moto.awslambda.models import LambdaFunction
+
+LAUNCHER = "sebsx_local.launcher:LocalLauncher"
+_INIT_TIMEOUT_S = 10.0  # of AWS Lambda, for an initialisation that starts with an invocation
+MARGIN_S = 20.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one invocation came to.
+
+    Args:
+        status: As the gateway says: `ok`, `function_error`, `timeout`, `out_of_memory`, `throttled`, ...
+        body: What the runtime client answered, or AWS's words for an end without an answer.
+        record: The gateway's record: duration, initialisation, peak memory.
+        sandbox: Its identity.
+        log: What the function printed.
+    """
+
+    status: str
+    body: bytes
+    record: dict[str, Any]
+    sandbox: str
+    log: str
+
+
+class DataPlane:
+    """Sandboxes for every function and version of the account.
+
+    Args:
+        workdir: Folder of its own.
+        endpoint: URL of the account, given to functions as `AWS_ENDPOINT_URL`.
+    """
+
+    def __init__(self, workdir: Path, endpoint: str) -> None:
+        self._workdir = workdir
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._deployed: dict[str, str] = {}  # pool -> digest of the configuration it has
+        self._calls: urllib3.HTTPConnectionPool | None = None
+        (workdir / "sandboxes").mkdir(parents=True, exist_ok=True)
+        self._gateway = Gateway(
+            LAUNCHER,
+            {"workdir": str(workdir), "limits": "auto", "cpu_boost_at_init": True},
+            workdir / "gateway.log",
+        )
+
+    def start(self) -> None:
+        """Start the gateway."""
+        self._gateway.start()
+        self._calls = urllib3.HTTPConnectionPool("127.0.0.1", self._gateway.port, maxsize=64)
+
+    def stop(self) -> None:
+        """End the gateway and every sandbox."""
+        if self._calls is not None:
+            self._calls.close()
+        self._gateway.stop()
+
+    def invoke(self, function: LambdaFunction, event: bytes, request_id: str) -> Outcome:
+        """Invoke a version of a function as it is configured now."""
+        pool = self._ready(function)
+        assert self._calls is not None
+        headers = {"X-Sebsx-Request-Id": request_id, "Content-Type": "application/json"}
+        response = self._calls.request(
+            "POST", f"/invoke/{pool}", body=event or b"{}", headers=headers, retries=False,
+            timeout=float(function.timeout) + _INIT_TIMEOUT_S + MARGIN_S,
+        )  # fmt: skip
+        status = response.headers.get("X-Sebsx-Status", "platform_error")
+        with self._lock:
+            records = self._gateway.records(pool, [request_id])
+            logs = self._gateway.logs(pool)
+        record = records.get(request_id, {"duration_s": 0.0, "init_s": None, "billed_s": 0.0, "max_memory_bytes": None})
+        sandbox = str(record.get("sandbox", ""))
+        log = logs.get(sandbox, "")
+        return Outcome(status, _words(status, response.data, request_id, function), record, sandbox, log)
+
+    def _ready(self, function: LambdaFunction) -> str:
+        """Return the pool of a function, deployed anew when its code or configuration changed."""
+        arn = function.function_arn
+        pool = hashlib.sha256(f"{arn}:{function.version}".encode()).hexdigest()[:24]
+        digest = hashlib.sha256(
+            json.dumps(
+                [function.code_digest, function.environment_vars, function.memory_size, function.timeout,
+                 function.handler, function.last_modified],
+                sort_keys=True,
+            ).encode()
+        ).hexdigest()  # fmt: skip
+        with self._lock:
+            if self._deployed.get(pool) != digest:
+                self._gateway.deploy(self._config(pool, function))
+                self._deployed[pool] = digest
+        return pool
+
+    def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
+        root = self._unpacked(function)
+        environment = {
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+            "AWS_REGION": function.region,
+            "AWS_DEFAULT_REGION": function.region,
+            "AWS_ACCESS_KEY_ID": "ASIAEMULATEDFUNCTION",
+            "AWS_SECRET_ACCESS_KEY": "emulated",
+            "AWS_SESSION_TOKEN": "emulated",
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
+            "AWS_LAMBDA_LOG_STREAM_NAME": time.strftime("%Y/%m/%d/[$LATEST]emulated"),
+            "LAMBDA_TASK_ROOT": str(root),
+            "LAMBDA_RUNTIME_DIR": str(root),
+            "_HANDLER": str(function.handler),
+            "PYTHONPATH": str(_client_of_aws()),
+            **{key: str(value) for key, value in function.environment_vars.items()},
+        }
+        command = [sys.executable, "-m", "awslambdaric", str(function.handler)]
+        concurrency = function.reserved_concurrency
+        return PoolConfig(
+            pool, int(function.memory_size), float(function.timeout), _INIT_TIMEOUT_S,
+            100 if concurrency is None else int(concurrency), environment=environment,
+            options={"command": command, "root": str(root)},
+        )  # fmt: skip
+
+    def _unpacked(self, function: LambdaFunction) -> Path:
+        root = self._workdir / "code" / hashlib.sha256(function.code_digest.encode()).hexdigest()[:24]
+        if not root.exists():
+            partial = root.with_suffix(".partial")
+            with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
+                archive.extractall(partial)
+            partial.rename(root)
+        return root
+
+
+def report(outcome: Outcome, function: LambdaFunction, request_id: str) -> str:
+    """Return the REPORT line that AWS Lambda would log: tab-separated, optional fields at the end."""
+    record = outcome.record
+    used = record["max_memory_bytes"]
+    fields = [
+        f"REPORT RequestId: {request_id}",
+        f"Duration: {(record['duration_s'] or 0.0) * 1000:.2f} ms",
+        f"Billed Duration: {(record['billed_s'] or 0.0) * 1000:.0f} ms",
+        f"Memory Size: {function.memory_size} MB",
+        f"Max Memory Used: {function.memory_size if used is None else max(1, used // 2**20)} MB",
+    ]
+    if record["init_s"] is not None:
+        fields.append(f"Init Duration: {record['init_s'] * 1000:.2f} ms")
+    if outcome.status == "timeout":
+        fields.append("Status: timeout")
+    elif outcome.status in {"out_of_memory", "platform_error"}:
+        fields.append("Status: error\tError Type: Runtime.ExitError")
+    elif outcome.status == "function_error":
+        fields.append("Status: error\tError Type: Runtime.Unhandled")
+    return "\t".join(fields) + "\t\n"
+
+
+def _words(status: str, body: bytes, request_id: str, function: LambdaFunction) -> bytes:
+    """Return the body with AWS's words where no runtime client was left to answer."""
+    if status == "timeout":
+        text = f"RequestId: {request_id} Error: Task timed out after {float(function.timeout):.2f} seconds"
+        return json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": text}).encode()
+    if status in {"out_of_memory", "platform_error"}:
+        signal = "signal: killed" if status == "out_of_memory" else "exit status 1"
+        text = f"RequestId: {request_id} Error: Runtime exited with error: {signal}"
+        return json.dumps({"errorType": "Runtime.ExitError", "errorMessage": text}).encode()
+    return body
+
+
+def _client_of_aws() -> Path:
+    found = importlib.util.find_spec("awslambdaric")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent.parent
