@@ -229,7 +229,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRecord:
-    """What the provider says of one invocation. None where it says nothing."""
+    """What the provider says of one invocation. None where it says nothing.
+
+    `start_type` is for what the figures do not show; without it, one with an initialisation was cold.
+    """
 
     request_id: str
     duration_s: float | None = None
@@ -239,6 +242,7 @@ class ProviderRecord:
     status: Status | None = None
     sandbox_id: str | None = None
     cost_usd: float | None = None
+    start_type: StartType | None = None
 
 
 @dataclass(slots=True)
