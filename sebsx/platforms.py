@@ -83,6 +83,7 @@ class Platform(ABC, Generic[S]):
         memory_mib: Smallest and largest memory that can be provisioned.
         timeout_s: Longest time-out that can be asked for.
         payload_bytes: Largest request body.
+        late_records: Whether `records` come long after the invocations: they are then asked for at the end.
     """
 
     name: ClassVar[str]
@@ -95,6 +96,7 @@ class Platform(ABC, Generic[S]):
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
+    late_records: ClassVar[bool] = False
 
     def __init__(self, settings: S, workdir: Path) -> None:
         self.settings = settings

@@ -71,6 +71,7 @@ class AwsPlatform(Platform[AwsSettings]):
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
+    late_records: ClassVar[bool] = True
 
     def __init__(self, settings: AwsSettings, workdir: Path) -> None:
         super().__init__(settings, workdir)
@@ -291,8 +292,8 @@ class AwsPlatform(Platform[AwsSettings]):
         large = package.unpacked_bytes > _UNZIPPED_BYTES
         if large and kind in ("zip", "s3"):
             raise UnsupportedError(
-                f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped and Lambda takes "
-                "250 MiB as a zip; use --set package=image"
+                f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped, and Lambda "
+                "takes 250 MiB as a zip; use --set package=image"
             )
         if kind == "image" or large:
             uri = push_image(

@@ -42,8 +42,8 @@ _LAMBDA = (
 )  # fmt: skip
 _LOGS = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "TagResource", "FilterLogEvents")
 _IAM = (
-    "CreateRole", "DeleteRole", "GetRole", "PassRole", "PutRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "TagRole",
-    "ListRoleTags",
+    "CreateRole", "DeleteRole", "GetRole", "PassRole", "PutRolePolicy", "DeleteRolePolicy", "ListRolePolicies",
+    "TagRole", "ListRoleTags",
 )  # fmt: skip
 _S3 = (
     "CreateBucket", "DeleteBucket", "ListBucket", "PutObject", "GetObject", "DeleteObject", "PutBucketTagging",
