@@ -50,8 +50,7 @@ _ASYNC_PAYLOAD_BYTES = 1024 * 1024
 _LONGEST_NAME = 64
 _HANDLER = "sebsx_lambda.handler"
 # glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
-_OLD_GLIBC = ((3, 9), (3, 11))
-_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+_NEW_GLIBC = (3, 12)
 _ERROR_HEADER = "x-amz-function-error"
 _TAIL_HEADER = "x-amz-log-result"
 _REQUEST_HEADER = "x-amzn-requestid"
@@ -104,16 +103,15 @@ class AwsPlatform(Platform[AwsSettings]):
         return ()
 
     def target(self, language: str, architecture: str) -> Target:
-        """Return the managed runtime nearest to the host's version of the language."""
+        """Return the managed runtime that the settings name."""
         if architecture not in self.architectures:
             raise UnsupportedError(
                 f"platform {self.name!r} is {self.architectures[0]!r}; {architecture!r} is another platform's"
             )
         if language != "python":
             raise UnsupportedError(f"platform {self.name!r} runs Python here; {language!r} is not built for it yet")
-        host = self.language(language).host_version()
-        version = host if host in _PYTHONS else _PYTHONS[2]
-        old = tuple(map(int, version.split("."))) <= _OLD_GLIBC[1]
+        version = self.settings.python
+        old = tuple(map(int, version.split("."))) < _NEW_GLIBC
         return Target(language, version, architecture, "manylinux2014" if old else "manylinux_2_28")
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _ATTEMPTS = 10
 _CREDENTIALS = frozenset(
     {
-        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId",
-        "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthFailure", "InvalidSignatureException", "InvalidToken",
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId",
+        "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure", "InvalidSignatureException",
+        "InvalidToken",
     }
 )  # fmt: skip
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})

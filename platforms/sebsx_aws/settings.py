@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sebsx.settings import setting
 
 TRIGGERS = ("sdk", "url", "async")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PACKAGES = ("auto", "zip", "s3", "image")
 
 
@@ -19,6 +20,7 @@ class AwsSettings:
     endpoint_url: str = setting("", help="another endpoint for every service; none for AWS's own, or AWS_ENDPOINT_URL")
     role: str = setting("", help="ARN of an execution role that exists; none to make one with least privilege")
     trigger: str = setting("sdk", help="sdk: Invoke; url: signed function URL; async: with a queue", choices=TRIGGERS)
+    python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)
     package: str = setting("auto", help="auto: zip, through S3 where it is large; or demand one", choices=PACKAGES)
     base_image: str = setting(
         "public.ecr.aws/lambda/python:{version}", help="image that packages of kind `image` are built from"
