@@ -16,6 +16,7 @@ from ulid import ULID
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
+from sebsx.limits import Limits, Meter
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
 from sebsx.load.schedule import OVER
@@ -172,6 +173,7 @@ class Session:
         packager: Builds packages.
         collectors: Names of the collectors to ship.
         observer: Hears of progress.
+        meter: Stops the run at its limits; None for none.
 
     Attributes:
         rng: The source of every random choice, seeded with the run's seed.
@@ -185,6 +187,7 @@ class Session:
         packager: Packager,
         collectors: Sequence[str],
         observer: Observer,
+        meter: Meter | None = None,
     ) -> None:
         self.run = run
         self.store = store
@@ -195,6 +198,7 @@ class Session:
         self._packager = packager
         self._collectors = collectors
         self._client = HttpClient()
+        self._meter = meter or Meter(Limits())
         self._live: dict[int, Function] = {}
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
         self._sequence = store.next_sequence(run.id)
@@ -265,6 +269,7 @@ class Session:
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
         """
+        self._meter.allow(function.platform, function.deployment, schedule.total or 1)
         replies = sorted(self._send(function, schedule), key=lambda reply: reply.sent_s)
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
@@ -291,6 +296,7 @@ class Session:
                 facts[envelope.sandbox_id] = envelope.facts
         self._batch += 1
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        self._meter.used(function.platform, function.deployment, invocations)
         self._keep(function, cell_id, invocations, facts, series)
         return invocations
 
@@ -321,6 +327,7 @@ class Session:
             max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
         """
         function, cell_id, first = trial.function, trial.cell_id, self._sequence
+        self._meter.allow(function.platform, function.deployment)
         before = trial.attempts, trial.failures
 
         def committed(
@@ -329,6 +336,7 @@ class Session:
             series: Sequence[tuple[str, dict[str, Any]]],
         ) -> None:
             self._keep(function, cell_id, invocations, facts, series)
+            self._meter.used(function.platform, function.deployment, invocations)
             trial.attempts = before[0] + recording.statuses.total()
             trial.failures = before[1] + recording.statuses.total() - recording.statuses[Status.OK]
             trial.last_error = recording.last_error or trial.last_error
@@ -413,8 +421,11 @@ class Session:
         )
 
     def wait(self, seconds: float) -> None:
-        """Wait, and end at once when interrupted."""
-        time.sleep(seconds)
+        """Wait, and end at once when interrupted or out of time."""
+        left_s = self._meter.time_left_s
+        time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
+        if left_s is not None and seconds > left_s:
+            self._meter.out_of_time()
 
     def _send(
         self,
