@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A time as people write it: `90s`, `20m`, `2h`."""
 
     name = "time"

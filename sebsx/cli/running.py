@@ -259,7 +259,7 @@ def _raise_for(cells: list[StoredCell]) -> None:
 @click.group("run", cls=SubjectGroup, action=_run, invoke_without_command=True)
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
 @click.pass_context
-def run_command(ctx: click.Context, resume: str | None, **limits: Any) -> None:
+def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> None:
     """Build, deploy, exercise, measure, price, tear down, report.
 
     \b
