@@ -410,6 +410,7 @@ class Resource:
         state: See `ResourceState`.
         tags: Labels on it.
         id: Row in the ledger; None for an orphan found on the platform and not in the ledger.
+        expires_at: When anybody may delete it, whether or not they know of its run; None for at any time.
     """
 
     kind: str
@@ -421,6 +422,7 @@ class Resource:
     state: ResourceState = ResourceState.PLANNED
     tags: Mapping[str, str] = field(default_factory=dict)
     id: int | None = None
+    expires_at: datetime | None = None
 
 
 _LABELLED = ("platform", "benchmark", "size", "start")

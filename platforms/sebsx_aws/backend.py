@@ -267,6 +267,11 @@ class AwsPlatform(Platform[AwsSettings]):
             clients.close()
 
     @property
+    def region(self) -> str:
+        """The region of the settings, the profile or the environment."""
+        return self._clients.region
+
+    @property
     def _opened(self) -> resources.Resources:
         if self._resources is None:
             raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
@@ -282,7 +287,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     @property
     def _tags(self) -> dict[str, str]:
-        return resources.tags_of(self._run_id, self.settings.ttl_h)
+        return resources.tags_of(self._run_id, self.name, self.settings.ttl_h)
 
     def _code(self, package: Package, name: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return where Lambda finds the code, and how it is to be run."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sebsx.platforms import Ledger
 
 RUN_TAG = "sebsx-run"
+PLATFORM_TAG = "sebsx-platform"
 OWNER_TAG = "sebsx-owner"
 EXPIRES_TAG = "sebsx-expires"
 _ROLE_PATH = "/sebsx/"
@@ -33,11 +34,12 @@ _TRUST = {
 }
 
 
-def tags_of(run_id: str, ttl_h: float) -> dict[str, str]:
+def tags_of(run_id: str, platform: str, ttl_h: float) -> dict[str, str]:
     """Return the tags of everything that a run makes: whose it is, and when anybody may delete it."""
     expires = datetime.now(UTC) + timedelta(hours=ttl_h)
     return {
         RUN_TAG: run_id,
+        PLATFORM_TAG: platform,
         OWNER_TAG: f"{getpass.getuser()}@{socket.gethostname()}"[:256],
         EXPIRES_TAG: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
@@ -187,9 +189,10 @@ def delete(clients: Clients, kind: str, name: str) -> None:
 
 
 def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
-    """Yield every resource of the account and region that carries our tags, whatever run made it."""
+    """Yield every resource that a platform made in the account and region, by our tags, whatever run it was for."""
     with explained("search for resources with our tags"):
-        pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": RUN_TAG}])
+        filters = [{"Key": RUN_TAG}, {"Key": PLATFORM_TAG, "Values": [platform]}]
+        pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
         for item in (item for page in pages for item in page["ResourceTagMappingList"]):
             tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
             if found := _kind_of(item["ResourceARN"]):
@@ -201,7 +204,7 @@ def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
                         tag["Key"]: tag["Value"]
                         for tag in clients.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
                     }
-                    if RUN_TAG in tags:
+                    if has_our_tag(tags) and tags.get(PLATFORM_TAG) == platform:
                         yield _resource(platform, "role", role["RoleName"], "", role["Arn"], tags)
 
 
@@ -211,7 +214,10 @@ def has_our_tag(tags: Mapping[str, str]) -> bool:
 
 
 def _resource(platform: str, kind: str, name: str, region: str, arn: str, tags: Mapping[str, str]) -> Resource:
-    return Resource(kind, name, platform, tags[RUN_TAG], region, arn, ResourceState.CREATED, tags)
+    expires_at = None
+    with suppress(KeyError, ValueError):  # a tag that somebody changed
+        expires_at = datetime.fromisoformat(tags[EXPIRES_TAG])
+    return Resource(kind, name, platform, tags[RUN_TAG], region, arn, ResourceState.CREATED, tags, None, expires_at)
 
 
 _KINDS = (
