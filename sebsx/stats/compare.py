@@ -83,14 +83,6 @@ class Comparison:
     method: Literal["paired", "unpaired"]
     needed: int | None
 
-    @property
-    def shape_changed(self) -> bool:
-        """Whether the ratio of the two medians lies outside the interval of the typical ratio.
-
-        Then the distributions differ in more than a factor, such as a second mode, and one number cannot say how.
-        """
-        return not self.low <= self.new_median / self.base_median <= self.high
-
 
 def compare_samples(
     base: Values,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sebsx.stats.samples import Values
 
 _LEAST = 6  # below it no pair of observations encloses the median with 95 %
+_NOTHING = 1e-9  # a distance of rounding errors
 _MEDIAN_PRICE = math.pi / 2  # variance of a median against that of a mean, normal logarithms
 
 
@@ -106,8 +107,10 @@ def samples_for_difference(
     _check_relative("cv", cv)
     if not (math.isfinite(ratio) and ratio > 0):
         raise UserError(f"ratio {ratio!r} must be above 0")
+    if not (math.isfinite(threshold) and threshold >= 0):
+        raise UserError(f"threshold {threshold!r} must be 0 or above")
     distance, beyond = abs(math.log(ratio)), math.log1p(threshold)
-    if threshold < 0 or distance <= beyond:
+    if distance - beyond < _NOTHING:
         raise UserError(f"a ratio of {ratio:g} is not beyond a threshold of {threshold:g}; no sample size can show it")
     sigma = math.sqrt(math.log1p(cv * cv))
     normal = NormalDist()
