@@ -111,7 +111,7 @@ def test_planned_samples_find_the_difference_as_often_as_planned(*, threshold: f
     sigma = math.sqrt(math.log(1 + 0.1**2))
     rng = np.random.default_rng(6)
     found = 0
-    for _ in range(300):
+    for _ in range(200):
         base, new = rng.lognormal(0, sigma, n), 1.08 * rng.lognormal(0, sigma, n)
         found += verdict(compare_samples(base, new, pairs=pairs), threshold) is Verdict.REGRESSION
-    assert 0.72 <= found / 300 <= 0.9
+    assert 0.7 <= found / 200 <= 0.9
