@@ -13,7 +13,7 @@ from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
 from sebsx.session import FunctionSpec
 from sebsx.settings import setting
-from sebsx.stats import precise_enough
+from sebsx.stats import next_look, precise_enough
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,6 @@ _COLD_GUESS_S = 0.3
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.
 _BATCH_S = 1.0
 _BATCH_INVOCATIONS = (10, 2000)
-# The precision rule is looked at again when there are this many more samples: looking at every sample costs coverage.
-_LOOK_AGAIN = 1.2
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def _measure(session: Session, cell: Cell, function: Function, settings: PerfCos
         batch = _BATCH_INVOCATIONS[0]
         while not (stop := _stop(trial, settings, look_at)):
             if len(trial.good) >= look_at:
-                look_at = int(len(trial.good) * _LOOK_AGAIN) + 1
+                look_at = next_look(len(trial.good))
             batch = _sample(trial, settings, start, min(look_at, settings.most_samples) - len(trial.good), batch)
         status, reason = stop
         session.finish(trial, status, reason, trial.last_error if status is CellStatus.FAILED else None)

@@ -29,9 +29,12 @@ def precise_enough(values: Values, relative: float = 0.05, confidence: float = 0
     return relative_half_width(values, confidence) <= relative
 
 
-def next_look(n: int, first: int = 50) -> int:
-    """Return the number of samples at which to ask `precise_enough` next: `first`, and then 20 % more each time."""
-    return first if n < first else n + math.ceil(n / 5)
+def next_look(n: int) -> int:
+    """Return the number of samples at which to ask `precise_enough` after having asked at `n`: 20 % more.
+
+    Looking at every sample costs coverage.
+    """
+    return n + max(1, math.ceil(n / 5))
 
 
 def relative_half_width(values: Values, confidence: float = 0.95) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -186,6 +187,12 @@ def test_constant_samples_are_compared_without_doubt() -> None:
     assert verdict(compare_samples([2.0] * 10, [2.0] * 10)) is Verdict.EQUIVALENT
     assert verdict(compare_samples([2.0] * 10, [2.2] * 10)) is Verdict.REGRESSION
     assert verdict(compare_samples([2.0] * 10, [2.2] * 10, pairs=True)) is Verdict.REGRESSION
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_comparison_can_be_written_as_json(*, pairs: bool) -> None:
+    found = compare_samples(np.arange(1.0, 31.0), np.arange(2.0, 32.0), pairs=pairs)
+    assert Comparison(**json.loads(json.dumps(asdict(found), allow_nan=False))) == found
 
 
 def test_comparison_of_too_few_is_refused() -> None:

@@ -33,6 +33,7 @@ def test_drift_has_the_correlation_of_scipy_and_an_interval_around_it() -> None:
 def test_drift_follows_the_times_and_not_the_order() -> None:
     values = [5.0, 1.0, 4.0, 2.0, 3.0, 10.0, 9.0, 8.0, 7.0, 6.0]
     assert drift(values, values).rho == pytest.approx(1.0)
+    assert drift(values, values).change == pytest.approx(9 / 5.5)
     assert drift(values, [-value for value in values]).rho == pytest.approx(-1.0)
 
 

@@ -52,6 +52,13 @@ def test_interval_of_the_mean_of_many_agrees_with_resampling() -> None:
     assert interval.high == pytest.approx(theirs.high, abs=0.04 * width)
 
 
+def test_interval_of_the_mean_of_many_is_the_normal_one_with_a_term_for_skewness() -> None:
+    # One in ten costs 5, else 1: mean 1.4, deviation 1.2, skewness .8 / .3; step 1.2 / 50 = .024,
+    # lean 2.666667 * (2 * 1.959964^2 + 1) / (6 * 50) = .077181; 1.4 + .024 * (.077181 -+ 1.959964)
+    interval = mean_interval([1.0] * 2250 + [5.0] * 250)
+    assert (interval.low, interval.high) == (pytest.approx(1.354813, abs=2e-5), pytest.approx(1.448891, abs=2e-5))
+
+
 def test_constant_cost_has_an_interval_without_width() -> None:
     interval = mean_interval([0.2] * 12)
     assert (interval.low, interval.high) == (0.2, 0.2)
