@@ -11,6 +11,7 @@ from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
+from sebsx.pricing.planning import estimate
 from sebsx.session import FunctionSpec
 from sebsx.settings import setting
 from sebsx.stats import next_look, precise_enough
@@ -101,7 +102,7 @@ class PerfCost(Experiment[PerfCostSettings]):
         """Return one cell per platform, benchmark, architecture, memory size and start type."""
         members, left_out = _members(scene, settings)
         cells = [
-            self._cell(spec, scene.benchmark(spec.benchmark), start, settings)
+            self._cell(platform, spec, scene.benchmark(spec.benchmark), start, settings)
             for platform in scene.platforms.values()
             for name in members[platform.name]
             for spec in _specs(platform, name, scene.benchmark(name), settings)
@@ -124,7 +125,14 @@ class PerfCost(Experiment[PerfCostSettings]):
                     for cell in wanted:
                         _measure(session, cell, function, settings)
 
-    def _cell(self, spec: FunctionSpec, benchmark: Benchmark, start: str, settings: PerfCostSettings) -> Cell:
+    def _cell(
+        self,
+        platform: Platform[Any],
+        spec: FunctionSpec,
+        benchmark: Benchmark,
+        start: str,
+        settings: PerfCostSettings,
+    ) -> Cell:
         factors = {
             "platform": spec.platform,
             "benchmark": spec.benchmark,
@@ -141,7 +149,8 @@ class PerfCost(Experiment[PerfCostSettings]):
         call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
         cold_s = _COLD_GUESS_S if start == "cold" else 0.0
         duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
-        return Cell(factors, settings.repetitions, duration_s)
+        cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s)
+        return Cell(factors, settings.repetitions, duration_s, cost.expected_usd)
 
 
 def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[str]], list[str]]:

@@ -1,0 +1,157 @@
+"""Prices stored invocations again: under another price book, in another region, on another provider.
+
+Nothing that was measured is changed; what comes out may be stored beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import ceil
+from typing import TYPE_CHECKING
+
+from sebsx.configurations import Configuration, configurations
+from sebsx.errors import UserError
+from sebsx.pricing import Cost, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from sebsx.plugins import Registry
+    from sebsx.pricing import Rates
+    from sebsx.store.frame import Frame
+    from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredDeployment
+
+_FIGURES = ("provider.duration_s", "provider.init_s", "provider.billed_s", "provider.max_memory_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """By which prices to count. What is empty is taken from each deployment.
+
+    Args:
+        day: The book in force on it is used.
+        provider: Whose prices; another provider's make every figure an estimate.
+        region: As the provider names it.
+        architecture: `x86_64` or `arm64`.
+        scheme: How invocations are billed.
+    """
+
+    day: date
+    provider: str = ""
+    region: str = ""
+    architecture: str = ""
+    scheme: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """One configuration under other prices.
+
+    Args:
+        configuration: What was measured.
+        rates: The prices.
+        old_usd: Mean cost of an invocation as stored; None where it had none.
+        cost: Mean cost of an invocation now, with its parts.
+        n: Invocations that count and have figures to price.
+        old_total_usd: Cost of all measured invocations as stored, failed ones too; None where one has none.
+        total_usd: Cost of all measured invocations with figures now.
+        unpriced: Measured invocations without figures of the provider.
+    """
+
+    configuration: Configuration
+    rates: Rates
+    old_usd: float | None
+    cost: Cost
+    n: int
+    old_total_usd: float | None
+    total_usd: Decimal
+    unpriced: int
+
+
+def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]:
+    """Return the configurations of a run under other prices, those without any figures to price left out.
+
+    Where the provider stays the same, the billed time that it reported is priced, unless its rules changed between the
+    day of the run and the book's; else billed time follows from durations and the rules, and is an estimate.
+
+    Raises:
+        UserError: If nothing names the prices, they have none for a region or architecture, or no invocation has
+            figures of the provider.
+    """
+    found = [_configuration(configuration, registry, target) for configuration in configurations([view])]
+    priced = [item for item in found if item is not None]
+    if not priced:
+        raise UserError(f"run {view.run.id!r} has no durations or billed times of a provider; nothing can be priced")
+    return priced
+
+
+def rates_for(deployment: StoredDeployment, registry: Registry, target: Target) -> tuple[Rates, bool]:
+    """Return the prices meant for a deployment, and whether they are of the provider that it ran on.
+
+    Raises:
+        UserError: If nothing says which, or there are none.
+    """
+    own = registry.platforms[deployment.platform].provider if deployment.platform in registry.platforms else ""
+    provider = target.provider or own
+    if not provider:
+        raise UserError(f"platform {deployment.platform!r} names no price list; name prices by --as PROVIDER:REGION")
+    region = target.region or (deployment.region if provider == own else "")
+    if not region:
+        raise UserError(f"no region is known for prices of {provider!r}; name one with --region")
+    said = deployment.effective.get("billing_scheme", "") if provider == own else ""
+    book = registry.prices.book(provider, target.day)
+    return book.rates(region, target.architecture or deployment.architecture, target.scheme or said), provider == own
+
+
+def _configuration(configuration: Configuration, registry: Registry, target: Target) -> Repriced | None:
+    rates, same = rates_for(configuration.deployments[0], registry, target)
+    ran = configuration.run.started_at.date()
+    reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(target.day)
+    deployment = configuration.deployments[0]
+    counting = set(configuration.counted["sequence"].tolist())
+    costs: list[Cost] = []
+    counted: list[Cost] = []
+    for sequence, usage in _usages(configuration.frame, deployment, reported):
+        cost = rates.invocation(usage, target.day)
+        costs.append(cost)
+        if sequence in counting:
+            counted.append(cost)
+    if not counted:
+        return None
+    old, old_total = configuration.counted.known("cost_usd"), configuration.frame.known("cost_usd")
+    return Repriced(
+        configuration,
+        rates,
+        float(old.mean()) if len(old) else None,
+        _mean(counted),
+        len(counted),
+        float(old_total.sum()) if len(old_total) == len(configuration.frame) else None,
+        sum((cost.usd for cost in costs), Decimal()),
+        len(configuration.frame) - len(costs),
+    )
+
+
+def _usages(frame: Frame, deployment: StoredDeployment, reported: bool) -> Iterator[tuple[float, Usage]]:
+    """Yield what each invocation used, with its sequence; those of which the provider told no time are left out."""
+    blank = Usage(deployment.memory_mib, 0.0, ephemeral_mib=deployment.effective.get("ephemeral_mib", 0))
+    columns = [frame[name].tolist() for name in ("sequence", *_FIGURES)]
+    for sequence, duration, init, billed, peak, start in zip(*columns, frame.words("start_type"), strict=True):
+        duration_s, init_s, billed_s = _known(duration), _known(init), _known(billed) if reported else None
+        time_s = duration_s if duration_s is not None else billed_s
+        if time_s is not None:
+            peak_mib = None if _known(peak) is None else ceil(peak / 2**20)
+            usage = replace(blank, duration_s=time_s, init_s=init_s, billed_s=billed_s, max_memory_mib=peak_mib)
+            yield sequence, replace(usage, restored=start == "restored")
+
+
+def _mean(costs: Sequence[Cost]) -> Cost:
+    names = dict.fromkeys(name for cost in costs for name in cost.parts)
+    parts = {name: sum((cost.parts.get(name, Decimal()) for cost in costs), Decimal()) / len(costs) for name in names}
+    return Cost(parts, any(cost.estimate for cost in costs))
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value  # NaN stands for nothing
