@@ -5,6 +5,7 @@ Nothing that was measured is changed; what comes out may be stored beside it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import ceil
@@ -75,26 +76,34 @@ def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]
     """Return the configurations of a run under other prices, those without any figures to price left out.
 
     Where the provider stays the same, the billed time that it reported is priced, unless its rules changed between the
-    day of the run and the book's; else billed time follows from durations and the rules, and is an estimate.
+    day of the run and the book's; else billed time follows from durations and the rules, and is an estimate. So is all
+    of another region or architecture, where functions take another time.
 
     Raises:
         UserError: If nothing names the prices, they have none for a region or architecture, or no invocation has
             figures of the provider.
     """
-    found = [_configuration(configuration, registry, target) for configuration in configurations([view])]
-    priced = [item for item in found if item is not None]
+    own = _providers(view, registry)
+    priced = []
+    for configuration in configurations([view]):
+        provider = own.get(configuration.deployments[0].id, "")
+        rates = _rates_for(configuration.deployments[0], provider, registry, target)
+        if item := _reprice(configuration, rates, rates.book.provider == provider, target.day):
+            priced.append(item)
     if not priced:
         raise UserError(f"run {view.run.id!r} has no durations or billed times of a provider; nothing can be priced")
     return priced
 
 
-def rates_for(deployment: StoredDeployment, registry: Registry, target: Target) -> tuple[Rates, bool]:
-    """Return the prices meant for a deployment, and whether they are of the provider that it ran on.
+def _rates_for(deployment: StoredDeployment, own: str, registry: Registry, target: Target) -> Rates:
+    """Return the prices meant for a deployment.
 
-    Raises:
-        UserError: If nothing says which, or there are none.
+    Args:
+        deployment: What was called.
+        own: The provider it ran on; empty if none is known.
+        registry: Brings the price books.
+        target: What the user asked for.
     """
-    own = registry.platforms[deployment.platform].provider if deployment.platform in registry.platforms else ""
     provider = target.provider or own
     if not provider:
         raise UserError(f"platform {deployment.platform!r} names no price list; name prices by --as PROVIDER:REGION")
@@ -103,19 +112,34 @@ def rates_for(deployment: StoredDeployment, registry: Registry, target: Target) 
         raise UserError(f"no region is known for prices of {provider!r}; name one with --region")
     said = deployment.effective.get("billing_scheme", "") if provider == own else ""
     book = registry.prices.book(provider, target.day)
-    return book.rates(region, target.architecture or deployment.architecture, target.scheme or said), provider == own
+    return book.rates(region, target.architecture or deployment.architecture, target.scheme or said)
 
 
-def _configuration(configuration: Configuration, registry: Registry, target: Target) -> Repriced | None:
-    rates, same = rates_for(configuration.deployments[0], registry, target)
-    ran = configuration.run.started_at.date()
-    reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(target.day)
+def _providers(view: RunView, registry: Registry) -> dict[int, str]:
+    """Return by whose prices each deployment was priced or, where it was not, whose its platform names now."""
+    platforms = registry.platforms
+    found = {
+        deployment.id: platforms[deployment.platform].provider
+        for deployment in view.deployments()
+        if deployment.platform in platforms
+    }
+    for value in view.values():
+        if value.metric == "price_book" and value.deployment_id is not None and value.text:
+            found[value.deployment_id] = json.loads(value.text)["provider"]
+    return found
+
+
+def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) -> Repriced | None:
+    """Return a configuration by other prices, `same` telling that they are of the provider that it ran on."""
     deployment = configuration.deployments[0]
+    ran = configuration.run.started_at.date()
+    reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(day)
+    moved = (rates.region, rates.architecture) != (deployment.region, deployment.architecture)
     counting = set(configuration.counted["sequence"].tolist())
     costs: list[Cost] = []
     counted: list[Cost] = []
     for sequence, usage in _usages(configuration.frame, deployment, reported):
-        cost = rates.invocation(usage, target.day)
+        cost = rates.invocation(usage, day)
         costs.append(cost)
         if sequence in counting:
             counted.append(cost)
@@ -126,7 +150,7 @@ def _configuration(configuration: Configuration, registry: Registry, target: Tar
         configuration,
         rates,
         float(old.mean()) if len(old) else None,
-        _mean(counted),
+        _mean(counted, moved),
         len(counted),
         float(old_total.sum()) if len(old_total) == len(configuration.frame) else None,
         sum((cost.usd for cost in costs), Decimal()),
@@ -147,10 +171,10 @@ def _usages(frame: Frame, deployment: StoredDeployment, reported: bool) -> Itera
             yield sequence, replace(usage, restored=start == "restored")
 
 
-def _mean(costs: Sequence[Cost]) -> Cost:
+def _mean(costs: Sequence[Cost], moved: bool) -> Cost:
     names = dict.fromkeys(name for cost in costs for name in cost.parts)
     parts = {name: sum((cost.parts.get(name, Decimal()) for cost in costs), Decimal()) / len(costs) for name in names}
-    return Cost(parts, any(cost.estimate for cost in costs))
+    return Cost(parts, moved or any(cost.estimate for cost in costs))
 
 
 def _known(value: float) -> float | None:

@@ -2,8 +2,8 @@
 
 A file holds products by SKU with their attributes, and apart from them the terms: for each SKU the price dimensions,
 one per tier of volume. What a product is stands in its usage type, which outside us-east-1 begins with a short name of
-the region (`EUC1-Lambda-GB-Second`); the architecture is part of it. Free tiers are products of their own (`Global-...`)
-or a first tier that costs nothing.
+the region (`EUC1-Lambda-GB-Second`); the architecture is part of it. Free tiers are products of their own
+(`Global-...`) or a first tier that costs nothing.
 
 Source: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/reading-service-price-list-file-for-services.html
 """
@@ -51,7 +51,7 @@ _KNOWN: Mapping[str, Mapping[str, tuple[str, str, str, str]]] = {
     },
     "AmazonStates": {"StateTransition": ("workflow.transition", "", "", "transition")},
 }
-_REGION_PREFIX = re.compile(r"[A-Z]{2,4}[0-9]?-")
+_REGION_PREFIX = re.compile(r"^[A-Z]{2,4}[0-9]?-")
 
 
 def read_offers(document: Any) -> Offers:

@@ -73,12 +73,13 @@ def _add_commands() -> None:
         configuration,
         inventory,
         prices,
+        repricing,
         results,
         running,
         stores,
     )
 
-    for module in (running, calibrating, results, prices, inventory, stores, configuration, admin):
+    for module in (running, calibrating, results, prices, repricing, inventory, stores, configuration, admin):
         for command in module.COMMANDS:
             cli.add_command(command)
 

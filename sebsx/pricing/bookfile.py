@@ -135,12 +135,12 @@ def _prices(row: Any, groups: Mapping[str, Sequence[str]], where: str) -> Iterat
     scheme = _typed(row, "scheme", str, where, "")
     free = _number(row.get("free", 0), f"{where}: free")
     if "by_region" in row:
-        given = {region: [[0, usd]] for region, usd in _typed(row, "by_region", dict, where).items()}
+        given = [(region, [[0, usd]]) for region, usd in _typed(row, "by_region", dict, where).items()]
     else:
         tiers = row["tiers"] if "tiers" in row else [[0, row["usd"]]]
         names = _typed(row, "regions", list, where)
-        given = {region: tiers for name in names for region in groups.get(name, [name])}
-    for region, tiers in given.items():
+        given = [(region, tiers) for name in names for region in groups.get(name, [name])]
+    for region, tiers in given:
         price = Price(unit, _tiers(tiers, where), free)
         for architecture in _typed(row, "architectures", list, where, [""]):
             yield Key(region, meter, architecture, scheme), price
