@@ -130,7 +130,7 @@ def test_unknown_time_or_price_is_none(tmp_path: Path) -> None:
     assert estimate(FakePlatform(FakeSettings(), tmp_path), FACTORS, 10, 0.1) == PlannedCost(None, None)
 
 
-def test_pricing_an_invocation_costs_little(tmp_path: Path) -> None:
+def test_invocations_of_one_billed_millisecond_cost_the_same(tmp_path: Path) -> None:
     rates = platform(tmp_path).rates("us-east-1", "x86_64")
     assert rates is not None
     cost = {rates.invocation(Usage(1024, n / 1e4, 0.1, billed_s=n / 1e4 + 0.1)).usd for n in range(1, 2001)}
