@@ -56,7 +56,7 @@ class Repriced:
         rates: The prices.
         old_usd: Mean cost of an invocation as stored; None where it had none.
         cost: Mean cost of an invocation now, with its parts.
-        n: Invocations that count and have figures to price.
+        costs_usd: Cost of each invocation that counts and has figures to price.
         old_total_usd: Cost of all measured invocations as stored, failed ones too; None where one has none.
         total_usd: Cost of all measured invocations with figures now.
         unpriced: Measured invocations without figures of the provider.
@@ -66,7 +66,7 @@ class Repriced:
     rates: Rates
     old_usd: float | None
     cost: Cost
-    n: int
+    costs_usd: tuple[float, ...]
     old_total_usd: float | None
     total_usd: Decimal
     unpriced: int
@@ -151,7 +151,7 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
         rates,
         float(old.mean()) if len(old) else None,
         _mean(counted, moved),
-        len(counted),
+        tuple(float(cost.usd) for cost in counted),
         float(old_total.sum()) if len(old_total) == len(configuration.frame) else None,
         sum((cost.usd for cost in costs), Decimal()),
         len(configuration.frame) - len(costs),

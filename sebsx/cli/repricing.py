@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sebsx.analyzers import Table
+    from sebsx.analyzers import Estimate, Table
     from sebsx.repricing import Repriced, Target
     from sebsx.store import RunView
 
@@ -86,21 +87,23 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
     with app.open_store() as store:
         view = store.view(run)
         if anew:
-            found = [(item.configuration, item.cost.usd) for item in _reprice(app, view, values)]
+            found = [(item.configuration, item.costs_usd) for item in _reprice(app, view, values)]
         else:
             found = [
-                (item, Decimal(repr(float(cost.mean()))))
+                (item, tuple(costs.tolist()))
                 for item in configurations([view])
-                if len(cost := item.counted.known("cost_usd"))
+                if len(costs := item.counted.known("cost_usd"))
             ]
     if not found:
         raise UserError(f"no invocation of run {view.run.id!r} has a cost; name prices by --as PROVIDER:REGION")
     columns = {column.key: column.title for column in identity_columns([item for item, _ in found])}
     rows = []
-    for configuration, usd in found:
-        per_hour = break_even_per_hour(vm_per_hour, usd)
+    for configuration, costs_usd in found:
+        usd = Decimal(repr(fsum(costs_usd) / len(costs_usd)))
+        per_hour = float(break_even_per_hour(vm_per_hour, usd))
         row = {key: configuration.identity.get(key) for key in columns}
-        row |= {"per_million_usd": float(usd * MILLION), "per_hour": float(per_hour), "per_s": float(per_hour / 3600)}
+        row |= {"per_million_usd": float(usd * MILLION), "per_s": per_hour / 3600}
+        row["per_hour"] = _break_even(float(vm_per_hour), per_hour, costs_usd)
         if requests_per_s is not None:
             row["month_usd"] = float(usd * requests_per_s * MONTH_S)
             row["vm_month_usd"] = float(vm_per_hour * MONTH_S / 3600)
@@ -109,6 +112,22 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
     columns |= {} if requests_per_s is None else {"month_usd": "month", "vm_month_usd": "month of the machine"}
     document = {"run": view.run.id, "vm_per_hour_usd": float(vm_per_hour), "configurations": rows}
     app.console.result(document, money_table("", columns, rows))
+
+
+def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float]) -> Estimate:
+    """Return a break-even with the interval that follows from that of the mean cost."""
+    from sebsx.analyzers import Estimate  # heavy
+    from sebsx.configurations import TOO_SMALL
+    from sebsx.stats import TooFewSamplesError, mean_interval
+
+    n = len(costs_usd)
+    try:
+        cost = mean_interval(costs_usd)
+    except TooFewSamplesError:
+        return Estimate(per_hour, n=n, note=TOO_SMALL)
+    if cost.low <= 0:
+        return Estimate(per_hour, n=n)
+    return Estimate(per_hour, vm_per_hour / cost.high, vm_per_hour / cost.low, cost.coverage, n)
 
 
 @command("reprice")
@@ -133,7 +152,7 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
         found = _reprice(app, view, values)
         if save:
             for item in found:
-                said = {**item.rates.identity, "estimate": item.cost.estimate, "invocations": item.n}
+                said = {**item.rates.identity, "estimate": item.cost.estimate, "invocations": len(item.costs_usd)}
                 cell = item.configuration.cell
                 store.add_value(
                     view.run.id,
@@ -171,7 +190,7 @@ def _repriced_row(item: Repriced, columns: dict[str, str]) -> dict[str, Any]:
     old = None if item.old_usd is None else item.old_usd * MILLION
     return {
         **{key: item.configuration.identity.get(key) for key in columns},
-        "n": item.n,
+        "n": len(item.costs_usd),
         "old_per_million_usd": old,
         "per_million_usd": new,
         "change": None if not old else new / old - 1,

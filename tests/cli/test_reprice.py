@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sebsx.model import Deployment, Invocation, StartType, Status
+from sebsx.stats import mean_interval
 from sebsx.store import Store, open_store
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_config, make_invocation, make_run
 from tests.support import Call, Cli
@@ -163,8 +164,9 @@ def test_break_even_is_what_the_machine_costs_over_what_an_invocation_costs(call
     stored(sebsx.store, took(1, 0.1, 3e-6), took(2, 0.1, 4.08e-6))  # mean 3.54 per million, as published
     words = ("prices", "break-even", "last", "--vm-per-hour", "0.0116")
     (row,) = call(*words, "--requests-per-s", "2", "--json").json["configurations"]
-    assert row["per_hour"] == pytest.approx(3275, rel=0.005)
-    assert row["per_s"] == pytest.approx(row["per_hour"] / 3600)
+    assert row["per_hour"]["value"] == pytest.approx(3275, rel=0.005)
+    assert row["per_hour"]["note"] == "n too small"
+    assert row["per_s"] == pytest.approx(row["per_hour"]["value"] / 3600)
     assert row["month_usd"] == pytest.approx(3.54e-6 * 2 * 730 * 3600)
     assert row["vm_month_usd"] == pytest.approx(0.0116 * 730)
     assert "3277" in call(*words).stdout
@@ -175,7 +177,17 @@ def test_break_even_counts_anew_by_other_prices(call: Call, sebsx: Cli) -> None:
     words = ("prices", "break-even", "last", "--vm-per-hour", "0.0116")
     call(*words).assert_fails(2, "has a cost; name prices by --as PROVIDER:REGION")
     (row,) = call(*words, "--as", "aws:us-east-1", "--json").json["configurations"]
-    assert row["per_hour"] == pytest.approx(0.0116 / 1.86667e-6)
+    assert row["per_hour"]["value"] == pytest.approx(0.0116 / 1.86667e-6)
+
+
+def test_break_even_has_the_interval_of_the_mean_cost_upside_down(call: Call, sebsx: Cli) -> None:
+    costs = [1e-6 + n * 1e-8 for n in range(40)]
+    stored(sebsx.store, *(took(number, 0.1, cost) for number, cost in enumerate(costs, start=1)))
+    (row,) = call("prices", "break-even", "last", "--vm-per-hour", "0.01", "--json").json["configurations"]
+    interval = mean_interval(costs)
+    assert row["per_hour"]["low"] == pytest.approx(0.01 / interval.high)
+    assert row["per_hour"]["high"] == pytest.approx(0.01 / interval.low)
+    assert row["per_hour"]["low"] < row["per_hour"]["value"] < row["per_hour"]["high"]
 
 
 @pytest.mark.parametrize("price", ["-1", "cheap", "nan"])
