@@ -162,13 +162,20 @@ class PriceBook:
             )
         return Rates(self, region, architecture, chosen, prices)
 
-    def service(self, region: str, meter: str) -> Price:
+    def service(self, region: str, meter: str, architecture: str = "", scheme: str = "") -> Price:
         """Return the price of something that is no invocation: `object.put`, `table.read`, `workflow.transition`.
+
+        Args:
+            region: As the provider names it.
+            meter: What is counted.
+            architecture: Where it matters, as for the `reserved` memory of provisioned concurrency.
+            scheme: The same.
 
         Raises:
             UserError: If it has no price there; the message names the regions in which it has one.
         """
-        found = self.prices.get(Key(region, meter))
+        keys = _keys(region, meter, architecture, scheme)
+        found = next((self.prices[key] for key in keys if key in self.prices), None)
         if found is None:
             regions = sorted({key.region for key in self.prices if key.meter == meter})
             known = sorted({key.meter for key in self.prices})

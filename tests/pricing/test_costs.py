@@ -154,12 +154,19 @@ def test_services_around_functions_have_their_prices(meter: str, quantity: int, 
     assert book("aws").service("us-east-1", meter).of(Decimal(quantity)) == Decimal(usd)
 
 
+def test_waiting_under_provisioned_concurrency_has_a_price_of_its_own() -> None:
+    for architecture, usd in (("x86_64", "0.01500012"), ("arm64", "0.01200024")):  # a GB for an hour
+        price = book("aws").service("us-east-1", "reserved", architecture, "provisioned")
+        assert price.of(Decimal(3600)) == Decimal(usd)
+
+
 def test_first_gigabytes_out_are_free_for_those_who_ask() -> None:
     price = book("aws").service("us-east-1", "egress")
     assert price.of(Decimal(150), free_tier=True) == Decimal("4.5")
 
 
-# The published table, rounded as there: break-even of SeBS's benchmarks against a machine of $0.0116 an hour.
+# Published prices and break-even of SeBS's benchmarks on AWS Lambda against a t2.micro of $0.0116 an hour, rounded as
+# there. Source: Copik et al., SeBS: a serverless benchmark suite (Middleware'21), table of break-even points.
 TABLE = list(csv.DictReader((Path(__file__).parent / "data" / "break_even.csv").read_text().splitlines()))
 
 
