@@ -6,7 +6,8 @@ Nothing that was measured is changed; what comes out may be stored beside it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from sebsx.errors import UserError
 from sebsx.pricing import Cost, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from sebsx.plugins import Registry
@@ -136,13 +137,16 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
     reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(day)
     moved = (rates.region, rates.architecture) != (deployment.region, deployment.architecture)
     counting = set(configuration.counted["sequence"].tolist())
-    costs: list[Cost] = []
-    counted: list[Cost] = []
+    costs: dict[object, Cost] = {}  # by what is billed: many invocations fall on the same step of time
+    every: Counter[object] = Counter()
+    counted: Counter[object] = Counter()
     for sequence, usage in _usages(configuration.frame, deployment, reported):
-        cost = rates.invocation(usage, day)
-        costs.append(cost)
+        what = (rates.scheme.times(usage, day), rates.scheme.billed_mib(usage), usage.restored, usage.billed_s is None)
+        if what not in costs:
+            costs[what] = rates.invocation(usage, day)
+        every[what] += 1
         if sequence in counting:
-            counted.append(cost)
+            counted[what] += 1
     if not counted:
         return None
     old, old_total = configuration.counted.known("cost_usd"), configuration.frame.known("cost_usd")
@@ -150,31 +154,35 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
         configuration,
         rates,
         float(old.mean()) if len(old) else None,
-        _mean(counted, moved),
-        tuple(float(cost.usd) for cost in counted),
+        _mean(costs, counted, moved),
+        tuple(usd for what, n in counted.items() for usd in [float(costs[what].usd)] * n),
         float(old_total.sum()) if len(old_total) == len(configuration.frame) else None,
-        sum((cost.usd for cost in costs), Decimal()),
-        len(configuration.frame) - len(costs),
+        sum((costs[what].usd * n for what, n in every.items()), Decimal()),
+        len(configuration.frame) - every.total(),
     )
 
 
 def _usages(frame: Frame, deployment: StoredDeployment, reported: bool) -> Iterator[tuple[float, Usage]]:
     """Yield what each invocation used, with its sequence; those of which the provider told no time are left out."""
-    blank = Usage(deployment.memory_mib, 0.0, ephemeral_mib=deployment.effective.get("ephemeral_mib", 0))
+    memory_mib, ephemeral_mib = deployment.memory_mib, deployment.effective.get("ephemeral_mib", 0)
     columns = [frame[name].tolist() for name in ("sequence", *_FIGURES)]
     for sequence, duration, init, billed, peak, start in zip(*columns, frame.words("start_type"), strict=True):
         duration_s, init_s, billed_s = _known(duration), _known(init), _known(billed) if reported else None
         time_s = duration_s if duration_s is not None else billed_s
         if time_s is not None:
             peak_mib = None if _known(peak) is None else ceil(peak / 2**20)
-            usage = replace(blank, duration_s=time_s, init_s=init_s, billed_s=billed_s, max_memory_mib=peak_mib)
-            yield sequence, replace(usage, restored=start == "restored")
+            restored = start == "restored"
+            yield sequence, Usage(memory_mib, time_s, init_s, billed_s, restored, peak_mib, ephemeral_mib)
 
 
-def _mean(costs: Sequence[Cost], moved: bool) -> Cost:
-    names = dict.fromkeys(name for cost in costs for name in cost.parts)
-    parts = {name: sum((cost.parts.get(name, Decimal()) for cost in costs), Decimal()) / len(costs) for name in names}
-    return Cost(parts, moved or any(cost.estimate for cost in costs))
+def _mean(costs: Mapping[object, Cost], counts: Counter[object], moved: bool) -> Cost:
+    """Return the mean of costs that occur so often, with its parts."""
+    sums: dict[str, Decimal] = {}
+    for what, n in counts.items():
+        for name, usd in costs[what].parts.items():
+            sums[name] = sums.get(name, Decimal()) + usd * n
+    parts = {name: usd / counts.total() for name, usd in sums.items()}
+    return Cost(parts, moved or any(costs[what].estimate for what in counts))
 
 
 def _known(value: float) -> float | None:
