@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.analyzers import Column, Estimate
 from sebsx.metrics import CORE_METRICS, Metric
 from sebsx.model import CellStatus, Kind
-from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, tail_quantile
+from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -191,7 +191,7 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
             metric = _METRICS[name]
             found.append(Summary(metric, "p50", median_estimate(values, confidence)))
             if name.startswith("client."):
-                found += [Summary(metric, tail, tail_estimate(values, q)) for tail, q in _TAILS.items()]
+                found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
     cost = counted.known("cost_usd")
     if len(cost):
         found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
@@ -203,23 +203,29 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
 
 def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95) -> Estimate:
     """Return a median with its exact interval, or with a note instead of what cannot be said."""
-    ordered = [float(value) for value in values]
-    if not ordered:
+    if not len(values):
         return Estimate(None, note="no samples")
     try:
-        interval = order_statistic_interval(ordered, confidence)
+        interval = order_statistic_interval(values, confidence)
     except TooFewSamplesError:
-        return Estimate(median(ordered), confidence=confidence, n=len(ordered), note=TOO_SMALL)
-    return Estimate(median(ordered), interval.low, interval.high, confidence, len(ordered))
+        return Estimate(median(values), confidence=confidence, n=len(values), note=TOO_SMALL)
+    return Estimate(median(values), interval.low, interval.high, confidence, len(values))
 
 
-def tail_estimate(values: Numbers | Sequence[float], q: float) -> Estimate:
-    """Return a tail quantile, or a note where the sample is too small to have seen that tail."""
-    ordered = [float(value) for value in values]
+def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95) -> Estimate:
+    """Return a tail quantile, or a note where the sample is too small to have seen that tail.
+
+    Its interval is left out where the tail was seen, but not often enough to bound it.
+    """
     try:
-        return Estimate(tail_quantile(ordered, q), n=len(ordered))
+        value = tail_quantile(values, q)
     except TooFewSamplesError:
-        return Estimate(None, n=len(ordered), note=TOO_SMALL)
+        return Estimate(None, n=len(values), note=TOO_SMALL)
+    try:
+        interval = quantile_interval(values, q, confidence)
+    except TooFewSamplesError:
+        return Estimate(value, n=len(values))
+    return Estimate(value, interval.low, interval.high, confidence, len(values))
 
 
 def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sebsx.metrics import Metric
     from sebsx.model import Deployment, Invocation, Run
     from sebsx.platforms import Platform
+    from sebsx.pricelists import Pricelist
 
 NAMESPACE = "sebsx"
 
@@ -74,6 +75,11 @@ def sebsx_register_collectors() -> Sequence[type[Collector]]:  # type: ignore[em
 @hookspec
 def sebsx_register_languages() -> Sequence[type[Language]]:  # type: ignore[empty-body]  # a specification
     """Return language classes: how function code becomes a package and starts."""
+
+
+@hookspec
+def sebsx_register_pricelists() -> Sequence[type[Pricelist]]:  # type: ignore[empty-body]  # a specification
+    """Return price list classes: what providers charge."""
 
 
 @hookspec

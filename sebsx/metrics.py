@@ -54,6 +54,8 @@ CORE_METRICS = (
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
     Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
+    Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
+    Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
     Metric("function.downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
     Metric("function.uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),

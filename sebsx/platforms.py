@@ -6,14 +6,17 @@ times HTTP itself, so that all providers are measured at the same points.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from sebsx import plugins
-from sebsx.errors import UnknownNameError, UnsupportedError
+from sebsx.errors import UnknownNameError, UnsupportedError, UserError
 from sebsx.model import Capability, ProviderRecord, Reply, Status
+from sebsx.pricing.costs import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +25,12 @@ if TYPE_CHECKING:
     from sebsx.languages import Language
     from sebsx.model import Deployment, FunctionConfig, Package, Problem, Resource, Target
     from sebsx.plugins import Registry
+    from sebsx.pricing import Rates
     from sebsx.storage import Storage
 
 S = TypeVar("S")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class Platform(ABC, Generic[S]):
         timeout_s: Longest time-out that can be asked for.
         payload_bytes: Largest request body.
         late_records: Whether `records` come long after the invocations: they are then asked for at the end.
+        provider: Whose price list says what invocations cost; empty where none does.
     """
 
     name: ClassVar[str]
@@ -97,12 +104,15 @@ class Platform(ABC, Generic[S]):
     timeout_s: ClassVar[float] = 900.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
     late_records: ClassVar[bool] = False
+    provider: ClassVar[str] = ""
 
     def __init__(self, settings: S, workdir: Path) -> None:
         self.settings = settings
         self.workdir = workdir
         self.ledger: Ledger = ForgetfulLedger()
         self.registry: Registry | None = None
+        self._rates: dict[tuple[str, str, str], Rates | None] = {}
+        self._unpriced: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -116,10 +126,8 @@ class Platform(ABC, Generic[S]):
         Raises:
             UnsupportedError: If nobody registered it.
         """
-        if self.registry is None:  # used outside a run, such as in a test
-            self.registry = plugins.load()
         try:
-            found: Language = self.registry.get("languages", name)()
+            found: Language = self._plugins().get("languages", name)()
         except UnknownNameError as exc:
             raise UnsupportedError(str(exc)) from exc
         return found
@@ -194,9 +202,67 @@ class Platform(ABC, Generic[S]):
         """Return the provider's figures by request id (`RECORDS`); those not there yet are left out."""
         return {}
 
+    @property
+    def region(self) -> str:
+        """Where it deploys, as the provider names it; by default the setting `region`, empty where there is none."""
+        return str(getattr(self.settings, "region", None) or "")
+
+    def rates(self, region: str, architecture: str, scheme: str = "") -> Rates | None:
+        """Return what invocations cost today by the provider's price book, None where that has no price.
+
+        Args:
+            region: As the provider names it.
+            architecture: `x86_64` or `arm64`.
+            scheme: How they are billed; empty for the usual way.
+        """
+        if not self.provider:
+            return None
+        key = (region, architecture, scheme)
+        if key not in self._rates:
+            today = datetime.now(UTC).date()
+            try:
+                self._rates[key] = self._plugins().prices.book(self.provider, today).rates(*key)
+            except UserError as exc:
+                logger.warning("cost on %r is not known: %s", self.name, exc)
+                self._rates[key] = None
+        return self._rates[key]
+
+    def rates_of(self, deployment: Deployment) -> Rates | None:
+        """Return what invocations of a deployment cost today, None where there is no price.
+
+        What is billed is read from `effective`: `architecture` and, where the platform puts it there, `billing_scheme`.
+        """
+        said = deployment.effective
+        architecture = said.get("architecture", deployment.config.architecture)
+        return self.rates(deployment.region or self.region, architecture, said.get("billing_scheme", ""))
+
     def cost_usd(self, deployment: Deployment, record: ProviderRecord) -> float | None:
-        """Return the cost of one invocation, or None where there is no price."""
-        return record.cost_usd
+        """Return the cost of one invocation, or None where there is no price.
+
+        The default prices the record's own figures by the price book of `provider`; of `effective` it reads
+        `memory_mib`, `architecture`, `billing_scheme` and `ephemeral_mib`.
+        """
+        time_s = record.duration_s if record.duration_s is not None else record.billed_s
+        if record.cost_usd is not None or time_s is None or (rates := self.rates_of(deployment)) is None:
+            return record.cost_usd
+        usage = Usage(
+            memory_mib=deployment.effective.get("memory_mib", deployment.config.memory_mib),
+            duration_s=time_s,
+            init_s=record.init_s,
+            billed_s=record.billed_s,
+            max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
+            ephemeral_mib=deployment.effective.get("ephemeral_mib", 0),
+        )
+        return self._priced(rates, usage)
+
+    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
+        """Return what one invocation will cost that takes so long, for plans; None where there is no price.
+
+        Works unopened.
+        """
+        if (rates := self.rates(self.region, architecture)) is None:
+            return None
+        return self._priced(rates, Usage(memory_mib, duration_s, init_s or None))
 
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""
@@ -224,6 +290,21 @@ class Platform(ABC, Generic[S]):
             PlatformError: If it exists and cannot be deleted.
         """
         raise UnsupportedError(f"platform {self.name!r} cannot remove {resource.kind} {resource.name!r}")
+
+    def _priced(self, rates: Rates, usage: Usage) -> float | None:
+        """Return a cost; None, and a warning once, for what has no price: measuring goes on without."""
+        try:
+            return float(rates.invocation(usage, datetime.now(UTC).date()).usd)
+        except UserError as exc:
+            if str(exc) not in self._unpriced:
+                self._unpriced.add(str(exc))
+                logger.warning("cost on %r is not known: %s", self.name, exc)
+            return None
+
+    def _plugins(self) -> Registry:
+        if self.registry is None:  # used outside a run, such as in a test
+            self.registry = plugins.load()
+        return self.registry
 
     def _missing(self, capability: Capability, what: str) -> UnsupportedError:
         return UnsupportedError(f"platform {self.name!r} has no capability {capability.value!r}, wanted for {what!r}")

@@ -10,6 +10,7 @@ import inspect
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from sebsx.exporters import Exporter
     from sebsx.languages import Language
     from sebsx.platforms import Platform
+    from sebsx.pricelists import Pricelist
+    from sebsx.pricing import Shelf
 
 logger = logging.getLogger(__name__)
 
 GROUP = "sebsx"
-KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages")
+KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages", "pricelists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,18 @@ class Registry:
     def languages(self) -> Mapping[str, type[Language]]:
         """Language classes by name."""
         return self._classes("languages")
+
+    @property
+    def pricelists(self) -> Mapping[str, type[Pricelist]]:
+        """Price list classes by provider."""
+        return self._classes("pricelists")
+
+    @cached_property
+    def prices(self) -> Shelf:
+        """The price books of all providers."""
+        from sebsx.pricing import Shelf  # only those who ask for prices pay for them
+
+        return Shelf(self)
 
     @property
     def benchmarks(self) -> Mapping[str, Benchmark]:

@@ -508,6 +508,9 @@ class Session:
             error=None,
             deploy_s=time.perf_counter() - started_s,
         )
+        if rates := platform.rates_of(deployment):
+            text = json.dumps(rates.identity, sort_keys=True)
+            self.store.add_value(self.run.id, "price_book", None, deployment_id=identifier, text=text)
         function = Function(identifier, spec, platform, benchmark, deployment, event, payload, storage)
         self._live[identifier] = function
         return function

@@ -21,7 +21,7 @@ TREE = CORE.parent
 ROWS = (
     {"__init__", "model", "errors", "metrics", "settings", "lazy", "envelope", "interrupts"},
     {"platforms", "languages", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "storage", "scene"}
-    | {"hookspecs", "plugins"},
+    | {"hookspecs", "plugins", "pricelists", "pricing"},
     {
         "store",
         "load",
@@ -37,6 +37,7 @@ ROWS = (
         "environment",
         "invocations",
         "units",
+        "repricing",
     },
     {"orchestrator", "cleaning"},
     {"cli", "console", "__main__"},

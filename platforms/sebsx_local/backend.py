@@ -145,6 +145,10 @@ class LocalPlatform(Platform[LocalSettings]):
         found = self._running.records(deployment.config.name, request_ids)
         return {request_id: self._record(deployment, request_id, record) for request_id, record in found.items()}
 
+    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
+        """Return the cost by the user's own prices; initialisation is not billed here."""
+        return self._cost_usd(duration_s, memory_mib)
+
     def storage(self) -> Storage:
         """Return files below the working directory."""
         return FileStorage(self.workdir / "storage")
@@ -180,10 +184,7 @@ class LocalPlatform(Platform[LocalSettings]):
 
     def _record(self, deployment: Deployment, request_id: str, record: Mapping[str, Any]) -> ProviderRecord:
         billed_s = record["billed_s"]
-        cost_usd = None
-        if billed_s is not None and self.settings.price_per_gb_s_usd is not None:
-            cost_usd = billed_s * deployment.config.memory_mib / 1024 * self.settings.price_per_gb_s_usd
-            cost_usd += self.settings.price_per_request_usd or 0.0
+        cost_usd = None if billed_s is None else self._cost_usd(billed_s, deployment.config.memory_mib)
         return ProviderRecord(
             request_id,
             record["duration_s"],
@@ -193,6 +194,14 @@ class LocalPlatform(Platform[LocalSettings]):
             Status(record["status"]),
             record["sandbox"],
             cost_usd,
+        )
+
+    def _cost_usd(self, billed_s: float, memory_mib: int) -> float | None:
+        """Return what the user's own prices make of it, None where there are none."""
+        if self.settings.price_per_gb_s_usd is None:
+            return None
+        return billed_s * memory_mib / 1024 * self.settings.price_per_gb_s_usd + (
+            self.settings.price_per_request_usd or 0.0
         )
 
     def _check(self, target: Target, config: FunctionConfig) -> None:

@@ -11,9 +11,10 @@ from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
+from sebsx.pricing.planning import estimate
 from sebsx.session import FunctionSpec
 from sebsx.settings import setting
-from sebsx.stats import precise_enough
+from sebsx.stats import next_look, precise_enough
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,6 @@ _COLD_GUESS_S = 0.3
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.
 _BATCH_S = 1.0
 _BATCH_INVOCATIONS = (10, 2000)
-# The precision rule is looked at again when there are this many more samples: looking at every sample costs coverage.
-_LOOK_AGAIN = 1.2
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class PerfCost(Experiment[PerfCostSettings]):
         """Return one cell per platform, benchmark, architecture, memory size and start type."""
         members, left_out = _members(scene, settings)
         cells = [
-            self._cell(spec, scene.benchmark(spec.benchmark), start, settings)
+            self._cell(platform, spec, scene.benchmark(spec.benchmark), start, settings)
             for platform in scene.platforms.values()
             for name in members[platform.name]
             for spec in _specs(platform, name, scene.benchmark(name), settings)
@@ -126,7 +125,14 @@ class PerfCost(Experiment[PerfCostSettings]):
                     for cell in wanted:
                         _measure(session, cell, function, settings)
 
-    def _cell(self, spec: FunctionSpec, benchmark: Benchmark, start: str, settings: PerfCostSettings) -> Cell:
+    def _cell(
+        self,
+        platform: Platform[Any],
+        spec: FunctionSpec,
+        benchmark: Benchmark,
+        start: str,
+        settings: PerfCostSettings,
+    ) -> Cell:
         factors = {
             "platform": spec.platform,
             "benchmark": spec.benchmark,
@@ -143,7 +149,8 @@ class PerfCost(Experiment[PerfCostSettings]):
         call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
         cold_s = _COLD_GUESS_S if start == "cold" else 0.0
         duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
-        return Cell(factors, settings.repetitions, duration_s)
+        cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s)
+        return Cell(factors, settings.repetitions, duration_s, cost.expected_usd)
 
 
 def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[str]], list[str]]:
@@ -201,7 +208,7 @@ def _measure(session: Session, cell: Cell, function: Function, settings: PerfCos
         batch = _BATCH_INVOCATIONS[0]
         while not (stop := _stop(trial, settings, look_at)):
             if len(trial.good) >= look_at:
-                look_at = int(len(trial.good) * _LOOK_AGAIN) + 1
+                look_at = next_look(len(trial.good))
             batch = _sample(trial, settings, start, min(look_at, settings.most_samples) - len(trial.good), batch)
         status, reason = stop
         session.finish(trial, status, reason, trial.last_error if status is CellStatus.FAILED else None)

@@ -67,9 +67,19 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
 
 
 def _add_commands() -> None:
-    from sebsx.cli import admin, calibrating, configuration, inventory, results, running, stores  # a cycle otherwise
+    from sebsx.cli import (  # a cycle otherwise
+        admin,
+        calibrating,
+        configuration,
+        inventory,
+        prices,
+        repricing,
+        results,
+        running,
+        stores,
+    )
 
-    for module in (running, calibrating, results, inventory, stores, configuration, admin):
+    for module in (running, calibrating, results, prices, repricing, inventory, stores, configuration, admin):
         for command in module.COMMANDS:
             cli.add_command(command)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,3 +95,24 @@ def _mapping(pairs: tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
     if not all("=" in pair for pair in pairs):
         raise click.BadParameter(f"{' '.join(pairs)!r} is not of the form key=value")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def day(value: str | date) -> date:
+    """Return the day that an option names, for `type=day`."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a date such as 2026-09-06") from None
+
+
+def exact(value: str | Decimal) -> Decimal:
+    """Return the number of 0 or more that an option gives, as written, for `type=exact`."""
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number < 0:
+        raise click.BadParameter(f"{value!r} is not a number of 0 or more")
+    return number

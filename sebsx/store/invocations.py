@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sebsx.errors import StoreError
-from sebsx.metrics import Better, Metric
+from sebsx.metrics import CORE_METRICS, Better, Metric
 from sebsx.store import schema
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class MetricIds:
         for pattern, family in self._families.items():
             if fnmatchcase(name, pattern):
                 return self._register_one(connection, Metric(name, family.unit, family.better, family.meaning))
+        if metric := next((metric for metric in CORE_METRICS if metric.name == name), None):
+            return self._register_one(connection, metric)  # core may have learnt it after the run began
         raise StoreError(
             f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
             "or from its collector's metrics"

@@ -4,20 +4,20 @@ import math
 import random
 from math import comb
 
+import numpy as np
 import pytest
+from scipy.stats import binom
 
+from sebsx.errors import UserError
 from sebsx.stats import (
     TooFewSamplesError,
-    cv,
     ecdf,
     median,
     median_ranks,
-    needed_samples,
     order_statistic_interval,
-    precise_enough,
     quantile,
-    ratio_interval,
-    relative_half_width,
+    quantile_interval,
+    quantile_ranks,
     tail_quantile,
     tail_samples,
 )
@@ -49,13 +49,61 @@ def test_ranks_reach_the_confidence_and_narrower_ones_would_not(n: int, confiden
     assert exact_coverage(n, low + 1, high - 1) < confidence
 
 
-@pytest.mark.parametrize("n", [1001, 4000])
-def test_ranks_of_a_large_sample_reach_the_confidence(n: int) -> None:
-    low, high, coverage = median_ranks(n)
-    assert high == n + 1 - low
-    assert exact_coverage(n, low, high) >= 0.95
-    assert exact_coverage(n, low + 2, high - 2) < 0.95
-    assert coverage == pytest.approx(exact_coverage(n, low, high), abs=1e-4)
+@pytest.mark.parametrize("n", [8, 60, 333, 1001, 40_000, 1_000_000])
+@pytest.mark.parametrize("q", [0.1, 0.25, 0.5, 0.9, 0.99, 0.999])
+def test_ranks_of_any_quantile_agree_with_the_binomial_distribution_of_scipy(n: int, q: float) -> None:
+    if 1 - q**n - (1 - q) ** n < 0.95:
+        with pytest.raises(TooFewSamplesError):
+            quantile_ranks(n, q)
+        return
+    low, high, coverage = quantile_ranks(n, q)
+    below = binom(n, q)
+    assert coverage == pytest.approx(below.cdf(high - 1) - below.cdf(low - 1), abs=1e-9)
+    assert coverage >= 0.95
+    assert 1 <= low < high <= n
+    if low > 1 and high < n:  # each end misses with at most 2.5 %, and the next rank inwards with more
+        assert below.cdf(low - 1) <= 0.025 < below.cdf(low)
+        assert below.sf(high - 1) <= 0.025 < below.sf(high - 2)
+
+
+# q^n + (1 - q)^n <= .05 from: .5^6 * 2 = .031; .9^29 = .047; .99^299 = .0495; .001 mirrors .999, .999^2995 = .04996
+@pytest.mark.parametrize(("q", "needed"), [(0.5, 6), (0.9, 29), (0.99, 299), (0.001, 2995)])
+def test_interval_of_a_quantile_is_refused_until_the_extremes_enclose_it(q: float, needed: int) -> None:
+    values = np.arange(needed, dtype=float)
+    with pytest.raises(TooFewSamplesError, match=f"at least {needed} samples and there are {needed - 1}"):
+        quantile_interval(values[1:], q)
+    interval = quantile_interval(values, q)
+    assert interval.low < interval.high
+    assert interval.coverage >= 0.95
+
+
+def test_interval_of_a_low_quantile_mirrors_that_of_the_high_one() -> None:
+    values = np.arange(1, 501, dtype=float)
+    high, low = quantile_interval(values, 0.9), quantile_interval(values, 0.1)
+    assert (low.low, low.high) == (501 - high.high, 501 - high.low)
+    assert low.coverage == high.coverage
+
+
+def test_interval_of_p90_covers_it_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    truth = math.exp(0.5 * 1.2815515655446004)  # z of 0.9
+    intervals = [quantile_interval(rng.lognormal(0, 0.5, 100), 0.9) for _ in range(1000)]
+    covered = sum(interval.low <= truth <= interval.high for interval in intervals) / 1000
+    assert covered == pytest.approx(intervals[0].coverage, abs=0.025)  # three standard errors of 1000 trials
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, math.nan])
+def test_impossible_confidence_is_refused(confidence: float) -> None:
+    with pytest.raises(UserError, match=r"confidence .* must lie between 0 and 1"):
+        order_statistic_interval([1.0] * 50, confidence)
+
+
+@pytest.mark.parametrize("q", [-0.1, 1.1, math.nan])
+def test_impossible_quantile_is_refused(q: float) -> None:
+    with pytest.raises(UserError, match="must lie between 0 and 1"):
+        quantile([1.0, 2.0], q)
+    with pytest.raises(UserError, match="must lie between 0 and 1"):
+        quantile_interval([1.0] * 50, q)
 
 
 @pytest.mark.parametrize(("n", "confidence", "needed"), [(0, 0.95, 6), (5, 0.95, 6), (7, 0.99, 8)])
@@ -86,10 +134,6 @@ def test_quantile_of_nothing_is_refused() -> None:
         median([])
 
 
-def test_infinite_observations_do_not_become_nan() -> None:
-    assert quantile([1.0, math.inf, math.inf], 0.75) == math.inf
-
-
 # ln .05 / ln .9 = 28.4, ln .05 / ln .99 = 298.1
 @pytest.mark.parametrize(("q", "needed"), [(0.9, 29), (0.95, 59), (0.99, 299), (0.999, 2995)])
 def test_tail_quantile_is_refused_until_the_sample_has_seen_the_tail(q: float, needed: int) -> None:
@@ -98,42 +142,6 @@ def test_tail_quantile_is_refused_until_the_sample_has_seen_the_tail(q: float, n
     with pytest.raises(TooFewSamplesError, match=f"p{100 * q:g} needs at least {needed} samples"):
         tail_quantile(values[1:], q)
     assert tail_quantile(values, q) == pytest.approx((needed - 1) * q)
-
-
-def test_stopping_rule_looks_at_the_farther_end_of_the_interval() -> None:
-    values = [97.0, 99.0, 100.0, 100.0, 101.0, 106.0]  # n = 6: the interval is (97, 106), the median 100
-    assert relative_half_width(values) == pytest.approx(0.06)
-    assert not precise_enough(values)
-    assert precise_enough(values, relative=0.07)
-
-
-@pytest.mark.parametrize("values", [[], [1.0] * 5])
-def test_small_sample_is_never_precise_enough(values: list[float]) -> None:
-    assert not precise_enough(values)
-
-
-def test_constant_sample_is_precise_enough_even_at_zero() -> None:
-    assert precise_enough([0.0] * 6)
-    assert not precise_enough([-1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
-
-
-def test_samples_needed_follow_from_the_spread_of_the_pilot() -> None:
-    # logs are +-0.1: mean 0, sigma = 0.1 * sqrt(6 / 5) = 0.109545; (1.96 * 1.253314 * 0.109545 / 0.05)^2 = 28.97
-    pilot = [math.exp(0.1), math.exp(-0.1)] * 3
-    assert needed_samples(pilot) == 29
-    assert needed_samples(pilot, relative=0.5) == 6
-
-
-def test_samples_needed_of_a_tiny_pilot_are_refused() -> None:
-    with pytest.raises(TooFewSamplesError):
-        needed_samples([1.0, 2.0, 0.0, -1.0, 3.0, 4.0])
-
-
-def test_coefficient_of_variation() -> None:
-    # mean 5, sum of squares 32, sample variance 32 / 7
-    assert cv([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]) == pytest.approx(math.sqrt(32 / 7) / 5)
-    assert cv([1.0]) is None
-    assert cv([-1.0, 1.0]) is None
 
 
 def test_distribution_of_a_small_sample_has_every_observation() -> None:
@@ -148,29 +156,6 @@ def test_distribution_of_a_large_sample_is_thinned_and_keeps_both_ends() -> None
     assert points == sorted(points)
 
 
-def test_ratio_is_the_median_of_all_ratios_with_the_ranks_of_mann_whitney() -> None:
-    # The 36 ratios are 4 * 2^(i - j). half = 1.96 * sqrt(13 / (12 * 36)) = 0.34, so the ends lie at positions
-    # 35 * 0.16 = 5.6, between 0.5 and 1, and 35 * 0.84 = 29.4, between 16 and 32.
-    base = [2.0**power for power in range(6)]
-    ratio, interval = ratio_interval([4 * value for value in base], base)
-    assert ratio == 4.0
-    assert interval.low == pytest.approx(0.8, abs=1e-3)
-    assert interval.high == pytest.approx(22.4, abs=1e-2)
-    assert interval.n == 12
-
-
-def test_ratio_of_large_samples_is_that_of_all_their_ratios() -> None:
-    rng = random.Random(2)
-    base = [rng.lognormvariate(0, 0.3) for _ in range(700)]
-    values = [3 * rng.lognormvariate(0, 0.3) for _ in range(500)]
-    ratio, interval = ratio_interval(values, base)
-    ratios = sorted(value / other for value in values for other in base)
-    half = 1.959964 * math.sqrt(1201 / (12 * 700 * 500))
-    assert ratio == pytest.approx(quantile(ratios, 0.5), rel=0.002)
-    assert interval.low == pytest.approx(quantile(ratios, 0.5 - half), rel=0.002)
-    assert interval.high == pytest.approx(quantile(ratios, 0.5 + half), rel=0.002)
-
-
-def test_ratio_of_too_few_is_refused() -> None:
-    with pytest.raises(TooFewSamplesError):
-        ratio_interval([1.0] * 5, [1.0] * 50)
+def test_distribution_of_one_point_is_refused() -> None:
+    with pytest.raises(UserError, match="at least 2"):
+        ecdf([1.0, 2.0], points=1)

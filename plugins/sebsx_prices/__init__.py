@@ -1,0 +1,1 @@
+"""Price lists of the public clouds: what they charge, with dates and sources."""

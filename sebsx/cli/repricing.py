@@ -1,0 +1,204 @@
+"""`sebsx reprice` and `sebsx prices break-even`: what stored runs would cost by other prices, and against a machine."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from math import fsum
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import App, command
+from sebsx.cli.options import day, exact
+from sebsx.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sebsx.analyzers import Estimate, Table
+    from sebsx.repricing import Repriced, Target
+    from sebsx.store import RunView
+
+MILLION = 1_000_000
+
+
+def today() -> date:
+    """Return the day of today, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def _targeting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which prices are meant."""
+    options = (
+        click.option(
+            "--book", "on_day", type=day, metavar="DATE", help="Prices in force on this day [default: today]."
+        ),
+        click.option("--as", "place", metavar="PROVIDER[:REGION]", help="As if it had run there; always an estimate."),
+        click.option("--region", default="", help="Region whose prices are used [default: the run's]."),
+        click.option("--architecture", default="", help="As if it had run on it [default: the run's]."),
+        click.option("--scheme", default="", help="Billing scheme of the book [default: its first]."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _target(values: dict[str, Any]) -> Target:
+    from sebsx.repricing import Target  # heavy
+
+    provider, _, region = (values["place"] or "").partition(":")
+    if region and values["region"] not in ("", region):
+        raise UserError(f"--as says region {region!r} and --region says {values['region']!r}; give one")
+    return Target(
+        values["on_day"] or today(), provider, region or values["region"], values["architecture"], values["scheme"]
+    )
+
+
+def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
+    """Return a table whose columns of money and shares are shown as such."""
+    from sebsx.analyzers import Column, Table  # heavy
+
+    units = {"change": "1", "per_hour": "count", "n": "count"}
+    return Table(
+        name,
+        [Column(key, title, "USD" if key.endswith("usd") else units.get(key, "")) for key, title in columns.items()],
+        rows,
+    )
+
+
+@command("break-even")
+@click.argument("run", metavar="RUN")
+@click.option("--vm-per-hour", type=exact, required=True, metavar="USD", help="Price of a machine for an hour.")
+@click.option("--requests-per-s", type=exact, metavar="N", help="Compare a month at this rate as well.")
+@_targeting
+def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s: Decimal | None, **values: Any) -> None:
+    """Say from how many invocations an hour on a rented machine costs less than each configuration of RUN.
+
+    Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
+    run; with --as or --book they are counted anew.
+    """
+    from sebsx.configurations import configurations, identity_columns
+    from sebsx.pricing.books import MONTH_S
+    from sebsx.pricing.planning import break_even_per_hour
+
+    anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
+    with app.open_store() as store:
+        view = store.view(run)
+        if anew:
+            found = [(item.configuration, item.costs_usd) for item in _reprice(app, view, values)]
+        else:
+            found = [
+                (item, tuple(costs.tolist()))
+                for item in configurations([view])
+                if len(costs := item.counted.known("cost_usd"))
+            ]
+    if not found:
+        raise UserError(f"no invocation of run {view.run.id!r} has a cost; name prices by --as PROVIDER:REGION")
+    columns = {column.key: column.title for column in identity_columns([item for item, _ in found])}
+    rows = []
+    for configuration, costs_usd in found:
+        usd = Decimal(repr(fsum(costs_usd) / len(costs_usd)))
+        per_hour = float(break_even_per_hour(vm_per_hour, usd))
+        row = {key: configuration.identity.get(key) for key in columns}
+        row |= {"per_million_usd": float(usd * MILLION), "per_s": per_hour / 3600}
+        row["per_hour"] = _break_even(float(vm_per_hour), per_hour, costs_usd)
+        if requests_per_s is not None:
+            row["month_usd"] = float(usd * requests_per_s * MONTH_S)
+            row["vm_month_usd"] = float(vm_per_hour * MONTH_S / 3600)
+        rows.append(row)
+    columns |= {"per_million_usd": "per million", "per_hour": "break-even /h", "per_s": "/s"}
+    columns |= {} if requests_per_s is None else {"month_usd": "month", "vm_month_usd": "month of the machine"}
+    document = {"run": view.run.id, "vm_per_hour_usd": float(vm_per_hour), "configurations": rows}
+    app.console.result(document, money_table("", columns, rows))
+
+
+def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float]) -> Estimate:
+    """Return a break-even with the interval that follows from that of the mean cost."""
+    from sebsx.analyzers import Estimate  # heavy
+    from sebsx.configurations import TOO_SMALL
+    from sebsx.stats import TooFewSamplesError, mean_interval
+
+    n = len(costs_usd)
+    try:
+        cost = mean_interval(costs_usd)
+    except TooFewSamplesError:
+        return Estimate(per_hour, n=n, note=TOO_SMALL)
+    if cost.low <= 0:
+        return Estimate(per_hour, n=n)
+    return Estimate(per_hour, vm_per_hour / cost.high, vm_per_hour / cost.low, cost.coverage, n)
+
+
+@command("reprice")
+@click.argument("run", metavar="RUN")
+@_targeting
+@click.option("--save", is_flag=True, help="Store the new costs with the run, beside what was measured.")
+def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
+    """Count the invocations of RUN by other prices: another day's, another region's, another provider's.
+
+    \b
+      sebsx reprice last --book 2026-09-06
+      sebsx reprice last --as aws:us-east-1                       what this local run would have cost there
+      sebsx reprice last --as aws:eu-central-1 --architecture arm64
+
+    Costs are means of the invocations that count, per million, and totals of all measured ones. What was measured is
+    never changed. On another provider or architecture functions take another time: such figures are estimates.
+    """  # noqa: D301  # \\b keeps click from folding the lines
+    from sebsx.configurations import identity_columns
+
+    with app.open_store() as store:
+        view = store.view(run)
+        found = _reprice(app, view, values)
+        if save:
+            for item in found:
+                said = {**item.rates.identity, "estimate": item.cost.estimate, "invocations": len(item.costs_usd)}
+                cell = item.configuration.cell
+                store.add_value(
+                    view.run.id,
+                    "reprice.cost_usd",
+                    float(item.cost.usd),
+                    deployment_id=item.configuration.deployments[0].id,
+                    cell_id=cell.id if cell else None,
+                    text=json.dumps(said, sort_keys=True),
+                )
+    columns = {column.key: column.title for column in identity_columns([item.configuration for item in found])}
+    rows = [_repriced_row(item, columns) for item in found]
+    olds = [item.old_total_usd for item in found]
+    total = sum((item.total_usd for item in found), Decimal())
+    old_total = None if None in olds else sum(usd for usd in olds if usd is not None)
+    document = {"run": view.run.id, "configurations": rows, "old_total_usd": old_total, "total_usd": float(total)}
+    columns |= {"n": "n", "old_per_million_usd": "was", "per_million_usd": "per million", "change": "change"}
+    columns |= {"book": "by", "estimate": "estimate"}
+    was = "" if old_total is None else f", was ${old_total:.6g}"
+    left = sum(item.unpriced for item in found)
+    text = f"all measured invocations: ${total:.6g}{was}"
+    text += f"; {left} without figures of the provider are left out" if left else ""
+    app.console.result(document, money_table("", columns, rows), text=text)
+    if save:
+        app.console.note(f"stored with run {view.run.id} as reprice.cost_usd")
+
+
+def _reprice(app: App, view: RunView, values: dict[str, Any]) -> list[Repriced]:
+    from sebsx.repricing import reprice  # heavy
+
+    return reprice(view, app.registry, _target(values))
+
+
+def _repriced_row(item: Repriced, columns: dict[str, str]) -> dict[str, Any]:
+    new = float(item.cost.usd * MILLION)
+    old = None if item.old_usd is None else item.old_usd * MILLION
+    return {
+        **{key: item.configuration.identity.get(key) for key in columns},
+        "n": len(item.costs_usd),
+        "old_per_million_usd": old,
+        "per_million_usd": new,
+        "change": None if not old else new / old - 1,
+        "parts_per_million_usd": {name: float(usd * MILLION) for name, usd in item.cost.parts.items()},
+        "book": f"{item.rates.book} {item.rates.region} {item.rates.architecture}",
+        "prices": item.rates.identity,
+        "estimate": "yes" if item.cost.estimate else "no",
+    }
+
+
+COMMANDS = (reprice_command,)

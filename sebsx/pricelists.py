@@ -1,0 +1,63 @@
+"""The contract of a price list: the dated price books of one provider, and how its public offers are read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from sebsx.pricing.books import Key, Price
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What a provider's offer file says.
+
+    Args:
+        published: Day of its publication.
+        version: As the provider names it.
+        prices: Those that sebsx knows a use for, by what they are for.
+    """
+
+    published: date
+    version: str
+    prices: Mapping[Key, Price]
+
+
+class Pricelist(ABC):
+    """The prices of one provider.
+
+    Class attributes:
+        name: The provider, as `Platform.provider` names it: `aws`.
+        summary: One line for `sebsx list pricelists`.
+        offers: One line: which public files `read_offers` takes, and where they are; empty for none.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    offers: ClassVar[str] = ""
+
+    @abstractmethod
+    def books(self) -> Sequence[Path]:
+        """Return the files of its price books, in any order; see `sebsx.pricing.bookfile` for what is in them."""
+
+    def read_offers(self, document: Any) -> Offers:
+        """Return the prices of one of the provider's public offer files.
+
+        Args:
+            document: The file, as JSON.
+
+        Raises:
+            UnsupportedError: If offers of this provider cannot be read.
+            ValueError: If it is no such file; the message says what is missing.
+        """
+        raise UnsupportedError(
+            f"offers of {self.name!r} cannot be read; write a price book of your own (docs/prices.md says how)"
+        )

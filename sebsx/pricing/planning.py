@@ -1,0 +1,69 @@
+"""What something will cost: the cells of a plan, and from how many invocations on a machine of one's own is cheaper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from sebsx.platforms import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCost:
+    """What a cell will cost; None where there is no price, or no idea of the time.
+
+    Args:
+        expected_usd: If every invocation takes as long as it is expected to.
+        most_usd: If there are as many attempts as allowed, and every one runs into its time-out.
+    """
+
+    expected_usd: float | None
+    most_usd: float | None
+
+
+def estimate(
+    platform: Platform[Any],
+    factors: Mapping[str, Any],
+    calls: int,
+    call_s: float | None,
+    *,
+    init_s: float = 0.0,
+    most_calls: int | None = None,
+) -> PlannedCost:
+    """Return what a cell of a plan will cost, and the most it can.
+
+    Args:
+        platform: Where it runs.
+        factors: Of the cell: `memory_mib`, `architecture`, `timeout_s`.
+        calls: Invocations wanted.
+        call_s: Expected time of the handler; None when unknown.
+        init_s: Expected time of a cold start, 0 for warm ones. The upper bound bills the time-out once more for it.
+        most_calls: Cap on attempts; None for `calls`.
+    """
+    memory_mib, architecture = factors["memory_mib"], factors["architecture"]
+    timeout_s = factors["timeout_s"]
+    expected = None if call_s is None else platform.estimate_usd(memory_mib, architecture, call_s, init_s)
+    most = platform.estimate_usd(memory_mib, architecture, timeout_s, timeout_s)
+    return PlannedCost(
+        None if expected is None else expected * calls,
+        None if most is None else most * (calls if most_calls is None else most_calls),
+    )
+
+
+def break_even_per_hour(vm_per_hour_usd: Decimal, invocation_usd: Decimal) -> Decimal:
+    """Return how many invocations an hour cost as much as a virtual machine.
+
+    Raises:
+        UserError: If an invocation costs nothing, or the machine less than nothing.
+    """
+    if vm_per_hour_usd < 0:
+        raise UserError(f"a machine at {vm_per_hour_usd} USD per hour: a price must be 0 or more")
+    if invocation_usd <= 0:
+        raise UserError("an invocation costs nothing: there is no break-even")
+    return vm_per_hour_usd / invocation_usd

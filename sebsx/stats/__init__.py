@@ -1,0 +1,85 @@
+"""Quantiles, intervals, comparisons, planning and the shape of a series; each estimator with its source.
+
+Nothing here assumes a normal distribution: run times have long tails and several modes. Everything takes a list of
+floats or a numpy array in any order, keeps its unit, refuses what is not a finite number (`UnusableSamplesError`), and
+refuses what a sample is too small for (`TooFewSamplesError`) rather than guess. Nothing is random: what resamples has a
+fixed seed and does not depend on the order of the observations. docs/methods/statistics.md says what to use when.
+
+numpy and scipy are imported inside the functions that need them, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+from sebsx.stats.compare import Comparison, Verdict, compare_samples, equivalent, holm, pair_rounds, verdict
+from sebsx.stats.planning import needed_samples, next_look, precise_enough, relative_half_width, samples_for_difference
+from sebsx.stats.quantiles import (
+    ecdf,
+    median,
+    median_ranks,
+    order_statistic_interval,
+    quantile,
+    quantile_interval,
+    quantile_of_sorted,
+    quantile_ranks,
+    tail_quantile,
+    tail_samples,
+)
+from sebsx.stats.samples import Interval, SamplesError, TooFewSamplesError, UnusableSamplesError, Values
+from sebsx.stats.series import Drift, Modes, change_points, drift, two_modes
+from sebsx.stats.spread import cv, harmonic_mean, mean_interval
+from sebsx.stats.twosample import (
+    cliffs_delta,
+    magnitude,
+    mann_whitney,
+    median_ratio_interval,
+    paired_ratio_interval,
+    ratio_interval,
+    shift_interval,
+    wilcoxon,
+)
+
+__all__ = [
+    "Comparison",
+    "Drift",
+    "Interval",
+    "Modes",
+    "SamplesError",
+    "TooFewSamplesError",
+    "UnusableSamplesError",
+    "Values",
+    "Verdict",
+    "change_points",
+    "cliffs_delta",
+    "compare_samples",
+    "cv",
+    "drift",
+    "ecdf",
+    "equivalent",
+    "harmonic_mean",
+    "holm",
+    "magnitude",
+    "mann_whitney",
+    "mean_interval",
+    "median",
+    "median_ranks",
+    "median_ratio_interval",
+    "needed_samples",
+    "next_look",
+    "order_statistic_interval",
+    "pair_rounds",
+    "paired_ratio_interval",
+    "precise_enough",
+    "quantile",
+    "quantile_interval",
+    "quantile_of_sorted",
+    "quantile_ranks",
+    "ratio_interval",
+    "relative_half_width",
+    "samples_for_difference",
+    "shift_interval",
+    "tail_quantile",
+    "tail_samples",
+    "two_modes",
+    "verdict",
+    "wilcoxon",
+]

@@ -1,0 +1,231 @@
+"""A verdict on two samples: how large the change is, how sure that is, and what follows for who has to decide."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median as middle_of
+from typing import TYPE_CHECKING, Literal
+
+from sebsx.errors import UserError
+from sebsx.metrics import Better
+from sebsx.stats.quantiles import median, order_statistic_interval
+from sebsx.stats.samples import as_array, check_share
+from sebsx.stats.twosample import (
+    LEAST,
+    cliffs_delta,
+    mann_whitney,
+    paired_ratio_interval,
+    ratio_interval,
+    shift_interval,
+    wilcoxon,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sebsx.stats.samples import Values
+
+
+class Verdict(StrEnum):
+    """What a comparison comes to.
+
+    `CHANGE` is a change of a metric of which neither direction is better. `INCOMPARABLE` never comes out of `verdict`:
+    it is for two rows that were not measured alike.
+    """
+
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+    CHANGE = "change"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+    INCOMPARABLE = "incomparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is known of the change from a base to a new sample, before anybody judges it.
+
+    Args:
+        ratio: New to base: median of the ratios of pairs, or of all ratios where there are no pairs.
+        low: Lower end of its interval.
+        high: Upper end.
+        confidence: Of the intervals, as asked for.
+        p: Of the test that fits: Wilcoxon's signed-rank for pairs, else Mann-Whitney; not corrected for other rows.
+        cliff: Cliff's delta, positive if new is larger; `magnitude` has the word for it.
+        shift: The change in the unit of the samples, median of differences likewise.
+        shift_low: Lower end of its interval.
+        shift_high: Upper end.
+        base_median: In the unit of the samples.
+        new_median: In the unit of the samples.
+        n_base: Observations.
+        n_new: Observations.
+        method: Whether the samples were taken as pairs.
+        needed: About how many samples of each side narrow the interval to the threshold, so that a difference of none
+            can be told from one of the threshold; None for a threshold of 0.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    confidence: float
+    p: float
+    cliff: float
+    shift: float
+    shift_low: float
+    shift_high: float
+    base_median: float
+    new_median: float
+    n_base: int
+    n_new: int
+    method: Literal["paired", "unpaired"]
+    needed: int | None
+
+
+def compare_samples(
+    base: Values,
+    new: Values,
+    *,
+    pairs: bool | None = None,
+    confidence: float = 0.95,
+    threshold: float = 0.05,
+) -> Comparison:
+    """Return what is known of the change from `base` to `new`.
+
+    Args:
+        base: At least 6 positive observations (8 pairs for 99 %).
+        new: As many.
+        pairs: True if the i-th observations of both are of the same round of an interleaved design (`pair_rounds`
+            makes such samples); None, not known, means no.
+        confidence: Coverage of the intervals.
+        threshold: Smallest change that matters, as a share; only `needed` depends on it.
+
+    Raises:
+        TooFewSamplesError: If there are fewer.
+        UnusableSamplesError: If an observation is not finite or not positive, or pairs do not match in number.
+    """
+    check_share("confidence", confidence)
+    _check_threshold(threshold)
+    old_values = as_array(base, what="a comparison", least=LEAST, positive=True)
+    new_values = as_array(new, what="a comparison", least=LEAST, positive=True)
+    if pairs:
+        ratio, interval = paired_ratio_interval(new_values, old_values, confidence)
+        differences = new_values - old_values
+        shift, shifts = median(differences), order_statistic_interval(differences, confidence)
+        p = wilcoxon(new_values, old_values)
+    else:
+        ratio, interval = ratio_interval(new_values, old_values, confidence)
+        shift, shifts = shift_interval(new_values, old_values, confidence)
+        p = mann_whitney(new_values, old_values)
+    n, half = min(len(old_values), len(new_values)), max(interval.high / ratio, ratio / interval.low)
+    return Comparison(
+        ratio=ratio, low=interval.low, high=interval.high, confidence=confidence, p=p,
+        cliff=cliffs_delta(new_values, old_values), shift=shift, shift_low=shifts.low, shift_high=shifts.high,
+        base_median=median(old_values), new_median=median(new_values), n_base=len(old_values), n_new=len(new_values),
+        method="paired" if pairs else "unpaired", needed=_needed(n, half, threshold),
+    )  # fmt: skip
+
+
+def verdict(
+    comparison: Comparison,
+    threshold: float = 0.05,
+    p: float | None = None,
+    *,
+    better: Better | str = Better.LOWER,
+    alpha: float | None = None,
+) -> Verdict:
+    """Return what a comparison comes to.
+
+    A change is called one only if all three agree: the test rejects (`p` at most `alpha`), the interval of the ratio
+    excludes 1, and the ratio is beyond the threshold, 1 + threshold or 1 / (1 + threshold). So neither a tiny but
+    certain change nor a large but uncertain one is an alarm. Equivalent means that the whole interval lies within the
+    threshold; all else is inconclusive, and more samples may decide it.
+
+    Args:
+        comparison: What `compare_samples` returned.
+        threshold: Smallest change that matters, as a share.
+        p: Its p value corrected for the number of rows judged (`holm`); that of the comparison by default.
+        better: Direction of the metric, `lower`, `higher` or `neither`.
+        alpha: Level of the test; 1 - confidence by default.
+    """
+    _check_threshold(threshold)
+    direction = Better(better)
+    level = 1 - comparison.confidence if alpha is None else alpha
+    rejected = (comparison.p if p is None else p) <= level
+    limit = 1 + threshold
+    larger = rejected and comparison.low > 1 and comparison.ratio >= limit
+    smaller = rejected and comparison.high < 1 and comparison.ratio <= 1 / limit
+    if larger or smaller:
+        if direction not in {Better.LOWER, Better.HIGHER}:
+            return Verdict.CHANGE
+        return Verdict.REGRESSION if larger == (direction is Better.LOWER) else Verdict.IMPROVEMENT
+    if equivalent(comparison.low, comparison.high, threshold):
+        return Verdict.EQUIVALENT
+    return Verdict.INCONCLUSIVE
+
+
+def equivalent(low: float, high: float, threshold: float) -> bool:
+    """Tell whether the interval of a ratio lies within [1 / (1 + threshold), 1 + threshold], ends included.
+
+    The bounds are symmetric in the logarithm, so that swapping base and new changes nothing. With an interval of 95 %
+    this is the two one-sided tests procedure at 2.5 %.
+
+    Source: Schuirmann, A Comparison of the Two One-Sided Tests Procedure and the Power Approach (1987).
+    """
+    _check_threshold(threshold)
+    return 1 / (1 + threshold) <= low and high <= 1 + threshold
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for being many, in the order given; compare each with alpha as usual.
+
+    The chance of any false rejection among all stays at most alpha, whatever the dependence.
+
+    Raises:
+        UserError: If one does not lie between 0 and 1.
+
+    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure (1979).
+    """
+    for p in p_values:
+        if not 0 <= p <= 1:
+            raise UserError(f"p value {p!r} must lie between 0 and 1")
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for step, row in enumerate(sorted(range(len(p_values)), key=lambda row: p_values[row])):
+        largest = max(largest, min(1.0, (len(p_values) - step) * p_values[row]))
+        adjusted[row] = largest
+    return adjusted
+
+
+def pair_rounds(base: Iterable[tuple[int, float]], new: Iterable[tuple[int, float]]) -> tuple[list[float], list[float]]:
+    """Return one pair for each round that both samples have, in the order of rounds.
+
+    A side that has several observations in a round gives their median: observations of one round share its luck, so
+    that counting each would pretend to more pairs than there are.
+
+    Args:
+        base: (round, value) in any order; leave out what failed.
+        new: As base.
+    """
+    sides = []
+    for side in (base, new):
+        rounds: dict[int, list[float]] = defaultdict(list)
+        for number, value in side:
+            rounds[number].append(value)
+        sides.append(rounds)
+    both = sorted(sides[0].keys() & sides[1].keys())
+    old, young = ([float(middle_of(rounds[number])) for number in both] for rounds in sides)
+    return old, young
+
+
+def _needed(n: int, half: float, threshold: float) -> int | None:
+    """Return the samples that narrow an interval reaching a factor of `half` to one of 1 + threshold."""
+    if threshold == 0:
+        return None
+    return max(LEAST, math.ceil(n * (math.log(half) / math.log1p(threshold)) ** 2))
+
+
+def _check_threshold(threshold: float) -> None:
+    if not (math.isfinite(threshold) and threshold >= 0):
+        raise UserError(f"threshold {threshold!r} must be 0 or above, as a share: 0.05 is 5 %")

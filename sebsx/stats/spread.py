@@ -1,0 +1,83 @@
+"""Means and spread: for costs, which add up, and for rates."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from sebsx.stats.samples import Interval, as_array, check_share
+
+if TYPE_CHECKING:
+    from sebsx.stats.samples import Values
+
+_BOOTSTRAP_LIMIT = 2000
+_RESAMPLES = 9999
+_ROUNDING = 1e-12  # values that differ by no more have nothing to resample
+_LEAST_FOR_MEAN = 10  # with fewer, a resampled mean covers less than 90 % of skewed costs
+
+
+def cv(values: Values) -> float | None:
+    """Return the coefficient of variation, sample standard deviation over mean; None where it has no meaning.
+
+    It has none for fewer than two observations, or a mean of 0.
+    """
+    array = as_array(values)
+    if len(array) < 2:
+        return None
+    mean = float(array.mean())
+    return float(array.std(ddof=1)) / abs(mean) if mean else None
+
+
+def harmonic_mean(values: Values) -> float:
+    """Return the mean of rates that each did the same amount of work: n / sum(1 / x).
+
+    Raises:
+        UnusableSamplesError: If a rate is not positive.
+        TooFewSamplesError: If there is none.
+
+    Source: Hoefler & Belli, Scientific Benchmarking of Parallel Computing Systems (SC'15), rule 3.
+    """
+    array = as_array(values, what="a mean of rates", least=1, positive=True)
+    return float(len(array) / (1 / array).sum())
+
+
+def mean_interval(values: Values, confidence: float = 0.95, *, seed: int = 0) -> Interval:
+    """Return the confidence interval of the arithmetic mean, which is right for what adds up, such as costs.
+
+    Up to 2000 observations it is the BCa bootstrap with 9999 resamples. Above, where resampling only costs time, it is
+    the normal interval with the term for skewness that makes it as accurate as BCa (second order).
+
+    Args:
+        values: At least 10; an interval of a mean stands on the tail that the sample happened to see, so that it
+            covers 88 % instead of 95 % at n = 20 where one value in ten is a cold start.
+        confidence: Coverage wanted.
+        seed: Of the resampling; the order of the observations does not matter.
+
+    Raises:
+        TooFewSamplesError: If there are fewer than 10.
+
+    Source: Efron, Better Bootstrap Confidence Intervals (1987); Hall, Inverting an Edgeworth Expansion (1983).
+    """
+    import numpy as np
+
+    check_share("confidence", confidence)
+    ordered = np.sort(as_array(values, what="an interval of the mean", least=_LEAST_FOR_MEAN))
+    n = len(ordered)
+    lowest, highest = float(ordered[0]), float(ordered[-1])
+    if highest - lowest <= _ROUNDING * max(abs(lowest), abs(highest)):
+        return Interval(lowest, highest, confidence, n)
+    if n <= _BOOTSTRAP_LIMIT:
+        from scipy.stats import bootstrap
+
+        found = bootstrap(
+            (ordered,), np.mean, n_resamples=_RESAMPLES, batch=500, vectorized=True, confidence_level=confidence,
+            method="BCa", rng=np.random.default_rng(seed),
+        ).confidence_interval  # fmt: skip
+        return Interval(float(found.low), float(found.high), confidence, n)
+    centred = ordered - ordered.mean()
+    deviation = float(ordered.std(ddof=1))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    lean = float(((centred / deviation) ** 3).mean()) * (2 * z * z + 1) / (6 * math.sqrt(n))
+    middle, step = float(ordered.mean()), deviation / math.sqrt(n)
+    return Interval(middle + step * (lean - z), middle + step * (lean + z), confidence, n)

@@ -1,0 +1,195 @@
+"""Two samples: is there a difference (tests), how large is it (ratios, shifts), how clear is it (effect size).
+
+Every function takes the new observations first and what they are compared with second.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from sebsx.stats.quantiles import median, order_statistic_interval
+from sebsx.stats.samples import Interval, UnusableSamplesError, as_array, check_share, thinned
+
+if TYPE_CHECKING:
+    from sebsx.stats.samples import FloatArray, Values
+
+LEAST = 6  # of each side; the smallest sample in which 95 % can be reached at all
+_POINTS = 1000  # of each side, so that all pairs are a million numbers
+_MEDIANS = 400  # resampled medians of each side
+_MAGNITUDES = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
+
+
+def mann_whitney(values: Values, base: Values) -> float:
+    """Return the two-sided p value of the Mann-Whitney test, asymptotic and corrected for ties; 1 if all are equal.
+
+    Raises:
+        TooFewSamplesError: If a sample has fewer than 6.
+
+    Source: Mann & Whitney (1947); Hollander & Wolfe, Nonparametric Statistical Methods (1999), section 4.1.
+    """
+    from scipy.stats import mannwhitneyu
+
+    new, old = _two(values, base, "a test of two samples")
+    if new.min() == new.max() == old.min() == old.max():
+        return 1.0
+    return float(mannwhitneyu(new, old, alternative="two-sided", method="asymptotic").pvalue)
+
+
+def wilcoxon(values: Values, base: Values) -> float:
+    """Return the two-sided p value of Wilcoxon's signed-rank test on the log ratios of pairs; 1 if all are equal.
+
+    Pairs without a difference are left out, as Wilcoxon did.
+
+    Args:
+        values: At least 6 positive observations.
+        base: The other side of each pair, in the same order.
+
+    Source: Wilcoxon (1945); Hollander & Wolfe (1999), section 3.1. Exact up to 50 pairs without ties.
+    """
+    from scipy.stats import wilcoxon as signed_rank
+
+    logs = _log_ratios(values, base)
+    logs = logs[logs != 0]
+    return float(signed_rank(logs).pvalue) if len(logs) else 1.0
+
+
+def cliffs_delta(values: Values, base: Values) -> float:
+    """Return P(new > base) - P(new < base), from -1 to 1: how far two samples lie apart, whatever their unit.
+
+    Exact for any size, O((n + m) log m).
+
+    Source: Cliff, Dominance Statistics (1993).
+    """
+    import numpy as np
+
+    new, old = as_array(values, what="an effect size", least=1), as_array(base, what="an effect size", least=1)
+    new, old = np.sort(new), np.sort(old)
+    below = int(np.searchsorted(old, new, "left").sum(dtype=np.int64))
+    not_above = int(np.searchsorted(old, new, "right").sum(dtype=np.int64))
+    return (below + not_above) / (len(new) * len(old)) - 1
+
+
+def magnitude(delta: float) -> str:
+    """Return the word for a Cliff's delta: negligible (below 0.147), small (0.33), medium (0.474) or large.
+
+    Source: Romano, Kromrey, Coraggio & Skowronek, Appropriate Statistics for Ordinal Level Data (2006).
+    """
+    return next((word for limit, word in _MAGNITUDES if abs(delta) < limit), "large")
+
+
+def shift_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
+    """Return the Hodges-Lehmann shift, the median of all differences of new and base, and its interval.
+
+    Args:
+        values: At least 6, in the unit of the result. Above 1000 the pairs are made of 1000 evenly spaced order
+            statistics of each side, which changes neither end noticeably.
+        base: At least 6.
+        confidence: Coverage wanted.
+
+    Source: Hodges & Lehmann (1963); Hollander & Wolfe (1999), sections 4.2 and 4.3, normal approximation.
+    """
+    new, old = _two(values, base, "a shift between two samples")
+    pairs = thinned(new, _POINTS)[:, None] - thinned(old, _POINTS)[None, :]
+    return _of_all_pairs(pairs.ravel(), len(new), len(old), confidence)
+
+
+def ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
+    """Return the typical ratio of one sample to another, and its interval.
+
+    The ratio is the median of all n x m ratios of an observation of `values` to one of `base`, which is the
+    Hodges-Lehmann shift of their logarithms; the interval is that of the Mann-Whitney test. Where both distributions
+    have the same shape it is the ratio of their medians, with a narrower interval than `median_ratio_interval`: by a
+    fifth for lognormal times, seven times for two modes.
+
+    Args:
+        values: At least 6 positive observations. Above 1000 the pairs are made of 1000 evenly spaced order statistics
+            of each side, which changes neither end noticeably.
+        base: At least 6 positive observations.
+        confidence: Coverage wanted.
+
+    Raises:
+        TooFewSamplesError: If a sample is smaller.
+        UnusableSamplesError: If an observation is not positive.
+
+    Source: Hollander & Wolfe, Nonparametric Statistical Methods (1999), section 4.3, normal approximation.
+    """
+    new, old = _two(values, base, "a ratio of two samples", positive=True)
+    pairs = thinned(new, _POINTS)[:, None] / thinned(old, _POINTS)[None, :]
+    return _of_all_pairs(pairs.ravel(), len(new), len(old), confidence)
+
+
+def median_ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
+    """Return the ratio of two medians and its interval, whatever the shapes of the two distributions.
+
+    The bootstrap distribution of a median needs no resampling: the rank of a resampled median follows a beta
+    distribution. Each side is represented by 400 of its quantiles, and the interval are percentiles of all ratios.
+
+    Args:
+        values: At least 6 positive observations.
+        base: At least 6 positive observations.
+        confidence: Coverage wanted.
+
+    Source: Maritz & Jarrett, A Note on Estimating the Variance of the Sample Median (1978); Efron & Tibshirani, An
+    Introduction to the Bootstrap (1993), chapter 13.
+    """
+    import numpy as np
+
+    check_share("confidence", confidence)
+    new, old = _two(values, base, "a ratio of two medians", positive=True)
+    ratios = _resampled_medians(new)[:, None] / _resampled_medians(old)[None, :]
+    low, high = np.quantile(ratios, ((1 - confidence) / 2, (1 + confidence) / 2))
+    return median(new) / median(old), Interval(float(low), float(high), confidence, len(new) + len(old))
+
+
+def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
+    """Return the median ratio of pairs, and its exact order-statistic interval.
+
+    Whatever both sides of a pair share, such as the drift of the machine, cancels.
+
+    Args:
+        values: At least 6 positive observations.
+        base: The other side of each pair, in the same order.
+        confidence: Coverage wanted.
+    """
+    logs = _log_ratios(values, base)
+    interval = order_statistic_interval(logs, confidence)
+    ends = Interval(math.exp(interval.low), math.exp(interval.high), interval.coverage, interval.n)
+    return math.exp(median(logs)), ends
+
+
+def _two(values: Values, base: Values, what: str, *, positive: bool = False) -> tuple[FloatArray, FloatArray]:
+    return (
+        as_array(values, what=what, least=LEAST, positive=positive),
+        as_array(base, what=what, least=LEAST, positive=positive),
+    )
+
+
+def _log_ratios(values: Values, base: Values) -> FloatArray:
+    import numpy as np
+
+    new, old = _two(values, base, "a comparison of pairs", positive=True)
+    if len(new) != len(old):
+        raise UnusableSamplesError(f"{len(new)} and {len(old)} samples do not form pairs; keep the rounds both have")
+    return np.log(new) - np.log(old)
+
+
+def _of_all_pairs(pairs: FloatArray, n: int, m: int, confidence: float) -> tuple[float, Interval]:
+    """Return the median of all pairs and the pairs at the ranks of the Mann-Whitney test."""
+    import numpy as np
+
+    check_share("confidence", confidence)
+    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((n + m + 1) / (12 * n * m))
+    low, middle, high = np.quantile(pairs, (max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)), overwrite_input=True)
+    return float(middle), Interval(float(low), float(high), confidence, n + m)
+
+
+def _resampled_medians(array: FloatArray) -> FloatArray:
+    import numpy as np
+    from scipy.special import betaincinv
+
+    n = len(array)
+    shares = betaincinv((n + 1) / 2, (n + 1) / 2, (np.arange(_MEDIANS) + 0.5) / _MEDIANS)
+    ordered: FloatArray = np.sort(array)[np.minimum((shares * n).astype(int), n - 1)]
+    return ordered

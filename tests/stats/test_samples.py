@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import contextlib
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sebsx import stats
+from sebsx.errors import UserError
+from sebsx.stats import UnusableSamplesError
+
+GOOD = [1.0 + step / 7 for step in range(400)]
+OF_ONE = {
+    "change_points": stats.change_points,
+    "cv": stats.cv,
+    "drift": stats.drift,
+    "ecdf": stats.ecdf,
+    "harmonic_mean": stats.harmonic_mean,
+    "mean_interval": stats.mean_interval,
+    "median": stats.median,
+    "needed_samples": stats.needed_samples,
+    "order_statistic_interval": stats.order_statistic_interval,
+    "precise_enough": stats.precise_enough,
+    "quantile": lambda values: stats.quantile(values, 0.9),
+    "quantile_interval": lambda values: stats.quantile_interval(values, 0.9),
+    "relative_half_width": stats.relative_half_width,
+    "tail_quantile": lambda values: stats.tail_quantile(values, 0.9),
+    "two_modes": stats.two_modes,
+}
+OF_TWO = {
+    "cliffs_delta": stats.cliffs_delta,
+    "compare_samples": stats.compare_samples,
+    "compare_pairs": lambda base, new: stats.compare_samples(base, new, pairs=True),
+    "mann_whitney": stats.mann_whitney,
+    "median_ratio_interval": stats.median_ratio_interval,
+    "paired_ratio_interval": stats.paired_ratio_interval,
+    "ratio_interval": stats.ratio_interval,
+    "shift_interval": stats.shift_interval,
+    "wilcoxon": stats.wilcoxon,
+}
+CALLS = {
+    **OF_ONE,
+    **{f"{name} (first)": lambda values, call=call: call(values, GOOD) for name, call in OF_TWO.items()},
+    **{f"{name} (second)": lambda values, call=call: call(GOOD, values) for name, call in OF_TWO.items()},
+}
+
+
+def test_every_estimator_is_called_here() -> None:
+    takes_numbers = {"equivalent", "holm", "magnitude", "median_ranks", "next_look", "pair_rounds", "quantile_ranks",
+                     "quantile_of_sorted", "samples_for_difference", "tail_samples", "verdict"}  # fmt: skip
+    functions = {name for name in stats.__all__ if name[0].islower()}
+    assert functions - takes_numbers == (OF_ONE.keys() | OF_TWO.keys()) - {"compare_pairs"}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None, "slow"], ids=repr)
+def test_what_is_no_finite_number_is_refused_in_one_line(call, bad: object) -> None:
+    with pytest.raises(UnusableSamplesError) as caught:
+        call([*GOOD[:-1], bad])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_list_and_array_give_the_same_and_are_left_as_they_were(call) -> None:
+    values = GOOD[::-1]
+    array = np.array(values)
+    array.flags.writeable = False
+    assert call(array) == call(values)
+    assert values == GOOD[::-1]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_nothing_gives_a_refusal_or_nothing(call) -> None:
+    for values in ([], np.array([])):
+        with contextlib.suppress(UserError):
+            assert call(values) in ([], None, False, math.inf)
+
+
+def test_table_of_numbers_is_refused() -> None:
+    with pytest.raises(UnusableSamplesError, match="2 dimensions"):
+        stats.median(np.ones((3, 3)))
+
+
+def test_importing_statistics_imports_neither_numpy_nor_scipy() -> None:
+    program = "import sys, sebsx.stats; sys.exit(any(name.split('.')[0] in ('numpy', 'scipy') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
