@@ -10,7 +10,7 @@ from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
-from sebsx.model import CellStatus, RunStatus
+from sebsx.model import CellStatus, RunStatus, StartType
 from sebsx.settings import setting
 from sebsx.stats import (
     TooFewSamplesError,
