@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -43,6 +43,18 @@ _ASYNC_BYTES = 1024 * 1024
 _TAIL_BYTES = 4096
 
 
+FUNCTION_KEY = "ASIAEMULATEDFUNCTION"
+
+
+class Seen(NamedTuple):
+    """A request: `target` is `X-Amz-Target` or the `Action` of a form, `key` who signed it, by its access key."""
+
+    method: str
+    path: str
+    target: str
+    key: str
+
+
 class EmulatedAccount:
     """An account of its own for each instance; everything in it is gone on exit.
 
@@ -54,12 +66,12 @@ class EmulatedAccount:
 
     Attributes:
         faults: What goes wrong on purpose; may be changed at any time.
-        requests: Every request so far, as (method, path, X-Amz-Target or the `Action` of a form).
+        requests: Every request so far.
     """
 
     def __init__(self, workdir: Path, *, log_delay_s: float = 0.0, settle_s: float = 0.0, port: int = 0) -> None:
         self.faults: list[Fault] = []
-        self.requests: list[tuple[str, str, str]] = []
+        self.requests: list[Seen] = []
         self.log_delay_s = log_delay_s
         self.settle_s = settle_s
         self._workdir = workdir
@@ -127,7 +139,8 @@ class EmulatedAccount:
         target = request.headers.get("X-Amz-Target", "")
         if not target and request.mimetype == "application/x-www-form-urlencoded":
             target = re.sub(r".*\bAction=(\w+).*", r"\1", request.get_data(cache=True, as_text=True), flags=re.DOTALL)
-        self.requests.append((request.method, request.path, target))
+        key = _SCOPE.search(request.headers.get("Authorization", ""))
+        self.requests.append(Seen(request.method, request.full_path.rstrip("?"), target, key[1] if key else ""))
         for fault in self.faults:
             if fault.takes(request.method, request.path, target):
                 request.get_data()
@@ -260,7 +273,7 @@ class EmulatedAccount:
         return f"{start}{printed}END RequestId: {request_id}\n{report(outcome, function, request_id)}"
 
     def _store_log(self, function: Any, text: str) -> None:
-        happened, life = unix_time_millis(), self._life
+        happened, life = int(unix_time_millis()), self._life
 
         def store() -> None:
             if life != self._life:

@@ -41,4 +41,5 @@ def cloud(sebsx: Cli, account: EmulatedAccount) -> Cli:
 
 def made(folder: Path, cls: type[AwsPlatform] = AwsPlatform, **settings: object) -> AwsPlatform:
     """Return a platform, not opened, in the working directory that a run would give it."""
-    return cls(AwsSettings(**settings), folder / "01JZ0000000000000000000009" / cls.name)  # type: ignore[arg-type]
+    values = {"records_wait_s": 1.0, **settings}
+    return cls(AwsSettings(**values), folder / "01JZ0000000000000000000009" / cls.name)  # type: ignore[arg-type]
