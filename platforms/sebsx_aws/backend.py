@@ -389,8 +389,7 @@ class AwsPlatform(Platform[AwsSettings]):
         kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
         if kind in CREDENTIALS:
             self._refusal = CredentialsError(
-                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login), "
-                "then go on with: sebsx run --resume"
+                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login)"
             )
 
     def _result(self, request_id: str, timeout_s: float) -> dict[str, Any] | None:

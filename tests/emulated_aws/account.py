@@ -23,12 +23,11 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.emulated_aws.data_plane import DataPlane, Outcome, report
+from tests.emulated_aws.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from tests.emulated_aws.faults import Fault
 
 REGION = "us-east-1"
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?$")
@@ -119,6 +118,19 @@ class EmulatedAccount:
         self.log_delay_s = self.settle_s = 0.0
         self._data.clear()
         _reset()
+
+    def fail(self, method: str, path: str, code: int, error: str, message: str = "", **more: Any) -> None:
+        """Let requests fail, see `Fault`."""
+        self.faults.append(Fault(method, path, code, error, message or "as the test wants it", **more))
+
+    def functions(self, region: str = REGION) -> list[str]:
+        """Return the names of the functions."""
+        return self.remaining(region).get("functions", [])
+
+    def retag(self, function: str, name: str, value: str, region: str = REGION) -> None:
+        """Change a tag of a function."""
+        backend = _backend(get_backend("lambda"), region)
+        backend.tag_resource(backend.get_function(function).function_arn, {name: value})
 
     def remaining(self, region: str = REGION) -> dict[str, list[str]]:
         """Return the names of everything that is in the account, by kind; kinds without any are left out."""
