@@ -30,6 +30,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("show", RUN), dict),
     (("analyze", RUN), dict),
     (("export", RUN, "-f", "csv", "-o", "out.csv"), dict),
+    (("aws", "policy"), dict),
     (("prices", "show"), list),
     (("prices", "show", "aws"), dict),
     (("prices", "diff", "aws:2026-09-06", "aws:2026-09-06"), dict),
