@@ -25,9 +25,11 @@ from sebsx.plugins import Registry
 from sebsx.testing.handlers import unpack
 from sebsx.testing.invoking import invoke
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform
+from tests import test_arm64
 from tests.emulated_aws import EmulatedAccount
 from tests.platforms.aws.conftest import made
 
+arm_root = test_arm64.root  # the fixture
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.timeout(400)]
 HANDLER = "sebsx_wrapper_lambda.handler"
 EVENTS = [
@@ -167,56 +169,24 @@ def test_emulator_of_aws_and_ours_answer_the_same(
 
 @pytest.mark.root
 def test_emulator_of_aws_runs_the_package_for_arm(
-    sam: Path, packaged: Callable[[type[AwsPlatform]], Package], tmp_path: Path
+    arm_root: Path, sam: Path, packaged: Callable[[type[AwsPlatform]], Package], tmp_path: Path
 ) -> None:
-    """On a real aarch64 user space behind qemu: what is shipped to ARM starts there and answers."""
-    image = arm_image()
-    package = packaged(AwsArmPlatform)
-    root = unpack(package, tmp_path / "code")
-    program = "import sys; print('%d.%d' % sys.version_info[:2])"
-    version = subprocess.run(
-        ["docker", "run", "--rm", "--entrypoint", "python3", image, "-c", program],
-        capture_output=True, text=True, check=True, timeout=120,
-    ).stdout.strip()  # fmt: skip
-    runtime_client(
-        tmp_path / "client", "--python-platform", "aarch64-manylinux_2_28", "--python-version", version,
-        "--only-binary", ":all:",
-    )  # fmt: skip
-    shutil.copy(sam / "aws-lambda-rie-arm64", tmp_path / "rie")
-    name = f"sebsx-rie-{os.getpid()}"
+    """In an aarch64 user space behind qemu: what is shipped to ARM starts there, and answers."""
+    unpack(packaged(AwsArmPlatform), arm_root / "code")
+    for_arm = ("--python-platform", "aarch64-manylinux_2_28", "--python-version", "3.11", "--only-binary", ":all:")
+    runtime_client(arm_root / "client", *for_arm)
+    shutil.copy(sam / "aws-lambda-rie-arm64", arm_root / "rie")
     port = free_port()
-    run = [
-        "docker", "run", "--rm", "--name", name, "--entrypoint", "/t/rie", "-p", f"127.0.0.1:{port}:8080",
-        "-v", f"{tmp_path}:/t:ro", "-w", "/t/code", "-e", "PYTHONPATH=/t/client", "-e", "LAMBDA_TASK_ROOT=/t/code",
-        "-e", "AWS_LAMBDA_FUNCTION_TIMEOUT=30", "-e", "AWS_REGION=us-east-1", image,
-        "python3", "-m", "awslambdaric", HANDLER,
+    environment = {
+        "PATH": "/usr/bin", "PORT": str(port), "PYTHONPATH": "/code:/client", "LAMBDA_TASK_ROOT": "/code",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "60", "AWS_REGION": "us-east-1",
+    }  # fmt: skip
+    command = [
+        shutil.which("chroot") or "chroot", str(arm_root), "/rie", "--runtime-interface-emulator-address",
+        f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{free_port()}",
+        "/usr/bin/python3", "-m", "awslambdaric", HANDLER,
     ]  # fmt: skip
-    try:
-        with emulator(run, {**os.environ, "PORT": str(port)}, root):
-            answers = [essence(answer_of(port, event)) for event in EVENTS[:2]]
-    finally:
-        subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    with emulator(command, environment, tmp_path):
+        answers = [essence(ask(port, event)) for event in EVENTS[:2]]
     assert answers[0]["output"] == {"result": EVENTS[0]["value"]}
     assert answers[1]["error"] == ("ValueError", "by intent")
-
-
-def answer_of(port: int, event: Any) -> Any:
-    """Ask again while the port of the container is open and nothing behind it yet."""
-    ends = time.monotonic() + WITHIN_S
-    while True:
-        try:
-            return ask(port, event)
-        except (OSError, http.client.HTTPException):
-            assert time.monotonic() < ends
-            time.sleep(0.2)
-
-
-def arm_image() -> str:
-    """Return an arm64 image with Python that the engine has; without one the test is skipped, in CI it fails."""
-    listed = subprocess.run(
-        ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True, check=False
-    )
-    found = [name for name in listed.stdout.split() if ":arm64-" in name]
-    if not found:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no Docker engine with an arm64 image here")
-    return found[0]
