@@ -6,16 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sebsx.envelope import Envelope, read_envelope
-from sebsx.model import Invocation, Kind, ProviderRecord, Reply, StartType, Status
+from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from sebsx.model import Deployment
+    from sebsx.model import Deployment, ProviderRecord, Reply
     from sebsx.platforms import Platform
 
 # Long enough for a traceback with its cause, short enough for a million rows.
 _ERROR_CHARACTERS = 4000
+_NO_ENVELOPE = Envelope()
 
 
 def read_reply(
@@ -41,12 +42,12 @@ def read_reply(
         batch: Number of the batch it was sent in.
         kind: Whether it counts.
     """
-    envelope = read_envelope(reply.body) if reply.body else Envelope()
-    status, error = _status(reply, envelope, platform.status_of(reply), check)
-    if record is not None and record.status is not None and status not in (Status.OK, Status.WRONG_OUTPUT):
-        status = record.status
-    start_type, evidence = start_type_of(envelope, record)
-    known = record or ProviderRecord(reply.request_id)
+    envelope = read_envelope(reply.body) if reply.body else _NO_ENVELOPE
+    if reply.error == DROPPED:
+        status, error = Status.DROPPED, reply.error
+    else:
+        status, error = _status(reply, envelope, platform.status_of(reply), check)
+    start_type, evidence = _start_of(envelope.call)
     invocation = Invocation(
         sequence=sequence,
         batch=batch,
@@ -54,8 +55,8 @@ def read_reply(
         request_id=platform.request_id_of(reply),
         status=status,
         start_type=start_type,
-        start_evidence=json.dumps(evidence, sort_keys=True),
-        sandbox_id=envelope.sandbox_id or known.sandbox_id,
+        start_evidence=evidence,
+        sandbox_id=envelope.sandbox_id,
         error=error[:_ERROR_CHARACTERS] if error else None,
         client_intended_s=reply.intended_s,
         client_sent_s=reply.sent_s,
@@ -65,29 +66,41 @@ def read_reply(
         function_started_s=envelope.started_s,
         function_finished_s=envelope.finished_s,
         function_duration_s=envelope.duration_s,
-        provider_duration_s=known.duration_s,
-        provider_init_s=known.init_s,
-        provider_billed_s=known.billed_s,
-        provider_max_memory_bytes=known.max_memory_bytes,
         bytes_in=len(reply.body),
         bytes_out=reply.bytes_out,
-        cost_usd=platform.cost_usd(deployment, known) if record else None,
         samples=envelope.samples,
     )
+    if record is not None:
+        add_record(invocation, record, platform, deployment)
     return invocation, envelope
 
 
-def start_type_of(envelope: Envelope, record: ProviderRecord | None) -> tuple[StartType, Mapping[str, str]]:
-    """Return the start type and what each side says: the function counts its calls, the provider tells an init.
+def add_record(
+    invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment
+) -> None:
+    """Fill in what the provider says of an invocation, now or after it was stored.
 
-    The provider decides where it speaks; a disagreement stays visible in the evidence.
+    The provider decides the start type where it speaks; a disagreement stays visible in the evidence.
     """
-    evidence: dict[str, str] = {}
-    if envelope.call is not None:
-        evidence["function"] = StartType.COLD if envelope.call == 1 else StartType.WARM
-    if record is not None:
-        evidence["provider"] = StartType.WARM if record.init_s is None else StartType.COLD
-    return StartType(evidence.get("provider", evidence.get("function", StartType.UNKNOWN))), evidence
+    if record.status is not None and invocation.status not in (Status.OK, Status.WRONG_OUTPUT):
+        invocation.status = record.status
+    invocation.start_type = StartType.WARM if record.init_s is None else StartType.COLD
+    evidence = {**json.loads(invocation.start_evidence), "provider": invocation.start_type}
+    invocation.start_evidence = json.dumps(evidence, sort_keys=True)
+    invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
+    invocation.provider_duration_s = record.duration_s
+    invocation.provider_init_s = record.init_s
+    invocation.provider_billed_s = record.billed_s
+    invocation.provider_max_memory_bytes = record.max_memory_bytes
+    invocation.cost_usd = platform.cost_usd(deployment, record)
+
+
+def _start_of(call: int | None) -> tuple[StartType, str]:
+    """Return the start type by the function's own count of its calls, and that as evidence."""
+    if call is None:
+        return StartType.UNKNOWN, "{}"
+    start_type = StartType.COLD if call == 1 else StartType.WARM
+    return start_type, f'{{"function": "{start_type}"}}'
 
 
 def _status(

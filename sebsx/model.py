@@ -206,6 +206,10 @@ class Deployment:
     region: str = ""
 
 
+DROPPED = "dropped: too many requests in flight"
+"""The `error` of a reply to a request that was due and not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back for one invocation, as the client saw it; times are Unix seconds.

@@ -1,37 +1,53 @@
-"""The HTTP client that all platforms are measured with: libcurl, many transfers in one thread.
+"""The HTTP client that all platforms are measured with: sockets, one selector, one thread.
 
-libcurl was chosen by measurement: with one connection it adds about 7 us to what wrk sees, Python's
-clients 36 to 890 us; and it tells when the connection stood and the first byte came.
+Chosen by measurement (`tests/perf/load.py`; 16 connections to nginx on this machine, processor time a request):
+libcurl's multi interface through pycurl took 100 us, of which 60 in calls back into Python for each socket and
+timer; this takes a fifth of it. Every step of a request is then ours to time: when it was due, sent, connected,
+and when the first and the last byte came.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
+import select
 import selectors
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
-
-import pycurl
+import socket
+import ssl
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from sebsx.interrupts import interrupts
 from sebsx.load.clock import client_clock
-from sebsx.model import Reply
+from sebsx.load.connection import READ, RECEIVE_BYTES, WRITE, BrokenConnectionError, Connection
+from sebsx.load.http1 import Answer, Headers, whole
+from sebsx.load.route import Routes
+from sebsx.load.schedule import OVER
+from sebsx.model import DROPPED, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sebsx.load.route import Origin
     from sebsx.load.schedule import Schedule
 
-# The longest sleep before looking for an interrupt or a due request again.
+_perf = time.perf_counter
+
+# The longest sleep before looking for an interrupt again.
 _TICK_S = 0.2
-# How long before a request is due the loop stops sleeping and spins: timers wake up to 0.5 ms late.
-_SPIN_S = 0.001
-_MICRO = 1e-6
+# Timers of Linux wake up to about 60 us late (50 us of slack): sleep so much shorter, and spin for what is left.
+_SLACK_S = 60e-6
+# So many requests that are due are sent before answers are looked for again.
+_SENDS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """One POST: where to, with what, and under which id."""
+    """One POST: where to, with what, and under which id.
+
+    `headers` are whole lines; give the same object with every request, it is looked at once.
+    """
 
     url: str
     body: bytes
@@ -40,34 +56,32 @@ class Request:
     timeout_s: float = 60.0
 
 
-@dataclass(slots=True)
-class _Transfer:
-    """A request in flight."""
-
-    request: Request
-    intended_s: float
-    sent_s: float
-    body: io.BytesIO = field(default_factory=io.BytesIO)
-    headers: list[bytes] = field(default_factory=list)
-
-
 class HttpClient:
     """Sends requests by a schedule over keep-alive connections, from one thread.
 
     Args:
-        connections: Most connections kept open between requests.
+        connections: Most connections to one server that are kept open between requests.
+
+    Attributes:
+        spun_s: Time spent awake and waiting for a request to become due, since the client was made.
     """
 
-    def __init__(self, connections: int = 64) -> None:
-        self._clock = client_clock()
+    def __init__(self, connections: int = 512) -> None:
+        self.spun_s = 0.0
+        self._offset_s = client_clock().offset_s
+        self._connections = connections
         self._selector = selectors.DefaultSelector()
-        self._deadline_s: float | None = None
-        self._idle: list[pycurl.Curl] = []
-        self._transfers: dict[pycurl.Curl, _Transfer] = {}
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        # A selector is itself a file to wait for, with finer time-outs than its own.
+        self._fileno: int | None = getattr(self._selector, "fileno", lambda: None)()
+        self._routes = Routes()
+        self._busy: dict[Connection, None] = {}
+        self._finished: list[Reply] = []
+        self._next_deadline_s = OVER
+        self._looked_up: deque[tuple[Origin, str | None]] = deque()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._selector.register(self._wake_receiver.fileno(), READ, None)
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -77,164 +91,337 @@ class HttpClient:
 
     def close(self) -> None:
         """Close every connection. Requests in flight are abandoned. A second call is harmless."""
-        for handle in list(self._transfers):
-            self._multi.remove_handle(handle)
-            handle.close()
-        self._transfers.clear()
-        for handle in self._idle:
-            handle.close()
-        self._idle.clear()
-        self._multi.close()
+        if self._closed:
+            return
+        self._closed = True
+        self._abandon()
+        for origin in self._routes.origins():
+            for connection in origin.idle:
+                connection.close()
+            origin.idle.clear()
         self._selector.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()
 
-    def drive(self, schedule: Schedule, request_for: Callable[[int], Request]) -> Iterator[Reply]:
-        """Send `request_for(0..total-1)` when the schedule says so, and yield the replies as they come.
+    def drive(
+        self,
+        schedule: Schedule,
+        request_for: Callable[[int], Request],
+        *,
+        max_in_flight: int | None = None,
+        idle: Callable[[float], bool] | None = None,
+    ) -> Iterator[Reply]:
+        """Send `request_for(0)`, `request_for(1)`, ... when the schedule says so; yield the replies as they come.
 
-        Every request gives exactly one reply; one that could not be sent or answered carries an `error`.
-        Closing the iterator abandons what is in flight.
+        Every request gives exactly one reply; one that could not be sent or answered carries an `error`. Closing
+        the iterator abandons what is in flight. An interrupt is raised when the iterator is left.
+
+        Args:
+            schedule: When requests are due.
+            request_for: Returns a request by its number.
+            max_in_flight: A request that is due while so many are in flight is dropped: `error` is `DROPPED`.
+            idle: Called with the seconds until something is due, while no answer is there to be read. Returns
+                whether it did something; it should then take no more than tens of microseconds.
         """
-        started_s = self._clock.now()
+        pace = schedule.begin()
+        started_s = _perf()
         sent = done = 0
-        try:
-            while done < schedule.total:
-                interrupts.check()
-                wait_s = _TICK_S
-                while sent < schedule.total:
-                    elapsed_s = self._clock.now() - started_s
-                    due_s = schedule.due_s(elapsed_s, sent, done)
-                    if due_s is None or due_s > elapsed_s:
-                        wait_s = _TICK_S if due_s is None else due_s - elapsed_s
-                        break
-                    self._send(request_for(sent), started_s + due_s)
-                    sent += 1
-                with interrupts.shielded():
-                    replies = self._advance(wait_s)
-                done += len(replies)
-                yield from replies
-        finally:
-            self._abandon()
+        with interrupts.shielded():
+            try:
+                while not interrupts.pending:
+                    wait_s = _TICK_S
+                    for _ in range(_SENDS):
+                        elapsed_s = _perf() - started_s
+                        due_s = pace.due_s(elapsed_s, sent, done)
+                        if due_s is None or due_s > elapsed_s:
+                            break
+                        if max_in_flight is not None and len(self._busy) >= max_in_flight:
+                            self._drop(request_for(sent), started_s + due_s)
+                        else:
+                            self._send(request_for(sent), started_s + due_s)
+                        sent += 1
+                    else:
+                        due_s = elapsed_s
+                    if due_s is not None:
+                        if due_s == OVER and sent == done:
+                            return
+                        wait_s = due_s - elapsed_s
+                    if not self._finished:
+                        self._advance(wait_s, idle)
+                    if self._finished:
+                        replies, self._finished = self._finished, []
+                        done += len(replies)
+                        for reply in replies:
+                            pace.answered(reply.done_s - self._offset_s - started_s)
+                        yield from replies
+            finally:
+                self._abandon()
 
     def _send(self, request: Request, intended_s: float) -> None:
-        handle = self._idle.pop() if self._idle else _new_handle()
-        transfer = _Transfer(request, intended_s, 0.0)
-        handle.setopt(pycurl.URL, request.url)
-        handle.setopt(pycurl.POSTFIELDS, request.body)
-        handle.setopt(
-            pycurl.HTTPHEADER,
-            [
-                "Content-Type: application/json",
-                "Expect:",
-                f"X-Sebsx-Request-Id: {request.request_id}",
-                *request.headers,
-            ],
-        )
-        handle.setopt(pycurl.TIMEOUT_MS, max(1, int(request.timeout_s * 1000)))
-        handle.setopt(pycurl.WRITEDATA, transfer.body)
-        handle.setopt(pycurl.HEADERFUNCTION, transfer.headers.append)
-        with interrupts.shielded():
-            self._transfers[handle] = transfer
-            transfer.sent_s = self._clock.now()
-            self._multi.add_handle(handle)
-            # Start at once: what libcurl times begins here, and not when the next socket is ready.
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        """Send over an idle connection, or open one."""
+        origin = self._routes.find(request.url, request.headers).origin
+        now_s = _perf()
+        if origin.idle:
+            connection = origin.idle.pop()
+            connection.reused = True
+            connection.connected_s = now_s
+        else:
+            connection = Connection(self._selector, origin)
+        connection.request = request
+        connection.intended_s = intended_s
+        connection.sent_s = now_s
+        connection.deadline_s = deadline_s = now_s + request.timeout_s
+        if deadline_s < self._next_deadline_s:
+            self._next_deadline_s = deadline_s
+        self._busy[connection] = None
+        if connection.reused:
+            self._transmit(connection)
+        else:
+            self._open(connection)
 
-    def _advance(self, wait_s: float) -> list[Reply]:
-        """Wait for sockets or at most `wait_s`, let libcurl work, and return what finished."""
-        if replies := self._collect():
-            return replies  # answered already while requests were being sent: no socket will wake us for it
-        now_s = self._clock.now()
-        until_timer_s = _TICK_S if self._deadline_s is None else self._deadline_s - now_s
-        ready = self._selector.select(max(0.0, min(wait_s - _SPIN_S if wait_s < _TICK_S else wait_s, until_timer_s)))
+    def _open(self, connection: Connection) -> None:
+        addresses = connection.origin.addresses(self._on_looked_up)
+        if not addresses:
+            connection.origin.waiting.append(connection)
+            return
+        try:
+            connection.connect(addresses)
+        except BrokenConnectionError as exc:
+            self._fail(connection, str(exc))
+
+    def _transmit(self, connection: Connection) -> None:
+        """Hand the request to the kernel; what does not fit follows when there is room."""
+        request = connection.request
+        assert request is not None
+        assert connection.sock is not None
+        head = self._routes.find(request.url, request.headers).head
+        body = request.body
+        data = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, request.request_id.encode("latin-1"), len(body), body)
+        try:
+            count = connection.sock.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            count = 0
+        except OSError as exc:
+            self._lost(connection, exc.strerror or str(exc))
+            return
+        if count < len(data):
+            connection.out = memoryview(data)[count:]
+            connection.watch(READ | WRITE)
+
+    def _advance(self, wait_s: float, idle: Callable[[float], bool] | None) -> None:
+        """Wait for answers at most `wait_s`, and take in what came."""
+        now_s = _perf()
+        if self._next_deadline_s <= now_s:
+            self._expire(now_s)
+            return
+        wait_s = min(wait_s, self._next_deadline_s - now_s)
+        ready = []
+        if idle is not None and wait_s > _SLACK_S:
+            ready = self._selector.select(0)
+            if not ready and idle(wait_s):
+                return
+        if not ready:
+            ready = self._sleep(wait_s)
         for key, events in ready:
-            mask = (pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0) | (
-                pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0
+            connection = key.data
+            if connection is None:
+                self._take_addresses()
+            elif connection.ready:
+                if events & READ:
+                    self._receive(connection)
+                if events & WRITE and connection.out is not None:
+                    self._transmit_rest(connection)
+            else:
+                self._proceed(connection)
+
+    def _sleep(self, wait_s: float) -> list[tuple[selectors.SelectorKey, int]]:
+        if wait_s >= _TICK_S or self._fileno is None:
+            return self._selector.select(min(wait_s, _TICK_S))
+        if wait_s > _SLACK_S:
+            select.select((self._fileno,), (), (), wait_s - _SLACK_S)
+            return self._selector.select(0)
+        before_s = _perf()
+        ready = self._selector.select(0)
+        if not ready:
+            self.spun_s += _perf() - before_s
+        return ready
+
+    def _receive(self, connection: Connection) -> None:
+        """Read until the answer is complete or nothing more is there."""
+        sock = connection.sock
+        while sock is not None:
+            try:
+                data = sock.recv(RECEIVE_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as exc:
+                self._lost(connection, exc.strerror or str(exc))
+                return
+            now_s = _perf()
+            if connection.request is None or not data:
+                self._on_end(connection, now_s)
+                return
+            if connection.first_byte_s is None:
+                connection.first_byte_s = now_s
+            answer = connection.answer
+            if answer is None:
+                parsed = whole(data)
+                if parsed is not None:
+                    status, head, body = parsed
+                    self._finish(connection, now_s, status, Headers(head), body, True)
+                    return
+                answer = connection.answer = Answer()
+            try:
+                answer.feed(data)
+            except ValueError as exc:
+                self._fail(connection, str(exc))
+                return
+            if answer.complete:
+                self._finish(connection, now_s, answer.status, answer.headers, answer.body, answer.stays_open)
+                return
+
+    def _on_end(self, connection: Connection, now_s: float) -> None:
+        """Take in that the server closed the connection, or spoke without being asked."""
+        if connection.request is None:
+            connection.origin.idle.remove(connection)
+            connection.close()
+        elif connection.answer is not None and connection.answer.end():
+            answer = connection.answer
+            self._finish(connection, now_s, answer.status, answer.headers, answer.body, False)
+        else:
+            self._lost(connection, "the server closed the connection without an answer")
+
+    def _transmit_rest(self, connection: Connection) -> None:
+        assert connection.sock is not None
+        assert connection.out is not None
+        try:
+            count = connection.sock.send(connection.out)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError as exc:
+            self._lost(connection, exc.strerror or str(exc))
+            return
+        connection.out = connection.out[count:] or None
+        if connection.out is None:
+            connection.watch(READ)
+
+    def _proceed(self, connection: Connection) -> None:
+        """Go on connecting."""
+        try:
+            stands = connection.proceed()
+        except BrokenConnectionError as exc:
+            self._fail(connection, str(exc))
+            return
+        if stands:
+            connection.connected_s = _perf()
+            self._transmit(connection)
+
+    def _lost(self, connection: Connection, why: str) -> None:
+        """Try again where an idle connection had been closed while we sent; else give up."""
+        if connection.request is not None and connection.reused and connection.first_byte_s is None:
+            self._busy.pop(connection)
+            connection.close()
+            again = Connection(self._selector, connection.origin)
+            again.request = connection.request
+            again.intended_s, again.sent_s = connection.intended_s, connection.sent_s
+            again.deadline_s = connection.deadline_s
+            self._busy[again] = None
+            self._open(again)
+        elif connection.request is None:
+            self._on_end(connection, _perf())
+        else:
+            self._fail(connection, why)
+
+    def _finish(
+        self, connection: Connection, now_s: float, status: int, headers: Mapping[str, str], body: bytes, keep: bool
+    ) -> None:
+        request = connection.request
+        assert request is not None
+        offset_s = self._offset_s
+        connected_s, first_byte_s = connection.connected_s, connection.first_byte_s
+        del self._busy[connection]
+        self._finished.append(
+            Reply(
+                request.request_id,
+                connection.intended_s + offset_s,
+                connection.sent_s + offset_s,
+                None if connected_s is None else connected_s + offset_s,
+                None if first_byte_s is None else first_byte_s + offset_s,
+                now_s + offset_s,
+                status,
+                headers,
+                body,
+                len(request.body),
             )
-            self._multi.socket_action(key.fd, mask)
-        if self._deadline_s is not None and self._deadline_s <= self._clock.now():
-            self._deadline_s = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        return self._collect()
-
-    def _collect(self) -> list[Reply]:
-        replies = []
-        more = 1
-        while more:
-            more, succeeded, failed = self._multi.info_read()
-            replies += [self._finish(handle, None) for handle in succeeded]
-            replies += [self._finish(handle, _describe(code, text)) for handle, code, text in failed]
-        return replies
-
-    def _finish(self, handle: pycurl.Curl, error: str | None) -> Reply:
-        transfer = self._transfers.pop(handle)
-        self._multi.remove_handle(handle)
-        sent_s = transfer.sent_s
-        connected, first_byte = handle.getinfo(pycurl.CONNECT_TIME_T), handle.getinfo(pycurl.STARTTRANSFER_TIME_T)
-        secured = handle.getinfo(pycurl.APPCONNECT_TIME_T)
-        http_status = handle.getinfo(pycurl.RESPONSE_CODE)
-        reply = Reply(
-            request_id=transfer.request.request_id,
-            intended_s=transfer.intended_s,
-            sent_s=sent_s,
-            # A connection used before has no connect time: it stood when the request was sent.
-            connected_s=sent_s if not connected and not error else _at(sent_s, max(connected, secured)),
-            first_byte_s=_at(sent_s, first_byte),
-            done_s=sent_s + handle.getinfo(pycurl.TOTAL_TIME_T) * _MICRO,
-            http_status=None if error else http_status,
-            headers=_parse_headers(transfer.headers),
-            body=transfer.body.getvalue(),
-            bytes_out=len(transfer.request.body),
-            error=error,
         )
-        self._idle.append(handle)
-        return reply
+        idle = connection.origin.idle
+        if keep and connection.out is None and len(idle) < self._connections:
+            connection.request = connection.answer = connection.first_byte_s = None
+            idle.append(connection)
+        else:
+            connection.close()
+
+    def _fail(self, connection: Connection, error: str) -> None:
+        """Give a request up: its reply carries the reason."""
+        request = connection.request
+        assert request is not None
+        self._busy.pop(connection)
+        connection.close()
+        if connection in connection.origin.waiting:
+            connection.origin.waiting.remove(connection)
+        offset_s, now_s = self._offset_s, _perf()
+        connected_s, first_byte_s = connection.connected_s, connection.first_byte_s
+        self._finished.append(
+            Reply(
+                request_id=request.request_id,
+                intended_s=connection.intended_s + offset_s,
+                sent_s=connection.sent_s + offset_s,
+                connected_s=None if connected_s is None else connected_s + offset_s,
+                first_byte_s=None if first_byte_s is None else first_byte_s + offset_s,
+                done_s=now_s + offset_s,
+                http_status=None,
+                headers={},
+                body=b"",
+                bytes_out=len(request.body),
+                error=error,
+            )
+        )
+
+    def _drop(self, request: Request, intended_s: float) -> None:
+        now_s = _perf() + self._offset_s
+        intended_s += self._offset_s
+        self._finished.append(
+            Reply(request.request_id, intended_s, now_s, None, None, now_s, None, {}, b"", 0, error=DROPPED)
+        )
+
+    def _expire(self, now_s: float) -> None:
+        """Give up what has waited for too long, and note when to look again."""
+        for connection in [each for each in self._busy if each.deadline_s <= now_s]:
+            self._fail(connection, "timeout")
+        self._next_deadline_s = min((each.deadline_s for each in self._busy), default=OVER)
+
+    def _on_looked_up(self, origin: Origin, error: str | None) -> None:
+        """Hear, in a thread, that a name was looked up, and wake the loop."""
+        self._looked_up.append((origin, error))
+        with contextlib.suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    def _take_addresses(self) -> None:
+        self._wake_receiver.recv(64)
+        while self._looked_up:
+            origin, error = self._looked_up.popleft()
+            waiting, origin.waiting = origin.waiting, []
+            for connection in waiting:
+                if error is None:
+                    self._open(connection)
+                else:
+                    self._fail(connection, f"could not connect: host {origin.connect_to[0]!r}: {error}")
 
     def _abandon(self) -> None:
-        with interrupts.shielded():
-            for handle in list(self._transfers):
-                self._multi.remove_handle(handle)
-                handle.close()
-            self._transfers.clear()
-
-    def _on_socket(self, event: int, fd: int, _multi: object, _data: object) -> None:
-        if event == pycurl.POLL_REMOVE:
-            if fd in self._selector.get_map():
-                self._selector.unregister(fd)
-            return
-        mask = (selectors.EVENT_READ if event & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if event & pycurl.POLL_OUT else 0
-        )
-        if fd in self._selector.get_map():
-            self._selector.modify(fd, mask)
-        else:
-            self._selector.register(fd, mask)
-
-    def _on_timer(self, timeout_ms: int) -> None:
-        self._deadline_s = None if timeout_ms < 0 else self._clock.now() + timeout_ms / 1000
-
-
-def _new_handle() -> pycurl.Curl:
-    handle = pycurl.Curl()
-    handle.setopt(pycurl.POST, 1)
-    handle.setopt(pycurl.NOSIGNAL, 1)
-    handle.setopt(pycurl.TCP_NODELAY, 1)
-    handle.setopt(pycurl.NOPROXY, "127.0.0.1,localhost,::1")
-    # One request a connection at a time, so that a connection's times belong to one invocation.
-    handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
-    return handle
-
-
-def _at(sent_s: float, microseconds: int) -> float | None:
-    return sent_s + microseconds * _MICRO if microseconds else None
-
-
-def _describe(code: int, text: str) -> str:
-    return "timeout" if code == pycurl.E_OPERATION_TIMEDOUT else f"{text} (libcurl {code})"
-
-
-def _parse_headers(lines: list[bytes]) -> dict[str, str]:
-    headers: dict[str, Any] = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if colon:
-            headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
-    return headers
+        for connection in self._busy:
+            connection.close()
+        for origin in self._routes.origins():
+            origin.waiting.clear()
+        self._busy.clear()
+        self._finished.clear()
+        self._next_deadline_s = OVER

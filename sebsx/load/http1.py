@@ -1,0 +1,120 @@
+"""Answers of HTTP/1.1, from bytes: whole ones at a glance, all others through httptools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import httptools
+
+
+class Headers(Mapping[str, str]):
+    """Headers by lower-case name, parsed when first asked for: most answers are never asked.
+
+    Args:
+        raw: From the status line up to the empty line.
+    """
+
+    __slots__ = ("_parsed", "_raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._parsed: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def _all(self) -> dict[str, str]:
+        if self._parsed is None:
+            pairs = (line.partition(":") for line in self._raw.decode("latin-1").split("\r\n")[1:])
+            self._parsed = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        return self._parsed
+
+
+def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """Return status, head and body if `data` is exactly one answer of known length on a connection that stays open.
+
+    None does not mean that it is wrong: `Answer` finds out.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or not data.startswith(b"HTTP/1.1 "):
+        return None
+    head = data[:end]
+    low = head.lower()
+    at = low.find(b"\r\ncontent-length:")
+    if at < 0 or b"\r\ntransfer-encoding:" in low or b"\r\nconnection: close" in low:
+        return None
+    line_end = low.find(b"\r\n", at + 17)
+    digits = low[at + 17 :] if line_end < 0 else low[at + 17 : line_end]
+    try:
+        status, length = int(data[9:12]), int(digits)
+    except ValueError:
+        return None
+    if status < 200 or status in (204, 304) or len(data) - end - 4 != length:
+        return None
+    return status, head, data[end + 4 :]
+
+
+class Answer:
+    """One answer that comes in pieces, chunks, or until the connection is closed."""
+
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.status = 0
+        self.complete = False
+        self.stays_open = False
+        self._parts: list[bytes] = []
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Take a piece.
+
+        Raises:
+            ValueError: If it is not HTTP.
+        """
+        if self.complete:
+            raise ValueError("more bytes than the answer has")
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            raise ValueError(f"the answer is not HTTP/1.1: {exc}") from exc
+
+    def end(self) -> bool:
+        """Tell whether the answer is complete now that the connection is closed."""
+        unbounded = self.status and not {"content-length", "transfer-encoding"} & self.headers.keys()
+        return self.complete or bool(unbounded)
+
+    @property
+    def body(self) -> bytes:
+        """What came after the head."""
+        return b"".join(self._parts)
+
+    def on_message_begin(self) -> None:
+        """Start an answer (httptools)."""
+        self.headers, self.status = {}, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header (httptools)."""
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
+
+    def on_headers_complete(self) -> None:
+        """Take the status (httptools)."""
+        self.status = self._parser.get_status_code()
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body (httptools)."""
+        self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        """End the answer, unless it only announced another (httptools)."""
+        if self.status >= 200:
+            self.complete = True
+            self.stays_open = self._parser.should_keep_alive()
