@@ -43,6 +43,8 @@ def read_reply(
         kind: Whether it counts.
     """
     envelope = read_envelope(reply.body) if reply.body else _NO_ENVELOPE
+    status: Status
+    error: str | None
     if reply.error == DROPPED:
         status, error = Status.DROPPED, reply.error
     else:
@@ -75,9 +77,7 @@ def read_reply(
     return invocation, envelope
 
 
-def add_record(
-    invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment
-) -> None:
+def add_record(invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment) -> None:
     """Fill in what the provider says of an invocation, now or after it was stored.
 
     The provider decides the start type where it speaks; a disagreement stays visible in the evidence.

@@ -59,4 +59,13 @@ CORE_METRICS = (
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
     Metric("function.downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
     Metric("function.uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),
+    Metric("generator.started_s", "s", Better.NEITHER, "Unix time at which a phase of load began"),
+    Metric("generator.duration_s", "s", Better.NEITHER, "time from there to its last answer"),
+    Metric("generator.lateness_p50_s", "s", meaning="median of sent minus intended"),
+    Metric("generator.lateness_p99_s", "s", meaning="p99 of sent minus intended"),
+    Metric("generator.lateness_max_s", "s", meaning="largest sent minus intended"),
+    Metric("generator.late", "count", meaning="requests sent more than 1 ms after their time"),
+    Metric("generator.dropped", "count", meaning="requests not sent, because too many were in flight"),
+    Metric("generator.cpu_share", "1", meaning="share of the time that the load generator's thread was busy"),
+    Metric("generator.in_flight_max", "count", Better.NEITHER, "most requests in flight at once"),
 )

@@ -8,20 +8,25 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ulid import ULID
 
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
-from sebsx.invocations import read_reply
+from sebsx.invocations import add_record, read_reply
 from sebsx.load.client import HttpClient, Request
+from sebsx.load.clock import client_clock
+from sebsx.load.schedule import OVER
 from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status
+from sebsx.recording import Recording, undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.benchmarks import Benchmark
+    from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
     from sebsx.model import Cell, Deployment, Invocation, Package, Plan, Reply, Run
     from sebsx.packaging import Packager
@@ -34,6 +39,13 @@ logger = logging.getLogger(__name__)
 
 # A client waits this much longer than the function's time-out, so that the platform's answer is heard.
 _TIMEOUT_MARGIN_S = 30.0
+# The longest sleep of a platform's own invoke before looking for an interrupt.
+_TICK_S = 0.2
+_RECORDS_AT_ONCE = 1000
+# What is stored of the generator's health.
+_HEALTH = (
+    "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
+)  # fmt: skip
 
 
 class Observer(Protocol):
@@ -132,6 +144,10 @@ class Trial:
             self._count(invocations)
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
         return invocations
+
+    def load(self, schedule: Schedule, max_in_flight: int | None = None) -> Health:
+        """Send a phase of load, stored as it goes on, and return how the generator did; see `Session.load`."""
+        return self.session.load(self, schedule, max_in_flight)
 
     def _count(self, invocations: Sequence[Invocation]) -> None:
         self.attempts += len(invocations)
@@ -250,6 +266,7 @@ class Session:
         records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
         invocations = []
         series: list[tuple[str, dict[str, Any]]] = []
+        facts = {}
         for request_id, reply in zip(ids, replies, strict=True):
             invocation, envelope = read_reply(
                 reply,
@@ -266,14 +283,100 @@ class Session:
             invocation.round = round
             invocations.append(invocation)
             if envelope.facts and envelope.sandbox_id:
-                self.store.add_sandbox(function.id, envelope.sandbox_id, envelope.facts)
+                facts[envelope.sandbox_id] = envelope.facts
         self._batch += 1
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        self._keep(function, cell_id, invocations, facts, series)
+        return invocations
+
+    def load(self, trial: Trial, schedule: Schedule, max_in_flight: int | None = None) -> Health:
+        """Send a phase of load without a pause, store it as it goes on, and return how the generator did.
+
+        A process that is killed loses less than a second of it; memory does not grow with it. The provider's figures
+        are asked for when it is over. The generator's are stored as values of the cell (`generator.*`).
+
+        Args:
+            trial: The cell; its attempts and failures are counted.
+            schedule: When requests are due.
+            max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
+        """
+        function, cell_id, first = trial.function, trial.cell_id, self._sequence
+        before = trial.attempts, trial.failures
+
+        def committed(
+            invocations: Sequence[Invocation],
+            facts: Mapping[str, Mapping[str, Any]],
+            series: Sequence[tuple[str, dict[str, Any]]],
+        ) -> None:
+            self._keep(function, cell_id, invocations, facts, series)
+            trial.attempts = before[0] + recording.statuses.total()
+            trial.failures = before[1] + recording.statuses.total() - recording.statuses[Status.OK]
+            trial.last_error = recording.last_error or trial.last_error
+            self.observer.progressed(trial.cell, trial.attempts - trial.failures, trial.failures)
+
+        recording = Recording(
+            self.store.stream(self.run.id, function.id, cell_id),
+            function.platform,
+            function.deployment,
+            function.check,
+            kind=Kind.MEASURED,
+            sequence=first,
+            batch=self._batch,
+            on_commit=committed,
+        )
+        self._batch += 1
+        self.record("generator.started_s", client_clock().now(), cell_id=cell_id)
+        with undisturbed():
+            started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
+            try:
+                for reply in self._send(function, schedule, max_in_flight, recording.idle):
+                    recording.add(reply)
+            finally:
+                duration_s = time.perf_counter() - started_s
+                busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
+                with interrupts.shielded():
+                    try:
+                        recording.close()
+                    finally:
+                        self._sequence = recording.sequence
+        self._add_records(function, cell_id, first)
+        health = recording.health(duration_s, busy_s, self._client.in_flight_max)
+        for name in _HEALTH:
+            self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
+        return health
+
+    def _add_records(self, function: Function, cell_id: int, first: int) -> None:
+        """Add the provider's figures to what was stored from a sequence on."""
+        platform, deployment = function.platform, function.deployment
+        if Capability.RECORDS not in platform.capabilities:
+            return
+        self.observer.step(f"asking {platform.name} for its records")
+        stored = self.store.view(self.run.id).invocations(cell_id=cell_id, first=first)
+        while page := list(islice(stored, _RECORDS_AT_ONCE)):
+            sent = [item for item in page if item.status is not Status.DROPPED]
+            records = platform.records(deployment, [item.request_id for item in sent])
+            known = [item for item in sent if item.request_id in records]
+            for item in known:
+                add_record(item, records[item.request_id], platform, deployment)
+            self.store.update_recorded(known)
+
+    def _keep(
+        self,
+        function: Function,
+        cell_id: int,
+        invocations: Sequence[Invocation],
+        facts: Mapping[str, Mapping[str, Any]],
+        series: Sequence[tuple[str, dict[str, Any]]],
+    ) -> None:
+        """Store what goes along with invocations that were just stored, and tell plugins of them."""
+        for sandbox_id, told in facts.items():
+            self.store.add_sandbox(function.id, sandbox_id, told)
         for metric, points in series:
             text = json.dumps(points)
             self.store.add_value(self.run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
-        self._registry.notify("sebsx_invocations_stored", run=self.run, deployment=deployment, invocations=invocations)
-        return invocations
+        self._registry.notify(
+            "sebsx_invocations_stored", run=self.run, deployment=function.deployment, invocations=invocations
+        )
 
     def record(
         self, metric: str, value: float, *, cell_id: int | None = None, function: Function | None = None
@@ -287,24 +390,26 @@ class Session:
         """Wait, and end at once when interrupted."""
         time.sleep(seconds)
 
-    def _send(self, function: Function, schedule: Schedule) -> Iterator[Reply]:
+    def _send(
+        self,
+        function: Function,
+        schedule: Schedule,
+        max_in_flight: int | None = None,
+        idle: Callable[[float], bool] | None = None,
+    ) -> Iterator[Reply]:
         deployment = function.deployment
         timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
         if deployment.endpoint is None:
-            for _ in range(schedule.total):
-                reply = function.platform.invoke(deployment, function.payload, timeout_s)
-                if reply is None:
-                    raise PlatformError(
-                        f"platform {function.platform.name!r} has neither an endpoint nor its own invoke"
-                    )
-                yield reply
+            yield from _send_by_platform(function, schedule, timeout_s)
             return
-        url, headers = deployment.endpoint, [f"{name}: {value}" for name, value in deployment.headers.items()]
+        url, payload = deployment.endpoint, function.payload
+        headers = [f"{name}: {value}" for name, value in deployment.headers.items()]
+        prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
 
-        def request(_number: int) -> Request:
-            return Request(url, function.payload, str(ULID()), headers, timeout_s)
+        def request(number: int) -> Request:
+            return Request(url, payload, f"{prefix}-{number}", headers, timeout_s)
 
-        yield from self._client.drive(schedule, request)
+        yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
 
     def _deploy(self, spec: FunctionSpec) -> Function:
         platform, benchmark = self.scene.platforms[spec.platform], self.scene.benchmark(spec.benchmark)
@@ -416,6 +521,24 @@ class Session:
                 self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self.store.update_deployment(function.id, status="deleted")
+
+
+def _send_by_platform(function: Function, schedule: Schedule, timeout_s: float) -> Iterator[Reply]:
+    """Invoke by the platform's own means, one call after the other; what comes too late is late."""
+    clock = client_clock()
+    pace, started_s, sent = schedule.begin(), clock.now(), 0
+    while (due_s := pace.due_s(clock.now() - started_s, sent, sent)) != OVER:
+        interrupts.check()
+        wait_s = 0.0 if due_s is None else due_s - (clock.now() - started_s)
+        if wait_s > 0:
+            time.sleep(min(wait_s, _TICK_S))
+            continue
+        reply = function.platform.invoke(function.deployment, function.payload, timeout_s)
+        if reply is None:
+            raise PlatformError(f"platform {function.platform.name!r} has neither an endpoint nor its own invoke")
+        sent += 1
+        pace.answered(clock.now() - started_s)
+        yield reply
 
 
 def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:

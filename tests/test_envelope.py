@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from sebsx.envelope import read_envelope
-from sebsx.invocations import start_type_of
-from sebsx.model import ProviderRecord, StartType
+from sebsx.invocations import read_reply
+from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType
+from sebsx.testing.fakes import FakePlatform, FakeSettings
 
 COLD = {
     "sebsx": {
@@ -63,13 +65,26 @@ def test_what_is_not_json_is_an_error_with_its_beginning() -> None:
 def test_start_type_follows_the_provider_and_keeps_both_evidences(
     call: int, init_s: float | None, has_record: bool, wanted: StartType
 ) -> None:
-    envelope = read_envelope(json.dumps({"sebsx": {"sandbox": "x", "call": call}, "output": 1}).encode())
     record = ProviderRecord("id", init_s=init_s) if has_record else None
-    start_type, evidence = start_type_of(envelope, record)
-    assert start_type is wanted
+    invocation = read({"sebsx": {"sandbox": "x", "call": call}, "output": 1}, record)
+    assert invocation.start_type is wanted
+    evidence = json.loads(invocation.start_evidence)
     assert evidence["function"] == ("cold" if call == 1 else "warm")
     assert ("provider" in evidence) is has_record
 
 
 def test_start_type_is_unknown_when_nobody_says() -> None:
-    assert start_type_of(read_envelope(b"{}"), None) == (StartType.UNKNOWN, {})
+    invocation = read({}, None)
+    assert (invocation.start_type, invocation.start_evidence) == (StartType.UNKNOWN, "{}")
+
+
+def read(document: dict[str, object], record: ProviderRecord | None) -> Invocation:
+    body = json.dumps(document).encode()
+    reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, body, 2)
+    platform = FakePlatform(FakeSettings(), Path("unused"))
+    config = FunctionConfig("fn", 128, 3.0, "x86_64")
+    invocation, _ = read_reply(
+        reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, check=lambda _: None,
+        sequence=1, batch=0, kind=Kind.MEASURED,
+    )  # fmt: skip
+    return invocation

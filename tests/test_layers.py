@@ -28,6 +28,7 @@ ROWS = (
         "packaging",
         "gateway",
         "session",
+        "recording",
         "calibration",
         "calibrator",
         "stats",

@@ -64,10 +64,12 @@ class HttpClient:
 
     Attributes:
         spun_s: Time spent awake and waiting for a request to become due, since the client was made.
+        in_flight_max: Most requests in flight at once in the last drive.
     """
 
     def __init__(self, connections: int = 512) -> None:
         self.spun_s = 0.0
+        self.in_flight_max = 0
         self._offset_s = client_clock().offset_s
         self._connections = connections
         self._selector = selectors.DefaultSelector()
@@ -124,6 +126,7 @@ class HttpClient:
                 whether it did something; it should then take no more than tens of microseconds.
         """
         pace = schedule.begin()
+        self.in_flight_max = 0
         started_s = _perf()
         sent = done = 0
         with interrupts.shielded():
@@ -174,6 +177,8 @@ class HttpClient:
         if deadline_s < self._next_deadline_s:
             self._next_deadline_s = deadline_s
         self._busy[connection] = None
+        if len(self._busy) > self.in_flight_max:
+            self.in_flight_max = len(self._busy)
         if connection.reused:
             self._transmit(connection)
         else:

@@ -10,12 +10,11 @@ import ssl
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sebsx.load.http1 import Answer
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sebsx.load.client import Request
+    from sebsx.load.http1 import Answer
     from sebsx.load.route import Address, Origin
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -35,8 +34,24 @@ class Connection:
     """
 
     __slots__ = (
-        "answer", "connected_s", "deadline_s", "fd", "first_byte_s", "intended_s", "origin", "out", "ready", "request",
-        "reused", "selector", "sent_s", "sock", "_addresses", "_said", "_step", "_why",
+        "_addresses",
+        "_said",
+        "_step",
+        "_why",
+        "answer",
+        "connected_s",
+        "deadline_s",
+        "fd",
+        "first_byte_s",
+        "intended_s",
+        "origin",
+        "out",
+        "ready",
+        "request",
+        "reused",
+        "selector",
+        "sent_s",
+        "sock",
     )  # fmt: skip
 
     def __init__(self, selector: selectors.BaseSelector, origin: Origin) -> None:

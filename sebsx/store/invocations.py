@@ -6,23 +6,28 @@ does (`tests/perf/store.py` measures it).
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sebsx.errors import StoreError
 from sebsx.metrics import CORE_METRICS, Better, Metric
 from sebsx.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Table
 
     from sebsx.model import Invocation
+    from sebsx.store.records import StoredInvocation
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +129,97 @@ def insert_invocations(
     _insert_rows(connection, schema.sample, samples)
 
 
+class InvocationStream:
+    """Inserts invocations one after the other: cheap each time, and safe after `commit`.
+
+    The first `add` after a commit takes the write lock, which is kept until the next: commit often, and write
+    nothing else to the store in between.
+
+    Args:
+        transaction: Returns a new writing transaction.
+        metrics: Names to row numbers.
+        keys: Rows of run, deployment and cell.
+    """
+
+    def __init__(
+        self,
+        transaction: Callable[[], AbstractContextManager[Connection]],
+        metrics: MetricIds,
+        keys: tuple[int, int, int | None],
+    ) -> None:
+        self._transaction = transaction
+        self._metrics = metrics
+        self._keys = keys
+        self._open: AbstractContextManager[Connection] | None = None
+        self._connection: Connection | None = None
+        self._insert: Callable[[str, Any], Any] | None = None
+        self._held: list[Invocation] = []
+        self._next = 0
+
+    def add(self, item: Invocation) -> None:
+        """Insert one invocation and its samples; on PostgreSQL they are held until `commit`.
+
+        Raises:
+            StoreError: As `Store.add_invocations`; nothing since the last commit is stored.
+        """
+        if self._connection is None:
+            self._begin()
+        if self._insert is None:
+            self._held.append(item)
+            return
+        try:
+            key = self._next
+            self._next += 1
+            self._insert(_INSERT_INVOCATION, (key, *self._keys, *_figures(item)))
+            for name, value in item.samples.items():
+                if _is_number(name, value):
+                    assert self._connection is not None
+                    self._insert(_INSERT_SAMPLE, (key, self._metrics.get(self._connection, name), float(value)))
+        except BaseException:
+            self._end(*sys.exc_info())
+            raise
+
+    def commit(self) -> None:
+        """Make safe what was added. Harmless when that is nothing."""
+        if self._connection is None:
+            return
+        held, self._held = self._held, []
+        try:
+            if held:
+                insert_invocations(self._connection, self._metrics, self._keys, held)
+            values = {"heartbeat_at": datetime.now(UTC).isoformat(timespec="microseconds")}
+            self._connection.execute(update(schema.run).where(schema.run.c.id == self._keys[0]).values(values))
+        except BaseException:
+            self._end(*sys.exc_info())
+            raise
+        self._end(None, None, None)
+
+    def close(self) -> None:
+        """Undo what was not committed. A second call is harmless."""
+        if self._connection is not None:
+            with contextlib.suppress(_NotCommittedError):
+                self._end(_NotCommittedError, _NotCommittedError(), None)
+
+    def _begin(self) -> None:
+        self._open = self._transaction()
+        self._connection = self._open.__enter__()
+        if self._connection.dialect.name != "postgresql":
+            (self._next, *_) = _reserve(self._connection, 1)
+            driver: Any = self._connection.connection.driver_connection
+            self._insert = driver.cursor().execute
+
+    def _end(self, *raised: Any) -> None:
+        """Leave the transaction; an exception of the driver becomes one in words."""
+        assert self._open is not None
+        left, self._open, self._connection, self._insert = self._open, None, None, None
+        self._held.clear()
+        left.__exit__(*raised)
+
+
+class _NotCommittedError(Exception):
+    """Rolls a transaction back."""
+
+
 def _figures(item: Invocation) -> tuple[Any, ...]:
     """Return an invocation's values in the order of the table's columns."""
     return (
@@ -134,6 +230,25 @@ def _figures(item: Invocation) -> tuple[Any, ...]:
         item.provider_duration_s, item.provider_init_s, item.provider_billed_s, item.provider_max_memory_bytes,
         item.bytes_in, item.bytes_out, item.cost_usd, item.round,
     )  # fmt: skip
+
+
+_RECORDED = (
+    "status", "start_type", "start_evidence", "sandbox_id", "provider_duration_s", "provider_init_s",
+    "provider_billed_s", "provider_max_memory_bytes", "cost_usd",
+)  # fmt: skip
+
+
+def update_recorded(connection: Connection, invocations: Sequence[StoredInvocation]) -> None:
+    """Write what a provider's records change, for invocations that are stored already."""
+    c = schema.invocation.c
+    statement = (
+        update(schema.invocation)
+        .where(c.id == bindparam("row"))
+        .values({name: bindparam(f"new_{name}") for name in _RECORDED})
+    )
+    rows = [{"row": item.id, **{f"new_{name}": getattr(item, name) for name in _RECORDED}} for item in invocations]
+    if rows:
+        connection.execute(statement, rows)
 
 
 def clean(text: str | None) -> str | None:
@@ -162,6 +277,15 @@ def _reserve(connection: Connection, n: int) -> Iterable[int]:
     return range(first, first + n)
 
 
+def _insert_one(table: Table) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608  # our names
+
+
+_INSERT_INVOCATION = _insert_one(schema.invocation)
+_INSERT_SAMPLE = _insert_one(schema.sample)
+
+
 def _insert_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
     names = ", ".join(column.name for column in table.columns)
     if connection.dialect.name == "postgresql":
@@ -170,5 +294,4 @@ def _insert_rows(connection: Connection, table: Table, rows: list[tuple[Any, ...
             for row in rows:
                 copy.write_row(row)
     elif rows:
-        marks = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608  # our names
+        connection.exec_driver_sql(_insert_one(table), rows)

@@ -128,7 +128,11 @@ class RunView:
             return read_counts(connection, self._key, cell_id)
 
     def invocations(
-        self, cell_id: int | None = None, kind: Kind | None = None, status: Status | None = None
+        self,
+        cell_id: int | None = None,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        first: int | None = None,
     ) -> Iterator[StoredInvocation]:
         """Return invocations with their samples, by sequence, reading a thousand at a time.
 
@@ -136,10 +140,13 @@ class RunView:
             cell_id: Only of this cell.
             kind: Only of this kind.
             status: Only those that ended like this.
+            first: Only from this sequence on.
         """
         names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
         columns = [column_ for column_ in _i if column_.name != "run_id"]
         query = select(*columns).where(*self._where(cell_id, kind, status))
+        if first is not None:
+            query = query.where(_i.sequence >= first)
         for page in self._pages(query, _i.sequence):
             samples = self._samples([row.id for row in page])
             for row in page:

@@ -14,7 +14,7 @@ from sebsx.errors import UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
 from sebsx.store import ledger, migrations, schema, snapshots
 from sebsx.store.engine import Database, open_database
-from sebsx.store.invocations import MetricIds, clean, insert_invocations
+from sebsx.store.invocations import InvocationStream, MetricIds, clean, insert_invocations, update_recorded
 from sebsx.store.owner import is_alive
 from sebsx.store.reader import RunView, find_run, read_counts, read_runs
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StartType,
         Status,
     )
+    from sebsx.store.records import StoredInvocation
 
 FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
@@ -262,6 +263,15 @@ class Store:
         with self._write_metrics() as connection:
             insert_invocations(connection, self._metrics, (key, deployment_id, cell_id), invocations)
             connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=_now()))
+
+    def stream(self, run_id: str, deployment_id: int, cell_id: int | None) -> InvocationStream:
+        """Return what stores invocations one by one while load goes on; see there for what that asks."""
+        return InvocationStream(self._write_metrics, self._metrics, (self._run_key(run_id), deployment_id, cell_id))
+
+    def update_recorded(self, invocations: Sequence[StoredInvocation]) -> None:
+        """Store what a provider's records changed of invocations that are stored already."""
+        with self._database.write() as connection:
+            update_recorded(connection, invocations)
 
     def add_sandbox(self, deployment_id: int, sandbox_id: str, facts: Mapping[str, Any]) -> None:
         """Store what a sandbox said of itself; a second call for the same one is harmless."""

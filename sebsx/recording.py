@@ -1,0 +1,177 @@
+"""Stores a phase of load while it goes on, in the gaps between its requests.
+
+Measured against a thread and a process of its own (`tests/perf/load.py` prints what holds now). A thread shares the
+interpreter's lock: each system call of the sender gives it away, and it comes back late. A process has to be sent
+every answer, cannot ask the platform what it means, and competes for the processor that the function needs. So the
+sender itself does it, one answer at a time, when nothing is due and no answer waits: some 20 us, after which it looks
+at its sockets again. A transaction stays open for a quarter of a second, which is what a crash can cost.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections import Counter, deque
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sebsx.invocations import read_reply
+from sebsx.load.health import LATE_S, Health, Histogram
+from sebsx.model import DROPPED, Kind, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sebsx.model import Deployment, Invocation, Reply
+    from sebsx.platforms import Platform
+    from sebsx.store.invocations import InvocationStream
+
+# How long a transaction stays open, how long it may at most, and how long others may then write.
+_COMMIT_S = 0.25
+_COMMIT_AT_LAST_S = 0.5
+_GAP_S = 0.02
+# A commit takes up to this long; it waits for a gap of that size while it can.
+_COMMIT_TAKES_S = 0.002
+# Answers that wait to be stored; from here on storing keeps step with receiving, gap or no gap.
+_BACKLOG = 256
+_SWITCH_S = 0.0002
+
+
+class Recording:
+    """Takes the replies of one phase, and stores them as invocations.
+
+    Args:
+        stream: Where they go; closed by `close`.
+        platform: Says what replies mean.
+        deployment: What is called.
+        check: Returns what is wrong with an output.
+        kind: Whether they count.
+        sequence: Number of the first.
+        batch: Number of the phase in its run.
+        on_commit: Called with the invocations that were just committed, the envelopes' facts by sandbox, and the
+            series by metric; no transaction is open then.
+    """
+
+    def __init__(
+        self,
+        stream: InvocationStream,
+        platform: Platform[Any],
+        deployment: Deployment,
+        check: Callable[[Any], str | None],
+        *,
+        kind: Kind,
+        sequence: int,
+        batch: int,
+        on_commit: Callable[
+            [Sequence[Invocation], Mapping[str, Mapping[str, Any]], Sequence[tuple[str, dict[str, Any]]]], None
+        ],
+    ) -> None:
+        self.sequence = sequence
+        self.statuses: Counter[Status] = Counter()
+        self.last_error = ""
+        self._stream = stream
+        self._read = partial(
+            read_reply, platform=platform, deployment=deployment, record=None, check=check, batch=batch, kind=kind
+        )
+        self._on_commit = on_commit
+        self._backlog: deque[Reply] = deque()
+        self._stored: list[Invocation] = []
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._series: list[tuple[str, dict[str, Any]]] = []
+        self._commit_s = self._rest_until_s = 0.0
+        self._lateness, self._latency = Histogram(), Histogram()
+        self._late = 0
+
+    def add(self, reply: Reply) -> None:
+        """Take a reply; it is stored when there is time, or when too many wait."""
+        self._backlog.append(reply)
+        if len(self._backlog) > _BACKLOG:
+            self._store_one()
+            if time.monotonic() > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
+                self.commit()
+
+    def idle(self, wait_s: float) -> bool:
+        """Use a gap of `wait_s`, and tell whether it was of use."""
+        now_s = time.monotonic()
+        if self._stored and now_s > self._commit_s:
+            if wait_s > _COMMIT_TAKES_S or now_s > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
+                self.commit()
+                return True
+        elif self._backlog and (self._stored or now_s > self._rest_until_s):
+            self._store_one()
+            return True
+        return False
+
+    def commit(self) -> None:
+        """Make safe what was stored, and tell of it."""
+        self._stream.commit()
+        stored, self._stored = self._stored, []
+        facts, self._facts = self._facts, {}
+        series, self._series = self._series, []
+        if stored:
+            self._on_commit(stored, facts, series)
+        self._rest_until_s = time.monotonic() + _GAP_S
+
+    def close(self) -> None:
+        """Store and commit what is left."""
+        try:
+            while self._backlog:
+                self._store_one()
+            self.commit()
+        finally:
+            self._stream.close()
+
+    def health(self, duration_s: float, busy_s: float, in_flight_max: int) -> Health:
+        """Return how the generator did, after `close`."""
+        lateness = self._lateness
+        return Health(
+            sent=lateness.n,
+            dropped=self.statuses[Status.DROPPED],
+            late=self._late,
+            lateness_p50_s=lateness.quantile(0.5),
+            lateness_p99_s=lateness.quantile(0.99),
+            lateness_max_s=lateness.largest,
+            cpu_share=min(1.0, max(0.0, busy_s) / max(duration_s, 1e-9)),
+            latency_p50_s=self._latency.quantile(0.5),
+            in_flight_max=in_flight_max,
+            duration_s=duration_s,
+        )
+
+    def _store_one(self) -> None:
+        reply = self._backlog.popleft()
+        if not self._stored:
+            self._commit_s = time.monotonic() + _COMMIT_S
+        invocation, envelope = self._read(reply, sequence=self.sequence)
+        if envelope.series:
+            self._series += [(name, {"sequence": self.sequence, **each}) for name, each in envelope.series.items()]
+        if envelope.facts and envelope.sandbox_id:
+            self._facts[envelope.sandbox_id] = envelope.facts
+        self.sequence += 1
+        self.statuses[invocation.status] += 1
+        if reply.error != DROPPED:
+            lateness_s = reply.sent_s - reply.intended_s
+            self._lateness.add(lateness_s)
+            self._late += lateness_s > LATE_S
+        if invocation.status is Status.OK:
+            self._latency.add(reply.done_s - reply.sent_s)
+        else:
+            reason = (invocation.error or "no reason given").partition("\n")[0]
+            self.last_error = f"{invocation.status}: {reason[:200]}"
+        self._stream.add(invocation)
+        self._stored.append(invocation)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the interpreter from pausing inside: no search of old objects for garbage, short turns for threads."""
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval_s, _SWITCH_S))
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval_s)
