@@ -37,19 +37,22 @@ def read_envelope(body: bytes) -> Envelope:
     A body that is no JSON gives an envelope with an `error`.
     """
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())  # given bytes, it would guess at their encoding
     except ValueError:
         return Envelope(error=f"answer is not JSON: {body[:80]!r}")
     if not isinstance(document, dict) or not isinstance(document.get("sebsx", {}), dict):
         return Envelope(output=document)
-    shim, error = document.get("sebsx", {}), document.get("error")
+    shim, error = document.get("sebsx"), document.get("error")
+    if not shim:
+        output = document.get("output", document)
+        return Envelope(output=output, error=_describe(error) if error else None)
     samples = dict(shim.get("samples", ()))
     for key in ("boot_s", "import_s"):
         if shim.get(key) is not None:
             samples[f"function.{key}"] = shim[key]
     series = {name: samples.pop(name) for name in list(samples) if isinstance(samples[name], dict)}
     return Envelope(
-        output=document.get("output", None if shim else document),
+        output=document.get("output"),
         error=_describe(error) if error else None,
         sandbox_id=shim.get("sandbox"),
         call=shim.get("call"),

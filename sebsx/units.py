@@ -7,6 +7,7 @@ from sebsx.analyzers import Estimate
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _SCALES = {"s": _SECONDS, "bytes": _BYTES}
+_DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
@@ -33,6 +34,39 @@ def duration(seconds: float) -> str:
     if seconds < _HOUR_S:
         return f"{seconds // _MINUTE_S:.0f} min {seconds % _MINUTE_S:.0f} s"
     return f"{seconds // _HOUR_S:.0f} h {seconds % _HOUR_S // _MINUTE_S:.0f} min"
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds from `30`, `30s`, `500ms`, `2m`, `1.5h`.
+
+    Raises:
+        ValueError: If it is something else, or negative.
+    """
+    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text.strip()[len(number) :].strip() or "s"
+    try:
+        seconds = float(number) * _DURATIONS[unit]
+    except (ValueError, KeyError):
+        raise ValueError(f"{text!r} is no time; write it as 30s, 500ms, 2m or 1h") from None
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{text!r} is no time; it must be 0 or more")
+    return seconds
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Return both ends of `0..100`, or the same number twice for `50`.
+
+    Raises:
+        ValueError: If it is something else, or negative.
+    """
+    first, dots, last = text.partition("..")
+    try:
+        ends = float(first), float(last if dots else first)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number and no range; write it as 50 or 0..100") from None
+    if not all(0 <= end < float("inf") for end in ends):
+        raise ValueError(f"{text!r} must be 0 or more")
+    return ends
 
 
 def _show_estimate(estimate: Estimate, unit: str) -> str:

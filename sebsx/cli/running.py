@@ -217,14 +217,17 @@ def _raise_for(cells: list[StoredCell]) -> None:
 
     Raises:
         PlatformError: If a function could not be deployed, or nothing was supported.
-        ThresholdError: If a cell was given up for failures.
+        ThresholdError: If a cell was given up for failures, or must not be believed.
     """
     failed = [cell for cell in cells if cell.status == "failed"]
+    invalid = [cell for cell in cells if cell.status == "invalid"]
     unsupported = [cell for cell in cells if cell.status == "unsupported"]
     if failed:
         worst = next((cell for cell in failed if cell.stop_reason == "not deployed"), failed[0])
         kind = PlatformError if worst.stop_reason == "not deployed" else ThresholdError
         raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst.stop_reason}: {worst.error}")
+    if invalid:
+        raise ThresholdError(f"{len(invalid)} of {len(cells)} cells are invalid: {invalid[0].stop_reason}")
     if len(unsupported) == len(cells):
         raise PlatformError(f"nothing could be measured: {unsupported[0].error or unsupported[0].stop_reason}")
 

@@ -1,0 +1,292 @@
+"""What a load run says: rates, response and service time, cold starts over time, and whether to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.configurations import (
+    Configuration,
+    caption,
+    configurations,
+    identity_columns,
+    label,
+    level,
+    median_estimate,
+    tail_estimate,
+)
+from sebsx.model import CellStatus, RunStatus
+from sebsx.settings import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.store.frame import Frame, Mask, Numbers
+    from sebsx.store.reader import RunView
+
+_MORE = ("client_intended_s", "client_done_s")
+_WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_POINTS = 60
+
+_RATES = (
+    Column("requests", "requests", "count", "that were due"),
+    Column("ok", "ok", "count", "answered well"),
+    Column("failed", "failed", "count", "answered otherwise, or not at all"),
+    Column("dropped", "dropped", "count", "not sent, because too many were in flight"),
+    Column("offered", "offered/s", "", "requests due a second"),
+    Column("achieved", "achieved/s", "", "good answers a second"),
+    Column("in_flight", "in flight", "", "mean number of requests in flight: time of all over the time of the phase"),
+    Column("in_flight_max", "most", "count", "most requests in flight at once"),
+    Column("cold", "cold", "count", "invocations that started a sandbox"),
+)
+_TIMES = (
+    Column("response_s", "response", "s", "median from the time a request was due, with its interval"),
+    Column("response_p90_s", "p90", "s", "response time"),
+    Column("response_p99_s", "p99", "s", "response time"),
+    Column("service_s", "service", "s", "median from the time a request was sent, with its interval"),
+    Column("service_p90_s", "p90 ", "s", "service time"),
+    Column("service_p99_s", "p99 ", "s", "service time"),
+)
+_GENERATOR = (
+    Column("lateness_p50_s", "late p50", "s", "sent minus intended"),
+    Column("lateness_p99_s", "late p99", "s", "sent minus intended"),
+    Column("lateness_max_s", "late max", "s", "sent minus intended"),
+    Column("late", "late starts", "count", "sent more than 1 ms after their time"),
+    Column("cpu_share", "busy", "1", "of the generator's thread"),
+    Column("verdict", "verdict", "", "whether the generator kept up"),
+)
+
+
+@dataclass(frozen=True)
+class LoadAnalyzerSettings:
+    """How the report is made."""
+
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
+
+    def __post_init__(self) -> None:
+        if self.confidence > 0.999:
+            raise ValueError("confidence must be at most 0.999")
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """The last phase of load of one configuration; times are since its start.
+
+    Args:
+        configuration: What was under load.
+        frame: Its invocations.
+        started_s: Unix time at which the first request was due.
+        generator: The generator's figures by name; empty where the phase was cut short.
+        earlier: Invocations of phases that were interrupted and begun again.
+    """
+
+    configuration: Configuration
+    frame: Frame
+    started_s: float
+    generator: Mapping[str, float]
+    earlier: int
+
+    @property
+    def ok(self) -> Mask:
+        return self.frame.equals("status", "ok")
+
+    @property
+    def dropped(self) -> int:
+        return int(self.frame.equals("status", "dropped").sum())
+
+    @property
+    def duration_s(self) -> float:
+        """From the first request to the last answer."""
+        last_s = float(self.frame["client_done_s"].max()) - self.started_s if len(self.frame) else 0.0
+        return max(last_s, 1e-9)
+
+    @property
+    def offered(self) -> float:
+        """Requests that were due a second: n have n - 1 gaps between them; a burst has none, and takes its time."""
+        n = len(self.frame)
+        span_s = float(self.frame["client_intended_s"].max()) - self.started_s if n else 0.0
+        return (n - 1) / span_s if span_s > 0 else n / self.duration_s
+
+
+class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
+    """Rates, response time and service time per configuration, over time, with the generator's health."""
+
+    name: ClassVar[str] = "load"
+    summary: ClassVar[str] = "rates, response and service time under load, and the generator's health"
+    Settings: ClassVar[type[Any]] = LoadAnalyzerSettings
+
+    def analyze(self, runs: Sequence[RunView], settings: LoadAnalyzerSettings) -> Report:
+        """Return the report over all configurations of all runs."""
+        phases = [phase for view in runs for phase in _phases(view)]
+        among = [phase.configuration for phase in phases]
+        identity = [column for column in identity_columns(among) if column.key != "start"] if phases else []
+
+        def rows(of: Any) -> list[dict[str, Any]]:
+            return [
+                {**{column.key: level(each.configuration, column.key) for column in identity}, **of(each)}
+                for each in phases
+            ]
+
+        tables = (
+            Table("load", (*identity, *_RATES), rows(_rates), caption(among)),
+            Table("times", (*identity, *_TIMES), rows(lambda each: _times(each, settings.confidence))),
+            Table("generator", (*identity, *_GENERATOR), rows(_generator), "the load generator itself"),
+        )
+        findings = [*_about_runs(runs), *_about_phases(phases, among)]
+        figures = _figures(phases, among)
+        return Report("Load", tables if phases else (), figures, findings)
+
+
+def _phases(view: RunView) -> Iterator[_Phase]:
+    values: dict[int | None, dict[str, float]] = {}
+    for value in view.values():
+        if value.metric.startswith("generator.") and value.value is not None:
+            if value.metric == "generator.started_s":
+                values[value.cell_id] = {}  # an earlier phase was interrupted: its figures are not of this one
+            values.setdefault(value.cell_id, {})[value.metric.removeprefix("generator.")] = value.value
+    for configuration in configurations([view], _MORE):
+        frame = configuration.frame
+        cell = configuration.cell
+        generator = values.get(cell.id, {}) if cell else {}
+        intended = frame["client_intended_s"]
+        last = intended >= generator.get("started_s", 0.0)
+        started_s = float(intended[last].min()) if last.any() else 0.0
+        yield _Phase(configuration, frame.where(last), started_s, generator, int((~last).sum()))
+
+
+def _rates(phase: _Phase) -> dict[str, Any]:
+    n, ok, dropped = len(phase.frame), int(phase.ok.sum()), phase.dropped
+    known = phase.frame["client.latency_s"]
+    return {
+        "requests": n,
+        "ok": ok,
+        "failed": n - ok - dropped,
+        "dropped": dropped,
+        "offered": phase.offered,
+        "achieved": ok / phase.duration_s,
+        "in_flight": float(known.sum()) / phase.duration_s,
+        "in_flight_max": phase.generator.get("in_flight_max"),
+        "cold": int(phase.frame.equals("start_type", "cold").sum()),
+    }
+
+
+def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
+    good = phase.frame.where(phase.ok)
+    found: dict[str, Any] = {}
+    for name, metric in (("response", "client.response_s"), ("service", "client.latency_s")):
+        values = good[metric]
+        found[f"{name}_s"] = median_estimate(values, confidence)
+        found[f"{name}_p90_s"] = tail_estimate(values, 0.9)
+        found[f"{name}_p99_s"] = _p99(phase, values)
+    return found
+
+
+def _p99(phase: _Phase, values: Numbers) -> Estimate:
+    """Return the tail, unless the generator made it itself."""
+    why = phase.configuration.invalid
+    if why:
+        return Estimate(None, n=len(values), note=why.partition(":")[0])
+    return tail_estimate(values, 0.99)
+
+
+def _generator(phase: _Phase) -> dict[str, Any]:
+    found = {column.key: phase.generator.get(column.key) for column in _GENERATOR[:-1]}
+    if "lateness_p99_s" not in phase.generator:
+        return {**found, "verdict": "unknown: cut short"}
+    return {**found, "verdict": phase.configuration.invalid.partition(":")[0] or "kept up"}
+
+
+def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
+    if not runs:
+        yield Finding("there is no run to analyse", warning=True)
+    for view in runs:
+        run = view.run
+        if not view.counts():
+            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
+        if run.status is not RunStatus.FINISHED:
+            text = f"run {run.id} is {run.status.value}; this is what it stored"
+            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+        for cell in view.cells():
+            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED}:
+                name = " ".join(str(cell.factors.get(key)) for key in ("platform", "benchmark", "memory_mib", "load"))
+                text = f"{name}: {cell.status.value}: {cell.error or cell.stop_reason or 'no reason given'}"
+                yield Finding(text, {"run": run.id, "status": cell.status.value}, warning=True)
+
+
+def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> Iterator[Finding]:
+    for phase in phases:
+        name = label(phase.configuration, among)
+        n = len(phase.frame)
+        if phase.configuration.invalid:
+            text = f"{name}: not to be believed: {phase.configuration.invalid}"
+            yield Finding(text, dict(phase.generator), warning=True)
+        if phase.earlier:
+            text = f"{name}: {phase.earlier} invocations of an interrupted phase before this one are left out"
+            yield Finding(text, {"earlier": phase.earlier}, warning=True)
+        for status, count in sorted(phase.frame.tally("status").items(), key=str):
+            if status != "ok":
+                text = f"{name}: {count} of {n} ended as {status}"
+                yield Finding(text, {"status": status, "count": count, "n": n}, warning=True)
+        cold = int(phase.frame.equals("start_type", "cold").sum())
+        if cold:
+            yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", {"cold": cold, "n": n})
+
+
+def _figures(phases: Sequence[_Phase], among: Sequence[Configuration]) -> list[Figure]:
+    shown = [(label(phase.configuration, among), phase) for phase in phases if phase.ok.any()]
+    if not shown:
+        return []
+    time = Column("time_s", "time since the start", "s")
+    latency: dict[str, list[tuple[float, float]]] = {}
+    rates: dict[str, list[tuple[float, float]]] = {}
+    cold: dict[str, list[tuple[float, float]]] = {}
+    for name, phase in shown:
+        width_s = _width(phase.duration_s)
+        frame, good = phase.frame, phase.frame.where(phase.ok)
+        started_s = phase.started_s
+        due, done = frame["client_intended_s"] - started_s, good["client_done_s"] - started_s
+        due_good = good["client_intended_s"] - started_s
+        prefix = f"{name} " if len(shown) > 1 else ""
+        latency[f"{prefix}response"] = _medians(
+            good["client_intended_s"] - started_s, good["client.response_s"], width_s
+        )
+        latency[f"{prefix}service"] = _medians(due_good, good["client.latency_s"], width_s)
+        rates[f"{prefix}offered"] = _counts(due, width_s, phase.duration_s, 1 / width_s)
+        rates[f"{prefix}achieved"] = _counts(done, width_s, phase.duration_s, 1 / width_s)
+        starts = due[frame.equals("start_type", "cold")]
+        cold[f"{prefix}cold"] = _counts(starts, width_s, phase.duration_s, 1.0)
+    median, rate = Column("median_s", "median", "s"), Column("rate", "requests a second")
+    count = Column("cold", "cold starts", "count")
+    return [
+        Figure("latency-over-time", "line", "Response and service time over time", time, median, latency),
+        Figure("rate-over-time", "line", "Offered and achieved rate over time", time, rate, rates),
+        Figure("cold-over-time", "line", "Cold starts over time", time, count, cold),
+    ]
+
+
+def _width(duration_s: float) -> float:
+    """Return a round width of which few enough fit into the phase."""
+    return next((width for width in _WIDTHS_S if duration_s <= width * _POINTS), duration_s / _POINTS)
+
+
+def _medians(at: Numbers, values: Numbers, width_s: float) -> list[tuple[float, float]]:
+    """Return the median of the values of each bin that has any, at the bin's middle."""
+    import numpy as np  # heavy
+
+    bins = np.floor(at / width_s).astype(np.int64)
+    order = np.argsort(bins, kind="stable")
+    places, starts = np.unique(bins[order], return_index=True)
+    groups = np.split(values[order], starts[1:])
+    return [
+        ((place + 0.5) * width_s, float(np.median(group))) for place, group in zip(places.tolist(), groups, strict=True)
+    ]
+
+
+def _counts(at: Numbers, width_s: float, duration_s: float, factor: float) -> list[tuple[float, float]]:
+    """Return how many fall into each bin, empty ones too, times a factor; the last bin may be cut short."""
+    import numpy as np  # heavy
+
+    bins = max(1, int(np.ceil(duration_s / width_s)))
+    counts = np.bincount(np.clip(np.floor(at / width_s), 0, bins - 1).astype(np.int64), minlength=bins)
+    return [((place + 0.5) * width_s, float(count) * factor) for place, count in enumerate(counts)]

@@ -1,0 +1,109 @@
+"""load: one phase of load for each platform and memory size, and whether the generator can be believed."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.calibration import calibrated
+from sebsx.errors import UserError
+from sebsx.experiments import Experiment
+from sebsx.load.schedule import Arrivals
+from sebsx.model import Cell, CellStatus, Kind, Plan
+from sebsx.session import FunctionSpec
+from sebsx.settings import public
+from sebsx_load.shapes import LoadSettings
+
+if TYPE_CHECKING:
+    from sebsx.platforms import Platform
+    from sebsx.scene import Scene
+    from sebsx.session import Function, Session
+
+_SHAPE = (
+    "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",
+    "requests", "max_in_flight",
+)  # fmt: skip
+
+
+class Load(Experiment[LoadSettings]):
+    """Latency, throughput and cold starts of a function under a load whose generator is checked."""
+
+    name = "load"
+    summary = "latency and throughput under a rate, a ramp, users, a burst or a trace"
+    Settings: ClassVar[type[Any]] = LoadSettings
+    analyzer = "load"
+    subject = "load"
+
+    def plan(self, scene: Scene, settings: LoadSettings) -> Plan:
+        """Return one cell per platform and memory size."""
+        if not settings.benchmark:
+            raise UserError("say what to put under load: sebsx run load BENCHMARK --rate 50 (sebsx list benchmarks)")
+        if not settings.shape:
+            raise UserError("say which load: one of --rate, --steps, --users, --burst, --trace")
+        benchmark = scene.benchmark(settings.benchmark)
+        sizes = settings.memory_mib or (benchmark.memory_mib,)
+        cells = tuple(
+            self._cell(scene, platform, memory_mib, settings)
+            for platform in scene.platforms.values()
+            for memory_mib in sizes
+        )
+        notes = []
+        if settings.shape == "users" and not settings.requests:
+            notes.append("how many calls a closed loop makes depends on how fast they are answered: an estimate")
+        if settings.arrivals == "poisson":
+            notes.append("a Poisson process draws how many calls there are: the mean is given")
+        return Plan(cells, len(cells), tuple(notes))
+
+    def run(self, session: Session, settings: LoadSettings) -> None:
+        """Deploy each configuration, warm it up, and send the phase."""
+        for cell in session.pending(self.plan(session.scene, settings)):
+            with session.deployed(_spec_of(cell), [cell]) as function:
+                if function is not None:
+                    _measure(session, cell, function, settings)
+
+    def _cell(self, scene: Scene, platform: Platform[Any], memory_mib: int, settings: LoadSettings) -> Cell:
+        benchmark = scene.benchmark(settings.benchmark)
+        size = settings.size or benchmark.default_size
+        fitted = calibrated(benchmark, size, platform.name, memory_mib)
+        values = fitted.resolve(size, settings.parameters)  # fails now on a bad name or value
+        names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
+        factors = {
+            "platform": platform.name,
+            "benchmark": settings.benchmark,
+            "benchmark_sha256": benchmark.sha256,
+            "size": size,
+            "parameters": {key: values[key] for key in sorted(names)},
+            "language": settings.language,
+            "architecture": settings.architecture or platform.architectures[0],
+            "memory_mib": memory_mib,
+            "timeout_s": settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s),
+            "load": settings.words,
+            "shape": {
+                key: value for key, value in public(settings).items() if key in _SHAPE and key in settings.changed
+            },
+        }
+        calls, duration_s = settings.expected(fitted.expect.get(size))
+        return Cell(factors, calls, duration_s)
+
+
+def _spec_of(cell: Cell) -> FunctionSpec:
+    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s")
+    parameters = tuple(sorted(cell.factors["parameters"].items()))
+    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)
+
+
+def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:
+    # The same load for every configuration, and again when a run is taken up: not from the session's generator.
+    seed = random.Random(f"{session.run.seed}/load").getrandbits(48)  # noqa: S311  # a seeded design, not a secret
+    with session.trial(cell, function) as trial:
+        if settings.warmups:
+            trial.invoke(Arrivals([0.0] * settings.warmups), Kind.WARMUP)
+        health = trial.load(settings.schedule(seed), settings.max_in_flight or None)
+        if not trial.attempts:
+            session.finish(trial, CellStatus.FAILED, "nothing was sent", "the load has no requests")
+        elif trial.failures == trial.attempts:
+            session.finish(trial, CellStatus.FAILED, f"all {trial.failures} invocations failed", trial.last_error)
+        elif health.verdict:
+            session.finish(trial, CellStatus.INVALID, health.verdict)
+        else:
+            session.finish(trial, CellStatus.FINISHED, "the load ended")

@@ -1,0 +1,184 @@
+"""The shape of a load, from words to a schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sebsx.load.schedule import Arrivals, Open, Users, constant, ramp, steps
+from sebsx.load.trace import read_trace
+from sebsx.settings import setting
+from sebsx.units import parse_duration, parse_range
+
+if TYPE_CHECKING:
+    from sebsx.load.schedule import Schedule, Stretch
+
+_DEFAULT_S = 30.0
+_SHAPES = ("rate", "steps", "users", "burst", "trace")
+# Settings that only some shapes have.
+_BELONGS = {
+    "ramp": ("rate",),
+    "arrivals": ("rate", "steps"),
+    "step": ("steps",),
+    "spawn_rate": ("users",),
+    "think": ("users",),
+    "duration": ("rate", "users"),
+    "requests": ("rate", "steps", "users"),
+    "speed": ("trace",),
+}
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """What to send, where, and when."""
+
+    benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
+    rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp")
+    ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; none for all of `duration`")
+    steps: tuple[float, ...] = setting((), help="requests a second of each step, as `10,20,40`", minimum=0)
+    step: str = setting("30s", help="time of each step")
+    arrivals: str = setting(
+        "constant", help="spacing of requests at a rate or in steps", choices=("constant", "poisson")
+    )
+    users: int = setting(0, help="users of a closed loop: each sends, waits, thinks, and sends again", minimum=0)
+    spawn_rate: float = setting(0.0, help="new users a second; 0 for all at once", minimum=0)
+    think: str = setting("0", help="time between an answer and the user's next request in s, as `2..3`")
+    burst: int = setting(0, help="requests sent at once", minimum=0)
+    trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601")
+    speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
+    duration: str = setting("", help="time of a rate or of users, as `30s`; none for 30 s, or as `requests` take")
+    requests: int = setting(0, help="most requests; 0 for as many as time allows", minimum=0)
+    max_in_flight: int = setting(
+        1000, help="a request that is due while so many are in flight is dropped; 0 for no cap", minimum=0
+    )
+    warmups: int = setting(1, help="uncounted simultaneous calls before", minimum=0)
+    size: str = setting("", help="input size, as the benchmark names it; none for `small` or its only one")
+    parameters: dict[str, str] = setting(
+        {}, help="parameters of the benchmark on top of its size", option="--parameter"
+    )
+    memory_mib: tuple[int, ...] = setting(
+        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+    )
+    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    language: str = setting("python", help="language of the function's code")
+    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's own", minimum=0)
+
+    def __post_init__(self) -> None:
+        shapes = [name for name in _SHAPES if getattr(self, name)]
+        if len(shapes) > 1:
+            raise ValueError(f"{' and '.join(shapes)} are different loads; give one of them")
+        for name, owners in _BELONGS.items():
+            if (
+                shapes
+                and shapes[0] not in owners
+                and getattr(self, name) != type(self).__dataclass_fields__[name].default
+            ):
+                raise ValueError(f"{name} says nothing of a load by {shapes[0]}; it belongs to {' or '.join(owners)}")
+        low, high = self.rates
+        if self.rate and not max(low, high) > 0:
+            raise ValueError("rate must be more than 0, at least at one end")
+        if self.steps and not any(self.steps):
+            raise ValueError("a step must have a rate above 0")
+        if self.ramp and low == high:
+            raise ValueError("a ramp goes from one rate to another: give rate as `0..100`")
+        if self.duration and self.ramp and parse_duration(self.duration) < parse_duration(self.ramp):
+            raise ValueError("duration must be at least as long as ramp")
+        for name in ("ramp", "step", "duration"):
+            if getattr(self, name) and parse_duration(getattr(self, name)) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        _ = self.think_s
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from their defaults."""
+        values = {field.name: (field.default, getattr(self, field.name)) for field in dataclasses.fields(self)}
+        return {name: value for name, (default, value) in values.items() if value != default}
+
+    @property
+    def shape(self) -> str:
+        """Which kind of load; empty where none was chosen."""
+        return next((name for name in _SHAPES if getattr(self, name)), "")
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """First and last rate; equal for a constant one."""
+        return parse_range(self.rate) if self.rate else (0.0, 0.0)
+
+    @property
+    def think_s(self) -> tuple[float, float]:
+        """Shortest and longest time between an answer and the next request."""
+        low, dots, high = self.think.partition("..")
+        found = parse_duration(low), parse_duration(high if dots else low)
+        if found[0] > found[1]:
+            raise ValueError(f"{self.think!r} goes backwards: the smaller comes first")
+        return found
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long requests are sent; None where only their number ends it."""
+        if self.duration:
+            return parse_duration(self.duration)
+        if self.shape == "rate":
+            low, high = self.rates
+            if self.ramp:
+                return parse_duration(self.ramp)
+            return self.requests / high if self.requests and low == high else _DEFAULT_S
+        return None if self.requests else _DEFAULT_S
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The rate over time, of a load by rate or in steps."""
+        if self.shape == "steps":
+            return steps(self.steps, parse_duration(self.step))
+        low, high = self.rates
+        duration_s = self.duration_s or _DEFAULT_S
+        if low == high:
+            return constant(high, duration_s)
+        return ramp(low, high, parse_duration(self.ramp) if self.ramp else duration_s, duration_s)
+
+    def schedule(self, seed: int) -> Schedule:
+        """Return when requests are due.
+
+        Raises:
+            UserError: If the trace cannot be replayed.
+        """
+        requests = self.requests or None
+        if self.shape == "users":
+            return Users(self.users, self.spawn_rate or None, self.think_s, self.duration_s, requests, seed)
+        if self.shape == "burst":
+            return Arrivals([0.0] * self.burst)
+        if self.shape == "trace":
+            return read_trace(Path(self.trace).expanduser(), self.speed)
+        return Open(self.stretches, seed if self.arrivals == "poisson" else None, requests)
+
+    def expected(self, call_s: float | None) -> tuple[int, float | None]:
+        """Return about how many requests there will be and how long they take, for a plan.
+
+        Args:
+            call_s: What a call takes; None if unknown.
+        """
+        schedule = self.schedule(0)
+        if isinstance(schedule, Open):
+            return max(1, round(schedule.expected)), schedule.duration_s + (call_s or 0.0)
+        if isinstance(schedule, Arrivals):
+            last_s = schedule.times_s[-1]
+            return len(schedule.times_s), None if call_s is None else last_s + call_s
+        cycle_s = (call_s or 0.0) + sum(self.think_s) / 2
+        if self.requests:
+            return self.requests, self.requests * cycle_s / self.users if call_s is not None else None
+        assert self.duration_s is not None
+        return max(self.users, math.floor(self.users * self.duration_s / (cycle_s or 1.0))), self.duration_s
+
+    @property
+    def words(self) -> str:
+        """The load in a few words, for tables."""
+        if self.shape == "users":
+            return f"{self.users} users"
+        if self.shape == "burst":
+            return f"burst of {self.burst}"
+        if self.shape == "trace":
+            return f"trace {Path(self.trace).name}" + (f" x{self.speed:g}" if self.speed != 1 else "")
+        rates = ",".join(f"{rate:g}" for rate in self.steps) if self.shape == "steps" else self.rate
+        return f"{rates}/s" + (" poisson" if self.arrivals == "poisson" else "")
