@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sebsx.scene import Scene
     from sebsx.session import Function, Session
 
-_SHAPE = (
+_SHAPE = frozenset((
     "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",
     "requests", "max_in_flight",
-)  # fmt: skip
+))  # fmt: skip
 
 
 class Load(Experiment[LoadSettings]):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sebsx.load.schedule import Arrivals, Open, Users, constant, ramp, steps
 from sebsx.load.trace import read_trace
@@ -91,10 +92,10 @@ class LoadSettings:
         _ = self.think_s
 
     @property
-    def changed(self) -> dict[str, Any]:
-        """The settings that differ from their defaults."""
-        values = {field.name: (field.default, getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return {name: value for name, (default, value) in values.items() if value != default}
+    def changed(self) -> frozenset[str]:
+        """Names of the settings that differ from their defaults."""
+        fields = dataclasses.fields(self)
+        return frozenset(field.name for field in fields if getattr(self, field.name) != field.default)
 
     @property
     def shape(self) -> str:
