@@ -400,7 +400,7 @@ class Session:
         deployment = function.deployment
         timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
         if deployment.endpoint is None:
-            yield from _send_by_platform(function, schedule, timeout_s)
+            yield from _send_by_platform(function, schedule, timeout_s, idle)
             return
         url, payload = deployment.endpoint, function.payload
         headers = [f"{name}: {value}" for name, value in deployment.headers.items()]
@@ -523,12 +523,16 @@ class Session:
                 self.store.update_deployment(function.id, status="deleted")
 
 
-def _send_by_platform(function: Function, schedule: Schedule, timeout_s: float) -> Iterator[Reply]:
+def _send_by_platform(
+    function: Function, schedule: Schedule, timeout_s: float, idle: Callable[[float], bool] | None
+) -> Iterator[Reply]:
     """Invoke by the platform's own means, one call after the other; what comes too late is late."""
     clock = client_clock()
     pace, started_s, sent = schedule.begin(), clock.now(), 0
     while (due_s := pace.due_s(clock.now() - started_s, sent, sent)) != OVER:
         interrupts.check()
+        while idle is not None and idle(_TICK_S):
+            pass
         wait_s = 0.0 if due_s is None else due_s - (clock.now() - started_s)
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))

@@ -98,7 +98,7 @@ def _measure(session: Session, cell: Cell, function: Function, settings: LoadSet
     with session.trial(cell, function) as trial:
         if settings.warmups:
             trial.invoke(Arrivals([0.0] * settings.warmups), Kind.WARMUP)
-        health = trial.load(settings.schedule(seed), settings.max_in_flight or None)
+        health = trial.load(settings.schedule(seed), settings.cap)
         if not trial.attempts:
             session.finish(trial, CellStatus.FAILED, "nothing was sent", "the load has no requests")
         elif trial.failures == trial.attempts:

@@ -28,6 +28,7 @@ _BELONGS = {
     "duration": ("rate", "users"),
     "requests": ("rate", "steps", "users"),
     "speed": ("trace",),
+    "max_in_flight": ("rate", "steps", "burst", "trace"),  # users are a cap themselves
 }
 
 
@@ -90,6 +91,11 @@ class LoadSettings:
             if getattr(self, name) and parse_duration(getattr(self, name)) <= 0:
                 raise ValueError(f"{name} must be more than 0")
         _ = self.think_s
+
+    @property
+    def cap(self) -> int | None:
+        """Most requests in flight; None for no cap, as where each user has but one."""
+        return None if self.shape == "users" else self.max_in_flight or None
 
     @property
     def changed(self) -> frozenset[str]:

@@ -144,6 +144,7 @@ def test_interrupted_load_stores_what_it_has_and_can_be_gone_on_with(sebsx: Cli)
         ({"rate": "5", "ramp": "9s"}, "a ramp goes from one rate to another"),
         ({"rate": "0..5", "ramp": "9s", "duration": "3s"}, "duration must be at least as long as ramp"),
         ({"users": 3, "think": "3..2"}, "goes backwards"),
+        ({"users": 3, "max_in_flight": 2}, "max_in_flight says nothing of a load by users"),
     ],
 )
 def test_settings_that_make_no_load_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -226,6 +227,20 @@ def test_generator_that_cannot_keep_up_is_invalid_and_response_time_tells_what_s
         assert each.client_done_s - each.client_intended_s >= 0.02 * i
     service = sorted(each.latency_s for each in measured)
     assert service[len(service) // 2] < 0.02 * 19
+
+
+def test_platform_without_an_endpoint_is_stored_while_it_goes_on(store: Store) -> None:
+    heard: list[int] = []
+
+    def stored(run, deployment, invocations):
+        heard.append(len(invocations))
+
+    request = orchestrator.Request(
+        Load(), LoadSettings(benchmark=ECHO, rate="40", duration="1s", warmups=0), {"fake": FakeSettings()}, seed=1
+    )
+    orchestrator.run(request, registry_with(FakePlatform, sebsx_invocations_stored=stored), store, Listener())
+    assert sum(heard) == 40
+    assert len(heard) > 1
 
 
 def test_failures_are_results_and_a_load_of_nothing_else_is_failed(store: Store) -> None:
