@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sebsx.errors import UserError
-from sebsx_local.storage import PARTIAL, FileStorage
+from sebsx.gateway.files import PARTIAL, FileStorage
 
 if TYPE_CHECKING:
     from pathlib import Path
