@@ -68,8 +68,6 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)
-        for resource in self.orphans():
-            self.remove(resource)
         self.shared.mkdir(exist_ok=True)
         if self.owner is not None:
             os.chown(self.shared, self.owner, self.owner)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import DeployError, PlatformError
+from sebsx.errors import DeployError, MissingDependencyError, PlatformError
 from sebsx.gateway.owners import is_alive
 from sebsx.lazy import require
 from sebsx.model import Problem, Severity
@@ -55,7 +55,7 @@ def problems(architecture: str, host: str) -> Iterator[Problem]:
         return
     try:
         client = connect()
-    except PlatformError as exc:
+    except (MissingDependencyError, PlatformError) as exc:
         message, _, advice = str(exc).partition("; ")
         yield Problem(message, advice)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
@@ -44,6 +45,14 @@ def client(needs_engine: None) -> Iterator[Any]:
     found = engine.connect()
     yield found
     found.close()
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests that leave something from those that clean it away, in whatever process."""
+    with (tmp_path_factory.getbasetemp().parent / "sebsx-docker.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,7 @@ def test_removed_container_of_a_living_run_is_replaced(opened: Local, client: An
 
 
 def test_leftovers_of_a_dead_run_are_found_and_removed_and_nothing_else(
-    tmp_path: Path, client: Any, opened: Local
+    tmp_path: Path, client: Any, opened: Local, alone: None
 ) -> None:
     image = opened.deploy(ECHO).effective["image"]
     suffix = uuid4().hex[:8]
