@@ -15,7 +15,7 @@ from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.gateway import Gateway
 from sebsx.gateway.owners import owner_of
 from sebsx.gateway.platforms import HOST_ARCHITECTURE, GatewayPlatform, binaries_of, host_binaries
-from sebsx.model import FunctionConfig, Package, Problem, Resource, Target
+from sebsx.model import FunctionConfig, Package, Problem, Resource, Severity, Target
 from sebsx_docker import engine, images, launcher
 from sebsx_docker.containers import PACKAGE, SHARED, Mold, limits_of
 from sebsx_docker.settings import DockerSettings
@@ -57,7 +57,9 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         """Return what is wrong with the engine, the emulator or the image."""
         (architecture,) = self.architectures
         found = list(engine.problems(architecture, HOST_ARCHITECTURE))
-        if not found and self.settings.image:
+        if any(problem.severity is Severity.ERROR for problem in found):
+            return found
+        if self.settings.image:
             with self._engine() as client:
                 image = images.find(client, self.settings.image)
             if image is None:

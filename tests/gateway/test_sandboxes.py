@@ -204,11 +204,8 @@ def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) ->
     assert harness.sandboxes("nowhere") == {}
 
 
-def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher, "NAME", "tests.gateway.faulty:FaultyLauncher")
-    run = run_gateway(tmp_path)
+def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(tmp_path: Path) -> None:
+    run = run_gateway(tmp_path, launched_by="tests.gateway.faulty:FaultyLauncher")
     harness = next(run)
 
     answer = harness.call(harness.deploy())

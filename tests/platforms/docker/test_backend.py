@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,15 @@ def test_everything_of_a_run_carries_its_labels_and_goes_with_it(tmp_path: Path,
 
     assert of_run(client, run) == []
     assert not (tmp_path / run / "docker").exists()
+
+
+def test_killed_gateway_leaves_nothing_after_the_run(tmp_path: Path, client: Any) -> None:
+    for local in open_docker(tmp_path):
+        run = local.platform.workdir.parent.name
+        local.call(local.deploy(ECHO))
+        os.kill(local.platform.gateway.pid, signal.SIGKILL)
+
+    assert of_run(client, run) == []
 
 
 def test_gateway_is_reached_from_the_runs_own_network_alone(opened: Local, tmp_path: Path) -> None:
