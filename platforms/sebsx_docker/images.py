@@ -325,7 +325,9 @@ def _libraries(programs: Iterable[Path]) -> list[Path]:
     ldconfig = shutil.which("ldconfig") or "/sbin/ldconfig"
     cache = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=False).stdout
     for name in _LIBRARIES:
-        found += [line.split()[-1] for line in cache.splitlines() if line.strip().startswith(f"{name} ")][:1]
+        found += [
+            line.split()[-1] for line in cache.splitlines() if line.strip().startswith(f"{name} ") and "64" in line
+        ][:1]
     return [Path(word) for word in dict.fromkeys(found)]
 
 

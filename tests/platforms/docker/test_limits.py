@@ -12,18 +12,11 @@ from sebsx_docker import engine
 from tests.gateway.conftest import eventually
 from tests.platforms.docker.conftest import open_docker
 from tests.platforms.local.conftest import Local
+from tests.platforms.local.test_limits import EAT, SPIN
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 MIB = 2**20
-EAT = "def handler(event, context):\n    return len(bytearray(event * 2**20))\n"
-SPIN = """
-import time
-def handler(event, context):
-    wall, cpu = time.perf_counter(), time.process_time()
-    while time.perf_counter() - wall < event: pass
-    return (time.process_time() - cpu) / (time.perf_counter() - wall)
-"""
 LOOK = """
 import os, socket
 def tried(work):
