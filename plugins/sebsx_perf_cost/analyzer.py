@@ -9,7 +9,7 @@ from functools import lru_cache
 from math import fsum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_emulation
 from sebsx.model import CellStatus, RunStatus
 from sebsx.settings import setting
 from sebsx.stats import (
@@ -145,7 +145,13 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             Table("breakdown", (*identity, *_BREAKDOWN), [_breakdown(group) for group in groups], "medians of parts"),
             *_overhead(groups, identity, settings),
         )
-        findings = [*_about_runs(runs), *_about_deployments(runs), *_about_samples(groups), *_choices(groups, settings)]
+        findings = [
+            *_about_runs(runs),
+            *about_emulation(runs),
+            *_about_deployments(runs),
+            *_about_samples(groups),
+            *_choices(groups, settings),
+        ]
         return Report("Performance and cost", tables if groups else (), _figures(groups), findings)
 
 

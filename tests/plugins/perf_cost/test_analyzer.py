@@ -24,10 +24,15 @@ class Scene:
         store.start_run(make_run(run_id), {}, METRICS)
 
     def cell(
-        self, start: str, invocations: list[Invocation], memory_mib: int = 128, effective: int | None = None
+        self,
+        start: str,
+        invocations: list[Invocation],
+        memory_mib: int = 128,
+        effective: int | None = None,
+        **facts: object,
     ) -> int:
         config = make_config(memory_mib=memory_mib)
-        reported = Deployment("fn", config, {"memory_mib": effective or memory_mib})
+        reported = Deployment("fn", config, {"memory_mib": effective or memory_mib, **facts})
         deployment = add_deployment(self.store, self.run_id, config=config, deployment=reported)
         cell = self.store.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
         first = self.store.next_sequence(self.run_id)
@@ -216,6 +221,15 @@ def test_memory_other_than_asked_is_told(scene: Scene) -> None:
     (finding,) = texts(report, "gave sleep 128 MiB where 100 MiB were asked for")
     assert finding.warning
     assert table(report, "latency").rows[0]["memory_mib"] == 128
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_emulated_processor_is_told_once(scene: Scene, emulated: bool) -> None:
+    for memory_mib in (128, 256):
+        scene.cell("warm", [took(1.0)], memory_mib, emulated=emulated)
+    found = texts(scene.analyze(), "on another processor: its times are not those of")
+    assert len(found) == emulated
+    assert all(finding.warning for finding in found)
 
 
 def test_cheapest_fastest_and_balanced_memory(scene: Scene) -> None:
