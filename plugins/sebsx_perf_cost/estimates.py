@@ -65,12 +65,12 @@ def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Esti
     """
     import numpy as np  # heavy
 
-    mine, others = _by_round(values), _by_round(base)
-    rounds = sorted(mine.keys() & others.keys())
-    if not rounds:
+    (mine, medians), (others, base_medians) = _by_round(values), _by_round(base)
+    _, places, base_places = np.intersect1d(mine, others, assume_unique=True, return_indices=True)
+    if not len(places):
         return None
-    ratios = sorted(mine[number] / others[number] for number in rounds)
-    middle = float(np.median(ratios))
+    ratios = np.sort(medians[places] / base_medians[base_places]).tolist()
+    middle = quantile_of_sorted(ratios, 0.5)
     try:
         interval = order_statistic_interval(ratios, confidence)
     except TooFewSamplesError:
@@ -78,15 +78,16 @@ def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Esti
     return Estimate(middle, interval.low, interval.high, confidence, len(ratios))
 
 
-def _by_round(frame: Frame) -> dict[int, float]:
+def _by_round(frame: Frame) -> tuple[Numbers, Numbers]:
+    """Return the rounds, ascending, and the median latency of each."""
     import numpy as np  # heavy
 
-    numbers = frame["round"]
-    latency = frame["client.latency_s"][~np.isnan(numbers)]
-    found, places = np.unique(numbers[~np.isnan(numbers)], return_inverse=True)
-    order = np.argsort(places, kind="stable")
-    parts = np.split(latency[order], np.flatnonzero(np.diff(places[order])) + 1)
-    return {int(number): float(np.median(part)) for number, part in zip(found, parts, strict=False)}
+    known = ~np.isnan(frame["round"])
+    rounds, latency = frame["round"][known], frame["client.latency_s"][known]
+    order = np.lexsort((latency, rounds))
+    found, first, counts = np.unique(rounds[order], return_index=True, return_counts=True)
+    ordered = latency[order]
+    return found, (ordered[first + (counts - 1) // 2] + ordered[first + counts // 2]) / 2
 
 
 def _thinned(values: Numbers) -> Numbers:
