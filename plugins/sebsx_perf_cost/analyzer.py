@@ -28,7 +28,7 @@ from sebsx_perf_cost.choices import (
     priced,
     sweeps,
 )
-from sebsx_perf_cost.estimates import difference_estimate, mean_estimate, paired_ratio_estimate, ratio_estimate
+from sebsx_perf_cost.estimates import difference_estimate, paired_ratio_estimate, ratio_estimate
 from sebsx_perf_cost.parts import (
     CLIENT,
     PARTS,
@@ -155,8 +155,11 @@ def _breakdown(found: Sequence[Configuration], parts: Sequence[Breakdown], ident
 
 def _resources(found: Configuration) -> dict[str, Any]:
     memory = found.counted.known("provider.max_memory_bytes")
-    cost = mean_estimate(found.counted.known("cost_usd"), 1e6, 0.95).value
-    return {"memory_bytes": int(memory.max()) if len(memory) else None, "million_usd": cost}
+    cost = found.counted.known("cost_usd")
+    return {
+        "memory_bytes": int(memory.max()) if len(memory) else None,
+        "million_usd": 1e6 * float(cost.mean()) if len(cost) else None,
+    }
 
 
 def _identity(found: Configuration) -> dict[str, Any]:

@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
-import math
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.analyzers import Estimate
 from sebsx.configurations import TOO_SMALL
-from sebsx.stats import TooFewSamplesError, order_statistic_interval, quantile_of_sorted, ratio_interval
+from sebsx.stats import (
+    Interval,
+    TooFewSamplesError,
+    UnusableSamplesError,
+    mean_interval,
+    median,
+    paired_ratio_interval,
+    ratio_interval,
+    shift_interval,
+)
 
 if TYPE_CHECKING:
-    from sebsx.store.frame import Frame, Numbers
+    from collections.abc import Callable
 
-_LEAST = 6  # observations without which no interval is given
-_POINTS = 300
+    from sebsx.store.frame import Frame, Numbers
 
 
 def ratio_estimate(values: Numbers, base: Numbers, confidence: float) -> Estimate:
     """Return the median of all ratios of an observation to one of the base, with its interval."""
-    try:
-        ratio, interval = ratio_interval(values.tolist(), base.tolist(), confidence)
-    except TooFewSamplesError:
-        return Estimate(None, confidence=confidence, note=TOO_SMALL)
-    return Estimate(ratio, interval.low, interval.high, confidence, interval.n)
+    return _of_two(ratio_interval, values, base, confidence)
 
 
 def difference_estimate(values: Numbers, base: Numbers, confidence: float) -> Estimate:
-    """Return the median of all differences of an observation to one of the base, with its interval.
-
-    Samples of more than 300 are thinned to 300 of their order statistics.
-
-    Source: Hollander & Wolfe, Nonparametric Statistical Methods (1999), section 4.2 and 4.3 (Hodges-Lehmann).
-    """
-    import numpy as np  # heavy
-
-    n, m = len(values), len(base)
-    if min(n, m) < _LEAST:
-        return Estimate(None, confidence=confidence, note=TOO_SMALL)
-    differences = np.sort(np.subtract.outer(_thinned(values), _thinned(base)).ravel()).tolist()
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((n + m + 1) / (12 * n * m))
-    low, middle, high = (
-        quantile_of_sorted(differences, share) for share in (max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half))
-    )
-    return Estimate(middle, low, high, confidence, n + m)
+    """Return the median of all differences of an observation to one of the base, with its interval."""
+    return _of_two(shift_interval, values, base, confidence)
 
 
 def mean_estimate(values: Numbers, factor: float, confidence: float) -> Estimate:
-    """Return the mean times a factor, with the interval that the central limit theorem gives; costs add up."""
+    """Return the mean times a factor, with its interval; costs add up, so their mean is the right one."""
     n = len(values)
     if n == 0:
         return Estimate(None, confidence=confidence)
     mean = float(values.mean()) * factor
-    if n < _LEAST:
+    try:
+        interval = mean_interval(values, confidence)
+    except TooFewSamplesError:
         return Estimate(mean, confidence=confidence, n=n, note=TOO_SMALL)
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * float(values.std(ddof=1)) * factor / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, confidence, n)
+    return Estimate(mean, interval.low * factor, interval.high * factor, confidence, n)
 
 
 def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Estimate | None:
@@ -69,13 +57,26 @@ def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Esti
     _, places, base_places = np.intersect1d(mine, others, assume_unique=True, return_indices=True)
     if not len(places):
         return None
-    ratios = np.sort(medians[places] / base_medians[base_places]).tolist()
-    middle = quantile_of_sorted(ratios, 0.5)
+    new, old = medians[places], base_medians[base_places]
+    found = _of_two(paired_ratio_interval, new, old, confidence)
+    if found.value is None and (old > 0).all():
+        return Estimate(median(new / old), confidence=confidence, n=len(new), note=found.note)
+    return found
+
+
+def _of_two(
+    estimator: Callable[[Numbers, Numbers, float], tuple[float, Interval]],
+    values: Numbers,
+    base: Numbers,
+    confidence: float,
+) -> Estimate:
     try:
-        interval = order_statistic_interval(ratios, confidence)
+        value, interval = estimator(values, base, confidence)
     except TooFewSamplesError:
-        return Estimate(middle, confidence=confidence, n=len(ratios), note=TOO_SMALL)
-    return Estimate(middle, interval.low, interval.high, confidence, len(ratios))
+        return Estimate(None, confidence=confidence, note=TOO_SMALL)
+    except UnusableSamplesError:
+        return Estimate(None, confidence=confidence, note="not all above 0")
+    return Estimate(value, interval.low, interval.high, confidence, interval.n)
 
 
 def _by_round(frame: Frame) -> tuple[Numbers, Numbers]:
@@ -88,14 +89,3 @@ def _by_round(frame: Frame) -> tuple[Numbers, Numbers]:
     found, first, counts = np.unique(rounds[order], return_index=True, return_counts=True)
     ordered = latency[order]
     return found, (ordered[first + (counts - 1) // 2] + ordered[first + counts // 2]) / 2
-
-
-def _thinned(values: Numbers) -> Numbers:
-    import numpy as np  # heavy
-
-    ordered = np.sort(values)
-    n = len(ordered)
-    if n <= _POINTS:
-        return ordered
-    places = ((np.arange(_POINTS) + 0.5) * n / _POINTS).astype(int)
-    return np.asarray(ordered[places])

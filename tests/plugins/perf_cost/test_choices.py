@@ -30,8 +30,8 @@ def run(store: Store) -> RunWriter:
 
 
 def measured(run: RunWriter, memory_mib: int, around_s: float, cost: float, **more: Any) -> None:
-    """Store nine latencies from 0.96 to 1.04 of the middle; the interval of nine is the second to the eighth."""
-    spread = [around_s * (1 + step / 100) for step in range(-4, 5)]
+    """Store eleven latencies from 0.95 to 1.05 of the middle; their interval is the second to the tenth."""
+    spread = [around_s * (1 + step / 100) for step in range(-5, 6)]
     run.add(spread, memory_mib=memory_mib, changes={"cost_usd": cost / 1e6}, **more)
 
 
@@ -96,7 +96,7 @@ def test_table_names_what_each_is_best_at(run: RunWriter) -> None:
 
 
 def test_overlapping_intervals_cannot_be_told_apart(run: RunWriter) -> None:
-    # intervals of the durations: 0.97 to 1.03 times 2.0 and 1.9: [1.94, 2.06] and [1.843, 1.957] overlap
+    # intervals of the durations: 0.96 to 1.04 times 2.0 and 1.9: [1.92, 2.08] and [1.824, 1.976] overlap
     for memory_mib, around_s, cost in ((128, 4.0, 1.0), (256, 2.0, 1.2), (512, 1.9, 4.0)):
         measured(run, memory_mib, around_s, cost)
     report = analyze(run)
