@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -93,23 +92,27 @@ def test_killed_interleaved_run_goes_on_with_whole_rounds(sebsx: Cli, call: Call
 
 
 DRIFTING = """
+import pathlib
 import time
 
-ORIGIN_S = {origin}
+FIRST_CALL = pathlib.Path({origin!r})
 
 def handler(event, context):
-    time.sleep(0.004 * (1 + (time.time() - ORIGIN_S)))  # slower by 4 ms with every second, whoever is called
+    if not FIRST_CALL.exists():
+        FIRST_CALL.write_text(str(time.time()))
+    elapsed_s = time.time() - float(FIRST_CALL.read_text())
+    time.sleep(0.005 * (1 + 2 * elapsed_s))  # 5 ms at first, and 10 ms more with every second, whoever is called
     return {{}}
 """
 
 
 @pytest.mark.slow
-def test_drift_looks_like_a_difference_unless_interleaved(sebsx: Cli, write_function: Write) -> None:
-    folder = write_function("drifting", DRIFTING.format(origin=time.time()))
+def test_drift_looks_like_a_difference_unless_interleaved(sebsx: Cli, write_function: Write, tmp_path: Path) -> None:
+    folder = write_function("drifting", "")
     words = ("run", "benchmark", str(folder), "--memory", "128,512", *WARM, "--repetitions", "24")
     found = {}
     for design in ("sequential", "rmit"):
-        (folder / "python" / "function.py").write_text(DRIFTING.format(origin=time.time()), encoding="utf-8")
+        (folder / "python" / "function.py").write_text(DRIFTING.format(origin=str(tmp_path / design)), encoding="utf-8")
         document = sebsx.json(*words, "--design", design)
         (table,) = [table for table in document["report"]["tables"] if table["name"] == "latency"]
         found[design] = [row["median_s"] for row in table["rows"]]
