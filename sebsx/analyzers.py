@@ -108,7 +108,10 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
     """
     deployments = [item for view in runs for item in view.deployments() if item.effective.get("emulated")]
     for platform, architecture in dict.fromkeys((item.platform, item.architecture) for item in deployments):
-        text = f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}"
+        text = (
+            f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}, and "
+            "it is not chosen unless the analyzer's setting `emulated` is on"
+        )
         yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
 
 

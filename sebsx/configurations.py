@@ -38,7 +38,7 @@ _KNOWN = (
     Column("memory_mib", "MiB", "", "memory as the platform reports it"),
 )
 # Factors that say the same as a column above, or are settings rather than levels.
-_SILENT = frozenset({"benchmark_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)})
+_SILENT = frozenset({"benchmark_sha256", "folder", "timeout_s", "start", *(column.key for column in _KNOWN)})
 _ALWAYS = ("benchmark", "memory_mib", "start")
 _STARTS = ("cold", "warm")
 

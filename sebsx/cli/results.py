@@ -74,8 +74,11 @@ def show_command(app: App, run: str) -> None:
     }
     cell_columns = [
         Column(key, key.replace("_", " "))
-        for key in ("platform", "benchmark", "size", "memory_mib", "start", "status", "stop_reason", "calls", "ok")
-    ]
+        for key in (
+            "platform", "benchmark", *(["version"] if any("version" in cell.factors for cell in cells) else []), "size",
+            "memory_mib", "start", "status", "stop_reason", "calls", "ok",
+        )
+    ]  # fmt: skip
     cell_rows = [
         {
             **cell.factors,
@@ -146,6 +149,7 @@ def _describe(view: RunView, environment: Any) -> str:
     lines = {
         "run": run.id,
         "experiment": run.experiment,
+        "design": run.design.value,
         "status": view.status.value + (f": {run.error}" if run.error else ""),
         "started": run.started_at.isoformat(timespec="seconds"),
         "took": _took(run),
