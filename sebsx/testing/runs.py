@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _STARTED_S = 1_750_000_000.0
 _FAILURES = {5: Status.TIMEOUT, 11: Status.FUNCTION_ERROR, 17: Status.THROTTLED}  # sequence in a cell -> status
 _MEMORY_MIB = (256, 512)
+_ENVIRONMENT = {"client.cpu": "test", "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": False}}
 
 
 def store_runs(path: Path, experiment: str) -> Iterator[Mapping[str, RunView]]:
@@ -164,7 +165,7 @@ def _start(
         owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
         design=design,
     )
-    store.start_run(run, environment or {"client.cpu": "test"}, CORE_METRICS)
+    store.start_run(run, environment or _ENVIRONMENT, CORE_METRICS)
     return run
 
 
