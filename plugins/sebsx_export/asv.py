@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from sebsx.configurations import Summary
     from sebsx.store.reader import RunView
+
+logger = logging.getLogger(__name__)
 
 _ENVIRONMENT = "sebsx"
 _CONFIDENCE = 0.99  # of the intervals by which asv weighs points when it looks for steps
@@ -46,7 +49,10 @@ class AsvExporter(Exporter):
         newest: dict[tuple[str, str], list[Series]] = {}
         for item in sorted(series, key=lambda item: (item.source.started_at, item.source.run)):
             mine = newest.setdefault((_machine(item), _commit(item)), [])
-            mine[:] = [other for other in mine if other.source == item.source]
+            older = {other.source.run for other in mine} - {item.source.run}
+            if older:
+                logger.warning("run %s is left out: a newer one is of the same commit", ", ".join(older))
+                mine.clear()
             mine.append(item)
         benchmarks = {_benchmark(item, summary): summary for item in series for summary in item.summaries}
         files = {

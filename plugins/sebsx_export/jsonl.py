@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import source_of
-from sebsx_export.rows import needed
+from sebsx_export.rows import invalid_cells, needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,10 +35,7 @@ class JsonLinesExporter(Exporter):
         with replacing(destination) as part, part.open("w", encoding="ascii", newline="") as file:
             for run in runs:
                 file.write(json.dumps(_run_record(run), allow_nan=False, separators=(",", ":"), default=str) + "\n")
-                columns = run.row_columns()
-                place = columns.index("invocation_id")
-                for page in run.pages():
-                    file.writelines(_lines(columns, page, run.samples([row[place] for row in page]), place))
+                file.writelines(_invocations(run))
         return [destination]
 
 
@@ -54,13 +51,17 @@ def _units(view: RunView) -> dict[str, str]:
     return {name: metric.unit for name, metric in view.metrics().items()}
 
 
-def _lines(
-    columns: Sequence[str], page: Sequence[Sequence[Any]], samples: Mapping[int, Mapping[str, float]], place: int
-) -> Iterator[str]:
-    """Yield the lines of a page. Made column by column, which takes half the time of an encoder row by row."""
-    parts = [_members(name, values) for name, values in zip(columns, zip(*page, strict=True), strict=True)]
-    for members, row in zip(zip(*parts, strict=True), page, strict=True):
-        yield f'{{"record":"invocation"{"".join(members)}{_samples(samples.get(row[place]))}}}\n'
+def _invocations(run: RunView) -> Iterator[str]:
+    """Yield a line per invocation. Made column by column, which takes half the time of an encoder row by row."""
+    columns = run.row_columns()
+    place, cell = map(columns.index, ("invocation_id", "cell_id"))
+    invalid = invalid_cells(run)
+    for page in run.pages():
+        samples = run.samples([row[place] for row in page])
+        parts = [_members(name, values) for name, values in zip(columns, zip(*page, strict=True), strict=True)]
+        parts.append(_members("invalid", [invalid.get(row[cell]) for row in page]))
+        for members, row in zip(zip(*parts, strict=True), page, strict=True):
+            yield f'{{"record":"invocation"{"".join(members)}{_samples(samples.get(row[place]))}}}\n'
 
 
 def _members(name: str, values: Sequence[Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, insert, select, true
+from sqlalchemy import MetaData, delete, insert, select, true
 
 from sebsx.errors import StoreError, UserError
 from sebsx.store import schema
@@ -56,9 +56,10 @@ def add_run(database: Database, run_key: int, destination: Path) -> None:
         StoreError: If it cannot be written.
     """
     wanted = {table.name: select(table).where(_belongs(table, run_key)) for table in schema.metadata.sorted_tables}
-    del wanted[schema.schema_info.name]
     copy = open_database(destination)
     try:
+        with copy.write() as target:
+            target.execute(delete(schema.schema_info))  # it says when a store came to its schema: the source did
         if database.is_sqlite:
             copy.close()
             _add_attached(database, wanted, destination)
