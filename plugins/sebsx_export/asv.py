@@ -129,11 +129,11 @@ def _result(series: Series, summary: Summary | None, started_ms: int) -> list[An
     if summary is None:
         return [[None], [], "1", started_ms, 0]
     estimate = summary.estimate
-    q25, q75 = _quartiles(series, summary) if summary.statistic == "p50" else (None, None)
-    return [
-        [estimate.value], [], "1", started_ms, 0, [estimate.low], [estimate.high], [q25], [q75], [1], [estimate.n],
-        None, None,
-    ]  # fmt: skip
+    row = [[estimate.value], [], "1", started_ms, 0]
+    if summary.statistic != "p50":  # asv takes statistics for those of a median, and wants all of them or none
+        return row
+    q25, q75 = _quartiles(series, summary)
+    return [*row, [estimate.low], [estimate.high], [q25], [q75], [1], [estimate.n], None, None]
 
 
 def _quartiles(series: Series, summary: Summary) -> tuple[float, float]:

@@ -67,9 +67,9 @@ class TestOtava:
     def test_change_point_is_found_where_it_was_made(self, store: Store, consumer: Consumer, tmp_path: Path) -> None:
         views = history(store, [f"{number:040x}" for number in range(RUNS)])
         OtavaExporter().export(views[::-1], tmp_path / "h.otava")
-        otava = consumer("apache-otava==0.7.0") / "otava"
+        otava = consumer("apache-otava==0.8.0") / "otava"
         said = run(
-            otava, "--config-file", "otava.yaml", "analyze", WARM, "--output", "json", "--since", "2025-01-01",
+            otava, "analyze", WARM, "--config-file", "otava.yaml", "--output", "json", "--since", "2025-01-01",
             cwd=tmp_path / "h.otava",
         )  # fmt: skip
         (changes,) = json.loads(said[said.index("{") :]).values()
@@ -81,13 +81,13 @@ class TestOtava:
 
     def test_every_test_can_be_read(self, store: Store, consumer: Consumer, tmp_path: Path) -> None:
         OtavaExporter().export(history(store, [f"{number:040x}" for number in range(RUNS)]), tmp_path / "h.otava")
-        otava = consumer("apache-otava==0.7.0") / "otava"
+        otava = consumer("apache-otava==0.8.0") / "otava"
         folder = tmp_path / "h.otava"
-        names = run(otava, "--config-file", "otava.yaml", "list-tests", cwd=folder)
+        names = run(otava, "list-tests", "--config-file", "otava.yaml", cwd=folder)
         cold = WARM.replace("warm", "cold")
         for name in (WARM, f"{WARM}#2", cold):
             assert name in names
-            said = run(otava, "--config-file", "otava.yaml", "analyze", name, "--since", "2025-01-01", cwd=folder)
+            said = run(otava, "analyze", name, "--config-file", "otava.yaml", "--since", "2025-01-01", cwd=folder)
             assert "ERROR" not in said
             assert "2025-06-" in said
 
@@ -108,7 +108,7 @@ class TestAsv:
         return tmp_path
 
     def test_results_are_published(self, project: Path, consumer: Consumer) -> None:
-        said = run(consumer("asv==0.6.5", "virtualenv") / "asv", "publish", cwd=project)
+        said = run(consumer("asv==0.6.6", "virtualenv") / "asv", "publish", cwd=project)
         assert "rror" not in said
         index = json.loads((project / "html" / "index.json").read_text(encoding="utf-8"))
         assert "echo[default,python].warm.client.latency_s.p50" in index["benchmarks"]
@@ -121,7 +121,7 @@ class TestAsv:
         assert any("warm.client.latency_s.p50" in str(entry) for entry in regressions["regressions"])
 
     def test_commits_are_compared(self, project: Path, consumer: Consumer) -> None:
-        asv = consumer("asv==0.6.5", "virtualenv") / "asv"
+        asv = consumer("asv==0.6.6", "virtualenv") / "asv"
         log = subprocess.run(
             ["git", "-C", str(project / "repository"), "log", "--format=%H"], capture_output=True, text=True, check=True
         ).stdout.split()
