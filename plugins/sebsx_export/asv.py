@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.errors import UserError
@@ -11,7 +12,7 @@ from sebsx.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replac
 from sebsx_export.figures import CHOOSES, Series, json_text, read_series, unit_word
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sebsx.configurations import Summary
@@ -61,9 +62,12 @@ class AsvExporter(Exporter):
                 {"version": 2, **{name: _about(name, benchmarks[name]) for name in benchmarks}}
             ),
         }
+        by_prefix: dict[str, set[str]] = defaultdict(set)
+        for item in series:
+            by_prefix[_prefix(item)].update(_benchmark(item, summary) for summary in item.summaries)
         for (machine, commit), items in newest.items():
             files[f"{machine}/machine.json"] = json_text({**_facts(items[0]), "version": 1})
-            files[f"{machine}/{commit[:8]}-{_ENVIRONMENT}.json"] = json_text(_results(commit, items, set(benchmarks)))
+            files[f"{machine}/{commit[:8]}-{_ENVIRONMENT}.json"] = json_text(_results(commit, items, by_prefix))
         with replacing(destination) as part:
             for name, text in files.items():
                 path = part / name
@@ -110,12 +114,12 @@ def _facts(series: Series) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _results(commit: str, items: Sequence[Series], known: set[str]) -> dict[str, Any]:
+def _results(commit: str, items: Sequence[Series], known: Mapping[str, set[str]]) -> dict[str, Any]:
     started_ms = int(items[0].configuration.run.started_at.timestamp() * 1000)
     results: dict[str, list[Any]] = {}
     for item in items:
         said = {_benchmark(item, summary): summary for summary in item.summaries}
-        for name in sorted({*said, *(name for name in known if name.startswith(_prefix(item)))}):
+        for name in sorted({*said, *known[_prefix(item)]}):
             results[name] = _result(item, said.get(name), started_ms)
     return {
         "version": 2, "commit_hash": commit, "env_name": _ENVIRONMENT, "date": started_ms,

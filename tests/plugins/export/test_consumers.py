@@ -72,7 +72,7 @@ class TestOtava:
             otava, "analyze", WARM, "--config-file", "otava.yaml", "--output", "json", "--since", "2025-01-01",
             cwd=tmp_path / "h.otava",
         )  # fmt: skip
-        (changes,) = json.loads(said[said.index("{") :]).values()
+        (changes,) = json.loads(next(line for line in said.splitlines() if line.startswith("{"))).values()
         found = {change["metric"]: (point["attributes"]["commit"], change["forward_change_percent"])
                  for point in changes for change in point["changes"]}  # fmt: skip
         commit, percent = found["client.latency_s.p50"]

@@ -188,9 +188,9 @@ def test_database_or_folder_of_somebody_else_is_not_replaced(exporter: Exporter,
 
 
 @pytest.mark.slow
-def test_ten_thousand_configurations_are_exported(exporter: Exporter, large: RunView, tmp_path: Path) -> None:
-    text = exported(exporter, [large], tmp_path / "out")
-    assert "10240" in text or exporter.name == "markdown"
+def test_ten_thousand_configurations_are_exported(figures_exporter: Exporter, large: RunView, tmp_path: Path) -> None:
+    text = exported(figures_exporter, [large], tmp_path / "out")
+    assert "10240" in text or (figures_exporter.name == "markdown" and "more configurations do not fit" in text)
 
 
 @pytest.fixture(scope="module")
