@@ -73,11 +73,15 @@ class TestOtava:
             cwd=tmp_path / "h.otava",
         )  # fmt: skip
         (changes,) = json.loads(next(line for line in said.splitlines() if line.startswith("{"))).values()
-        found = {change["metric"]: (point["attributes"]["commit"], change["forward_change_percent"])
-                 for point in changes for change in point["changes"]}  # fmt: skip
-        commit, percent = found["client.latency_s.p50"]
+        found = [
+            (float(change["forward_change_percent"]), point["attributes"]["commit"])
+            for point in changes
+            for change in point["changes"]
+            if change["metric"] == "client.latency_s.p50"
+        ]
+        percent, commit = max(found)  # the first points after a step may differ by less than a percent, and be told too
         assert commit == f"{SLOWER_FROM:040x}"
-        assert float(percent) == pytest.approx(10, abs=1)
+        assert percent == pytest.approx(10, abs=1)
 
     def test_every_test_can_be_read(self, store: Store, consumer: Consumer, tmp_path: Path) -> None:
         OtavaExporter().export(history(store, [f"{number:040x}" for number in range(RUNS)]), tmp_path / "h.otava")
