@@ -35,6 +35,7 @@ ROWS = (
         "configurations",
         "environment",
         "invocations",
+        "junit",
         "units",
         "repricing",
     },
