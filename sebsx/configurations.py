@@ -161,7 +161,17 @@ def level(configuration: Configuration, key: str) -> Any:
 
 def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
     """Return the shortest name that tells a configuration from the others."""
-    words = ((column.key, level(configuration, column.key)) for column in identity_columns(among))
+    return _label(configuration, identity_columns(among))
+
+
+def labels(found: Sequence[Configuration]) -> list[str]:
+    """Return the `label` of each configuration among all of them."""
+    columns = identity_columns(found)
+    return [_label(configuration, columns) for configuration in found]
+
+
+def _label(configuration: Configuration, columns: Sequence[Column]) -> str:
+    words = ((column.key, level(configuration, column.key)) for column in columns)
     return " ".join(
         f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
         for key, word in words
@@ -237,6 +247,8 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
     pairs, codes = np.unique(places, axis=1, return_inverse=True)
     codes = codes.reshape(-1)  # numpy 2.0 gave it a dimension more
+    order = np.argsort(codes, kind="stable")  # so that ten thousand configurations are one sort, not as many scans
+    ends = np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))
     members: dict[tuple[Any, ...], list[int]] = {}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
@@ -244,7 +256,8 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
-        yield Configuration(view.run, dict(items), cell, functions, frame.where(np.isin(codes, mine)))
+        rows = np.sort(np.concatenate([order[ends[code - 1] if code else 0 : ends[code]] for code in mine]))
+        yield Configuration(view.run, dict(items), cell, functions, frame.where(rows))
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
