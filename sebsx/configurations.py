@@ -193,10 +193,12 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
     Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
     as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
     """
+    import numpy as np  # heavy
+
     counted = configuration.counted
     found = []
     for name in _SUMMARISED:
-        values = counted.known(name)
+        values = np.sort(counted.known(name))  # once: every estimator below wants order
         if len(values):
             metric = _METRICS[name]
             found.append(Summary(metric, "p50", median_estimate(values, confidence)))
