@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 from dataclasses import dataclass, replace
+from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 # A page stays below 2 MB whatever is in the runs: each kind of content has its share.
 LIMIT_BYTES = 1_950_000
 _MOST_ROWS = 200
-_MOST_CELLS = 9_000
-_MOST_CELL_LETTERS = 600
+_WORDS_BYTES = 500_000  # tables and findings
+_MARKUP_BYTES = 35  # around the text of a cell
+_MOST_LETTERS = 600  # of a cell or a finding
 _MOST_FINDINGS = 60
 _PICTURES_BYTES = 700_000
 _PLAIN_FILE_BYTES = 100_000  # above it a file is offered compressed
@@ -126,50 +128,63 @@ class _Painter:
 
     def __init__(self) -> None:
         self._inliner = Inliner()
-        self._cells_left = _MOST_CELLS
-        self._bytes_left = _PICTURES_BYTES
+        self._words_left = _WORDS_BYTES
+        self._pictures_left = _PICTURES_BYTES
 
     @property
     def css(self) -> str:
         return self._inliner.css
 
     def block(self, report: Report, heading: str = "") -> _Block:
+        findings = [replace(one, text=_cut(one.text)) for one in report.findings[:_MOST_FINDINGS]]
+        findings = [one for one in findings if self._has_room(one.text)]
         return _Block(
             "" if report.title == heading else report.title,
             [self._table(table) for table in report.tables if table.rows],
             [self._picture(figure) for figure in report.figures],
-            report.findings[:_MOST_FINDINGS],
-            max(0, len(report.findings) - _MOST_FINDINGS),
+            findings,
+            len(report.findings) - len(findings),
         )
 
     def _table(self, table: Table) -> _Table:
-        shown = table.rows[: min(_MOST_ROWS, max(5, self._cells_left // max(1, len(table.columns))))]
-        self._cells_left -= len(shown) * len(table.columns)
+        rows = []
+        for row in table.rows[:_MOST_ROWS]:
+            cells = [_cell(row, column) for column in table.columns]
+            if not self._has_room(*(cell.text for cell in cells)):
+                break
+            rows.append(cells)
         said = table.caption or table.name
-        if len(shown) < len(table.rows):
-            said += f"; {len(shown):,} of {len(table.rows):,} rows are shown, the rest is in the CSV"
-        return _Table(said, table.columns, [[_cell(row, column) for column in table.columns] for row in shown])
+        if len(rows) < len(table.rows):
+            said += f"; {len(rows):,} of {len(table.rows):,} rows are shown, the rest is in the CSV"
+        return _Table(said, table.columns, rows)
+
+    def _has_room(self, *texts: str) -> bool:
+        """Tell whether there is still room for some texts with their markup, and take it."""
+        self._words_left -= sum(_MARKUP_BYTES + len(escape(text).encode("utf-8", "replace")) for text in texts)
+        return self._words_left >= 0
 
     def _picture(self, figure: Figure) -> _Picture:
         data = self._table(as_table(figure))
         if not any(figure.series.values()):
             return _Picture(figure.title, "", ["there are no points to draw"], data)
-        if self._bytes_left <= 0:
+        if self._pictures_left <= 0:
             return _Picture(figure.title, "", ["not drawn, to keep this page small; its numbers are below"], data)
         drawing = draw(figure)
         svg = self._inliner.inline(drawing.svg, figure.title, describe(figure))
-        self._bytes_left -= len(svg)
+        self._pictures_left -= len(svg)
         return _Picture(figure.title, svg, drawing.notes, data)
 
 
 def _cell(row: Mapping[str, Any], column: Column) -> _Cell:
     value = row.get(column.key)
-    text = show(value, column.unit)
-    if len(text) > _MOST_CELL_LETTERS:
-        text = f"{text[:_MOST_CELL_LETTERS]} ..."
+    text = _cut(show(value, column.unit))
     number = isinstance(value, int | float | Estimate) and not isinstance(value, bool)
     tone = _TONES.get(text.partition(":")[0].partition("\n")[0], "") if isinstance(value, str) else ""
     return _Cell(text, number, tone, _SIGNS.get(tone, ""))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]} ..."
 
 
 def _files(texts: Mapping[str, str], room_bytes: int) -> tuple[list[_File], list[str]]:
