@@ -131,8 +131,11 @@ def test_axe_finds_no_barrier_in_either_theme(show: Callable[..., Any], tmp_path
     for scheme in ("light", "dark"):
         page = show(color_scheme=scheme)
         page.evaluate(axe)
-        found = page.evaluate("axe.run().then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html)]))")
+        checked, found = page.evaluate(
+            "axe.run().then(r => [r.passes.length, r.violations.map(v => [v.id, v.nodes.map(n => n.html)])])"
+        )
         assert found == []
+        assert checked > 20
 
 
 def test_example_of_the_documentation_is_photographed(browser: Any, tmp_path: Path) -> None:
