@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.analyzers import Column, Estimate, Table
 from sebsx.configurations import caption, configurations, identity_columns, labels, level, summaries
 from sebsx.model import Status
+from sebsx.stats import cv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,26 +76,17 @@ def _figures(each: Measured) -> dict[str, Any]:
     failed = one.failed
     throttled = failed.get(Status.THROTTLED.value, 0)
     ok = one.frame.equals("status", "ok")
-    mean, cv = _spread(one)
     row: dict[str, Any] = {
         "ok": len(one.counted),
         "failed": sum(failed.values()) - throttled,
         "throttled": throttled,
         "cold_ratio": float(one.frame.equals("start_type", "cold")[ok].mean()) if ok.any() else None,
         **{key: each.said[name].estimate if name in each.said else None for key, name in _FROM_SUMMARIES.items()},
-        "mean": mean,
-        "cv": cv,
+        "mean": float(one.latency_s.mean()) if len(one.latency_s) else None,
+        "cv": cv(one.latency_s) if len(one.latency_s) else None,
     }
     notes = [f"invalid: {one.invalid}"] * bool(one.invalid) + ["emulated processor"] * one.emulated
     return {**row, "note": "; ".join(notes)} if notes else row
-
-
-def _spread(one: Configuration) -> tuple[float | None, float | None]:
-    values = one.latency_s
-    if not len(values):
-        return None, None
-    mean = float(values.mean())
-    return mean, float(values.std(ddof=1)) / abs(mean) if len(values) > 1 and mean else None
 
 
 def as_csv(measured: Sequence[Measured]) -> str:

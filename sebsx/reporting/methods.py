@@ -47,9 +47,9 @@ def sentences(views: Sequence[RunView], measured: Sequence[Measured]) -> Iterato
     if confidences:
         level = ", ".join(f"{confidence:.0%}" for confidence in sorted(confidences))
         yield (
-            f"Medians stand with their {level} confidence interval of order statistics (Le Boudec 2010, theorem 2.1): "
-            "nothing is assumed of the distribution, and the ends are observations. Intervals of single rows do not "
-            "answer whether two rows differ."
+            f"Medians and tails stand with their {level} confidence interval of order statistics (Le Boudec 2010, "
+            "theorem 2.1): nothing is assumed of the distribution, and the ends are observations. Intervals of single "
+            "rows do not answer whether two rows differ."
         )
     tails = " and ".join(f"p{100 * q:g} below {tail_samples(q)}" for q in _SMALLEST)
     yield (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.analyzers import Column, Figure
 from sebsx.reporting import thinning
+from sebsx.stats import ecdf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,7 +42,7 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
             more = f"-{number}" * (number > 1) + f"-part-{1 + part // MOST_SERIES}" * (part > 0)
             yield Figure(
                 f"latency-ecdf{more}", "ecdf", "Distribution of the client latency", _LATENCY, _SHARE,
-                {each.name: thinning.distribution(each.configuration.latency_s) for each in shown},
+                {each.name: ecdf(each.configuration.latency_s) for each in shown},
                 log="x", samples={each.name: len(each.configuration.counted) for each in shown},
             )  # fmt: skip
 
