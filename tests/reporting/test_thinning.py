@@ -13,8 +13,8 @@ def test_few_observations_are_all_kept() -> None:
 @pytest.mark.parametrize("n", [1501, 1_000_000])
 def test_thinned_series_keeps_spikes_in_order(n: int) -> None:
     values = np.ones(n)
-    values[n // 3], values[n // 2] = 50.0, 0.01
+    values[n // 3 + 17], values[n // 2 + 17] = 50.0, 0.01
     places = thinning.in_order(values)
     assert len(places) <= 1500
-    assert {0, n // 3, n // 2, n - 1} <= set(places.tolist())
+    assert {0, n // 3 + 17, n // 2 + 17, n - 1} <= set(places.tolist())
     assert np.all(np.diff(places) > 0)
