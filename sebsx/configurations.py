@@ -161,20 +161,20 @@ def level(configuration: Configuration, key: str) -> Any:
 
 def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
     """Return the shortest name that tells a configuration from the others."""
-    return _label(configuration, identity_columns(among))
+    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
 
 
 def labels(found: Sequence[Configuration]) -> list[str]:
     """Return the `label` of each configuration among all of them."""
     columns = identity_columns(found)
-    return [_label(configuration, columns) for configuration in found]
+    return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
 
 
-def _label(configuration: Configuration, columns: Sequence[Column]) -> str:
-    words = ((column.key, level(configuration, column.key)) for column in columns)
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Return levels by name as words: `graph-bfs 512 MiB warm`."""
     return " ".join(
         f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
-        for key, word in words
+        for key, word in levels.items()
         if word not in (None, "")
     )
 
