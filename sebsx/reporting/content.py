@@ -100,7 +100,7 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     return Content(
         title=f"{experiments}: {runs}",
         subtitle=f"{configurations}, {invocations:,} measured invocations, {len(views)} run{'s' * (len(views) != 1)}",
-        verdict=comparison,
+        verdict=_counts_first(comparison) if comparison else None,
         notes=list(_notes(views, measured, compared=comparison is not None)),
         sections=[one for one in sections if one.reports or one.paragraphs],
         files=files,
@@ -123,6 +123,11 @@ def _notes(views: Sequence[RunView], measured: Sequence[Measured], *, compared: 
         yield Finding(f"{emulated} configurations ran on an emulated processor: their times say nothing", warning=True)
     designs = " and ".join(sorted({view.run.design.value for view in views}))
     yield Finding(f"design: {designs}" if compared else f"no comparison was asked for; design: {designs}")
+
+
+def _counts_first(comparison: Report) -> Report:
+    """Return a comparison for the banner: what is counted before what is doubted."""
+    return replace(comparison, findings=sorted(comparison.findings, key=lambda finding: not finding.numbers))
 
 
 def _empty(views: Sequence[RunView], measured: Sequence[Measured]) -> list[Finding]:

@@ -37,6 +37,7 @@ _PLAIN_FILE_BYTES = 100_000  # above it a file is offered compressed
 
 _TONES = {
     "regression": "bad", "improvement": "good", "equivalent": "good", "inconclusive": "doubt", "incomparable": "doubt",
+    "change": "doubt",
     MISSING: "bad", "invalid": "bad", "failed": "bad",
 }  # fmt: skip
 _SIGNS = {"bad": "✖", "good": "✔", "doubt": "?"}

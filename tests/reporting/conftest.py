@@ -71,7 +71,7 @@ def comparison() -> Report:
         {"ratio": [(0, 1.1), (1, 1.0)]}, categories=["echo latency", "echo cost"],
         intervals={"ratio": [(1.08, 1.12), (0.99, 1.01)]}, reference=1.0,
     )  # fmt: skip
-    findings = [Finding("1 regression, 1 equivalent", warning=True)]
+    findings = [Finding("a doubt", warning=True), Finding("1 regression, 1 equivalent", {"regression": 1})]
     return Report("Base and new", [Table("verdicts", columns, rows)], [forest], findings)
 
 

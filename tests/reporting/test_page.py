@@ -105,7 +105,7 @@ def test_every_picture_has_a_text_alternative_and_its_numbers(page: Page) -> Non
 
 
 def test_verdicts_are_words_and_signs(page: Page) -> None:
-    assert "Warning: 1 regression, 1 equivalent" in page.said
+    assert "Base and new 1 regression, 1 equivalent Warning: a doubt" in page.said
     assert "✖ regression" in page.said
     assert "✔ equivalent" in page.said
 
