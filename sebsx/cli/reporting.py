@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.analyzers import Finding, Report
 from sebsx.cli.app import App, command
 from sebsx.cli.results import analyze
 from sebsx.errors import UserError
@@ -17,6 +16,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sebsx.analyzers import Report
     from sebsx.store.reader import RunView
 
 
@@ -54,6 +54,8 @@ def report_command(app: App, runs: tuple[str, ...], out: Path | None, analyzers:
 
 def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator[Report]:
     """Yield what analyzers say: the one of each experiment about its runs, standard and wanted ones about all."""
+    from sebsx.analyzers import Finding, Report  # heavy
+
     experiments: dict[str, list[RunView]] = {}
     for view in views:
         experiments.setdefault(view.run.experiment, []).append(view)
