@@ -22,7 +22,7 @@ _LATENCY = Column("client.latency_s", "client latency", "s")
 _SHARE = Column("share", "share of invocations", "1")
 _SINCE = Column("since_start_s", "time since the run's first measured call", "s")
 _LATE = Column("lateness_s", "sent later than scheduled", "s")
-_NOTICEABLE_S = 1e-6  # of lateness: below the clock's own noise
+_NOTICEABLE_S = 1e-3  # of lateness: a request takes some time to be made even when nothing waits
 UNKNOWN = "not known"
 
 CpuModels = dict[str, dict[str, str]]  # run -> sandbox -> model
@@ -63,7 +63,7 @@ def in_time(each: Measured, number: int, began_s: float, models: Mapping[str, st
 
 
 def lateness(each: Measured, number: int, began_s: float) -> Iterator[Figure]:
-    """Yield how much later than scheduled requests were sent, for a load with a schedule."""
+    """Yield how much later than scheduled requests were sent, if any of them noticeably."""
     frame = each.configuration.frame
     late_s = frame["client_sent_s"] - frame["client_intended_s"]
     if not (late_s > _NOTICEABLE_S).any():
