@@ -39,7 +39,7 @@ ROWS = (
         "units",
         "repricing",
     },
-    {"orchestrator", "cleaning"},
+    {"orchestrator", "cleaning", "reporting"},
     {"cli", "console", "__main__"},
 )
 APART = {"runtime", "testing"}

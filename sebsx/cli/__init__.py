@@ -73,13 +73,25 @@ def _add_commands() -> None:
         configuration,
         inventory,
         prices,
+        reporting,
         repricing,
         results,
         running,
         stores,
     )
 
-    for module in (running, calibrating, results, prices, repricing, inventory, stores, configuration, admin):
+    for module in (
+        running,
+        calibrating,
+        results,
+        reporting,
+        prices,
+        repricing,
+        inventory,
+        stores,
+        configuration,
+        admin,
+    ):
         for command in module.COMMANDS:
             cli.add_command(command)
 

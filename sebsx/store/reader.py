@@ -106,6 +106,12 @@ class RunView:
         )
         return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
 
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is known of the packages that were deployed (`requirements`, `content_hash`), by SHA-256."""
+        c = schema.artifact.c
+        mine = select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == self._key)
+        return {row.sha256: row.facts for row in self._all(select(c.sha256, c.facts).where(c.sha256.in_(mine)))}
+
     def values(self) -> list[StoredValue]:
         """Return values of the run, its deployments and its cells in the order in which they were stored."""
         c = schema.run_value.c
