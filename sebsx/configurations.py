@@ -161,10 +161,14 @@ def level(configuration: Configuration, key: str) -> Any:
 
 def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
     """Return the shortest name that tells a configuration from the others."""
-    words = ((column.key, level(configuration, column.key)) for column in identity_columns(among))
+    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
+
+
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Return levels by name as words: `graph-bfs 512 MiB warm`."""
     return " ".join(
         f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
-        for key, word in words
+        for key, word in levels.items()
         if word not in (None, "")
     )
 
@@ -234,9 +238,11 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     frame = view.frame(kind=Kind.MEASURED, more=more)
     cells = {cell.id: cell for cell in view.cells()}
     deployments = {deployment.id: deployment for deployment in view.deployments()}
-    places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
-    pairs, codes = np.unique(places, axis=1, return_inverse=True)
+    keys = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
+    pairs, codes = np.unique(keys, axis=1, return_inverse=True)
     codes = codes.reshape(-1)  # numpy 2.0 gave it a dimension more
+    # All invocations in the order of their pairs, cut where the pair changes: one pass, however many pairs there are.
+    places = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
@@ -244,7 +250,8 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
-        yield Configuration(view.run, dict(items), cell, functions, frame.where(np.isin(codes, mine)))
+        rows = np.sort(np.concatenate([places[code] for code in mine]))
+        yield Configuration(view.run, dict(items), cell, functions, frame.where(rows))
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
