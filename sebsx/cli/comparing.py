@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sebsx.comparison import ComparisonReport, Options
-    from sebsx.stats import Verdict
 
 _FAIL_ON = ("regression", "change", "inconclusive", "incomparable", "never")
 _FORMATS = ("text", "md", "json")
@@ -201,6 +200,7 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
         ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable.
         UserError: If nothing could be compared, unless it asked for no failure at all.
     """
+    from sebsx.comparison.result import counted, in_words  # heavy
     from sebsx.stats import Verdict
 
     hits = [row for row in report.rows if row.verdict in failing]
@@ -208,19 +208,15 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
     if hits:
         worst = hits[0]
         change = f" {worst.change}" if worst.change != "-" else f": {worst.reason}"
-        counts = _counted(row.verdict for row in hits)
-        raise ThresholdError(f"{counts} of {len(report.rows)}, the worst: {worst.configuration} {worst.name}{change}")
+        counts = in_words(counted(hits))
+        raise ThresholdError(
+            f"{counts} of {len(report.rows)} rows; the worst: {worst.configuration} {worst.name}{change}"
+        )
     if missing:
         raise ThresholdError(f"{missing} configurations were measured on one side only, the first: {report.missing[0]}")
     if not report.comparable and "never" not in failing:
         why = report.rows[0].reason if report.rows else str(report.missing[0]) if report.missing else report.summary
         raise UserError(f"nothing of {report.title} can be compared: {why}")
-
-
-def _counted(verdicts: Iterable[Verdict]) -> str:
-    from collections import Counter
-
-    return ", ".join(f"{n} {verdict}" for verdict, n in Counter(verdicts).items())
 
 
 for _command in (set_command, list_command, remove_command):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.comparison.facts import (
@@ -95,7 +96,7 @@ class _Sides:
     young: Sequence[Configuration]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Task:
     """A pair of configurations, what it is called, and what keeps it from being compared."""
 
@@ -105,10 +106,13 @@ class _Task:
     differences: tuple[Difference, ...]
     allowed: tuple[Difference, ...]
 
-    @property
+    @cached_property
     def paired(self) -> bool:
         """Whether both sides were measured in the same rounds."""
-        return self.base.run.id == self.new.run.id and self.base.run.design is Design.RMIT
+        if self.base.run.id != self.new.run.id or self.base.run.design is not Design.RMIT:
+            return False
+        here, there = (set(side.frame.known("round").tolist()) for side in (self.base, self.new))
+        return bool(here & there)
 
 
 def compare_runs(
@@ -137,10 +141,10 @@ def compare_runs(
     old, young = configurations(base, more), configurations(new, more)
     _check_allowed(chosen, [*old, *young])
     studied = chosen.allow
+    factor = "" if new else _factor(base, old, chosen)
     if new:
         sides = [_Sides(_names(base), _names(new), old, young)]
     else:
-        factor = _factor(base, old, chosen)
         sides = list(_levels(base, old, factor, chosen.base))
         studied |= implied(factor)
     missing = [
@@ -149,7 +153,7 @@ def compare_runs(
         for view in side
         for line in unmeasured(view, found)
     ]
-    tasks, left = _tasks(sides, backgrounds, studied, chosen.allow)
+    tasks, left = _tasks(sides, backgrounds, studied, chosen.allow, factor)
     rows = _judge(tasks, metrics, chosen)
     return ComparisonReport(
         base=sides[0].base,
@@ -243,16 +247,17 @@ def _names(views: Sequence[RunView]) -> str:
 
 
 def _tasks(
-    sides: Sequence[_Sides], backgrounds: Mapping[str, Background], studied: frozenset[str], allow: frozenset[str]
+    sides: Sequence[_Sides],
+    backgrounds: Mapping[str, Background],
+    studied: frozenset[str],
+    allow: frozenset[str],
+    factor: str,
 ) -> tuple[list[_Task], list[Missing]]:
     tasks, missing = [], []
+    hidden = {"run", factor}
     for side in sides:
         pairs, old, young = pair(side.old, side.young, studied)
-        columns = [
-            column.key
-            for column in identity_columns([*side.old, *side.young])
-            if column.key not in studied and column.key != "run"
-        ]
+        columns = [column.key for column in identity_columns([*side.old, *side.young]) if column.key not in hidden]
 
         def words(configuration: Configuration, side: _Sides = side, columns: Sequence[str] = columns) -> str:
             name = name_of({key: level(configuration, key) for key in columns})

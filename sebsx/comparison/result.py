@@ -11,7 +11,7 @@ from sebsx.stats import Verdict, magnitude
 from sebsx.units import show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.comparison.facts import Difference
     from sebsx.comparison.pairing import Missing
@@ -22,6 +22,7 @@ SEVERITY = (
     Verdict.REGRESSION, Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE, Verdict.CHANGE, Verdict.IMPROVEMENT,
     Verdict.EQUIVALENT,
 )  # fmt: skip
+_NOUNS = (Verdict.REGRESSION, Verdict.CHANGE, Verdict.IMPROVEMENT)
 COMMENT_CHARACTERS = 65_536  # limit of a comment on GitHub
 ROWS_SHOWN = 50
 _FIGURE_ROWS = 40
@@ -135,8 +136,7 @@ class ComparisonReport:
     @property
     def counts(self) -> dict[Verdict, int]:
         """How many rows there are of each verdict, worst first, those of which there are none left out."""
-        found = Counter(row.verdict for row in self.rows)
-        return {verdict: found[verdict] for verdict in SEVERITY if found[verdict]}
+        return counted(self.rows)
 
     @property
     def comparable(self) -> bool:
@@ -148,8 +148,7 @@ class ComparisonReport:
         """What it comes to in one sentence."""
         if not self.rows:
             return "nothing was measured on both sides"
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in self.counts.items())
-        worst = self.rows[0]
+        worst, counts = self.rows[0], in_words(self.counts)
         if worst.verdict is not Verdict.REGRESSION:
             return f"no regression in {_many(len(self.rows), 'comparison')}: {counts}"
         return f"{counts}; the worst: {worst.configuration} {worst.name} {worst.change}"
@@ -224,6 +223,17 @@ class ComparisonReport:
         ]  # fmt: skip
 
 
+def counted(rows: Iterable[Row]) -> dict[Verdict, int]:
+    """Return how many rows there are of each verdict, worst first, those of which there are none left out."""
+    found = Counter(row.verdict for row in rows)
+    return {verdict: found[verdict] for verdict in SEVERITY if found[verdict]}
+
+
+def in_words(counts: Mapping[Verdict, int]) -> str:
+    """Return counts as people say them: `2 regressions, 1 inconclusive`."""
+    return ", ".join(_many(n, verdict) if verdict in _NOUNS else f"{n} {verdict}" for verdict, n in counts.items())
+
+
 def change_in_words(ratio: Estimate) -> str:
     """Return a ratio as a change: `+10.3 % [+8.9, +11.8]`, or as a factor from 3 on and below a third."""
     assert ratio.value is not None
@@ -258,9 +268,7 @@ def _telling(rows: Sequence[Row]) -> list[Column]:
 
 
 def _rest(rows: Sequence[Row]) -> str:
-    found = Counter(row.verdict for row in rows)
-    counts = ", ".join(f"{found[verdict]} {verdict}" for verdict in SEVERITY if found[verdict])
-    return f"and {_many(len(rows), 'row')} more: {counts}"
+    return f"and {_many(len(rows), 'row')} more: {in_words(counted(rows))}"
 
 
 def _listed(items: Sequence[object], limit: int | None) -> list[str]:

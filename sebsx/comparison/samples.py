@@ -83,9 +83,7 @@ def measure(
     if reason:
         return replace(said, reason=reason)
     if _constant(old.values) and _constant(young.values) and old.values[0] == young.values[0] == 0:
-        return replace(
-            said, ratio=Estimate(1.0, 1.0, 1.0, confidence, len(old.values)), reason="always 0 on both sides"
-        )
+        return replace(said, shift=Estimate(0.0, 0.0, 0.0, confidence), reason="always 0 on both sides")
     try:
         values = pair_rounds(old.rounds(), young.rounds()) if paired else (old.values, young.values)
         compare = compare_means if mean else compare_samples
