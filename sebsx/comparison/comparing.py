@@ -46,8 +46,8 @@ _OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
 # Facts of the client machine that must not change between two runs.
 _CLIENT = ("cpu_model", "cpu_count", "system", "release", "python", "sebsx")
 
-# Measured with `tests/perf/compare.py` and on a shared machine of two cores: 200 comparisons of the same code, each of
-# 60 samples a side, Mann-Whitney at 5 %.
+# Measured on a shared machine of two cores: 200 comparisons of the same 4 ms of work, each of 60 samples a side,
+# Mann-Whitney at 5 %.
 _DRIFT = (
     "so that drift of the platform looks like a difference: of 200 comparisons of the same code, 64 % found a change "
     "when measured one after the other and 2 % when interleaved"

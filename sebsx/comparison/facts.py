@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,8 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
     "parameters": frozenset({"parameters"}),
     "version": frozenset({"benchmark"}),
 }
+
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")  # its first digits tell as much to a person
 
 # Two mixes of CPU models are the same if no more than this share of the invocations would have to move.
 CPU_MIX_TOLERANCE = 0.2
@@ -160,7 +163,7 @@ def _unequal(base: Mapping[str, Any], new: Mapping[str, Any], studied: frozenset
 def _word(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={item}" for key, item in sorted(value.items())) or "none"
-    return "none" if value in (None, "") else str(value)
+    return "none" if value in (None, "") else _DIGEST.sub(lambda found: found[0][:12], str(value))
 
 
 def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
