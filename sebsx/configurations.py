@@ -238,11 +238,11 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     frame = view.frame(kind=Kind.MEASURED, more=more)
     cells = {cell.id: cell for cell in view.cells()}
     deployments = {deployment.id: deployment for deployment in view.deployments()}
-    keys = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
-    pairs, codes = np.unique(keys, axis=1, return_inverse=True)
+    places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
+    pairs, codes = np.unique(places, axis=1, return_inverse=True)
     codes = codes.reshape(-1)  # numpy 2.0 gave it a dimension more
-    # All invocations in the order of their pairs, cut where the pair changes: one pass, however many pairs there are.
-    places = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
+    order = np.argsort(codes, kind="stable")  # so that ten thousand configurations are one sort, not as many scans
+    ends = np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))
     members: dict[tuple[Any, ...], list[int]] = {}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
@@ -250,7 +250,7 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
-        rows = np.sort(np.concatenate([places[code] for code in mine]))
+        rows = np.sort(np.concatenate([order[ends[code - 1] if code else 0 : ends[code]] for code in mine]))
         yield Configuration(view.run, dict(items), cell, functions, frame.where(rows))
 
 

@@ -84,7 +84,7 @@ class Frame:
         return type(self)({**self._numbers, **numbers}, self._words)
 
     def where(self, mask: Mask | Places) -> Self:
-        """Return the invocations of a mask, or those at some places in their order."""
+        """Return the invocations of a mask, or at some places."""
         numbers = {name: column[mask] for name, column in self._numbers.items()}
         words = {name: (codes[mask], levels) for name, (codes, levels) in self._words.items()}
         return type(self)(numbers, words)
