@@ -60,7 +60,7 @@ def test_exit_code_is_what_a_gate_needs(call: Call, words: tuple[str, ...], code
 
 def test_a_regression_is_named_in_the_table_and_in_the_one_line(call: Call) -> None:
     said = call("compare", VERSIONS, "--fail-on", "regression")
-    said.assert_fails(1, "1 regression of 1", "echo 256 MiB warm client.latency_s.p50", "+10.0 %")
+    said.assert_fails(1, "1 regression in 1 comparison;", "echo 256 MiB warm client.latency_s.p50", "+10.0 %")
     assert "regression" in said.stdout
     assert "40 pairs" in said.stdout
 
