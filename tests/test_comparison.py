@@ -222,8 +222,10 @@ def test_one_failure_more_is_no_alarm(store: Store) -> None:
 
 
 def test_failures_may_be_tolerated_in_points(store: Store) -> None:
-    row = next(r for r in with_failures(store, 0, 8, thresholds={"errors": 0.25}).rows if r.metric.name == "errors")
-    assert row.verdict is not Verdict.REGRESSION
+    (row,) = (r for r in with_failures(store, 0, 8, thresholds={"errors": 0.25}).rows if r.metric.name == "errors")
+    assert row.p is not None
+    assert row.p < 0.05
+    assert row.verdict is Verdict.INCONCLUSIVE
 
 
 def test_without_a_failure_there_is_no_row_on_failures(store: Store) -> None:
@@ -658,6 +660,7 @@ def multiply(store: Store, view: RunView, times_: int) -> RunView:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_ten_thousand_configurations_take_seconds(store: Store) -> None:
     views = []
     for number in (1, 2):

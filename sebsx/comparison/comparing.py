@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 VERSION = "version"
 _BASE = "base"
 _OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
+_ALLOWED_SHOWN = 5
 # Facts of the client machine that must not change between two runs.
 _CLIENT = ("cpu_model", "cpu_count", "system", "release", "python", "sebsx")
 
@@ -78,12 +79,15 @@ class Options:
     allow: frozenset[str] = frozenset()
 
     def threshold_of(self, metric: Metric) -> float:
-        """Return the smallest change of a metric that matters: by its name, else by a pattern, else the general one."""
+        """Return the smallest change of a metric that matters."""
+        own = self.own_threshold(metric)
+        return self.threshold if own is None else own
+
+    def own_threshold(self, metric: Metric) -> float | None:
+        """Return what was set for a metric: by its name, else by a pattern; None where nothing was."""
         if metric.name in self.thresholds:
             return self.thresholds[metric.name]
-        return next(
-            (share for pattern, share in self.thresholds.items() if fnmatchcase(metric.name, pattern)), self.threshold
-        )
+        return next((share for name, share in self.thresholds.items() if fnmatchcase(metric.name, name)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +357,7 @@ def _judge_failures(found: Measured, metric: Metric, p: float | None, options: O
     change, threshold = found.shift.value, options.threshold_of(metric)
     if p is None or change is None or found.shift.low is None or found.shift.high is None:
         return Verdict.INCONCLUSIVE, found.reason
-    least = threshold if threshold != options.threshold else 0.0
-    if p <= options.alpha and abs(change) > least:
+    if p <= options.alpha and abs(change) > (options.own_threshold(metric) or 0.0):
         return (Verdict.REGRESSION if change > 0 else Verdict.IMPROVEMENT), "Fisher's exact test tells the shares apart"
     if -threshold <= found.shift.low and found.shift.high <= threshold:
         return Verdict.EQUIVALENT, f"the whole interval lies within {100 * threshold:g} points"
@@ -377,9 +380,9 @@ def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_
         run = view.run
         if run.status is not RunStatus.FINISHED:
             yield f"run {run.id} is {run.status.value}{f': {run.error}' if run.error else ''}; this is what it stored"
-    allowed = dict.fromkeys(item for task in tasks for item in task.allowed)
-    for item in allowed:
-        yield f"compared although this differs, as allowed: {item}"
+    if allowed := list(dict.fromkeys(str(item) for task in tasks for item in task.allowed)):
+        more = f" and {len(allowed) - _ALLOWED_SHOWN} more" if len(allowed) > _ALLOWED_SHOWN else ""
+        yield f"compared although this differs, as allowed: {'; '.join(allowed[:_ALLOWED_SHOWN])}{more}"
     if base and new:
         here, there = base[0], new[0]
         changed = [name for name in _CLIENT if here.environment.get(name) != there.environment.get(name)]
