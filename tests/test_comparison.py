@@ -556,6 +556,19 @@ def test_the_table_is_cut_at_the_limit_and_counts_the_rest(store: Store) -> None
     assert table.caption.startswith("and 3 rows more: ")
 
 
+def test_one_reason_of_many_rows_is_said_once(store: Store) -> None:
+    views = []
+    for number, language_version in enumerate(("3.11", "3.12"), 1):
+        writer = RunWriter(store, number)
+        for memory_mib in (256, 512, 1024):
+            writer.add(times(number), memory_mib=memory_mib, deployment={"language_version": language_version})
+        views.append(writer.finish())
+    report = compare_runs(views[:1], views[1:]).to_report()
+    said = [finding.text for finding in report.findings if finding.text.startswith("incomparable: ")]
+    reason = "language_version 3.11 -> 3.12 (--allow language_version compares anyway)"
+    assert said == [f"incomparable: echo 256 MiB warm client.latency_s.p50 and 2 more: {reason}"]
+
+
 def test_the_document_is_json_without_nan(store: Store) -> None:
     document = compare_runs([versions(store, times(), times(2))]).document()
     text = json.dumps(plain(document), allow_nan=False)

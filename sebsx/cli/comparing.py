@@ -206,12 +206,10 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
     hits = [row for row in report.rows if row.verdict in failing]
     missing = len(report.missing) if Verdict.INCOMPARABLE in failing else 0
     if hits:
-        worst = hits[0]
-        change = f" {worst.change}" if worst.change != "-" else f": {worst.reason}"
-        counts = in_words(counted(hits))
-        raise ThresholdError(
-            f"{counts} of {len(report.rows)} rows; the worst: {worst.configuration} {worst.name}{change}"
-        )
+        worst, many = hits[0], "s" * (len(report.rows) > 1)
+        what = worst.change if worst.change != "-" else worst.reason
+        counts = f"{in_words(counted(hits))} in {len(report.rows)} comparison{many}"
+        raise ThresholdError(f"{counts}; the worst: {worst.configuration} {worst.name}: {what}")
     if missing:
         raise ThresholdError(f"{missing} configurations were measured on one side only, the first: {report.missing[0]}")
     if not report.comparable and "never" not in failing:

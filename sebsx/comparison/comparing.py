@@ -258,7 +258,7 @@ def _tasks(
     factor: str,
 ) -> tuple[list[_Task], list[Missing]]:
     tasks, missing = [], []
-    hidden = {"run", factor}
+    hidden = {"run", factor, *(implied(factor) - {"benchmark"})}
     for side in sides:
         pairs, old, young = pair(side.old, side.young, studied)
         columns = [column.key for column in identity_columns([*side.old, *side.young]) if column.key not in hidden]

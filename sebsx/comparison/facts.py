@@ -34,7 +34,7 @@ _FOLLOWS: Mapping[str, frozenset[str]] = {
     "benchmark": frozenset({"size", "parameters"}),
     "size": frozenset({"parameters"}),
     "parameters": frozenset({"parameters"}),
-    "version": frozenset({"benchmark"}),
+    "version": frozenset({"benchmark", "folder"}),
 }
 
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")  # its first digits tell as much to a person

@@ -22,6 +22,7 @@ SEVERITY = (
     Verdict.REGRESSION, Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE, Verdict.CHANGE, Verdict.IMPROVEMENT,
     Verdict.EQUIVALENT,
 )  # fmt: skip
+_UNSAID = (Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE)
 _NOUNS = (Verdict.REGRESSION, Verdict.CHANGE, Verdict.IMPROVEMENT)
 COMMENT_CHARACTERS = 65_536  # limit of a comment on GitHub
 ROWS_SHOWN = 50
@@ -170,7 +171,7 @@ class ComparisonReport:
         shown = self.rows[:limit]
         caption = "" if len(shown) == len(self.rows) else _rest(self.rows[len(shown) :])
         tables = [Table("comparison", _telling(shown), [row.cells() for row in shown], caption)] if shown else []
-        findings = [Finding(text, warning=True) for text in self.warnings]
+        findings = [Finding(text, warning=True) for text in (*self.warnings, *_listed(_unsaid(self.rows), limit))]
         findings += [Finding(text, warning=True) for text in _listed(self.missing, limit)]
         findings += [Finding(f"differs, and may: {text}") for text in _listed(self.changed, limit)]
         findings.append(Finding(self.summary, {str(verdict): n for verdict, n in self.counts.items()}))
@@ -259,11 +260,21 @@ def _p_in_words(p: float | None) -> str:
 
 
 def _telling(rows: Sequence[Row]) -> list[Column]:
-    """Return the columns that say anything."""
+    """Return the columns that say anything; reasons stand below the table, where there is room for them."""
+    tested = any(row.adjusted_p is not None for row in rows)
+    return [column for column in _COLUMNS if column.key != "reason" and (tested or column.key not in {"p", "effect"})]
+
+
+def _unsaid(rows: Sequence[Row]) -> list[str]:
+    """Return why nothing could be said, once for all rows that share a reason."""
+    groups: dict[tuple[Verdict, str], list[Row]] = {}
+    for row in rows:
+        if row.verdict in _UNSAID:
+            groups.setdefault((row.verdict, row.reason), []).append(row)
     return [
-        column
-        for column in _COLUMNS
-        if column.key not in {"p", "effect"} or any(row.adjusted_p is not None for row in rows)
+        f"{verdict}: {members[0].configuration} {members[0].name}"
+        f"{f' and {len(members) - 1} more' if len(members) > 1 else ''}: {reason}"
+        for (verdict, reason), members in groups.items()
     ]
 
 
