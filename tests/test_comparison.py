@@ -294,8 +294,18 @@ def set_settings(store: Store, run: str, settings: dict[str, Any]) -> None:
 
 
 def test_a_price_book_matters_to_costs_only(store: Store) -> None:
-    old, new = ({"effective": {"price_book": name}} for name in ("2026-01", "2026-02"))
-    report = two_runs(store, old, new, metrics=("client.latency_s", "cost_per_million_usd"))
+    views = []
+    for number, day in enumerate(("2026-01-01", "2026-02-01"), 1):
+        writer = RunWriter(store, number)
+        writer.add(times(number))
+        key = store.view(writer.run.id).deployments()[0].id
+        book = json.dumps({"provider": "fake", "effective": day, "region": f"r{number}"})
+        store.add_value(writer.run.id, "price_book", None, deployment_id=key, text=book)
+        views.append(writer.finish())
+    report = compare_runs(views[:1], views[1:], Options(("client.latency_s", "cost_per_million_usd")))
+    assert (
+        "price_book provider fake, effective 2026-01-01 -> provider fake, effective 2026-02-01" in report.rows[0].reason
+    )
     found = {row.metric.name: row.verdict for row in report.rows}
     assert found.pop("cost_per_million_usd") is Verdict.INCOMPARABLE
     assert Verdict.INCOMPARABLE not in found.values()

@@ -81,7 +81,18 @@ def _add_commands() -> None:
         stores,
     )
 
-    for module in (running, calibrating, results, comparing, prices, repricing, inventory, stores, configuration, admin):
+    for module in (
+        running,
+        calibrating,
+        results,
+        comparing,
+        prices,
+        repricing,
+        inventory,
+        stores,
+        configuration,
+        admin,
+    ):
         for command in module.COMMANDS:
             cli.add_command(command)
 

@@ -138,8 +138,9 @@ def compare_runs(
     chosen = options or Options()
     _check_sides(base, new, chosen)
     views = [*base, *new]
-    backgrounds = {view.run.id: Background(view) for view in views}
     metrics = _metrics(views, chosen)
+    priced = any(metric.unit == "USD" for metric in metrics)
+    backgrounds = {view.run.id: Background(view, priced=priced) for view in views}
     models = {model for background in backgrounds.values() for model in background.cpu_models.values()}
     more = [*(metric.name for metric in metrics), *(["sandbox_id"] if len(models) > 1 else [])]
     old, young = configurations(base, more), configurations(new, more)

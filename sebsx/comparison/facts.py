@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ VALIDITY = "validity"
 
 # Facts of a deployment that must be equal, and those that are told: they are what a new version changes.
 _DEPLOYED = ("language_version", "parameters")
-_REPORTED = ("trigger", "limits", PRICE_BOOK)
+_REPORTED = ("trigger", "limits")
+_BOOK = ("provider", "effective", "sha256")  # which book it is; its region and architecture are facts of their own
 _TOLD = ("benchmark_version", "benchmark_sha256", "package_sha256", "timeout_s")
 _TOLD_REPORTED = ("runtime",)
 
@@ -66,10 +68,12 @@ class Background:
 
     Args:
         view: The run.
+        priced: Whether costs are compared, so that it matters by which prices.
     """
 
-    def __init__(self, view: RunView) -> None:
+    def __init__(self, view: RunView, *, priced: bool = False) -> None:
         self.view = view
+        self.priced = priced
 
     @cached_property
     def collectors(self) -> str:
@@ -83,6 +87,19 @@ class Background:
             sandbox.sandbox_id: str(sandbox.facts[CPU_MODEL])
             for sandbox in self.view.sandboxes()
             if sandbox.facts.get(CPU_MODEL)
+        }
+
+    @cached_property
+    def price_books(self) -> Mapping[int | None, str]:
+        """The prices by which each deployment's invocations were priced, as they were stored."""
+        if not self.priced:
+            return {}
+        return {
+            value.deployment_id: ", ".join(
+                f"{key} {word}" for key, word in json.loads(value.text).items() if key in _BOOK
+            )
+            for value in self.view.values()
+            if value.metric == PRICE_BOOK and value.text
         }
 
     def cpu_mix(self, configuration: Configuration) -> dict[str, float]:
@@ -136,15 +153,19 @@ def told(base: Configuration, new: Configuration) -> list[Difference]:
 def known_facts(found: Iterable[Configuration]) -> list[str]:
     """Return the names that may be allowed to differ."""
     levels = {key for configuration in found for key in configuration.identity}
-    return sorted({*levels, *_DEPLOYED, *_REPORTED, "emulated", "collectors", VALIDITY, CPU_MODEL})
+    return sorted({*levels, *_DEPLOYED, *_REPORTED, "emulated", "collectors", PRICE_BOOK, VALIDITY, CPU_MODEL})
 
 
 def _comparable(configuration: Configuration, background: Background) -> dict[str, Any]:
+    books = background.price_books
     return {
         **{key: level for key, level in configuration.identity.items() if key not in _DEPLOYED},
         **_of(configuration, _DEPLOYED, _REPORTED),
         "emulated": "yes" if configuration.emulated else "no",
         "collectors": background.collectors,
+        PRICE_BOOK: " / ".join(
+            dict.fromkeys(background.price_books.get(item.id, "") for item in configuration.deployments)
+        ),
     }
 
 
