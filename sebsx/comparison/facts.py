@@ -163,9 +163,7 @@ def _comparable(configuration: Configuration, background: Background) -> dict[st
         **_of(configuration, _DEPLOYED, _REPORTED),
         "emulated": "yes" if configuration.emulated else "no",
         "collectors": background.collectors,
-        PRICE_BOOK: " / ".join(
-            dict.fromkeys(background.price_books.get(item.id, "") for item in configuration.deployments)
-        ),
+        PRICE_BOOK: " / ".join(dict.fromkeys(books.get(item.id, "") for item in configuration.deployments)),
     }
 
 
