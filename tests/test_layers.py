@@ -32,6 +32,7 @@ ROWS = (
         "calibration",
         "calibrator",
         "stats",
+        "comparison",
         "configurations",
         "environment",
         "invocations",
