@@ -122,7 +122,9 @@ def _notes(views: Sequence[RunView], measured: Sequence[Measured], *, compared: 
     if emulated:
         yield Finding(f"{emulated} configurations ran on an emulated processor: their times say nothing", warning=True)
     designs = " and ".join(sorted({view.run.design.value for view in views}))
-    yield Finding(f"design: {designs}" if compared else f"no comparison was asked for; design: {designs}")
+    yield Finding(
+        f"design: {designs}" if compared else f"no comparison was asked for (--base, --compare); design: {designs}"
+    )
 
 
 def _counts_first(comparison: Report) -> Report:

@@ -8,6 +8,7 @@ import pytest
 
 from sebsx.cli.app import App
 from sebsx.errors import UserError
+from sebsx.model import Design
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter
 from tests.support import Call, Cli
@@ -93,3 +94,34 @@ def test_missing_library_is_one_line_that_says_how_to_install_it(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     call("report", run).assert_fails(3, module, "pip install 'sebsx[report]'")
+
+
+def test_base_brings_a_comparison(sebsx: Cli, call: Call, run: str) -> None:
+    with open_store(sebsx.store) as store:
+        writer = RunWriter(store, 2, settings={"repetitions": 60})
+        writer.add([0.2 + n / 1000 for n in range(60)])
+        new = writer.finish().run.id
+        writer = RunWriter(store, 3, settings={"repetitions": 60})
+        writer.add([0.1 + n / 1000 for n in range(60)])
+        store.set_baseline("main", writer.finish().run.id)
+    assert call("report", new, "--base", "main", "-o", "page.html").code == 0
+    text = (sebsx.home / "page.html").read_text(encoding="utf-8")
+    assert "</span> regression</span>" in text
+    assert "1 regression" in text
+    assert f"<code>sebsx report {new} -o page.html --base main</code>" in text
+
+
+def test_versions_within_one_run_are_compared(sebsx: Cli, call: Call) -> None:
+    with open_store(sebsx.store) as store:
+        writer = RunWriter(store, 2, design=Design.RMIT)
+        for version, median_s in (("base", 0.2), ("new", 0.1)):
+            writer.add([median_s + n / 1000 for n in range(60)], rounds=list(range(60)), version=version)
+        writer.finish()
+    assert call("report", "last", "--compare", "-o", "page.html").code == 0
+    assert "</span> improvement</span>" in (sebsx.home / "page.html").read_text(encoding="utf-8")
+
+
+def test_comparison_that_cannot_be_is_one_line(call: Call, run: str) -> None:
+    call("report", run, "--base", run).assert_fails(2, run, "both sides")
+    call("report", run, "--compare").assert_fails(2)
+    call("report", run, "--compare", "--base", "last").assert_fails(2, "one of them")
