@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Codes = NDArray[np.int32]
     Mask = NDArray[np.bool_]
+    Places = NDArray[np.intp]
 
 
 class Frame:
@@ -82,8 +83,8 @@ class Frame:
         """Return a frame with more columns of numbers, as long as these."""
         return type(self)({**self._numbers, **numbers}, self._words)
 
-    def where(self, mask: Mask) -> Self:
-        """Return the invocations of a mask."""
+    def where(self, mask: Mask | Places) -> Self:
+        """Return the invocations of a mask, or at some places."""
         numbers = {name: column[mask] for name, column in self._numbers.items()}
         words = {name: (codes[mask], levels) for name, (codes, levels) in self._words.items()}
         return type(self)(numbers, words)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Double, case, cast, column, func, select, table
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema
@@ -104,6 +104,13 @@ class RunView:
             .order_by(c.id)
         )
         return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+
+    def artifacts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is known of the packages of the run's deployments by SHA-256, such as their `requirements`."""
+        c = schema.artifact.c
+        packages = select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == self._key)
+        query = select(c.sha256, c.facts).where(c.sha256.in_(packages))
+        return {row.sha256: row.facts for row in self._all(query)}
 
     def values(self) -> list[StoredValue]:
         """Return values of the run, its deployments and its cells in the order in which they were stored."""
@@ -211,7 +218,11 @@ class RunView:
         figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *words.values()])]
         builder = FrameBuilder(list(numbers), {name: _LEVELS.get(name) for name in words})
         for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
-            builder.add(page)
+            try:
+                builder.add(page)
+            except (TypeError, ValueError) as error:
+                message = f"run {self.run.id} is damaged: an invocation holds what is no number: {error}"
+                raise StoreError(f"{message}; take it from a snapshot or measure again") from error
         frame = builder.build()
         patterns = [name for name in more if name not in _i]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
