@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sebsx.settings import setting
-from sebsx_quality.evidence import told
+from sebsx_quality.evidence import sandboxes_of, told
 
 if TYPE_CHECKING:
     from sebsx.store.frame import Frame, Mask, Numbers
 
 # Columns of invocations that checks look at besides those that a frame always has.
-WANTED = (
-    "client_intended_s", "client_connected_s", "client_first_byte_s", "client_done_s", "function_started_s",
-    "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s",
-)  # fmt: skip
+WANTED = ("function_started_s", "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s")
 
 _SLACK_S = 0.001  # two clocks that read in milliseconds differ by as much
 _CLOCK_SLACK_S = 0.005  # wall clocks are slewed
@@ -25,9 +23,7 @@ _ORDER_SLACK_S = 2e-6  # Unix seconds as a double hold no less
 _ROUNDING_S = 0.0005
 _LONGEST_S = 86_400.0  # no platform lets a function run for a day
 _EARLIEST_S, _LATEST_S = 946_684_800.0, 4_102_444_800.0  # years 2000 and 2100
-_POINTS = (
-    "client_intended_s", "client_sent_s", "client_connected_s", "client_first_byte_s", "client_done_s",
-)  # fmt: skip
+_POINTS = ("client.connect_s", "client.first_byte_s", "client.latency_s")  # since the request was sent, in their order
 _DURATIONS = (
     "client.latency_s", "function.duration_s", "provider.duration_s", "provider.init_s", "provider.billed_s",
 )  # fmt: skip
@@ -110,8 +106,7 @@ def _numbers(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
     import numpy as np  # heavy
 
     infinite = np.logical_or.reduce([np.isinf(frame[name]) for name in frame.names])
-    unknown = np.isnan(frame["client_sent_s"]) | np.isnan(frame["client_done_s"]) | np.isnan(frame["client.latency_s"])
-    return _all(frame), infinite | unknown
+    return _all(frame), infinite | np.isnan(frame["client_sent_s"]) | np.isnan(frame["client.latency_s"])
 
 
 def _absurd(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
@@ -131,9 +126,11 @@ def _negative(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]
 
 def _order(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
     """Look whether intended, sent, connected, first byte and done follow each other, those not reached left out."""
-    bad = ~_all(frame)
-    latest = frame[_POINTS[0]].copy()
-    for name in _POINTS[1:]:
+    import numpy as np  # heavy
+
+    bad = frame["client.response_s"] < frame["client.latency_s"] - _ORDER_SLACK_S  # sent before it was intended
+    latest = np.zeros(len(frame))
+    for name in _POINTS:
         bad |= frame[name] < latest - _ORDER_SLACK_S
         latest = _larger(latest, frame[name])
     return _all(frame), bad
@@ -193,21 +190,22 @@ def _sandbox_ids(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Ma
     """Look for sandboxes that two deployments claim."""
     import numpy as np  # heavy
 
-    codes, words = frame.codes("sandbox_id")
-    pairs = np.unique(np.stack([codes.astype(np.float64), frame["deployment_id"]]), axis=1)
-    shared = np.bincount(pairs[0].astype(np.int64), minlength=len(words)) > 1
-    known = ~frame.equals("sandbox_id", None)
-    return known, known & shared[codes]
+    places, names = sandboxes_of(frame)
+    claims = Counter(sandbox for _deployment, sandbox in names)
+    known = np.array([bool(sandbox) for _deployment, sandbox in names], dtype=bool)
+    shared = np.array([claims[sandbox] > 1 for _deployment, sandbox in names], dtype=bool)
+    return known[places], shared[places]
 
 
 def _cold_twice(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
     """Look for sandboxes that started cold more than once."""
     import numpy as np  # heavy
 
-    codes, words = frame.codes("sandbox_id")
-    cold = _ok(frame) & frame.equals("start_type", "cold") & ~frame.equals("sandbox_id", None)
-    repeated = np.bincount(codes[cold], minlength=len(words)) > 1
-    return cold, cold & repeated[codes]
+    places, names = sandboxes_of(frame)
+    known = np.array([bool(sandbox) for _deployment, sandbox in names], dtype=bool)
+    cold = _ok(frame) & frame.equals("start_type", "cold") & known[places]
+    repeated = np.bincount(places[cold], minlength=len(names)) > 1
+    return cold, repeated[places]
 
 
 def _start_evidence(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:

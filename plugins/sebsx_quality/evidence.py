@@ -11,6 +11,7 @@ from sebsx.model import RunStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.store.frame import Frame, Places
     from sebsx.store.reader import RunView
 
 READY = ("ready", "deleted")  # states of a deployment that took invocations
@@ -28,6 +29,20 @@ def about_runs(views: Sequence[RunView]) -> Iterator[Finding]:
             reason = f": {run.error}" if run.error else ""
             numbers = {"run": run.id, "status": run.status.value}
             yield Finding(f"run {run.id} is {run.status.value}{reason}; this is what it stored", numbers, warning=True)
+
+
+def sandboxes_of(frame: Frame) -> tuple[Places, list[tuple[int, str | None]]]:
+    """Return a number for the sandbox of each invocation, and the deployment and id that each number stands for.
+
+    A sandbox is one of a deployment; the id is None where the function told none.
+    """
+    import numpy as np  # heavy
+
+    codes, words = frame.codes("sandbox_id")
+    width = max(len(words), 1)
+    keys, places = np.unique(frame["deployment_id"].astype(np.int64) * width + codes, return_inverse=True)
+    names = [(int(key) // width, words[int(key) % width]) for key in keys]
+    return places.reshape(-1), names
 
 
 def told(evidence: str | None) -> Mapping[str, str]:

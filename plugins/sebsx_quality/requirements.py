@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import CellStatus, RunStatus
-from sebsx_quality.evidence import READY, told, told_json
+from sebsx_quality.evidence import READY, sandboxes_of, told, told_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +69,7 @@ class Facts:
     @cached_property
     def frame(self) -> Frame:
         """Every invocation, warm-ups too."""
-        return self.view.frame(kind=None, more=("client_intended_s", "start_evidence", "sandbox_id", "request_id"))
+        return self.view.frame(kind=None, more=("start_evidence", "sandbox_id"))
 
     @cached_property
     def ok(self) -> Mask:
@@ -86,10 +86,8 @@ class Facts:
         """How many sandboxes answered at all."""
         import numpy as np  # heavy
 
-        codes, _words = self.frame.codes("sandbox_id")
-        seen = self.ok & ~self.frame.equals("sandbox_id", None)
-        pairs = np.stack([self.frame["deployment_id"][seen], codes[seen].astype(np.float64)])
-        return int(np.unique(pairs, axis=1).shape[1])
+        places, names = sandboxes_of(self.frame)
+        return sum(bool(names[place][1]) for place in np.unique(places[self.ok]))
 
     def of_deployments(self, metric: str) -> dict[int, list[Any]]:
         """Return the values, or texts, stored under a metric for each deployment that took invocations."""
@@ -246,7 +244,7 @@ def _client(facts: Facts) -> Answer:
         f"round trip {_shown(times)}",
         "round trip to every function before and after; the endpoint must be reachable without a proxy",
     )
-    late_s = facts.frame["client_sent_s"] - facts.frame["client_intended_s"]
+    late_s = facts.frame["client.response_s"] - facts.frame["client.latency_s"]  # sent minus intended
     late_s = late_s[np.isfinite(late_s)]
     look.need(
         len(late_s),

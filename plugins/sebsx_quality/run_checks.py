@@ -13,7 +13,7 @@ from sebsx.model import Cell, CellStatus, RunStatus, content_hash
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
 from sebsx_quality.checks import WANTED, Check, Outcome
-from sebsx_quality.evidence import READY
+from sebsx_quality.evidence import READY, sandboxes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -268,21 +268,21 @@ def _client_facts(evidence: Evidence, check: Check) -> Outcome:
 def _sandbox_facts(evidence: Evidence, check: Check) -> Outcome:
     import numpy as np  # heavy
 
-    codes, words = evidence.frame.codes("sandbox_id")
-    seen = evidence.ok & ~evidence.frame.equals("sandbox_id", None)
-    pairs = np.unique(np.stack([evidence.frame["deployment_id"][seen], codes[seen].astype(np.float64)]), axis=1).T
+    places, names = sandboxes_of(evidence.frame)
+    told = [names[place] for place in np.unique(places[evidence.ok]) if names[place][1]]
     known = {
         (item.deployment_id, item.sandbox_id)
         for item in evidence.view.sandboxes()
         if all(name in item.facts for name in _SANDBOX_FACTS)
     }
-    told = [(int(deployment), words[int(code)]) for deployment, code in pairs]
     bad = [f"{sandbox}" for deployment, sandbox in told if (deployment, sandbox) not in known]
     return Outcome(check, len(told), len(bad), _listed(bad))
 
 
 def _sizes(evidence: Evidence, check: Check) -> Outcome:
     """Compare configurations of one benchmark that differ only in how much there is to do."""
+    if len({content_hash(item.parameters) for item in evidence.view.deployments()}) < 2:
+        return Outcome(check, 0)
     frame = evidence.frame if evidence.measured.all() else evidence.frame.where(evidence.measured)
     groups: dict[tuple[Any, ...], list[Configuration]] = defaultdict(list)
     for configuration in configurations_of(evidence.view, frame):

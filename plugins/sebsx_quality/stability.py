@@ -10,7 +10,7 @@ from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report,
 from sebsx.configurations import caption, configurations, identity_columns, labels, level, median_estimate
 from sebsx.settings import setting
 from sebsx.stats import cv, holm
-from sebsx_quality.evidence import about_runs
+from sebsx_quality.evidence import about_runs, sandboxes_of
 from sebsx_quality.series import (
     Change,
     Explained,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sebsx.configurations import Configuration
     from sebsx.stats import Drift, Modes
-    from sebsx.store.frame import Frame, Numbers, Places
+    from sebsx.store.frame import Numbers, Places
     from sebsx.store.reader import RunView
     from sebsx_quality.series import WarmUp
 
@@ -148,8 +148,10 @@ class _Study:
         self.times: Numbers = frame["client_sent_s"][order]
         self.sequences: Numbers = frame["sequence"][order]
         self.span_s = float(self.times[-1] - self.times[0]) if len(self.times) else 0.0
-        self._sandbox_of, names = _dense(frame, order)
-        self._model_of_sandbox = [models.get(key) if key else None for key in names]
+        places, names = sandboxes_of(frame)
+        self._sandbox_of: Places = places[order]
+        self._known = [bool(sandbox) for _deployment, sandbox in names]
+        self._model_of_sandbox = [models.get((deployment, sandbox or "")) for deployment, sandbox in names]
         self.drift: Drift | None = drift_of(self.values, self.times, settings.confidence)
         self.changes: list[Change] = changes_of(self.values)
         self.warm_up: WarmUp | None = warm_up_of(self.values, self.sandboxes)
@@ -161,7 +163,8 @@ class _Study:
     @cached_property
     def sandboxes(self) -> list[Places]:
         """Where the values of each sandbox are, those of no known one left out."""
-        return _members(self._sandbox_of)
+        groups = _members(self._sandbox_of)
+        return [mine for mine in groups if self._known[self._sandbox_of[mine[0]]]]
 
     @cached_property
     def models(self) -> dict[str, Places]:
@@ -382,19 +385,6 @@ def _cpu_models(view: RunView) -> dict[tuple[int, str], str]:
         for item in view.sandboxes()
         if item.facts.get("cpu_model")
     }
-
-
-def _dense(frame: Frame, order: Places) -> tuple[Places, list[tuple[int, str] | None]]:
-    """Return a number for the sandbox of each value, and the deployment and name that each number stands for."""
-    import numpy as np  # heavy
-
-    codes, words = frame.codes("sandbox_id")
-    if not len(codes):
-        return np.empty(0, dtype=np.int64), []
-    pairs = np.stack([frame["deployment_id"][order], codes[order].astype(np.float64)])
-    different, places = np.unique(pairs, axis=1, return_inverse=True)
-    names = [(int(deployment), words[int(code)]) for deployment, code in different.T]
-    return places.reshape(-1), [(deployment, word) if word else None for deployment, word in names]
 
 
 def _members(codes: Places) -> list[Places]:

@@ -27,14 +27,14 @@ def measure(path: Path, name: str) -> dict[str, float]:
     analyzers = plugins.load().analyzers
     with open_store(path) as store:
         view = store.view("last")
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         if name == "frame":
             view.frame(kind=None)
         else:
             analyzers[name]().analyze([view], analyzers[name].Settings())
-        took_s = time.perf_counter() - begun
+        took_s, cpu_s = time.perf_counter() - begun, time.process_time() - used
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {f"{name}_s": round(took_s, 2), f"{name}_mib": round(peak_mib)}
+    return {f"{name}_s": round(took_s, 2), f"{name}_cpu_s": round(cpu_s, 2), f"{name}_mib": round(peak_mib)}
 
 
 def main() -> None:
