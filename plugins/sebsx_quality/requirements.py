@@ -244,8 +244,9 @@ def _client(facts: Facts) -> Answer:
         f"round trip {_shown(times)}",
         "round trip to every function before and after; the endpoint must be reachable without a proxy",
     )
-    late_s = facts.frame["client.response_s"] - facts.frame["client.latency_s"]  # sent minus intended
-    late_s = late_s[np.isfinite(late_s)]
+    response_s, latency_s = facts.frame["client.response_s"], facts.frame["client.latency_s"]
+    known_s = np.isfinite(response_s) & np.isfinite(latency_s)
+    late_s = response_s[known_s] - latency_s[known_s]  # sent minus intended
     look.need(
         len(late_s),
         f"p99 lateness {1e3 * float(np.quantile(late_s, 0.99)) if len(late_s) else 0:.2g} ms",

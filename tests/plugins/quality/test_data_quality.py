@@ -47,13 +47,16 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
     assert objections(report) == {}
 
 
+MOVED = (
+    "UPDATE invocation SET client_sent_s = client_sent_s + 1e10, client_intended_s = 0, client_connected_s = NULL, "
+    "client_first_byte_s = NULL, client_done_s = client_done_s + 1e10 WHERE sequence = 3"
+)
 # What is done to the run; the check that must object; the sequences that it must name.
 DAMAGES = [
     ("UPDATE invocation SET client_done_s = 9e999 WHERE sequence = 7", "numbers", [7]),
     ("UPDATE invocation SET client_sent_s = 9e999, client_done_s = 9e999 WHERE sequence = 8", "numbers", [8]),
     ("UPDATE invocation SET client_done_s = client_sent_s + 90000 WHERE sequence = 3", "plausible", [3]),
-    ("UPDATE invocation SET client_intended_s = 0, client_sent_s = 0, client_connected_s = 0, "
-     "client_first_byte_s = 0.099, client_done_s = 0.1 WHERE sequence = 3", "plausible", [3]),
+    (MOVED, "plausible", [3]),
     ("UPDATE invocation SET provider_billed_s = -1 WHERE sequence = 4", "not-negative", [4]),
     ("UPDATE sample SET value = -1 WHERE invocation_id = 4", "not-negative", [4]),
     ("UPDATE invocation SET client_intended_s = client_sent_s + 1 WHERE sequence = 5", "order", [5]),

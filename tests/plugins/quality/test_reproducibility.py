@@ -87,7 +87,7 @@ STRIPPED = [
     ("UPDATE deployment SET region = NULL", "place and time", "region"),
     ("UPDATE run SET finished_at = NULL", "place and time", "when it ended"),
     ("UPDATE environment SET facts = json_remove(facts, '$.cpu_model')", "client", "processor, kernel and Python"),
-    ("UPDATE environment SET facts = json_remove(facts, '$.libraries')", "client", "versions of the client's libraries"),
+    ("UPDATE environment SET facts = json_remove(facts, '$.libraries')", "client", "versions of the client's"),
     ("UPDATE environment SET facts = json_remove(facts, '$.clock_synchronized')", "client", "NTP"),
     ("DELETE FROM run_value WHERE value = 0.011", "client", "before and after"),
     ("DELETE FROM run_value WHERE text LIKE '%bytes%'", "workload", "digest and size of the input"),
