@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ulid import ULID
 
+from sebsx.environment import source_of
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
+from sebsx.load.roundtrip import round_trip_s
 from sebsx.load.schedule import OVER
 from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status
 from sebsx.recording import Recording, undisturbed
@@ -233,6 +236,7 @@ class Session:
             return
         try:
             yield function
+            self._record_round_trip(function)
         finally:
             self._teardown(function)
 
@@ -481,6 +485,7 @@ class Session:
             self.store.add_value(self.run.id, "price_book", None, deployment_id=identifier, text=text)
         function = Function(identifier, spec, platform, benchmark, deployment, event, payload, storage)
         self._live[identifier] = function
+        self._record_facts(function)
         return function
 
     def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
@@ -516,6 +521,26 @@ class Session:
                 f"platform {platform.name!r} takes at most {platform.payload_bytes}"
             )
         return event, payload
+
+    def _record_facts(self, function: Function) -> None:
+        """Store what a deployment is called with, where its code comes from, and how far away it is."""
+        facts = {
+            "client.input": {
+                "sha256": hashlib.sha256(function.payload).hexdigest(),
+                "bytes": len(function.payload),
+            },
+            "client.source": source_of(function.benchmark, self._registry),
+        }
+        for metric, told in facts.items():
+            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, text=json.dumps(told))
+        self._record_round_trip(function)
+
+    def _record_round_trip(self, function: Function) -> None:
+        """Store how far away a function is: before it is measured and after."""
+        endpoint = function.deployment.endpoint
+        seconds = round_trip_s(endpoint) if endpoint else None
+        if seconds is not None:
+            self.record("client.round_trip_s", seconds, function=function)
 
     def _teardown(self, function: Function) -> None:
         """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
