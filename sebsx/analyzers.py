@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.store.reader import RunView
 
@@ -67,6 +67,7 @@ class Figure:
         intervals: Ends (low, high) of y for each point of a series.
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
+        samples: How many observations each series stands for, where that is not the number of its points.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Figure:
     intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     reference: float | None = None
     log: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,34 @@ class Report:
     findings: Sequence[Finding] = ()
 
 
+def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each platform whose processor was emulated: its times say nothing of the real one.
+
+    An analyzer that judges the speed of an architecture must say these, and leave such deployments out unless it
+    is told otherwise; `effective["emulated"]` of a deployment marks them.
+    """
+    deployments = [item for view in runs for item in view.deployments() if item.effective.get("emulated")]
+    for platform, architecture in dict.fromkeys((item.platform, item.architecture) for item in deployments):
+        text = (
+            f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}, and "
+            "it is not chosen unless the analyzer's setting `emulated` is on"
+        )
+        yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
+
+
 class Analyzer(ABC, Generic[S]):
     """Turns stored runs into a report. Pure: reads the runs it is given; no network, no clock, no writes.
 
     Class attributes:
         name: What a user types.
         summary: One line.
+        standard: Whether it has something to say of every run, and so is a part of every report page.
         Settings: Frozen dataclass.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    standard: ClassVar[bool] = False
     Settings: ClassVar[type[Any]] = NoSettings
 
     @abstractmethod

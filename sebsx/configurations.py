@@ -38,7 +38,7 @@ _KNOWN = (
     Column("memory_mib", "MiB", "", "memory as the platform reports it"),
 )
 # Factors that say the same as a column above, or are settings rather than levels.
-_SILENT = frozenset({"benchmark_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)})
+_SILENT = frozenset({"benchmark_sha256", "folder", "timeout_s", "start", *(column.key for column in _KNOWN)})
 _ALWAYS = ("benchmark", "memory_mib", "start")
 _STARTS = ("cold", "warm")
 
@@ -133,7 +133,8 @@ def configurations(views: Iterable[RunView], more: Sequence[str] = ()) -> list[C
         views: The runs.
         more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
     """
-    return [configuration for view in views for configuration in _of_run(view, more)]
+    found = ((view, view.frame(kind=Kind.MEASURED, more=more)) for view in views)
+    return [configuration for view, frame in found for configuration in configurations_of(view, frame)]
 
 
 def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
@@ -161,10 +162,20 @@ def level(configuration: Configuration, key: str) -> Any:
 
 def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
     """Return the shortest name that tells a configuration from the others."""
-    words = ((column.key, level(configuration, column.key)) for column in identity_columns(among))
+    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
+
+
+def labels(found: Sequence[Configuration]) -> list[str]:
+    """Return the `label` of each configuration among all of them."""
+    columns = identity_columns(found)
+    return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
+
+
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Return levels by name as words: `graph-bfs 512 MiB warm`."""
     return " ".join(
         f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
-        for key, word in words
+        for key, word in levels.items()
         if word not in (None, "")
     )
 
@@ -183,10 +194,12 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
     Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
     as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
     """
+    import numpy as np  # heavy
+
     counted = configuration.counted
     found = []
     for name in _SUMMARISED:
-        values = counted.known(name)
+        values = np.sort(counted.known(name))  # once: every estimator below wants order
         if len(values):
             metric = _METRICS[name]
             found.append(Summary(metric, "p50", median_estimate(values, confidence)))
@@ -228,15 +241,17 @@ def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float
     return Estimate(value, interval.low, interval.high, confidence, len(values))
 
 
-def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
+def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
+    """Yield the configurations of one run whose measured invocations (`RunView.frame`) were read already."""
     import numpy as np  # heavy
 
-    frame = view.frame(kind=Kind.MEASURED, more=more)
     cells = {cell.id: cell for cell in view.cells()}
     deployments = {deployment.id: deployment for deployment in view.deployments()}
-    places = np.stack([np.nan_to_num(frame["cell_id"], nan=-1), frame["deployment_id"]])
-    pairs, codes = np.unique(places, axis=1, return_inverse=True)
-    codes = codes.reshape(-1)  # numpy 2.0 gave it a dimension more
+    # As one complex number each, for sorting rows of an array takes ten times as long.
+    keys, codes = np.unique(np.nan_to_num(frame["cell_id"], nan=-1) + 1j * frame["deployment_id"], return_inverse=True)
+    pairs = np.stack([keys.real, keys.imag])
+    # Where each pair is, found by one sort: looking at every invocation for each of 10,000 would take a minute.
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
@@ -244,7 +259,8 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
-        yield Configuration(view.run, dict(items), cell, functions, frame.where(np.isin(codes, mine)))
+        places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
+        yield Configuration(view.run, dict(items), cell, functions, frame.where(places))
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:

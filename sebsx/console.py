@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 # Wide enough for any table that is piped into a file.
 _PIPED_COLUMNS = 400
+_COLOURS = {
+    "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
+    "improvement": "green", "equivalent": "green",
+}  # fmt: skip
 
 
 class Console:
@@ -37,12 +41,17 @@ class Console:
     def result(self, document: Any, *tables: Table, text: str = "") -> None:
         """Print a result: `document` under `--json`, else text and tables."""
         if self.json:
-            self._write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+            self._write(self.as_json(document))
             return
         if text:
             self._write(text.rstrip("\n") + "\n")
         for table in tables:
             self._table(table)
+
+    @staticmethod
+    def as_json(document: Any) -> str:
+        """Return a result as the one document that `--json` prints."""
+        return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
     def report(self, report: Report) -> None:
         """Print a report: its tables, then its findings."""
@@ -108,7 +117,8 @@ class Console:
             words = all(isinstance(row.get(column.key), str) for row in table.rows)
             drawn.add_column(column.title, justify="left" if words else "right", overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(_escape(show(row.get(column.key), column.unit)) for column in table.columns))
+            texts = {column.key: _escape(show(row.get(column.key), column.unit)) for column in table.columns}
+            drawn.add_row(*(_coloured(text) if key == "verdict" else text for key, text in texts.items()))
         self._rich().print(drawn)
 
     def _rich(self, file: TextIO | None = None) -> RichConsole:
@@ -130,10 +140,12 @@ class ProgressObserver:
         self._progress = progress
         self._task = progress.add_task("planning", total=None) if progress else None
         self._done: dict[str, int] = {}
+        self._interleaved = False
         self.warnings: list[str] = []
 
     def planned(self, plan: Plan) -> None:
         """Show how many invocations there will be."""
+        self._interleaved = plan.design == "rmit"
         self._update(total=plan.invocations)
 
     def step(self, text: str) -> None:
@@ -145,6 +157,9 @@ class ProgressObserver:
         self._done[cell.hash] = min(done, cell.invocations)
         failures = f", {failed} failed" if failed else ""
         text = f"calling {cell.label}: {done}/{cell.invocations}{failures}"
+        going = [samples for samples in self._done.values() if samples < cell.invocations]
+        if self._interleaved and going:
+            text = f"interleaving {len(going)} cells, {min(going)} to {max(going)}/{cell.invocations}{failures}"
         self._update(description=text, completed=sum(self._done.values()))
 
     def warned(self, text: str) -> None:
@@ -193,8 +208,15 @@ def plan_text(plan: Plan) -> str:
     if plan.cost_bound_usd is not None:
         cost += f", at most ${plan.cost_bound_usd:.4f}"
     return (
-        f"{len(plan.cells)} cells, {plan.deployments} deployments, {plan.invocations} invocations, {expected}, {cost}"
+        f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
+        f"{plan.invocations} invocations, {expected}, {cost}"
     )
+
+
+def _coloured(verdict: str) -> str:
+    """Return a verdict in its colour."""
+    colour = _COLOURS.get(verdict)
+    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict
 
 
 def _escape(text: str) -> str:

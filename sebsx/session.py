@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ulid import ULID
 
+from sebsx.environment import source_of
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
 from sebsx.limits import Limits, Meter
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
+from sebsx.load.roundtrip import round_trip_s
 from sebsx.load.schedule import OVER
 from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status
 from sebsx.recording import Recording, undisturbed
@@ -179,6 +182,8 @@ class Session:
 
     Attributes:
         rng: The source of every random choice, seeded with the run's seed.
+        next_round: The first unused number of a round. Rounds are numbered through the run, so that what was measured
+            at different times is never taken for a pair.
     """
 
     def __init__(
@@ -203,14 +208,20 @@ class Session:
         self._meter = meter or Meter(Limits())
         self._live: dict[int, Function] = {}
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
+        self.next_round = store.next_round(run.id)
         self._sequence = store.next_sequence(run.id)
         self._batch = 0
+        self._deployed = 0
 
     def close(self) -> None:
         """Tear down what is still deployed and close connections. A second call is harmless."""
         for function in list(self._live.values()):
             self._teardown(function)
         self._client.close()
+
+    def rng_for(self, *purpose: object) -> random.Random:
+        """Return a generator for one purpose: the same for a seed, whatever was drawn or interrupted before."""
+        return random.Random("/".join(map(str, (self.run.seed, *purpose))))  # noqa: S311  # a seeded design
 
     def pending(self, plan: Plan) -> list[Cell]:
         """Return the cells that still have to be measured: all, or after an interruption the unfinished."""
@@ -237,6 +248,7 @@ class Session:
             yield function
             for cell_id in sorted(self._unrecorded.pop(function.id, ())):
                 self._add_records(function, cell_id)
+            self._record_round_trip(function)
         finally:
             self._teardown(function)
 
@@ -248,9 +260,9 @@ class Session:
         """
         cell_id = self.store.add_cell(self.run.id, cell)
         trial = Trial(self, cell, cell_id, function, wanted)
-        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED, status=Status.OK):
-            if wanted is None or stored.start_type == wanted:
-                trial.good.append(stored.client_done_s - stored.client_sent_s)
+        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
+            if stored.status is Status.OK and wanted in (None, stored.start_type):
+                trial.good.append(stored.latency_s)
         yield trial
 
     def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
@@ -297,6 +309,8 @@ class Session:
             if envelope.facts and envelope.sandbox_id:
                 facts[envelope.sandbox_id] = envelope.facts
         self._batch += 1
+        if round is not None:
+            self.next_round = max(self.next_round, round + 1)
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
         self._meter.used(function.platform, function.deployment, invocations)
         self._keep(function, cell_id, invocations, facts, series)
@@ -439,7 +453,7 @@ class Session:
         deployment = function.deployment
         timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
         if deployment.endpoint is None:
-            yield from _send_by_platform(function, schedule, timeout_s)
+            yield from _send_by_platform(function, schedule, timeout_s, idle)
             return
         url, payload = deployment.endpoint, function.payload
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
@@ -458,7 +472,7 @@ class Session:
         overrides = dict(spec.parameters)
         parameters = benchmark.resolve(spec.size, overrides)
         config = FunctionConfig(
-            name=f"sebsx-{self.run.id[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{len(self._live)}-{self._batch}",
+            name=f"sebsx-{self.run.id[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._deployed}-{self._batch}",
             memory_mib=spec.memory_mib,
             timeout_s=spec.timeout_s,
             architecture=spec.architecture,
@@ -474,6 +488,7 @@ class Session:
             "parameters": parameters,
             "config": config,
         }
+        self._deployed += 1
         package: Package | None = None
         started_s = time.perf_counter()
         try:
@@ -515,6 +530,7 @@ class Session:
             self.store.add_value(self.run.id, "price_book", None, deployment_id=identifier, text=text)
         function = Function(identifier, spec, platform, benchmark, deployment, event, payload, storage)
         self._live[identifier] = function
+        self._record_facts(function)
         return function
 
     def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
@@ -539,8 +555,7 @@ class Session:
         storage: Storage | None,
     ) -> tuple[dict[str, Any], bytes]:
         """Return the input as event and as bytes; the same for a seed, whatever was deployed before."""
-        rng = random.Random(f"{self.run.seed}/{benchmark.name}/{spec.size}")  # noqa: S311  # seeded, not secret
-        event = benchmark.payload(parameters, rng, storage)
+        event = benchmark.payload(parameters, self.rng_for(benchmark.name, spec.size), storage)
         try:
             payload = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError) as exc:
@@ -551,6 +566,26 @@ class Session:
                 f"platform {platform.name!r} takes at most {platform.payload_bytes}"
             )
         return event, payload
+
+    def _record_facts(self, function: Function) -> None:
+        """Store what a deployment is called with, where its code comes from, and how far away it is."""
+        facts = {
+            "client.input": {
+                "sha256": hashlib.sha256(function.payload).hexdigest(),
+                "bytes": len(function.payload),
+            },
+            "client.source": source_of(function.benchmark, self._registry),
+        }
+        for metric, told in facts.items():
+            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, text=json.dumps(told))
+        self._record_round_trip(function)
+
+    def _record_round_trip(self, function: Function) -> None:
+        """Store how far away a function is: before it is measured and after."""
+        endpoint = function.deployment.endpoint
+        seconds = round_trip_s(endpoint) if endpoint else None
+        if seconds is not None:
+            self.record("client.round_trip_s", seconds, function=function)
 
     def _teardown(self, function: Function) -> None:
         """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
@@ -574,12 +609,16 @@ def _headers(function: Function) -> list[str]:
     return [f"{name}: {value}" for name, value in {**deployment.headers, **signed}.items()]
 
 
-def _send_by_platform(function: Function, schedule: Schedule, timeout_s: float) -> Iterator[Reply]:
+def _send_by_platform(
+    function: Function, schedule: Schedule, timeout_s: float, idle: Callable[[float], bool] | None
+) -> Iterator[Reply]:
     """Invoke by the platform's own means, one call after the other; what comes too late is late."""
     clock = client_clock()
     pace, started_s, sent = schedule.begin(), clock.now(), 0
     while (due_s := pace.due_s(clock.now() - started_s, sent, sent)) != OVER:
         interrupts.check()
+        while idle is not None and idle(_TICK_S):
+            pass
         wait_s = 0.0 if due_s is None else due_s - (clock.now() - started_s)
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
@@ -589,7 +628,8 @@ def _send_by_platform(function: Function, schedule: Schedule, timeout_s: float) 
             raise PlatformError(f"platform {function.platform.name!r} has neither an endpoint nor its own invoke")
         sent += 1
         pace.answered(clock.now() - started_s)
-        yield reply
+        # The platform's clock may be another reading of wall time: nothing is sent before it is due.
+        yield reply if due_s is None else replace(reply, intended_s=min(started_s + due_s, reply.sent_s))
 
 
 def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:

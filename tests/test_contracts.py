@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 REGISTRY = plugins.load()
+# What a user has to say before there is a design.
+NEEDED: dict[str, dict[str, Any]] = {"load": {"benchmark": "sleep", "rate": "10"}}
 
 
 def test_no_plugin_is_broken():
@@ -79,6 +81,10 @@ class TestExperiments(ExperimentContract):
     @pytest.fixture(params=sorted(REGISTRY.experiments))
     def experiment(self, request: pytest.FixtureRequest) -> Experiment[Any]:
         return REGISTRY.experiments[request.param]()
+
+    @pytest.fixture
+    def settings(self, experiment: Experiment[Any]) -> Any:
+        return experiment.Settings(**NEEDED.get(experiment.name, {}))
 
 
 class TestAnalyzers(AnalyzerContract):

@@ -33,13 +33,15 @@ ROWS = (
         "calibrator",
         "stats",
         "limits",
+        "comparison",
         "configurations",
         "environment",
         "invocations",
+        "junit",
         "units",
         "repricing",
     },
-    {"orchestrator", "cleaning"},
+    {"orchestrator", "cleaning", "reporting"},
     {"cli", "console", "__main__"},
 )
 APART = {"runtime", "testing"}

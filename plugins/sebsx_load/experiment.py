@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from sebsx.scene import Scene
     from sebsx.session import Function, Session
 
-_SHAPE = (
+_SHAPE = frozenset((
     "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",
     "requests", "max_in_flight",
-)  # fmt: skip
+))  # fmt: skip
 
 
 class Load(Experiment[LoadSettings]):
@@ -98,7 +98,7 @@ def _measure(session: Session, cell: Cell, function: Function, settings: LoadSet
     with session.trial(cell, function) as trial:
         if settings.warmups:
             trial.invoke(Arrivals([0.0] * settings.warmups), Kind.WARMUP)
-        health = trial.load(settings.schedule(seed), settings.max_in_flight or None)
+        health = trial.load(settings.schedule(seed), settings.cap)
         if not trial.attempts:
             session.finish(trial, CellStatus.FAILED, "nothing was sent", "the load has no requests")
         elif trial.failures == trial.attempts:

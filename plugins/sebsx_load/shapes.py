@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sebsx.load.schedule import Arrivals, Open, Users, constant, ramp, steps
 from sebsx.load.trace import read_trace
@@ -28,6 +28,7 @@ _BELONGS = {
     "duration": ("rate", "users"),
     "requests": ("rate", "steps", "users"),
     "speed": ("trace",),
+    "max_in_flight": ("rate", "steps", "burst", "trace"),  # users are a cap themselves
 }
 
 
@@ -92,10 +93,15 @@ class LoadSettings:
         _ = self.think_s
 
     @property
-    def changed(self) -> dict[str, Any]:
-        """The settings that differ from their defaults."""
-        values = {field.name: (field.default, getattr(self, field.name)) for field in dataclasses.fields(self)}
-        return {name: value for name, (default, value) in values.items() if value != default}
+    def cap(self) -> int | None:
+        """Most requests in flight; None for no cap, as where each user has but one."""
+        return None if self.shape == "users" else self.max_in_flight or None
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Names of the settings that differ from their defaults."""
+        fields = dataclasses.fields(self)
+        return frozenset(field.name for field in fields if getattr(self, field.name) != field.default)
 
     @property
     def shape(self) -> str:

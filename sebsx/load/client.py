@@ -148,7 +148,7 @@ class HttpClient:
                     if due_s is not None:
                         if due_s == OVER and sent == done:
                             return
-                        wait_s = due_s - elapsed_s
+                        wait_s = min(_TICK_S, due_s - elapsed_s)
                     if not self._finished:
                         self._advance(wait_s, idle)
                     if self._finished:

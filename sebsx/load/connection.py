@@ -165,7 +165,7 @@ class Connection:
         if not self.origin.secure:
             self.watch(READ)
             return True
-        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.origin.host, do_handshake_on_connect=False)
+        self.sock = trusting().wrap_socket(self.sock, server_hostname=self.origin.host, do_handshake_on_connect=False)
         self._step = self._finish_handshake
         return self._finish_handshake()
 
@@ -177,7 +177,8 @@ class Connection:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
+    """Return the client's side of TLS, which trusts whom this machine (or `SSL_CERT_FILE`) trusts; made once."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -10,17 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Double, case, cast, column, func, select, table
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
-from sebsx.store import schema
+from sebsx.store import schema, snapshots
 from sebsx.store.frame import Frame, FrameBuilder
 from sebsx.store.owner import is_alive
-from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.records import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from enum import StrEnum
+    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -31,6 +33,7 @@ R = TypeVar("R")
 
 _PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open between two pages
 _RAW_PAGE = 20_000
+_BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins with a digit
 
 _i = schema.invocation.c
 
@@ -51,7 +54,7 @@ _FIGURES: Mapping[str, ColumnElement[Any]] = {
 _NUMBERS = ("sequence", "round", "deployment_id", "cell_id", "client_sent_s")
 _TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
 _ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
-_LEVELS: Mapping[str, list[str | None]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
+_LEVELS: Mapping[str, list[str]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
 
 
 class RunView:
@@ -104,6 +107,12 @@ class RunView:
             .order_by(c.id)
         )
         return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is known of the packages that were deployed (`requirements`, `content_hash`), by SHA-256."""
+        c = schema.artifact.c
+        mine = select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == self._key)
+        return {row.sha256: row.facts for row in self._all(select(c.sha256, c.facts).where(c.sha256.in_(mine)))}
 
     def values(self) -> list[StoredValue]:
         """Return values of the run, its deployments and its cells in the order in which they were stored."""
@@ -213,15 +222,33 @@ class RunView:
         numbers: dict[str, ColumnElement[Any]] = {name: _i[name] for name in _NUMBERS}
         numbers.update(_FIGURES)
         numbers.update({name: _i[name] for name in more if name in _i and name not in _TEXTS})
-        words: dict[str, ColumnElement[Any]] = {name: _code(name, enum) for name, enum in _ENUMS.items()}
-        words.update({name: _i[name] for name in more if name in _TEXTS})
-        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *words.values()])]
-        builder = FrameBuilder(list(numbers), {name: _LEVELS.get(name) for name in words})
-        for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
-            builder.add(page)
+        codes = [_code(name, enum) for name, enum in _ENUMS.items()]
+        texts = [name for name in more if name in _TEXTS]
+        builder = FrameBuilder(list(numbers), _LEVELS, texts)
+        where = self._where(None, kind, None)
+        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *codes])]
+        for page in self._raw(select(*figures).where(*where).order_by(_i.sequence)):
+            try:
+                builder.add(page)
+            except (TypeError, ValueError) as error:
+                message = f"run {self.run.id} is damaged: an invocation holds what is no number: {error}"
+                raise StoreError(f"{message}; take it from a snapshot or measure again") from error
+        if texts:
+            for page in self._raw(select(*(_i[name] for name in texts)).where(*where).order_by(_i.sequence)):
+                builder.add_texts(page)
         frame = builder.build()
-        patterns = [name for name in more if name not in _i]
+        patterns = [name for name in more if name not in _i and name not in _FIGURES]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
+
+    def add_to(self, destination: Path) -> None:
+        """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
+
+        All runs added to one file must come from one store.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        snapshots.add_run(self._database, self._key, destination)
 
     def rows(self, view: str = "invocations", columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
         """Return the run's rows of a view by sequence, reading a thousand at a time.
@@ -236,6 +263,42 @@ class RunView:
         query = select(*(source.c[name] for name in wanted), source.c.sequence).where(source.c.run == self.run.id)
         for page in self._pages(query, source.c.sequence):
             yield from (dict(zip(wanted, row, strict=False)) for row in page)
+
+    def pages(self, view: str = "invocations") -> Iterator[Sequence[Sequence[Any]]]:
+        """Return what `rows` returns, fast: pages of plain rows of all columns, for those who write them out."""
+        names = self.row_columns(view)
+        source = table(view, *map(column, names))
+        query = select(*source.c).where(source.c.run == self.run.id).order_by(source.c.sequence).limit(_RAW_PAGE)
+        place, last = names.index("sequence"), None
+        while page := next(self._raw(query if last is None else query.where(source.c.sequence > last)), None):
+            yield page
+            last = page[-1][place]
+
+    def sample_names(self) -> list[str]:
+        """Return the names of the samples that the run's invocations have, sorted."""
+        c = schema.sample.c
+        mine = select(c.metric_id).join(schema.invocation).where(_i.run_id == self._key)
+        query = select(schema.metric.c.name).where(schema.metric.c.id.in_(mine))
+        return sorted(row.name for row in self._all(query))
+
+    def samples(self, invocation_ids: Sequence[int]) -> Mapping[int, Mapping[str, float]]:
+        """Return the samples of some invocations by row and name; nothing for an invocation without any.
+
+        Args:
+            invocation_ids: `invocation_id` of each, as in a page.
+        """
+        c = schema.sample.c
+        names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
+        found: dict[int, dict[str, float]] = defaultdict(dict)
+        query = (
+            select(c.invocation_id, c.metric_id, c.value)
+            .where(c.invocation_id.between(min(invocation_ids), max(invocation_ids)))  # those of others: not looked at
+            .order_by(c.invocation_id, c.metric_id)
+        )
+        for page in self._raw(query):
+            for row, metric, value in page:
+                found[row][names[metric]] = value
+        return found
 
     def row_columns(self, view: str = "invocations") -> list[str]:
         """Return the columns of a view in their order.
@@ -372,7 +435,7 @@ def find_run(connection: Connection, name: str) -> int:
 
     Args:
         connection: To read from.
-        name: Its id, any unique beginning of it (case does not matter), or `last`.
+        name: Its id, any unique beginning of it (case does not matter), the name of a baseline, or `last`.
 
     Raises:
         UserError: If there is none or more than one.
@@ -383,6 +446,10 @@ def find_run(connection: Connection, name: str) -> int:
         if key is None:
             raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
         return int(key)
+    if _BASELINE_NAME.fullmatch(name):
+        named = connection.execute(select(schema.baseline.c.run_id).where(schema.baseline.c.name == name)).scalar()
+        if named is not None:
+            return int(named)
     prefix = name.upper()
     rows = connection.execute(
         select(c.id, c.ulid).where(c.ulid.startswith(prefix, autoescape=True)).order_by(c.ulid.desc()).limit(5)
@@ -393,6 +460,25 @@ def find_run(connection: Connection, name: str) -> int:
     if rows and name:
         raise UserError(f"run {name!r} is not unique; give more of one of {', '.join(row.ulid for row in rows)}")
     raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
+
+
+def check_baseline_name(name: str) -> None:
+    """Refuse a name that could be taken for a run's id or `last`.
+
+    Raises:
+        UserError: If so.
+    """
+    if name == "last" or not _BASELINE_NAME.fullmatch(name):
+        rule = "up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
+        raise UserError(f"baseline {name!r} cannot be named so; a name is {rule}")
+
+
+def read_baselines(connection: Connection, name: str | None = None) -> list[Baseline]:
+    """Return the baselines by name, or only one."""
+    c = schema.baseline.c
+    query = select(c.name, schema.run.c.ulid.label("run"), c.set_at).join(schema.run).order_by(c.name)
+    rows: Sequence[Any] = connection.execute(query if name is None else query.where(c.name == name)).all()
+    return [_record(Baseline, row, set_at=datetime.fromisoformat(row.set_at)) for row in rows]
 
 
 def _record(cls: type[R], row: Row[Any], **typed: Any) -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,6 +69,7 @@ class RunWriter:
         design: In what order the cells are said to have been measured.
         environment: Facts of the client machine.
         settings: Of the experiment.
+        started_s: When it started, in seconds since the Unix epoch.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class RunWriter:
         design: Design = Design.SEQUENTIAL,
         environment: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        started_s: float = _STARTED_S,
     ) -> None:
         self.store = store
-        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings)
+        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings, started_s)
 
     def add(
         self,
@@ -120,20 +123,18 @@ class RunWriter:
         batch = []
         for index, latency_s in enumerate(latencies_s):
             sent_s = _STARTED_S + first + index
-            batch.append(
-                replace(
-                    _invocation(first + index, 1, start, memory_mib, random.Random(7)),  # noqa: S311  # figures
-                    client_done_s=sent_s + latency_s,
-                    client_first_byte_s=sent_s + 0.99 * latency_s,
-                    function_duration_s=0.9 * latency_s,
-                    function_finished_s=sent_s + 0.001 + 0.9 * latency_s,
-                    provider_duration_s=0.95 * latency_s,
-                    provider_init_s=None,
-                    provider_billed_s=latency_s,
-                    round=None if rounds is None else rounds[index],
-                    **(changes or {}),
-                )
-            )
+            figures = {
+                "client_done_s": sent_s + latency_s,
+                "client_first_byte_s": sent_s + 0.99 * latency_s,
+                "function_duration_s": 0.9 * latency_s,
+                "function_finished_s": sent_s + 0.001 + 0.9 * latency_s,
+                "provider_duration_s": 0.95 * latency_s,
+                "provider_init_s": None,
+                "provider_billed_s": latency_s,
+                "round": None if rounds is None else rounds[index],
+            }
+            template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
+            batch.append(replace(template, **{**figures, **(changes or {})}))
         self.store.add_invocations(self.run.id, row, cell, batch)
         self.store.finish_cell(cell, CellStatus.FINISHED, "enough samples")
         for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:
@@ -153,6 +154,7 @@ def _start(
     design: Design = Design.SEQUENTIAL,
     environment: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    started_s: float = _STARTED_S,
 ) -> Run:
     run = Run(
         id=run_id,
@@ -160,12 +162,17 @@ def _start(
         settings={"core": {}, "experiment": dict(settings or {}), "platforms": {}},
         seed=7,
         status=RunStatus.RUNNING,
-        started_at=datetime.fromtimestamp(_STARTED_S, UTC),
+        started_at=datetime.fromtimestamp(started_s, UTC),
         owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
         design=design,
     )
-    store.start_run(run, environment or {"client.cpu": "test"}, CORE_METRICS)
+    store.start_run(run, environment or _environment(run_id), CORE_METRICS)
     return run
+
+
+def _environment(run_id: str) -> Mapping[str, Any]:
+    commit = hashlib.sha256(run_id.encode()).hexdigest()[:40]
+    return {"client.cpu": "test", "git": {"commit": commit, "dirty": False}}
 
 
 def _fill(store: Store, run_id: str, repetitions: int) -> None:

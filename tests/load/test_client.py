@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -12,8 +13,8 @@ import pytest
 from sebsx.interrupts import interrupts
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
-from sebsx.load.schedule import Arrivals, Closed
-from sebsx.model import Reply
+from sebsx.load.schedule import Arrivals, Closed, Open, Users, constant
+from sebsx.model import DROPPED, Reply
 
 
 @pytest.fixture
@@ -131,3 +132,71 @@ def test_body_of_megabytes_comes_back_whole(client: HttpClient, url: str) -> Non
     (reply,) = send(client, url, [body])
     assert reply.body == body
     assert reply.bytes_out == len(body)
+
+
+def test_request_due_while_too_many_are_in_flight_is_dropped_at_its_time(client: HttpClient, url: str) -> None:
+    times = [0.0, 0.01, 0.02, 0.4]
+    replies = list(client.drive(Arrivals(times), lambda n: Request(url, b"0.15", str(n)), max_in_flight=2))
+    by_id = {reply.request_id: reply for reply in replies}
+    assert [by_id[str(n)].error for n in range(4)] == [None, None, DROPPED, None]
+    start = by_id["0"].intended_s
+    assert by_id["2"].intended_s - start == pytest.approx(0.02, abs=1e-5)
+    assert client.in_flight_max == 2
+
+
+def test_stall_of_the_server_shows_in_response_time_and_not_in_service_time(client: HttpClient, url: str) -> None:
+    # One connection's worth of room: a server that takes requests one at a time is what a closed loop of one is to an
+    # open loop of 20 a second. The first answer takes 0.5 s, the others none: what was due at 0.05 i is answered at
+    # 0.5 s, so that its response time is 0.5 - 0.05 i, while it was on its way for next to nothing.
+    class OneAtATime(Arrivals):
+        def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
+            due_s = super().due_s(elapsed_s, sent, done)
+            return None if sent > done and sent < len(self.times_s) else due_s
+
+    schedule = OneAtATime([0.05 * n for n in range(8)])
+    replies = list(client.drive(schedule, lambda n: Request(url, b"0.5" if n == 0 else b"0", str(n))))
+    for n, reply in enumerate(replies[1:], 1):
+        assert reply.done_s - reply.intended_s > 0.5 - 0.05 * n
+        assert reply.done_s - reply.sent_s < 0.3  # much less on a machine with nothing else to do
+    assert replies[1].done_s - replies[1].intended_s >= 0.45
+
+
+def test_time_between_requests_is_offered_for_other_work(client: HttpClient, url: str) -> None:
+    offered: list[float] = []
+
+    def idle(wait_s: float) -> bool:
+        offered.append(wait_s)
+        return len(offered) < 3
+
+    list(client.drive(Arrivals([0.0, 0.1]), lambda n: Request(url, b"0", str(n)), idle=idle))
+    assert len(offered) > 3
+    assert all(0 < wait_s <= 0.2 for wait_s in offered)
+
+
+def test_low_rates_do_not_burn_a_processor(client: HttpClient, url: str) -> None:
+    cpu_s = time.thread_time()
+    list(client.drive(Open(constant(50, 1.0)), lambda n: Request(url, b"0", str(n))))
+    assert time.thread_time() - cpu_s < 0.5
+    assert client.spun_s < 0.1
+
+
+def test_users_think_between_answer_and_request(client: HttpClient, url: str) -> None:
+    schedule = Users(1, think_s=(0.1, 0.1), requests=4)
+    replies = list(client.drive(schedule, lambda n: Request(url, b"0", str(n))))
+    assert len(replies) == 4
+    for before, after in itertools.pairwise(replies):
+        assert after.intended_s - before.done_s == pytest.approx(0.1, abs=1e-5)
+        assert after.sent_s >= after.intended_s
+
+
+def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> None:
+    replies = list(client.drive(Users(3, duration_s=0.3), lambda n: Request(url, b"0.05", str(n))))
+    start = min(reply.intended_s for reply in replies)
+    assert max(reply.sent_s for reply in replies) - start < 0.4
+    assert all(reply.http_status == 200 for reply in replies)
+
+
+def test_time_outs_of_different_lengths_are_kept(client: HttpClient, url: str) -> None:
+    limits = [3.0, 0.1, 0.2]
+    replies = list(client.drive(Arrivals([0.0] * 3), lambda n: Request(url, b"1", str(n), (), limits[n])))
+    assert [(reply.request_id, reply.error) for reply in replies] == [("1", "timeout"), ("2", "timeout"), ("0", None)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +74,27 @@ def test_unknown_run_tells_where_to_look(begun: Begun, name: str) -> None:
 def test_last_of_an_empty_store_tells_how_to_begin(store: Store) -> None:
     with pytest.raises(UserError, match="sebsx run benchmark"):
         store.view("last")
+
+
+def test_a_baseline_names_a_run_until_it_is_moved_or_removed(store: Store) -> None:
+    for run_id in (RUN, OTHER):
+        store.start_run(make_run(run_id), {}, ())
+    assert store.set_baseline("main", RUN).run == RUN
+    assert store.view("main").run.id == RUN
+    assert store.set_baseline("main", "last").run == OTHER
+    assert [(baseline.name, baseline.run) for baseline in store.baselines()] == [("main", OTHER)]
+    assert store.view("main").run.id == OTHER
+    assert store.remove_baseline("main").run == OTHER
+    assert store.baselines() == []
+    with pytest.raises(UserError, match="sebsx runs"):
+        store.view("main")
+
+
+@pytest.mark.parametrize("name", ["last", "01", "", "a b"])
+def test_a_baseline_cannot_be_named_like_something_else(begun: Begun, name: str) -> None:
+    with pytest.raises(UserError, match="cannot be named so"):
+        begun.store.set_baseline(name, RUN)
+    assert begun.store.baselines() == []
 
 
 def test_finishing_a_run_returns_it_closed(begun: Begun) -> None:
@@ -311,6 +333,27 @@ def test_an_artifact_is_stored_once(begun: Begun, tmp_path: Path) -> None:
         ("ff" * 32, "package", 10, "a.zip")
     ]
     connection.close()
+
+
+def test_artifacts_of_a_run_are_those_of_its_deployments(begun: Begun) -> None:
+    target = Target("python", "3.11", "x86_64")
+    package = Package(Path("a.zip"), "aa" * 32, 1, 1, "cc" * 32, target, "b", "1", 0.1, False)
+    for _ in range(2):
+        add_deployment(begun.store, RUN, package=package)
+    for digest in ("aa" * 32, "bb" * 32):
+        begun.store.add_artifact(digest, "package", 10, Path("a.zip"), {"requirements": [digest]})
+    assert begun.store.view(RUN).packages() == {"aa" * 32: {"requirements": ["aa" * 32]}}
+
+
+def test_word_where_a_number_belongs_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with open_store(path) as store:
+        begun = Begun(store)
+        store.add_invocations(RUN, begun.deployment, begun.cell, [make_invocation(1)])
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE invocation SET client_sent_s = 'yesterday'")
+        with pytest.raises(StoreError, match=f"run {RUN} is damaged: .*'yesterday'"):
+            store.view(RUN).frame()
 
 
 def test_resource_is_planned_before_and_created_after(begun: Begun) -> None:

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sebsx.analyzers import Report, Table
+from sebsx.model import CellStatus, RunStatus, StartType, Status
+from sebsx.store import open_store
+from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings
+from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_invocation, make_run
+
+
+class Phase:
+    """A run with one phase of load."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = open_store(path)
+        self.store.start_run(make_run(RUN, experiment="load"), {}, METRICS)
+        self.deployment = add_deployment(self.store, RUN)
+        self.cell = self.store.add_cell(RUN, make_cell("", 400, load="10/s"))
+
+    def fill(self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02) -> None:
+        """Store requests due every `gap_s` from 1000 s on; the first two cold, the third failed, the fourth dropped."""
+        odd = {2: Status.FUNCTION_ERROR, 3: Status.DROPPED}
+        self.store.add_invocations(
+            RUN,
+            self.deployment,
+            self.cell,
+            [
+                make_invocation(
+                    number + 1,
+                    status=odd.get(number, Status.OK),
+                    start_type=StartType.COLD if number < 2 else StartType.WARM,
+                    client_intended_s=1000 + gap_s * number,
+                    client_sent_s=1000 + gap_s * number + late_s,
+                    client_done_s=1000 + gap_s * number + late_s + (0.0 if number == 3 else service_s),
+                )
+                for number in range(n)
+            ],
+        )
+        self.store.add_value(RUN, "generator.started_s", 999.0, cell_id=self.cell)
+        self.store.add_value(RUN, "generator.lateness_p99_s", late_s, cell_id=self.cell)
+        self.store.add_value(RUN, "generator.in_flight_max", 1, cell_id=self.cell)
+
+    def analyze(self, status: CellStatus = CellStatus.FINISHED, reason: str = "the load ended") -> Report:
+        self.store.finish_cell(self.cell, status, reason)
+        self.store.finish_run(RUN, RunStatus.FINISHED)
+        return LoadAnalyzer().analyze([self.store.view(RUN)], LoadAnalyzerSettings())
+
+
+@pytest.fixture
+def phase(tmp_path: Path) -> Iterator[Phase]:
+    made = Phase(tmp_path / "s.sqlite")
+    yield made
+    made.store.close()
+
+
+def table(report: Report, name: str) -> Table:
+    return next(table for table in report.tables if table.name == name)
+
+
+def test_rates_are_those_of_the_requests(phase: Phase) -> None:
+    phase.fill(401)
+    (row,) = table(phase.analyze(), "load").rows
+    # 401 requests have 400 gaps of 0.1 s; 399 good answers until 40 + 0.02 s after the start.
+    assert (row["requests"], row["ok"], row["failed"], row["dropped"], row["cold"]) == (401, 399, 1, 1, 2)
+    assert row["offered"] == pytest.approx(10.0)
+    assert row["achieved"] == pytest.approx(399 / 40.02)
+    # Little's law: 400 requests of 0.02 s each in 40.02 s.
+    assert row["in_flight"] == pytest.approx(400 * 0.02 / 40.02)
+    assert row["in_flight_max"] == 1
+
+
+def test_response_time_holds_the_lateness_and_service_time_does_not(phase: Phase) -> None:
+    phase.fill(401, late_s=0.3)
+    (row,) = table(phase.analyze(), "times").rows
+    assert row["response_s"].value == pytest.approx(0.32)
+    assert row["service_s"].value == pytest.approx(0.02)
+    assert row["response_p99_s"].value == pytest.approx(0.32)
+    assert row["response_s"].low is not None
+
+
+def test_tail_of_a_small_sample_is_refused(phase: Phase) -> None:
+    phase.fill(100)
+    (row,) = table(phase.analyze(), "times").rows
+    assert row["response_p99_s"].value is None
+    assert row["response_p99_s"].note == "n too small"
+    assert row["response_p90_s"].value == pytest.approx(0.02)
+
+
+def test_tail_of_an_invalid_phase_is_refused_with_the_reason(phase: Phase) -> None:
+    phase.fill(401)
+    report = phase.analyze(CellStatus.INVALID, "the generator was late: 1 % left more than 9 ms after their time")
+    (row,) = table(report, "times").rows
+    for key in ("response_p99_s", "service_p99_s"):
+        assert (row[key].value, row[key].note) == (None, "the generator was late")
+    assert any(finding.warning and "1 % left more than 9 ms" in finding.text for finding in report.findings)
+    (health,) = table(report, "generator").rows
+    assert health["verdict"] == "the generator was late"
+
+
+def test_figures_show_rates_latency_and_cold_starts_over_time(phase: Phase) -> None:
+    phase.fill(401)
+    figures = {figure.name: figure for figure in phase.analyze().figures}
+    # 40.02 s in bins of 1 s: ten requests are due in each of the first 40, the last one is due at 40 s.
+    offered = figures["rate-over-time"].series["offered"]
+    assert offered[0] == (0.5, pytest.approx(10.0))
+    assert [round(y) for _, y in offered] == [10] * 40 + [1]
+    achieved = figures["rate-over-time"].series["achieved"]
+    assert round(achieved[0][1]) == 8  # one failed, one was dropped
+    assert sum(y for _, y in achieved) == pytest.approx(399)
+    assert [y for _, y in figures["latency-over-time"].series["response"]] == pytest.approx([0.02] * 41)
+    assert [y for _, y in figures["cold-over-time"].series["cold"]][:2] == [2, 0]
+
+
+def test_phase_without_an_end_says_so(phase: Phase) -> None:
+    phase.store.add_invocations(RUN, phase.deployment, phase.cell, [make_invocation(1)])
+    (health,) = table(phase.analyze(), "generator").rows
+    assert health["verdict"] == "unknown: cut short"
+
+
+def test_no_runs_make_a_report_that_says_so() -> None:
+    report = LoadAnalyzer().analyze([], LoadAnalyzerSettings())
+    assert [finding.text for finding in report.findings] == ["there is no run to analyse"]
