@@ -64,8 +64,9 @@ class Origin:
         return []
 
     def _look_up(self, tell: Callable[[Origin, str | None], None]) -> None:
+        host, port = self.connect_to
         try:
-            found = socket.getaddrinfo(*self.connect_to, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo("localhost" if _is_localhost(host) else host, port, type=socket.SOCK_STREAM)
         except OSError as exc:
             tell(self, exc.strerror or str(exc))
             return
@@ -159,7 +160,7 @@ def _authority(host: str, port: int | None) -> str:
 
 def _proxy(scheme: str, host: str) -> str | None:
     """Return the proxy that the environment (`https_proxy`, `no_proxy`, ...) names; never one for this machine."""
-    if host == "localhost" or host == "::1" or host.startswith("127.") or urllib.request.proxy_bypass(host):
+    if _is_localhost(host) or host == "::1" or host.startswith("127.") or urllib.request.proxy_bypass(host):
         return None
     found = urllib.request.getproxies()
     proxy = found.get(scheme) or found.get("all")
@@ -177,3 +178,8 @@ def _authorization(proxy: str) -> str:
         return ""
     secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
     return f"Proxy-Authorization: Basic {base64.b64encode(secret).decode()}"
+
+
+def _is_localhost(host: str) -> bool:
+    """Tell whether a name is loopback, as all below `localhost` are, which not every resolver knows (RFC 6761, 6.3)."""
+    return host == "localhost" or host.endswith(".localhost")

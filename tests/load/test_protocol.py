@@ -115,6 +115,14 @@ def test_name_is_looked_up(client: HttpClient) -> None:
     assert reply.connected_s > reply.sent_s
 
 
+def test_name_below_localhost_is_this_machine(client: HttpClient) -> None:
+    with Scripted([OK]) as server:
+        (reply,) = call(client, f"http://anything.localhost:{server.port}/")
+    assert reply.http_status == 200
+    assert reply.connected_s is not None
+    assert reply.connected_s > reply.sent_s
+
+
 def test_name_that_is_not_known_is_a_reply(client: HttpClient) -> None:
     (reply,) = call(client, "http://name.invalid:1/", timeout_s=20)
     assert reply.http_status is None
