@@ -72,6 +72,7 @@ def read_reply(
         bytes_out=reply.bytes_out,
         samples=envelope.samples,
     )
+    record = record or platform.record_of(deployment, reply)
     if record is not None:
         add_record(invocation, record, platform, deployment)
     return invocation, envelope
@@ -84,7 +85,7 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
     """
     if record.status is not None and invocation.status not in (Status.OK, Status.WRONG_OUTPUT):
         invocation.status = record.status
-    invocation.start_type = StartType.WARM if record.init_s is None else StartType.COLD
+    invocation.start_type = record.start_type or (StartType.WARM if record.init_s is None else StartType.COLD)
     evidence = {**json.loads(invocation.start_evidence), "provider": invocation.start_type}
     invocation.start_evidence = json.dumps(evidence, sort_keys=True)
     invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id

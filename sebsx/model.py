@@ -233,7 +233,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRecord:
-    """What the provider says of one invocation. None where it says nothing."""
+    """What the provider says of one invocation. None where it says nothing.
+
+    `start_type` is for what the figures do not show; without it, one with an initialisation was cold.
+    """
 
     request_id: str
     duration_s: float | None = None
@@ -243,6 +246,7 @@ class ProviderRecord:
     status: Status | None = None
     sandbox_id: str | None = None
     cost_usd: float | None = None
+    start_type: StartType | None = None
 
 
 @dataclass(slots=True)
@@ -406,6 +410,7 @@ class Resource:
         state: See `ResourceState`.
         tags: Labels on it.
         id: Row in the ledger; None for an orphan found on the platform and not in the ledger.
+        expires_at: When anybody may delete it, whether or not they know of its run; None for at any time.
     """
 
     kind: str
@@ -417,6 +422,7 @@ class Resource:
     state: ResourceState = ResourceState.PLANNED
     tags: Mapping[str, str] = field(default_factory=dict)
     id: int | None = None
+    expires_at: datetime | None = None
 
 
 _LABELLED = ("platform", "benchmark", "size", "start")

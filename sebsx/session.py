@@ -16,6 +16,7 @@ from ulid import ULID
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
+from sebsx.limits import Limits, Meter
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
 from sebsx.load.schedule import OVER
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark
     from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
-    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, Reply, Run
+    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, ProviderRecord, Reply, Run
     from sebsx.packaging import Packager
     from sebsx.platforms import Platform
     from sebsx.scene import Scene
@@ -42,6 +43,8 @@ _TIMEOUT_MARGIN_S = 30.0
 # The longest sleep of a platform's own invoke before looking for an interrupt.
 _TICK_S = 0.2
 _RECORDS_AT_ONCE = 1000
+# Signed headers are made anew after this long; a platform's are good for two minutes at least.
+_SIGNED_S = 60.0
 # What is stored of the generator's health.
 _HEALTH = (
     "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
@@ -170,6 +173,7 @@ class Session:
         packager: Builds packages.
         collectors: Names of the collectors to ship.
         observer: Hears of progress.
+        meter: Stops the run at its limits; None for none.
 
     Attributes:
         rng: The source of every random choice, seeded with the run's seed.
@@ -183,6 +187,7 @@ class Session:
         packager: Packager,
         collectors: Sequence[str],
         observer: Observer,
+        meter: Meter | None = None,
     ) -> None:
         self.run = run
         self.store = store
@@ -193,7 +198,9 @@ class Session:
         self._packager = packager
         self._collectors = collectors
         self._client = HttpClient()
+        self._meter = meter or Meter(Limits())
         self._live: dict[int, Function] = {}
+        self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
         self._sequence = store.next_sequence(run.id)
         self._batch = 0
 
@@ -226,6 +233,8 @@ class Session:
             return
         try:
             yield function
+            for cell_id in sorted(self._unrecorded.pop(function.id, ())):
+                self._add_records(function, cell_id)
         finally:
             self._teardown(function)
 
@@ -260,10 +269,11 @@ class Session:
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
         """
+        self._meter.allow(function.platform, function.deployment, schedule.total or 1)
         replies = sorted(self._send(function, schedule), key=lambda reply: reply.sent_s)
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
-        records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
+        records = self._records_of(function, cell_id, dict(zip(ids, replies, strict=True)))
         invocations = []
         series: list[tuple[str, dict[str, Any]]] = []
         facts = {}
@@ -286,8 +296,24 @@ class Session:
                 facts[envelope.sandbox_id] = envelope.facts
         self._batch += 1
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        self._meter.used(function.platform, function.deployment, invocations)
         self._keep(function, cell_id, invocations, facts, series)
         return invocations
+
+    def _records_of(
+        self, function: Function, cell_id: int, replies: Mapping[str, Reply]
+    ) -> Mapping[str, ProviderRecord]:
+        """Return the provider's figures that came along, and those that it has by now; others are asked for later."""
+        platform, deployment = function.platform, function.deployment
+        came = {key: platform.record_of(deployment, reply) for key, reply in replies.items()}
+        found = {key: record for key, record in came.items() if record is not None}
+        missing = [key for key in replies if key not in found]
+        if missing and Capability.RECORDS in platform.capabilities:
+            if not platform.late_records:
+                found |= platform.records(deployment, missing)
+            if len(found) < len(replies):
+                self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        return found
 
     def load(self, trial: Trial, schedule: Schedule, max_in_flight: int | None = None) -> Health:
         """Send a phase of load without a pause, store it as it goes on, and return how the generator did.
@@ -301,6 +327,7 @@ class Session:
             max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
         """
         function, cell_id, first = trial.function, trial.cell_id, self._sequence
+        self._meter.allow(function.platform, function.deployment)
         before = trial.attempts, trial.failures
 
         def committed(
@@ -309,6 +336,7 @@ class Session:
             series: Sequence[tuple[str, dict[str, Any]]],
         ) -> None:
             self._keep(function, cell_id, invocations, facts, series)
+            self._meter.used(function.platform, function.deployment, invocations)
             trial.attempts = before[0] + recording.statuses.total()
             trial.failures = before[1] + recording.statuses.total() - recording.statuses[Status.OK]
             trial.last_error = recording.last_error or trial.last_error
@@ -339,21 +367,27 @@ class Session:
                         recording.close()
                     finally:
                         self._sequence = recording.sequence
-        self._add_records(function, cell_id, first)
+        if function.platform.late_records:
+            self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        else:
+            self._add_records(function, cell_id, first)
         health = recording.health(duration_s, busy_s, self._client.in_flight_max)
         for name in _HEALTH:
             self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
         return health
 
-    def _add_records(self, function: Function, cell_id: int, first: int) -> None:
-        """Add the provider's figures to what was stored from a sequence on."""
+    def _add_records(self, function: Function, cell_id: int, first: int = 0) -> None:
+        """Add the provider's figures to what was stored from a sequence on and has none."""
         platform, deployment = function.platform, function.deployment
         if Capability.RECORDS not in platform.capabilities:
             return
         self.observer.step(f"asking {platform.name} for its records")
         stored = self.store.view(self.run.id).invocations(cell_id=cell_id, first=first)
         while page := list(islice(stored, _RECORDS_AT_ONCE)):
-            sent = [item for item in page if item.status is not Status.DROPPED]
+            sent = [item for item in page if item.status is not Status.DROPPED and item.provider_duration_s is None]
+            sent = [item for item in sent if item.deployment_id == function.id]
+            if not sent:
+                continue
             records = platform.records(deployment, [item.request_id for item in sent])
             known = [item for item in sent if item.request_id in records]
             for item in known:
@@ -387,8 +421,11 @@ class Session:
         )
 
     def wait(self, seconds: float) -> None:
-        """Wait, and end at once when interrupted."""
-        time.sleep(seconds)
+        """Wait, and end at once when interrupted or out of time."""
+        left_s = self._meter.time_left_s
+        time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
+        if left_s is not None and seconds > left_s:
+            self._meter.out_of_time()
 
     def _send(
         self,
@@ -403,10 +440,13 @@ class Session:
             yield from _send_by_platform(function, schedule, timeout_s, idle)
             return
         url, payload = deployment.endpoint, function.payload
-        headers = [f"{name}: {value}" for name, value in deployment.headers.items()]
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
+        headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
 
         def request(number: int) -> Request:
+            nonlocal headers, fresh_until_s
+            if time.monotonic() > fresh_until_s:
+                headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
             return Request(url, payload, f"{prefix}-{number}", headers, timeout_s)
 
         yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
@@ -442,6 +482,8 @@ class Session:
             self.observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
+            if Capability.TABLE in benchmark.needs:
+                platform.table()
             event, payload = self._payload(benchmark, parameters, spec, platform, storage)
             deployment = platform.deploy(package, config)
         except (UnsupportedError, DeployError) as exc:
@@ -521,6 +563,13 @@ class Session:
                 self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self.store.update_deployment(function.id, status="deleted")
+
+
+def _headers(function: Function) -> list[str]:
+    """Return the header lines of requests to a function, signed now."""
+    deployment = function.deployment
+    signed = function.platform.signed(deployment, function.payload)
+    return [f"{name}: {value}" for name, value in {**deployment.headers, **signed}.items()]
 
 
 def _send_by_platform(
