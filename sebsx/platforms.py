@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVa
 
 from sebsx import plugins
 from sebsx.errors import UnknownNameError, UnsupportedError, UserError
-from sebsx.model import Capability, ProviderRecord, Reply, Status
+from sebsx.model import Capability, ProviderRecord, Reply, StartType, Status
 from sebsx.pricing.costs import Usage
 
 if TYPE_CHECKING:
@@ -182,6 +182,10 @@ class Platform(ABC, Generic[S]):
         known = {429: Status.THROTTLED, 408: Status.TIMEOUT, 504: Status.TIMEOUT}
         return known.get(reply.http_status, Status.PLATFORM_ERROR)
 
+    def error_of(self, reply: Reply) -> str | None:
+        """Return what the provider says went wrong, to be stored: no credentials, no number of an account."""
+        return None
+
     def request_id_of(self, reply: Reply) -> str:
         """Return the id under which the provider knows the invocation. Default: the one we sent."""
         return reply.request_id
@@ -250,6 +254,7 @@ class Platform(ABC, Generic[S]):
             duration_s=time_s,
             init_s=record.init_s,
             billed_s=record.billed_s,
+            restored=record.start_type is StartType.RESTORED,
             max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
             ephemeral_mib=deployment.effective.get("ephemeral_mib", 0),
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import hashlib
 import json
 import logging
+import secrets
 import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sebsx.errors import PlatformError, SebsxError, UnsupportedError
+from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
 from sebsx.load.clock import client_clock
 from sebsx.model import (
     Capability,
@@ -28,9 +28,10 @@ from sebsx.model import (
 )
 from sebsx.platforms import Platform
 from sebsx_aws import records, resources
-from sebsx_aws.clients import Clients, explained
+from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.functions import NONCE, Functions, nonce
 from sebsx_aws.images import push_image
+from sebsx_aws.records import said
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.signing import signed_headers
 from sebsx_aws.storage import S3Storage
@@ -46,14 +47,26 @@ logger = logging.getLogger(__name__)
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
 _DIRECT_BYTES = 50 * 1000 * 1000
 _UNZIPPED_BYTES = 250 * 1024 * 1024
-_ASYNC_PAYLOAD_BYTES = 1024 * 1024
 _LONGEST_NAME = 64
-_HANDLER = "sebsx_lambda.handler"
+_HANDLER = "sebsx_wrapper_lambda.handler"
 # glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
 _NEW_GLIBC = (3, 12)
 _ERROR_HEADER = "x-amz-function-error"
 _TAIL_HEADER = "x-amz-log-result"
 _REQUEST_HEADER = "x-amzn-requestid"
+_KIND_HEADER = "x-amzn-errortype"
+_REFUSED = (401, 403)
+# How far log lines may be out of order: what is older than the newest one by this is not read again.
+_LATE_MS = 120_000
+_REPORTS = {"text": '"REPORT RequestId"', "json": '{ $.type = "platform.report" }'}
+
+
+@dataclasses.dataclass
+class _Reports:
+    """What was read from a function's log group so far."""
+
+    found: dict[str, ProviderRecord] = dataclasses.field(default_factory=dict)
+    newest_ms: int = 0
 
 
 class AwsPlatform(Platform[AwsSettings]):
@@ -78,9 +91,15 @@ class AwsPlatform(Platform[AwsSettings]):
         self._functions = Functions(self._clients, settings)
         self._resources: resources.Resources | None = None
         self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
+        self._reports: dict[str, _Reports] = {}  # by function
+        self._opening = ""
+        self._refusal: CredentialsError | None = None
 
     def __enter__(self) -> Self:
         self._clients.credentials()
+        self._refusal = None
+        # A run that is resumed meets no name that AWS still remembers from its first life.
+        self._opening = secrets.token_hex(3)
         self._resources = resources.Resources(self._clients, self.ledger, self._prefix, self._tags)
         return self
 
@@ -116,7 +135,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
-        name = _function_name(config.name)
+        name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
         made = self._opened
         role = self.settings.role or made.role()
         code, runtime = self._code(package, name)
@@ -130,23 +149,33 @@ class AwsPlatform(Platform[AwsSettings]):
         with self.ledger.creating("function", name, self._clients.region) as creation:
             environment = {
                 "SEBSX_TIMEOUT_S": repr(config.timeout_s),
-                "SEBSX_BUCKET": made.names()["bucket"],
-                "SEBSX_TABLE": made.names()["table"],
+                "SEBSX_BUCKET": made.name,
+                "SEBSX_TABLE": made.name,
             }
             arn = self._functions.create(name, config, code, runtime, role, environment, self._tags)
-            creation.provider_id = arn
-        return self._deployment(name, arn, config)
+            creation.provider_id = without_account(arn)
+            return self._deployment(name, arn, config)
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the function with its versions and URL, and its log group."""
         name = deployment.effective["function"]
+        self._reports.pop(name, None)
+        failure: PlatformError | None = None
         for kind, what in (("function", name), ("log-group", f"/aws/lambda/{name}")):
-            resources.delete(self._clients, kind, what)
-            self.ledger.deleted(kind, what)
+            try:
+                resources.delete(self._clients, kind, what)
+            except PlatformError as exc:  # it stays in the ledger
+                failure = failure or exc
+            else:
+                self.ledger.deleted(kind, what)
+        if failure is not None:
+            raise failure
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return headers that Lambda takes for five minutes, made from credentials as they are now."""
         assert deployment.endpoint is not None
+        if self._refusal is not None:
+            raise self._refusal
         headers = {} if self.settings.trigger == "url" else {"X-Amz-Log-Type": "Tail"}
         return signed_headers(self._clients.credentials(), self._clients.region, deployment.endpoint, payload, headers)
 
@@ -155,19 +184,24 @@ class AwsPlatform(Platform[AwsSettings]):
         if self.settings.trigger != "async":
             return None
         clock, name = client_clock(), deployment.effective["function"]
+        qualifier = self._functions.qualifier
+        if self._refusal is not None:
+            raise self._refusal
+        self._opened.queue()
         sent_s = clock.now()
         with explained(f"asynchronous invocation of {name!r}"):
-            answer = self._clients.functions.invoke(FunctionName=deployment.id, InvocationType="Event", Payload=payload)
+            code, headers, body = self._functions.send_event(name, payload, qualifier)
         accepted_s = clock.now()
-        request_id = answer["ResponseMetadata"]["RequestId"]
-        found = self._result(request_id, timeout_s)
-        error = None if found is not None else "timeout"
-        told = found or {}
-        body = told.get("responsePayload")
-        condition = told.get("requestContext", {}).get("condition", "")
-        headers = {_REQUEST_HEADER: request_id}
-        if found is not None and condition != "Success":
-            headers[_ERROR_HEADER] = condition
+        request_id, error = headers.get(_REQUEST_HEADER, ""), None
+        if code < 300:
+            told = self._result(request_id, timeout_s)
+            code, body = 200, b""
+            if told is None:
+                error = "timeout"
+            elif (condition := told.get("requestContext", {}).get("condition")) != "Success":
+                headers[_ERROR_HEADER] = str(condition)
+            if told is not None and "responsePayload" in told:
+                body = json.dumps(told["responsePayload"]).encode()
         return Reply(
             request_id=request_id,
             intended_s=sent_s,
@@ -175,22 +209,27 @@ class AwsPlatform(Platform[AwsSettings]):
             connected_s=sent_s,
             first_byte_s=accepted_s,
             done_s=clock.now(),
-            http_status=None if error else 200,
+            http_status=None if error else code,
             headers=headers,
-            body=b"" if body is None else json.dumps(body).encode(),
+            body=body,
             bytes_out=len(payload),
             error=error,
         )
 
     def status_of(self, reply: Reply) -> Status:
         """Return what Lambda's answer means."""
-        if reply.http_status == 413:
-            return Status.PLATFORM_ERROR
+        if reply.http_status in _REFUSED:
+            self._refused(reply)
         if _ERROR_HEADER in reply.headers:
             return records.error_status(reply.body)
         if reply.http_status == 502 and self.settings.trigger == "url":
             return Status.FUNCTION_ERROR  # which one, the log tells
         return super().status_of(reply)
+
+    def error_of(self, reply: Reply) -> str | None:
+        """Return AWS's words for a refusal, without the number of the account."""
+        kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
+        return clean(": ".join(filter(None, (kind, said(reply.body)[1])))) or None
 
     def request_id_of(self, reply: Reply) -> str:
         """Return the id that Lambda gave the invocation."""
@@ -210,16 +249,16 @@ class AwsPlatform(Platform[AwsSettings]):
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what CloudWatch has by now, waiting a while for lines that come late."""
         wanted = set(request_ids)
-        found: dict[str, ProviderRecord] = {}
+        reports = self._reports.setdefault(deployment.effective["function"], _Reports())
         ends = time.monotonic() + self.settings.records_wait_s
         pause_s = 0.2
-        while wanted - found.keys():
-            found |= {key: record for key, record in self._logged(deployment).items() if key in wanted}
-            if time.monotonic() + pause_s > ends or not wanted - found.keys():
+        while not wanted <= reports.found.keys():
+            self._read(deployment.effective["function"], reports)
+            if time.monotonic() + pause_s > ends or wanted <= reports.found.keys():
                 break
             time.sleep(pause_s)
             pause_s = min(5.0, pause_s * 1.6)
-        return found
+        return {key: reports.found[key] for key in wanted & reports.found.keys()}
 
     def force_cold(self, deployment: Deployment) -> None:
         """Change a variable, which ends idle sandboxes; a new version where invocations go to one."""
@@ -247,7 +286,7 @@ class AwsPlatform(Platform[AwsSettings]):
         if language != "python":
             return {}
         folder = files("sebsx_aws") / "wrapper"
-        return {name: (folder / name).read_bytes() for name in ("sebsx_wrapper.py", "sebsx_lambda.py")}
+        return {name: (folder / name).read_bytes() for name in ("sebsx_wrapper.py", "sebsx_wrapper_lambda.py")}
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in the account and region with our tags."""
@@ -283,7 +322,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     @property
     def _prefix(self) -> str:
-        return f"sebsx-{self._run_id.lower()}-{self.name}"
+        return f"sebsx-{self._run_id.lower()}-{self.name}-{self._opening}"
 
     @property
     def _tags(self) -> dict[str, str]:
@@ -306,14 +345,14 @@ class AwsPlatform(Platform[AwsSettings]):
         runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
         if kind == "s3" or package.bytes > _DIRECT_BYTES:
             bucket, key = self._opened.bucket(), f"packages/{package.sha256}.zip"
-            with explained("upload of the package"):
-                self._clients.s3.upload_file(str(package.path), bucket, key)
+            with explained("upload of the package"), package.path.open("rb") as file:
+                self._clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
             return {"S3Bucket": bucket, "S3Key": key}, runtime
         return {"ZipFile": package.path.read_bytes()}, runtime
 
     def _deployment(self, name: str, arn: str, config: FunctionConfig) -> Deployment:
         trigger, functions = self.settings.trigger, self._clients.functions
-        qualifier = {"Qualifier": arn.rpartition(":")[2]} if self._functions.needs_version else {}
+        qualifier = self._functions.qualifier
         endpoint: str | None = None
         if trigger == "sdk":
             suffix = f"?Qualifier={qualifier['Qualifier']}" if qualifier else ""
@@ -323,28 +362,36 @@ class AwsPlatform(Platform[AwsSettings]):
                 made = functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
             endpoint = made["FunctionUrl"]
         else:
-            with explained(f"destinations of {name!r}"):
-                queue = self._clients.sqs.get_queue_attributes(
-                    QueueUrl=self._opened.queue(), AttributeNames=["QueueArn"]
-                )["Attributes"]["QueueArn"]
-                functions.put_function_event_invoke_config(
-                    FunctionName=name,
-                    MaximumRetryAttempts=0,
-                    DestinationConfig={"OnSuccess": {"Destination": queue}, "OnFailure": {"Destination": queue}},
-                    **qualifier,
-                )
+            self._functions.send_results(name, self._opened.queue_arn(), qualifier)
         return self._described(name, arn, config, endpoint)
 
     def _described(self, name: str, arn: str, config: FunctionConfig, endpoint: str | None) -> Deployment:
         effective = {**self._functions.effective(name), "function": name}
-        return Deployment(_without_account(arn), config, effective, endpoint, {}, self._clients.region)
+        return Deployment(without_account(arn), config, effective, endpoint, {}, self._clients.region)
 
-    def _logged(self, deployment: Deployment) -> dict[str, ProviderRecord]:
-        """Return every record in the function's log group."""
-        group = f"/aws/lambda/{deployment.effective['function']}"
+    def _read(self, name: str, reports: _Reports) -> None:
+        """Add the records that came into a function's log group."""
+        group = f"/aws/lambda/{name}"
         with explained(f"read of log group {group!r}"):
-            pages = self._clients.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-            return records.read_log(event["message"] for page in pages for event in page["events"])
+            pages = self._clients.logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group,
+                filterPattern=_REPORTS[self.settings.log_format],
+                startTime=max(0, reports.newest_ms - _LATE_MS),
+            )
+            for event in (event for page in pages for event in page["events"]):
+                reports.newest_ms = max(reports.newest_ms, event["timestamp"])
+                record = records.read_line(event["message"])
+                if record is not None:
+                    reports.found[record.request_id] = record
+
+    def _refused(self, reply: Reply) -> None:
+        """Remember that AWS takes the credentials no more: what was sent is stored, then the run ends."""
+        kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
+        if kind in CREDENTIALS:
+            self._refusal = CredentialsError(
+                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login), "
+                "then go on with: sebsx run resume"
+            )
 
     def _result(self, request_id: str, timeout_s: float) -> dict[str, Any] | None:
         """Return the destination's message for one invocation; None if none came in time."""
@@ -366,16 +413,3 @@ class AwsArmPlatform(AwsPlatform):
     name = "aws-arm"
     summary = "AWS Lambda on ARM (Graviton)"
     architectures: ClassVar[tuple[str, ...]] = ("arm64",)
-
-
-def _function_name(wanted: str) -> str:
-    """Return a name that Lambda takes: at most 64 characters, still unique."""
-    if len(wanted) <= _LONGEST_NAME:
-        return wanted
-    return f"{wanted[: _LONGEST_NAME - 9]}-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}"
-
-
-def _without_account(arn: str) -> str:
-    """Return an ARN without the account's number, which results do not need and should not tell."""
-    parts = arn.split(":")
-    return ":".join([*parts[:4], "", *parts[5:]])

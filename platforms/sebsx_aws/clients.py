@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,13 +16,15 @@ if TYPE_CHECKING:
 
     from sebsx_aws.settings import AwsSettings
 
+logger = logging.getLogger(__name__)
+
 # Attempts of one control-plane call: throttling is AWS's way to say "slower", and adaptive retries obey it.
 _ATTEMPTS = 10
-_CREDENTIALS = frozenset(
+CREDENTIALS = frozenset(
     {
         "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId",
         "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure", "InvalidSignatureException",
-        "InvalidToken",
+        "InvalidToken", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationTokenException",
     }
 )  # fmt: skip
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
@@ -35,6 +39,15 @@ GONE = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
     }
 )  # fmt: skip
+
+
+# The number of an account, an access key, and what a signed URL carries.
+_SECRET = re.compile(
+    r"\b\d{12}\b|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|X-Amz-(?:Signature|Credential|Security-Token)=[^&\s\"']+"
+)
+
+
+_SERVICES = {"functions": "lambda", "unretried": "lambda", "tagging": "resourcegroupstaggingapi"}
 
 
 class Clients:
@@ -52,13 +65,17 @@ class Clients:
         self._made: dict[str, Any] = {}
 
     def __getattr__(self, service: str) -> Any:
-        """Return the client of a service: `clients.iam`, `clients.functions` for Lambda."""
+        """Return the client of a service: `clients.iam`, `clients.functions` for Lambda.
+
+        `clients.unretried` is Lambda too, for what is measured: nothing is sent again.
+        """
         if service.startswith("_"):
             raise AttributeError(service)
-        name = {"functions": "lambda", "tagging": "resourcegroupstaggingapi"}.get(service, service)
-        if name not in self._made:
-            self._made[name] = self._make(name)
-        return self._made[name]
+        if service not in self._made:
+            self._made[service] = self._make(
+                _SERVICES.get(service, service), 1 if service == "unretried" else _ATTEMPTS
+            )
+        return self._made[service]
 
     @cached_property
     def region(self) -> str:
@@ -92,15 +109,19 @@ class Clients:
     def _session(self) -> Any:
         boto3, exceptions = require("boto3", extra="aws"), require("botocore.exceptions", extra="aws")
         try:
-            return boto3.Session(profile_name=self._settings.profile or None)
+            session = boto3.Session(profile_name=self._settings.profile or None)
         except exceptions.ProfileNotFound as exc:
             raise UserError(
                 f"AWS profile {self._settings.profile!r} is not configured; see: aws configure list-profiles"
             ) from exc
+        for name in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
+            logging.getLogger(name).setLevel(logging.WARNING)
+        session.events.register("before-call", _log_call)
+        return session
 
-    def _make(self, name: str) -> Any:
+    def _make(self, name: str, attempts: int) -> Any:
         config = require("botocore.config", extra="aws").Config(
-            retries={"mode": "adaptive", "max_attempts": _ATTEMPTS},
+            retries={"mode": "adaptive", "total_max_attempts": attempts},
             connect_timeout=10,
             read_timeout=70,
             user_agent_extra="sebsx",
@@ -128,15 +149,19 @@ def explained(what: str) -> Iterator[None]:
             "no AWS credentials were found; log in (aws sso login, aws configure), or set AWS_PROFILE"
         ) from exc
     except (exceptions.TokenRetrievalError, exceptions.SSOError, exceptions.CredentialRetrievalError) as exc:
-        raise CredentialsError(f"AWS credentials cannot be renewed: {exc}; log in again (aws sso login)") from exc
+        raise CredentialsError(
+            f"AWS credentials cannot be renewed: {clean(str(exc))}; log in again (aws sso login)"
+        ) from exc
     except exceptions.EndpointConnectionError as exc:
-        raise UnsupportedError(f"{what}: {exc}; is the service offered in that region, and the network up?") from exc
+        raise PlatformError(
+            f"{what}: {clean(str(exc))}; is the region right, the service offered there, and the network up?"
+        ) from exc
     except exceptions.WaiterError as exc:
-        raise DeployError(f"{what} did not become ready: {exc}") from exc
+        raise DeployError(f"{what} did not become ready: {clean(str(exc))}") from exc
     except exceptions.ParamValidationError as exc:
-        raise DeployError(f"{what}: {_one_line(str(exc))}") from exc
+        raise DeployError(f"{what}: {clean(str(exc))}") from exc
     except exceptions.BotoCoreError as exc:
-        raise PlatformError(f"{what}: {_one_line(str(exc))}") from exc
+        raise PlatformError(f"{what}: {clean(str(exc))}") from exc
 
 
 def code_of(error: Any) -> str:
@@ -144,13 +169,28 @@ def code_of(error: Any) -> str:
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
+def without_account(arn: str) -> str:
+    """Return an ARN without the account's number, which results do not need and should not tell."""
+    parts = arn.split(":")
+    return ":".join([*parts[:4], "", *parts[5:]]) if len(parts) > 5 else arn
+
+
+def clean(text: str) -> str:
+    """Return words of AWS in one line, without account numbers, access keys and signatures."""
+    return _SECRET.sub("***", _one_line(text))
+
+
 def _message(error: Any) -> str:
-    return _one_line(str(error.response.get("Error", {}).get("Message", "") or error))
+    return clean(str(error.response.get("Error", {}).get("Message", "") or error))
+
+
+def _log_call(model: Any, **_: Any) -> None:
+    logger.debug("%s %s", model.service_model.service_name, model.name)
 
 
 def _explain(code: str, message: str, what: str) -> PlatformError:
     said = f"{what}: {message} ({code})"
-    if code in _CREDENTIALS:
+    if code in CREDENTIALS:
         return CredentialsError(f"{said}; the credentials are wrong or have expired: log in again (aws sso login)")
     if code in _DENIED:
         return CredentialsError(f"{said}; allow it with the policy that 'sebsx aws policy' prints")
@@ -160,8 +200,10 @@ def _explain(code: str, message: str, what: str) -> PlatformError:
         return QuotaError(f"{said}; delete what is not needed, or ask AWS for a higher quota (Service Quotas)")
     if code in _TOO_LARGE or "too large" in message or "Unzipped size" in message:
         return UnsupportedError(f"{said}; a larger package needs --set package=image, a larger payload storage")
-    if "MemorySize" in message:
+    if "MemorySize" in message or "memorySize" in message:
         return UnsupportedError(f"{said}; new accounts get less memory: ask AWS for a higher quota (Service Quotas)")
+    if "ConcurrentExecution" in message:
+        return QuotaError(f"{said}; new accounts get less concurrency: ask AWS for a higher quota (Service Quotas)")
     return DeployError(said)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sebsx_aws.clients import Clients, code_of, explained
+from sebsx.errors import QuotaError
+from sebsx_aws.clients import Clients, clean, code_of, explained
 from sebsx_aws.resources import retried_until_settled
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 NONCE = "SEBSX_NONCE"
 ALIAS = "sebsx"
 _WAIT = {"Delay": 1, "MaxAttempts": 300}
+_PROVISIONED_WITHIN_S = 600.0
 
 
 class Functions:
@@ -36,6 +40,11 @@ class Functions:
         """Whether invocations go to a published version: snapshots and provisioned sandboxes belong to one."""
         return self._settings.snapstart or self._settings.provisioned_concurrency > 0
 
+    @property
+    def qualifier(self) -> dict[str, str]:
+        """What invocations name beside the function: the alias of its version where it needs one."""
+        return {"Qualifier": ALIAS} if self.needs_version else {}
+
     def create(
         self,
         name: str,
@@ -54,7 +63,7 @@ class Functions:
             "Code": dict(code),
             "Architectures": [config.architecture],
             "MemorySize": config.memory_mib,
-            "Timeout": max(1, round(config.timeout_s)),
+            "Timeout": max(1, math.ceil(config.timeout_s)),
             "Environment": {"Variables": {**config.environment, **environment, NONCE: nonce()}},
             "Tags": dict(tags),
             **runtime,
@@ -67,9 +76,12 @@ class Functions:
             wanted["SnapStart"] = {"ApplyOn": "PublishedVersions"}
         what = f"create of function {name!r}"
         with explained(what):
-            arn = str(
-                retried_until_settled(lambda: functions.create_function(**wanted), _role_is_new, what)["FunctionArn"]
-            )
+            try:
+                made = retried_until_settled(lambda: functions.create_function(**wanted), _role_is_new, what)
+            except functions.exceptions.ResourceConflictException:
+                # No other has this name: the answer to an earlier attempt was lost on its way.
+                made = functions.get_function_configuration(FunctionName=name)
+            arn = str(made["FunctionArn"])
             functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
             if settings.reserved_concurrency:
                 functions.put_function_concurrency(
@@ -114,9 +126,8 @@ class Functions:
     def effective(self, name: str) -> dict[str, Any]:
         """Return what Lambda reports of a function, under the names of `FunctionConfig` and facts of its own."""
         functions = self._clients.functions
-        qualifier = {"Qualifier": ALIAS} if self.needs_version else {}
         with explained(f"read of function {name!r}"):
-            told = functions.get_function_configuration(FunctionName=name, **qualifier)
+            told = functions.get_function_configuration(FunctionName=name, **self.qualifier)
         facts = {
             "memory_mib": told["MemorySize"],
             "timeout_s": float(told["Timeout"]),
@@ -132,8 +143,37 @@ class Functions:
             "version": told.get("Version"),
             "trigger": self._settings.trigger,
             "provisioned_concurrency": self._settings.provisioned_concurrency or None,
+            "billing_scheme": "provisioned" if self._settings.provisioned_concurrency else None,
         }
         return {key: value for key, value in facts.items() if value is not None}
+
+    def send_results(self, name: str, queue_arn: str, qualifier: Mapping[str, str]) -> None:
+        """Send the result of every asynchronous invocation to a queue, and do none again."""
+        what = f"destinations of {name!r}"
+        destination = {"Destination": queue_arn}
+        with explained(what):
+            retried_until_settled(
+                lambda: self._clients.functions.put_function_event_invoke_config(
+                    FunctionName=name,
+                    MaximumRetryAttempts=0,
+                    DestinationConfig={"OnSuccess": destination, "OnFailure": destination},
+                    **qualifier,
+                ),
+                _role_is_new,
+                what,
+            )
+
+    def send_event(self, name: str, payload: bytes, qualifier: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Send an asynchronous invocation once, and return status, headers and body of the answer, refused or not."""
+        client = self._clients.unretried
+        try:
+            answer = client.invoke(FunctionName=name, InvocationType="Event", Payload=payload, **qualifier)
+        except client.exceptions.ClientError as exc:
+            told = exc.response["ResponseMetadata"]
+            body = json.dumps({"message": exc.response["Error"].get("Message", "")}).encode()
+            return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), body
+        told = answer["ResponseMetadata"]
+        return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), b""
 
     def _provision(self, name: str) -> None:
         functions = self._clients.functions
@@ -148,9 +188,11 @@ class Functions:
             if told["Status"] == "IN_PROGRESS":
                 raise _NotReadyError
             if told["Status"] != "READY":
-                raise RuntimeError(told.get("StatusReason", told["Status"]))
+                raise QuotaError(f"provisioning of {name!r} failed: {clean(told.get('StatusReason', told['Status']))}")
 
-        retried_until_settled(ready, lambda exc: isinstance(exc, _NotReadyError), f"provisioning of {name!r}")
+        retried_until_settled(
+            ready, lambda exc: isinstance(exc, _NotReadyError), f"provisioning of {name!r}", _PROVISIONED_WITHIN_S
+        )
 
 
 class _NotReadyError(Exception):
@@ -163,8 +205,10 @@ def nonce() -> str:
 
 
 def _role_is_new(exc: Exception) -> bool:
-    """Tell whether Lambda has not heard of the role yet, which takes some seconds."""
-    return code_of(exc) == "InvalidParameterValueException" and "assume" in str(exc)
+    """Tell whether Lambda has not heard of the role or of what it may do yet, which takes some seconds."""
+    return code_of(exc) == "InvalidParameterValueException" and (
+        "assume" in str(exc) or "role does not have permissions" in str(exc)
+    )
 
 
 def _is_busy(exc: Exception) -> bool:

@@ -54,8 +54,8 @@ def push_image(clients: Clients, repository: str, tag: str, package: Package, ba
         for line in engine.images.push(repository, tag=tag, auth_config=login, stream=True, decode=True):
             if "error" in line:
                 raise DeployError(f"push of image {name!r} failed: {line['error']}")
-        pushed = engine.images.get(name).attrs.get("RepoDigests") or [name]
-        return str(pushed[0])
+        digests = engine.images.get(name).attrs.get("RepoDigests") or ()
+        return next((str(digest) for digest in digests if digest.startswith(f"{repository}@")), name)
     except docker.errors.BuildError as exc:
         raise DeployError(f"image of {package.benchmark!r} cannot be built: {exc}") from exc
     except docker.errors.APIError as exc:

@@ -18,7 +18,7 @@ def deployer_policy(partition: str = "aws") -> dict[str, Any]:
         "lambda": ([f"{start}:lambda:*:*:function:{_PREFIX}*"], _LAMBDA),
         "logs": ([f"{start}:logs:*:*:log-group:/aws/lambda/{_PREFIX}*"], _LOGS),
         "iam": ([f"{start}:iam::*:role/sebsx/{_PREFIX}*"], _IAM),
-        "s3": ([f"{start}:s3:::{_PREFIX}*", f"{start}:s3:::{_PREFIX}*/*"], _S3),
+        "s3": ([f"{start}:s3:::{_PREFIX}*"], _S3),
         "dynamodb": ([f"{start}:dynamodb:*:*:table/{_PREFIX}*"], _DYNAMODB),
         "sqs": ([f"{start}:sqs:*:*:{_PREFIX}*"], _SQS),
         "ecr": ([f"{start}:ecr:*:*:repository/{_PREFIX}*"], _ECR),

@@ -21,6 +21,7 @@ _FIGURE = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(ms|MB)"
 )
 _STATUS = re.compile(r"\bStatus:\s*(\w+)")
+_BROKEN = frozenset({"error", "failure"})
 _NAMES = {
     "Duration": "durationMs",
     "Billed Duration": "billedDurationMs",
@@ -73,19 +74,19 @@ def _from_json(text: str) -> ProviderRecord | None:
 
 
 def _record(request_id: str, figures: Mapping[str, float], status: str) -> ProviderRecord:
-    billed_ms = figures.get("billedDurationMs")
-    if billed_ms is not None:
-        billed_ms += figures.get("billedRestoreDurationMs", 0.0)
-    used = figures.get("maxMemoryUsedMB")
+    used, size = figures.get("maxMemoryUsedMB"), figures.get("memorySizeMB")
     restored = "restoreDurationMs" in figures
+    ended: Status | None = {"timeout": Status.TIMEOUT}.get(status)
+    if status in _BROKEN and used is not None and size is not None and used >= size:
+        ended = Status.OUT_OF_MEMORY
     init_ms = figures.get("restoreDurationMs") if restored else figures.get("initDurationMs")
     return ProviderRecord(
         request_id,
         duration_s=figures["durationMs"] / 1000,
         init_s=_seconds(init_ms),
-        billed_s=_seconds(billed_ms),
+        billed_s=_seconds(figures.get("billedDurationMs")),  # a billed restore is part of it
         max_memory_bytes=None if used is None else int(used * 2**20),
-        status={"timeout": Status.TIMEOUT}.get(status),
+        status=ended,
         start_type=StartType.RESTORED if restored else None,
     )
 
@@ -94,15 +95,27 @@ def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def error_status(body: Any) -> Status:
-    """Return what an `X-Amz-Function-Error` answer means: its envelope was not written by the shim.
+def error_status(body: bytes) -> Status:
+    """Return what the body of an `X-Amz-Function-Error` answer means: its envelope was not written by the shim.
 
     Our shim never fails an invocation by itself, so such an answer comes from Lambda: a time-out, or a runtime that
     ended.
     """
-    kind, message = str(body.get("errorType", "")), str(body.get("errorMessage", ""))
+    kind, message = said(body)
     if "Timedout" in kind or "Task timed out" in message:
         return Status.TIMEOUT
     if "signal: killed" in message or "OutOfMemory" in kind or kind == "MemoryError":
         return Status.OUT_OF_MEMORY
     return Status.FUNCTION_ERROR
+
+
+def said(body: bytes) -> tuple[str, str]:
+    """Return type and message of an error in the body of an answer; both empty where it has none."""
+    try:
+        told: Any = json.loads(body)
+    except ValueError:
+        return "", ""
+    if not isinstance(told, dict):
+        return "", ""
+    message = told.get("errorMessage") or told.get("message") or told.get("Message") or ""
+    return str(told.get("errorType") or ""), str(message)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import socket
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import PlatformError, UnsupportedError
+from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import Resource, ResourceState
-from sebsx_aws.clients import GONE, Clients, code_of, explained
+from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from sebsx.platforms import Ledger
+
+logger = logging.getLogger(__name__)
 
 RUN_TAG = "sebsx-run"
 PLATFORM_TAG = "sebsx-platform"
@@ -25,7 +28,8 @@ OWNER_TAG = "sebsx-owner"
 EXPIRES_TAG = "sebsx-expires"
 _ROLE_PATH = "/sebsx/"
 _PARTITION_ATTRIBUTES = ("partition", "sort")
-_IAM_SETTLES_S = 60.0
+_SETTLES_S = 60.0
+_BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -78,26 +82,31 @@ class Resources:
         """Return the URL of the queue that takes the results of asynchronous invocations."""
         return self._once("queue", self._make_queue)
 
+    def queue_arn(self) -> str:
+        """Return the ARN of the queue."""
+        wanted = {"QueueUrl": self.queue(), "AttributeNames": ["QueueArn"]}
+        with explained(f"read of queue {self._name!r}"):
+            return str(self._clients.sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"])
+
     def repository(self) -> str:
         """Return the URI of the repository for images."""
         return self._once("repository", self._make_repository)
 
-    def names(self) -> dict[str, str]:
-        """Return the names that resources have or would have, by kind."""
-        return {
-            "bucket": self._name,
-            "table": self._name,
-            "queue": self._name,
-            "repository": self._name,
-            "role": self._name,
-        }
+    @property
+    def name(self) -> str:
+        """The name that bucket, table and queue have or would have."""
+        return self._name
 
     def delete_all(self) -> None:
-        """Delete what was made; one that cannot be is left to clean-up."""
+        """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
         for kind in reversed(list(self._made)):
-            delete(self._clients, kind, self._name)
             del self._made[kind]
-            self._ledger.deleted(kind, self._name)
+            try:
+                delete(self._clients, kind, self._name)
+            except PlatformError as exc:
+                logger.info("delete of %s %r failed: %s", kind, self._name, exc)
+            else:
+                self._ledger.deleted(kind, self._name)
 
     def _once(self, kind: str, make: Callable[[], str]) -> str:
         if kind not in self._made:
@@ -105,7 +114,8 @@ class Resources:
                 self._ledger.creating(kind, self._name, self._clients.region) as creation,
                 explained(f"create of {kind} {self._name!r}"),
             ):
-                self._made[kind] = creation.provider_id = make()
+                self._made[kind] = made = make()
+                creation.provider_id = without_account(made) if made.startswith("arn:") else self._name
         return self._made[kind]
 
     def _make_role(self) -> str:
@@ -180,9 +190,10 @@ def delete(clients: Clients, kind: str, name: str) -> None:
         raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
     from botocore.exceptions import ClientError
 
-    with explained(f"delete of {kind} {name!r}"):
+    what = f"delete of {kind} {name!r}"
+    with explained(what):
         try:
-            _DELETE[kind](clients, name)
+            retried_until_settled(lambda: _DELETE[kind](clients, name), _is_busy, what)
         except ClientError as exc:
             if code_of(exc) not in GONE:
                 raise
@@ -196,7 +207,7 @@ def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
         for item in (item for page in pages for item in page["ResourceTagMappingList"]):
             tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
             if found := _kind_of(item["ResourceARN"]):
-                yield _resource(platform, *found, clients.region, item["ResourceARN"], tags)
+                yield _resource(platform, *found, clients.region, without_account(item["ResourceARN"]), tags)
         for page in clients.iam.get_paginator("list_roles").paginate(PathPrefix=_ROLE_PATH):  # not in that search
             for role in page["Roles"]:
                 with suppress(KeyError):
@@ -205,7 +216,7 @@ def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
                         for tag in clients.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
                     }
                     if has_our_tag(tags) and tags.get(PLATFORM_TAG) == platform:
-                        yield _resource(platform, "role", role["RoleName"], "", role["Arn"], tags)
+                        yield _resource(platform, "role", role["RoleName"], "", without_account(role["Arn"]), tags)
 
 
 def has_our_tag(tags: Mapping[str, str]) -> bool:
@@ -280,9 +291,16 @@ _DELETE: dict[str, Callable[[Clients, str], None]] = {
 }
 
 
-def retried_until_settled(call: Callable[[], Any], is_transient: Callable[[Exception], bool], what: str) -> Any:
+def _is_busy(exc: Exception) -> bool:
+    """Tell whether something is still being made or changed, and can be deleted in a moment."""
+    return code_of(exc) in _BUSY
+
+
+def retried_until_settled(
+    call: Callable[[], Any], is_transient: Callable[[Exception], bool], what: str, within_s: float = _SETTLES_S
+) -> Any:
     """Return what a call gives, called again while AWS has not yet heard everywhere of what was just made."""
-    ends = time.monotonic() + _IAM_SETTLES_S
+    ends = time.monotonic() + within_s
     pause_s = 0.2
     while True:
         try:
@@ -291,7 +309,7 @@ def retried_until_settled(call: Callable[[], Any], is_transient: Callable[[Excep
             if not is_transient(exc):
                 raise
             if time.monotonic() > ends:
-                raise PlatformError(f"{what}: AWS did not settle within {_IAM_SETTLES_S:g} s: {exc}") from exc
+                raise DeployError(f"{what}: AWS did not settle within {within_s:g} s: {clean(str(exc))}") from exc
         time.sleep(pause_s)
         pause_s = min(5.0, pause_s * 1.6)
 

@@ -18,7 +18,9 @@ class AwsSettings:
     profile: str = setting("", help="profile of the AWS configuration files; none for the default credential chain")
     region: str = setting("", help="region, e.g. us-east-1; none for the one of profile or environment")
     endpoint_url: str = setting("", help="another endpoint for every service; none for AWS's own, or AWS_ENDPOINT_URL")
-    role: str = setting("", help="ARN of an execution role that exists; none to make one with least privilege")
+    role: str = setting(
+        "", help="ARN of an execution role that exists; none to make one with least privilege", secret=True
+    )
     trigger: str = setting("sdk", help="sdk: Invoke; url: signed function URL; async: with a queue", choices=TRIGGERS)
     python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)
     package: str = setting("auto", help="auto: zip, through S3 where it is large; or demand one", choices=PACKAGES)
@@ -40,3 +42,7 @@ class AwsSettings:
             raise ValueError("ephemeral_mib must be at most 10240")
         if self.snapstart and self.provisioned_concurrency:
             raise ValueError("snapstart and provisioned_concurrency exclude each other on Lambda")
+        if self.snapstart and (self.ephemeral_mib > 512 or self.package == "image"):
+            raise ValueError("snapstart needs a zip package and ephemeral_mib of 512")
+        if self.snapstart and self.python in ("3.10", "3.11"):
+            raise ValueError("snapstart needs python 3.12 or later")

@@ -94,7 +94,7 @@ class S3Storage:
 
     def __init__(self, bucket):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        host = "%s.s3.%s.amazonaws.com" % (bucket, os.environ["AWS_REGION"])
+        host = "%s.s3.%s" % (bucket, domain())
         self._service = Service("s3", host, endpoint)
         self._prefix = "/%s/" % bucket if endpoint else "/"
 
@@ -133,7 +133,7 @@ class DynamoTable:
         self._dumps, self._loads = json.dumps, json.loads
         self._name = name
         endpoint = os.environ.get("AWS_ENDPOINT_URL_DYNAMODB") or os.environ.get("AWS_ENDPOINT_URL")
-        self._service = Service("dynamodb", "dynamodb.%s.amazonaws.com" % os.environ["AWS_REGION"], endpoint)
+        self._service = Service("dynamodb", "dynamodb." + domain(), endpoint)
 
     def put(self, partition, sort, item):
         self._ask("PutItem", {"Item": {**key(partition, sort), "item": {"S": self._dumps(item)}}})
@@ -167,6 +167,12 @@ class DynamoTable:
         status, data = self._service.ask("POST", "/", body=body, headers=headers, digest=digest)
         check(status, data, action)
         return self._loads(data)
+
+
+def domain():
+    """Return the region and the domain of AWS's services in it."""
+    region = os.environ["AWS_REGION"]
+    return region + (".amazonaws.com.cn" if region.startswith("cn-") else ".amazonaws.com")
 
 
 def key(partition, sort):
