@@ -134,7 +134,10 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     }
     options = [Layer("the command line", core_values), layer_of(section, values)]
     assignments = values["assignments"]
-    names = choose_platforms(app, app.reader((), (), *options).read(CORE).value.platform)
+    given = app.reader((), (), *options)
+    chosen = given.read(CORE).value.platform
+    meant = () if chosen else experiment().platforms(app.registry, given.read(section.name).value)
+    names = choose_platforms(app, chosen or tuple(meant))
     in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
     reader = app.reader(assignments, in_play, *options)
     core = reader.read(CORE).value
