@@ -13,10 +13,10 @@ demo: $(VENV)/installed ## Set up and run the default suite on this machine
 	$(BIN)/sebsx run benchmark --size test --repetitions 30
 
 test: $(VENV)/installed-dev ## Set up and pass the quick tests
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow and not network and not postgresql and not cloud"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud"
 
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or network or postgresql) and not cloud"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud"
 
 test-all: check test test-slow ## Everything that CI runs
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.store.reader import RunView
 
@@ -98,6 +98,21 @@ class Report:
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     findings: Sequence[Finding] = ()
+
+
+def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each platform whose processor was emulated: its times say nothing of the real one.
+
+    An analyzer that judges the speed of an architecture must say these, and leave such deployments out unless it
+    is told otherwise; `effective["emulated"]` of a deployment marks them.
+    """
+    deployments = [item for view in runs for item in view.deployments() if item.effective.get("emulated")]
+    for platform, architecture in dict.fromkeys((item.platform, item.architecture) for item in deployments):
+        text = (
+            f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}, and "
+            "it is not chosen unless the analyzer's setting `emulated` is on"
+        )
+        yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
 
 
 class Analyzer(ABC, Generic[S]):

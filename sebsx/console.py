@@ -130,10 +130,12 @@ class ProgressObserver:
         self._progress = progress
         self._task = progress.add_task("planning", total=None) if progress else None
         self._done: dict[str, int] = {}
+        self._interleaved = False
         self.warnings: list[str] = []
 
     def planned(self, plan: Plan) -> None:
         """Show how many invocations there will be."""
+        self._interleaved = plan.design == "rmit"
         self._update(total=plan.invocations)
 
     def step(self, text: str) -> None:
@@ -145,6 +147,9 @@ class ProgressObserver:
         self._done[cell.hash] = min(done, cell.invocations)
         failures = f", {failed} failed" if failed else ""
         text = f"calling {cell.label}: {done}/{cell.invocations}{failures}"
+        going = [samples for samples in self._done.values() if samples < cell.invocations]
+        if self._interleaved and going:
+            text = f"interleaving {len(going)} cells, {min(going)} to {max(going)}/{cell.invocations}{failures}"
         self._update(description=text, completed=sum(self._done.values()))
 
     def warned(self, text: str) -> None:
@@ -191,7 +196,8 @@ def plan_text(plan: Plan) -> str:
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
     cost = "no price known" if plan.cost_usd is None else f"about ${plan.cost_usd:.4f}"
     return (
-        f"{len(plan.cells)} cells, {plan.deployments} deployments, {plan.invocations} invocations, {expected}, {cost}"
+        f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
+        f"{plan.invocations} invocations, {expected}, {cost}"
     )
 
 

@@ -2,34 +2,98 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from sebsx.errors import UserError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sebsx.store.reader import RunView
 
+FOLDER_MARK = "sebsx.txt"  # in a folder that an exporter made: such a folder may be replaced
+DATABASE_MARK = 0x73656273  # "sebs": PRAGMA application_id of a database that an exporter made
+
+_SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", slice(68, 72)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which figures a user wants; none means all that the format has room for."""
+
+    metrics: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
+
+
+EVERYTHING = Selection()
+
 
 class Exporter(ABC):
     """Writes runs in one format. Deterministic order, stable names, no NaN, units in names; failing
-    invocations are exported too. Stateless; `__init__` takes nothing.
+    invocations are exported too, cold and warm ones apart. Stateless; `__init__` takes nothing.
 
     Class attributes:
         name: What a user types after `--format`.
         summary: One line.
-        suffix: Ending of the file, with the dot.
+        suffix: Ending of the file or folder, with the dot.
+        chooses: What of a `Selection` it heeds: `metric`, `statistic`, both or nothing.
     """  # noqa: D205  # the first sentence needs two lines
 
     name: ClassVar[str]
     summary: ClassVar[str]
     suffix: ClassVar[str]
+    chooses: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def export(self, runs: Sequence[RunView], destination: Path) -> Sequence[Path]:
+    def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
         """Write the runs to `destination` (replacing it) and return the files written.
 
         Raises:
             UserError: If the runs cannot be expressed in this format, or the file not be written.
         """
+
+
+@contextmanager
+def replacing(destination: Path) -> Iterator[Path]:
+    """Yield where to write a file or folder; it takes the place of `destination` only when the block ends well.
+
+    Raises:
+        UserError: If it cannot be written, or something would be lost that no exporter made: a database (a store is
+            one), or a folder.
+    """
+    part = destination.with_name(destination.name + ".part")
+    try:
+        _refuse_to_lose(destination)
+        _remove(part)
+        yield part
+        if part.is_dir():
+            _remove(destination)
+        part.replace(destination)
+    except OSError as error:
+        raise UserError(f"{str(destination)!r} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            _remove(part)
+
+
+def _refuse_to_lose(destination: Path) -> None:
+    if destination.is_dir():
+        if any(destination.iterdir()) and not (destination / FOLDER_MARK).is_file():
+            raise UserError(f"{str(destination)!r} is a folder with something else in it; name one that is not there")
+    elif destination.is_file():
+        with destination.open("rb") as file:
+            head = file.read(_ID_AT.stop)
+        if head.startswith(_SQLITE_MAGIC) and int.from_bytes(head[_ID_AT], "big") != DATABASE_MARK:
+            raise UserError(f"{str(destination)!r} is a database, maybe the store itself; name another file")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

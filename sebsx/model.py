@@ -336,7 +336,7 @@ class Cell:
 
     Args:
         factors: Level of each factor: `platform`, `benchmark`, `size`, `memory_mib`, `start`, ...;
-            JSON scalars, or a JSON object for `parameters`.
+            JSON scalars, or a JSON object for `parameters`. `folder` is where a benchmark that is not registered lies.
         invocations: How many measured invocations the design wants.
         duration_s: Expected time of the cell, for the plan; None when unknown.
         cost_usd: Expected cost, for the plan; None where there is no price.
@@ -464,7 +464,7 @@ class Resource:
     expires_at: datetime | None = None
 
 
-_LABELLED = ("platform", "benchmark", "size", "start")
+_LABELLED = ("platform", "benchmark", "version", "size", "start")
 
 
 def content_hash(value: Any) -> str:

@@ -163,7 +163,7 @@ def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
     """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
     if language := factors.get("language"):
         scene.registry.get("languages", language)
-        scene.benchmark(factors["benchmark"]).code(language)
+        scene.benchmark(factors.get("folder") or factors["benchmark"]).code(language)
     architectures = {name for platform in scene.registry.platforms.values() for name in platform.architectures}
     if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
         known = sorted(architectures | _ARCHITECTURES)

@@ -112,7 +112,8 @@ class Function:
 class Trial:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
 
-    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
+    `good` holds the latencies in seconds of the samples that count, and `rounds` is how many rounds of an interleaved
+    design were begun, those of an interrupted run included.
     """
 
     session: Session
@@ -124,6 +125,7 @@ class Trial:
     attempts: int = 0
     failures: int = 0
     last_error: str = ""
+    rounds: int = 0
     started_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -203,12 +205,17 @@ class Session:
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
         self._sequence = store.next_sequence(run.id)
         self._batch = 0
+        self._deployed = 0
 
     def close(self) -> None:
         """Tear down what is still deployed and close connections. A second call is harmless."""
         for function in list(self._live.values()):
             self._teardown(function)
         self._client.close()
+
+    def rng_for(self, *purpose: object) -> random.Random:
+        """Return a generator for one purpose: the same for a seed, whatever was drawn or interrupted before."""
+        return random.Random("/".join(map(str, (self.run.seed, *purpose))))  # noqa: S311  # a seeded design
 
     def pending(self, plan: Plan) -> list[Cell]:
         """Return the cells that still have to be measured: all, or after an interruption the unfinished."""
@@ -246,9 +253,11 @@ class Session:
         """
         cell_id = self.store.add_cell(self.run.id, cell)
         trial = Trial(self, cell, cell_id, function, wanted)
-        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED, status=Status.OK):
-            if wanted is None or stored.start_type == wanted:
-                trial.good.append(stored.client_done_s - stored.client_sent_s)
+        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
+            if stored.status is Status.OK and wanted in (None, stored.start_type):
+                trial.good.append(stored.latency_s)
+            if stored.round is not None:
+                trial.rounds = max(trial.rounds, stored.round + 1)
         yield trial
 
     def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
@@ -456,7 +465,7 @@ class Session:
         overrides = dict(spec.parameters)
         parameters = benchmark.resolve(spec.size, overrides)
         config = FunctionConfig(
-            name=f"sebsx-{self.run.id[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{len(self._live)}-{self._batch}",
+            name=f"sebsx-{self.run.id[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._deployed}-{self._batch}",
             memory_mib=spec.memory_mib,
             timeout_s=spec.timeout_s,
             architecture=spec.architecture,
@@ -472,6 +481,7 @@ class Session:
             "parameters": parameters,
             "config": config,
         }
+        self._deployed += 1
         package: Package | None = None
         started_s = time.perf_counter()
         try:
@@ -537,8 +547,7 @@ class Session:
         storage: Storage | None,
     ) -> tuple[dict[str, Any], bytes]:
         """Return the input as event and as bytes; the same for a seed, whatever was deployed before."""
-        rng = random.Random(f"{self.run.seed}/{benchmark.name}/{spec.size}")  # noqa: S311  # seeded, not secret
-        event = benchmark.payload(parameters, rng, storage)
+        event = benchmark.payload(parameters, self.rng_for(benchmark.name, spec.size), storage)
         try:
             payload = json.dumps(event, allow_nan=False).encode()
         except (TypeError, ValueError) as exc:

@@ -18,12 +18,12 @@ import pytest
 
 from sebsx import plugins, testing
 from sebsx.benchmarks import Benchmark
+from sebsx.gateway.files import FileStorage
 from sebsx.model import Target
 from sebsx.packaging import Packager
 from sebsx.testing.handlers import FolderStorage, unpack
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
-from sebsx_local.storage import FileStorage
 
 # What Amazon Linux 2023 has too, apart from the interpreter that its runtime image brings.
 DEBIAN = ("python3", "libstdc++6", "libgomp1", "zlib1g", "libexpat1", "nodejs")

@@ -36,6 +36,7 @@ ROWS = (
         "configurations",
         "environment",
         "invocations",
+        "junit",
         "units",
         "repricing",
     },

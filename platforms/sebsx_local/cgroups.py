@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sebsx.gateway.launcher import quota
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,8 +27,6 @@ OWN = Path("/proc/self/cgroup")
 PREFIX = "sebsx-"
 CONTROLLERS = ("memory", "cpu", "pids")
 PIDS_MAX = 1024  # processes and threads, as in AWS Lambda
-_PERIOD_US = 20_000
-_SMALLEST_QUOTA_US = 1000  # the kernel refuses less
 _ENABLE = " ".join(f"+{name}" for name in CONTROLLERS)
 _ROUNDS = 200
 _PAUSE_S = 0.005
@@ -154,12 +154,6 @@ class GatewayGroup:
         """Remove the groups and all below."""
         for folder in set(self.folders.values()):
             remove_group(folder)
-
-
-def quota(share: float) -> tuple[int, int]:
-    """Return quota and period in microseconds that give `share` processors: 20 ms, longer only for tiny shares."""
-    period_us = max(_PERIOD_US, round(_SMALLEST_QUOTA_US / share))
-    return max(_SMALLEST_QUOTA_US, round(share * period_us)), period_us
 
 
 def open_group(owner: str, root: Path = ROOT, own: Path = OWN) -> GatewayGroup | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.gateway.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx.gateway.launcher import Launcher, Sandbox, SandboxSpec, cpu_share
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.processes import ID, OWNER, kill_all, marked
 from sebsx_local.sweep import SANDBOXES
@@ -225,14 +225,6 @@ class LocalLauncher(Launcher):
         else:
             return []
         return ["/bin/sh", "-c", f'{limit} && exec "$@"', "sebsx-sandbox"]
-
-
-def cpu_share(memory_mib: int) -> float:
-    """Return the processors that go with an amount of memory.
-
-    Source: AWS Lambda developer guide, "Configure Lambda function memory": 1,769 MB have the equivalent of one vCPU.
-    """
-    return memory_mib / 1769
 
 
 def _cpus() -> int:

@@ -1,36 +1,33 @@
-"""perf-cost: benchmarks x memory sizes x start types, until there are enough samples or a cap is reached."""
+"""perf-cost: benchmarks x memory sizes x start types, one after the other or interleaved."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby, product
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, product
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.calibration import calibrated
 from sebsx.errors import UserError
 from sebsx.experiments import Experiment
-from sebsx.load.schedule import Arrivals, Closed
-from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType
+from sebsx.model import Cell, Design, Plan
 from sebsx.pricing.planning import estimate
 from sebsx.session import FunctionSpec
 from sebsx.settings import setting
-from sebsx.stats import next_look, precise_enough
+from sebsx_perf_cost.sampling import interleave, one_by_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.benchmarks import Benchmark
     from sebsx.platforms import Platform
     from sebsx.scene import Scene
-    from sebsx.session import Function, Session, Trial
+    from sebsx.session import Session
 
 DEFAULT_SUITE = "default"
 
 # What a cold start adds, for the plan only, where nothing is measured yet.
 _COLD_GUESS_S = 0.3
-# A batch is as long as a crash may cost: about this much time, within these numbers of invocations.
-_BATCH_S = 1.0
-_BATCH_INVOCATIONS = (10, 2000)
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,18 @@ class PerfCostSettings:
     start: tuple[str, ...] = setting(
         ("cold", "warm"), help="start types", choices=("cold", "warm", "burst", "sequential")
     )
+    design: str = setting(
+        "auto",
+        help="order of the cells: rmit interleaves them in random order, so that drift hits all alike; "
+        "auto does so whenever two or more configurations of a benchmark are compared",
+        choices=("auto", "rmit", "sequential"),
+    )
+    against: str = setting(
+        "", help="name or folder of another version of the benchmark to measure with it, as its base"
+    )
+    max_deployed: int = setting(
+        32, help="most functions deployed at a time; more cells than that are not all interleaved", minimum=1
+    )
     repetitions: int = setting(30, help="samples wanted of each configuration and start type", minimum=1)
     concurrency: int = setting(1, help="users of the warm closed loop", minimum=1)
     burst_size: int = setting(10, help="simultaneous invocations of a burst", minimum=1)
@@ -77,6 +86,8 @@ class PerfCostSettings:
             raise ValueError("name benchmarks or a suite, not both")
         if 0 < self.max_repetitions < self.repetitions:
             raise ValueError("max_repetitions must be 0 or at least repetitions")
+        if self.against and len(self.benchmarks) != 1:
+            raise ValueError("against takes exactly one benchmark to compare with")
 
     @property
     def most_samples(self) -> int:
@@ -99,58 +110,55 @@ class PerfCost(Experiment[PerfCostSettings]):
     subject = "benchmark"
 
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
-        """Return one cell per platform, benchmark, architecture, memory size and start type."""
-        members, left_out = _members(scene, settings)
-        cells = [
-            self._cell(platform, spec, scene.benchmark(spec.benchmark), start, settings)
-            for platform in scene.platforms.values()
-            for name in members[platform.name]
-            for spec in _specs(platform, name, scene.benchmark(name), settings)
-            for start in settings.start
-        ]
-        deployments = len({_spec_of(cell) for cell in cells})
+        """Return one cell per platform, benchmark, version, architecture, memory size and start type."""
+        families, left_out = _families(scene, settings)
+        cells = [cell for family in families for cell in family]
         unknown = any(cell.duration_s is None for cell in cells)
         notes = ("a benchmark does not say how long a call takes: the duration is unknown",) if unknown else ()
-        return Plan(tuple(cells), deployments, (*left_out, *notes))
+        design = _design(families, settings)
+        if design is Design.SEQUENTIAL:
+            return Plan(tuple(cells), len({spec_of(cell) for cell in cells}), (*left_out, *notes), design)
+        return Plan(tuple(cells), len(cells), (*left_out, *_too_many(families, settings), *notes), design)
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
-        """Deploy each configuration once and measure its start types one after the other."""
-        plan = self.plan(session.scene, settings)
-        for line in _members(session.scene, settings)[1]:
+        """Measure every family of comparable cells in the design that was stored with the run."""
+        families, left_out = _families(session.scene, settings)
+        pending = {cell.hash for cell in session.pending(Plan(tuple(chain.from_iterable(families)), 0))}
+        interleaved = session.run.design is Design.RMIT
+        for line in (*left_out, *(_too_many(families, settings) if interleaved else ())):
             session.observer.warned(line)
-        for spec, cells in groupby(session.pending(plan), key=_spec_of):
-            wanted = list(cells)
-            with session.deployed(spec, wanted) as function:
-                if function is not None:
-                    for cell in wanted:
-                        _measure(session, cell, function, settings)
+        for family in families:
+            left = [cell for cell in family if cell.hash in pending]
+            if interleaved:
+                for group in _groups(left, settings):
+                    interleave(session, [(spec_of(cell), cell) for cell in group], settings)
+            else:
+                for spec, cells in groupby(left, key=spec_of):
+                    one_by_one(session, spec, list(cells), settings)
 
-    def _cell(
-        self,
-        platform: Platform[Any],
-        spec: FunctionSpec,
-        benchmark: Benchmark,
-        start: str,
-        settings: PerfCostSettings,
-    ) -> Cell:
-        factors = {
-            "platform": spec.platform,
-            "benchmark": spec.benchmark,
-            "benchmark_sha256": benchmark.sha256,
-            "size": spec.size,
-            "parameters": dict(spec.parameters),
-            "language": spec.language,
-            "architecture": spec.architecture,
-            "memory_mib": spec.memory_mib,
-            "timeout_s": spec.timeout_s,
-            "start": start,
-            "concurrency": settings.burst_size if start == "burst" else settings.concurrency,
-        }
-        call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
-        cold_s = _COLD_GUESS_S if start == "cold" else 0.0
-        duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
-        cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s)
-        return Cell(factors, settings.repetitions, duration_s, cost.expected_usd)
+
+def _families(scene: Scene, settings: PerfCostSettings) -> tuple[list[list[Cell]], list[str]]:
+    """Return the cells by benchmark, those of one being comparable, and a line for each benchmark left out."""
+    members, left_out = _members(scene, settings)
+    words = list(dict.fromkeys(chain.from_iterable(members.values())))
+    known = {word: scene.benchmark(word) for word in (*words, *filter(None, [settings.against]))}
+    names = [known[word].name for word in words]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(
+                f"two benchmarks are named {name!r}; to compare versions of one, name one of them --against"
+            )
+    families = [
+        [
+            _cell(platform, spec, known[spec.benchmark], version, start, settings)
+            for platform in scene.platforms.values()
+            if word in members[platform.name]
+            for version, spec in _specs(known, platform, word, settings)
+            for start in settings.start
+        ]
+        for word in words
+    ]
+    return families, left_out
 
 
 def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[str]], list[str]]:
@@ -174,8 +182,10 @@ def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[s
 
 
 def _specs(
-    platform: Platform[Any], name: str, benchmark: Benchmark, settings: PerfCostSettings
-) -> Iterator[FunctionSpec]:
+    known: Mapping[str, Benchmark], platform: Platform[Any], word: str, settings: PerfCostSettings
+) -> Iterator[tuple[str, FunctionSpec]]:
+    """Yield what to deploy, with its version: empty unless two are compared, which then differ in nothing else."""
+    benchmark = known[word]
     size = settings.size or benchmark.default_size
     architectures = settings.architectures or platform.architectures[:1]
     for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
@@ -185,78 +195,84 @@ def _specs(
         names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
         chosen = tuple(sorted((key, values[key]) for key in names))
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
-        yield FunctionSpec(platform.name, name, size, settings.language, architecture, memory_mib, timeout_s, chosen)
+        spec = FunctionSpec(platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen)
+        if settings.against:
+            known[settings.against].resolve(size, dict(chosen))  # fails now on what it does not know
+            yield "base", replace(spec, benchmark=settings.against)
+        yield "new" if settings.against else "", spec
 
 
-def _spec_of(cell: Cell) -> FunctionSpec:
-    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s")
+def _cell(
+    platform: Platform[Any],
+    spec: FunctionSpec,
+    benchmark: Benchmark,
+    version: str,
+    start: str,
+    settings: PerfCostSettings,
+) -> Cell:
+    factors = {
+        "platform": spec.platform,
+        "benchmark": benchmark.name,
+        **({"folder": spec.benchmark} if spec.benchmark != benchmark.name else {}),
+        "benchmark_sha256": benchmark.sha256,
+        **({"version": version} if version else {}),
+        "size": spec.size,
+        "parameters": dict(spec.parameters),
+        "language": spec.language,
+        "architecture": spec.architecture,
+        "memory_mib": spec.memory_mib,
+        "timeout_s": spec.timeout_s,
+        "start": start,
+        "concurrency": settings.burst_size if start == "burst" else settings.concurrency,
+    }
+    call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
+    cold_s = _COLD_GUESS_S if start == "cold" else 0.0
+    duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
+    cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s)
+    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd)
+
+
+def spec_of(cell: Cell) -> FunctionSpec:
+    """Return what to deploy for a cell."""
+    keys = ("platform", "size", "language", "architecture", "memory_mib", "timeout_s")
+    benchmark = cell.factors.get("folder") or cell.factors["benchmark"]
     parameters = tuple(sorted(cell.factors["parameters"].items()))
-    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)
+    return FunctionSpec(benchmark=benchmark, **{key: cell.factors[key] for key in keys}, parameters=parameters)
 
 
-def _measure(session: Session, cell: Cell, function: Function, settings: PerfCostSettings) -> None:
-    """Sample one cell until it has enough or a cap is reached, and store why it stopped."""
-    start = cell.factors["start"]
-    wanted = StartType(start) if start in (StartType.COLD, StartType.WARM) else None
-    with session.trial(cell, function, wanted) as trial:
-        if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
-            session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")
-            return
-        if start != "cold":
-            _prepare(trial, settings, start)
-        look_at = settings.repetitions
-        batch = _BATCH_INVOCATIONS[0]
-        while not (stop := _stop(trial, settings, look_at)):
-            if len(trial.good) >= look_at:
-                look_at = next_look(len(trial.good))
-            batch = _sample(trial, settings, start, min(look_at, settings.most_samples) - len(trial.good), batch)
-        status, reason = stop
-        session.finish(trial, status, reason, trial.last_error if status is CellStatus.FAILED else None)
+def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Design:
+    """Return the design: cold and warm of one configuration alone differ by more than drift."""
+    if settings.design != "auto":
+        return Design(settings.design)
+    compared = any(len({spec_of(cell) for cell in family}) > 1 for family in families)
+    return Design.RMIT if compared else Design.SEQUENTIAL
 
 
-def _prepare(trial: Trial, settings: PerfCostSettings, start: str) -> None:
-    """Bring sandboxes into the state that the start type asks for."""
-    if start == "warm":
-        # All users at once, so that each finds a sandbox of its own; more rounds where a first call is slow for long.
-        for _ in range(settings.warmups):
-            trial.invoke(Arrivals([0.0] * settings.concurrency), Kind.WARMUP)
-    elif Capability.FORCE_COLD in trial.function.platform.capabilities:
-        trial.force_cold()
+def _groups(family: Sequence[Cell], settings: PerfCostSettings) -> list[list[Cell]]:
+    """Return the cells that are interleaved: all of a family, or as many as may be deployed at a time.
+
+    Each cell is a deployment of its own. Where that is too many, first the start types are measured apart, then
+    configurations.
+    """
+    groups = [list(family)]
+    if len(family) > settings.max_deployed:
+        groups = [[cell for cell in family if cell.factors["start"] == start] for start in settings.start]
+    return [part for group in groups for part in _parts(group, settings.max_deployed)]
 
 
-def _sample(trial: Trial, settings: PerfCostSettings, start: str, missing: int, batch: int) -> int:
-    """Take one batch of samples and return how large the next should be."""
-    if start == "cold":
-        trial.force_cold()
-        trial.invoke(Closed(1))
-        return batch
-    if start == "burst":
-        if trial.attempts and Capability.FORCE_COLD in trial.function.platform.capabilities:
-            trial.force_cold()
-        trial.invoke(Arrivals([0.0] * settings.burst_size))
-        return batch
-    users = settings.concurrency if start == "warm" else 1
-    before_s = trial.elapsed_s
-    count = max(1, min(missing, batch))
-    trial.invoke(Closed(count, users))
-    smallest, largest = _BATCH_INVOCATIONS
-    return max(smallest, min(largest, int(count * _BATCH_S / max(trial.elapsed_s - before_s, 1e-6))))
+def _parts(group: Sequence[Cell], most: int) -> Iterator[list[Cell]]:
+    """Yield parts of about the same length."""
+    length = ceil(len(group) / ceil(len(group) / most)) if group else 1
+    yield from (list(group[first : first + length]) for first in range(0, len(group), length))
 
 
-def _stop(trial: Trial, settings: PerfCostSettings, look_at: int) -> tuple[CellStatus, str] | None:
-    """Return status and reason when sampling must end, None to go on."""
-    if len(trial.good) >= settings.most_samples:
-        return CellStatus.FINISHED, "enough samples"
-    if len(trial.good) >= look_at and precise_enough(trial.good, settings.precision):
-        return CellStatus.FINISHED, "precise enough"
-    if trial.failures >= settings.max_failures:
-        return CellStatus.FAILED, f"{trial.failures} invocations failed"
-    if trial.attempts >= settings.attempts:
-        return _capped(trial, f"cap of {settings.attempts} attempts reached")
-    if trial.elapsed_s >= settings.max_time_s:
-        return _capped(trial, f"cap of {settings.max_time_s:g} s reached")
-    return None
-
-
-def _capped(trial: Trial, reason: str) -> tuple[CellStatus, str]:
-    return (CellStatus.FINISHED if trial.good else CellStatus.FAILED), reason
+def _too_many(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Iterator[str]:
+    for family in families:
+        groups = _groups(family, settings)
+        if len(groups) > 1:
+            name = family[0].factors["benchmark"]
+            yield (
+                f"the {len(family)} cells of {name} are interleaved in {len(groups)} groups, because at most "
+                f"{settings.max_deployed} functions are deployed at a time; drift between groups may look like a "
+                "difference (--max-deployed)"
+            )

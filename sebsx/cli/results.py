@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sebsx.store.reader import RunView
 
 
+_MANY = 10  # files that are counted rather than listed
+
+
 def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | None:
     """Return what an analyzer says of some runs; None without a name."""
     if name is None:
@@ -74,8 +77,11 @@ def show_command(app: App, run: str) -> None:
     }
     cell_columns = [
         Column(key, key.replace("_", " "))
-        for key in ("platform", "benchmark", "size", "memory_mib", "start", "status", "stop_reason", "calls", "ok")
-    ]
+        for key in (
+            "platform", "benchmark", *(["version"] if any("version" in cell.factors for cell in cells) else []), "size",
+            "memory_mib", "start", "status", "stop_reason", "calls", "ok",
+        )
+    ]  # fmt: skip
     cell_rows = [
         {
             **cell.factors,
@@ -115,16 +121,55 @@ def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None) -> No
             app.console.report(report)
 
 
-@command("export")
+class _ExportCommand(click.Command):
+    """Tells in its help which formats there are: only then are the plugins asked."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the formats."""
+        exporters = (ctx.find_object(App) or App()).registry.exporters
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, cls.summary) for name, cls in sorted(exporters.items())])
+
+
+@command("export", cls=_ExportCommand)
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
-@click.option("-f", "--format", "format_", required=True, help="Which exporter (sebsx list exporters).")
-@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
-def export_command(app: App, runs: tuple[str, ...], format_: str, out: Path) -> None:
-    """Write runs in a format that other tools read."""
+@click.option("-f", "--format", "format_", required=True, help="Which exporter: one of the formats below.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File or folder to write, replacing an older export [default: the first run's id with the format's ending].",
+)
+@click.option("--metric", "metrics", multiple=True, help="Only this metric, such as client.latency_s; repeatable.")
+@click.option("--statistic", "statistics", multiple=True, help="Only this statistic, such as p50; repeatable.")
+def export_command(
+    app: App,
+    runs: tuple[str, ...],
+    format_: str,
+    out: Path | None,
+    metrics: tuple[str, ...],
+    statistics: tuple[str, ...],
+) -> None:
+    """Write runs in a format that other tools read.
+
+    RUN is an id, its start, or `last`; several are one history for formats that know time, and stand side by side in
+    the others. Raw formats hold every invocation; all others hold the figures of each configuration, cold and warm
+    apart, with how many invocations failed, and no figure of a measurement that is invalid.
+    """
+    from sebsx.exporters import Selection  # only when needed
+
     exporter = app.registry.get("exporters", format_)()
+    for option, given in (("metric", metrics), ("statistic", statistics)):
+        if given and option not in exporter.chooses:
+            raise UserError(f"format {format_!r} leaves no choice of a {option}; leave out --{option}")
     with app.open_store() as store:
-        files = exporter.export([store.view(run) for run in runs], out)
-    app.console.result({"files": files}, text="\n".join(f"wrote {file}" for file in files))
+        views = list({view.run.id: view for view in map(store.view, runs)}.values())
+        target = out or Path(views[0].run.id + exporter.suffix)
+        files = exporter.export(views, target, Selection(metrics, statistics))
+    text = (
+        "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
+    )
+    app.console.result({"files": files}, text=text)
 
 
 def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
@@ -146,6 +191,7 @@ def _describe(view: RunView, environment: Any) -> str:
     lines = {
         "run": run.id,
         "experiment": run.experiment,
+        "design": run.design.value,
         "status": view.status.value + (f": {run.error}" if run.error else ""),
         "started": run.started_at.isoformat(timespec="seconds"),
         "took": _took(run),

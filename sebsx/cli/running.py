@@ -181,12 +181,14 @@ def _plan(app: App, request: Request) -> None:
     from sebsx.console import plan_text
 
     plan = orchestrator.plan(request, app.registry)
-    shown = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "start")
-    columns = [Column(name, name.replace("_mib", " MiB")) for name in shown]
+    shown = ("platform", "benchmark", "version", "size", "language", "architecture", "memory_mib", "start")
+    used = [name for name in shown if any(cell.factors.get(name) is not None for cell in plan.cells)]
+    columns = [Column(name, name.replace("_mib", " MiB")) for name in used]
     columns += [Column("invocations", "calls", "count"), Column("duration_s", "about", "s")]
     rows = [{**cell.factors, "invocations": cell.invocations, "duration_s": cell.duration_s} for cell in plan.cells]
     document = {
         "experiment": request.experiment.name,
+        "design": plan.design,
         "deployments": plan.deployments,
         "invocations": plan.invocations,
         "duration_s": plan.duration_s,
@@ -269,6 +271,7 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
       sebsx run benchmark                                   the default suite on this machine
       sebsx run benchmark graph-bfs --memory 256,512,1024   a memory sweep
       sebsx run benchmark ./my-function --start cold        a folder of your own
+      sebsx run benchmark ./new --against ../main/new       two versions, interleaved
       sebsx run --resume RUN                                go on where a run was interrupted
     """  # noqa: D301  # \\b keeps click from folding the lines
     if ctx.invoked_subcommand is None:

@@ -14,12 +14,17 @@ Variables that every sandbox is given, and what the Python shim makes of them:
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable, Mapping
+
+_PERIOD_US = 20_000
+_SMALLEST_QUOTA_US = 1000  # the kernel refuses less
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,13 @@ class Sandbox(ABC):
     async def close(self) -> None:
         """Release what it held on this machine, after `wait` returned; also ends what it left running."""
 
-    def initialised(self) -> None:  # noqa: B027  # optional: most sandboxes have nothing to do here
-        """Hear that the function is loaded: the limits meant for invocations apply from now on."""
+    def initialised(self) -> Future[None] | None:
+        """Hear that the function is loaded: the limits meant for invocations apply from now on.
+
+        Returns:
+            What the first event waits for, until the limits are in force; None if they are already.
+        """
+        return None
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak memory so far, None where it cannot be known. Called once per invocation."""
@@ -87,6 +97,14 @@ class Launcher(ABC):
         self.options = options
         self.owner = owner
 
+    def listen(self) -> socket.socket:
+        """Return a listening socket for the Runtime API of one sandbox.
+
+        Raises:
+            OSError: If there is none to be had.
+        """
+        return socket.create_server((self.runtime_host, 0), backlog=8)
+
     async def open(self) -> None:  # noqa: B027  # optional
         """Prepare the machine, before the first sandbox.
 
@@ -108,3 +126,17 @@ class Launcher(ABC):
 
     async def close(self) -> None:  # noqa: B027  # optional
         """Remove what `open` made; every sandbox is closed by then."""
+
+
+def cpu_share(memory_mib: int) -> float:
+    """Return the processors that go with an amount of memory.
+
+    Source: AWS Lambda developer guide, "Configure Lambda function memory": 1,769 MB have the equivalent of one vCPU.
+    """
+    return memory_mib / 1769
+
+
+def quota(share: float) -> tuple[int, int]:
+    """Return quota and period in microseconds that give `share` processors: 20 ms, longer only for tiny shares."""
+    period_us = max(_PERIOD_US, round(_SMALLEST_QUOTA_US / share))
+    return max(_SMALLEST_QUOTA_US, round(share * period_us)), period_us

@@ -103,16 +103,20 @@ class Pool:
         if self._workers.pop(worker.id, None) is not None:
             self._logs.append((worker.id, worker.log))
 
-    def force_cold(self) -> None:
-        """See to it that no sandbox that is there now gets another invocation."""
-        for worker in list(self._workers.values()):
-            worker.retire()
+    async def force_cold(self) -> None:
+        """See to it that no sandbox that is there now gets another invocation.
+
+        Returns when all that the idle ones held is released: that work must not compete with the cold start to come.
+        """
+        self._retire()
+        if ending := self._tasks - {worker.task for worker in self._workers.values()}:
+            await asyncio.wait(ending)
 
     def update(self, config: PoolConfig) -> None:
         """Change what is asked; sandboxes made for the former configuration get no further invocation."""
         self.config = config
         self._keep_alive = keep_alive(config.keep_alive_policy, config.keep_alive_s, config.keep_alive_seed)
-        self.force_cold()
+        self._retire()
 
     async def close(self) -> None:
         """End every sandbox and return when all they held is released."""
@@ -131,6 +135,10 @@ class Pool:
         """Return the last output of each sandbox, the most recently ended ones and the living, by id."""
         ended = {sandbox: log.text() for sandbox, log in self._logs}
         return ended | {worker.id: worker.log.text() for worker in self._workers.values()}
+
+    def _retire(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.retire()
 
     def _reap_at(self, when: float) -> None:
         """Wake up at a time, unless an earlier one is set already."""

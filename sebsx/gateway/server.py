@@ -155,7 +155,7 @@ class Server:
         return {"removed": pool is not None}
 
     async def _do_force_cold(self, name: str) -> dict[str, Any]:
-        self._pools[name.encode()].force_cold()
+        await self._pools[name.encode()].force_cold()
         return {}
 
     async def _do_records(self, name: str, request_ids: list[str]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import time
 from enum import Enum
 from time import perf_counter
@@ -118,7 +117,7 @@ class Worker:
         """Live the sandbox's life, from launch until all it held is released."""
         server = None
         try:
-            listener = socket.create_server((self._pool.launcher.runtime_host, 0), backlog=8)
+            listener = self._pool.launcher.listen()
             host, port = listener.getsockname()[:2]
             server = await self._loop.create_server(
                 lambda: HttpProtocol(self._handle, self._pool.response_bytes), sock=listener
@@ -139,8 +138,8 @@ class Worker:
             self._sandbox = sandbox
             if self.state is State.ENDING:  # ended while it was being launched
                 sandbox.kill()
-            if self._init_s is not None:  # it was faster than its launcher
-                sandbox.initialised()
+            elif self._init_s is not None:  # it was faster than its launcher
+                self._initialised(sandbox)
             self._exited(await sandbox.wait())
             await sandbox.close()
         finally:
@@ -186,8 +185,20 @@ class Worker:
             self._timer = self._loop.call_later(self._config.timeout_s, self._timed_out)
             self.state = State.BUSY
             if self._sandbox is not None:
-                self._sandbox.initialised()
-        if self._call is not None:
+                self._initialised(self._sandbox)
+        elif self._call is not None:
+            self._dispatch(self._call)
+
+    def _initialised(self, sandbox: Sandbox) -> None:
+        """Hand the first event over as soon as the limits meant for it are in force."""
+        in_force = sandbox.initialised()
+        if in_force is None:
+            self._dispatch_first()
+        else:
+            in_force.add_done_callback(self._dispatch_first)
+
+    def _dispatch_first(self, _in_force: asyncio.Future[None] | None = None) -> None:
+        if self._call is not None and self._waiting is not None and self.state is State.BUSY:
             self._dispatch(self._call)
 
     def _dispatch(self, call: Call) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.float64]
     Codes = NDArray[np.int32]
     Mask = NDArray[np.bool_]
+    Places = NDArray[np.intp]
 
 
 class Frame:
@@ -84,8 +85,15 @@ class Frame:
 
     def where(self, mask: Mask) -> Self:
         """Return the invocations of a mask."""
-        numbers = {name: column[mask] for name, column in self._numbers.items()}
-        words = {name: (codes[mask], levels) for name, (codes, levels) in self._words.items()}
+        return self._at(mask)
+
+    def take(self, places: Places) -> Self:
+        """Return the invocations at some places, which are in ascending order."""
+        return self._at(places)
+
+    def _at(self, index: Mask | Places) -> Self:
+        numbers = {name: column[index] for name, column in self._numbers.items()}
+        words = {name: (codes[index], levels) for name, (codes, levels) in self._words.items()}
         return type(self)(numbers, words)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Double, case, cast, column, func, select, table
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
-from sebsx.store import schema
+from sebsx.store import schema, snapshots
 from sebsx.store.frame import Frame, FrameBuilder
 from sebsx.store.owner import is_alive
 from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
@@ -21,6 +21,7 @@ from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from enum import StrEnum
+    from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
@@ -223,6 +224,16 @@ class RunView:
         patterns = [name for name in more if name not in _i]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
 
+    def add_to(self, destination: Path) -> None:
+        """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
+
+        All runs added to one file must come from one store.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        snapshots.add_run(self._database, self._key, destination)
+
     def rows(self, view: str = "invocations", columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
         """Return the run's rows of a view by sequence, reading a thousand at a time.
 
@@ -236,6 +247,42 @@ class RunView:
         query = select(*(source.c[name] for name in wanted), source.c.sequence).where(source.c.run == self.run.id)
         for page in self._pages(query, source.c.sequence):
             yield from (dict(zip(wanted, row, strict=False)) for row in page)
+
+    def pages(self, view: str = "invocations") -> Iterator[Sequence[Sequence[Any]]]:
+        """Return what `rows` returns, fast: pages of plain rows of all columns, for those who write them out."""
+        names = self.row_columns(view)
+        source = table(view, *map(column, names))
+        query = select(*source.c).where(source.c.run == self.run.id).order_by(source.c.sequence).limit(_RAW_PAGE)
+        place, last = names.index("sequence"), None
+        while page := next(self._raw(query if last is None else query.where(source.c.sequence > last)), None):
+            yield page
+            last = page[-1][place]
+
+    def sample_names(self) -> list[str]:
+        """Return the names of the samples that the run's invocations have, sorted."""
+        c = schema.sample.c
+        mine = select(c.metric_id).join(schema.invocation).where(_i.run_id == self._key)
+        query = select(schema.metric.c.name).where(schema.metric.c.id.in_(mine))
+        return sorted(row.name for row in self._all(query))
+
+    def samples(self, invocation_ids: Sequence[int]) -> Mapping[int, Mapping[str, float]]:
+        """Return the samples of some invocations by row and name; nothing for an invocation without any.
+
+        Args:
+            invocation_ids: `invocation_id` of each, as in a page.
+        """
+        c = schema.sample.c
+        names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
+        found: dict[int, dict[str, float]] = defaultdict(dict)
+        query = (
+            select(c.invocation_id, c.metric_id, c.value)
+            .where(c.invocation_id.between(min(invocation_ids), max(invocation_ids)))  # those of others: not looked at
+            .order_by(c.invocation_id, c.metric_id)
+        )
+        for page in self._raw(query):
+            for row, metric, value in page:
+                found[row][names[metric]] = value
+        return found
 
     def row_columns(self, view: str = "invocations") -> list[str]:
         """Return the columns of a view in their order.

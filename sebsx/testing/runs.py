@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,6 +69,7 @@ class RunWriter:
         design: In what order the cells are said to have been measured.
         environment: Facts of the client machine.
         settings: Of the experiment.
+        started_s: When it started, in seconds since the Unix epoch.
     """
 
     def __init__(
@@ -79,9 +81,10 @@ class RunWriter:
         design: Design = Design.SEQUENTIAL,
         environment: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
+        started_s: float = _STARTED_S,
     ) -> None:
         self.store = store
-        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings)
+        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings, started_s)
 
     def add(
         self,
@@ -153,6 +156,7 @@ def _start(
     design: Design = Design.SEQUENTIAL,
     environment: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    started_s: float = _STARTED_S,
 ) -> Run:
     run = Run(
         id=run_id,
@@ -160,12 +164,17 @@ def _start(
         settings={"core": {}, "experiment": dict(settings or {}), "platforms": {}},
         seed=7,
         status=RunStatus.RUNNING,
-        started_at=datetime.fromtimestamp(_STARTED_S, UTC),
+        started_at=datetime.fromtimestamp(started_s, UTC),
         owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
         design=design,
     )
-    store.start_run(run, environment or {"client.cpu": "test"}, CORE_METRICS)
+    store.start_run(run, environment or _environment(run_id), CORE_METRICS)
     return run
+
+
+def _environment(run_id: str) -> Mapping[str, Any]:
+    commit = hashlib.sha256(run_id.encode()).hexdigest()[:40]
+    return {"client.cpu": "test", "git": {"commit": commit, "dirty": False}}
 
 
 def _fill(store: Store, run_id: str, repetitions: int) -> None:

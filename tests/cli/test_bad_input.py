@@ -63,7 +63,8 @@ VALUES = [
     ("run --resume last benchmark sleep", ["--resume", "leave the rest out"]),
     ("show", ["missing argument 'RUN'", "sebsx show --help"]),
     ("runs -n 0", ["0", "x>=1"]),
-    ("export last -f csv", ["missing option '-o'"]),
+    ("export last -o x", ["missing option '-f'"]),
+    ("export last -f csv --metric client.latency_s", ["format 'csv'", "leave out --metric"]),
     ("--store mongodb://h/d runs", ["'mongodb'", "postgresql+psycopg://"]),
 ]  # fmt: skip
 

@@ -59,7 +59,7 @@ def test_interrupted_run_is_kept_cleaned_and_resumed(
 
 
 def test_finished_cells_are_not_measured_again(sebsx: Cli, call: Call) -> None:
-    words = (*SLEEP, "--start", "warm", "--memory", "128,256", "--repetitions", "60")
+    words = (*SLEEP, "--start", "warm", "--memory", "128,256", "--repetitions", "60", "--design", "sequential")
     run_id = interrupt(sebsx, call, words, lambda: sebsx.count() >= 65, signal.SIGINT)
     assert sebsx.rows("SELECT status FROM cell ORDER BY id") == [("finished",), ("running",)]
     assert call("run", "--resume", run_id).code == 0

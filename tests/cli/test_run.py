@@ -138,8 +138,11 @@ def test_price_of_ones_own_machine_gives_a_cost(sebsx: Cli) -> None:
 
 
 def test_plan_counts_and_touches_nothing(sebsx: Cli) -> None:
-    document = sebsx.json("plan", "benchmark", "sleep", "--memory", "128,256", "--repetitions", "7")
-    assert (document["deployments"], document["invocations"], len(document["cells"])) == (2, 28, 4)
+    words = ("plan", "benchmark", "sleep", "--memory", "128,256", "--repetitions", "7")
+    plan = sebsx.json(*words, "--design", "sequential")
+    assert (plan["design"], plan["deployments"], plan["invocations"], len(plan["cells"])) == ("sequential", 2, 28, 4)
+    plan = sebsx.json(*words)  # interleaved, each cell has a deployment of its own
+    assert (plan["design"], plan["deployments"], plan["invocations"], len(plan["cells"])) == ("rmit", 4, 28, 4)
     assert not sebsx.store.exists()
 
 

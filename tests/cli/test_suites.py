@@ -9,6 +9,7 @@ import pytest
 from sebsx import benchmarks
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.experiments import Experiment
+from sebsx.model import Design
 from sebsx.plugins import Registry
 from sebsx.scene import Scene
 from sebsx.testing.fakes import FakePlatform
@@ -80,7 +81,12 @@ def test_suite_runs_what_the_platform_can_and_says_what_is_left_out(scene: Scene
 
 def test_run_says_what_is_left_out(scene: Scene) -> None:
     told: list[str] = []
-    session: Any = SimpleNamespace(scene=scene, observer=SimpleNamespace(warned=told.append), pending=lambda plan: [])
+    session: Any = SimpleNamespace(
+        run=SimpleNamespace(design=Design.SEQUENTIAL),
+        scene=scene,
+        observer=SimpleNamespace(warned=told.append),
+        pending=lambda plan: [],
+    )
     PerfCost().run(session, PerfCostSettings(suite="fly", size="test"))
     assert len(told) == 3
     assert "hungry is left out on fake: needs keep-alive-policy" in told

@@ -115,9 +115,11 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harness]:
     yield from run_gateway(tmp_path_factory.mktemp("gateway"))
 
 
-def run_gateway(workdir: Path, limits: str = "auto", **options: Any) -> Iterator[Harness]:
+def run_gateway(
+    workdir: Path, limits: str = "auto", launched_by: str = launcher.NAME, **options: Any
+) -> Iterator[Harness]:
     gateway = Gateway(
-        launcher.NAME,
+        launched_by,
         {"workdir": str(workdir), "limits": limits, "cpu_boost_at_init": True},
         workdir / "gateway.log",
         **options,

@@ -204,11 +204,8 @@ def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) ->
     assert harness.sandboxes("nowhere") == {}
 
 
-def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(launcher, "NAME", "tests.gateway.faulty:FaultyLauncher")
-    run = run_gateway(tmp_path)
+def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(tmp_path: Path) -> None:
+    run = run_gateway(tmp_path, launched_by="tests.gateway.faulty:FaultyLauncher")
     harness = next(run)
 
     answer = harness.call(harness.deploy())
@@ -271,3 +268,20 @@ def _options(workdir: Path) -> dict[str, object]:
 def _nothing_carries(gateway_pid: str) -> bool:
     owners = [*marked(OWNER).values(), *(owner for _, owner in cgroups.find_groups())]
     return not any(owner.partition(":")[0] == gateway_pid for owner in owners)
+
+
+def test_first_event_waits_until_the_limits_are_in_force(tmp_path: Path) -> None:
+    code = "import time\ndef handler(event, context):\n    return time.time()\n"
+    for harness in run_gateway(tmp_path, launched_by="tests.gateway.faulty:SlowLimitsLauncher"):
+        answer = harness.call(harness.deploy(code))
+
+        assert answer.json["output"] >= float((tmp_path / "limited").read_text())
+
+
+def test_force_cold_returns_when_idle_sandboxes_are_gone(harness: Harness) -> None:
+    name = harness.deploy("import os\ndef handler(event, context):\n    return os.getpid()\n")
+    pid = harness.call(name).json["output"]
+
+    harness.gateway.force_cold(name)
+
+    assert not runs(pid)

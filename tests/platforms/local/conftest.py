@@ -1,7 +1,8 @@
-"""An open local platform, and short words for what tests do with it."""
+"""An open local platform, and short words for what tests do with it and other platforms behind the gateway."""
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import time
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from sebsx.gateway.platforms import GatewayPlatform
 from sebsx.model import Deployment, FunctionConfig, Reply
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 class Local:
     """The platform and a folder for packages."""
 
-    platform: LocalPlatform
+    platform: GatewayPlatform[Any]
     folder: Path
 
     def deploy(self, code: str, memory_mib: int = 512, timeout_s: float = 30.0) -> Deployment:
@@ -33,6 +35,7 @@ class Local:
         wrapper = self.platform.wrapper_files("python")["sebsx_wrapper.py"]
         architecture = self.platform.architectures[0]
         package = zip_package(self.folder / f"{name}.zip", architecture, code, sebsx_wrapper__py=wrapper)
+        package = dataclasses.replace(package, target=self.platform.target("python", architecture))
         return self.platform.deploy(package, FunctionConfig(name, memory_mib, timeout_s, architecture))
 
     def call(self, deployment: Deployment, event: Any = None) -> tuple[Reply, Any]:

@@ -278,7 +278,7 @@ def test_settings_reach_the_gateway(tmp_path: Path) -> None:
     deployment = local.deploy(ECHO)
 
     _, first = local.call(deployment)
-    eventually(lambda: not local.platform._running.state()[deployment.config.name])
+    eventually(lambda: not local.platform.gateway.state()[deployment.config.name])
     _, second = local.call(deployment)
 
     assert first["sebsx"]["sandbox"] != second["sebsx"]["sandbox"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx.gateway.launcher import quota
 from sebsx_local import cgroups
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def test_system_without_control_groups_has_none(tmp_path: Path) -> None:
     ],
 )
 def test_quota_gives_the_share(share: float, expected: tuple[int, int]) -> None:
-    assert cgroups.quota(share) == expected
+    assert quota(share) == expected
 
 
 def test_groups_of_gateways_are_found_at_any_depth(tree: Path, own: Path) -> None:

@@ -105,7 +105,7 @@ def test_fork_bomb_is_bounded_and_dies_with_its_sandbox(local: Local) -> None:
 def test_no_control_group_is_left(tmp_path: Path) -> None:
     for local in open_local(tmp_path):
         local.call(local.deploy(EAT, memory_mib=64), 1)
-        owner = local.platform._running.owner
+        owner = local.platform.gateway.owner
         assert [path for path, found in cgroups.find_groups() if found == owner]
 
     assert not [path for path, found in cgroups.find_groups() if found == owner]
@@ -173,7 +173,7 @@ def handler(event, context):
     return pid
 ''')
 child = local.call(deployment)[1]["output"]
-owner = local.platform._running.owner
+owner = local.platform.gateway.owner
 # Everybody who could clear up: the process beside the gateway, the gateway, and this one.
 gateway = owner.split(":")[0]
 for pid in map(int, Path(f"/proc/{{gateway}}/task/{{gateway}}/children").read_text().split()):
@@ -208,7 +208,7 @@ def test_living_gateway_is_no_orphan(local: Local, tmp_path: Path) -> None:
 
     orphans = LocalPlatform(LocalSettings(), local.platform.workdir.parent / "other").orphans()
 
-    assert local.platform._running.owner not in {orphan.provider_id for orphan in orphans}
+    assert local.platform.gateway.owner not in {orphan.provider_id for orphan in orphans}
 
 
 def test_unknown_folders_are_never_touched(tmp_path: Path) -> None:

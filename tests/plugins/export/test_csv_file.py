@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ADDED = ["run_started_at", "git_commit", "invalid"]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "s.sqlite") as opened:
@@ -39,7 +42,7 @@ def test_every_invocation_is_a_line_failed_ones_too(store: Store, tmp_path: Path
     assert float(first["cost_usd"]) == 1e-7 / 3
     assert (first["client_latency_s"], first["error"], first["provider_init_s"]) == ("0.25", "", "")
     assert (second["status"], second["error"]) == ("function_error", nasty)
-    assert list(first) == store.view(RUN).row_columns()
+    assert list(first) == [*store.view(RUN).row_columns(), *ADDED]
 
 
 def test_several_runs_share_one_header(store: Store, tmp_path: Path) -> None:
@@ -69,7 +72,9 @@ def test_figure_that_is_infinite_is_an_empty_field(store: Store, tmp_path: Path)
 def test_empty_run_is_a_header_alone(store: Store, tmp_path: Path) -> None:
     Begun(store)
     CsvExporter().export([store.view(RUN)], tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == ",".join(store.view(RUN).row_columns()) + "\n"
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == ",".join(
+        [*store.view(RUN).row_columns(), *ADDED]
+    ) + "\n"
 
 
 def test_file_that_cannot_be_written_is_told_and_nothing_left(store: Store, tmp_path: Path) -> None:
@@ -89,3 +94,14 @@ def test_no_run_is_refused(tmp_path: Path) -> None:
 
 def test_exporter_is_registered() -> None:
     assert plugins.load(only=["export"]).exporters["csv"] is CsvExporter
+
+
+def test_samples_have_columns_of_their_own(store: Store, tmp_path: Path) -> None:
+    Begun(store).add(
+        make_invocation(1, samples={"phase.b_s": 0.5}), make_invocation(2, samples={"phase.a_s": 0.1 + 0.2})
+    )
+    CsvExporter().export([store.view(RUN)], tmp_path / "out.csv")
+    first, second = lines(tmp_path / "out.csv")
+    assert list(first)[-2:] == ["phase.a_s", "phase.b_s"]
+    assert (first["phase.a_s"], first["phase.b_s"]) == ("", "0.5")
+    assert (second["phase.a_s"], second["phase.b_s"]) == (repr(0.1 + 0.2), "")

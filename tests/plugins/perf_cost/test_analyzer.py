@@ -24,10 +24,15 @@ class Scene:
         store.start_run(make_run(run_id), {}, METRICS)
 
     def cell(
-        self, start: str, invocations: list[Invocation], memory_mib: int = 128, effective: int | None = None
+        self,
+        start: str,
+        invocations: list[Invocation],
+        memory_mib: int = 128,
+        effective: int | None = None,
+        **facts: object,
     ) -> int:
         config = make_config(memory_mib=memory_mib)
-        reported = Deployment("fn", config, {"memory_mib": effective or memory_mib})
+        reported = Deployment("fn", config, {"memory_mib": effective or memory_mib, **facts})
         deployment = add_deployment(self.store, self.run_id, config=config, deployment=reported)
         cell = self.store.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
         first = self.store.next_sequence(self.run_id)
@@ -53,9 +58,9 @@ def scene(store: Store) -> Scene:
 
 
 def took(latency_s: float, start: str = "warm", **changes: Any) -> Invocation:
-    return make_invocation(
-        0, client_sent_s=0.0, client_intended_s=0.0, client_done_s=latency_s, start_type=StartType(start), **changes
-    )
+    times = dict.fromkeys(("client_sent_s", "client_intended_s", "client_connected_s"), 0.0)
+    times |= {"client_done_s": latency_s}
+    return make_invocation(0, **{**times, "start_type": StartType(start), **changes})
 
 
 def table(report: Report, name: str) -> Table:
@@ -100,13 +105,19 @@ def test_parts_add_up_to_the_latency(scene: Scene) -> None:
     parts = {"function_duration_s": 0.5, "provider_duration_s": 0.625, "provider_init_s": 0.25}
     scene.cell("cold", [took(1.0, "cold", **parts)])
     (row,) = table(scene.analyze(), "breakdown").rows
-    assert (row["function_s"], row["provider_s"], row["init_s"], row["client_s"]) == (0.5, 0.125, 0.25, 0.125)
+    assert (row["function_s"], row["provider_s"], row["init_s"], row["network_s"]) == (0.5, 0.125, 0.25, 0.125)
 
 
-def test_without_provider_figures_the_rest_is_the_clients(scene: Scene) -> None:
+def test_connecting_is_not_the_network_and_waiting_in_the_client_is_no_latency(scene: Scene) -> None:
+    scene.cell("warm", [took(1.0, provider_duration_s=0.5, client_connected_s=0.125, client_intended_s=-0.25)])
+    (row,) = table(scene.analyze(), "breakdown").rows
+    assert (row["connect_s"], row["network_s"], row["client_s"]) == (0.125, 0.375, 0.25)
+
+
+def test_without_provider_figures_the_rest_is_the_network(scene: Scene) -> None:
     scene.cell("warm", [took(1.0, function_duration_s=0.75)])
     (row,) = table(scene.analyze(), "breakdown").rows
-    assert (row["function_s"], row["provider_s"], row["client_s"]) == (0.75, None, 0.25)
+    assert (row["function_s"], row["provider_s"], row["network_s"]) == (0.75, None, 0.25)
 
 
 def test_negative_part_is_shown_and_warned_about(scene: Scene) -> None:
@@ -114,6 +125,14 @@ def test_negative_part_is_shown_and_warned_about(scene: Scene) -> None:
     report = scene.analyze()
     assert table(report, "breakdown").rows[0]["provider_s"] == -0.25
     (finding,) = texts(report, "provider time is negative in 1 of 1")
+    assert finding.warning
+
+
+def test_medians_that_do_not_add_up_are_warned_of(scene: Scene) -> None:
+    # network 2, 1, 1 and handler 1, 2, 1: the medians are 1 and 1, that of 3, 3, 2 is 3
+    kinds = ((3.0, 1.0), (3.0, 2.0), (2.0, 1.0))
+    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in kinds])
+    (finding,) = texts(scene.analyze(), "add up to 2 s and the median latency is 3 s")
     assert finding.warning
 
 
@@ -144,6 +163,7 @@ def test_cold_overhead_is_the_median_of_all_ratios(scene: Scene) -> None:
     (row,) = table(scene.analyze(), "cold-start").rows
     assert (row["cold_s"].value, row["warm_s"].value) == (6.0, 2.0)
     assert (row["ratio"].value, row["ratio"].low, row["ratio"].high) == (3.0, 3.0, 3.0)
+    assert (row["difference_s"].value, row["difference_s"].low, row["difference_s"].high) == (4.0, 4.0, 4.0)
 
 
 def test_warm_alone_has_no_cold_start_table(scene: Scene) -> None:
@@ -190,7 +210,7 @@ def test_configuration_with_failures_only_is_a_row(scene: Scene) -> None:
     (row,) = table(report, "latency").rows
     assert (row["ok"], row["failed"], row["median_s"]) == (0, 1, Estimate(None, note="no samples"))
     assert texts(report, "out_of_memory, the first with: no reason given")
-    assert report.figures == []
+    assert report.figures == ()
 
 
 @pytest.mark.parametrize(
@@ -218,6 +238,15 @@ def test_memory_other_than_asked_is_told(scene: Scene) -> None:
     assert table(report, "latency").rows[0]["memory_mib"] == 128
 
 
+@pytest.mark.parametrize("emulated", [True, False])
+def test_emulated_processor_is_told_once(scene: Scene, emulated: bool) -> None:
+    for memory_mib in (128, 256):
+        scene.cell("warm", [took(1.0)], memory_mib, emulated=emulated)
+    found = texts(scene.analyze(), "on another processor: its times are not those of")
+    assert len(found) == emulated
+    assert all(finding.warning for finding in found)
+
+
 def test_cheapest_fastest_and_balanced_memory(scene: Scene) -> None:
     # cost 1, 1.2, 4 and time 4, 2, 1: half and half of cost / 4 + time / 4 gives .625, .4, .625
     for memory, cost, time in ((128, 1.0, 4.0), (256, 1.2, 2.0), (512, 4.0, 1.0)):
@@ -226,7 +255,7 @@ def test_cheapest_fastest_and_balanced_memory(scene: Scene) -> None:
     report = scene.analyze()
     choices = {finding.numbers["choice"]: finding.numbers for finding in report.findings if "choice" in finding.numbers}
     assert {name: numbers["memory_mib"] for name, numbers in choices.items()} == {
-        "cheapest": 128, "fastest": 512, "balanced": 256,
+        "cheapest": 128, "fastest": 512, "balanced": 256, "knee": 256,
     }  # fmt: skip
     assert choices["balanced"]["score"] == pytest.approx(0.4)
     assert choices["fastest"]["median_s"] == 1.0  # the warm ones

@@ -22,15 +22,17 @@ class FileStorage(Storage):
 
     Args:
         root: The folder; made at the first write.
+        owner: User number to whom the folders belong, so that functions may write there; None for our own.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, owner: int | None = None) -> None:
         self._root = root
+        self._owner = owner
 
     def put(self, key: str, data: bytes) -> None:
         """Write a file aside and move it into place, so that no reader sees half of it."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make(path.parent)
         partial = path.parent / f"{PARTIAL}{uuid4().hex}"
         partial.write_bytes(data)
         partial.replace(path)
@@ -60,6 +62,14 @@ class FileStorage(Storage):
                 if folder == self._root or any(folder.iterdir()):
                     break
                 folder.rmdir()
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder and those above it."""
+        if not folder.is_dir():
+            self._make(folder.parent)
+            folder.mkdir(exist_ok=True)
+            if self._owner is not None:
+                os.chown(folder, self._owner, self._owner)
 
     def _path(self, key: str) -> Path:
         if not key or key.startswith("/") or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sebsx.errors import UserError
-from sebsx_local.storage import PARTIAL, FileStorage
+from sebsx.gateway.files import PARTIAL, FileStorage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +59,10 @@ def test_delete_takes_a_prefix_and_may_find_nothing(tmp_path: Path) -> None:
 def test_key_that_could_leave_the_folder_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(UserError, match="cannot be used"):
         FileStorage(tmp_path).put(key, b"")
+
+
+@pytest.mark.root
+def test_folders_belong_to_the_user_named(tmp_path: Path) -> None:
+    FileStorage(tmp_path / "s", owner=65534).put("a/b/c", b"")
+
+    assert [(tmp_path / name).stat().st_uid for name in ("s", "s/a", "s/a/b")] == [65534] * 3

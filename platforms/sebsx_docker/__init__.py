@@ -1,0 +1,1 @@
+"""Functions as containers of this machine's Docker engine, behind the gateway."""

@@ -1,0 +1,261 @@
+"""What exporters of figures write: series with stable names, cold and warm apart, and where they come from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from sebsx.configurations import ERRORS, Configuration, configurations, summaries
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.exporters import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sebsx.configurations import Summary
+    from sebsx.store.reader import RunView
+
+logger = logging.getLogger(__name__)
+
+CHOOSES = frozenset({"metric", "statistic"})
+
+_STARTS = ("cold", "warm")
+_PLACE = ("platform", "region", "architecture")
+_KNOWN = (*_PLACE, "memory_mib", "benchmark", "size", "language", "start")
+_SHOWN = 3  # examples in a warning
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where figures come from: what every exporter says of a run."""
+
+    run: str
+    started_at: str
+    experiment: str
+    design: str
+    commit: str | None
+    dirty: bool
+    sebsx: str | None
+
+    @property
+    def words(self) -> dict[str, str]:
+        """All of it that is known, as words, in a fixed order."""
+        known = {
+            "run": self.run, "started_at": self.started_at, "experiment": self.experiment, "design": self.design,
+            "commit": self.commit, "dirty": "true" if self.dirty else None, "sebsx": self.sebsx,
+        }  # fmt: skip
+        return {key: value for key, value in known.items() if value}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One configuration as exporters write it.
+
+    Args:
+        name: `platform/region/architecture/memory/benchmark[size,language]/start`, the same in every export; begins
+            with the run where several of the exported runs measured it.
+        labels: The parts of the name by what they are; `run` is among them only if it begins the name.
+        configuration: Its invocations.
+        summaries: The figures wanted; those that cannot be said are left out, and all where it is invalid.
+        source: The run.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    configuration: Configuration
+    summaries: Sequence[Summary]
+    source: Source
+
+    @property
+    def place(self) -> str:
+        """Where it ran: `platform/region/architecture/memory`."""
+        return _place(self.labels)
+
+    @property
+    def benchmark(self) -> str:
+        """What ran: `benchmark[size,language,...]`."""
+        return _benchmark(self.labels)
+
+    @property
+    def start(self) -> str:
+        """`cold`, `warm`, or the start wanted and the one it had: `burst-cold`."""
+        return self.labels["start"]
+
+    @property
+    def measured(self) -> int:
+        """Measured invocations, failed ones too."""
+        return len(self.configuration.frame)
+
+    @property
+    def failed(self) -> int:
+        """Measured invocations that failed."""
+        return sum(self.configuration.failed.values())
+
+    @property
+    def note(self) -> str:
+        """What a reader has to know; empty if nothing."""
+        invalid = f"invalid: {self.configuration.invalid}" if self.configuration.invalid else ""
+        failed = ", ".join(f"{n} {status}" for status, n in sorted(self.configuration.failed.items()))
+        emulated = "emulated processor" if self.configuration.emulated else ""
+        return "; ".join(word for word in (invalid, failed and f"failed: {failed}", emulated) if word)
+
+
+def source_of(view: RunView) -> Source:
+    """Return where the figures of a run come from."""
+    git = view.environment.get("git") or {}
+    return Source(
+        run=view.run.id,
+        started_at=view.run.started_at.isoformat(),
+        experiment=view.run.experiment,
+        design=view.run.design.value,
+        commit=git.get("commit"),
+        dirty=bool(git.get("dirty")),
+        sebsx=view.environment.get("sebsx"),
+    )
+
+
+def read_series(
+    runs: Sequence[RunView],
+    selection: Selection = EVERYTHING,
+    *,
+    confidence: float = 0.95,
+    more: Sequence[str] = (),
+    history: bool = False,
+) -> list[Series]:
+    """Return the series of some runs, run by run in the order of their designs.
+
+    Args:
+        runs: The runs.
+        selection: Metrics and statistics wanted.
+        confidence: Of the intervals.
+        more: Columns wanted besides; see `RunView.frame`.
+        history: Whether runs that measured the same are points of one series rather than series of their own.
+
+    Raises:
+        UserError: If there is no run, or nothing of the name that was selected.
+    """
+    if not runs:
+        raise UserError("there is no run to export; 'sebsx runs' lists those that are stored")
+    sources = {view.run.id: source_of(view) for view in runs}
+    series = [
+        Series(_name(labels), labels, part, _said(part, confidence, says), sources[part.run.id])
+        for configuration in configurations(runs, more)
+        for part, says in _apart(configuration)
+        for labels in [_labels(part)]
+    ]
+    if not history:
+        series = _told_apart(series)
+    _check(selection, series)
+    series = [replace(item, summaries=_wanted(item, selection)) for item in series]
+    _warn(series)
+    return series
+
+
+def unit_word(unit: str) -> str:
+    """Return a unit as other tools show it; a share has none of its own."""
+    return "share" if unit == "1" else unit
+
+
+def json_text(document: Any) -> str:
+    """Return a document as JSON that every parser takes: no NaN, the same bytes each time."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _apart(configuration: Configuration) -> Iterator[tuple[Configuration, Callable[[Summary], bool]]]:
+    """Yield a configuration by the start that its invocations had, and which of its summaries hold.
+
+    Where the design asks for neither cold nor warm, both are in it: its parts have the figures. Failures have no start
+    and stay with the whole, which has nothing but their share.
+    """
+    wanted = configuration.identity.get("start")
+    if wanted in _STARTS:
+        yield configuration, lambda summary: True
+        return
+    word = wanted or "any"
+    yield replace(configuration, identity={**configuration.identity, "start": word}), lambda it: it.metric == ERRORS
+    ok = configuration.frame.equals("status", "ok")
+    for start in sorted(map(str, configuration.frame.where(ok).tally("start_type"))):
+        frame = configuration.frame.where(ok & configuration.frame.equals("start_type", start))
+        identity = {**configuration.identity, "start": f"{word}-{start}"}
+        yield replace(configuration, identity=identity, frame=frame), lambda it: it.metric != ERRORS
+
+
+def _said(part: Configuration, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
+    """Return the summaries of a part that are numbers."""
+    if part.invalid:
+        return []
+    return [
+        summary
+        for summary in summaries(part, confidence)
+        if says(summary) and summary.estimate.value is not None and isfinite(summary.estimate.value)
+    ]
+
+
+def _wanted(series: Series, selection: Selection) -> list[Summary]:
+    return [
+        summary
+        for summary in series.summaries
+        if summary.metric.name in (selection.metrics or (summary.metric.name,))
+        and summary.statistic in (selection.statistics or (summary.statistic,))
+    ]
+
+
+def _told_apart(series: Sequence[Series]) -> list[Series]:
+    """Return series with names of their own: where several runs measured the same, the run comes first."""
+    shared = Counter(item.name for item in series)
+    found = []
+    for item in series:
+        labels = {"run": item.source.run, **item.labels} if shared[item.name] > 1 else item.labels
+        found.append(replace(item, labels=labels, name=_name(labels)))
+    return found
+
+
+def _labels(part: Configuration) -> dict[str, str]:
+    identity = part.identity
+    known = {key: str(identity[key]) for key in _KNOWN if identity.get(key) not in (None, "")}
+    factors = [f"{key}={value}" for key, value in identity.items() if key not in _KNOWN and value not in (None, "")]
+    labels = {"region": "-", **known, **({"factors": ",".join(factors)} if factors else {})}
+    return {key: labels[key] for key in (*_KNOWN, "factors") if key in labels}
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    return "/".join((_place(labels), _safe(_benchmark(labels)), _safe(labels["start"])))
+
+
+def _place(labels: Mapping[str, str]) -> str:
+    words = [labels[key] for key in ("run", *_PLACE) if key in labels]
+    return "/".join(map(_safe, (*words, f"{labels['memory_mib']}MiB")))
+
+
+def _benchmark(labels: Mapping[str, str]) -> str:
+    words = [labels[key] for key in ("size", "language", "factors") if key in labels]
+    return f"{labels['benchmark']}[{','.join(words)}]" if words else labels["benchmark"]
+
+
+def _safe(word: str) -> str:
+    return word.replace("/", "_")
+
+
+def _check(selection: Selection, series: Sequence[Series]) -> None:
+    said = [summary for item in series for summary in item.summaries]
+    kinds = (
+        ("metric", selection.metrics, {summary.metric.name for summary in said}),
+        ("statistic", selection.statistics, {summary.statistic for summary in said}),
+    )
+    for kind, wanted, known in kinds:
+        for name in wanted if known else ():
+            if name not in known:
+                raise UnknownNameError(kind, name, known, f"these runs have {', '.join(sorted(known))}")
+
+
+def _warn(series: Sequence[Series]) -> None:
+    invalid = [f"{item.name} ({item.configuration.invalid})" for item in series if item.configuration.invalid]
+    if invalid:
+        more = f" and {len(invalid) - _SHOWN} more" if len(invalid) > _SHOWN else ""
+        logger.warning("no figures of configurations that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
+    elif not any(item.summaries for item in series):
+        logger.warning("these runs hold no measured figure, so there is none in the export")

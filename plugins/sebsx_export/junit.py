@@ -1,0 +1,87 @@
+"""JUnit XML of runs: a test case per configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.junit import ERROR, PASSED, SKIPPED, Case, Suite, document
+from sebsx.units import show
+from sebsx_export.figures import Series, read_series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sebsx.store.reader import RunView
+
+_EXAMPLES = 3
+
+
+class JUnitExporter(Exporter):
+    """A suite per run and place, a case per configuration, its time the median latency.
+
+    Failed invocations make an `error`, with examples of what they said; an invalid measurement, or one without a
+    measured invocation, is `skipped` with the reason; anything else is passed, with its figures as output.
+    """
+
+    name: ClassVar[str] = "junit"
+    summary: ClassVar[str] = "a test case per configuration as JUnit XML; failed invocations are errors"
+    suffix: ClassVar[str] = ".junit.xml"
+
+    def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
+        """Write the file."""
+        by_suite: dict[tuple[str, str], list[Series]] = {}
+        for item in read_series(runs, more=("error",)):
+            by_suite.setdefault((item.source.run, item.place), []).append(item)
+        suites = [
+            Suite(
+                name=place,
+                cases=[_case(item) for item in members],
+                timestamp=members[0].source.started_at.partition("+")[0],
+                properties={f"sebsx.{key}": word for key, word in members[0].source.words.items()},
+            )
+            for (_, place), members in by_suite.items()
+        ]
+        measured = {run for run, _ in by_suite}
+        suites += [_without_figures(view) for view in runs if view.run.id not in measured]
+        with replacing(destination) as part:
+            part.write_text(document("sebsx", suites), encoding="utf-8")
+        return [destination]
+
+
+def _case(series: Series) -> Case:
+    latency = next((it.estimate.value for it in series.summaries if it.name == "client.latency_s.p50"), None)
+    outcome, kind, message = _outcome(series)
+    said = [f"{item.name} {show(item.estimate, item.metric.unit)}, n={item.estimate.n}" for item in series.summaries]
+    lines = [message, *_errors(series), f"measured {series.measured}, failed {series.failed}", series.note, *said]
+    return Case(
+        classname=f"{series.place}/{series.benchmark}",
+        name=f"{series.benchmark} {series.start} {series.place}",
+        time_s=latency or 0.0,
+        outcome=outcome,
+        kind=kind,
+        message=message,
+        body="\n".join([*filter(None, lines), *(f"{key}: {word}" for key, word in series.source.words.items())]),
+    )
+
+
+def _outcome(series: Series) -> tuple[str, str, str]:
+    if series.failed:
+        words = ", ".join(f"{n} {status}" for status, n in sorted(series.configuration.failed.items()))
+        return ERROR, "failed invocations", f"{series.failed} of {series.measured} measured invocations failed: {words}"
+    if series.configuration.invalid:
+        return SKIPPED, "invalid", f"invalid measurement: {series.configuration.invalid}"
+    if not len(series.configuration.counted):
+        return SKIPPED, "no samples", "no measured invocation counts"
+    return PASSED, "", ""
+
+
+def _errors(series: Series) -> list[str]:
+    frame = series.configuration.frame
+    return [f"for example: {error}" for error in sorted(filter(None, frame.tally("error")))[:_EXAMPLES]]
+
+
+def _without_figures(view: RunView) -> Suite:
+    case = Case("sebsx", f"run {view.run.id}", 0.0, SKIPPED, "no samples", "no measured invocation")
+    return Suite(view.run.id, [case])

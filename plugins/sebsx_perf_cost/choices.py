@@ -1,0 +1,283 @@
+"""Which configuration to take: the cheapest, the fastest, the balanced one, the Pareto front, and the knee."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.analyzers import Column, Figure, Finding, Table
+from sebsx.configurations import identity_columns, level, median_estimate
+from sebsx_perf_cost.estimates import mean_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.analyzers import Estimate
+    from sebsx.configurations import Configuration
+
+# What one may choose; whatever else two configurations differ in makes them different questions.
+_CHOSEN = ("platform", "region", "architecture", "memory_mib")
+_COLUMNS = (
+    Column("median_s", "median", "s", "client latency, with the interval of its median"),
+    Column("million_usd", "per million", "USD", "mean cost, times a million, with the interval of the mean"),
+    Column("score", "score", "", "weighted cost and duration, each as a share of the largest; the least is balanced"),
+    Column("front", "front", "", "whether nothing is both cheaper and faster (Pareto)"),
+    Column("choice", "choice", "", "what it is the best at"),
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One configuration of a sweep with what decides: its duration and its cost."""
+
+    configuration: Configuration
+    duration: Estimate
+    cost: Estimate
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory as the platform reports it."""
+        return int(self.configuration.identity["memory_mib"])
+
+    @property
+    def duration_s(self) -> float:
+        """Median of the client latency."""
+        assert self.duration.value is not None
+        return self.duration.value
+
+    @property
+    def million_usd(self) -> float:
+        """Mean cost, times a million."""
+        assert self.cost.value is not None
+        return self.cost.value
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Options between which one may choose, by memory: the same work on the same terms."""
+
+    name: str
+    options: Sequence[Option]
+
+    def scores(self, weight: float) -> list[float]:
+        """Return `w * cost / max_cost + (1 - w) * duration / max_duration` of each option."""
+        most = max(option.million_usd for option in self.options) or 1.0
+        longest = max(option.duration_s for option in self.options) or 1.0
+        return [
+            weight * option.million_usd / most + (1 - weight) * option.duration_s / longest for option in self.options
+        ]
+
+    def front(self) -> list[bool]:
+        """Return which options are on the Pareto front: no other is as good in both cost and time, better in one."""
+        points = [(option.million_usd, option.duration_s) for option in self.options]
+        return [not any(_dominates(other, point) for other in points) for point in points]
+
+    def lines(self) -> list[list[Option]]:
+        """Return the options that differ in memory only, each line by ascending memory."""
+        found: dict[tuple[Any, ...], list[Option]] = defaultdict(list)
+        for option in self.options:
+            found[tuple(option.configuration.identity.get(key) for key in _CHOSEN[:-1])].append(option)
+        return [sorted(line, key=lambda option: option.memory_mib) for line in found.values()]
+
+
+def knee(costs: Sequence[float], durations: Sequence[float]) -> int | None:
+    """Return the place of the memory size from which more memory costs more than it saves.
+
+    A step to the next size pays when the duration falls by at least the factor by which the cost rises, which is when
+    the product of cost and duration does not rise. The knee is the size after which no step pays any more: the
+    place after the last step that does.
+
+    Args:
+        costs: Of sizes of ascending memory.
+        durations: Of the same sizes, in any unit.
+
+    Returns:
+        None if the last step pays as well: the knee lies beyond the sizes measured.
+
+    Source: the idea is Ganju and Shankar's (their inference functions stop to gain at 1500 to 1750 MB); the criterion
+    is the product that chip designers weigh energy against delay with (Gonzalez & Horowitz, Energy Dissipation in
+    General Purpose Microprocessors, 1996), with money in place of energy.
+    """
+    products = [cost * duration for cost, duration in zip(costs, durations, strict=True)]
+    paying = [place for place in range(1, len(products)) if products[place] <= products[place - 1]]
+    last = paying[-1] if paying else 0
+    return last if last < len(products) - 1 else None
+
+
+def sweeps(found: Sequence[Configuration], confidence: float) -> list[Sweep]:
+    """Return what may be chosen between, where durations and costs are known; the warm ones where there are any."""
+    families: dict[tuple[Any, ...], dict[str | None, list[Configuration]]] = defaultdict(lambda: defaultdict(list))
+    for configuration in found:
+        if len(configuration.latency_s):
+            rest = {key: word for key, word in configuration.identity.items() if key not in (*_CHOSEN, "start")}
+            key = (configuration.run.id, *sorted((key, str(word)) for key, word in rest.items()))
+            families[key][configuration.identity["start"]].append(configuration)
+    made = []
+    for starts in families.values():
+        members = starts.get("warm") or next(iter(starts.values()))
+        made.append(Sweep(_name(members[0], found), [_option(each, confidence) for each in members]))
+    return made
+
+
+def priced(sweep: Sweep) -> Sweep | None:
+    """Return the options of a sweep that have a price; None if there are fewer than two."""
+    options = [option for option in sweep.options if option.cost.value is not None]
+    return Sweep(sweep.name, options) if len(options) > 1 else None
+
+
+def choices_table(found: Sequence[Sweep], identity: Sequence[Column], weight: float) -> Iterator[Table]:
+    """Yield the options with score, front and what each is best at."""
+    rows: list[dict[str, Any]] = []
+    for sweep in found:
+        best = _best(sweep, weight)
+        for option, score, front in zip(sweep.options, sweep.scores(weight), sweep.front(), strict=True):
+            words = [choice for choice, (winner, _) in best.items() if winner is option]
+            words += ["knee"] if any(option is turning for turning, _ in _knees(sweep)) else []
+            rows.append(
+                {
+                    **option.configuration.identity,
+                    "run": option.configuration.run.id,
+                    "median_s": option.duration,
+                    "million_usd": option.cost,
+                    "score": score,
+                    "front": "yes" if front else "no",
+                    "choice": ", ".join(words) or None,
+                }
+            )
+    if rows:
+        yield Table("choices", (*identity, *_COLUMNS), rows, f"weight of cost in the score: {weight:g}")
+
+
+def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
+    """Yield the cheapest, fastest and balanced option and the knee of each sweep, and what cannot be told from them."""
+    for sweep in found:
+        scores = dict(zip(map(id, sweep.options), sweep.scores(weight), strict=True))
+        for choice, (winner, tied) in _best(sweep, weight).items():
+            text = (
+                f"{sweep.name}: {choice} is {_place(winner, sweep)}, {winner.duration_s:.4g} s and "
+                f"{winner.million_usd:.4g} USD per million"
+            )
+            if tied:
+                text += f"; it cannot be told apart from {', '.join(_place(option, sweep) for option in tied)}"
+            numbers = {
+                "choice": choice, "memory_mib": winner.memory_mib, "median_s": winner.duration_s,
+                "million_usd": winner.million_usd, "score": scores[id(winner)], "tied": len(tied),
+            }  # fmt: skip
+            yield Finding(text, numbers)
+        for turning, following in _knees(sweep):
+            text = f"{sweep.name}: from {_place(turning, sweep)} on more memory costs more than it saves"
+            if not (_apart(turning.cost, following.cost) or _apart(turning.duration, following.duration)):
+                text += f"; it cannot be told apart from {_place(following, sweep)}"
+            yield Finding(text, {"choice": "knee", "memory_mib": turning.memory_mib})
+
+
+def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
+    """Yield the options as points of cost and duration, those of the front marked."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    ends: dict[str, list[tuple[float, float]]] = {}
+    for sweep in found:
+        for option, front in zip(sweep.options, sweep.front(), strict=True):
+            name = f"{sweep.name}, on the front" if front else sweep.name
+            low, high = option.duration.low, option.duration.high
+            series.setdefault(name, []).append((option.million_usd, option.duration_s))
+            ends.setdefault(name, []).append(
+                (option.duration_s if low is None else low, option.duration_s if high is None else high)
+            )
+    if series:
+        yield Figure(
+            "cost-latency",
+            "scatter",
+            "Cost and duration",
+            Column("million_usd", "cost of a million invocations", "USD"),
+            Column("median_s", "median latency", "s"),
+            series,
+            intervals=ends,
+        )
+
+
+def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
+    """Yield the duration over memory, where it was measured at several sizes."""
+    lines: dict[str, list[Option]] = {}
+    for sweep in found:
+        several = len(sweep.lines()) > 1
+        for line in sweep.lines():
+            if len(line) > 1:
+                words = _words(line[0], sweep, without=("memory_mib",)) if several else []
+                lines[" ".join([*words, sweep.name])] = line
+    if lines:
+        yield Figure(
+            "memory-latency",
+            "line",
+            "Median latency by memory",
+            Column("memory_mib", "memory in MiB", "", "as the platform reports it"),
+            Column("median_s", "median latency", "s"),
+            {name: [(float(option.memory_mib), option.duration_s) for option in line] for name, line in lines.items()},
+        )
+
+
+def _option(configuration: Configuration, confidence: float) -> Option:
+    return Option(
+        configuration,
+        median_estimate(configuration.latency_s, confidence),
+        mean_estimate(configuration.counted.known("cost_usd"), 1e6, confidence),
+    )
+
+
+def _name(member: Configuration, among: Sequence[Configuration]) -> str:
+    """Return what all options of a sweep share and other sweeps do not, in words."""
+    keys = [column.key for column in identity_columns(among) if column.key not in _CHOSEN]
+    return " ".join(str(word) for key in keys if (word := level(member, key)) not in (None, ""))
+
+
+def _best(sweep: Sweep, weight: float) -> Mapping[str, tuple[Option, list[Option]]]:
+    """Return the winner of each kind, and the options that its interval overlaps; ties go to less memory."""
+    scores = dict(zip(map(id, sweep.options), sweep.scores(weight), strict=True))
+    cheapest = min(sweep.options, key=lambda option: (option.million_usd, option.memory_mib))
+    fastest = min(sweep.options, key=lambda option: (option.duration_s, option.memory_mib))
+    balanced = min(sweep.options, key=lambda option: (scores[id(option)], option.memory_mib))
+    return {
+        "cheapest": (cheapest, _tied(sweep, cheapest, ("cost",))),
+        "fastest": (fastest, _tied(sweep, fastest, ("duration",))),
+        "balanced": (balanced, _tied(sweep, balanced, ("cost", "duration"))),
+    }
+
+
+def _tied(sweep: Sweep, winner: Option, by: Sequence[str]) -> list[Option]:
+    return [
+        option
+        for option in sweep.options
+        if option is not winner and not any(_apart(getattr(option, name), getattr(winner, name)) for name in by)
+    ]
+
+
+def _apart(one: Estimate, other: Estimate) -> bool:
+    """Tell whether two intervals do not overlap; without intervals nothing can be told."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.high < other.low or other.high < one.low
+
+
+def _knees(sweep: Sweep) -> list[tuple[Option, Option]]:
+    """Return the knee of every line that has one, with the next larger size."""
+    found = []
+    for line in sweep.lines():
+        place = knee([option.million_usd for option in line], [option.duration_s for option in line])
+        if place is not None:
+            found.append((line[place], line[place + 1]))
+    return found
+
+
+def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
+    return other != point and other[0] <= point[0] and other[1] <= point[1]
+
+
+def _place(option: Option, sweep: Sweep) -> str:
+    """Return the levels that one chooses, where they differ, memory last."""
+    return " ".join([*_words(option, sweep, without=("memory_mib",)), f"{option.memory_mib} MiB"])
+
+
+def _words(option: Option, sweep: Sweep, without: Sequence[str]) -> list[str]:
+    identities = [each.configuration.identity for each in sweep.options]
+    keys = [key for key in _CHOSEN if key not in without and len({item.get(key) for item in identities}) > 1]
+    return [str(option.configuration.identity.get(key)) for key in keys]

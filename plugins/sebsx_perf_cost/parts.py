@@ -1,0 +1,155 @@
+"""Where the time of an invocation went: client, connect, network, provider, initialisation, handler, phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sebsx.analyzers import Column, Figure, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.configurations import Configuration
+    from sebsx.store.frame import Frame, Numbers
+
+PARTS = (
+    Column("connect_s", "connect", "s", "median of name look-up, TCP and TLS"),
+    Column("network_s", "network", "s", "median of the latency minus connecting and what the provider reports"),
+    Column("init_s", "init", "s", "median initialisation, as the provider reports it"),
+    Column("provider_s", "provider", "s", "median of the provider's duration minus the handler's"),
+    Column("function_s", "handler", "s", "median time in the handler"),
+)
+CLIENT = Column("client_s", "client", "s", "median wait in the client before it sent; not part of the latency")
+# Parts that together differ from the whole by more than this share are told.
+_TOLERANCE = 0.05
+
+
+def phase_column(name: str) -> Column:
+    """Return the column of a phase that functions marked: `phase.compute_s` is `compute`."""
+    return Column(name, name.removeprefix("phase.").removesuffix("_s"), "s", "median of a phase of the handler")
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The parts of the latencies that count of one configuration, an array each; NaN where nothing is known.
+
+    Connecting, network, initialisation, provider and handler add up to the latency of each invocation, and the phases
+    to no more than the handler. What the clocks of two hosts show is never subtracted, only durations are.
+    """
+
+    frame: Frame
+
+    @cached_property
+    def parts(self) -> Mapping[str, Numbers]:
+        """The parts by name: those of the client, provider and function, then the phases."""
+        import numpy as np  # heavy
+
+        frame = self.frame
+        latency, provider = frame["client.latency_s"], frame["provider.duration_s"]
+        function, init = frame["function.duration_s"], frame["provider.init_s"]
+        inside = np.where(np.isnan(provider), function, provider)  # what is known of the sandbox's side
+        connect = frame["client.connect_s"]
+        outside = latency - inside - np.nan_to_num(init) - np.nan_to_num(connect)
+        return {
+            "client_s": frame["client.response_s"] - latency,
+            "connect_s": connect,
+            "network_s": outside,
+            "init_s": init,
+            "provider_s": provider - function,
+            "function_s": function,
+            **{name: frame[name] for name in self.phases},
+        }
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases that the function marked in any of these invocations."""
+        import numpy as np  # heavy
+
+        names = [name for name in self.frame.names if name.startswith("phase.")]
+        return [name for name in names if not bool(np.isnan(self.frame[name]).all())]
+
+    def median(self, name: str) -> float | None:
+        """Return the median of a part over the invocations of which it is known; None where it is of none."""
+        import numpy as np  # heavy
+
+        values = self.parts[name]
+        known = values[~np.isnan(values)]
+        return float(np.median(known)) if len(known) else None
+
+    def stack(self) -> dict[str, float]:
+        """Return what stands on each other in a bar: medians over all invocations, the phases in place of the handler.
+
+        A part that an invocation does not have counts as 0 there, so that the parts can add up.
+        """
+        import numpy as np  # heavy
+
+        parts = {column.key: float(np.median(np.nan_to_num(self.parts[column.key]))) for column in PARTS}
+        phases = {name: float(np.median(np.nan_to_num(self.parts[name]))) for name in self.phases}
+        rest = parts["function_s"] - sum(phases.values())
+        return {**parts, **phases, "function_s": rest} if phases and rest >= 0 else parts
+
+
+def breakdown_row(found: Breakdown) -> dict[str, float | None]:
+    """Return the medians of the parts."""
+    return {name: found.median(name) for name in found.parts}
+
+
+def about_parts(name: str, found: Breakdown) -> Iterator[Finding]:
+    """Yield what is wrong with the parts of a configuration: negative ones, and sums that are not the whole."""
+    import numpy as np  # heavy
+
+    for part, values in found.parts.items():
+        n, negative = int((~np.isnan(values)).sum()), int((values < 0).sum())
+        if negative:
+            text = (
+                f"{name}: {part.removesuffix('_s')} time is negative in {negative} of {n}: "
+                "the clocks of function, provider and client do not fit together"
+            )
+            yield Finding(text, {"part": part, "negative": negative, "n": n}, warning=True)
+    function = found.parts["function_s"]
+    if found.phases:
+        inside = sum(np.nan_to_num(found.parts[phase]) for phase in found.phases)
+        over, n = int((inside > function * (1 + _TOLERANCE)).sum()), len(function)
+        if over:
+            text = (
+                f"{name}: the phases take more than 5 % longer than the handler in {over} of {n}: "
+                "they overlap, or one lies in another"
+            )
+            yield Finding(text, {"over": over, "n": n}, warning=True)
+    latency = found.frame["client.latency_s"]
+    if not len(latency) or np.isnan(function).all():
+        return
+    whole, total = float(np.median(latency)), sum(found.stack().values())
+    if abs(total - whole) > _TOLERANCE * whole:
+        text = (
+            f"{name}: the medians of the parts add up to {total:.4g} s and the median latency is {whole:.4g} s: "
+            "the invocations are of several kinds, look at the distribution"
+        )
+        yield Finding(text, {"parts_s": total, "median_s": whole}, warning=True)
+
+
+def breakdown_figure(found: Sequence[tuple[str, Configuration, Breakdown]]) -> Iterator[Figure]:
+    """Yield stacked bars of the parts, one for each configuration."""
+    bars = [(name, breakdown.stack()) for name, configuration, breakdown in found if len(configuration.counted)]
+    keys = [column.key for column in PARTS[:-1]]
+    keys += dict.fromkeys(key for _, stack in bars for key in stack if key.startswith("phase."))
+    titles = {column.key: column.title for column in PARTS}
+    series = {
+        titles.get(key) or f"phase {phase_column(key).title}": [
+            (float(place), stack.get(key, 0.0)) for place, (_, stack) in enumerate(bars)
+        ]
+        for key in (*keys, "function_s")
+    }
+    kept = {title: points for title, points in series.items() if any(value for _, value in points)}
+    if kept:
+        yield Figure(
+            "breakdown",
+            "stacked",
+            "Where the time of an invocation goes (medians)",
+            Column("configuration", "configuration"),
+            Column("part_s", "median", "s"),
+            kept,
+            categories=[name for name, _ in bars],
+        )

@@ -1,0 +1,226 @@
+"""How cells are sampled: one after the other, or all in rounds, until there are enough samples or a cap is reached."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from itertools import count
+from typing import TYPE_CHECKING
+
+from sebsx.load.schedule import Arrivals, Closed
+from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.stats import median, next_look, precise_enough
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.model import Cell
+    from sebsx.session import Function, FunctionSpec, Session, Trial
+    from sebsx_perf_cost.experiment import PerfCostSettings
+
+# A batch is as long as a crash may cost: about this much time, within these numbers of invocations.
+_BATCH_S = 1.0
+_BATCH_INVOCATIONS = (10, 2000)
+# A turn of a round is so short that drift hits all turns of the round alike, and there are about so many rounds where
+# functions are so quick that a turn could take more than one sample.
+_TURN_S = 0.15
+_ROUNDS = 100
+# Metric of the plugin: what the versions that are compared were called with.
+INPUT = "perf-cost.input_digest"
+
+
+def one_by_one(session: Session, spec: FunctionSpec, cells: Sequence[Cell], settings: PerfCostSettings) -> None:
+    """Deploy a configuration once and measure its start types one after the other."""
+    with session.deployed(spec, cells) as function:
+        if function is None:
+            return
+        for cell in cells:
+            with _sampler(session, cell, function, settings) as sampler:
+                if sampler is not None:
+                    _alone(sampler)
+
+
+def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], settings: PerfCostSettings) -> None:
+    """Measure comparable cells in rounds: in each, every cell that is not done has one turn, in random order.
+
+    Each cell has a deployment of its own, so that forcing a cold start never takes the sandbox of a warm cell. The
+    samples of a round are pairs: every turn takes the same number (a burst is a turn). Cells of one start type end
+    together, when all have enough; one that reaches a cap is given up alone. An interrupted round is not gone on
+    with, since its two halves would not have met the same conditions: a resumed run begins a new one.
+
+    Source: Abedi & Brecht, Conducting Repeatable Experiments in Highly Variable Cloud Computing Environments
+    (ICPE'17): randomized multiple interleaved trials.
+    """
+    with ExitStack() as stack:
+        lanes = []
+        for spec, cell in group:
+            function = stack.enter_context(session.deployed(spec, [cell]))
+            lane = stack.enter_context(_sampler(session, cell, function, settings)) if function else None
+            if lane is not None:
+                lanes.append(lane)
+        _settle(lanes)
+        for lane in lanes:
+            if not lane.closed:
+                lane.prepare()
+        for number in count(max((lane.trial.rounds for lane in lanes), default=0)):
+            turns = [lane for lane in lanes if not lane.closed]
+            if not turns:
+                return
+            samples = _turn(turns)
+            session.rng_for("round", group[0][1].factors["benchmark"], number).shuffle(turns)
+            for lane in turns:
+                lane.sample(samples, number)
+            _settle(lanes)
+
+
+class Sampler:
+    """Samples one cell batch by batch, and knows when to end.
+
+    Args:
+        trial: The cell.
+        settings: What to measure and when to stop.
+    """
+
+    def __init__(self, trial: Trial, settings: PerfCostSettings) -> None:
+        self.trial = trial
+        self.settings = settings
+        self.start: str = trial.cell.factors["start"]
+        self.spent_s = 0.0
+        self.closed = False
+        self._ready = False
+        self._reached = ""
+        self._look_at = settings.repetitions
+
+    @property
+    def missing(self) -> int:
+        """How many samples are wanted before the next look at their precision."""
+        return min(self._look_at, self.settings.most_samples) - len(self.trial.good)
+
+    def prepare(self) -> None:
+        """Bring sandboxes into the state that the start type asks for, unless they are."""
+        if self._ready:
+            return
+        if self.start == "warm":
+            # All users at once, so that each finds a sandbox of its own; again where a first call is slow for long.
+            for _ in range(self.settings.warmups):
+                self.trial.invoke(Arrivals([0.0] * self.settings.concurrency), Kind.WARMUP)
+        elif self.start == "sequential":
+            self._discard_sandboxes()
+        self._ready = True
+
+    def sample(self, samples: int, number: int | None = None) -> None:
+        """Take samples in the way of the start type: one when cold, a burst, or as many as told.
+
+        Args:
+            samples: How many calls of a sandbox that stays.
+            number: The round of an interleaved design.
+        """
+        began_s = time.monotonic()
+        self.prepare()
+        if self.start == "burst":
+            self._discard_sandboxes()
+            self.trial.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
+        elif self.start == "cold":
+            self._discard_sandboxes()
+            self.trial.invoke(Closed(1), round=number)
+        else:
+            users = self.settings.concurrency if self.start == "warm" else 1
+            taken = self.trial.invoke(Closed(max(samples, users if number is not None else 1), users), round=number)
+            # A platform that ended the idle sandbox since the last turn is warmed up before the next.
+            cold = [call.start_type is StartType.COLD for call in taken if call.status is Status.OK]
+            self._ready = self.start != "warm" or number is None or not cold or not all(cold)
+        self.spent_s += time.monotonic() - began_s
+
+    def enough(self) -> bool:
+        """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
+        good = self.trial.good
+        if not self._reached and len(good) >= self.settings.most_samples:
+            self._reached = "enough samples"
+        if not self._reached and len(good) >= self._look_at:
+            if precise_enough(good, self.settings.precision):
+                self._reached = "precise enough"
+            self._look_at = next_look(len(good))
+        return bool(self._reached)
+
+    def exhausted(self) -> bool:
+        """Tell whether a cap is reached."""
+        return bool(self._cap())
+
+    def close(self) -> None:
+        """Store how the cell ended."""
+        status, reason = CellStatus.FINISHED, self._reached or self._cap()
+        if not self._reached and (self._failed() or not self.trial.good):
+            status = CellStatus.FAILED
+        error = self.trial.last_error if status is CellStatus.FAILED else None
+        self.trial.session.finish(self.trial, status, reason, error)
+        self.closed = True
+
+    def _cap(self) -> str:
+        """Return which cap is reached, in words; empty for none."""
+        if self._failed():
+            return f"{self.trial.failures} invocations failed"
+        if self.trial.attempts >= self.settings.attempts:
+            return f"cap of {self.settings.attempts} attempts reached"
+        if self.spent_s >= self.settings.max_time_s:
+            return f"cap of {self.settings.max_time_s:g} s reached"
+        return ""
+
+    def _failed(self) -> bool:
+        return self.trial.failures >= self.settings.max_failures
+
+    def _discard_sandboxes(self) -> None:
+        if Capability.FORCE_COLD in self.trial.function.platform.capabilities:
+            self.trial.force_cold()
+
+
+@contextmanager
+def _sampler(session: Session, cell: Cell, function: Function, settings: PerfCostSettings) -> Iterator[Sampler | None]:
+    """Begin a cell; None, with the reason stored, where the platform cannot do what its start type asks for."""
+    start = cell.factors["start"]
+    wanted = StartType(start) if start in (StartType.COLD, StartType.WARM) else None
+    with session.trial(cell, function, wanted) as trial:
+        if settings.against:
+            digest = int.from_bytes(sha256(function.payload).digest()[:6])  # as much as a float holds
+            session.record(INPUT, digest, cell_id=trial.cell_id)
+        if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
+            session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")
+            yield None
+        else:
+            yield Sampler(trial, settings)
+
+
+def _alone(sampler: Sampler) -> None:
+    """Sample one cell until it has enough or a cap is reached, in batches of about the same time."""
+    smallest, largest = _BATCH_INVOCATIONS
+    batch = smallest
+    sampler.prepare()
+    while not sampler.enough() and not sampler.exhausted():
+        samples, before_s = max(1, min(sampler.missing, batch)), sampler.spent_s
+        sampler.sample(samples)
+        batch = max(smallest, min(largest, int(samples * _BATCH_S / max(sampler.spent_s - before_s, 1e-6))))
+    sampler.close()
+
+
+def _turn(lanes: Sequence[Sampler]) -> int:
+    """Return how many samples every turn of a round takes: short turns, and many rounds rather than long ones."""
+    if any(lane.start == "cold" for lane in lanes):
+        return 1  # a cold turn takes one, and longer than the call
+    slowest_s = max((median(lane.trial.good) for lane in lanes if lane.trial.good), default=_TURN_S)
+    most = lanes[0].settings.repetitions // _ROUNDS
+    wanted = max(lane.missing for lane in lanes)
+    return max(1, min(most, wanted, int(_TURN_S / max(slowest_s, 1e-6))))
+
+
+def _settle(lanes: Sequence[Sampler]) -> None:
+    """Close the cells whose caps are reached, and those of a start type of which all have enough."""
+    peers: dict[str, list[Sampler]] = defaultdict(list)
+    for lane in lanes:
+        if not lane.closed:
+            peers[lane.start].append(lane)
+    for alike in peers.values():
+        waiting = [lane for lane in alike if not lane.enough()]
+        for lane in (*waiting, *(lane for lane in alike if lane not in waiting)):
+            if lane.exhausted() or all(other.closed for other in waiting):
+                lane.close()

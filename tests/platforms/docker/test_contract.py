@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.platforms import Platform
+from sebsx.testing.contracts import PlatformContract
+from sebsx.testing.fakes import MemoryLedger
+from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
+from sebsx_docker.settings import DockerSettings
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+
+def opened(cls: type[DockerPlatform], folder: Path) -> Iterator[Platform[Any]]:
+    """Open one platform for all tests: what the contract asks of each test is new deployments."""
+    platform = cls(DockerSettings(), folder / "run" / cls.name)
+    platform.ledger = ledger = MemoryLedger()
+    with platform:
+        yield platform
+    assert ledger.open == {}
+
+
+@pytest.fixture(scope="module")
+def docker(needs_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform[Any]]:
+    yield from opened(DockerPlatform, tmp_path_factory.mktemp("docker"))
+
+
+@pytest.fixture(scope="module")
+def docker_arm(needs_qemu: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform[Any]]:
+    yield from opened(DockerArmPlatform, tmp_path_factory.mktemp("docker-arm"))
+
+
+@pytest.mark.usefixtures("needs_engine")
+class TestDocker(PlatformContract):
+    @pytest.fixture
+    def platform(self, tmp_path: Path) -> Platform[Any]:
+        return DockerPlatform(DockerSettings(), tmp_path / "run" / "docker")
+
+    @pytest.fixture
+    def live(self, docker: Platform[Any]) -> Platform[Any]:
+        return docker
+
+
+@pytest.mark.slow
+@pytest.mark.network  # the base image is made of Debian's packages
+@pytest.mark.usefixtures("needs_qemu")
+class TestDockerArm(PlatformContract):
+    @pytest.fixture
+    def platform(self, tmp_path: Path) -> Platform[Any]:
+        return DockerArmPlatform(DockerSettings(), tmp_path / "run" / "docker-arm")
+
+    @pytest.fixture
+    def live(self, docker_arm: Platform[Any]) -> Platform[Any]:
+        return docker_arm
