@@ -67,6 +67,7 @@ class Figure:
         intervals: Ends (low, high) of y for each point of a series.
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
+        samples: How many observations each series stands for, where that is not the number of its points.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Figure:
     intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     reference: float | None = None
     log: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +123,13 @@ class Analyzer(ABC, Generic[S]):
     Class attributes:
         name: What a user types.
         summary: One line.
+        standard: Whether it has something to say of every run, and so is a part of every report page.
         Settings: Frozen dataclass.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    standard: ClassVar[bool] = False
     Settings: ClassVar[type[Any]] = NoSettings
 
     @abstractmethod

@@ -163,10 +163,20 @@ def level(configuration: Configuration, key: str) -> Any:
 
 def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
     """Return the shortest name that tells a configuration from the others."""
-    words = ((column.key, level(configuration, column.key)) for column in identity_columns(among))
+    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
+
+
+def labels(found: Sequence[Configuration]) -> list[str]:
+    """Return the `label` of each configuration among all of them."""
+    columns = identity_columns(found)
+    return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
+
+
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Return levels by name as words: `graph-bfs 512 MiB warm`."""
     return " ".join(
         f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
-        for key, word in words
+        for key, word in levels.items()
         if word not in (None, "")
     )
 
@@ -185,10 +195,12 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
     Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
     as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
     """
+    import numpy as np  # heavy
+
     counted = configuration.counted
     found = []
     for name in _SUMMARISED:
-        values = counted.known(name)
+        values = np.sort(counted.known(name))  # once: every estimator below wants order
         if len(values):
             metric = _METRICS[name]
             found.append(Summary(metric, "p50", median_estimate(values, confidence)))
@@ -249,7 +261,7 @@ def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
         places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
-        yield Configuration(view.run, dict(items), cell, functions, frame.take(places))
+        yield Configuration(view.run, dict(items), cell, functions, frame.where(places))
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:

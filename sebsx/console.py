@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 # Wide enough for any table that is piped into a file.
 _PIPED_COLUMNS = 400
+_COLOURS = {
+    "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
+    "improvement": "green", "equivalent": "green",
+}  # fmt: skip
 
 
 class Console:
@@ -37,12 +41,17 @@ class Console:
     def result(self, document: Any, *tables: Table, text: str = "") -> None:
         """Print a result: `document` under `--json`, else text and tables."""
         if self.json:
-            self._write(json.dumps(plain(document), indent=2, allow_nan=False) + "\n")
+            self._write(self.as_json(document))
             return
         if text:
             self._write(text.rstrip("\n") + "\n")
         for table in tables:
             self._table(table)
+
+    @staticmethod
+    def as_json(document: Any) -> str:
+        """Return a result as the one document that `--json` prints."""
+        return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
     def report(self, report: Report) -> None:
         """Print a report: its tables, then its findings."""
@@ -108,7 +117,8 @@ class Console:
             words = all(isinstance(row.get(column.key), str) for row in table.rows)
             drawn.add_column(column.title, justify="left" if words else "right", overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(_escape(show(row.get(column.key), column.unit)) for column in table.columns))
+            texts = {column.key: _escape(show(row.get(column.key), column.unit)) for column in table.columns}
+            drawn.add_row(*(_coloured(text) if key == "verdict" else text for key, text in texts.items()))
         self._rich().print(drawn)
 
     def _rich(self, file: TextIO | None = None) -> RichConsole:
@@ -199,6 +209,12 @@ def plan_text(plan: Plan) -> str:
         f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
         f"{plan.invocations} invocations, {expected}, {cost}"
     )
+
+
+def _coloured(verdict: str) -> str:
+    """Return a verdict in its colour."""
+    colour = _COLOURS.get(verdict)
+    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict
 
 
 def _escape(text: str) -> str:

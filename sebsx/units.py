@@ -74,7 +74,7 @@ def _show_estimate(estimate: Estimate, unit: str) -> str:
         return estimate.note or "-"
     text = _show_number(estimate.value, unit)
     if estimate.low is not None and estimate.high is not None:
-        factor, _name = _scale(estimate.value, unit)
+        factor, _name = scale(estimate.value, unit)
         text += f" [{_three_digits(estimate.low / factor)}, {_three_digits(estimate.high / factor)}]"
     return f"{text} ({estimate.note})" if estimate.note else text
 
@@ -86,12 +86,12 @@ def _show_number(value: float, unit: str) -> str:
         return f"{value * 100:.3g} %"
     if unit in ("count", ""):
         return f"{value:.0f}" if value == int(value) else _three_digits(value)
-    factor, name = _scale(value, unit)
+    factor, name = scale(value, unit)
     return f"{_three_digits(value / factor)} {name}".rstrip()
 
 
-def _scale(value: float, unit: str) -> tuple[float, str]:
-    """Return the factor and name of the largest step of a unit that keeps the number at 1 or more."""
+def scale(value: float, unit: str) -> tuple[float, str]:
+    """Return the factor and name of the largest step of a unit that keeps the number at 1 or more: (0.001, `ms`)."""
     steps = _SCALES.get(unit, ((1.0, unit),))
     for factor, name in steps:
         if abs(value) >= factor:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sebsx.configurations import TOO_SMALL, caption, configurations, identity_columns, label, summaries
+from sebsx.configurations import TOO_SMALL, caption, configurations, identity_columns, label, labels, summaries
 from sebsx.model import CellStatus, Design, Kind, StartType
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter, store_runs
@@ -71,6 +71,7 @@ def test_names_hold_what_differs_and_the_caption_what_does_not(views: Mapping[st
     found = configurations([views["finished"]])
     assert [column.key for column in identity_columns(found)] == ["benchmark", "memory_mib", "start"]
     assert label(found[0], found) == "echo 256 MiB cold"
+    assert labels(found) == [label(one, found) for one in found]
     assert caption(found) == "platform fake, size default, language python, architecture x86_64"
 
 

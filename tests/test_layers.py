@@ -32,6 +32,7 @@ ROWS = (
         "calibration",
         "calibrator",
         "stats",
+        "comparison",
         "limits",
         "configurations",
         "environment",
@@ -40,7 +41,7 @@ ROWS = (
         "units",
         "repricing",
     },
-    {"orchestrator", "cleaning"},
+    {"orchestrator", "cleaning", "reporting"},
     {"cli", "console", "__main__"},
 )
 APART = {"runtime", "testing"}

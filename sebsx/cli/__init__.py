@@ -56,6 +56,7 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
       sebsx plan benchmark graph-bfs --memory 256,512,1024
       sebsx runs                                  what was measured
       sebsx show last
+      sebsx compare main last                     what changed between two runs
 
     Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
     5 results cannot be stored or read, 130 interrupted.
@@ -70,16 +71,30 @@ def _add_commands() -> None:
     from sebsx.cli import (  # a cycle otherwise
         admin,
         calibrating,
+        comparing,
         configuration,
         inventory,
         prices,
+        reporting,
         repricing,
         results,
         running,
         stores,
     )
 
-    for module in (running, calibrating, results, prices, repricing, inventory, stores, configuration, admin):
+    for module in (
+        running,
+        calibrating,
+        results,
+        comparing,
+        reporting,
+        prices,
+        repricing,
+        inventory,
+        stores,
+        configuration,
+        admin,
+    ):
         for command in module.COMMANDS:
             cli.add_command(command)
 

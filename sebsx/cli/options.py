@@ -34,6 +34,7 @@ class Duration(click.ParamType[float]):
 
 
 _SHORT = {"--parameter": "-p"}
+_RUNS_OFFERED = 20
 
 
 def options_of(section: Section, *, positional: bool = False) -> list[click.Parameter]:
@@ -70,6 +71,14 @@ def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomple
     """Return the benchmarks that start with what was typed."""
     app = ctx.find_object(App) or App()
     return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))
+
+
+def complete_run(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return what names a run and starts with what was typed: `last`, baselines, the newest ids."""
+    app = ctx.find_object(App) or App()
+    with app.open_store() as store:
+        names = ["last", *(item.name for item in store.baselines()), *(run.id for run in store.runs(_RUNS_OFFERED))]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:

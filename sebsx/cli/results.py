@@ -36,10 +36,13 @@ def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | No
 def runs_command(app: App, limit: int | None) -> None:
     """List the runs in the store, newest first."""
     from sebsx.analyzers import Column, Table  # heavy
+    from sebsx.console import plain
 
     with app.open_store() as store:
-        runs = store.runs(limit)
-    columns = [Column(key, key) for key in ("id", "started", "experiment", "platforms", "status", "took", "campaign")]
+        runs, baselines = store.runs(limit), store.baselines()
+    names = {run.id: [item.name for item in baselines if item.run == run.id] for run in runs}
+    keys = ["id", "started", "experiment", "platforms", "status", "took", "campaign"]
+    columns = [Column(key, key) for key in (*keys, *(["baseline"] if any(names.values()) else []))]
     rows = [
         {
             "id": run.id,
@@ -49,17 +52,22 @@ def runs_command(app: App, limit: int | None) -> None:
             "status": run.status.value,
             "took": _took(run),
             "campaign": run.campaign,
+            "baseline": ",".join(names[run.id]),
         }
         for run in runs
     ]
+    document = [{**plain(run), "baselines": names[run.id]} for run in runs]
     text = "" if runs else "no runs yet; start one with: sebsx run benchmark"
-    app.console.result(runs, Table("", columns, rows), text=text)
+    app.console.result(document, Table("", columns, rows), text=text)
 
 
 @command("show")
 @click.argument("run", metavar="RUN")
 def show_command(app: App, run: str) -> None:
-    """Show one run: settings, environment, cells, deployments, resources. RUN is an id, its start, or `last`."""
+    """Show one run: settings, environment, cells, deployments, resources.
+
+    RUN is an id, its start, the name of a baseline, or `last`.
+    """
     from sebsx.analyzers import Column, Table  # heavy
 
     with app.open_store() as store:

@@ -185,7 +185,8 @@ def _cumulative(n: int, q: float) -> tuple[int, list[float]]:
 def ecdf(values: Values, points: int = 200) -> list[tuple[float, float]]:
     """Return the empirical distribution as (value, share of observations up to it), thinned to at most `points`.
 
-    The smallest and the largest observation are always kept.
+    Each point is an observation at its true share. The smallest and the largest are always kept, and where there are
+    points enough the tails are kept finer: the 2nd, 4th, 8th ... smallest and largest too.
     """
     import numpy as np
 
@@ -193,5 +194,10 @@ def ecdf(values: Values, points: int = 200) -> list[tuple[float, float]]:
         raise UserError(f"a distribution of {points} points shows nothing; ask for at least 2")
     ordered = np.sort(as_array(values))
     n = len(ordered)
-    ranks = np.arange(n) if n <= points else np.unique(np.rint(np.linspace(0, n - 1, points)).astype(int))
+    if n <= points:
+        ranks = np.arange(n)
+    else:
+        tail = 2 ** np.arange(n.bit_length() if points >= 4 * n.bit_length() else 0) // 2
+        even = np.rint(np.linspace(0, n - 1, points - 2 * len(tail))).astype(int)
+        ranks = np.unique(np.concatenate([even, tail, n - 1 - tail]))
     return list(zip(ordered[ranks].tolist(), ((ranks + 1) / n).tolist(), strict=True))

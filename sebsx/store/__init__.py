@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sebsx.store.owner import current_owner, is_alive
 from sebsx.store.reader import RunView
-from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.records import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 from sebsx.store.writer import Store, default_path, open_store
 
 __all__ = [
+    "Baseline",
     "RunView",
     "Store",
     "StoredCell",

@@ -85,6 +85,8 @@ class Database:
             raise StoreError(_explain(str(error.orig or error), self.location)) from error
         except self._driver_error as error:  # of what went past SQLAlchemy
             raise StoreError(_explain(str(error), self.location)) from error
+        except json.JSONDecodeError as error:
+            raise StoreError(f"store {self.location!r} is damaged: a value in it is no JSON ({error})") from error
         except (exc.SQLAlchemyError, OverflowError) as error:  # sqlite3's own word for an integer beyond 64 bits
             raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
 

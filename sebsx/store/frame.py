@@ -83,17 +83,10 @@ class Frame:
         """Return a frame with more columns of numbers, as long as these."""
         return type(self)({**self._numbers, **numbers}, self._words)
 
-    def where(self, mask: Mask) -> Self:
-        """Return the invocations of a mask."""
-        return self._at(mask)
-
-    def take(self, places: Places) -> Self:
-        """Return the invocations at some places, which are in ascending order."""
-        return self._at(places)
-
-    def _at(self, index: Mask | Places) -> Self:
-        numbers = {name: column[index] for name, column in self._numbers.items()}
-        words = {name: (codes[index], levels) for name, (codes, levels) in self._words.items()}
+    def where(self, mask: Mask | Places) -> Self:
+        """Return the invocations of a mask, or at some places."""
+        numbers = {name: column[mask] for name, column in self._numbers.items()}
+        words = {name: (codes[mask], levels) for name, (codes, levels) in self._words.items()}
         return type(self)(numbers, words)
 
 

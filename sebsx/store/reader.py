@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Sta
 from sebsx.store import schema, snapshots
 from sebsx.store.frame import Frame, FrameBuilder
 from sebsx.store.owner import is_alive
-from sebsx.store.records import StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.records import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ R = TypeVar("R")
 
 _PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open between two pages
 _RAW_PAGE = 20_000
+_BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins with a digit
 
 _i = schema.invocation.c
 
@@ -105,6 +107,12 @@ class RunView:
             .order_by(c.id)
         )
         return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is known of the packages that were deployed (`requirements`, `content_hash`), by SHA-256."""
+        c = schema.artifact.c
+        mine = select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == self._key)
+        return {row.sha256: row.facts for row in self._all(select(c.sha256, c.facts).where(c.sha256.in_(mine)))}
 
     def values(self) -> list[StoredValue]:
         """Return values of the run, its deployments and its cells in the order in which they were stored."""
@@ -221,7 +229,7 @@ class RunView:
         for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
             builder.add(page)
         frame = builder.build()
-        patterns = [name for name in more if name not in _i]
+        patterns = [name for name in more if name not in _i and name not in _FIGURES]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
 
     def add_to(self, destination: Path) -> None:
@@ -419,7 +427,7 @@ def find_run(connection: Connection, name: str) -> int:
 
     Args:
         connection: To read from.
-        name: Its id, any unique beginning of it (case does not matter), or `last`.
+        name: Its id, any unique beginning of it (case does not matter), the name of a baseline, or `last`.
 
     Raises:
         UserError: If there is none or more than one.
@@ -430,6 +438,10 @@ def find_run(connection: Connection, name: str) -> int:
         if key is None:
             raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
         return int(key)
+    if _BASELINE_NAME.fullmatch(name):
+        named = connection.execute(select(schema.baseline.c.run_id).where(schema.baseline.c.name == name)).scalar()
+        if named is not None:
+            return int(named)
     prefix = name.upper()
     rows = connection.execute(
         select(c.id, c.ulid).where(c.ulid.startswith(prefix, autoescape=True)).order_by(c.ulid.desc()).limit(5)
@@ -440,6 +452,25 @@ def find_run(connection: Connection, name: str) -> int:
     if rows and name:
         raise UserError(f"run {name!r} is not unique; give more of one of {', '.join(row.ulid for row in rows)}")
     raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
+
+
+def check_baseline_name(name: str) -> None:
+    """Refuse a name that could be taken for a run's id or `last`.
+
+    Raises:
+        UserError: If so.
+    """
+    if name == "last" or not _BASELINE_NAME.fullmatch(name):
+        rule = "up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
+        raise UserError(f"baseline {name!r} cannot be named so; a name is {rule}")
+
+
+def read_baselines(connection: Connection, name: str | None = None) -> list[Baseline]:
+    """Return the baselines by name, or only one."""
+    c = schema.baseline.c
+    query = select(c.name, schema.run.c.ulid.label("run"), c.set_at).join(schema.run).order_by(c.name)
+    rows: Sequence[Any] = connection.execute(query if name is None else query.where(c.name == name)).all()
+    return [_record(Baseline, row, set_at=datetime.fromisoformat(row.set_at)) for row in rows]
 
 
 def _record(cls: type[R], row: Row[Any], **typed: Any) -> R:

@@ -88,3 +88,12 @@ class StoredValue:
     deployment_id: int | None
     cell_id: int | None
     stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A name for a run that later ones are compared with."""
+
+    name: str
+    run: str
+    set_at: datetime

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import platformdirs
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from sebsx.errors import UserError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
 from sebsx.store import ledger, migrations, schema, snapshots
 from sebsx.store.engine import Database, open_database
 from sebsx.store.invocations import InvocationStream, MetricIds, clean, insert_invocations, update_recorded
 from sebsx.store.owner import is_alive
-from sebsx.store.reader import RunView, find_run, read_counts, read_runs
+from sebsx.store.reader import RunView, check_baseline_name, find_run, read_baselines, read_counts, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         StartType,
         Status,
     )
-    from sebsx.store.records import StoredInvocation
+    from sebsx.store.records import Baseline, StoredInvocation
 
 FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
@@ -360,13 +360,51 @@ class Store:
         """Return a run to read from.
 
         Args:
-            run_id: Its id, a unique beginning of it, or `last`.
+            run_id: Its id, a unique beginning of it, the name of a baseline, or `last`.
 
         Raises:
             UserError: If there is no such run.
         """
         with self._database.read() as connection:
             return RunView(self._database, find_run(connection, run_id))
+
+    # Baselines
+
+    def set_baseline(self, name: str, run: str) -> Baseline:
+        """Name a run, so that `view(name)` finds it; a name that is taken moves to this run.
+
+        Args:
+            name: Letters, digits and `._/-`, the first a letter, so that no run's id begins like it.
+            run: As in `view`; another baseline's name too.
+
+        Raises:
+            UserError: If there is no such run, or the name is none.
+        """
+        check_baseline_name(name)
+        c = schema.baseline.c
+        with self._database.write() as connection:
+            key = find_run(connection, run)
+            connection.execute(delete(schema.baseline).where(c.name == name))
+            connection.execute(insert(schema.baseline).values(name=name, run_id=key, set_at=_now()))
+            return read_baselines(connection, name)[0]
+
+    def remove_baseline(self, name: str) -> Baseline:
+        """Forget a name and return what it stood for; the run stays.
+
+        Raises:
+            UserError: If there is no such baseline.
+        """
+        with self._database.write() as connection:
+            known = {baseline.name: baseline for baseline in read_baselines(connection)}
+            if name not in known:
+                raise UnknownNameError("baseline", name, known, "sebsx baseline list")
+            connection.execute(delete(schema.baseline).where(schema.baseline.c.name == name))
+            return known[name]
+
+    def baselines(self) -> list[Baseline]:
+        """Return the baselines by name."""
+        with self._database.read() as connection:
+            return read_baselines(connection)
 
     def snapshot(self, destination: Path) -> None:
         """Copy the whole store, as it is now, to one SQLite file that can be sent and opened anywhere.

@@ -150,10 +150,28 @@ def test_distribution_of_a_small_sample_has_every_observation() -> None:
 
 def test_distribution_of_a_large_sample_is_thinned_and_keeps_both_ends() -> None:
     points = ecdf([float(value) for value in range(1000)], points=50)
-    assert len(points) == 50
+    assert 45 <= len(points) <= 50
     assert points[0] == (0.0, 0.001)
     assert points[-1] == (999.0, 1.0)
     assert points == sorted(points)
+
+
+def test_thinned_distribution_keeps_every_quantile_and_both_extremes() -> None:
+    values = np.random.default_rng(1).lognormal(size=100_003)
+    points = ecdf(values)
+    assert len(points) <= 200
+    assert points[0][0] == values.min()
+    assert points[-1] == (values.max(), 1.0)
+    shares = np.array([share for _, share in points])
+    assert np.diff(shares).max() < 1 / 150
+    drawn = np.array([value for value, _ in points])
+    assert np.array_equal(np.searchsorted(np.sort(values), drawn, side="right") / len(values), shares)
+
+
+def test_thinned_distribution_keeps_the_tail_beyond_the_even_steps() -> None:
+    shares = [share for _, share in ecdf(np.arange(1_000_000.0))]
+    for tail in (1e-2, 1e-3, 1e-4, 1e-5):
+        assert min(abs(share - (1 - tail)) for share in shares) < tail
 
 
 def test_distribution_of_one_point_is_refused() -> None:

@@ -75,6 +75,27 @@ def test_last_of_an_empty_store_tells_how_to_begin(store: Store) -> None:
         store.view("last")
 
 
+def test_a_baseline_names_a_run_until_it_is_moved_or_removed(store: Store) -> None:
+    for run_id in (RUN, OTHER):
+        store.start_run(make_run(run_id), {}, ())
+    assert store.set_baseline("main", RUN).run == RUN
+    assert store.view("main").run.id == RUN
+    assert store.set_baseline("main", "last").run == OTHER
+    assert [(baseline.name, baseline.run) for baseline in store.baselines()] == [("main", OTHER)]
+    assert store.view("main").run.id == OTHER
+    assert store.remove_baseline("main").run == OTHER
+    assert store.baselines() == []
+    with pytest.raises(UserError, match="sebsx runs"):
+        store.view("main")
+
+
+@pytest.mark.parametrize("name", ["last", "01", "", "a b"])
+def test_a_baseline_cannot_be_named_like_something_else(begun: Begun, name: str) -> None:
+    with pytest.raises(UserError, match="cannot be named so"):
+        begun.store.set_baseline(name, RUN)
+    assert begun.store.baselines() == []
+
+
 def test_finishing_a_run_returns_it_closed(begun: Begun) -> None:
     before = datetime.now(UTC)
     run = begun.store.finish_run(RUN, RunStatus.FAILED, "quota reached")

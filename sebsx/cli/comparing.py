@@ -1,0 +1,223 @@
+"""`sebsx compare` and `sebsx baseline`: which changes are real, and names for the runs to compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import App, Group, command
+from sebsx.cli.options import complete_run
+from sebsx.errors import ThresholdError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sebsx.comparison import ComparisonReport, Options
+
+_FAIL_ON = ("regression", "change", "inconclusive", "incomparable", "never")
+_FORMATS = ("text", "md", "json")
+
+
+@command("compare")
+@click.argument("runs", metavar="BASE [NEW]", nargs=-1, required=True, shell_complete=complete_run)
+@click.option("-m", "--metric", multiple=True, metavar="NAME", help="Metrics or patterns (phase.*_s) "
+              "[default: client.latency_s].")  # fmt: skip
+@click.option("-t", "--threshold", multiple=True, metavar="[METRIC=]SHARE", help="Smallest change that matters: 5%, or "
+              "client.latency_s=10%,cost_per_million_usd=1% [default: 5%].")  # fmt: skip
+@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
+              help="Chance of any false alarm among all rows.")  # fmt: skip
+@click.option("--factor", default="", metavar="NAME", help="Compare levels of this factor within one run "
+              "[default: version].")  # fmt: skip
+@click.option("--base", default="", metavar="LEVEL", help="Level that the others are compared with "
+              "[default: base, else the first].")  # fmt: skip
+@click.option("--allow", multiple=True, metavar="FACT", help="Compare although these facts differ (region,cpu_model).")
+@click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
+@click.option("-f", "--format", "format_", type=click.Choice(_FORMATS), default="text", show_default=True,
+              help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
+@click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write md or json to this file, and "
+              "the table to the terminal.")  # fmt: skip
+@click.option("--all", "all_", is_flag=True, help="Show every row, not only the worst.")
+def compare_command(
+    app: App,
+    runs: tuple[str, ...],
+    metric: tuple[str, ...],
+    threshold: tuple[str, ...],
+    alpha: float,
+    factor: str,
+    base: str,
+    allow: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    format_: str,
+    out: Path | None,
+    all_: bool,
+) -> None:
+    """Say what changed between two runs, or between two versions in one interleaved run.
+
+    \b
+      sebsx run benchmark ./new --against ./old        measures both versions in turns
+      sebsx compare last --fail-on regression          exits with 1 if the new one is slower
+      sebsx compare main last                          a baseline, or any run, and another
+      sebsx compare last --factor memory_mib           sizes within one run
+
+    Verdicts: regression, improvement, change (neither direction is better), equivalent (surely within the threshold),
+    inconclusive (take more samples) and incomparable (something else differs; the row says what).
+
+    Exit codes: 0 done, 1 a verdict named by --fail-on occurred, 2 wrong use, or nothing could be compared.
+    """  # noqa: D301  # \\b keeps click from folding the lines
+    from sebsx.comparison import compare_runs  # heavy
+
+    if len(runs) > 2:
+        raise UserError(f"{len(runs)} runs were given; compare takes BASE and NEW, or one run that holds both")
+    if out and format_ == "text":
+        raise UserError(f"--out {str(out)!r} needs --format md or json")
+    failing = _choices(fail_on)
+    options = _options(metric, threshold, alpha, factor, base, allow)
+    with app.open_store() as store:
+        views = [store.view(run) for run in runs]
+        report = compare_runs(views[:1], views[1:], options)
+    _show(app, report, format_, out, limit=None if all_ else _rows_shown())
+    _judge(report, failing)
+
+
+@click.group("baseline", cls=Group)
+def baseline_command() -> None:
+    """Names for runs that later ones are compared with; a name stands wherever a run is asked for."""
+
+
+@command("set")
+@click.argument("name")
+@click.argument("run", metavar="RUN", shell_complete=complete_run)
+def set_command(app: App, name: str, run: str) -> None:
+    """Name a run; a name that is taken moves to this run."""
+    with app.open_store() as store:
+        baseline = store.set_baseline(name, run)
+    app.console.result(baseline, text=f"{baseline.name} is run {baseline.run}")
+
+
+@command("list")
+def list_command(app: App) -> None:
+    """List the baselines."""
+    from sebsx.console import rows_table
+
+    with app.open_store() as store:
+        baselines = store.baselines()
+    rows = [
+        {"name": item.name, "run": item.run, "set": item.set_at.strftime("%Y-%m-%d %H:%M:%S")} for item in baselines
+    ]
+    table = rows_table("", {"name": "name", "run": "run", "set": "set"}, rows)
+    app.console.result(
+        baselines, table, text="" if rows else "no baselines yet; name a run: sebsx baseline set NAME RUN"
+    )
+
+
+@command("remove")
+@click.argument("name", shell_complete=lambda ctx, _parameter, typed: _complete_baseline(ctx, typed))
+def remove_command(app: App, name: str) -> None:
+    """Forget a name; the run stays."""
+    with app.open_store() as store:
+        baseline = store.remove_baseline(name)
+    app.console.result(baseline, text=f"{baseline.name} was run {baseline.run}, which stays")
+
+
+def _complete_baseline(ctx: click.Context, typed: str) -> list[str]:
+    app = ctx.find_object(App) or App()
+    with app.open_store() as store:
+        return [item.name for item in store.baselines() if item.name.startswith(typed)]
+
+
+def _options(
+    metrics: Sequence[str], thresholds: Sequence[str], alpha: float, factor: str, base: str, allow: Sequence[str]
+) -> Options:
+    """Return the options as a comparison takes them; what was not given keeps its default."""
+    from sebsx.comparison import Options  # heavy
+
+    given: dict[str, Any] = {"metrics": tuple(_split(metrics))} if metrics else {}
+    by_metric = {}
+    for word in _split(thresholds):
+        name, _, share = word.rpartition("=")
+        if name:
+            by_metric[name] = _share(share)
+        else:
+            given["threshold"] = _share(share)
+    return Options(thresholds=by_metric, alpha=alpha, factor=factor, base=base, allow=frozenset(_split(allow)), **given)
+
+
+def _share(word: str) -> float:
+    """Return a share that a person wrote: `5%`, `5 %` or `0.05`."""
+    try:
+        share = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UserError(f"threshold {word!r} is no share; write 5% or 0.05, or METRIC=5%")
+    return share
+
+
+def _choices(words: Sequence[str]) -> frozenset[str]:
+    from sebsx.errors import UnknownNameError
+
+    chosen = frozenset(_split(words))
+    for word in sorted(chosen - set(_FAIL_ON)):
+        raise UnknownNameError("verdict", word, _FAIL_ON, f"--fail-on takes {', '.join(_FAIL_ON)}")
+    if "never" in chosen and len(chosen) > 1:
+        raise UserError("--fail-on never stands alone; leave it out, or the others")
+    return chosen
+
+
+def _split(words: Iterable[str]) -> Iterator[str]:
+    return (part.strip() for word in words for part in word.split(",") if part.strip())
+
+
+def _rows_shown() -> int:
+    from sebsx.comparison.result import ROWS_SHOWN
+
+    return ROWS_SHOWN
+
+
+def _show(app: App, report: ComparisonReport, format_: str, out: Path | None, limit: int | None) -> None:
+    document = report.document()
+    if out:
+        text = report.to_markdown() if format_ == "md" else app.console.as_json(document)
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as exc:
+            raise UserError(f"{str(out)!r} cannot be written: {exc.strerror}") from exc
+    if app.console.json or (format_ == "json" and not out):
+        app.console.json = True
+        app.console.result(document)
+    elif format_ == "md" and not out:
+        app.console.result(document, text=report.to_markdown())
+    else:
+        app.console.report(report.to_report(limit))
+
+
+def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
+    """End with the exit code that a gate asked for.
+
+    Raises:
+        ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable.
+        UserError: If nothing could be compared, unless it asked for no failure at all.
+    """
+    from sebsx.comparison.result import counted, in_words  # heavy
+    from sebsx.stats import Verdict
+
+    hits = [row for row in report.rows if row.verdict in failing]
+    missing = len(report.missing) if Verdict.INCOMPARABLE in failing else 0
+    if hits:
+        worst, many = hits[0], "s" * (len(report.rows) > 1)
+        what = worst.change if worst.change != "-" else worst.reason
+        counts = f"{in_words(counted(hits))} in {len(report.rows)} comparison{many}"
+        raise ThresholdError(f"{counts}; the worst: {worst.configuration} {worst.name}: {what}")
+    if missing:
+        raise ThresholdError(f"{missing} configurations were measured on one side only, the first: {report.missing[0]}")
+    if not report.comparable and "never" not in failing:
+        why = report.rows[0].reason if report.rows else str(report.missing[0]) if report.missing else report.summary
+        raise UserError(f"nothing of {report.title} can be compared: {why}")
+
+
+for _command in (set_command, list_command, remove_command):
+    baseline_command.add_command(_command)
+
+COMMANDS = (compare_command, baseline_command)
