@@ -41,9 +41,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
     def platforms(self, registry: Registry, settings: FunctionSettings) -> Sequence[str]:
         """Return the platform that an ARN or a URL can only mean."""
         if not settings.target:
-            raise UserError(
-                "say what to measure: sebsx run function ARN|URL"
-            )
+            raise UserError("say what to measure: sebsx run function ARN|URL")
         found = sorted(name for name, cls in registry.platforms.items() if cls.recognises(settings.target))
         if not found:
             raise UserError(
