@@ -135,7 +135,8 @@ def configurations(views: Iterable[RunView], more: Sequence[str] = ()) -> list[C
         views: The runs.
         more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
     """
-    return [configuration for view in views for configuration in _of_run(view, more)]
+    found = ((view, view.frame(kind=Kind.MEASURED, more=more)) for view in views)
+    return [configuration for view, frame in found for configuration in configurations_of(view, frame)]
 
 
 def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
@@ -242,10 +243,10 @@ def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float
     return Estimate(value, interval.low, interval.high, confidence, len(values))
 
 
-def _of_run(view: RunView, more: Sequence[str]) -> Iterable[Configuration]:
+def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
+    """Yield the configurations of one run whose measured invocations (`RunView.frame`) were read already."""
     import numpy as np  # heavy
 
-    frame = view.frame(kind=Kind.MEASURED, more=more)
     cells = {cell.id: cell for cell in view.cells()}
     deployments = {deployment.id: deployment for deployment in view.deployments()}
     # As one complex number each, for sorting rows of an array takes ten times as long.

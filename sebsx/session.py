@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import random
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ulid import ULID
 
+from sebsx.environment import source_of
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
 from sebsx.limits import Limits, Meter
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
+from sebsx.load.roundtrip import round_trip_s
 from sebsx.load.schedule import OVER
 from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status, content_hash
 from sebsx.recording import Recording, undisturbed
@@ -263,6 +266,7 @@ class Session:
             yield function
             for cell_id in sorted(self._unrecorded.pop(function.id, ())):
                 self._add_records(function, cell_id)
+            self._record_round_trip(function)
         finally:
             self._teardown(function)
 
@@ -522,13 +526,12 @@ class Session:
             self._not_deployed(described, exc, time.perf_counter() - started_s)
             raise
         described |= {"language_version": package.target.version, "package": package}
-        return self._live_function(
-            Function(
-                0, spec.label, platform, deployment, payload, lambda output: benchmark.check(event, output, storage)
-            ),
-            described,
-            time.perf_counter() - started_s,
+        function = Function(
+            0, spec.label, platform, deployment, payload, lambda output: benchmark.check(event, output, storage)
         )
+        function = self._live_function(function, described, time.perf_counter() - started_s)
+        self._record_facts(function, benchmark)
+        return function
 
     def _adopt(self, adoption: Adoption) -> Function:
         """Take a function that exists; what the platform says of it stands where a benchmark's manifest would."""
@@ -560,6 +563,7 @@ class Session:
         if rates := function.platform.rates_of(deployment):
             text = json.dumps(rates.identity, sort_keys=True)
             self.store.add_value(self.run.id, "price_book", None, deployment_id=identifier, text=text)
+        self._record_round_trip(function)
         return function
 
     def _not_deployed(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:
@@ -601,6 +605,25 @@ class Session:
                 f"platform {platform.name!r} takes at most {platform.payload_bytes}"
             )
         return event, payload
+
+    def _record_facts(self, function: Function, benchmark: Benchmark) -> None:
+        """Store what a deployment is called with, and where its code comes from."""
+        facts = {
+            "client.input": {
+                "sha256": hashlib.sha256(function.payload).hexdigest(),
+                "bytes": len(function.payload),
+            },
+            "client.source": source_of(benchmark, self._registry),
+        }
+        for metric, told in facts.items():
+            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, text=json.dumps(told))
+
+    def _record_round_trip(self, function: Function) -> None:
+        """Store how far away a function is: before it is measured and after."""
+        endpoint = function.deployment.endpoint
+        seconds = round_trip_s(endpoint) if endpoint else None
+        if seconds is not None:
+            self.record("client.round_trip_s", seconds, function=function)
 
     def _teardown(self, function: Function) -> None:
         """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -35,6 +36,19 @@ def measure(store: Store, platform: type[FakePlatform], **settings: object) -> R
 
 def statuses(view: RunView) -> Counter[Status]:
     return Counter(invocation.status for invocation in view.invocations(kind=Kind.MEASURED))
+
+
+def test_facts_to_repeat_a_run_are_stored_with_each_deployment(store: Store) -> None:
+    view = measure(store, failing(), repetitions=4)
+    (deployment,) = view.deployments()
+    assert {value.deployment_id for value in view.values()} == {deployment.id}
+    told = {value.metric: json.loads(value.text) for value in view.values() if value.text}
+    sent = next(view.invocations()).bytes_out
+    assert told["client.input"]["bytes"] == sent
+    assert len(told["client.input"]["sha256"]) == 64
+    assert "client.source" in told
+    # A platform with an invoke of its own has no endpoint, and so no round trip.
+    assert "client.round_trip_s" not in {value.metric for value in view.values()}
 
 
 WARM_UP = None  # the first invocation

@@ -38,7 +38,6 @@ from sebsx_perf_cost.parts import (
     breakdown_row,
     phase_column,
 )
-from sebsx_perf_cost.sampling import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,10 +144,11 @@ def _latency(found: Configuration, settings: PerfCostAnalyzerSettings) -> dict[s
 
 
 def _breakdown(found: Sequence[Configuration], parts: Sequence[Breakdown], identity: Sequence[Column]) -> Table:
-    rows = [
-        {**_identity(each), **breakdown_row(mine), **_resources(each)} for each, mine in zip(found, parts, strict=True)
-    ]
     phases = dict.fromkeys(phase for mine in parts for phase in mine.phases)
+    rows = [
+        {**_identity(each), **dict.fromkeys(phases), **breakdown_row(mine), **_resources(each)}
+        for each, mine in zip(found, parts, strict=True)
+    ]
     columns = (*identity, CLIENT, *PARTS, *map(phase_column, phases), *_RESOURCES)
     return Table("breakdown", columns, rows, "medians of parts")
 
@@ -276,7 +276,10 @@ def _about_versions(runs: Sequence[RunView], found: Sequence[Configuration]) -> 
     """Yield which versions are compared, and whether they were called with the same input."""
     told = set()
     inputs = {
-        (view.run.id, value.cell_id): value.value for view in runs for value in view.values() if value.metric == INPUT
+        (view.run.id, value.deployment_id): value.text
+        for view in runs
+        for value in view.values()
+        if value.metric == "client.input"
     }
     for versions in _paired_by(found, "version"):
         if "base" not in versions or "new" not in versions:
@@ -289,7 +292,7 @@ def _about_versions(runs: Sequence[RunView], found: Sequence[Configuration]) -> 
             same = "; both hold the same files" if words["base"] == words["new"] else ""
             text = f"{new.identity['benchmark']} was measured in two versions: base {words['base']}, new {words['new']}"
             yield Finding(text + same, words)
-        digests = {inputs.get((each.run.id, each.cell.id if each.cell else None)) for each in (base, new)}
+        digests = {inputs.get((each.run.id, each.deployments[0].id)) for each in (base, new)}
         if len(digests) > 1 and (*about, "inputs") not in told:
             told.add((*about, "inputs"))
             text = (

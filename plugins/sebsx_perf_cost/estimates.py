@@ -38,12 +38,13 @@ def mean_estimate(values: Numbers, factor: float, confidence: float) -> Estimate
     n = len(values)
     if n == 0:
         return Estimate(None, confidence=confidence)
-    mean = float(values.mean()) * factor
+    mean = float(values.mean())
     try:
         interval = mean_interval(values, confidence)
     except TooFewSamplesError:
-        return Estimate(mean, confidence=confidence, n=n, note=TOO_SMALL)
-    return Estimate(mean, interval.low * factor, interval.high * factor, confidence, n)
+        return Estimate(mean * factor, confidence=confidence, n=n, note=TOO_SMALL)
+    mean = min(max(mean, interval.low), interval.high)  # of equal costs, it is a rounding error beside them
+    return Estimate(mean * factor, interval.low * factor, interval.high * factor, confidence, n)
 
 
 def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Estimate | None:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from sebsx.analyzers import Analyzer
     from sebsx.experiments import Experiment
-    from sebsx.metrics import Metric
 
 
 @hookimpl
@@ -28,12 +27,3 @@ def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:
     from sebsx_perf_cost.analyzer import PerfCostAnalyzer  # loading a plugin costs nothing
 
     return [PerfCostAnalyzer]
-
-
-@hookimpl
-def sebsx_register_metrics() -> Sequence[Metric]:
-    """Return what the experiment stores of a run."""
-    from sebsx.metrics import Better, Metric
-    from sebsx_perf_cost.sampling import INPUT  # loading a plugin costs nothing
-
-    return [Metric(INPUT, "1", Better.NEITHER, "digest of the input of a version that is compared, as a number")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,6 @@ _BATCH_INVOCATIONS = (10, 2000)
 # functions are so quick that a turn could take more than one sample.
 _TURN_S = 0.15
 _ROUNDS = 100
-# Metric of the plugin: what the versions that are compared were called with.
-INPUT = "perf-cost.input_digest"
 
 
 def one_by_one(session: Session, spec: FunctionSpec, cells: Sequence[Cell], settings: PerfCostSettings) -> None:
@@ -181,9 +178,6 @@ def _sampler(session: Session, cell: Cell, function: Function, settings: PerfCos
     start = cell.factors["start"]
     wanted = StartType(start) if start in (StartType.COLD, StartType.WARM) else None
     with session.trial(cell, function, wanted) as trial:
-        if settings.against:
-            digest = int.from_bytes(sha256(function.payload).digest()[:6])  # as much as a float holds
-            session.record(INPUT, digest, cell_id=trial.cell_id)
         if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
             session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")
             yield None

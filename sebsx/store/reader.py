@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Double, case, cast, column, func, select, table
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema, snapshots
@@ -227,7 +227,11 @@ class RunView:
         figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *words.values()])]
         builder = FrameBuilder(list(numbers), {name: _LEVELS.get(name) for name in words})
         for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
-            builder.add(page)
+            try:
+                builder.add(page)
+            except (TypeError, ValueError) as error:
+                message = f"run {self.run.id} is damaged: an invocation holds what is no number: {error}"
+                raise StoreError(f"{message}; take it from a snapshot or measure again") from error
         frame = builder.build()
         patterns = [name for name in more if name not in _i and name not in _FIGURES]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame

@@ -123,20 +123,18 @@ class RunWriter:
         batch = []
         for index, latency_s in enumerate(latencies_s):
             sent_s = _STARTED_S + first + index
-            batch.append(
-                replace(
-                    _invocation(first + index, 1, start, memory_mib, random.Random(7)),  # noqa: S311  # figures
-                    client_done_s=sent_s + latency_s,
-                    client_first_byte_s=sent_s + 0.99 * latency_s,
-                    function_duration_s=0.9 * latency_s,
-                    function_finished_s=sent_s + 0.001 + 0.9 * latency_s,
-                    provider_duration_s=0.95 * latency_s,
-                    provider_init_s=None,
-                    provider_billed_s=latency_s,
-                    round=None if rounds is None else rounds[index],
-                    **(changes or {}),
-                )
-            )
+            figures = {
+                "client_done_s": sent_s + latency_s,
+                "client_first_byte_s": sent_s + 0.99 * latency_s,
+                "function_duration_s": 0.9 * latency_s,
+                "function_finished_s": sent_s + 0.001 + 0.9 * latency_s,
+                "provider_duration_s": 0.95 * latency_s,
+                "provider_init_s": None,
+                "provider_billed_s": latency_s,
+                "round": None if rounds is None else rounds[index],
+            }
+            template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
+            batch.append(replace(template, **{**figures, **(changes or {})}))
         self.store.add_invocations(self.run.id, row, cell, batch)
         self.store.finish_cell(cell, CellStatus.FINISHED, "enough samples")
         for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:

@@ -15,7 +15,7 @@ USAGE, PLUGIN, PLATFORM = 2, 3, 4
 # What is typed, and words that the one line must hold: what is wrong, and what to do.
 NAMES = [
     ("rnu", ["command 'rnu'", "did you mean 'run'?", "sebsx --help"]),
-    ("run benchmrk", ["'benchmrk'", "did you mean 'benchmark'?", "benchmark or experiment"]),
+    ("run benchmrk", ["'benchmrk'", "did you mean 'benchmark'?", "benchmark, experiment"]),
     ("db pth", ["command 'pth'", "did you mean 'path'?"]),
     ("config shwo", ["command 'shwo'", "did you mean 'show'?"]),
     ("list platfroms", ["'platfroms' is not one of", "'platforms'", "sebsx list --help"]),

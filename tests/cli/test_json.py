@@ -20,6 +20,10 @@ TEST = ("--size", "test", "--start", "warm", "--repetitions", "1")
 COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "benchmark", "sleep", *TEST), dict),
     (("run", "experiment", "perf-cost", "--benchmarks", "sleep", *TEST), dict),
+    (("run", "load", "sleep", "--rate", "20", "--duration", "1s", "--size", "test"), dict),
+    (("run", "experiment", "load", "--benchmark", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
+    (("plan", "load", "sleep", "--rate", "20", "--duration", "1s"), dict),
+    (("plan", "experiment", "load", "--benchmark", "sleep", "--rate", "20", "--duration", "1s"), dict),
     (("plan", "benchmark", "sleep"), dict),
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
@@ -33,6 +37,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("baseline", "set", "main", RUN), dict),
     (("baseline", "list"), list),
     (("export", RUN, "-f", "csv", "-o", "out.csv"), dict),
+    (("report", RUN, "-o", "report.html"), dict),
     (("prices", "show"), list),
     (("prices", "show", "aws"), dict),
     (("prices", "diff", "aws:2026-09-06", "aws:2026-09-06"), dict),

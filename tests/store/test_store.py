@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -332,6 +333,27 @@ def test_an_artifact_is_stored_once(begun: Begun, tmp_path: Path) -> None:
         ("ff" * 32, "package", 10, "a.zip")
     ]
     connection.close()
+
+
+def test_artifacts_of_a_run_are_those_of_its_deployments(begun: Begun) -> None:
+    target = Target("python", "3.11", "x86_64")
+    package = Package(Path("a.zip"), "aa" * 32, 1, 1, "cc" * 32, target, "b", "1", 0.1, False)
+    for _ in range(2):
+        add_deployment(begun.store, RUN, package=package)
+    for digest in ("aa" * 32, "bb" * 32):
+        begun.store.add_artifact(digest, "package", 10, Path("a.zip"), {"requirements": [digest]})
+    assert begun.store.view(RUN).packages() == {"aa" * 32: {"requirements": ["aa" * 32]}}
+
+
+def test_word_where_a_number_belongs_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with open_store(path) as store:
+        begun = Begun(store)
+        store.add_invocations(RUN, begun.deployment, begun.cell, [make_invocation(1)])
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE invocation SET client_sent_s = 'yesterday'")
+        with pytest.raises(StoreError, match=f"run {RUN} is damaged: .*'yesterday'"):
+            store.view(RUN).frame()
 
 
 def test_resource_is_planned_before_and_created_after(begun: Begun) -> None:

@@ -4,6 +4,12 @@
 const fs = require('fs');
 const os = require('os');
 
+const CPU = {
+  cpu_model: /^(?:model name|CPU part)\s*:\s*(.*)$/m,
+  cpu_mhz: /^cpu MHz\s*:\s*(.*)$/m,
+  cpu_cache: /^cache size\s*:\s*(.*)$/m,
+};
+
 /** Return what is cheap to know; what the system does not say is left out. */
 function facts() {
   const cpus = read('/proc/cpuinfo');
@@ -19,8 +25,10 @@ function facts() {
   if (os.availableParallelism) found.cpu_usable = os.availableParallelism();
   const bootId = read('/proc/sys/kernel/random/boot_id').trim();
   if (bootId) found.boot_id = bootId;
-  const model = /^(?:model name|CPU part)\s*:\s*(.*)$/m.exec(cpus);
-  if (model) found.cpu_model = model[1];
+  for (const [name, line] of Object.entries(CPU)) {
+    const match = line.exec(cpus);
+    if (match) found[name] = match[1];
+  }
   return found;
 }
 

@@ -3,6 +3,8 @@
 import os
 import sys
 
+_CPU = {"model name": "cpu_model", "CPU part": "cpu_model", "cpu MHz": "cpu_mhz", "cache size": "cpu_cache"}
+
 
 def facts():
     """Return what is cheap to know; what the system does not say is left out."""
@@ -23,9 +25,9 @@ def facts():
         found["boot_id"] = boot_id
     for line in _read("/proc/cpuinfo", 4096).splitlines():
         key, _, value = line.partition(":")
-        if key.strip() in ("model name", "CPU part"):
-            found["cpu_model"] = value.strip()
-            break
+        name = _CPU.get(key.strip())
+        if name:
+            found.setdefault(name, value.strip())
     return found
 
 

@@ -48,7 +48,7 @@ class AnalyzerContract:
         self, analyzer: Analyzer[Any], runs: Mapping[str, RunView], settings: Any
     ) -> None:
         report = analyzer.analyze([runs["finished"]], settings)
-        _check_report(report)
+        check_report(report)
         assert report.tables or report.figures, "the report has no data"
 
     @pytest.mark.parametrize("name", ["empty", "interrupted"])
@@ -56,7 +56,7 @@ class AnalyzerContract:
         self, analyzer: Analyzer[Any], runs: Mapping[str, RunView], settings: Any, name: str
     ) -> None:
         report = analyzer.analyze([runs[name]], settings)
-        _check_report(report)
+        check_report(report)
         assert report.findings, f"an {name} run has no finding that says so"
 
     def test_report_is_the_same_each_time(
@@ -72,7 +72,8 @@ class AnalyzerContract:
         assert [event for event in events if event.startswith(("socket", "subprocess"))] == []
 
 
-def _check_report(report: Report) -> None:
+def check_report(report: Report) -> None:
+    """Assert that any renderer can show a report."""
     assert isinstance(report, Report)
     assert report.title.strip()
     assert len({table.name for table in report.tables}) == len(report.tables), "two tables have one name"
