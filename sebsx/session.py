@@ -278,6 +278,8 @@ class Session:
         """
         cell_id = self.store.add_cell(self.run.id, cell)
         trial = Trial(self, cell, cell_id, function, wanted)
+        if function.deployment.adopted:  # each of its cells may have another input
+            self._record_input(function, cell_id)
         for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
             if stored.status is Status.OK and wanted in (None, stored.start_type):
                 trial.good.append(stored.latency_s)
@@ -530,7 +532,9 @@ class Session:
             0, spec.label, platform, deployment, payload, lambda output: benchmark.check(event, output, storage)
         )
         function = self._live_function(function, described, time.perf_counter() - started_s)
-        self._record_facts(function, benchmark)
+        self._record_input(function)
+        source = json.dumps(source_of(benchmark, self._registry))
+        self.store.add_value(self.run.id, "client.source", None, deployment_id=function.id, text=source)
         return function
 
     def _adopt(self, adoption: Adoption) -> Function:
@@ -606,17 +610,12 @@ class Session:
             )
         return event, payload
 
-    def _record_facts(self, function: Function, benchmark: Benchmark) -> None:
-        """Store what a deployment is called with, and where its code comes from."""
-        facts = {
-            "client.input": {
-                "sha256": hashlib.sha256(function.payload).hexdigest(),
-                "bytes": len(function.payload),
-            },
-            "client.source": source_of(benchmark, self._registry),
-        }
-        for metric, told in facts.items():
-            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, text=json.dumps(told))
+    def _record_input(self, function: Function, cell_id: int | None = None) -> None:
+        """Store what a function, or it in one cell, is called with."""
+        told = {"sha256": hashlib.sha256(function.payload).hexdigest(), "bytes": len(function.payload)}
+        self.store.add_value(
+            self.run.id, "client.input", None, deployment_id=function.id, cell_id=cell_id, text=json.dumps(told)
+        )
 
     def _record_round_trip(self, function: Function) -> None:
         """Store how far away a function is: before it is measured and after."""

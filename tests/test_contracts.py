@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 REGISTRY = plugins.load()
-# One deploys nothing, the other needs what exists; their own tests hold them to what applies.
-DEPLOYING = sorted(REGISTRY.platforms.keys() - {"url"})
+# What needs an account, deploys nothing, or needs something that exists has its own tests.
+DEPLOYING = sorted(REGISTRY.platforms.keys() - {"aws", "aws-arm", "url"})
 BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
 # What a user has to say before there is a design.
 NEEDED: dict[str, dict[str, Any]] = {"load": {"benchmark": "sleep", "rate": "10"}}
@@ -65,6 +65,8 @@ class TestFolderStorage(StorageContract):
 
 
 class TestPlatforms(PlatformContract):
+    """Those that need no account; aws is held to it below `tests/platforms`."""
+
     @pytest.fixture(params=DEPLOYING)
     def platform(self, request: pytest.FixtureRequest, tmp_path: Path) -> Platform[Any]:
         cls = REGISTRY.platforms[request.param]

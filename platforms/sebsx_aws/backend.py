@@ -418,7 +418,7 @@ class AwsPlatform(Platform[AwsSettings]):
                 startTime=max(0, reports.newest_ms - _LATE_MS),
             )
             for event in (event for page in pages for event in page["events"]):
-                reports.newest_ms = max(reports.newest_ms, event["timestamp"])
+                reports.newest_ms = max(reports.newest_ms, int(event["timestamp"]))
                 record = records.read_line(event["message"])
                 if record is not None:
                     reports.found[record.request_id] = record
@@ -428,8 +428,7 @@ class AwsPlatform(Platform[AwsSettings]):
         kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
         if kind in CREDENTIALS:
             self._refusal = CredentialsError(
-                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login), "
-                "then go on with: sebsx run resume"
+                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login)"
             )
 
     def _result(self, request_id: str, timeout_s: float) -> dict[str, Any] | None:

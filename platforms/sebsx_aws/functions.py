@@ -12,7 +12,7 @@ from sebsx_aws.clients import Clients, clean, code_of, explained
 from sebsx_aws.resources import retried_until_settled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sebsx.model import FunctionConfig
     from sebsx_aws.settings import AwsSettings
@@ -87,7 +87,7 @@ class Functions:
                 functions.put_function_concurrency(
                     FunctionName=name, ReservedConcurrentExecutions=settings.reserved_concurrency
                 )
-        return self.publish(name) if self.needs_version else arn
+        return self._publish(name, functions.create_alias) if self.needs_version else arn
 
     def update(self, name: str, **changes: Any) -> None:
         """Change the configuration of a function and wait until that has arrived."""
@@ -99,9 +99,9 @@ class Functions:
             )
             functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
         if self.needs_version:
-            self.publish(name)
+            self._publish(name, functions.update_alias)
 
-    def publish(self, name: str) -> str:
+    def _publish(self, name: str, name_it: Callable[..., Mapping[str, Any]]) -> str:
         """Publish a version, let the alias name it, wait until it can be invoked, and return the alias's ARN."""
         functions = self._clients.functions
         with explained(f"publication of function {name!r}"):
@@ -109,10 +109,7 @@ class Functions:
             functions.get_waiter("published_version_active").wait(
                 FunctionName=name, Qualifier=version, WaiterConfig=_WAIT
             )
-            try:
-                alias = functions.create_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-            except functions.exceptions.ResourceConflictException:
-                alias = functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+            alias = name_it(FunctionName=name, Name=ALIAS, FunctionVersion=version)
             if self._settings.provisioned_concurrency:
                 self._provision(name)
         return str(alias["AliasArn"])

@@ -56,8 +56,16 @@ def _post(deployment: Deployment, payload: bytes, timeout_s: float, signed: Mapp
     assert deployment.endpoint, "a deployment without endpoint needs a platform with its own invoke()"
     url, request_id, sent_s = urlsplit(deployment.endpoint), uuid.uuid4().hex, time.time()
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    connection = kind(url.netloc, timeout=timeout_s)
-    headers = {"Content-Type": "application/json", "X-Sebsx-Request-Id": request_id, **deployment.headers, **signed}
+    # RFC 6761: names below localhost are this machine, whether or not a resolver knows them.
+    place = f"127.0.0.1:{url.port or 80}" if (url.hostname or "").endswith(".localhost") else url.netloc
+    connection = kind(place, timeout=timeout_s)
+    headers = {
+        "Host": url.netloc,
+        "Content-Type": "application/json",
+        "X-Sebsx-Request-Id": request_id,
+        **deployment.headers,
+        **signed,
+    }
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     answered: Mapping[str, str] = {}
     http_status, error, body = None, None, b""

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,11 @@ class DataPlane:
     """
 
     def __init__(self, workdir: Path, endpoint: str) -> None:
+        self.provisioned: set[str] = set()  # names of functions
         self._workdir = workdir
         self._endpoint = endpoint
         self._lock = threading.Lock()
+        self._pools: dict[str, set[str]] = defaultdict(set)  # function -> pools
         self._deployed: dict[str, str] = {}  # pool -> digest of the configuration it has
         self._calls: urllib3.HTTPConnectionPool | None = None
         (workdir / "sandboxes").mkdir(parents=True, exist_ok=True)
@@ -79,6 +82,19 @@ class DataPlane:
         if self._calls is not None:
             self._calls.close()
         self._gateway.stop()
+
+    def remove(self, name: str) -> None:
+        """End the sandboxes of every version of a function."""
+        with self._lock:
+            for pool in self._pools.pop(name, ()):
+                self._deployed.pop(pool, None)
+                self._gateway.remove(pool)
+
+    def clear(self) -> None:
+        """End every sandbox."""
+        self.provisioned.clear()
+        for name in list(self._pools):
+            self.remove(name)
 
     def invoke(self, function: LambdaFunction, event: bytes, request_id: str) -> Outcome:
         """Invoke a version of a function as it is configured now."""
@@ -113,10 +129,12 @@ class DataPlane:
             if self._deployed.get(pool) != digest:
                 self._gateway.deploy(self._config(pool, function))
                 self._deployed[pool] = digest
+                self._pools[function.function_name].add(pool)
         return pool
 
     def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
         root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
+        kind = "provisioned-concurrency" if function.function_name in self.provisioned else "on-demand"
         environment = {
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
             "AWS_REGION": function.region,
@@ -126,7 +144,7 @@ class DataPlane:
             "AWS_SESSION_TOKEN": "emulated",
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
             "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
             "AWS_LAMBDA_LOG_STREAM_NAME": time.strftime("%Y/%m/%d/[$LATEST]emulated"),
             "LAMBDA_TASK_ROOT": str(root),
