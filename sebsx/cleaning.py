@@ -136,7 +136,7 @@ def _workdirs() -> list[Resource]:
     if not root.is_dir():
         return []
     return [
-        Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name, state=ResourceState.CREATED)
+        Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name.partition(".")[0], state=ResourceState.CREATED)
         for folder in sorted(root.iterdir())
         if folder.is_dir() and not _is_owned(folder)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import shutil
 from contextlib import ExitStack, contextmanager
@@ -100,7 +101,9 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
         KeyboardInterrupt: After everything was torn down; the run is stored as interrupted.
     """
     run_id = request.resume or str(ULID())
-    platforms = _make_platforms(request, registry, workdir(run_id))
+    # What a killed process of this run left in its directory may be being swept away at this moment.
+    directory = workdir(f"{run_id}.{os.getpid()}" if request.resume else run_id)
+    platforms = _make_platforms(request, registry, directory)
     design = _plan(request, registry, platforms)
     observer.planned(design)
     request.limits.check(platforms.values())
@@ -109,7 +112,7 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     status, error = RunStatus.FAILED, None
     try:
         registry.notify("sebsx_run_started", run=current)
-        with _opened(platforms, current, store, observer):
+        with _opened(platforms, current, directory, store, observer):
             scene = Scene(registry, platforms)
             meter = Meter(request.limits, *store.used(run_id))
             session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer, meter)
@@ -135,7 +138,10 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
 
 
 def workdir(run_id: str) -> Path:
-    """Return the private directory of a run, where platforms keep what they need while it lasts."""
+    """Return the private directory of a run, where platforms keep what they need while it lasts.
+
+    A resumed run has one of its own, whose name goes on behind the run's id after a dot.
+    """
     return work_root() / run_id
 
 
@@ -225,9 +231,10 @@ def _begin(request: Request, registry: Registry, store: Store, run_id: str, plan
 
 
 @contextmanager
-def _opened(platforms: Mapping[str, Platform[Any]], current: Run, store: Store, observer: Observer) -> Iterator[None]:
+def _opened(
+    platforms: Mapping[str, Platform[Any]], current: Run, directory: Path, store: Store, observer: Observer
+) -> Iterator[None]:
     """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
-    directory = workdir(current.id)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / OWNER_FILE).write_text(json.dumps(dict(current.owner)), encoding="utf-8")
     try:

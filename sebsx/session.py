@@ -122,8 +122,7 @@ class Function:
 class Trial:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
 
-    `good` holds the latencies in seconds of the samples that count, and `rounds` is how many rounds of an interleaved
-    design were begun, those of an interrupted run included.
+    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
     """
 
     session: Session
@@ -135,7 +134,6 @@ class Trial:
     attempts: int = 0
     failures: int = 0
     last_error: str = ""
-    rounds: int = 0
     started_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -189,6 +187,8 @@ class Session:
 
     Attributes:
         rng: The source of every random choice, seeded with the run's seed.
+        next_round: The first unused number of a round. Rounds are numbered through the run, so that what was measured
+            at different times is never taken for a pair.
     """
 
     def __init__(
@@ -213,6 +213,7 @@ class Session:
         self._meter = meter or Meter(Limits())
         self._live: dict[int, Function] = {}
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
+        self.next_round = store.next_round(run.id)
         self._sequence = store.next_sequence(run.id)
         self._batch = 0
         self._deployed = 0
@@ -283,8 +284,6 @@ class Session:
         for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
             if stored.status is Status.OK and wanted in (None, stored.start_type):
                 trial.good.append(stored.latency_s)
-            if stored.round is not None:
-                trial.rounds = max(trial.rounds, stored.round + 1)
         yield trial
 
     def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
@@ -331,6 +330,8 @@ class Session:
             if envelope.facts and envelope.sandbox_id:
                 facts[envelope.sandbox_id] = envelope.facts
         self._batch += 1
+        if round is not None:
+            self.next_round = max(self.next_round, round + 1)
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
         self._meter.used(function.platform, function.deployment, invocations)
         self._keep(function, cell_id, invocations, facts, series)

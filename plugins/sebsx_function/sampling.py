@@ -64,7 +64,7 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
                 lanes.append(_Lane(stack.enter_context(session.trial(cell, called, wanted)), settings))
         for lane in lanes:
             lane.prepare()
-        for number in count(max((lane.trial.rounds for lane in lanes), default=0)):
+        for number in count(session.next_round):
             _settle(lanes)
             turns = [lane for lane in lanes if not lane.closed]
             if not turns:

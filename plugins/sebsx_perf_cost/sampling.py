@@ -61,7 +61,7 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
         for lane in lanes:
             if not lane.closed:
                 lane.prepare()
-        for number in count(max((lane.trial.rounds for lane in lanes), default=0)):
+        for number in count(session.next_round):
             turns = [lane for lane in lanes if not lane.closed]
             if not turns:
                 return

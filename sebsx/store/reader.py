@@ -54,7 +54,7 @@ _FIGURES: Mapping[str, ColumnElement[Any]] = {
 _NUMBERS = ("sequence", "round", "deployment_id", "cell_id", "client_sent_s")
 _TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
 _ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
-_LEVELS: Mapping[str, list[str | None]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
+_LEVELS: Mapping[str, list[str]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
 
 
 class RunView:
@@ -222,16 +222,20 @@ class RunView:
         numbers: dict[str, ColumnElement[Any]] = {name: _i[name] for name in _NUMBERS}
         numbers.update(_FIGURES)
         numbers.update({name: _i[name] for name in more if name in _i and name not in _TEXTS})
-        words: dict[str, ColumnElement[Any]] = {name: _code(name, enum) for name, enum in _ENUMS.items()}
-        words.update({name: _i[name] for name in more if name in _TEXTS})
-        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *words.values()])]
-        builder = FrameBuilder(list(numbers), {name: _LEVELS.get(name) for name in words})
-        for page in self._raw(select(*figures).where(*self._where(None, kind, None)).order_by(_i.sequence)):
+        codes = [_code(name, enum) for name, enum in _ENUMS.items()]
+        texts = [name for name in more if name in _TEXTS]
+        builder = FrameBuilder(list(numbers), _LEVELS, texts)
+        where = self._where(None, kind, None)
+        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *codes])]
+        for page in self._raw(select(*figures).where(*where).order_by(_i.sequence)):
             try:
                 builder.add(page)
             except (TypeError, ValueError) as error:
                 message = f"run {self.run.id} is damaged: an invocation holds what is no number: {error}"
                 raise StoreError(f"{message}; take it from a snapshot or measure again") from error
+        if texts:
+            for page in self._raw(select(*(_i[name] for name in texts)).where(*where).order_by(_i.sequence)):
+                builder.add_texts(page)
         frame = builder.build()
         patterns = [name for name in more if name not in _i and name not in _FIGURES]
         return frame.joined(self._samples_of(frame, patterns)) if patterns else frame

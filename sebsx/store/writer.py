@@ -318,6 +318,13 @@ class Store:
             count, spent_usd = connection.execute(query).one()
         return int(count), float(spent_usd)
 
+    def next_round(self, run_id: str) -> int:
+        """Return the first unused round of a run's interleaved design, 0 for one that has none."""
+        c = schema.invocation.c
+        query = select(func.coalesce(func.max(c.round) + 1, 0)).where(c.run_id == self._run_key(run_id))
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def next_sequence(self, run_id: str) -> int:
         """Return the first unused sequence of a run, 1 for an empty one."""
         c = schema.invocation.c

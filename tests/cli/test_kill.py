@@ -52,6 +52,18 @@ def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx:
     assert f"sebsx run --resume {run_id}" in stderr
 
 
+def test_killed_run_is_resumed_at_once_while_the_old_one_is_still_swept_away(sebsx: Cli, call: Call) -> None:
+    process = sebsx.start("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "60")
+    wait_until(lambda: sebsx.count() >= 10, process)
+    process.kill()
+    process.communicate()
+    assert call("run", "--resume", "last").code == 0
+    kept = "SELECT count(*), count(DISTINCT sequence) FROM invocation WHERE kind = 'measured'"
+    assert sebsx.rows(kept) == [(60, 60)]
+    assert call("clean").code == 0
+    assert_clean_machine(sebsx, call)
+
+
 def test_killed_run_is_seen_as_interrupted_at_once(sebsx: Cli, call: Call) -> None:
     process = sebsx.start(*ENDLESS)
     wait_until(lambda: sebsx.count() >= 1, process)

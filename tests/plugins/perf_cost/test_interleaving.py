@@ -235,6 +235,15 @@ def test_no_more_are_deployed_at_a_time_than_allowed(store: Store, most: int, si
     assert len(told) == (0 if len(sizes) == 1 else 1)
 
 
+def test_groups_that_ran_at_different_times_share_no_round(store: Store) -> None:
+    wanted = request(memory_mib=SWEEP, start=("warm",), repetitions=2, max_deployed=1)
+    run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
+    view = store.view(run.id)
+    rounds = [{item.round for item in view.invocations(cell_id=cell.id, kind=Kind.MEASURED)} for cell in view.cells()]
+    assert all(rounds)
+    assert len(set.union(*rounds)) == sum(map(len, rounds))
+
+
 class Impatience(Listener):
     """Interrupts after so many batches."""
 
