@@ -29,6 +29,7 @@ ROWS = (
         "gateway",
         "session",
         "recording",
+        "sampling",
         "calibration",
         "calibrator",
         "stats",

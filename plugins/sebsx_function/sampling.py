@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import CellStatus, Kind, StartType, Status
-from sebsx.stats import next_look, precise_enough
+from sebsx.sampling import Sampling, settle
 from sebsx_function.inputs import missing
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
         for lane in lanes:
             lane.prepare()
         for number in count(session.next_round):
-            _settle(lanes)
+            settle(lanes)
             turns = [lane for lane in lanes if not lane.closed]
             if not turns:
                 return
@@ -74,17 +74,12 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
                 lane.sample(number)
 
 
-class _Lane:
+class _Lane(Sampling):
     """One cell being measured, a turn at a time."""
 
     def __init__(self, trial: Trial, settings: FunctionSettings) -> None:
-        self.trial = trial
-        self.start: str | None = trial.cell.factors["start"]
-        self.closed = False
+        super().__init__(trial, settings)
         self._settings = settings
-        self._spent_s = 0.0
-        self._look_at = settings.repetitions
-        self._reached = ""
 
     def prepare(self) -> None:
         """Warm up, and close the cell if the function answers none of its first calls."""
@@ -101,7 +96,7 @@ class _Lane:
                 tries += 1
                 problem = f"{calls[0].status}: {(calls[0].error or 'no reason given').partition(chr(10))[0][:200]}"
         if left:
-            self._close(CellStatus.FAILED, f"none of the first {tries * users} calls was answered well", problem)
+            self.end(CellStatus.FAILED, f"none of the first {tries * users} calls was answered well", problem)
 
     def sample(self, number: int) -> None:
         """Take the samples of one round: as many as there are users."""
@@ -110,52 +105,4 @@ class _Lane:
             self.trial.force_cold()
         users = self._settings.concurrency
         self.trial.invoke(Closed(users, users), round=number)
-        self._spent_s += time.monotonic() - began_s
-
-    def enough(self) -> bool:
-        """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
-        good = self.trial.good
-        if not self._reached and len(good) >= self._settings.most_samples:
-            self._reached = "enough samples"
-        if not self._reached and len(good) >= self._look_at:
-            if precise_enough(good, self._settings.precision):
-                self._reached = "precise enough"
-            self._look_at = next_look(len(good))
-        return bool(self._reached)
-
-    def exhausted(self) -> str:
-        """Return which cap is reached; empty for none."""
-        trial, settings = self.trial, self._settings
-        if trial.failures >= settings.max_failures:
-            return f"{trial.failures} invocations failed"
-        if trial.attempts >= settings.attempts:
-            return f"cap of {settings.attempts} attempts reached"
-        if self._spent_s >= settings.max_time_s:
-            return f"cap of {settings.max_time_s:g} s reached"
-        return ""
-
-    def close(self) -> None:
-        """Store how the cell ended."""
-        if self._reached:
-            self._close(CellStatus.FINISHED, self._reached)
-            return
-        failed = not self.trial.good or self.trial.failures >= self._settings.max_failures
-        status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        self._close(status, self.exhausted(), self.trial.last_error if failed else None)
-
-    def _close(self, status: CellStatus, reason: str, error: str | None = None) -> None:
-        self.trial.session.finish(self.trial, status, reason, error)
-        self.closed = True
-
-
-def _settle(lanes: Sequence[_Lane]) -> None:
-    """Close the cells whose caps are reached, and those of a start type of which all have enough."""
-    for start in {lane.start for lane in lanes}:
-        alike = [lane for lane in lanes if lane.start == start and not lane.closed]
-        for lane in alike:
-            if not lane.enough() and lane.exhausted():
-                lane.close()
-        if all(lane.closed or lane.enough() for lane in alike):
-            for lane in alike:
-                if not lane.closed:
-                    lane.close()
+        self.spent_s += time.monotonic() - began_s

@@ -272,6 +272,7 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
       sebsx run benchmark graph-bfs --memory 256,512,1024   a memory sweep
       sebsx run benchmark ./my-function --start cold        a folder of your own
       sebsx run benchmark ./new --against ../main/new       two versions, interleaved
+      sebsx run function https://host/path                  what you have deployed already
       sebsx run --resume RUN                                go on where a run was interrupted
     """  # noqa: D301  # \\b keeps click from folding the lines
     if ctx.invoked_subcommand is None:
