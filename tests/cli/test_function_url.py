@@ -143,6 +143,20 @@ def test_interrupted_run_is_resumed_when_its_target_is_named_again(
     assert sebsx.count() == 6
 
 
+@pytest.mark.slow
+def test_run_without_memory_can_be_reported_compared_and_exported(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
+    for _ in range(2):
+        assert run(call, endpoint.url("/text")).code == 0
+    ids = [item["id"] for item in call("runs", "--json").json]
+    assert call("report", "last", "--out", "report.html").code == 0
+    assert call("compare", *ids).code == 0
+    names = {exporter["name"] for exporter in call("list", "exporters", "--json").json}
+    for name in sorted(names - {"asv"}):  # orders by commits, and there is none
+        said = call("export", "last", "--format", name, "--out", f"out-{name}")
+        assert said.code == 0, said.stderr
+    assert "127.0.0.1" in (sebsx.home / "out-openmetrics").read_text()
+
+
 def test_plan_calls_nothing_and_says_whose_costs_they_are(call: Call, endpoint: Endpoint) -> None:
     said = call("plan", "function", endpoint.url("/text"), "--json")
     plan = said.json
