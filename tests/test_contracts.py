@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 REGISTRY = plugins.load()
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
-DEPLOYING = sorted(REGISTRY.platforms.keys() - {"aws", "aws-arm", "url"})
+DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
 BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
 # What a user has to say before there is a design.
 NEEDED: dict[str, dict[str, Any]] = {"load": {"benchmark": "sleep", "rate": "10"}}
@@ -65,7 +65,7 @@ class TestFolderStorage(StorageContract):
 
 
 class TestPlatforms(PlatformContract):
-    """Those that need no account; aws is held to it below `tests/platforms`."""
+    """Those that need nothing; what needs an account is held to it below `tests/platforms`."""
 
     @pytest.fixture(params=DEPLOYING)
     def platform(self, request: pytest.FixtureRequest, tmp_path: Path) -> Platform[Any]:

@@ -20,7 +20,7 @@ TEST = ("--size", "test", "--start", "warm", "--repetitions", "1")
 COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "benchmark", "sleep", *TEST), dict),
     (("run", "experiment", "perf-cost", "--benchmarks", "sleep", *TEST), dict),
-    (("run", "load", "sleep", "--rate", "20", "--duration", "1s", "--size", "test"), dict),
+    (("run", "load", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("run", "experiment", "load", "--benchmark", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("plan", "load", "sleep", "--rate", "20", "--duration", "1s"), dict),
     (("plan", "experiment", "load", "--benchmark", "sleep", "--rate", "20", "--duration", "1s"), dict),
