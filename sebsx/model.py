@@ -340,12 +340,14 @@ class Cell:
         invocations: How many measured invocations the design wants.
         duration_s: Expected time of the cell, for the plan; None when unknown.
         cost_usd: Expected cost, for the plan; None where there is no price.
+        cost_bound_usd: The most it can cost: as many attempts as allowed, all of them until their time-out.
     """
 
     factors: Mapping[str, Any]
     invocations: int
     duration_s: float | None = None
     cost_usd: float | None = None
+    cost_bound_usd: float | None = None
 
     @property
     def hash(self) -> str:
@@ -391,6 +393,11 @@ class Plan:
     def cost_usd(self) -> float | None:
         """Expected cost, or None when a cell has no price."""
         return _sum_known([cell.cost_usd for cell in self.cells])
+
+    @property
+    def cost_bound_usd(self) -> float | None:
+        """The most it can cost, or None when a cell has no price."""
+        return _sum_known([cell.cost_bound_usd for cell in self.cells])
 
 
 @dataclass(frozen=True, slots=True)

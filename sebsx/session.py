@@ -48,6 +48,8 @@ _TICK_S = 0.2
 _RECORDS_AT_ONCE = 1000
 # Signed headers are made anew after this long; a platform's are good for two minutes at least.
 _SIGNED_S = 60.0
+# Of what never ran no provider has a record.
+_NEVER_RAN = frozenset({Status.DROPPED, Status.THROTTLED})
 # What is stored of the generator's health.
 _HEALTH = (
     "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
@@ -421,7 +423,7 @@ class Session:
         self.observer.step(f"asking {platform.name} for its records")
         stored = self.store.view(self.run.id).invocations(cell_id=cell_id, first=first)
         while page := list(islice(stored, _RECORDS_AT_ONCE)):
-            sent = [item for item in page if item.status is not Status.DROPPED and item.provider_duration_s is None]
+            sent = [item for item in page if item.status not in _NEVER_RAN and item.provider_duration_s is None]
             sent = [item for item in sent if item.deployment_id == function.id]
             if not sent:
                 continue

@@ -77,7 +77,7 @@ class Functions:
         what = f"create of function {name!r}"
         with explained(what):
             try:
-                made = retried_until_settled(lambda: functions.create_function(**wanted), _role_is_new, what)
+                made = retried_until_settled(lambda: functions.create_function(**wanted), self._role_is_new, what)
             except functions.exceptions.ResourceConflictException:
                 # No other has this name: the answer to an earlier attempt was lost on its way.
                 made = functions.get_function_configuration(FunctionName=name)
@@ -168,7 +168,7 @@ class Functions:
                     DestinationConfig={"OnSuccess": destination, "OnFailure": destination},
                     **qualifier,
                 ),
-                _role_is_new,
+                self._role_is_new,
                 what,
             )
 
@@ -183,6 +183,11 @@ class Functions:
             return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), body
         told = answer["ResponseMetadata"]
         return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), b""
+
+    def _role_is_new(self, exc: Exception) -> bool:
+        """Tell whether Lambda has not heard of our role or of what it may do yet, which takes some seconds."""
+        new = "assume" in str(exc) or "role does not have permissions" in str(exc)
+        return new and code_of(exc) == "InvalidParameterValueException" and not self._settings.role
 
     def _provision(self, name: str) -> None:
         functions = self._clients.functions
@@ -211,13 +216,6 @@ class _NotReadyError(Exception):
 def nonce() -> str:
     """Return a value that no earlier one equals, so that a change of it always ends idle sandboxes."""
     return secrets.token_hex(8)
-
-
-def _role_is_new(exc: Exception) -> bool:
-    """Tell whether Lambda has not heard of the role or of what it may do yet, which takes some seconds."""
-    return code_of(exc) == "InvalidParameterValueException" and (
-        "assume" in str(exc) or "role does not have permissions" in str(exc)
-    )
 
 
 def _is_busy(exc: Exception) -> bool:

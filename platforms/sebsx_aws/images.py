@@ -71,7 +71,7 @@ def _context(package: Package, base: str, handler: str) -> io.BytesIO:
         _add(archive, "Dockerfile", f'FROM {base}\nCOPY code/ {_TASK_ROOT}/\nCMD ["{handler}"]\n'.encode())
         for entry in source.infolist():
             if not entry.is_dir():
-                _add(archive, f"code/{entry.filename}", source.read(entry), entry.external_attr >> 16 & 0o777 or 0o644)
+                _add(archive, f"code/{entry.filename}", source.read(entry), entry.external_attr >> 16 & 0o777 | 0o644)
     buffer.seek(0)
     return buffer
 

@@ -26,7 +26,7 @@ LIMITS: tuple[click.Parameter, ...] = (
     ),
     click.Option(["--max-invocations"], type=click.IntRange(1), help="stop before more are sent; keep all data"),
     click.Option(
-        ["--max-time", "max_time_s"],
+        ["--max-time", "time_limit_s"],
         type=Duration(),
         metavar="TIME",
         help="stop after this (90s, 20m, 2h); keep all data",
@@ -155,7 +155,8 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
 def _limits(values: Mapping[str, Any]) -> Limits:
     from sebsx.limits import Limits  # heavy
 
-    return Limits(**{name: values[name] for name in Limits.__dataclass_fields__})
+    # `time_limit_s`, because experiments may have a `max_time_s` of their own, for a cell.
+    return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"])
 
 
 def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,6 +194,7 @@ def _plan(app: App, request: Request) -> None:
         "invocations": plan.invocations,
         "duration_s": plan.duration_s,
         "cost_usd": plan.cost_usd,
+        "cost_bound_usd": plan.cost_bound_usd,
         "notes": plan.notes,
         "cells": plan.cells,
     }

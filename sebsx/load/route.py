@@ -64,11 +64,8 @@ class Origin:
         return []
 
     def _look_up(self, tell: Callable[[Origin, str | None], None]) -> None:
-        host, port = self.connect_to
-        # Names below it are loopback too, which not every resolver knows (RFC 6761, section 6.3).
-        host = "localhost" if host.endswith(".localhost") else host
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(*self.connect_to, type=socket.SOCK_STREAM)
         except OSError as exc:
             tell(self, exc.strerror or str(exc))
             return

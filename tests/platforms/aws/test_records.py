@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
-from sebsx.model import StartType, Status
+from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
+from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.records import error_status, read_line, read_log, said
+from sebsx_aws.settings import AwsSettings
 
 ID = "8c360c87-d4b7-4423-b5f3-af02be3c1763"
 
@@ -78,6 +82,19 @@ def test_runtime_that_ended_with_all_its_memory_in_use_is_out_of_memory():
     assert broken is not None
     assert fine is not None
     assert (broken.status, fine.status) == (Status.OUT_OF_MEMORY, None)
+
+
+def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), tmp_path)
+    config = FunctionConfig("f", 2048, 10.0, "x86_64")
+    deployment = Deployment("f", config, {"memory_mib": 2048, "architecture": "x86_64"}, None, {}, "us-east-1")
+    billed = ProviderRecord("x", duration_s=0.128, billed_s=0.154, init_s=0.3)
+    restored = dataclasses.replace(billed, start_type=StartType.RESTORED)
+    plain_usd, restored_usd = platform.cost_usd(deployment, billed), platform.cost_usd(deployment, restored)
+    assert plain_usd is not None
+    assert restored_usd is not None
+    assert plain_usd == pytest.approx(0.154 * 2 * 0.0000166667 + 0.0000002)
+    assert restored_usd - plain_usd == pytest.approx(2 * 0.0001397998)  # USD per GB restored
 
 
 def test_fields_in_another_order_say_the_same():

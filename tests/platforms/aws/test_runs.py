@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
-from tests.emulated_aws import EmulatedAccount
+from tests.emulated_aws import REGION, EmulatedAccount
 from tests.emulated_aws.account import DEFAULT_ACCOUNT_ID, FUNCTION_KEY
 from tests.support import Cli, wait_until
 
@@ -74,6 +75,12 @@ def test_two_hundred_functions_leave_nothing(cloud: Cli, account: EmulatedAccoun
     assert_empty(cloud, account)
 
 
+def other(account: EmulatedAccount, service: str) -> Any:
+    """A client of somebody else in the account."""
+    keys = {"aws_access_key_id": "AKIAOFANOTHERONE0000", "aws_secret_access_key": "x"}
+    return boto3.client(service, region_name=REGION, endpoint_url=account.url, **keys)
+
+
 def kill_half_way(cloud: Cli, account: EmulatedAccount) -> str:
     process = cloud.start("run", "benchmark", "crud-api", *BOTH, "--size", "test", "--repetitions", "10000")
     wait_until(lambda: cloud.count() >= 2, process)
@@ -123,14 +130,10 @@ def test_what_has_expired_is_cleaned_from_any_machine(cloud: Cli, account: Emula
 
 
 def test_resources_of_others_are_never_touched(cloud: Cli, account: EmulatedAccount) -> None:
-    keys = {
-        "aws_access_key_id": "AKIAOFANOTHERONE0000", "aws_secret_access_key": "x", "region_name": "us-east-1",
-        "endpoint_url": account.url,
-    }  # fmt: skip
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    boto3.client("iam", **keys).create_role(RoleName="sebsx-like", Path="/sebsx/", AssumeRolePolicyDocument=trust)
-    boto3.client("s3", **keys).create_bucket(Bucket="sebsx-looks-like-ours")
-    boto3.client("sqs", **keys).create_queue(QueueName="sebsx-mine", tags={"owner": "somebody"})
+    other(account, "iam").create_role(RoleName="sebsx-like", Path="/sebsx/", AssumeRolePolicyDocument=trust)
+    other(account, "s3").create_bucket(Bucket="sebsx-looks-like-ours")
+    other(account, "sqs").create_queue(QueueName="sebsx-mine", tags={"owner": "somebody"})
     before = account.remaining()
     done = cloud("run", "benchmark", "sleep", "--platform", "aws", *SMALL)
     assert done.returncode == 0, done.stderr
@@ -144,7 +147,8 @@ def test_no_secret_and_no_account_number_is_written_anywhere(cloud: Cli, account
         "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00", "AWS_SECRET_ACCESS_KEY": "planted/secret/key",
         "AWS_SESSION_TOKEN": "planted/session/token",
     }  # fmt: skip
-    role = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/mine"
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = other(account, "iam").create_role(RoleName="mine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     said = ""
     for options in (
         ("trigger=sdk",), ("trigger=url", "package=s3"), ("trigger=async",), (f"role={role}",), ("ephemeral_mib=600",),
@@ -191,3 +195,21 @@ def test_update_that_takes_a_while_is_waited_for(cloud: Cli, account: EmulatedAc
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started_s > 1.5
     assert cloud.rows("SELECT start_type FROM measured WHERE kind = 'measured'") == [("cold",)]
+
+
+def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, account: EmulatedAccount) -> None:
+    # One that lasts until its time-out costs 128 MiB for 3 s, 6.5e-6 USD: with less it would not begin.
+    said = cloud.say(
+        "run", "benchmark", "sleep", "--platform", "aws", "--size", "test", "--start", "cold", "--repetitions", "10000",
+        "--timeout-s", "3", "--budget-usd", "0.00001",
+    )  # fmt: skip
+    said.assert_fails(1, "budget of 1e-05 USD reached", "sebsx run --resume ")
+    ((spent_usd, count),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")
+    assert 0.000005 < spent_usd <= 0.00001
+    assert_empty(cloud, account)
+    ((run_id,),) = cloud.rows("SELECT ulid FROM run")
+    cloud.say("run", "--resume", run_id, "--budget-usd", "0.00003").assert_fails(1, "budget of 3e-05 USD reached")
+    ((again_usd, more),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")
+    assert more > count
+    assert again_usd <= 0.00003
+    assert_empty(cloud, account)
