@@ -38,7 +38,9 @@ _KNOWN = (
     Column("memory_mib", "MiB", "", "memory as the platform reports it"),
 )
 # Factors that say the same as a column above, or are settings rather than levels.
-_SILENT = frozenset({"benchmark_sha256", "folder", "timeout_s", "start", *(column.key for column in _KNOWN)})
+_SILENT = frozenset(
+    {"benchmark_sha256", "folder", "input_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)}
+)
 _ALWAYS = ("benchmark", "memory_mib", "start")
 _STARTS = ("cold", "warm")
 
@@ -267,6 +269,7 @@ def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str
     factors = cell.factors if cell else {}
     own = {key: _word(value) for key, value in factors.items() if key not in _SILENT}
     known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
+    known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
     return {**known, **own, "start": factors.get("start")}
 
 

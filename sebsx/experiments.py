@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sebsx.model import Capability, Plan
+    from sebsx.plugins import Registry
     from sebsx.scene import Scene
     from sebsx.session import Session
 
@@ -34,6 +37,10 @@ class Experiment(ABC, Generic[S]):
     needs: ClassVar[frozenset[Capability]] = frozenset()
     analyzer: ClassVar[str | None] = None
     subject: ClassVar[str | None] = None
+
+    def platforms(self, registry: Registry, settings: S) -> Sequence[str]:
+        """Return the platforms that the settings mean where the user names none; empty for the default one."""
+        return ()
 
     @abstractmethod
     def plan(self, scene: Scene, settings: S) -> Plan:

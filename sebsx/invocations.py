@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sebsx.envelope import Envelope, read_envelope
+from sebsx.envelope import Envelope, read_answer, read_envelope
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def read_reply(
         batch: Number of the batch it was sent in.
         kind: Whether it counts.
     """
-    envelope = read_envelope(reply.body) if reply.body else _NO_ENVELOPE
+    read = read_answer if deployment.adopted else read_envelope
+    envelope = read(reply.body) if reply.body else _NO_ENVELOPE
     status: Status
     error: str | None
     if reply.error == DROPPED:

@@ -28,6 +28,7 @@ class Capability(StrEnum):
     STORAGE = "storage"
     TABLE = "table"
     KEEP_ALIVE_POLICY = "keep-alive-policy"
+    ADOPT = "adopt"
 
 
 class Status(StrEnum):
@@ -169,7 +170,7 @@ class FunctionConfig:
 
     Args:
         name: Name of the function on the platform; unique per run.
-        memory_mib: Provisioned memory.
+        memory_mib: Provisioned memory; 0 where it is not ours to choose, or nobody knows it.
         timeout_s: Time after which the platform must end an invocation.
         architecture: `x86_64` or `arm64`.
         environment: Variables for the function.
@@ -185,6 +186,40 @@ class FunctionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Adoption:
+    """What is asked of a platform for a function that somebody else deployed.
+
+    Args:
+        platform: Name of the platform.
+        target: As the user names it: an identifier of the platform, or a URL. May hold a secret: never stored.
+        subject: Its name without secrets (`Platform.subject_of`).
+        config: For a copy its name, memory, time-out, architecture and tags; 0 and "" leave what the function has.
+        copy: Measure a copy that is made for it, rather than the function.
+        in_place: Change the function, and put it back.
+        force: Copy code to another architecture even where it does not look as if it would run there.
+        method: HTTP method, where the target is a URL.
+        headers: Sent with every invocation of a URL; never stored.
+    """
+
+    platform: str
+    target: str
+    subject: str
+    config: FunctionConfig
+    copy: bool = False
+    in_place: bool = False
+    force: bool = False
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """One short line for progress."""
+        how = "a copy of " if self.copy else ""
+        size = f" with {self.config.memory_mib} MiB" if self.config.memory_mib else ""
+        return f"{how}{self.subject} on {self.platform}{size}"
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A function that a platform runs for us.
 
@@ -196,6 +231,8 @@ class Deployment:
         endpoint: URL for HTTP invocations; None where only the platform's own `invoke` reaches it.
         headers: Sent with every HTTP invocation; never stored.
         region: Where it runs, as the platform names it; empty on this machine.
+        method: HTTP method of invocations.
+        adopted: Whether it came by `adopt`: its code is not ours, so that what it answers is taken as it is.
     """
 
     id: str
@@ -204,6 +241,8 @@ class Deployment:
     endpoint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     region: str = ""
+    method: str = "POST"
+    adopted: bool = False
 
 
 DROPPED = "dropped: too many requests in flight"

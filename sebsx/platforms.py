@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.languages import Language
-    from sebsx.model import Deployment, FunctionConfig, Package, Problem, Resource, Target
+    from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Resource, Target
     from sebsx.plugins import Registry
     from sebsx.pricing import Rates
     from sebsx.storage import Storage
@@ -158,6 +158,36 @@ class Platform(ABC, Generic[S]):
     @abstractmethod
     def teardown(self, deployment: Deployment) -> None:
         """Delete everything `deploy` created for it. A second call is harmless."""
+
+    @classmethod
+    def recognises(cls, target: str) -> bool:
+        """Tell by its form alone whether a word can only mean a function that `adopt` finds here."""
+        return False
+
+    def subject_of(self, target: str) -> str:
+        """Return the name of the function that a word means, without account, key or query. Works unopened.
+
+        Raises:
+            UserError: If the word cannot name a function here.
+        """
+        raise UserError(f"platform {self.name!r} cannot measure a function that exists already, such as {target!r}")
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return a function that exists already, a copy of it, or itself changed for a while (`ADOPT`).
+
+        Blocks until it can be invoked. Whatever is made or changed goes through `self.ledger.creating` first; a change
+        is a resource that `remove` puts back. `effective` says, where known, also `language`, `language_version`,
+        `version` and `code_sha256`, and under `notes` what differs from the function, in words.
+
+        Raises:
+            UserError: If there is no such function, or the settings do not go with it.
+            UnsupportedError: If this cannot be done with it; stored as a result.
+            DeployError: If it fails; what was made is in the ledger.
+        """
+        raise self._missing(Capability.ADOPT, adoption.subject)
+
+    def release(self, deployment: Deployment) -> None:
+        """Undo what `adopt` did: delete a copy, put a change back. A second call is harmless."""
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return headers that prove who sends `payload`, besides `deployment.headers`; good for at least two minutes.

@@ -23,7 +23,7 @@ from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
 from sebsx.load.roundtrip import round_trip_s
 from sebsx.load.schedule import OVER
-from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status
+from sebsx.model import Capability, CellStatus, FunctionConfig, Kind, StartType, Status, content_hash
 from sebsx.recording import Recording, undisturbed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark
     from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
-    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, ProviderRecord, Reply, Run
+    from sebsx.model import Adoption, Cell, Deployment, Invocation, Package, Plan, ProviderRecord, Reply, Run
     from sebsx.packaging import Packager
     from sebsx.platforms import Platform
     from sebsx.scene import Scene
@@ -97,20 +97,27 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed benchmark with the input it is called with."""
+    """A function that can be called, with the input it is called with.
+
+    Args:
+        id: Its row among the deployments.
+        label: One short line for progress.
+        platform: Where it runs.
+        deployment: What the platform says of it.
+        payload: What it is called with.
+        check: Returns None if an output is right for that, or what is wrong.
+    """
 
     id: int
-    spec: FunctionSpec
+    label: str
     platform: Platform[Any]
-    benchmark: Benchmark
     deployment: Deployment
-    event: Mapping[str, Any]
     payload: bytes
-    storage: Storage | None
+    check: Callable[[Any], str | None]
 
-    def check(self, output: Any) -> str | None:
-        """Return None if an output is right for the event, or what is wrong."""
-        return self.benchmark.check(self.event, output, self.storage)
+    def given(self, payload: bytes, check: Callable[[Any], str | None]) -> Function:
+        """Return the same function called with another input."""
+        return replace(self, payload=payload, check=check)
 
 
 @dataclass(slots=True)
@@ -235,13 +242,27 @@ class Session:
         Yields None where the platform cannot or would not deploy it: the cells are then stored as
         unsupported or failed, with the reason, and the experiment goes on with the next.
         """
+        with self._held(lambda: self._deploy(spec), spec.label, cells) as function:
+            yield function
+
+    @contextmanager
+    def adopted(self, adoption: Adoption, cells: Sequence[Cell]) -> Iterator[Function | None]:
+        """Take a function that exists already for some cells, and undo afterwards whatever that took.
+
+        It is called with nothing until it is `given` an input. Yields None as `deployed` does.
+        """
+        with self._held(lambda: self._adopt(adoption), adoption.label, cells) as function:
+            yield function
+
+    @contextmanager
+    def _held(self, take: Callable[[], Function], label: str, cells: Sequence[Cell]) -> Iterator[Function | None]:
         try:
-            function = self._deploy(spec)
+            function = take()
         except (UnsupportedError, DeployError) as exc:
             status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
             for cell in cells:
                 self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, "not deployed", str(exc))
-            self.observer.warned(f"{spec.label}: {exc}")
+            self.observer.warned(f"{label}: {exc}")
             yield None
             return
         try:
@@ -260,6 +281,8 @@ class Session:
         """
         cell_id = self.store.add_cell(self.run.id, cell)
         trial = Trial(self, cell, cell_id, function, wanted)
+        if function.deployment.adopted:  # each of its cells may have another input
+            self._record_input(function, cell_id)
         for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
             if stored.status is Status.OK and wanted in (None, stored.start_type):
                 trial.good.append(stored.latency_s)
@@ -463,7 +486,7 @@ class Session:
             nonlocal headers, fresh_until_s
             if time.monotonic() > fresh_until_s:
                 headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
-            return Request(url, payload, f"{prefix}-{number}", headers, timeout_s)
+            return Request(url, payload, f"{prefix}-{number}", headers, timeout_s, deployment.method)
 
         yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
 
@@ -504,34 +527,57 @@ class Session:
             event, payload = self._payload(benchmark, parameters, spec, platform, storage)
             deployment = platform.deploy(package, config)
         except (UnsupportedError, DeployError) as exc:
-            self.store.add_deployment(
-                self.run.id,
-                **described,
-                language_version=package.target.version if package else "",
-                package=package,
-                deployment=None,
-                status="unsupported" if isinstance(exc, UnsupportedError) else "failed",
-                error=str(exc),
-                deploy_s=time.perf_counter() - started_s,
-            )
+            described |= {"language_version": package.target.version if package else "", "package": package}
+            self._not_deployed(described, exc, time.perf_counter() - started_s)
             raise
-        identifier = self.store.add_deployment(
-            self.run.id,
-            **described,
-            language_version=package.target.version,
-            package=package,
-            deployment=deployment,
-            status="ready",
-            error=None,
-            deploy_s=time.perf_counter() - started_s,
+        described |= {"language_version": package.target.version, "package": package}
+        function = Function(
+            0, spec.label, platform, deployment, payload, lambda output: benchmark.check(event, output, storage)
         )
-        if rates := platform.rates_of(deployment):
+        function = self._live_function(function, described, time.perf_counter() - started_s)
+        self._record_input(function)
+        source = json.dumps(source_of(benchmark, self._registry))
+        self.store.add_value(self.run.id, "client.source", None, deployment_id=function.id, text=source)
+        return function
+
+    def _adopt(self, adoption: Adoption) -> Function:
+        """Take a function that exists; what the platform says of it stands where a benchmark's manifest would."""
+        platform = self.scene.platforms[adoption.platform]
+        described: dict[str, Any] = {
+            "platform": adoption.platform, "benchmark": adoption.subject, "size": "", "parameters": {}, "package": None,
+        }  # fmt: skip
+        self.observer.step(f"taking {adoption.label}")
+        started_s = time.perf_counter()
+        try:
+            deployment = platform.adopt(adoption)
+        except (UnsupportedError, DeployError) as exc:
+            described |= {"config": adoption.config, **_code_of(adoption, {})}
+            self._not_deployed(described, exc, time.perf_counter() - started_s)
+            raise
+        described |= {"config": deployment.config, **_code_of(adoption, deployment.effective)}
+        for note in deployment.effective.get("notes", ()):
+            self.observer.warned(f"{adoption.label}: {note}")
+        function = Function(0, adoption.label, platform, deployment, b"", lambda _output: None)
+        return self._live_function(function, described, time.perf_counter() - started_s)
+
+    def _live_function(self, function: Function, described: Mapping[str, Any], deploy_s: float) -> Function:
+        """Store a function that is ready, with what its invocations cost, and remember that it is there."""
+        deployment = function.deployment
+        identifier = self.store.add_deployment(
+            self.run.id, **described, deployment=deployment, status="ready", error=None, deploy_s=deploy_s
+        )
+        self._live[identifier] = function = replace(function, id=identifier)
+        if rates := function.platform.rates_of(deployment):
             text = json.dumps(rates.identity, sort_keys=True)
             self.store.add_value(self.run.id, "price_book", None, deployment_id=identifier, text=text)
-        function = Function(identifier, spec, platform, benchmark, deployment, event, payload, storage)
-        self._live[identifier] = function
-        self._record_facts(function)
+        self._record_round_trip(function)
         return function
+
+    def _not_deployed(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:
+        status = "unsupported" if isinstance(exc, UnsupportedError) else "failed"
+        self.store.add_deployment(
+            self.run.id, **described, deployment=None, status=status, error=str(exc), deploy_s=deploy_s
+        )
 
     def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
         language = self._registry.get("languages", spec.language)()
@@ -567,18 +613,12 @@ class Session:
             )
         return event, payload
 
-    def _record_facts(self, function: Function) -> None:
-        """Store what a deployment is called with, where its code comes from, and how far away it is."""
-        facts = {
-            "client.input": {
-                "sha256": hashlib.sha256(function.payload).hexdigest(),
-                "bytes": len(function.payload),
-            },
-            "client.source": source_of(function.benchmark, self._registry),
-        }
-        for metric, told in facts.items():
-            self.store.add_value(self.run.id, metric, None, deployment_id=function.id, text=json.dumps(told))
-        self._record_round_trip(function)
+    def _record_input(self, function: Function, cell_id: int | None = None) -> None:
+        """Store what a function, or it in one cell, is called with."""
+        told = {"sha256": hashlib.sha256(function.payload).hexdigest(), "bytes": len(function.payload)}
+        self.store.add_value(
+            self.run.id, "client.input", None, deployment_id=function.id, cell_id=cell_id, text=json.dumps(told)
+        )
 
     def _record_round_trip(self, function: Function) -> None:
         """Store how far away a function is: before it is measured and after."""
@@ -591,15 +631,26 @@ class Session:
         """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
         if self._live.pop(function.id, None) is None:
             return
-        self.observer.step(f"tearing down {function.spec.label}")
+        deployment = function.deployment
+        self.observer.step(f"tearing down {function.label}")
         with interrupts.shielded():
             try:
-                function.platform.teardown(function.deployment)
+                (function.platform.release if deployment.adopted else function.platform.teardown)(deployment)
             except Exception as exc:
-                logger.info("teardown of %s failed", function.deployment.id, exc_info=True)
-                self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
+                logger.info("teardown of %s failed", deployment.id, exc_info=True)
+                self.observer.warned(f"{deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self.store.update_deployment(function.id, status="deleted")
+
+
+def _code_of(adoption: Adoption, told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is stored of code that is not ours: its identity, or that of its name where nobody tells it."""
+    return {
+        "benchmark_version": str(told.get("version", "")),
+        "benchmark_sha256": str(told.get("code_sha256") or content_hash([adoption.platform, adoption.subject])),
+        "language": str(told.get("language", "")),
+        "language_version": str(told.get("language_version", "")),
+    }
 
 
 def _headers(function: Function) -> list[str]:

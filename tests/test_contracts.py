@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sebsx.storage import Storage
 
 REGISTRY = plugins.load()
+# What needs an account, deploys nothing, or needs something that exists has its own tests.
+DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
+BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
 # What a user has to say before there is a design.
 NEEDED: dict[str, dict[str, Any]] = {"load": {"benchmark": "sleep", "rate": "10"}}
 
@@ -64,7 +67,7 @@ class TestFolderStorage(StorageContract):
 class TestPlatforms(PlatformContract):
     """Those that need nothing; what needs an account is held to it below `tests/platforms`."""
 
-    @pytest.fixture(params=sorted(name for name, cls in REGISTRY.platforms.items() if cls.extra is None))
+    @pytest.fixture(params=DEPLOYING)
     def platform(self, request: pytest.FixtureRequest, tmp_path: Path) -> Platform[Any]:
         cls = REGISTRY.platforms[request.param]
         return cls(cls.Settings(), tmp_path)
@@ -78,7 +81,7 @@ class TestBenchmarks(BenchmarkContract):
 
 
 class TestExperiments(ExperimentContract):
-    @pytest.fixture(params=sorted(REGISTRY.experiments))
+    @pytest.fixture(params=BENCHMARKING)
     def experiment(self, request: pytest.FixtureRequest) -> Experiment[Any]:
         return REGISTRY.experiments[request.param]()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
 from sebsx.load.clock import client_clock
 from sebsx.model import (
+    Adoption,
     Capability,
     Deployment,
     FunctionConfig,
@@ -29,6 +30,7 @@ from sebsx.model import (
 from sebsx.platforms import Platform
 from sebsx_aws import records, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
+from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, nonce
 from sebsx_aws.images import push_image
 from sebsx_aws.records import said
@@ -78,8 +80,11 @@ class AwsPlatform(Platform[AwsSettings]):
     provider = "aws"
     Settings = AwsSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE}
-    )
+        {
+            Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
+            Capability.ADOPT,
+        }
+    )  # fmt: skip
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
@@ -139,13 +144,7 @@ class AwsPlatform(Platform[AwsSettings]):
         made = self._opened
         role = self.settings.role or made.role()
         code, runtime = self._code(package, name)
-        group = f"/aws/lambda/{name}"
-        with (
-            self.ledger.creating("log-group", group, self._clients.region),
-            explained(f"create of log group {group!r}"),
-        ):
-            self._clients.logs.create_log_group(logGroupName=group, tags=self._tags)
-            self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
+        self._make_log_group(name)
         with self.ledger.creating("function", name, self._clients.region) as creation:
             environment = {
                 "SEBSX_TIMEOUT_S": repr(config.timeout_s),
@@ -155,6 +154,31 @@ class AwsPlatform(Platform[AwsSettings]):
             arn = self._functions.create(name, config, code, runtime, role, environment, self._tags)
             creation.provider_id = without_account(arn)
             return self._deployment(name, arn, config)
+
+    @classmethod
+    def recognises(cls, target: str) -> bool:
+        """Tell whether a word is an ARN; either architecture is measured here."""
+        return target.startswith("arn:")
+
+    def subject_of(self, target: str) -> str:
+        """Return name and qualifier of a function, without the account."""
+        return read_name(target).subject
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return the user's function, a copy of it, or itself with other memory."""
+        made = self._opened
+        return Existing(self._clients, self.settings, self.ledger, self._make_log_group, made.bucket, self._tags).adopt(
+            adoption
+        )
+
+    def release(self, deployment: Deployment) -> None:
+        """Delete a copy, or put a change back; what was measured as it is stays as it is."""
+        effective = deployment.effective
+        if effective["adopted"] == COPY:
+            self.teardown(deployment)
+        elif change := effective.get(CHANGE):
+            put_back(self._clients, self.settings, change)
+            self.ledger.deleted(CHANGE, change)
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the function with its versions and URL, and its log group."""
@@ -248,6 +272,8 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what CloudWatch has by now, waiting a while for lines that come late."""
+        if deployment.adopted:
+            return {}  # the log tail tells all; reading a user's log group takes rights of its own
         wanted = set(request_ids)
         reports = self._reports.setdefault(deployment.effective["function"], _Reports())
         ends = time.monotonic() + self.settings.records_wait_s
@@ -301,7 +327,10 @@ class AwsPlatform(Platform[AwsSettings]):
             raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
         clients = Clients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
         try:
-            resources.delete(clients, resource.kind, resource.name)
+            if resource.kind == CHANGE:
+                put_back(clients, self.settings, resource.name)
+            else:
+                resources.delete(clients, resource.kind, resource.name)
         finally:
             clients.close()
 
@@ -327,6 +356,16 @@ class AwsPlatform(Platform[AwsSettings]):
     @property
     def _tags(self) -> dict[str, str]:
         return resources.tags_of(self._run_id, self.name, self.settings.ttl_h)
+
+    def _make_log_group(self, function: str) -> None:
+        """Make the log group of a function, which Lambda would make without our tags and keep for ever."""
+        group = f"/aws/lambda/{function}"
+        with (
+            self.ledger.creating("log-group", group, self._clients.region),
+            explained(f"create of log group {group!r}"),
+        ):
+            self._clients.logs.create_log_group(logGroupName=group, tags=self._tags)
+            self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
     def _code(self, package: Package, name: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return where Lambda finds the code, and how it is to be run."""
@@ -412,3 +451,8 @@ class AwsArmPlatform(AwsPlatform):
     name = "aws-arm"
     summary = "AWS Lambda on ARM (Graviton)"
     architectures: ClassVar[tuple[str, ...]] = ("arm64",)
+
+    @classmethod
+    def recognises(cls, target: str) -> bool:
+        """Leave ARNs to the other one, which measures both architectures."""
+        return False

@@ -27,7 +27,7 @@ CREDENTIALS = frozenset(
         "InvalidToken", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationTokenException",
     }
 )  # fmt: skip
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
 _QUOTAS = frozenset(
     {"CodeStorageExceededException", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"}
@@ -192,7 +192,7 @@ def _explain(code: str, message: str, what: str) -> PlatformError:
     said = f"{what}: {message} ({code})"
     if code in CREDENTIALS:
         return CredentialsError(f"{said}; the credentials are wrong or have expired: log in again (aws sso login)")
-    if code in _DENIED:
+    if code in DENIED:
         return CredentialsError(f"{said}; allow it with the policy that 'sebsx aws policy' prints")
     if code in _THROTTLED:
         return QuotaError(f"{said}; AWS kept refusing for too many requests: run fewer functions at once, or later")

@@ -82,7 +82,7 @@ class Functions:
                 # No other has this name: the answer to an earlier attempt was lost on its way.
                 made = functions.get_function_configuration(FunctionName=name)
             arn = str(made["FunctionArn"])
-            functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
+            self.wait_active(name)
             if settings.reserved_concurrency:
                 functions.put_function_concurrency(
                     FunctionName=name, ReservedConcurrentExecutions=settings.reserved_concurrency
@@ -120,11 +120,23 @@ class Functions:
             told = self._clients.functions.get_function_configuration(FunctionName=name)
         return dict(told.get("Environment", {}).get("Variables", {}))
 
-    def effective(self, name: str) -> dict[str, Any]:
-        """Return what Lambda reports of a function, under the names of `FunctionConfig` and facts of its own."""
+    def wait_active(self, name: str) -> None:
+        """Wait until a function that was just made can be invoked."""
+        with explained(f"create of function {name!r}"):
+            self._clients.functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
+
+    def effective(self, name: str, qualifier: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return what Lambda reports of a function, under the names of `FunctionConfig` and facts of its own.
+
+        Args:
+            name: Of the function.
+            qualifier: Which version of it; None for the one that the settings call for.
+        """
         functions = self._clients.functions
         with explained(f"read of function {name!r}"):
-            told = functions.get_function_configuration(FunctionName=name, **self.qualifier)
+            told = functions.get_function_configuration(
+                FunctionName=name, **(self.qualifier if qualifier is None else qualifier)
+            )
         facts = {
             "memory_mib": told["MemorySize"],
             "timeout_s": float(told["Timeout"]),

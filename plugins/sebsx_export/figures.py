@@ -218,7 +218,8 @@ def _labels(part: Configuration) -> dict[str, str]:
     identity = part.identity
     known = {key: str(identity[key]) for key in _KNOWN if identity.get(key) not in (None, "")}
     factors = [f"{key}={value}" for key, value in identity.items() if key not in _KNOWN and value not in (None, "")]
-    labels = {"region": "-", **known, **({"factors": ",".join(factors)} if factors else {})}
+    unknown = dict.fromkeys((*_PLACE, "memory_mib", "start"), "-")  # as behind a URL
+    labels = {**unknown, **known, **({"factors": ",".join(factors)} if factors else {})}
     return {key: labels[key] for key in (*_KNOWN, "factors") if key in labels}
 
 
@@ -228,7 +229,8 @@ def _name(labels: Mapping[str, str]) -> str:
 
 def _place(labels: Mapping[str, str]) -> str:
     words = [labels[key] for key in ("run", *_PLACE) if key in labels]
-    return "/".join(map(_safe, (*words, f"{labels['memory_mib']}MiB")))
+    memory_mib = labels["memory_mib"]
+    return "/".join(map(_safe, (*words, memory_mib if memory_mib == "-" else f"{memory_mib}MiB")))
 
 
 def _benchmark(labels: Mapping[str, str]) -> str:

@@ -109,7 +109,7 @@ def sweeps(found: Sequence[Configuration], confidence: float) -> list[Sweep]:
     """Return what may be chosen between, where durations and costs are known; the warm ones where there are any."""
     families: dict[tuple[Any, ...], dict[str | None, list[Configuration]]] = defaultdict(lambda: defaultdict(list))
     for configuration in found:
-        if len(configuration.latency_s):
+        if len(configuration.latency_s) and configuration.identity["memory_mib"]:  # nobody knows that of a URL
             rest = {key: word for key, word in configuration.identity.items() if key not in (*_CHOSEN, "start")}
             key = (configuration.run.id, *sorted((key, str(word)) for key, word in rest.items()))
             families[key][configuration.identity["start"]].append(configuration)

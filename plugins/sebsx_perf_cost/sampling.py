@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
-from sebsx.stats import median, next_look, precise_enough
+from sebsx.sampling import Sampling, settle
+from sebsx.stats import median
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
             lane = stack.enter_context(_sampler(session, cell, function, settings)) if function else None
             if lane is not None:
                 lanes.append(lane)
-        _settle(lanes)
+        settle(lanes)
         for lane in lanes:
             if not lane.closed:
                 lane.prepare()
@@ -69,11 +69,11 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
             session.rng_for("round", group[0][1].factors["benchmark"], number).shuffle(turns)
             for lane in turns:
                 lane.sample(samples, number)
-            _settle(lanes)
+            settle(lanes)
 
 
-class Sampler:
-    """Samples one cell batch by batch, and knows when to end.
+class Sampler(Sampling):
+    """Samples one cell batch by batch, in the way of its start type.
 
     Args:
         trial: The cell.
@@ -81,19 +81,9 @@ class Sampler:
     """
 
     def __init__(self, trial: Trial, settings: PerfCostSettings) -> None:
-        self.trial = trial
+        super().__init__(trial, settings)
         self.settings = settings
-        self.start: str = trial.cell.factors["start"]
-        self.spent_s = 0.0
-        self.closed = False
         self._ready = False
-        self._reached = ""
-        self._look_at = settings.repetitions
-
-    @property
-    def missing(self) -> int:
-        """How many samples are wanted before the next look at their precision."""
-        return min(self._look_at, self.settings.most_samples) - len(self.trial.good)
 
     def prepare(self) -> None:
         """Bring sandboxes into the state that the start type asks for, unless they are."""
@@ -129,43 +119,6 @@ class Sampler:
             cold = [call.start_type is StartType.COLD for call in taken if call.status is Status.OK]
             self._ready = self.start != "warm" or number is None or not cold or not all(cold)
         self.spent_s += time.monotonic() - began_s
-
-    def enough(self) -> bool:
-        """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
-        good = self.trial.good
-        if not self._reached and len(good) >= self.settings.most_samples:
-            self._reached = "enough samples"
-        if not self._reached and len(good) >= self._look_at:
-            if precise_enough(good, self.settings.precision):
-                self._reached = "precise enough"
-            self._look_at = next_look(len(good))
-        return bool(self._reached)
-
-    def exhausted(self) -> bool:
-        """Tell whether a cap is reached."""
-        return bool(self._cap())
-
-    def close(self) -> None:
-        """Store how the cell ended."""
-        status, reason = CellStatus.FINISHED, self._reached or self._cap()
-        if not self._reached and (self._failed() or not self.trial.good):
-            status = CellStatus.FAILED
-        error = self.trial.last_error if status is CellStatus.FAILED else None
-        self.trial.session.finish(self.trial, status, reason, error)
-        self.closed = True
-
-    def _cap(self) -> str:
-        """Return which cap is reached, in words; empty for none."""
-        if self._failed():
-            return f"{self.trial.failures} invocations failed"
-        if self.trial.attempts >= self.settings.attempts:
-            return f"cap of {self.settings.attempts} attempts reached"
-        if self.spent_s >= self.settings.max_time_s:
-            return f"cap of {self.settings.max_time_s:g} s reached"
-        return ""
-
-    def _failed(self) -> bool:
-        return self.trial.failures >= self.settings.max_failures
 
     def _discard_sandboxes(self) -> None:
         if Capability.FORCE_COLD in self.trial.function.platform.capabilities:
@@ -205,16 +158,3 @@ def _turn(lanes: Sequence[Sampler]) -> int:
     most = lanes[0].settings.repetitions // _ROUNDS
     wanted = max(lane.missing for lane in lanes)
     return max(1, min(most, wanted, int(_TURN_S / max(slowest_s, 1e-6))))
-
-
-def _settle(lanes: Sequence[Sampler]) -> None:
-    """Close the cells whose caps are reached, and those of a start type of which all have enough."""
-    peers: dict[str, list[Sampler]] = defaultdict(list)
-    for lane in lanes:
-        if not lane.closed:
-            peers[lane.start].append(lane)
-    for alike in peers.values():
-        waiting = [lane for lane in alike if not lane.enough()]
-        for lane in (*waiting, *(lane for lane in alike if lane not in waiting)):
-            if lane.exhausted() or all(other.closed for other in waiting):
-                lane.close()

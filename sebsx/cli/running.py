@@ -134,7 +134,10 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     }
     options = [Layer("the command line", core_values), layer_of(section, values)]
     assignments = values["assignments"]
-    names = choose_platforms(app, app.reader((), (), *options).read(CORE).value.platform)
+    given = app.reader((), (), *options)
+    chosen = given.read(CORE).value.platform
+    meant = () if chosen else experiment().platforms(app.registry, given.read(section.name).value)
+    names = choose_platforms(app, chosen or tuple(meant))
     in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
     reader = app.reader(assignments, in_play, *options)
     core = reader.read(CORE).value
@@ -271,6 +274,7 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
       sebsx run benchmark graph-bfs --memory 256,512,1024   a memory sweep
       sebsx run benchmark ./my-function --start cold        a folder of your own
       sebsx run benchmark ./new --against ../main/new       two versions, interleaved
+      sebsx run function https://host/path                  what you have deployed already
       sebsx run --resume RUN                                go on where a run was interrupted
     """  # noqa: D301  # \\b keeps click from folding the lines
     if ctx.invoked_subcommand is None:

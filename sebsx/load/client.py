@@ -44,7 +44,7 @@ _SENDS = 16
 
 @dataclass(slots=True)
 class Request:
-    """One POST: where to, with what, and under which id.
+    """One request: where to, with what, and under which id.
 
     `headers` are whole lines; give the same object with every request, it is looked at once.
     """
@@ -54,6 +54,7 @@ class Request:
     request_id: str
     headers: Sequence[str] = ()
     timeout_s: float = 60.0
+    method: str = "POST"
 
 
 class HttpClient:
@@ -162,7 +163,7 @@ class HttpClient:
 
     def _send(self, request: Request, intended_s: float) -> None:
         """Send over an idle connection, or open one."""
-        origin = self._routes.find(request.url, request.headers).origin
+        origin = self._routes.find(request.url, request.headers, request.method).origin
         now_s = _perf()
         if origin.idle:
             connection = origin.idle.pop()
@@ -199,7 +200,7 @@ class HttpClient:
         request = connection.request
         assert request is not None
         assert connection.sock is not None
-        head = self._routes.find(request.url, request.headers).head
+        head = self._routes.find(request.url, request.headers, request.method).head
         body = request.body
         data = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, request.request_id.encode("latin-1"), len(body), body)
         try:

@@ -82,6 +82,7 @@ class Route:
     origin: Origin
     head: bytes
     headers: Sequence[str]
+    method: str
 
 
 class Routes:
@@ -91,23 +92,23 @@ class Routes:
         self._routes: dict[str, Route] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
 
-    def find(self, url: str, headers: Sequence[str]) -> Route:
-        """Return the route of a URL with these further headers.
+    def find(self, url: str, headers: Sequence[str], method: str = "POST") -> Route:
+        """Return the route of a URL with these further headers, which come instead of the usual ones.
 
         Raises:
             UserError: If it is no URL of http or https.
         """
         known = self._routes.get(url)
-        if known is not None and (known.headers is headers or known.headers == headers):
+        if known is not None and known.method == method and (known.headers is headers or known.headers == headers):
             return known
-        route = self._routes[url] = self._make(url, headers)
+        route = self._routes[url] = self._make(url, headers, method)
         return route
 
     def origins(self) -> list[Origin]:
         """Return every server met so far."""
         return list(self._origins.values())
 
-    def _make(self, url: str, headers: Sequence[str]) -> Route:
+    def _make(self, url: str, headers: Sequence[str], method: str) -> Route:
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -118,18 +119,19 @@ class Routes:
         origin, proxied = self._origin(parts.scheme, parts.hostname, port)
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
         target = f"http://{_authority(parts.hostname, port)}{path}" if proxied is not None else path
+        usual = {"User-Agent": f"sebsx/{sebsx.__version__}", "Accept": "*/*", "Content-Type": "application/json"}
+        given = {line.partition(":")[0].lower() for line in headers}
         lines = [
-            f"POST {target} HTTP/1.1",
+            f"{method} {target} HTTP/1.1",
             f"Host: {_authority(parts.hostname, port)}",
-            f"User-Agent: sebsx/{sebsx.__version__}",
-            "Accept: */*",
-            "Content-Type: application/json",
+            *(f"{name}: {value}" for name, value in usual.items() if name.lower() not in given),
             *([proxied] if proxied else []),
             *headers,
         ]
         if any("\r" in line or "\n" in line for line in lines):
             raise UserError(f"a header for {url!r} has a line break in it")
-        return Route(origin, ("\r\n".join(lines) + "\r\nX-Sebsx-Request-Id: ").encode("latin-1"), headers)
+        head = "\r\n".join(lines) + "\r\nX-Sebsx-Request-Id: "
+        return Route(origin, head.encode("latin-1"), headers, method)
 
     def _origin(self, scheme: str, host: str, port: int | None) -> tuple[Origin, str | None]:
         """Return the server, and for plain HTTP through a proxy its authorisation (may be empty), else None."""

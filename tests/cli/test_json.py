@@ -24,6 +24,8 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "experiment", "load", "--benchmark", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("plan", "load", "sleep", "--rate", "20", "--duration", "1s"), dict),
     (("plan", "experiment", "load", "--benchmark", "sleep", "--rate", "20", "--duration", "1s"), dict),
+    (("plan", "function", "http://127.0.0.1:9/"), dict),
+    (("plan", "experiment", "function", "--target", "http://127.0.0.1:9/"), dict),
     (("plan", "benchmark", "sleep"), dict),
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
@@ -62,6 +64,8 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("run", "benchmark", "nothing"), 2),
     (("run", "benchmark", "sleep", "--memory", "x"), 2),
     (("run", "benchmark", "sleep", "--set", "platform.local.port=1x"), 2),
+    (("run", "function", "http://127.0.0.1:9/"), 1),
+    (("run", "experiment", "function", "--target", "http://127.0.0.1:9/"), 1),
     (("run", "--resume", RUN), 2),
     (("plan", "benchmark", "nothing"), 2),
     (("calibrate", "sleep", "--target", "1s..2s"), 2),

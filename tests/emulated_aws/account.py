@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import quote
 
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REGION = "us-east-1"
+# Of the URLs behind which code is; must be seen nowhere else.
+SIGNATURE = "emulated0signature"
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?$")
 _PROVISIONED = re.compile(r"/2019-09-30/functions/([^/]+)/provisioned-concurrency/?$")
 _STATE = re.compile(r"/2015-03-31/functions/([^/]+)(/configuration|/code)?/?$")
+_CODE = re.compile(r"/emulated-code/([^/]+)/([^/]+)$")
 _URL_CONFIG = re.compile(r"/2021-10-31/functions/[^/]+/url/?$")
 _URL = re.compile(r"https://([0-9a-f]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws/?")
 _URL_HOST = re.compile(r"([0-9a-f]{32})\.lambda-url\.")
@@ -160,18 +164,26 @@ class EmulatedAccount:
                 return Response(body, code, headers)(environ, start_response)
         if host := _URL_HOST.match(request.host):
             return self._function_url(request, host[1])(environ, start_response)
+        if found := _CODE.match(request.path):
+            return self._code(request, *found.groups())(environ, start_response)
         if found := _PROVISIONED.search(request.path):
             return self._provision(request, found[1])(environ, start_response)
         if request.method == "POST" and (found := _INVOKE.search(request.path)):
             return self._invoke(request, found[1])(environ, start_response)
         response = _taken(self._moto, environ, request.get_data(cache=True))
+        self._amend(request, response)
+        return response(environ, start_response)
+
+    def _amend(self, request: Request, response: Response) -> None:
+        """Change what moto answered where this account is more than moto."""
         if found := _STATE.match(request.path):
             self._settle(request.method, found[1], response)
+            if request.method == "GET" and found[2] is None:
+                self._sign_code(response)
         elif _URL_CONFIG.search(request.path):
             # Names below .localhost are loopback, so that a client needs no resolver for them.
             text = response.get_data(as_text=True)
             response.set_data(_URL.sub(rf"http://\1.lambda-url.\2.localhost:{self.port}/", text))
-        return response(environ, start_response)
 
     def _settle(self, method: str, name: str, response: Response) -> None:
         """Add the states that a function has for a while after it was changed, which moto passes at once."""
@@ -185,6 +197,23 @@ class EmulatedAccount:
             told = json.loads(response.get_data())
             told.get("Configuration", told)["LastUpdateStatus"] = "InProgress"
             response.set_data(json.dumps(told))
+
+    def _sign_code(self, response: Response) -> None:
+        """Say where the code of a function is: behind a signed URL, as AWS does, and here rather than in S3."""
+        if response.status_code >= 300:
+            return
+        told = json.loads(response.get_data())
+        if told["Configuration"].get("PackageType", "Zip") == "Zip":
+            name, version = (told["Configuration"][key] for key in ("FunctionName", "Version"))
+            place = f"{self.url}/emulated-code/{name}/{quote(version)}?X-Amz-Signature={SIGNATURE}"
+            told["Code"] = {"RepositoryType": "S3", "Location": place}
+            response.set_data(json.dumps(told))
+
+    def _code(self, request: Request, name: str, version: str) -> Response:
+        function = self._find(REGION, name, version)
+        if function is None or request.args.get("X-Amz-Signature") != SIGNATURE:
+            return Response(b"<Error><Code>AccessDenied</Code></Error>", 403)
+        return Response(function.code_bytes, 200, {"Content-Type": "application/zip"})
 
     def _provision(self, request: Request, name: str) -> Response:
         """Keep sandboxes of an alias initialised, of which moto knows nothing: ready at the second question."""

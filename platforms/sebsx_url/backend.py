@@ -1,0 +1,76 @@
+"""The platform `url`: nothing is made, nothing is deleted, and nothing is known beyond what the client sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+from urllib.parse import urlsplit
+
+from sebsx.errors import UnsupportedError, UserError
+from sebsx.model import Capability, Deployment
+from sebsx.platforms import NoSettings, Platform
+
+if TYPE_CHECKING:
+    from sebsx.model import Adoption, FunctionConfig, Package, Reply, Target
+
+_SCHEMES = ("http://", "https://")
+_SAID_CHARACTERS = 120
+_REDIRECTS = range(300, 400)
+
+
+class UrlPlatform(Platform[NoSettings]):
+    """A live endpoint of whatever provider."""
+
+    name = "url"
+    summary = "any endpoint, measured as it is"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.ADOPT})
+    payload_bytes: ClassVar[int] = 2**31
+
+    def target(self, language: str, architecture: str) -> Target:
+        """Refuse: packages cannot be put behind a URL."""
+        self._refuse()
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        """Refuse: packages cannot be put behind a URL."""
+        self._refuse()
+
+    def teardown(self, deployment: Deployment) -> None:
+        """Do nothing: nothing was made."""
+
+    @classmethod
+    def recognises(cls, target: str) -> bool:
+        """Tell whether a word is a URL."""
+        return target.lower().startswith(_SCHEMES)
+
+    def subject_of(self, target: str) -> str:
+        """Return host and path of a URL: keys stand in the rest of it."""
+        try:
+            parts = urlsplit(target)
+            port = parts.port
+        except ValueError as exc:
+            raise UserError(f"URL cannot be read: {exc}") from exc
+        if not self.recognises(target) or not parts.hostname:
+            raise UserError(f"{target!r} is no URL; write http://HOST/PATH or https://HOST/PATH")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return f"{host}:{port}{parts.path}" if port else f"{host}{parts.path}"
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return the endpoint; it is not asked anything yet."""
+        subject = self.subject_of(adoption.target)
+        if adoption.copy or adoption.in_place or adoption.config.memory_mib:
+            raise UnsupportedError(f"{subject!r} is a URL: what stands behind it can be neither copied nor changed")
+        parts = urlsplit(adoption.target)
+        endpoint = parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return Deployment(
+            subject, adoption.config, {}, endpoint, adoption.headers, method=adoption.method, adopted=True
+        )
+
+    def error_of(self, reply: Reply) -> str | None:
+        """Return where a redirect leads, or how the body of a refusal begins."""
+        if reply.http_status in _REDIRECTS:
+            place = reply.headers.get("location", "").partition("?")[0]
+            return f"redirects are not followed, because they would be measured too; name {place!r} itself"
+        text = " ".join(reply.body[: 4 * _SAID_CHARACTERS].decode("utf-8", "replace").split())
+        return text[:_SAID_CHARACTERS] or None
+
+    def _refuse(self) -> NoReturn:
+        raise UnsupportedError(f"platform {self.name!r} deploys nothing; it measures what is there: sebsx run function")

@@ -1,0 +1,18 @@
+"""Registers the platform `url`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sebsx.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from sebsx.platforms import Platform
+
+
+@hookimpl
+def sebsx_register_platforms() -> list[type[Platform[Any]]]:
+    """Return the platform."""
+    from sebsx_url.backend import UrlPlatform
+
+    return [UrlPlatform]

@@ -1,0 +1,183 @@
+"""function: what a user has deployed already, as it is, or with other memory and on other processors."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby, product
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.errors import UserError
+from sebsx.experiments import Experiment
+from sebsx.model import Adoption, Capability, Cell, Design, FunctionConfig, Plan
+from sebsx_function.inputs import Input, expectation, inputs
+from sebsx_function.sampling import Slot, measure
+from sebsx_function.settings import FunctionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.scene import Scene
+    from sebsx.session import Session
+
+_LONGEST_NAME = 40
+_UNKNOWN = (
+    "how long the function takes is not known before it is measured, and so neither are time and cost; "
+    "--budget-usd, --max-invocations and --max-time hold them"
+)
+
+
+class FunctionExperiment(Experiment[FunctionSettings]):
+    """Latency, cold starts and cost of a function that exists, over memory sizes and architectures."""
+
+    name = "function"
+    summary = "a function you have already: latency, cold starts and the memory to give it"
+    Settings: ClassVar[type[Any]] = FunctionSettings
+    needs = frozenset({Capability.ADOPT})
+    analyzer = "perf-cost"  # looked up by name: the tables and choices are the same
+    subject = "function"
+
+    def platforms(self, registry: Registry, settings: FunctionSettings) -> Sequence[str]:
+        """Return the platform that an ARN or a URL can only mean."""
+        if not settings.target:
+            raise UserError("say what to measure: sebsx run function ARN|URL")
+        found = sorted(name for name, cls in registry.platforms.items() if cls.recognises(settings.target))
+        if not found:
+            raise UserError(
+                f"target {settings.target!r} is neither an ARN nor a URL; a name needs its platform: --platform aws"
+            )
+        return found[:1]
+
+    def plan(self, scene: Scene, settings: FunctionSettings) -> Plan:
+        """Return one cell per memory size, architecture, start type and input."""
+        platform = self._platform(scene, settings)
+        subject = platform.subject_of(settings.target)
+        given = inputs(settings.payload)
+        expectation(settings.expect)  # fails now on what is not JSON
+        _check(platform, settings, given)
+        cells = [
+            _cell(platform, subject, settings, *levels)
+            for levels in product(
+                settings.architectures or (None,), settings.memory_mib or (None,), _starts(platform, settings), given
+            )
+        ]
+        slots = _slots(cells)
+        deployments = len(slots)
+        design = Design(settings.design) if len(cells) > 1 and not settings.in_place else Design.SEQUENTIAL
+        return Plan(tuple(cells), deployments, (_warning(subject, settings), _UNKNOWN), design)
+
+    def run(self, session: Session, settings: FunctionSettings) -> None:
+        """Take the function as each configuration wants it, and measure in rounds what is there at the same time."""
+        plan = self.plan(session.scene, settings)
+        platform = self._platform(session.scene, settings)
+        session.observer.warned(_warning(platform.subject_of(settings.target), settings))
+        given = {item.sha256: item.payload for item in inputs(settings.payload)}
+        expected = expectation(settings.expect)
+        taken = [
+            Slot(
+                _adoption(session, platform, settings, cells[0], number),
+                cells,
+                [given[cell.factors["input_sha256"]] for cell in cells],
+                expected,
+            )
+            for number, cells in enumerate(_slots(session.pending(plan)))
+        ]
+        together = settings.max_deployed if session.run.design is Design.RMIT else 1
+        for first in range(0, len(taken), together):
+            measure(session, taken[first : first + together], settings)
+
+    def _platform(self, scene: Scene, settings: FunctionSettings) -> Platform[Any]:
+        if not settings.target:
+            raise UserError(
+                "say what to measure: sebsx run function ARN|URL; it is not stored, so that a run is resumed with "
+                "SEBSX_EXPERIMENT__FUNCTION__TARGET=... sebsx run --resume"
+            )
+        if len(scene.platforms) != 1:
+            raise UserError(f"a function is on one platform; {', '.join(scene.platforms)} are too many")
+        return next(iter(scene.platforms.values()))
+
+
+def _check(platform: Platform[Any], settings: FunctionSettings, given: Sequence[Input]) -> None:
+    """Refuse what cannot be done on the platform, before anything is called."""
+    changeable = Capability.RESIZE in platform.capabilities
+    if not changeable and (settings.memory_mib or settings.architectures or settings.start):
+        raise UserError(f"{platform.name!r} takes a function as it is: leave out --memory, --architecture and --start")
+    if changeable and (settings.method or settings.headers):
+        raise UserError(f"--method and --header are for URLs; {platform.name!r} has its own way to invoke")
+    if "cold" in settings.starts and not (settings.copy or settings.in_place):
+        raise UserError("a cold start is forced on a copy (--memory or --architecture) or --in-place only")
+    for item in given:
+        if len(item.payload) > platform.payload_bytes:
+            raise UserError(
+                f"payload {item.name!r} is {len(item.payload)} bytes; platform {platform.name!r} takes at most "
+                f"{platform.payload_bytes}"
+            )
+
+
+def _starts(platform: Platform[Any], settings: FunctionSettings) -> Sequence[str | None]:
+    """Return the start types of the design; None where nobody says which an invocation had."""
+    return settings.starts if Capability.RECORDS in platform.capabilities else (None,)
+
+
+def _warning(subject: str, settings: FunctionSettings) -> str:
+    what = f"a copy of {subject!r} is called with the role and the data" if settings.copy else f"{subject!r} is live"
+    how = " and its memory is changed meanwhile" if settings.in_place else ""
+    return f"{what}{how}: what the calls cost, write, send and charge is yours"
+
+
+def _cell(
+    platform: Platform[Any],
+    subject: str,
+    settings: FunctionSettings,
+    architecture: str | None,
+    memory_mib: int | None,
+    start: str | None,
+    given: Input,
+) -> Cell:
+    factors = {
+        "platform": platform.name,
+        "benchmark": subject,
+        "architecture": architecture,
+        "memory_mib": memory_mib,
+        "start": start,
+        "input": given.name,
+        "input_sha256": given.sha256,
+        "concurrency": settings.concurrency,
+        "measured": "in place" if settings.in_place else "a copy" if settings.copy else "as it is",
+    }
+    return Cell(factors, settings.repetitions)
+
+
+def _slots(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Return the cells that share a function: those that differ in nothing but their input."""
+    return [list(group) for _, group in groupby(cells, key=_slot)]
+
+
+def _slot(cell: Cell) -> tuple[Any, ...]:
+    return tuple(cell.factors[key] for key in ("architecture", "memory_mib", "start"))
+
+
+def _adoption(
+    session: Session, platform: Platform[Any], settings: FunctionSettings, cell: Cell, number: int
+) -> Adoption:
+    factors, subject = cell.factors, platform.subject_of(settings.target)
+    words = re.sub(r"[^A-Za-z0-9-]+", "-", subject)[:_LONGEST_NAME].strip("-")
+    config = FunctionConfig(
+        name=f"sebsx-{session.run.id[-8:].lower()}-{number}-{words}",
+        memory_mib=factors["memory_mib"] or 0,
+        timeout_s=settings.timeout_s,
+        architecture=factors["architecture"] or "",
+        tags={"sebsx-run": session.run.id},
+    )
+    return Adoption(
+        platform=platform.name,
+        target=settings.target,
+        subject=subject,
+        config=config,
+        copy=settings.copy,
+        in_place=settings.in_place,
+        force=settings.force,
+        method=(settings.method or ("POST" if settings.payload else "GET")).upper(),
+        headers=settings.headers,
+    )

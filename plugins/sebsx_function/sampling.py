@@ -1,0 +1,108 @@
+"""Measures functions in rounds: each cell has one turn a round, in random order, until all have enough."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from sebsx.load.schedule import Arrivals, Closed
+from sebsx.model import CellStatus, Kind, StartType, Status
+from sebsx.sampling import Sampling, settle
+from sebsx_function.inputs import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.model import Adoption, Cell
+    from sebsx.session import Session, Trial
+    from sebsx_function.settings import FunctionSettings
+
+# So often a function is tried that answers no first call, before it is left in peace.
+_FIRST_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A function as one configuration wants it, and the cells that are measured on it.
+
+    Args:
+        adoption: What the platform is asked for.
+        cells: One for each input.
+        payloads: The inputs, in the order of the cells.
+        expected: What every answer must hold; Ellipsis for anything.
+    """
+
+    adoption: Adoption
+    cells: Sequence[Cell]
+    payloads: Sequence[bytes]
+    expected: Any
+
+
+def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings) -> None:
+    """Take all functions, measure their cells in rounds, and give the functions back.
+
+    Every start type has a function of its own, so that forcing a cold start takes no warm sandbox away. Cells of one
+    start type end together, so that every round that counts is whole; one that reaches a cap is given up alone.
+
+    Source: Abedi & Brecht, Conducting Repeatable Experiments in Highly Variable Cloud Computing Environments
+    (ICPE'17): randomized multiple interleaved trials.
+    """
+    with ExitStack() as stack:
+        lanes = []
+        for slot in slots:
+            function = stack.enter_context(session.adopted(slot.adoption, slot.cells))
+            if function is None:
+                continue
+            for cell, payload in zip(slot.cells, slot.payloads, strict=True):
+                called = function.given(payload, partial(missing, slot.expected))
+                start = cell.factors["start"]
+                wanted = StartType(start) if start else None
+                lanes.append(_Lane(stack.enter_context(session.trial(cell, called, wanted)), settings))
+        for lane in lanes:
+            lane.prepare()
+        for number in count(session.next_round):
+            settle(lanes)
+            turns = [lane for lane in lanes if not lane.closed]
+            if not turns:
+                return
+            session.rng_for("round", number).shuffle(turns)
+            for lane in turns:
+                lane.sample(number)
+
+
+class _Lane(Sampling):
+    """One cell being measured, a turn at a time."""
+
+    def __init__(self, trial: Trial, settings: FunctionSettings) -> None:
+        super().__init__(trial, settings)
+        self._settings = settings
+
+    def prepare(self) -> None:
+        """Warm up, and close the cell if the function answers none of its first calls."""
+        if self.start == StartType.COLD:
+            return
+        users = self._settings.concurrency
+        left, tries, problem = self._settings.warmups, 0, ""
+        while left and tries < _FIRST_TRIES:
+            calls = self.trial.invoke(Arrivals([0.0] * users), Kind.WARMUP)
+            answered = [call for call in calls if call.status is Status.OK]
+            if answered:
+                left, tries = left - 1, 0
+            else:
+                tries += 1
+                problem = f"{calls[0].status}: {(calls[0].error or 'no reason given').partition(chr(10))[0][:200]}"
+        if left:
+            self.end(CellStatus.FAILED, f"none of the first {tries * users} calls was answered well", problem)
+
+    def sample(self, number: int) -> None:
+        """Take the samples of one round: as many as there are users."""
+        began_s = time.monotonic()
+        if self.start == StartType.COLD:
+            self.trial.force_cold()
+        users = self._settings.concurrency
+        self.trial.invoke(Closed(users, users), round=number)
+        self.spent_s += time.monotonic() - began_s

@@ -1,0 +1,70 @@
+"""The platform `url` makes nothing, keeps keys out of names, and refuses what it cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sebsx.errors import UnsupportedError, UserError
+from sebsx.model import Adoption, FunctionConfig, Reply, Status
+from sebsx.platforms import NoSettings
+from sebsx.testing.contracts import metadata
+from sebsx_url.backend import UrlPlatform
+
+CONFIG = FunctionConfig("f", 0, 5.0, "")
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> UrlPlatform:
+    return UrlPlatform(NoSettings(), tmp_path)
+
+
+def reply(status: int | None, body: bytes = b"", error: str | None = None, **headers: str) -> Reply:
+    return Reply("r", 0.0, 0.0, None, None, 1.0, status, headers, body, 0, error)
+
+
+def test_metadata_is_complete() -> None:
+    metadata.check_words(UrlPlatform)
+
+
+@pytest.mark.parametrize(
+    ("url", "subject"),
+    [
+        ("https://host.example/a/b?code=KEY#x", "host.example/a/b"),
+        ("http://user:KEY@host:8080/a", "host:8080/a"),
+        ("HTTPS://[::1]:9/", "[::1]:9/"),
+    ],
+)
+def test_name_of_an_endpoint_holds_no_key(platform: UrlPlatform, url: str, subject: str) -> None:
+    deployment = platform.adopt(Adoption("url", url, subject, CONFIG, method="PUT", headers={"A": "b"}))
+    assert (platform.subject_of(url), deployment.id) == (subject, subject)
+    assert (deployment.method, deployment.headers, deployment.adopted) == ("PUT", {"A": "b"}, True)
+    assert deployment.endpoint is not None
+    assert "user" not in deployment.endpoint
+    assert ("code=KEY" in deployment.endpoint) is ("?" in url)
+
+
+@pytest.mark.parametrize("target", ["arn:aws:x", "host/a", "https://", "ftp://h/"])
+def test_what_is_no_url_is_refused(platform: UrlPlatform, target: str) -> None:
+    with pytest.raises(UserError, match="is no URL"):
+        platform.subject_of(target)
+
+
+def test_nothing_can_be_deployed_copied_or_changed(platform: UrlPlatform) -> None:
+    with pytest.raises(UnsupportedError, match="sebsx run function"):
+        platform.target("python", "x86_64")
+    for change in ({"copy": True}, {"in_place": True}):
+        with pytest.raises(UnsupportedError, match="neither copied nor changed"):
+            platform.adopt(Adoption("url", "http://h/", "h/", CONFIG, **change))
+
+
+def test_statuses_follow_http_and_errors_say_what_was_answered(platform: UrlPlatform) -> None:
+    seen = {code: platform.status_of(reply(code)) for code in (204, 302, 404, 429, 504)}
+    assert seen == {
+        204: Status.OK, 302: Status.PLATFORM_ERROR, 404: Status.PLATFORM_ERROR, 429: Status.THROTTLED,
+        504: Status.TIMEOUT,
+    }  # fmt: skip
+    assert platform.error_of(reply(500, b"  it\n broke  " + b"x" * 900)) == "it broke " + "x" * 111
+    assert "'/next'" in (platform.error_of(reply(301, location="/next?key=1")) or "")
+    assert platform.error_of(reply(500)) is None

@@ -1,0 +1,71 @@
+"""The experiment `function` keeps to the contract of experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.experiments import Experiment
+from sebsx.model import Design
+from sebsx.platforms import NoSettings
+from sebsx.plugins import Registry
+from sebsx.scene import Scene
+from sebsx.testing.contracts import ExperimentContract
+from sebsx_aws.backend import AwsPlatform
+from sebsx_aws.settings import AwsSettings
+from sebsx_function.experiment import FunctionExperiment
+from sebsx_function.settings import FunctionSettings
+from sebsx_url.backend import UrlPlatform
+
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
+
+
+class TestFunction(ExperimentContract):
+    @pytest.fixture
+    def experiment(self) -> Experiment[Any]:
+        return FunctionExperiment()
+
+    @pytest.fixture
+    def settings(self) -> FunctionSettings:
+        return FunctionSettings(target="https://host/path", payload="1")
+
+    @pytest.fixture
+    def scene(self, sebsx_registry: Registry, tmp_path: Path) -> Scene:
+        return Scene(sebsx_registry, {"url": UrlPlatform(NoSettings(), tmp_path)})
+
+
+@pytest.fixture
+def aws(sebsx_registry: Registry, tmp_path: Path) -> Scene:
+    return Scene(sebsx_registry, {"aws": AwsPlatform(AwsSettings(), tmp_path)})
+
+
+def plan(scene: Scene, **settings: Any) -> Any:
+    return FunctionExperiment().plan(scene, FunctionSettings(target=ARN, **settings))
+
+
+def test_sweep_has_a_copy_for_each_size_architecture_and_start(aws: Scene) -> None:
+    design = plan(aws, memory_mib=(128, 512), architectures=("x86_64", "arm64"))
+    assert (len(design.cells), design.deployments, design.design) == (8, 8, Design.RMIT)
+    assert {cell.factors["measured"] for cell in design.cells} == {"a copy"}
+    assert all("123456789012" not in str(cell.factors) for cell in design.cells)
+
+
+def test_inputs_share_a_function(aws: Scene, tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text(f'"{name}"')
+    design = plan(aws, payload=f"{tmp_path / 'a.json'},{tmp_path / 'b.json'}", memory_mib=(128,))
+    assert (len(design.cells), design.deployments) == (4, 2)
+
+
+def test_as_it_is_there_is_one_warm_cell_and_in_place_is_sequential(aws: Scene) -> None:
+    (cell,) = plan(aws).cells
+    assert (cell.factors["start"], cell.factors["memory_mib"], cell.factors["measured"]) == ("warm", None, "as it is")
+    changed = plan(aws, memory_mib=(128, 512), in_place=True)
+    assert (len(changed.cells), changed.design) == (4, Design.SEQUENTIAL)
+
+
+@pytest.mark.parametrize(("target", "platform"), [(ARN, ["aws"]), ("https://h/", ["url"]), ("HTTP://h/", ["url"])])
+def test_platform_follows_from_the_target(sebsx_registry: Registry, target: str, platform: list[str]) -> None:
+    assert list(FunctionExperiment().platforms(sebsx_registry, FunctionSettings(target=target))) == platform
