@@ -21,7 +21,7 @@ from tests.platforms.local.conftest import Local
 def need(cls: type[DockerPlatform], folder: Path) -> None:
     """Skip where a platform cannot run; in CI that is an error."""
     errors = [problem for problem in cls(DockerSettings(), folder).check() if problem.severity is Severity.ERROR]
-    if errors and os.environ.get("CI") == "true":
+    if errors and os.environ.get("CI") == "true" and not os.environ.get("SEBSX_WITHOUT_DOCKER"):
         pytest.fail(f"{cls.name}: {errors[0].message}; {errors[0].advice}")
     if errors:
         pytest.skip(f"{cls.name}: {errors[0].message}")
