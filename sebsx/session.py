@@ -78,7 +78,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory."""
+    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
+
+    `padding_bytes` makes the package larger by a file that does not compress and is never read.
+    """
 
     platform: str
     benchmark: str
@@ -88,6 +91,7 @@ class FunctionSpec:
     memory_mib: int
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
+    padding_bytes: int = 0
 
     @property
     def label(self) -> str:
@@ -97,7 +101,11 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed benchmark with the input it is called with."""
+    """A deployed benchmark with the input it is called with.
+
+    `read` returns what of a right output is stored as samples of its invocation, under registered metrics; None for
+    nothing. See `Session.called`.
+    """
 
     id: int
     spec: FunctionSpec
@@ -107,6 +115,7 @@ class Function:
     event: Mapping[str, Any]
     payload: bytes
     storage: Storage | None
+    read: Callable[[Any], Mapping[str, float]] | None = None
 
     def check(self, output: Any) -> str | None:
         """Return None if an output is right for the event, or what is wrong."""
@@ -252,6 +261,27 @@ class Session:
         finally:
             self._teardown(function)
 
+    def called(
+        self,
+        function: Function,
+        parameters: Mapping[str, Any] | None = None,
+        read: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Function:
+        """Return the same deployment called with other input: nothing is deployed again.
+
+        Args:
+            function: The deployment.
+            parameters: Of the benchmark, on top of those it was deployed with.
+            read: Returns samples from the output of an invocation that ended well; a batch sent by `invoke` has them.
+
+        Raises:
+            UnsupportedError: If the platform does not take so large a payload.
+        """
+        spec = function.spec
+        values = function.benchmark.resolve(spec.size, {**dict(spec.parameters), **(parameters or {})})
+        event, payload = self._payload(function.benchmark, values, spec, function.platform, function.storage)
+        return replace(function, event=event, payload=payload, read=read)
+
     @contextmanager
     def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
         """Begin to measure a cell; samples stored by an interrupted run count.
@@ -302,6 +332,8 @@ class Session:
                 batch=self._batch,
                 kind=kind,
             )
+            if function.read is not None and invocation.status is Status.OK:
+                invocation.samples = {**invocation.samples, **function.read(envelope.output)}
             series += [(name, {"sequence": self._sequence, **points}) for name, points in envelope.series.items()]
             self._sequence += 1
             invocation.round = round
@@ -544,6 +576,7 @@ class Session:
             target,
             wrapper=platform.wrapper_files(spec.language),
             collectors={name: source for name, source in sources.items() if source is not None},
+            padding_bytes=spec.padding_bytes,
         )
 
     def _payload(

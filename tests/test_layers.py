@@ -30,6 +30,7 @@ ROWS = (
         "session",
         "recording",
         "calibration",
+        "clocksync",
         "calibrator",
         "stats",
         "limits",
