@@ -193,12 +193,12 @@ def _uncertainty(samples: Sequence[Sample]) -> float | None:
 
 
 def _widened(values: Sequence[float], samples: Sequence[Sample], confidence: float) -> Estimate:
-    """Return a median whose interval holds for the sampling and for the clocks together."""
+    """Return a median whose interval holds for the sampling and for the clocks together; nothing takes less than 0."""
     found = median_estimate(values, confidence)
     by = _uncertainty(samples)
-    if found.low is None or found.high is None or by is None:
+    if found.value is None or found.low is None or found.high is None or by is None:
         return found
-    return Estimate(found.value, found.low - by, found.high + by, confidence, found.n)
+    return Estimate(found.value, min(found.value, max(0.0, found.low - by)), found.high + by, confidence, found.n)
 
 
 def _fit(each: _Series, confidence: float) -> dict[str, Any]:

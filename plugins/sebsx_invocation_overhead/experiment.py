@@ -44,9 +44,7 @@ class InvocationOverhead(Experiment[OverheadSettings]):
             for memory_mib in settings.memory_mib or (benchmark.memory_mib,)
             for cell in _cells(platform, benchmark, memory_mib, settings)
         ]
-        notes = (
-            "exchanges that align the clocks come on top of the calls: the time and cost of about twice the fewest",
-        )
+        notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
         return Plan(tuple(cells), len({spec_of(cell) for cell in cells}), notes)
 
     def run(self, session: Session, settings: OverheadSettings) -> None:
@@ -66,6 +64,8 @@ def _cells(
     chosen = settings.chosen
     parameters = {"reads": "2", **settings.parameters}
     values = benchmark.resolve(SIZE, parameters)  # fails now on a bad name or value
+    for payload in chosen.payload_bytes:
+        benchmark.resolve(SIZE, {"padding_bytes": payload})
     sizes = {
         "payload": [(payload, _NO_PADDING) for payload in chosen.payload_bytes],
         "package": [(_SMALL_PAYLOAD, padding) for padding in chosen.package_bytes],
