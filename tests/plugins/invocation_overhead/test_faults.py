@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from sebsx import orchestrator
 from sebsx.errors import UserError
 from sebsx.model import Capability, CellStatus, Deployment, Kind, Reply, StartType, Status
 from sebsx.store import RunView, Store
-from sebsx.testing.fakes import FakePlatform, Fault
+from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.experiment import InvocationOverhead
 from sebsx_invocation_overhead.settings import OverheadSettings
 from sebsx_invocation_overhead.windows import STEPPED, judge_all
-from tests.orchestration import failing, store_in
+from tests.orchestration import Listener, failing, registry_with, store_in
 from tests.plugins.delays import home, run_on
 
 __all__ = ["home"]
@@ -183,3 +185,21 @@ def test_calls_of_one_deployment_differ_in_their_payload_only(store: Store) -> N
     assert sent == {1024, LARGE}
     (probe,) = {call.bytes_out for call in view.invocations(kind=Kind.WARMUP)}
     assert probe < 200
+
+
+def test_interrupted_cell_is_gone_on_with_and_its_samples_count(store: Store) -> None:
+    class Impatience(Listener):
+        def progressed(self, cell: Any, done: int, failed: int) -> None:
+            raise KeyboardInterrupt
+
+    registry = registry_with(FakePlatform)
+    chosen = OverheadSettings(sweeps=("payload",), start=("cold",), payload_bytes=(LARGE,), repetitions=3)
+    wanted = orchestrator.Request(InvocationOverhead(), chosen, {"fake": FakeSettings()}, seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        orchestrator.run(wanted, registry, store, Impatience())
+    (run,) = store.runs()
+    assert sum(store.counts(run.id).values()) == 1  # one cold start whose clock was not aligned any more
+    view = store.view(orchestrator.run(replace(wanted, resume=run.id), registry, store, Listener()).id)
+    window = judge_all(view.invocations(), StartType.COLD)
+    assert len(window.samples) == 3
+    assert window.discarded == {"the sandbox ended before its clock was aligned": 1}
