@@ -58,9 +58,8 @@ class Sampler:
         self._settings = settings
         self._wanted = settings.chosen.repetitions
         stored = self._session.store.view(self._session.run.id).invocations(cell_id=trial.cell_id)
-        before = list(stored)
-        self._total: Window = judge_all(before, start)
-        self._round = 1 + max((call.round for call in before if call.round is not None), default=-1)
+        self._total: Window = judge_all(stored, start)
+        self._round = 0
         self._attempts = 0
 
     def over(self) -> str:
@@ -77,12 +76,12 @@ class Sampler:
         return ""
 
     def take(self) -> None:
-        """Take one window."""
+        """Take one window, which is a round of its own."""
+        self._round = self._session.next_round
         calls = self._cold() if self._start is StartType.COLD else self._warm()
         measured = sum(call.kind is Kind.MEASURED for call in calls)
         self._attempts += max(1, measured)  # one that could not be begun is one too, or there is no end
         self._total.add(judge(calls, self._start))
-        self._round += 1
 
     def finish(self, reason: str) -> None:
         """Store how the cell ended."""

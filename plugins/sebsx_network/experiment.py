@@ -153,9 +153,10 @@ def _measure(session: Session, cell: Cell, function: Function, settings: Network
             wanted = (number + 1) * settings.chosen.round_trips
             if len(trial.good) >= wanted:
                 continue  # before an interruption
-            _fresh_sandbox(trial, number)
+            sandbox = session.next_round
+            _fresh_sandbox(trial, sandbox)
             while len(trial.good) < wanted and not _cap(trial, settings):
-                trial.invoke(Closed(min(_BATCH, wanted - len(trial.good))), round=number)
+                trial.invoke(Closed(min(_BATCH, wanted - len(trial.good))), round=sandbox)
         enough = len(trial.good) >= settings.wanted
         reason = "enough samples" if enough else _cap(trial, settings)
         failed = not trial.good or (trial.failures >= settings.max_failures and not enough)
