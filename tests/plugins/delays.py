@@ -17,6 +17,7 @@ import pytest
 
 from sebsx import orchestrator
 from sebsx.experiments import Experiment
+from sebsx.gateway.platforms import GatewayPlatform
 from sebsx.model import Deployment, FunctionConfig, Package
 from sebsx.platforms import Platform
 from sebsx.store import RunView, Store
@@ -100,12 +101,9 @@ def _message(stream: BinaryIO) -> tuple[bytes, int] | None:
     return b"".join(head) + b"\r\n" + stream.read(length), length
 
 
-class DelayedPlatform(LocalPlatform):
-    """The platform `local` behind a proxy."""
+class Delayed(GatewayPlatform[Any]):
+    """A platform of this machine behind proxies, one for each deployment."""
 
-    name = "delayed"
-    summary = "this machine behind a proxy that delays"
-    default = False
     delays: ClassVar[dict[str, Any]] = {}
     proxies: ClassVar[list[Proxy]] = []
 
@@ -122,9 +120,10 @@ class DelayedPlatform(LocalPlatform):
 
 
 @contextmanager
-def delayed(**delays: Any) -> Iterator[type[DelayedPlatform]]:
+def delayed(base: type[GatewayPlatform[Any]] = LocalPlatform, **delays: Any) -> Iterator[type[Delayed]]:
     """Return a platform with these delays; its proxies are closed afterwards."""
-    cls = type("Delayed", (DelayedPlatform,), {"delays": delays, "proxies": []})
+    facts = {"name": "delayed", "summary": "behind a proxy that delays", "default": False}
+    cls = type("DelayedPlatform", (Delayed, base), {**facts, "delays": delays, "proxies": []})
     try:
         yield cls
     finally:
