@@ -163,7 +163,8 @@ def _cells(view: RunView) -> Iterator[_Cell]:
 
 def _series(found: Sequence[_Cell]) -> list[_Series]:
     groups: dict[tuple[Any, ...], list[_Cell]] = defaultdict(list)
-    for cell in found:
+    # In one order, whatever was measured first: the payload before the package, and warm before cold.
+    for cell in sorted(found, key=lambda cell: (cell.sweep != "payload", cell.start != StartType.WARM)):
         groups[(*cell.identity.values(), cell.sweep, cell.start)].append(cell)
     return [
         _Series(cells[0].identity, cells[0].sweep, cells[0].start, sorted(cells, key=lambda cell: cell.bytes))
