@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from sebsx.model import CellStatus, RunStatus
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from sebsx.store.reader import RunView
 
 S = TypeVar("S")
+
+_BAD = frozenset({CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID})
+_UNTOLD = frozenset({"parameters", "benchmark_sha256", "folder", "timeout_s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,26 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
             "it is not chosen unless the analyzer's setting `emulated` is on"
         )
         yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
+
+
+def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each run that is empty or did not finish, and for each cell that gave no result."""
+    if not runs:
+        yield Finding("there is no run to analyse", warning=True)
+    for view in runs:
+        run = view.run
+        if not view.counts():
+            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
+        if run.status is not RunStatus.FINISHED:
+            reason = f": {run.error}" if run.error else ""
+            text = f"run {run.id} is {run.status.value}{reason}; this is what it stored"
+            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+        for cell in view.cells():
+            if cell.status in _BAD:
+                words = [str(word) for name, word in cell.factors.items() if word and name not in _UNTOLD]
+                reason = cell.error or cell.stop_reason or "no reason given"
+                numbers = {"run": run.id, "cell": cell.position, "status": cell.status.value}
+                yield Finding(f"{' '.join(words)}: {cell.status.value}: {reason}", numbers, warning=True)
 
 
 class Analyzer(ABC, Generic[S]):

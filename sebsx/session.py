@@ -9,6 +9,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -78,7 +79,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory."""
+    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
+
+    `padding_bytes` makes the package larger by a file that does not compress and is never read.
+    """
 
     platform: str
     benchmark: str
@@ -88,11 +92,25 @@ class FunctionSpec:
     memory_mib: int
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
+    padding_bytes: int = 0
 
     @property
     def label(self) -> str:
         """One short line for progress."""
         return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs."""
+
+    spec: FunctionSpec
+    benchmark: Benchmark
+    storage: Storage | None
+
+    def check(self, event: Mapping[str, Any], output: Any) -> str | None:
+        """Return None if an output is right for an event, or what is wrong."""
+        return self.benchmark.check(event, output, self.storage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +124,9 @@ class Function:
         deployment: What the platform says of it.
         payload: What it is called with.
         check: Returns None if an output is right for that, or what is wrong.
+        origin: What it was deployed from; None for one that existed.
+        read: Returns what of a right output is stored as samples of its invocation, under registered metrics; None for
+            nothing.
     """
 
     id: int
@@ -114,6 +135,8 @@ class Function:
     deployment: Deployment
     payload: bytes
     check: Callable[[Any], str | None]
+    origin: Origin | None = None
+    read: Callable[[Any], Mapping[str, float]] | None = None
 
     def given(self, payload: bytes, check: Callable[[Any], str | None]) -> Function:
         """Return the same function called with another input."""
@@ -273,6 +296,27 @@ class Session:
         finally:
             self._teardown(function)
 
+    def called(
+        self,
+        function: Function,
+        parameters: Mapping[str, Any] | None = None,
+        read: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Function:
+        """Return the same deployment called with other input: nothing is deployed again.
+
+        Args:
+            function: The deployment.
+            parameters: Of the benchmark, on top of those it was deployed with.
+            read: Returns samples from the output of an invocation that ended well; a batch sent by `invoke` has them.
+
+        Raises:
+            UnsupportedError: If the platform does not take so large a payload.
+        """
+        origin = _origin_of(function)
+        values = origin.benchmark.resolve(origin.spec.size, {**dict(origin.spec.parameters), **(parameters or {})})
+        event, payload = self._payload(origin.benchmark, values, origin.spec, function.platform, origin.storage)
+        return replace(function, payload=payload, check=partial(origin.check, event), read=read)
+
     @contextmanager
     def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
         """Begin to measure a cell; samples stored by an interrupted run count.
@@ -325,6 +369,8 @@ class Session:
                 batch=self._batch,
                 kind=kind,
             )
+            if function.read is not None and invocation.status is Status.OK:
+                invocation.samples = {**invocation.samples, **function.read(envelope.output)}
             series += [(name, {"sequence": self._sequence, **points}) for name, points in envelope.series.items()]
             self._sequence += 1
             invocation.round = round
@@ -531,9 +577,8 @@ class Session:
             self._not_deployed(described, exc, time.perf_counter() - started_s)
             raise
         described |= {"language_version": package.target.version, "package": package}
-        function = Function(
-            0, spec.label, platform, deployment, payload, lambda output: benchmark.check(event, output, storage)
-        )
+        origin = Origin(spec, benchmark, storage)
+        function = Function(0, spec.label, platform, deployment, payload, partial(origin.check, event), origin)
         function = self._live_function(function, described, time.perf_counter() - started_s)
         self._record_input(function)
         source = json.dumps(source_of(benchmark, self._registry))
@@ -590,6 +635,7 @@ class Session:
             target,
             wrapper=platform.wrapper_files(spec.language),
             collectors={name: source for name, source in sources.items() if source is not None},
+            padding_bytes=spec.padding_bytes,
         )
 
     def _payload(
@@ -651,6 +697,12 @@ def _code_of(adoption: Adoption, told: Mapping[str, Any]) -> dict[str, str]:
         "language": str(told.get("language", "")),
         "language_version": str(told.get("language_version", "")),
     }
+
+
+def _origin_of(function: Function) -> Origin:
+    if function.origin is None:
+        raise UserError(f"{function.label} was not deployed from a benchmark, and has no other input than it was given")
+    return function.origin
 
 
 def _headers(function: Function) -> list[str]:

@@ -31,6 +31,7 @@ ROWS = (
         "recording",
         "sampling",
         "calibration",
+        "clocksync",
         "calibrator",
         "stats",
         "comparison",

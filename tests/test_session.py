@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ import pytest
 from sebsx import orchestrator
 from sebsx.cli.running import _raise_for
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
+from sebsx.load.schedule import Closed
 from sebsx.model import Capability, CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
+from sebsx.session import Session
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings, spec_of
 from tests.orchestration import Listener, failing, registry_with, request, store_in
 
 
@@ -161,3 +165,25 @@ def test_every_batch_is_stored_before_observer_and_plugins_hear_of_it(store: Sto
     registry = registry_with(FakePlatform, sebsx_invocations_stored=stored)
     orchestrator.run(request(start=("cold",)), registry, store, Listener())
     assert heard == [(1, 1), (1, 2), (1, 3)]
+
+
+class Sweeping(PerfCost):
+    """Calls one deployment with two inputs, and keeps a figure of each output."""
+
+    def run(self, session: Session, settings: PerfCostSettings) -> None:
+        (cell,) = self.plan(session.scene, settings).cells
+        with session.deployed(spec_of(cell), [cell]) as function, session.trial(cell, function) as trial:
+            for held_s in (0.0, 0.25):
+                read = {"duration_s": str(held_s)}
+                trial.function = session.called(function, read, lambda output: {"phase.told_s": output["slept_s"]})
+                trial.invoke(Closed(2))
+            session.finish(trial, CellStatus.FINISHED, "enough samples")
+
+
+def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_output_is_stored(store: Store) -> None:
+    wanted = replace(request(benchmarks=("sleep",), size="test", start=("warm",)), experiment=Sweeping())
+    run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
+    view = store.view(run.id)
+    assert len(view.deployments()) == 1
+    told = [call.samples["phase.told_s"] for call in view.invocations(kind=Kind.MEASURED)]
+    assert [told_s >= 0.25 for told_s in told] == [False, False, True, True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.configurations import (
     Configuration,
     caption,
@@ -16,7 +16,6 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
-from sebsx.model import CellStatus, RunStatus
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
             Table("times", (*identity, *_TIMES), rows(lambda each: _times(each, settings.confidence))),
             Table("generator", (*identity, *_GENERATOR), rows(_generator), "the load generator itself"),
         )
-        findings = [*_about_runs(runs), *_about_phases(phases, among)]
+        findings = [*about_runs(runs), *_about_phases(phases, among)]
         figures = _figures(phases, among)
         return Report("Load", tables if phases else (), figures, findings)
 
@@ -195,23 +194,6 @@ def _generator(phase: _Phase) -> dict[str, Any]:
     if "lateness_p99_s" not in phase.generator:
         return {**found, "verdict": "unknown: cut short"}
     return {**found, "verdict": phase.configuration.invalid.partition(":")[0] or "kept up"}
-
-
-def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
-    if not runs:
-        yield Finding("there is no run to analyse", warning=True)
-    for view in runs:
-        run = view.run
-        if not view.counts():
-            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
-        if run.status is not RunStatus.FINISHED:
-            text = f"run {run.id} is {run.status.value}; this is what it stored"
-            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
-        for cell in view.cells():
-            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED}:
-                name = " ".join(str(cell.factors.get(key)) for key in ("platform", "benchmark", "memory_mib", "load"))
-                text = f"{name}: {cell.status.value}: {cell.error or cell.stop_reason or 'no reason given'}"
-                yield Finding(text, {"run": run.id, "status": cell.status.value}, warning=True)
 
 
 def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> Iterator[Finding]:

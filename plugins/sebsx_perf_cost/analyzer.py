@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_emulation
+from sebsx.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_emulation, about_runs
 from sebsx.configurations import (
     caption,
     configurations,
@@ -17,7 +17,7 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
-from sebsx.model import CellStatus, Design, Kind, RunStatus, StartType, Status
+from sebsx.model import Design, Kind, StartType, Status
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf
 from sebsx_perf_cost.choices import (
@@ -96,7 +96,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         """Return the report over all configurations of all runs."""
         found = configurations(runs, more=("start_evidence", "phase.*_s"))
         if not found:
-            return Report("Performance and cost", (), (), list(_about_runs(runs)))
+            return Report("Performance and cost", (), (), list(about_runs(runs)))
         names = [label(each, found) for each in found]
         identity = identity_columns(found)
         parts = [Breakdown(each.counted) for each in found]
@@ -116,7 +116,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *choices_figures(choices),
         )
         findings = (
-            *_about_runs(runs),
+            *about_runs(runs),
             *_about_designs(found),
             *_about_versions(runs, found),
             *_about_deployments(runs),
@@ -229,28 +229,6 @@ def _distributions(names: Sequence[str], found: Sequence[Configuration]) -> Iter
         x = Column("client_latency_s", "client latency", "s")
         y = Column("share", "share of invocations", "1")
         yield Figure("latency-ecdf", "ecdf", "Distribution of the client latency", x, y, curves)
-
-
-def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
-    if not runs:
-        yield Finding("there is no run to analyse", warning=True)
-    for view in runs:
-        run = view.run
-        if not view.counts():
-            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
-        if run.status is not RunStatus.FINISHED:
-            reason = f": {run.error}" if run.error else ""
-            text = f"run {run.id} is {run.status.value}{reason}; this is what it stored"
-            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
-        for cell in view.cells():
-            words = [str(word) for name, word in cell.factors.items() if word and name not in _UNTOLD]
-            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID}:
-                reason = cell.error or cell.stop_reason or "no reason given"
-                numbers = {"run": run.id, "cell": cell.position, "status": cell.status.value}
-                yield Finding(f"{' '.join(words)}: {cell.status.value}: {reason}", numbers, warning=True)
-
-
-_UNTOLD = frozenset({"parameters", "benchmark_sha256", "folder"})
 
 
 def _about_designs(found: Sequence[Configuration]) -> Iterator[Finding]:

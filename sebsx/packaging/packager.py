@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import shutil
 import sysconfig
 import time
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 1  # of the package's layout and manifest; a change makes every cached package a miss
 MANIFEST = "sebsx.json"
+PADDING = "sebsx_padding.bin"
 
 
 def default_cache() -> Path:
@@ -60,6 +62,7 @@ class Packager:
         *,
         wrapper: Mapping[str, bytes] | None = None,
         collectors: Mapping[str, bytes] | None = None,
+        padding_bytes: int = 0,
     ) -> Package:
         """Return the package of a benchmark's code, from the cache if everything that goes in is the same.
 
@@ -69,6 +72,7 @@ class Packager:
             target: What it is built for.
             wrapper: The platform's files, by path in the package.
             collectors: Code of each collector by its name.
+            padding_bytes: Size of a file beside all that, which does not compress and is never read.
 
         Raises:
             UserError: If the benchmark has no code in that language.
@@ -78,6 +82,8 @@ class Packager:
         source = _code_folder(benchmark, language)
         locks = {path.relative_to(source).as_posix(): path for path in language.lock_files(source)}
         contents = _own_contents(benchmark, language, target, source, wrapper or {}, collectors or {})
+        if padding_bytes:
+            _merge(contents, {PADDING: _padding(padding_bytes)}, "the padding")
         dependencies_hash = _dependencies_hash(target, locks) if locks else ""
         key = content_hash(
             {"schema": SCHEMA, "dependencies": dependencies_hash, "files": archive.digests(contents)}
@@ -205,6 +211,12 @@ def _merge(contents: Contents, more: Mapping[str, bytes | Path], owner: str) -> 
     if clash:
         raise PackagingError(f"file {clash[0]!r} of {owner} is in the package already; rename one of the two")
     contents.update(more)
+
+
+def _padding(size: int) -> bytes:
+    """Return bytes that do not compress, the same for a size."""
+    rng = random.Random(size)  # noqa: S311  # padding, not a secret
+    return b"".join(rng.randbytes(min(2**20, size - at)) for at in range(0, size, 2**20))
 
 
 def _tree(folder: Path) -> Contents:

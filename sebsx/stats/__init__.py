@@ -11,6 +11,7 @@ numpy and scipy are imported inside the functions that need them, so that the co
 from __future__ import annotations
 
 from sebsx.stats.compare import Comparison, Verdict, compare_samples, equivalent, holm, pair_rounds, verdict
+from sebsx.stats.lines import LineFit, fit_line
 from sebsx.stats.planning import needed_samples, next_look, precise_enough, relative_half_width, samples_for_difference
 from sebsx.stats.quantiles import (
     ecdf,
@@ -42,6 +43,7 @@ __all__ = [
     "Comparison",
     "Drift",
     "Interval",
+    "LineFit",
     "Modes",
     "SamplesError",
     "TooFewSamplesError",
@@ -55,6 +57,7 @@ __all__ = [
     "drift",
     "ecdf",
     "equivalent",
+    "fit_line",
     "harmonic_mean",
     "holm",
     "magnitude",

@@ -99,8 +99,9 @@ def test_cpu_time_grows_in_a_straight_line_with_the_step(
 
 
 def clocks(wall_s: Sequence[float], monotonic_s: Sequence[float]) -> str:
-    payload = {"reads": 3, "interval_s": 0.5, "token": "t"}
-    return CLOCK.check(payload, {"token": "t", "wall_s": wall_s, "monotonic_s": monotonic_s}, None) or ""
+    payload = {"reads": 3, "interval_s": 0.5, "token": "t", "padding": "abc"}
+    output = {"token": "t", "padding_crc32": 0x352441C2, "wall_s": wall_s, "monotonic_s": monotonic_s}
+    return CLOCK.check(payload, output, None) or ""
 
 
 def test_clocks_that_agree_are_right_and_an_offset_is_no_error() -> None:

@@ -393,3 +393,13 @@ def test_default_cache_is_the_users_and_is_not_made(monkeypatch, tmp_path):
     assert cache.name == "packages"
     assert sys.platform != "linux" or cache == tmp_path / "sebsx" / "packages"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_padding_makes_the_package_larger_by_its_size_and_enters_the_hash(packager, folder, language):
+    benchmark = load(folder)
+    plain = packager.build(benchmark, language, TARGET)
+    padded = [packager.build(benchmark, language, TARGET, padding_bytes=size) for size in (50_000, 50_000, 50_001)]
+    assert padded[0].unpacked_bytes - plain.unpacked_bytes == 50_000
+    assert padded[0].bytes - plain.bytes > 50_000  # it does not compress
+    assert [package.cached for package in padded] == [False, True, False]
+    assert len({plain.content_hash, *(package.content_hash for package in padded)}) == 3

@@ -33,6 +33,7 @@ OF_ONE = {
 OF_TWO = {
     "cliffs_delta": stats.cliffs_delta,
     "compare_samples": stats.compare_samples,
+    "fit_line": stats.fit_line,
     "compare_pairs": lambda base, new: stats.compare_samples(base, new, pairs=True),
     "mann_whitney": stats.mann_whitney,
     "median_ratio_interval": stats.median_ratio_interval,

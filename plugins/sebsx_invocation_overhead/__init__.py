@@ -1,0 +1,3 @@
+"""The invocation-overhead experiment: how long a payload or a package delays the start of the handler."""
+
+from __future__ import annotations

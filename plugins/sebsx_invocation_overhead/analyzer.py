@@ -1,0 +1,314 @@
+"""What an invocation-overhead run says: overhead by size, both ways apart, and how sure the clocks are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.configurations import median_estimate, name_of
+from sebsx.model import StartType
+from sebsx.settings import setting
+from sebsx.stats import SamplesError, fit_line
+from sebsx.units import scale, show
+from sebsx_invocation_overhead.windows import judge_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.stats import LineFit
+    from sebsx.store.reader import RunView
+    from sebsx_invocation_overhead.windows import Sample, Window
+
+_MIB = 2**20
+_STARTS = {StartType.COLD.value, StartType.WARM.value}
+# What tells configurations from each other, before sweep and start type.
+_IDENTITY = (
+    Column("run", "run"),
+    Column("platform", "platform"),
+    Column("region", "region"),
+    Column("architecture", "architecture"),
+    Column("memory_mib", "MiB", "", "memory as the platform reports it"),
+)
+_OVERHEAD = (
+    Column("sweep", "sweep", "", "what was made larger"),
+    Column("bytes", "size", "bytes", "of the payload or the package, as sent or deployed"),
+    Column("start", "start"),
+    Column("n", "n", "count", "samples that count"),
+    Column("outbound_s", "outbound", "s", "median from send to the start of the handler; interval with the clocks'"),
+    Column("return_s", "return", "s", "median from the end of the handler to the answer; interval with the clocks'"),
+    Column("uncertainty_s", "clocks", "s", "largest error that the clocks may add to one and take from the other"),
+)
+_FITS = (
+    Column("sweep", "sweep"),
+    Column("start", "start"),
+    Column("n", "n", "count"),
+    Column("intercept_s", "at size 0", "s", "the line's value there; interval of the fit, without the clocks'"),
+    Column("slope_s", "per MiB", "s", "what a MiB adds"),
+    Column("r_squared", "R^2", "", "share of the variance that the line explains"),
+    Column("adjusted_r_squared", "adjusted R^2"),
+)
+_CLOCKS = (
+    Column("sweep", "sweep"),
+    Column("start", "start"),
+    Column("alignments", "alignments", "count", "sandboxes aligned, once for each window"),
+    Column("method", "method", "", "how: by the shortest exchange, or by a hull where the window was long"),
+    Column("exchanges", "exchanges", "", "median number for an alignment"),
+    Column("settled", "settled", "count", "fewest exchanges that followed the shortest one"),
+    Column("rtt_s", "shortest", "s", "median of the shortest round trips"),
+    Column("drift_ppm", "drift ppm", "", "median over the windows that were long enough to tell"),
+    Column("lost", "lost", "count", "exchanges that failed or met another sandbox"),
+    Column("discarded", "discarded", "count", "measured calls that do not count"),
+)
+
+
+@dataclass(frozen=True)
+class InvocationOverheadAnalyzerSettings:
+    """How sure intervals are."""
+
+    confidence: float = setting(0.95, help="confidence of intervals, between 0 and 1", minimum=0.5)
+
+    def __post_init__(self) -> None:
+        if self.confidence >= 1:
+            raise ValueError("confidence must be below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell with what its windows came to, and the size that was swept."""
+
+    identity: Mapping[str, Any]
+    sweep: str
+    start: str
+    bytes: int
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """The cells of one sweep and start type on one configuration, by size."""
+
+    identity: Mapping[str, Any]
+    sweep: str
+    start: str
+    cells: Sequence[_Cell]
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """Size and outbound time of every sample."""
+        return [(_size(cell, sample), sample.outbound_s) for cell in self.cells for sample in cell.window.samples]
+
+    def fit(self, confidence: float) -> LineFit | None:
+        """Return the line; None where there are too few samples or sizes."""
+        points = self.points
+        try:
+            return fit_line([x for x, _ in points], [y for _, y in points], confidence)
+        except SamplesError:
+            return None
+
+
+class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
+    """Overhead by size with both intervals, the lines, the clocks, and what had to be left out."""
+
+    name = "invocation-overhead"
+    summary = "time to the start of the handler by payload and package size, with a line and its intervals"
+    Settings: ClassVar[type[Any]] = InvocationOverheadAnalyzerSettings
+
+    def analyze(self, runs: Sequence[RunView], settings: InvocationOverheadAnalyzerSettings) -> Report:
+        """Return the report of one or more runs."""
+        found = [cell for view in runs for cell in _cells(view)]
+        telling = [column for column in _IDENTITY if len({cell.identity[column.key] for cell in found}) > 1]
+        series = _series(found)
+
+        def named(each: _Series) -> dict[str, Any]:
+            return {column.key: each.identity[column.key] for column in telling}
+
+        hidden = [column.key for column in _IDENTITY if column not in telling and column.key != "run"]
+        shared = {key: found[0].identity[key] for key in hidden} if found else {}
+        rows = [{**named(each), **_overhead(cell, settings.confidence)} for each in series for cell in each.cells]
+        fits = [{**named(each), **_fit(each, settings.confidence)} for each in series]
+        clocks = [{**named(each), **_clocks(each)} for each in series]
+        tables = (
+            Table("overhead", (*telling, *_OVERHEAD), rows, name_of(shared)),
+            Table("fits", (*telling, *_FITS), fits, "lines through all samples"),
+            Table("clocks", (*telling, *_CLOCKS), clocks, "how the clocks of driver and sandbox were aligned"),
+        )
+        findings = [*_said(series, named, settings.confidence), *_about_samples(series, named), *about_runs(runs)]
+        return Report("Invocation overhead", tables if found else (), list(_figures(series, named, settings)), findings)
+
+
+def _cells(view: RunView) -> Iterator[_Cell]:
+    deployments = {each.id: each for each in view.deployments()}
+    for cell in view.cells():
+        start = cell.factors.get("start")
+        if start not in _STARTS:
+            continue
+        calls = list(view.invocations(cell_id=cell.id))
+        if not calls:
+            continue
+        deployment = deployments[calls[-1].deployment_id]
+        sweep = str(cell.factors.get("sweep", "payload"))
+        identity = {
+            "run": view.run.id,
+            "platform": deployment.platform,
+            "region": deployment.region or "",
+            "architecture": deployment.architecture,
+            "memory_mib": deployment.memory_mib,
+        }
+        size = (deployment.package_bytes or 0) if sweep == "package" else max(call.bytes_out for call in calls)
+        yield _Cell(identity, sweep, start, size, judge_all(calls, StartType(start)))
+
+
+def _series(found: Sequence[_Cell]) -> list[_Series]:
+    groups: dict[tuple[Any, ...], list[_Cell]] = defaultdict(list)
+    # In one order, whatever was measured first: the payload before the package, and warm before cold.
+    for cell in sorted(found, key=lambda cell: (cell.sweep != "payload", cell.start != StartType.WARM)):
+        groups[(*cell.identity.values(), cell.sweep, cell.start)].append(cell)
+    return [
+        _Series(cells[0].identity, cells[0].sweep, cells[0].start, sorted(cells, key=lambda cell: cell.bytes))
+        for cells in groups.values()
+    ]
+
+
+def _size(cell: _Cell, sample: Sample) -> float:
+    return float(cell.bytes if cell.sweep == "package" else sample.payload_bytes)
+
+
+def _overhead(cell: _Cell, confidence: float) -> dict[str, Any]:
+    samples = cell.window.samples
+    return {
+        "sweep": cell.sweep,
+        "bytes": cell.bytes,
+        "start": cell.start,
+        "n": len(samples),
+        "outbound_s": _widened([sample.outbound_s for sample in samples], samples, confidence),
+        "return_s": _widened([sample.return_s for sample in samples], samples, confidence),
+        "uncertainty_s": _uncertainty(samples),
+    }
+
+
+def _uncertainty(samples: Sequence[Sample]) -> float | None:
+    return max((sample.uncertainty_s for sample in samples), default=None)
+
+
+def _widened(values: Sequence[float], samples: Sequence[Sample], confidence: float) -> Estimate:
+    """Return a median whose interval holds for the sampling and for the clocks together; nothing takes less than 0."""
+    found = median_estimate(values, confidence)
+    by = _uncertainty(samples)
+    if found.value is None or found.low is None or found.high is None or by is None:
+        return found
+    return Estimate(found.value, min(found.value, max(0.0, found.low - by)), found.high + by, confidence, found.n)
+
+
+def _fit(each: _Series, confidence: float) -> dict[str, Any]:
+    line = each.fit(confidence)
+    row: dict[str, Any] = {"sweep": each.sweep, "start": each.start, "n": len(each.points)}
+    if line is None:
+        none = Estimate(None, n=len(each.points), note="too few samples or sizes")
+        return {**row, "intercept_s": none, "slope_s": none, "r_squared": None, "adjusted_r_squared": None}
+    at, by = line.intercept_interval, line.slope_interval
+    return {
+        **row,
+        "intercept_s": Estimate(line.intercept, at.low, at.high, confidence, line.n),
+        "slope_s": Estimate(line.slope * _MIB, by.low * _MIB, by.high * _MIB, confidence, line.n),
+        "r_squared": line.r_squared,
+        "adjusted_r_squared": line.adjusted_r_squared,
+    }
+
+
+def _clocks(each: _Series) -> dict[str, Any]:
+    windows = [cell.window for cell in each.cells]
+    alignments = [alignment for window in windows for alignment in window.alignments]
+    drifts = [alignment.drift_ppm for alignment in alignments if alignment.drift_ppm is not None]
+    settled = [window.settled for window in windows if window.settled is not None]
+    return {
+        "sweep": each.sweep,
+        "start": each.start,
+        "alignments": len(alignments),
+        "method": ", ".join(sorted({alignment.method for alignment in alignments})),
+        "exchanges": median(alignment.exchanges for alignment in alignments) if alignments else None,
+        "settled": min(settled, default=None),
+        "rtt_s": median(alignment.rtt_s for alignment in alignments) if alignments else None,
+        "drift_ppm": median(drifts) if drifts else None,
+        "lost": sum(window.lost for window in windows),
+        "discarded": sum(window.discarded.total() for window in windows),
+    }
+
+
+def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[Finding]:
+    """Yield one sentence for each configuration: what it costs to reach the handler, and what size adds."""
+    groups: dict[str, list[_Series]] = defaultdict(list)
+    for each in series:
+        groups[name_of(named(each))].append(each)
+    for name, members in groups.items():
+        numbers: dict[str, Any] = {}
+        parts = [words for each in members if (words := _words(each, confidence, numbers))]
+        if parts:
+            where = f"{name}: " if name else ""
+            yield Finding(f"{where}invocation overhead is {'; '.join(parts)}", numbers)
+        else:
+            yield Finding(f"{name or 'this run'}: not enough data for an overhead", warning=True)
+
+
+def _words(each: _Series, confidence: float, numbers: dict[str, Any]) -> str:
+    first = next((cell for cell in each.cells if cell.window.samples), None)
+    if first is None:
+        return ""
+    at = _overhead(first, confidence)["outbound_s"]
+    key = f"{each.sweep}.{each.start}"
+    numbers[f"{key}.outbound_s"] = at.value
+    text = f"{each.start} {_between(at)} with a {each.sweep} of {show(first.bytes, 'bytes')}"
+    line = each.fit(confidence)
+    if line is None:
+        return text
+    numbers |= {f"{key}.slope_s_per_byte": line.slope, f"{key}.adjusted_r_squared": line.adjusted_r_squared}
+    slope: Estimate = _fit(each, confidence)["slope_s"]
+    return f"{text}, and a MiB adds {_between(slope)} (adjusted R^2 {line.adjusted_r_squared:.2f}, n = {line.n})"
+
+
+def _between(estimate: Estimate) -> str:
+    """Return `12 ms [11, 13]`, of which the ends are in the unit of the value."""
+    assert estimate.value is not None
+    unit, name = scale(estimate.value, "s")
+    text = f"{estimate.value / unit:.3g} {name}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{estimate.low / unit:.3g}, {estimate.high / unit:.3g}]"
+
+
+def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
+    for each in series:
+        name = " ".join(word for word in (name_of(named(each)), each.sweep, each.start) if word)
+        discarded: dict[str, int] = defaultdict(int)
+        for cell in each.cells:
+            for reason, count in cell.window.discarded.items():
+                discarded[reason] += count
+        for reason, count in sorted(discarded.items()):
+            text = f"{name}: {count} of {count + len(each.points)} measured calls were left out: {reason}"
+            yield Finding(text, {"count": count, "reason": reason}, warning=True)
+        lost = sum(cell.window.lost for cell in each.cells)
+        if lost:
+            yield Finding(f"{name}: {lost} exchanges failed or met another sandbox", {"count": lost}, warning=True)
+
+
+def _figures(series: Sequence[_Series], named: Any, settings: InvocationOverheadAnalyzerSettings) -> Iterator[Figure]:
+    for sweep in dict.fromkeys(each.sweep for each in series):
+        shown = {
+            " ".join(word for word in (name_of(named(each)), each.start) if word): each
+            for each in series
+            if each.sweep == sweep and each.points
+        }
+        if not shown:
+            continue
+        x, y = Column("bytes", f"size of the {sweep}", "bytes"), Column("outbound_s", "outbound", "s")
+        points = {name: each.points for name, each in shown.items()}
+        yield Figure(f"overhead-{sweep}", "scatter", f"Overhead against {sweep} size", x, y, points)
+        lines = {}
+        for name, each in shown.items():
+            if line := each.fit(settings.confidence):
+                ends = sorted({place for place, _ in each.points})
+                lines[name] = [(place, line(place)) for place in (ends[0], ends[-1])]
+        if lines:
+            yield Figure(f"line-{sweep}", "line", f"Lines of the overhead against {sweep} size", x, y, lines)

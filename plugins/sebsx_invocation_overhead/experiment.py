@@ -1,0 +1,115 @@
+"""invocation-overhead: payload and package sizes x start types, by clocks that are aligned around each window."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.experiments import Experiment
+from sebsx.model import Cell, Plan
+from sebsx.pricing.planning import estimate
+from sebsx.session import FunctionSpec
+from sebsx_invocation_overhead.sampling import measure
+from sebsx_invocation_overhead.settings import OverheadSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sebsx.benchmarks import Benchmark
+    from sebsx.platforms import Platform
+    from sebsx.scene import Scene
+    from sebsx.session import Session
+
+PROBE, SIZE = "clock-probe", "test"
+# The smallest payload and package of each sweep's other axis.
+_SMALL_PAYLOAD, _NO_PADDING = 1024, 0
+# What a round trip and a cold start take, for the plan only.
+_CALL_GUESS_S, _COLD_GUESS_S = 0.02, 0.5
+
+
+class InvocationOverhead(Experiment[OverheadSettings]):
+    """Time from the client's send to the start of the handler, against payload and package size (SeBS)."""
+
+    name = "invocation-overhead"
+    summary = "time to the start of the handler against payload and package size, cold and warm"
+    Settings: ClassVar[type[Any]] = OverheadSettings
+    analyzer = "invocation-overhead"
+
+    def plan(self, scene: Scene, settings: OverheadSettings) -> Plan:
+        """Return one cell per platform, memory size, sweep, size and start type."""
+        benchmark = scene.benchmark(PROBE)
+        cells = [
+            cell
+            for platform in scene.platforms.values()
+            for memory_mib in settings.memory_mib or (benchmark.memory_mib,)
+            for cell in _cells(platform, benchmark, memory_mib, settings)
+        ]
+        notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
+        return Plan(tuple(cells), len({spec_of(cell) for cell in cells}), notes)
+
+    def run(self, session: Session, settings: OverheadSettings) -> None:
+        """Deploy each package once, and measure its cells in random order, so that drift is no trend over sizes."""
+        for spec, group in groupby(session.pending(self.plan(session.scene, settings)), key=spec_of):
+            cells = list(group)
+            session.rng_for("order", spec.label, spec.padding_bytes).shuffle(cells)
+            with session.deployed(spec, cells) as function:
+                if function is not None:
+                    for cell in cells:
+                        measure(session, cell, function, settings)
+
+
+def _cells(
+    platform: Platform[Any], benchmark: Benchmark, memory_mib: int, settings: OverheadSettings
+) -> Iterator[Cell]:
+    chosen = settings.chosen
+    parameters = {"reads": "2", **settings.parameters}
+    values = benchmark.resolve(SIZE, parameters)  # fails now on a bad name or value
+    for payload in chosen.payload_bytes:
+        benchmark.resolve(SIZE, {"padding_bytes": payload})
+    sizes = {
+        "payload": [(payload, _NO_PADDING) for payload in chosen.payload_bytes],
+        "package": [(_SMALL_PAYLOAD, padding) for padding in chosen.package_bytes],
+    }
+    for sweep in settings.sweeps:
+        for payload, padding in sizes[sweep]:
+            for start in settings.start:
+                factors = {
+                    "platform": platform.name,
+                    "benchmark": benchmark.name,
+                    "benchmark_sha256": benchmark.sha256,
+                    "size": SIZE,
+                    "parameters": {name: values[name] for name in sorted(parameters)},
+                    "language": "python",
+                    "architecture": settings.architecture or platform.architectures[0],
+                    "memory_mib": memory_mib,
+                    "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
+                    "sweep": sweep,
+                    "payload_bytes": payload,
+                    "padding_bytes": padding,
+                    "start": start,
+                }
+                yield _planned(platform, benchmark, factors, settings)
+
+
+def _planned(
+    platform: Platform[Any], benchmark: Benchmark, factors: dict[str, Any], settings: OverheadSettings
+) -> Cell:
+    """Return a cell with what it will cost and take, exchanges included."""
+    chosen = settings.chosen
+    cold = factors["start"] == "cold"
+    windows = chosen.repetitions if cold else 2 * -(-chosen.repetitions // settings.window)
+    calls = windows * 2 * chosen.exchanges
+    init_s = _COLD_GUESS_S if cold else 0.0
+    call_s = benchmark.expect.get(SIZE)
+    measured = estimate(platform, factors, chosen.repetitions, call_s, init_s=init_s).expected_usd
+    exchanged = estimate(platform, factors, calls, call_s).expected_usd
+    duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + chosen.repetitions * init_s
+    cost_usd = None if measured is None or exchanged is None else measured + exchanged
+    return Cell(factors, chosen.repetitions, duration_s, cost_usd)
+
+
+def spec_of(cell: Cell) -> FunctionSpec:
+    """Return what to deploy for a cell; its payload is not part of it."""
+    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s", "padding_bytes")
+    parameters = tuple(sorted(cell.factors["parameters"].items()))
+    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)

@@ -1,0 +1,78 @@
+"""What to sweep, and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sebsx.settings import setting
+
+MIB = 2**20
+# The most a payload has beside its padding: names, token, clock.
+_SMALLEST, _LARGEST, _LARGEST_PACKAGE = 1024, 5_900_000, 261_619_712
+
+
+def _ladder(first: int, last: int, points: int) -> tuple[int, ...]:
+    return tuple(round(first + (last - first) * place / (points - 1)) for place in range(points))
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Values for the settings that are not given."""
+
+    payload_bytes: tuple[int, ...]
+    package_bytes: tuple[int, ...]
+    repetitions: int
+    exchanges: int
+
+
+PRESETS = {
+    "quick": Preset((_SMALLEST, MIB // 2, 2 * MIB, _LARGEST), (MIB, 8 * MIB, 32 * MIB), repetitions=6, exchanges=10),
+    # The ladders of SeBS: 20 points each, 20 exchanges without a new minimum; 6 repetitions rather than 5, which are
+    # the fewest of which a median has an interval.
+    "paper": Preset(_ladder(_SMALLEST, _LARGEST, 20), _ladder(MIB, _LARGEST_PACKAGE, 20), repetitions=6, exchanges=20),
+}
+
+
+@dataclass(frozen=True)
+class OverheadSettings:
+    """What to sweep; what is not given is the preset's."""
+
+    preset: str = setting("quick", help="quick for a first look, paper for what SeBS did", choices=tuple(PRESETS))
+    sweeps: tuple[str, ...] = setting(
+        ("payload", "package"), help="what is made larger", choices=("payload", "package")
+    )
+    start: tuple[str, ...] = setting(("cold", "warm"), help="start types", choices=("cold", "warm"))
+    payload_bytes: tuple[int, ...] = setting((), help="payload sizes in bytes; none for the preset's", minimum=1)
+    package_bytes: tuple[int, ...] = setting(
+        (), help="sizes of the padding of the package in bytes; none for the preset's", minimum=1
+    )
+    repetitions: int = setting(0, help="samples of each size and start type; 0 for the preset's", minimum=0)
+    exchanges: int = setting(
+        0, help="exchanges without a new shortest one that end an alignment; 0 for the preset's", minimum=0
+    )
+    max_exchanges: int = setting(200, help="most exchanges of one alignment", minimum=1)
+    window: int = setting(10, help="most warm samples between two alignments", minimum=1)
+    memory_mib: tuple[int, ...] = setting(
+        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+    )
+    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    parameters: dict[str, str] = setting({}, help="parameters of clock-probe", option="--parameter")
+    max_attempts: int = setting(0, help="most measured calls of a cell; 0 for 3 x samples + 10", minimum=0)
+    max_failures: int = setting(10, help="failed measured calls after which a cell is given up", minimum=1)
+    max_time_s: float = setting(900.0, help="most time of a cell in s", minimum=1)
+
+    @property
+    def chosen(self) -> Preset:
+        """The preset with what was given in place of its own."""
+        preset = PRESETS[self.preset]
+        return Preset(
+            self.payload_bytes or preset.payload_bytes,
+            self.package_bytes or preset.package_bytes,
+            self.repetitions or preset.repetitions,
+            self.exchanges or preset.exchanges,
+        )
+
+    @property
+    def attempts(self) -> int:
+        """Cap on the measured calls of a cell."""
+        return self.max_attempts or 3 * self.chosen.repetitions + 10

@@ -1,0 +1,182 @@
+"""What a network run says: distributions of round trips, by way and between sandboxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
+from sebsx.configurations import (
+    Configuration,
+    caption,
+    configurations,
+    identity_columns,
+    label,
+    level,
+    median_estimate,
+    tail_estimate,
+)
+from sebsx.settings import setting
+from sebsx.stats import ecdf
+from sebsx.units import show
+from sebsx_network.experiment import DOWNLOAD, UPLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.store.frame import Numbers
+    from sebsx.store.reader import RunView
+
+_ROUND_TRIP = "round trip"
+_COLUMNS = (
+    Column("what", "what", "", "round trip from the client, or one way to the storage and back"),
+    Column("n", "n", "count", "samples that count"),
+    Column("median_s", "median", "s"),
+    Column("p90_s", "p90", "s"),
+    Column("p99_s", "p99", "s"),
+    Column("min_s", "min", "s", "the fastest"),
+    Column("sandboxes", "sandboxes", "count", "different ones"),
+    Column("fastest_s", "fastest sandbox", "s", "its median"),
+    Column("slowest_s", "slowest sandbox", "s", "its median"),
+    Column("bytes_per_s", "MiB/s", "", "size of the object by the median time; nothing for a round trip"),
+)
+
+
+@dataclass(frozen=True)
+class NetworkAnalyzerSettings:
+    """How sure intervals are."""
+
+    confidence: float = setting(0.95, help="confidence of intervals, between 0 and 1", minimum=0.5)
+
+    def __post_init__(self) -> None:
+        if self.confidence >= 1:
+            raise ValueError("confidence must be below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The times of one way of one configuration, and the sandbox of each."""
+
+    configuration: Configuration
+    what: str
+    times_s: Numbers
+    sandboxes: Sequence[str | None]
+    object_bytes: int | None
+
+
+class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
+    """Medians with exact intervals, tails where the sample is large enough, and what differs between sandboxes."""
+
+    name = "network"
+    summary = "distributions of round trips from the client, and of transfers to the storage"
+    Settings: ClassVar[type[Any]] = NetworkAnalyzerSettings
+
+    def analyze(self, runs: Sequence[RunView], settings: NetworkAnalyzerSettings) -> Report:
+        """Return the report of one or more runs."""
+        found = configurations(runs, ("client_connected_s", "client_first_byte_s", "sandbox_id", UPLOAD, DOWNLOAD))
+        identity = identity_columns(found)
+        ways = [way for configuration in found for way in _ways(configuration) if len(way.times_s)]
+        rows = [
+            {**{column.key: level(way.configuration, column.key) for column in identity}, **_row(way, settings)}
+            for way in ways
+        ]
+        tables = (Table("round-trips", (*identity, *_COLUMNS), rows, caption(found)),)
+        findings = [*_said(ways, found, settings), *_about_samples(found), *about_runs(runs)]
+        return Report("Network", tables if rows else (), list(_figures(ways, found)), findings)
+
+
+def _ways(configuration: Configuration) -> Iterator[_Way]:
+    import numpy as np  # heavy
+
+    frame = configuration.counted
+    sandboxes = frame.words("sandbox_id")
+    if configuration.identity.get("path") == "storage":
+        cell = configuration.cell
+        size = cell.factors["parameters"].get("object_bytes") if cell else None
+        for what, metric in (("upload", UPLOAD), ("download", DOWNLOAD)):
+            times = frame[metric] if metric in frame else np.full(len(frame), np.nan)
+            yield _known(configuration, what, times, sandboxes, size)
+        return
+    connected, first_byte = frame["client_connected_s"], frame["client_first_byte_s"]
+    times = first_byte - connected - frame["function.duration_s"]
+    yield _known(configuration, _ROUND_TRIP, times, sandboxes, None)
+
+
+def _known(
+    configuration: Configuration, what: str, times: Numbers, sandboxes: Sequence[str | None], size: int | None
+) -> _Way:
+    import numpy as np  # heavy
+
+    known = ~np.isnan(times)
+    return _Way(
+        configuration,
+        what,
+        times[known],
+        [sandbox for sandbox, there in zip(sandboxes, known, strict=True) if there],
+        size,
+    )
+
+
+def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
+    import numpy as np  # heavy
+
+    groups = np.array([str(sandbox) for sandbox in way.sandboxes])
+    medians = [float(np.median(way.times_s[groups == sandbox])) for sandbox in np.unique(groups)]
+    middle = median_estimate(way.times_s, settings.confidence)
+    speed = way.object_bytes / middle.value / 2**20 if way.object_bytes and middle.value else None
+    return {
+        "what": way.what,
+        "n": len(way.times_s),
+        "median_s": middle,
+        "p90_s": tail_estimate(way.times_s, 0.9, settings.confidence),
+        "p99_s": tail_estimate(way.times_s, 0.99, settings.confidence),
+        "min_s": float(way.times_s.min()),
+        "sandboxes": len(medians),
+        "fastest_s": min(medians),
+        "slowest_s": max(medians),
+        "bytes_per_s": speed,
+    }
+
+
+def _said(ways: Sequence[_Way], found: Sequence[Configuration], settings: NetworkAnalyzerSettings) -> Iterator[Finding]:
+    """Yield all medians in one sentence."""
+    parts, numbers = [], {}
+    for way in ways:
+        estimate = median_estimate(way.times_s, settings.confidence)
+        size = f" of {show(way.object_bytes, 'bytes')}" if way.object_bytes else ""
+        where = f" ({label(way.configuration, found)})" if len({each.run.id for each in found}) > 1 else ""
+        platform = f" on {way.configuration.identity['platform']}" if len(_platforms(found)) > 1 else ""
+        parts.append(f"{way.what}{size}{platform}{where} {show(estimate, 's')}")
+        numbers[f"{way.what}{size}{platform}{where}"] = estimate.value
+    if parts:
+        yield Finding(f"median of the {', '.join(parts)}, interval at {settings.confidence:.0%}", numbers)
+    else:
+        yield Finding("not enough data: no round trip was measured", warning=True)
+
+
+def _platforms(found: Sequence[Configuration]) -> set[Any]:
+    return {configuration.identity["platform"] for configuration in found}
+
+
+def _about_samples(found: Sequence[Configuration]) -> Iterator[Finding]:
+    for configuration in found:
+        name = label(configuration, found)
+        for status, count in sorted(configuration.failed.items()):
+            text = f"{name}: {count} of {len(configuration.frame)} calls ended as {status}"
+            yield Finding(text, {"status": status, "count": count}, warning=True)
+        if configuration.wrong_start:
+            text = f"{name}: {configuration.wrong_start} calls met a new sandbox and do not count"
+            yield Finding(text, {"count": configuration.wrong_start}, warning=True)
+
+
+def _figures(ways: Sequence[_Way], found: Sequence[Configuration]) -> Iterator[Figure]:
+    x, y = Column("time_s", "time", "s"), Column("share", "share", "1")
+    for name, title, wanted in (
+        ("round-trip-ecdf", "Round trips between client and sandbox", {_ROUND_TRIP}),
+        ("storage-ecdf", "Transfers between sandbox and storage", {"upload", "download"}),
+    ):
+        curves = {
+            f"{label(way.configuration, found)} {way.what}": ecdf(way.times_s) for way in ways if way.what in wanted
+        }
+        if curves:
+            yield Figure(name, "ecdf", title, x, y, curves)

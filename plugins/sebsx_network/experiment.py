@@ -1,0 +1,186 @@
+"""network: round trips from the client to warm sandboxes, and from there to the run's storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.experiments import Experiment
+from sebsx.load.schedule import Closed
+from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType, Status
+from sebsx.pricing.planning import estimate
+from sebsx.session import FunctionSpec
+from sebsx.settings import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sebsx.platforms import Platform
+    from sebsx.scene import Scene
+    from sebsx.session import Function, Session, Trial
+
+UPLOAD, DOWNLOAD = "network.upload_s", "network.download_s"
+CLIENT, STORAGE = "client", "storage"
+# A batch is committed after so many calls: what a crash may cost.
+_BATCH = 50
+_TRIP_GUESS_S, _COLD_GUESS_S = 0.02, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Values for the settings that are not given."""
+
+    sandboxes: int
+    round_trips: int
+    object_bytes: tuple[int, ...]
+
+
+PRESETS = {
+    "quick": Preset(3, 100, (1024, 2**20)),
+    "paper": Preset(50, 1000, (1024, 2**16, 2**20, 2**23)),  # 50 x 1000 as in the configuration of SeBS
+}
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Which ways, and how often; what is not given is the preset's."""
+
+    preset: str = setting("quick", help="quick for a first look, paper for what SeBS did", choices=tuple(PRESETS))
+    paths: tuple[str, ...] = setting(
+        (CLIENT, STORAGE), help="round trips from the client, and from sandboxes to the storage",
+        choices=(CLIENT, STORAGE),
+    )  # fmt: skip
+    sandboxes: int = setting(0, help="sandboxes looked at, one after the other; 0 for the preset's", minimum=0)
+    round_trips: int = setting(0, help="round trips of each sandbox; 0 for the preset's", minimum=0)
+    object_bytes: tuple[int, ...] = setting((), help="sizes of the object in bytes; none for the preset's", minimum=1)
+    memory_mib: tuple[int, ...] = setting(
+        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+    )
+    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    max_attempts: int = setting(0, help="most calls of a cell; 0 for 2 x round trips of all sandboxes", minimum=0)
+    max_failures: int = setting(20, help="failed calls after which a cell is given up", minimum=1)
+    max_time_s: float = setting(3600.0, help="most time of a cell in s", minimum=1)
+
+    @property
+    def chosen(self) -> Preset:
+        """The preset with what was given in place of its own."""
+        preset = PRESETS[self.preset]
+        return Preset(
+            self.sandboxes or preset.sandboxes,
+            self.round_trips or preset.round_trips,
+            self.object_bytes or preset.object_bytes,
+        )
+
+    @property
+    def wanted(self) -> int:
+        """Round trips of a cell."""
+        return self.chosen.sandboxes * self.chosen.round_trips
+
+    @property
+    def attempts(self) -> int:
+        """Cap on the calls of a cell."""
+        return self.max_attempts or 2 * self.wanted
+
+
+class Network(Experiment[NetworkSettings]):
+    """Round-trip times between client, sandbox and storage (SeBS, network ping-pong)."""
+
+    name = "network"
+    summary = "round trips between client and sandbox, and between sandbox and storage"
+    Settings: ClassVar[type[Any]] = NetworkSettings
+    analyzer = "network"
+
+    def plan(self, scene: Scene, settings: NetworkSettings) -> Plan:
+        """Return one cell per platform, memory size and way; several for the storage's object sizes."""
+        cells = tuple(cell for platform in scene.platforms.values() for cell in _cells(scene, platform, settings))
+        return Plan(cells, len(cells))
+
+    def run(self, session: Session, settings: NetworkSettings) -> None:
+        """Deploy for each cell and let its sandboxes answer."""
+        for cell in session.pending(self.plan(session.scene, settings)):
+            with session.deployed(_spec_of(cell), [cell]) as function:
+                if function is not None:
+                    _measure(session, cell, function, settings)
+
+
+def storage_times(output: Mapping[str, Any]) -> dict[str, float]:
+    """Return the times of the round trip that an invocation made."""
+    return {UPLOAD: output["upload_s"][0], DOWNLOAD: output["download_s"][0]}
+
+
+def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> Iterator[Cell]:
+    ways = [("clock-probe", CLIENT, {"reads": 2})] if CLIENT in settings.paths else []
+    if STORAGE in settings.paths:
+        ways += [
+            ("network-probe", STORAGE, {"object_bytes": size, "round_trips": 1})
+            for size in settings.chosen.object_bytes
+        ]
+    for name, path, parameters in ways:
+        benchmark = scene.benchmark(name)
+        benchmark.resolve("test", parameters)  # fails now on a size that is too large
+        for memory_mib in settings.memory_mib or (benchmark.memory_mib,):
+            factors = {
+                "platform": platform.name,
+                "benchmark": name,
+                "benchmark_sha256": benchmark.sha256,
+                "size": "test",
+                "parameters": parameters,
+                "language": "python",
+                "architecture": settings.architecture or platform.architectures[0],
+                "memory_mib": memory_mib,
+                "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
+                "path": path,
+                "sandboxes": settings.chosen.sandboxes,
+                "start": "warm",
+            }
+            cost = estimate(platform, factors, settings.wanted, benchmark.expect.get("test"))
+            duration_s = settings.wanted * _TRIP_GUESS_S + settings.chosen.sandboxes * _COLD_GUESS_S
+            yield Cell(factors, settings.wanted, duration_s, cost.expected_usd)
+
+
+def _spec_of(cell: Cell) -> FunctionSpec:
+    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s")
+    parameters = tuple(sorted(cell.factors["parameters"].items()))
+    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)
+
+
+def _measure(session: Session, cell: Cell, function: Function, settings: NetworkSettings) -> None:
+    """Take the round trips of one sandbox after the other; a sandbox that is evicted is followed by the next."""
+    if cell.factors["path"] == STORAGE:
+        function = session.called(function, read=storage_times)
+    with session.trial(cell, function, StartType.WARM) as trial:
+        for number in range(settings.chosen.sandboxes):
+            wanted = (number + 1) * settings.chosen.round_trips
+            if len(trial.good) >= wanted:
+                continue  # before an interruption
+            sandbox = session.next_round
+            _fresh_sandbox(trial, sandbox)
+            while len(trial.good) < wanted and not _cap(trial, settings):
+                trial.invoke(Closed(min(_BATCH, wanted - len(trial.good))), round=sandbox)
+        enough = len(trial.good) >= settings.wanted
+        reason = "enough samples" if enough else _cap(trial, settings)
+        failed = not trial.good or (trial.failures >= settings.max_failures and not enough)
+        status = CellStatus.FAILED if failed else CellStatus.FINISHED
+        error = trial.last_error or "no call met a warm sandbox"
+        session.finish(trial, status, reason, error if failed else None)
+
+
+def _fresh_sandbox(trial: Trial, number: int) -> None:
+    """Start the sandbox whose round trips are next, where the platform can be made to; warm it up."""
+    if Capability.FORCE_COLD in trial.function.platform.capabilities:
+        trial.force_cold()
+    for call in trial.invoke(Closed(1), Kind.WARMUP, round=number):
+        if call.status is not Status.OK:
+            trial.failures += 1
+            trial.last_error = f"{call.status}: {call.error}"
+
+
+def _cap(trial: Trial, settings: NetworkSettings) -> str:
+    """Return which cap is reached, in words; empty for none."""
+    if trial.failures >= settings.max_failures:
+        return f"{trial.failures} invocations failed"
+    if trial.attempts >= settings.attempts:
+        return f"cap of {settings.attempts} attempts reached"
+    if trial.elapsed_s >= settings.max_time_s:
+        return f"cap of {settings.max_time_s:g} s reached"
+    return ""

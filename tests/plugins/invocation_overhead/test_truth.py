@@ -1,0 +1,172 @@
+"""A delay that a test injected comes back, whatever is wrong with the function's clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from sebsx.model import CellStatus, StartType
+from sebsx.store import RunView, Store
+from sebsx_docker.backend import DockerPlatform
+from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
+from sebsx_invocation_overhead.experiment import InvocationOverhead
+from sebsx_invocation_overhead.settings import OverheadSettings
+from sebsx_invocation_overhead.windows import Window, judge_all
+from tests.orchestration import store_in
+from tests.platforms.docker.conftest import need
+from tests.plugins.delays import Delayed, delayed, home, run_on
+from tests.support import Cli
+
+__all__ = ["home"]
+pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.slow]
+
+SMALL, LARGE, BETWEEN = 1024, 8192, 4096
+# The machine may be busy for the time of one measurement; a wrong sign or offset is wrong each time.
+TRIES = 4
+
+
+def windows(view: RunView) -> dict[int, Window]:
+    found = {}
+    for cell in view.cells():
+        assert cell.status is CellStatus.FINISHED, cell.error
+        calls = view.invocations(cell_id=cell.id)
+        found[cell.factors["payload_bytes"]] = judge_all(calls, StartType(cell.factors["start"]))
+    return found
+
+
+def settings(start: str, repetitions: int, parameters: dict[str, str], **more: Any) -> OverheadSettings:
+    return OverheadSettings(
+        sweeps=("payload",), start=(start,), payload_bytes=(SMALL, LARGE), repetitions=repetitions,
+        parameters=parameters, **more,
+    )  # fmt: skip
+
+
+def error_of(platform: type[Delayed], parameters: dict[str, str], store: Store) -> float:
+    """Return how far the delay that was measured is from the one that was made, as a share of what is allowed."""
+    found = windows(run_on(platform, InvocationOverhead(), settings("warm", 12, parameters), store))
+    (proxy,) = platform.proxies
+    assert len(found[LARGE].samples) == len(proxy.delays_s) == 12
+    outbound_s = {size: median(sample.outbound_s for sample in found[size].samples) for size in found}
+    uncertainty_s = max(sample.uncertainty_s for window in found.values() for sample in window.samples)
+    assert uncertainty_s < 0.02  # or anything would do
+    return abs(outbound_s[LARGE] - outbound_s[SMALL] - median(proxy.delays_s)) / max(0.001, uncertainty_s)
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "parameters"),
+    [
+        (0.005, {"shift_s": "5"}),
+        (0.020, {"shift_s": "-5"}),
+        (0.100, {"shift_s": "5", "drift_ppm": "100"}),
+        (0.020, {}),
+    ],
+)
+def test_delay_comes_back_within_a_millisecond_or_the_stated_uncertainty(
+    delay_s: float, parameters: dict[str, str], tmp_path: Path
+) -> None:
+    errors = []
+    for number in range(TRIES):
+        (tmp_path / str(number)).mkdir()
+        with store_in(tmp_path / str(number)) as store, delayed(out_s=delay_s, least_bytes=BETWEEN) as platform:
+            errors.append(error_of(platform, parameters, store))
+        if errors[-1] <= 1:
+            return
+    pytest.fail(f"errors were {errors} times what they may be")
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_delay_in_front_of_a_container_comes_back(tmp_path: Path) -> None:
+    need(DockerPlatform, tmp_path / "check")
+    errors = []
+    for number in range(TRIES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with store_in(folder) as store, delayed(DockerPlatform, out_s=0.02, least_bytes=BETWEEN) as platform:
+            errors.append(error_of(platform, {"shift_s": "-5"}, store))
+        if errors[-1] <= 1:
+            return
+    pytest.fail(f"errors were {errors} times what they may be")
+
+
+def test_cold_start_is_aligned_in_its_own_sandbox(tmp_path: Path) -> None:
+    with store_in(tmp_path) as store, delayed(out_s=0.1, least_bytes=BETWEEN) as platform:
+        view = run_on(platform, InvocationOverhead(), settings("cold", 6, {"shift_s": "-5"}), store)
+        found = windows(view)
+        (proxy,) = platform.proxies
+    sandboxes = {call.sandbox_id for call in view.invocations() if call.kind == "measured"}
+    assert len(sandboxes) == 12
+    for window in found.values():
+        assert len(window.alignments) == len(window.samples) == 6
+    waited = sorted(found[LARGE].samples, key=lambda sample: sample.sequence)
+    for sample, delay_s in zip(waited, proxy.delays_s, strict=True):
+        # More than the delay, for a process starts; no error of seconds, as a clock not aligned would make.
+        assert delay_s - sample.uncertainty_s < sample.outbound_s < delay_s + 4
+    assert min(sample.outbound_s for sample in found[SMALL].samples) > 0.005
+
+
+@pytest.mark.parametrize(("out_s", "back_s"), [(0.02, 0.02), (0.02, 0.0), (0.0, 0.02)])
+def test_delay_of_every_message_lies_within_the_stated_uncertainty(out_s: float, back_s: float, tmp_path: Path) -> None:
+    with store_in(tmp_path) as store, delayed(out_s=out_s, back_s=back_s) as platform:
+        view = run_on(platform, InvocationOverhead(), settings("warm", 8, {"shift_s": "5"}), store)
+        found = windows(view)
+    for sample in (sample for window in found.values() for sample in window.samples):
+        # The ways are equal or as unequal as they can be: half of what they take together is what may be wrong.
+        assert sample.uncertainty_s >= (out_s + back_s) / 2
+        assert sample.outbound_s + sample.uncertainty_s >= out_s
+        assert sample.return_s + sample.uncertainty_s >= back_s
+    best = min((sample for window in found.values() for sample in window.samples), key=lambda each: each.outbound_s)
+    assert best.outbound_s - best.uncertainty_s <= out_s + 0.001
+
+
+def test_long_window_finds_the_drift_and_is_aligned_by_a_hull(tmp_path: Path) -> None:
+    wanted = OverheadSettings(
+        sweeps=("payload",), start=("warm",), payload_bytes=(LARGE,), repetitions=110, window=110,
+        parameters={"shift_s": "5", "drift_ppm": "100"},
+    )  # fmt: skip
+    with store_in(tmp_path) as store, delayed(out_s=0.1, least_bytes=BETWEEN) as platform:
+        view = run_on(platform, InvocationOverhead(), wanted, store)
+        window = windows(view)[LARGE]
+        (proxy,) = platform.proxies
+    (alignment,) = window.alignments
+    assert alignment.method == "hull"
+    assert alignment.span_s > 10
+    assert alignment.drift_ppm == pytest.approx(100, abs=30)
+    samples = sorted(window.samples, key=lambda sample: sample.sequence)
+    assert len(samples) == 110
+    excess = [sample.outbound_s - delay_s for sample, delay_s in zip(samples, proxy.delays_s, strict=True)]
+    # The drift moves the clock by 1.1 ms; what is left over shows none of it from one end to the other.
+    assert min(excess[:20]) == pytest.approx(min(excess[-20:]), abs=6e-4)
+    assert all(over + sample.uncertainty_s > 0 for over, sample in zip(excess, samples, strict=True))
+
+
+def test_finding_is_one_sentence_with_its_interval_and_the_figures_are_there(tmp_path: Path) -> None:
+    with store_in(tmp_path) as store, delayed(out_s=0.03, least_bytes=BETWEEN) as platform:
+        view = run_on(platform, InvocationOverhead(), settings("warm", 6, {"shift_s": "5"}), store)
+        report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+    assert report.findings[0].text.startswith("invocation overhead is warm ")
+    assert "with a payload of 1.00 KiB, and a MiB adds" in report.findings[0].text
+    assert {figure.name for figure in report.figures} == {"overhead-payload", "line-payload"}
+    small, large = (row["outbound_s"] for row in report.tables[0].rows)
+    assert large.value - small.value == pytest.approx(0.03, abs=0.01)
+    assert large.low <= large.value <= large.high
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("experiment", ["invocation-overhead", "network"])
+def test_quick_preset_ends_well_and_its_report_shows_its_figures(sebsx: Cli, experiment: str) -> None:
+    said = sebsx.say("run", "experiment", experiment, "--preset", "quick", timeout_s=110)
+    assert said.code == 0, said.stderr
+    assert "not enough data" not in said.stdout
+    (unfinished,) = sebsx.rows("SELECT count(*) FROM cell WHERE status != 'finished'")[0]
+    assert unfinished == 0
+    assert sebsx.say("report", "last", "-o", "page.html").code == 0
+    page = (sebsx.home / "page.html").read_text(encoding="utf-8")
+    wanted = {
+        "invocation-overhead": ["Overhead against payload size", "Lines of the overhead against package size"],
+        "network": ["Round trips between client and sandbox", "Transfers between sandbox and storage"],
+    }[experiment]
+    assert [title for title in wanted if title not in page] == []

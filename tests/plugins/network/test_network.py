@@ -1,0 +1,135 @@
+"""Round trips against delays that a test injected, and faults on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from sebsx import orchestrator
+from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.store import RunView, Store
+from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx_network.analyzer import NetworkAnalyzer, NetworkAnalyzerSettings
+from sebsx_network.experiment import DOWNLOAD, UPLOAD, Network, NetworkSettings
+from tests.orchestration import Listener, failing, registry_with, store_in
+from tests.plugins.delays import delayed, home, run_on
+
+__all__ = ["home"]
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with store_in(tmp_path) as opened:
+        yield opened
+
+
+def settings(*paths: str, **more: Any) -> NetworkSettings:
+    return NetworkSettings(**{"paths": paths, "sandboxes": 2, "round_trips": 12, "object_bytes": (1024,), **more})
+
+
+def rows(view: RunView) -> dict[str, dict[str, Any]]:
+    report = NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings())
+    return {row["what"]: dict(row) for table in report.tables for row in table.rows}
+
+
+def texts(view: RunView) -> list[str]:
+    return [finding.text for finding in NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings()).findings]
+
+
+@pytest.mark.slow
+def test_injected_delay_comes_back_as_the_round_trip_and_time_in_the_handler_does_not(tmp_path: Path) -> None:
+    errors = []
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+        with store_in(tmp_path / str(number)) as store, delayed(out_s=0.015, back_s=0.005) as platform:
+            view = run_on(platform, Network(), settings("client"), store)
+            (proxy,) = platform.proxies
+            found = rows(view)["round trip"]
+        assert (found["n"], found["sandboxes"]) == (24, 2)
+        assert found["min_s"] >= 0.020
+        out_s = median(proxy.delays_s)
+        errors.append(found["median_s"].value - out_s - 0.005)
+        if 0 < errors[-1] < 0.002:
+            return
+    pytest.fail(f"round trips were {errors} s longer than the delay")
+
+
+def test_every_round_trip_meets_a_warm_sandbox_and_sandboxes_differ(store: Store) -> None:
+    view = run_on(FakePlatform, Network(), settings("client", sandboxes=3), store)
+    (cell,) = view.cells()
+    assert (cell.status, cell.stop_reason) == (CellStatus.FINISHED, "enough samples")
+    calls = list(view.invocations(kind=Kind.MEASURED))
+    assert {call.start_type for call in calls} == {StartType.WARM}
+    assert [len({call.sandbox_id for call in calls if call.round == number}) for number in range(3)] == [1, 1, 1]
+    assert len({call.sandbox_id for call in calls}) == 3
+    assert rows(view)["round trip"]["sandboxes"] == 3
+    (text,) = texts(view)
+    assert text.startswith("median of the round trip ")
+
+
+def test_times_of_the_way_to_the_storage_are_the_functions_own(store: Store) -> None:
+    view = run_on(FakePlatform, Network(), settings("storage", object_bytes=(1024, 65536)), store)
+    assert [cell.status for cell in view.cells()] == [CellStatus.FINISHED] * 2
+    for cell in view.cells():
+        for call in view.invocations(cell_id=cell.id, kind=Kind.MEASURED):
+            assert 0 < call.samples[UPLOAD] + call.samples[DOWNLOAD] < call.latency_s
+    report = NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings())
+    found = {(row["what"], row["parameters"]): row for row in report.tables[0].rows}
+    assert len(found) == 4
+    upload = found["upload", "object_bytes=65536,round_trips=1"]
+    assert upload["bytes_per_s"] == pytest.approx(65536 / upload["median_s"].value / 2**20)
+    assert {figure.name for figure in report.figures} == {"storage-ecdf"}
+    assert "upload of 1.00 KiB" in report.findings[0].text
+    assert "download of 64.0 KiB" in report.findings[0].text
+
+
+def test_platform_without_storage_still_tells_its_round_trips(store: Store) -> None:
+    class Bare(FakePlatform):
+        capabilities = FakePlatform.capabilities - {Capability.STORAGE}
+
+    view = run_on(Bare, Network(), settings("client", "storage"), store)
+    assert [cell.status for cell in view.cells()] == [CellStatus.FINISHED, CellStatus.UNSUPPORTED]
+    assert any("storage" in text for text in texts(view))
+
+
+def test_lost_calls_and_evicted_sandboxes_are_stored_and_made_up_for(store: Store) -> None:
+    view = run_on(failing(None, None, Fault.LOST, Fault.OUT_OF_MEMORY, Fault.THROTTLED), Network(), settings("client"),
+                  store)  # fmt: skip
+    (cell,) = view.cells()
+    assert (cell.status, cell.stop_reason) == (CellStatus.FINISHED, "enough samples")
+    assert rows(view)["round trip"]["n"] == 24
+    said = " ".join(texts(view))
+    assert "1 of 28 calls ended as timeout" in said
+    assert "1 calls met a new sandbox and do not count" in said
+
+
+def test_platform_that_answers_nothing_ends_the_cell_at_its_cap(store: Store) -> None:
+    view = run_on(failing(*[Fault.REFUSED] * 200), Network(), settings("client", max_failures=5), store)
+    (cell,) = view.cells()
+    assert cell.status is CellStatus.FAILED
+    assert cell.error is not None
+    assert "connection refused" in cell.error
+    assert sum(view.counts().values()) <= 2 * (1 + 12)
+    assert texts(view)[0] == "not enough data: no round trip was measured"
+
+
+def test_interrupted_run_goes_on_with_the_sandbox_that_was_not_finished(store: Store) -> None:
+    class Impatience(Listener):
+        def progressed(self, cell: Any, done: int, failed: int) -> None:
+            if done >= 12:
+                raise KeyboardInterrupt
+
+    registry = registry_with(FakePlatform)
+    wanted = orchestrator.Request(Network(), settings("client"), {"fake": FakeSettings()}, seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        orchestrator.run(wanted, registry, store, Impatience())
+    (run,) = store.runs()
+    assert sum(store.counts(run.id).values()) == 13
+    view = store.view(orchestrator.run(replace(wanted, resume=run.id), registry, store, Listener()).id)
+    measured = [call for call in view.invocations(kind=Kind.MEASURED) if call.status is Status.OK]
+    assert [call.round for call in measured] == [0] * 12 + [1] * 12
