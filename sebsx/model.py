@@ -419,7 +419,7 @@ class Resource:
     id: int | None = None
 
 
-_LABELLED = ("platform", "benchmark", "version", "size", "start")
+_LABELLED = ("platform", "benchmark", "version", "channel", "size", "start")
 
 
 def content_hash(value: Any) -> str:

@@ -9,6 +9,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,7 +74,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory."""
+    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
+
+    `files` are added to its package, as (path in the package, content).
+    """
 
     platform: str
     benchmark: str
@@ -83,6 +87,7 @@ class FunctionSpec:
     memory_mib: int
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
     @property
     def label(self) -> str:
@@ -103,9 +108,9 @@ class Function:
     payload: bytes
     storage: Storage | None
 
-    def check(self, output: Any) -> str | None:
-        """Return None if an output is right for the event, or what is wrong."""
-        return self.benchmark.check(self.event, output, self.storage)
+    def check(self, output: Any, event: Mapping[str, Any] | None = None) -> str | None:
+        """Return None if an output is right for an event, by default the function's own, or what is wrong."""
+        return self.benchmark.check(self.event if event is None else event, output, self.storage)
 
 
 @dataclass(slots=True)
@@ -140,9 +145,13 @@ class Trial:
         schedule: Schedule,
         kind: Kind = Kind.MEASURED,
         round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
     ) -> list[Invocation]:
-        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored."""
-        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round)
+        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored.
+
+        `events` are the inputs of the requests in order, in place of the function's own for all.
+        """
+        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round, events)
         if kind is Kind.MEASURED:
             self._count(invocations)
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
@@ -230,8 +239,7 @@ class Session:
             function = self._deploy(spec)
         except (UnsupportedError, DeployError) as exc:
             status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
-            for cell in cells:
-                self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, "not deployed", str(exc))
+            self.refuse(cells, "not deployed", str(exc), status)
             self.observer.warned(f"{spec.label}: {exc}")
             yield None
             return
@@ -240,6 +248,13 @@ class Session:
             self._record_round_trip(function)
         finally:
             self._teardown(function)
+
+    def refuse(
+        self, cells: Sequence[Cell], reason: str, error: str, status: CellStatus = CellStatus.UNSUPPORTED
+    ) -> None:
+        """Store cells that cannot be measured, with the reason: that is a result, too."""
+        for cell in cells:
+            self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, reason, error)
 
     @contextmanager
     def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
@@ -267,12 +282,25 @@ class Session:
         kind: Kind,
         cell_id: int,
         round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
     ) -> list[Invocation]:
         """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
+
+        Args:
+            function: What is called.
+            schedule: When.
+            kind: Whether it counts.
+            cell_id: The cell it belongs to.
+            round: Of an interleaved design.
+            events: Inputs of the requests in order, in place of the function's own for all.
         """
-        replies = sorted(self._send(function, schedule), key=lambda reply: reply.sent_s)
+        payloads = [_encoded(function.benchmark, event) for event in events]
+        numbers: dict[str, int] = {}
+        replies = sorted(
+            self._send(function, schedule, payloads=payloads, numbers=numbers), key=lambda reply: reply.sent_s
+        )
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
         records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
@@ -280,12 +308,13 @@ class Session:
         series: list[tuple[str, dict[str, Any]]] = []
         facts = {}
         for request_id, reply in zip(ids, replies, strict=True):
+            event = events[numbers[reply.request_id]] if events else None
             invocation, envelope = read_reply(
                 reply,
                 platform=platform,
                 deployment=deployment,
                 record=records.get(request_id),
-                check=function.check,
+                check=partial(function.check, event=event),
                 sequence=self._sequence,
                 batch=self._batch,
                 kind=kind,
@@ -410,18 +439,27 @@ class Session:
         schedule: Schedule,
         max_in_flight: int | None = None,
         idle: Callable[[float], bool] | None = None,
+        payloads: Sequence[bytes] = (),
+        numbers: dict[str, int] | None = None,
     ) -> Iterator[Reply]:
+        """Send a schedule and yield the replies; `numbers` is told which request each belongs to, if it is given."""
         deployment = function.deployment
         timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
         if deployment.endpoint is None:
-            yield from _send_by_platform(function, schedule, timeout_s, idle)
+            for number, reply in enumerate(_send_by_platform(function, schedule, timeout_s, idle, payloads)):
+                if numbers is not None:
+                    numbers[reply.request_id] = number
+                yield reply
             return
         url, payload = deployment.endpoint, function.payload
         headers = [f"{name}: {value}" for name, value in deployment.headers.items()]
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
 
         def request(number: int) -> Request:
-            return Request(url, payload, f"{prefix}-{number}", headers, timeout_s)
+            request_id = f"{prefix}-{number}"
+            if numbers is not None:
+                numbers[request_id] = number
+            return Request(url, payloads[number] if payloads else payload, request_id, headers, timeout_s)
 
         yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
 
@@ -498,7 +536,7 @@ class Session:
             benchmark,
             language,
             target,
-            wrapper=platform.wrapper_files(spec.language),
+            wrapper={**platform.wrapper_files(spec.language), **dict(spec.files)},
             collectors={name: source for name, source in sources.items() if source is not None},
         )
 
@@ -512,10 +550,7 @@ class Session:
     ) -> tuple[dict[str, Any], bytes]:
         """Return the input as event and as bytes; the same for a seed, whatever was deployed before."""
         event = benchmark.payload(parameters, self.rng_for(benchmark.name, spec.size), storage)
-        try:
-            payload = json.dumps(event, allow_nan=False).encode()
-        except (TypeError, ValueError) as exc:
-            raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
+        payload = _encoded(benchmark, event)
         if len(payload) > platform.payload_bytes:
             raise UnsupportedError(
                 f"payload of {benchmark.name!r} at size {spec.size!r} is {len(payload)} bytes; "
@@ -559,7 +594,11 @@ class Session:
 
 
 def _send_by_platform(
-    function: Function, schedule: Schedule, timeout_s: float, idle: Callable[[float], bool] | None
+    function: Function,
+    schedule: Schedule,
+    timeout_s: float,
+    idle: Callable[[float], bool] | None,
+    payloads: Sequence[bytes] = (),
 ) -> Iterator[Reply]:
     """Invoke by the platform's own means, one call after the other; what comes too late is late."""
     clock = client_clock()
@@ -572,13 +611,21 @@ def _send_by_platform(
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
             continue
-        reply = function.platform.invoke(function.deployment, function.payload, timeout_s)
+        payload = payloads[sent] if payloads else function.payload
+        reply = function.platform.invoke(function.deployment, payload, timeout_s)
         if reply is None:
             raise PlatformError(f"platform {function.platform.name!r} has neither an endpoint nor its own invoke")
         sent += 1
         pace.answered(clock.now() - started_s)
         # The platform's clock may be another reading of wall time: nothing is sent before it is due.
         yield reply if due_s is None else replace(reply, intended_s=min(started_s + due_s, reply.sent_s))
+
+
+def _encoded(benchmark: Benchmark, event: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(event, allow_nan=False).encode()
+    except (TypeError, ValueError) as exc:
+        raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
 
 
 def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:

@@ -28,7 +28,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
         "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages",
-        "pricelists", "suites")],
+        "pricelists", "channels", "suites")],
     (("plugins",), list),
     (("runs",), list),
     (("show", RUN), dict),
