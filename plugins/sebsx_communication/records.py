@@ -92,7 +92,7 @@ class Exchanged:
         # An exchange cut short tells no operations, and so no messages for them either.
         self.messages += told.get("messages", 0) if told.get("operations") else 0
         stream = told.get("stream") or {}
-        if stream.get("messages") and stream["time_s"] > 0:
+        if stream.get("messages") and not stream.get("retried") and stream["time_s"] > 0:
             self.bandwidth.append(stream["messages"] * told["message_bytes"] / stream["time_s"])
 
 

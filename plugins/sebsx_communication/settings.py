@@ -72,4 +72,4 @@ class CommunicationSettings:
     def function_timeout_s(self) -> float:
         """Time in which an exchange has ended, whatever happens: every wait is counted at its longest."""
         waits_s = (self.retries + 1) * self.timeout_s
-        return self.start_s * 3 + self.budget_s * 4 + waits_s * 4 + 10
+        return self.start_s * 3 + self.budget_s * 6 + waits_s * 4 + 10

@@ -32,8 +32,8 @@ def handler(event, context):
     context.samples["communication.retries"] = found["retries"]
     if event["role"] == "producer":
         context.samples["communication.latency_s"] = output["median_s"] / 2
-        if found["stream"]["messages"]:
-            stream = found["stream"]
+        stream = found["stream"]
+        if stream["messages"] and not stream["retried"]:
             context.samples["communication.bandwidth"] = stream["messages"] * event["message_bytes"] / stream["time_s"]
     return output
 
@@ -85,7 +85,7 @@ def _produce(end, event, found):
             stop = clock() + event["budget_s"]
         if number <= event["warmups"]:
             first.append(elapsed)
-        elif found["retries"] > before:
+        elif found["retries"] > before or elapsed >= event["timeout_s"]:  # the other end may have sent again
             retried.append(elapsed)
             if len(retried) > event["round_trips"]:
                 raise Lost("more than %d messages had to be sent again" % event["round_trips"])
@@ -99,7 +99,9 @@ def _produce(end, event, found):
     exchange.receive(number)
     found["messages"] = number
     found["operations"] = dict(end.operations)
-    found["stream"] = _stream(end, event, exchange, number, data)
+    before = found["retries"]
+    found["stream"] = stream = _stream(end, event, exchange, number, data)
+    stream["retried"] = found["retries"] - before
     ordered = sorted(times)
     middle = len(ordered) // 2
     median_s = (ordered[middle] + ordered[-1 - middle]) / 2
@@ -134,7 +136,9 @@ def _consume(end, event, found):
     number, streaming, streamed = 0, False, 0
     while True:
         number += 1
-        data = exchange.receive(number, event["start_s"] if number == 1 else 0.0)
+        # In a stream the producer waits longer before it sends again, and so must this end.
+        patience_s = event["start_s"] if number == 1 else 2 * event["budget_s"] + event["timeout_s"] if streaming else 0
+        data = exchange.receive(number, patience_s)
         if streaming:
             if data:
                 streamed += len(data)
