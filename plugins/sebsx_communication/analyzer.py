@@ -63,6 +63,14 @@ _CHOICES = (
     Column("regret_cheap", "dearer by", "1", "measured cost of the choice over that of the cheapest, less 1"),
 )
 
+_CELLS = (
+    Column("platform", "platform"),
+    _CHANNEL,
+    Column("status", "status"),
+    Column("cells", "cells", "count", "sizes of message and memory that ended so"),
+    Column("reason", "why", "", "of the first of them"),
+)
+
 
 @dataclass(frozen=True)
 class CommunicationAnalyzerSettings:
@@ -122,6 +130,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
             table("crossovers", _CROSSINGS, lambda group: _crossing_rows(group, confidence), "where the lines cross"),
             table("choices", _CHOICES, _choice_rows, "the model's choice against the measured best"),
             table("sizes", _SIZES, lambda group: _size_rows(group, confidence), "every channel and size"),
+            Table("cells", _CELLS, _cell_rows(runs), "how the cells of the design ended"),
         ]
         findings = [
             *(_sentence(group, confidence) for group in groups),
@@ -169,6 +178,17 @@ def _fit(group: _Group) -> None:
         sizes = np.array([float(each.cell.factors["message_bytes"]) for each in known])
         halves = [[[trip / 2 for trip in trips if trip > 0] for trips in each.trips_s] for each in known]
         group.lines[name] = fitted(sizes, np.stack([resampled_medians(groups, rng) for groups in halves], axis=1))
+
+
+def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in (cell for view in runs for cell in view.cells()):
+        key = (cell.factors.get("platform"), cell.factors.get("channel"), cell.status.value)
+        first = dict(zip(("platform", "channel", "status"), key, strict=True))
+        reason = (cell.error or cell.stop_reason or "").partition("\n")[0]
+        row = rows.setdefault(key, {**first, "cells": 0, "reason": reason})
+        row["cells"] += 1
+    return list(rows.values())
 
 
 def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:

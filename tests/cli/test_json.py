@@ -24,6 +24,8 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "experiment", "load", "--benchmark", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("plan", "load", "sleep", "--rate", "20", "--duration", "1s"), dict),
     (("plan", "experiment", "load", "--benchmark", "sleep", "--rate", "20", "--duration", "1s"), dict),
+    (("run", "experiment", "communication", "--channels", "tcp", "--sizes", "1", "--rounds", "1"), dict),
+    (("plan", "experiment", "communication"), dict),
     (("plan", "benchmark", "sleep"), dict),
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
