@@ -201,7 +201,7 @@ def _measure(
         lanes = []
         for name, group in groupby(cells, key=lambda cell: str(cell.factors["channel"])):
             lanes += _reached(session, function, channels[name], list(group), settings, stack)
-        for number in count(max((lane.trial.rounds for lane in lanes), default=0)):
+        for number in count(session.next_round):
             turns = [lane for lane in lanes if not lane.closed]
             if not turns:
                 return
