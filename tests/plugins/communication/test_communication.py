@@ -24,6 +24,7 @@ from sebsx_communication.experiment import Communication
 from sebsx_communication.records import exchanged
 from sebsx_communication.settings import CommunicationSettings
 from tests.orchestration import Listener, registry_with, store_in
+from tests.perf import communication as perf
 from tests.plugins.communication.conftest import ShapingProxy, free_port, redis_keys
 from tests.support import Cli, assert_nothing_left
 
@@ -326,6 +327,13 @@ def test_quick_preset_ends_well_and_its_figures_are_in_the_report(sebsx: Cli, re
     page = (sebsx.home / "report.html").read_text(encoding="utf-8")
     for title in ("Latency of a message by its size", "Bandwidth of a stream by size"):
         assert title in page
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_round_trip_over_tcp_is_within_twice_that_of_bare_sockets() -> None:
+    found = perf.measure(rounds=5, message_bytes=1024)
+    assert found["ratio"] < 2, found
 
 
 @pytest.mark.docker

@@ -52,16 +52,18 @@ class Exchange:
     def receive(self, number, first_s=0.0):
         """Return a message; the first one may take longer, for the other end may have to start."""
         wait_s = max(self._timeout_s, first_s)
-        for attempt in range(self._most + 1):
+        attempt = 0
+        while True:
             try:
-                return self._end.receive(number, wait_s if attempt == 0 else self._timeout_s)
+                return self._end.receive(number, wait_s)
             except Lost:
                 if attempt == self._most:
                     raise
+            attempt += 1
+            wait_s = self._timeout_s
             self._found["retries"] += 1
             for send, again, data in self.unanswered:
                 send(again, data)
-        raise AssertionError
 
 
 def _produce(end, event, found):
