@@ -65,6 +65,7 @@ def statuses(view: RunView) -> dict[tuple[str, int], CellStatus]:
     return {(cell.factors["channel"], cell.factors["message_bytes"]): cell.status for cell in view.cells()}
 
 
+@pytest.mark.slow
 def test_every_channel_of_this_machine_is_measured_and_leaves_nothing(
     sebsx: Cli, redis: int, shared_cache: Path
 ) -> None:
