@@ -76,7 +76,7 @@ class Observer(Protocol):
 class FunctionSpec:
     """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
 
-    `files` are added to its package, as (path in the package, content).
+    `files` are added to its package, as (path in the package, content), and `needs` to what its benchmark needs.
     """
 
     platform: str
@@ -88,6 +88,7 @@ class FunctionSpec:
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    needs: frozenset[Capability] = frozenset()
 
     @property
     def label(self) -> str:
@@ -488,13 +489,14 @@ class Session:
         package: Package | None = None
         started_s = time.perf_counter()
         try:
-            _check_needs(platform, benchmark)
+            needs = benchmark.needs | spec.needs
+            _check_needs(platform, benchmark, needs)
             package = self._build(spec, platform, benchmark)
             facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
             self.store.add_artifact(package.sha256, "package", package.bytes, package.path, facts)
             self.observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
-            storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
+            storage = platform.storage() if Capability.STORAGE in needs else None
             event, payload = self._payload(benchmark, parameters, spec, platform, storage)
             deployment = platform.deploy(package, config)
         except (UnsupportedError, DeployError) as exc:
@@ -628,7 +630,7 @@ def _encoded(benchmark: Benchmark, event: Mapping[str, Any]) -> bytes:
         raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
 
 
-def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:
-    missing = sorted(need.value for need in benchmark.needs - platform.capabilities)
+def _check_needs(platform: Platform[Any], benchmark: Benchmark, needs: frozenset[Capability]) -> None:
+    missing = sorted(need.value for need in needs - platform.capabilities)
     if missing:
         raise UnsupportedError(f"benchmark {benchmark.name!r} needs {', '.join(missing)}; {platform.name!r} has none")

@@ -83,7 +83,8 @@ class Communication(Experiment[CommunicationSettings]):
             cells = _possible(session, platform, channels, list(group))
             if not cells:
                 continue
-            with session.deployed(replace(spec, files=shipped), cells) as function:
+            needs = frozenset().union(*(channels[cell.factors["channel"]].needs for cell in cells))
+            with session.deployed(replace(spec, files=shipped, needs=needs), cells) as function:
                 if function is not None:
                     _measure(session, function, channels, cells, settings)
 
