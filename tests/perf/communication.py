@@ -1,7 +1,8 @@
 """What a message over the TCP channel of the local platform takes, against a bare socket ping-pong in the same rounds.
 
 In each round both are measured one after the other, so that the ratio holds on a busy machine: the experiment's own
-exchange of two functions, and two bare processes that only send and receive. Prints JSON: medians over the rounds.
+exchange of two functions, and two bare processes that only send and receive. Both pairs are kept on one processor:
+whether the kernel puts a pair on one or on two doubles what a wake-up takes. Prints JSON: medians over the rounds.
 Run: python tests/perf/communication.py [--rounds 7] [--message-bytes 1024]; it takes some seconds.
 """
 
@@ -103,9 +104,14 @@ def channel_round_trip_s(message_bytes: int) -> float:
 def measure(rounds: int, message_bytes: int) -> dict[str, Any]:
     """Return the medians over the rounds, and that of their ratios."""
     bare, channel = [], []
-    for _ in range(rounds):
-        bare.append(bare_round_trip_s(message_bytes))
-        channel.append(channel_round_trip_s(message_bytes))
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})  # inherited by every process that is started
+    try:
+        for _ in range(rounds):
+            bare.append(bare_round_trip_s(message_bytes))
+            channel.append(channel_round_trip_s(message_bytes))
+    finally:
+        os.sched_setaffinity(0, allowed)
     return {
         "message_bytes": message_bytes,
         "rounds": rounds,

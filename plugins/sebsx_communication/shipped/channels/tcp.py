@@ -17,6 +17,7 @@ CONNECT_S = 5.0
 MEET_S = 30.0
 HEAD = struct.Struct("!IQ")
 RECEIVE_BYTES = 1 << 16
+CLOSED = "the other end closed the connection"
 # A connection to an address for documentation: nothing is sent, but the kernel says by which of ours it would be.
 ELSEWHERE = ("192.0.2.1", 9)
 
@@ -55,12 +56,17 @@ class TcpEnd(End):
             self._wait(timeout_s)
         self.operations["receive"] += 1
         if self._head is None and not self._buffer:  # the short way of a small message that comes in one piece
-            self._buffer = buffer = self._received(self._socket.recv, RECEIVE_BYTES)
+            try:
+                buffer = self._socket.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                raise Lost("no message within %g s" % timeout_s) from None
             if len(buffer) > HEAD.size:
                 found, length = HEAD.unpack_from(buffer)
                 if len(buffer) == HEAD.size + length and found >= number:
-                    self._buffer = b""
                     return buffer[HEAD.size :]
+            elif not buffer:
+                raise ConnectionError(CLOSED)
+            self._buffer = buffer
         while True:
             found, data = self._frame()
             if found >= number:  # one of a smaller number was sent again
@@ -103,7 +109,7 @@ class TcpEnd(End):
         except BlockingIOError:
             raise Lost("no message within %g s" % self._timeout_s) from None
         if not found:
-            raise ConnectionError("the other end closed the connection")
+            raise ConnectionError(CLOSED)
         return found
 
 

@@ -51,7 +51,7 @@ class Exchange:
 
     def receive(self, number, first_s=0.0):
         """Return a message; the first one may take longer, for the other end may have to start."""
-        wait_s = max(self._timeout_s, first_s)
+        wait_s = max(first_s, self._timeout_s)
         attempt = 0
         while True:
             try:
@@ -72,15 +72,16 @@ def _produce(end, event, found):
     times, first, retried = [], [], []
     found.update(round_trip_s=times, first_s=first, retried_s=retried, operations={})
     corrupt = number = 0
-    clock = time.perf_counter
+    clock, send, receive = time.perf_counter, end.send, exchange.receive
     stop = clock() + event["start_s"] + event["budget_s"]
     while len(times) < event["round_trips"]:
         number += 1
         before = found["retries"]
-        exchange.unanswered = [(end.send, number, data)]
+        exchange.unanswered = [(send, number, data)]
+        first_s = event["start_s"] if number == 1 else 0.0
         started = clock()
-        end.send(number, data)
-        back = exchange.receive(number, event["start_s"] if number == 1 else 0.0)
+        send(number, data)
+        back = receive(number, first_s)
         elapsed = clock() - started
         corrupt += back != data
         if number == 1:
@@ -147,8 +148,8 @@ def _consume(end, event, found):
                 continue
             end.send(number, b"")
             break
-        exchange.unanswered = [(end.send, number, data)]
         end.send(number, data)
+        exchange.unanswered = [(end.send, number, data)]
         if not data:
             streaming = True
             found["messages"] = number
