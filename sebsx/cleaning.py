@@ -6,7 +6,8 @@ import json
 import logging
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Resource, ResourceState, RunStatus
@@ -14,7 +15,7 @@ from sebsx.orchestrator import OWNER_FILE, work_root, workdir
 from sebsx.store.owner import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from sebsx.platforms import Platform
@@ -45,15 +46,31 @@ class Leftovers:
 
     resources: list[Resource]
     platforms: dict[str, Platform[Any]]
+    kept: list[Resource] = field(default_factory=list)
 
 
-def find(store: Store, registry: Registry, reader: SettingsReader, also: Iterable[str] = ()) -> Leftovers:
+def find(
+    store: Store,
+    registry: Registry,
+    reader: SettingsReader,
+    also: Iterable[str] = (),
+    runs: Collection[str] = (),
+) -> Leftovers:
     """Return everything that belongs to no living run; deletes nothing.
 
     The ledger of this store is read, and platforms are asked for orphans with our tags: those in the
-    ledger, those that need no account, and those in `also`.
+    ledger, those that need no account, and those in `also`. An orphan of a run that this store does not know may
+    belong to one that lives on another machine: it is kept until it expires, or its run is named.
+
+    Args:
+        store: Whose ledger is read.
+        registry: The platforms there are.
+        reader: Their settings.
+        also: Names of platforms to ask besides.
+        runs: Only what belongs to these runs; empty for everything.
     """
-    living = {run.id for run in store.runs() if run.status is RunStatus.RUNNING}
+    known_runs = {run.id: run.status for run in store.runs()}
+    living = {run_id for run_id, status in known_runs.items() if status is RunStatus.RUNNING}
     in_ledger = [resource for resource in store.resources() if resource.run_id not in living]
     free = [name for name, cls in registry.platforms.items() if cls.extra is None]
     names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
@@ -69,7 +86,17 @@ def find(store: Store, registry: Registry, reader: SettingsReader, also: Iterabl
         for resource in platform.orphans()
         if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
     ]
-    return Leftovers([*in_ledger, *orphans, *_workdirs()], platforms)
+    if runs:
+        chosen = [resource for resource in [*in_ledger, *orphans] if resource.run_id in runs]
+        return Leftovers(chosen, platforms)
+    now = datetime.now(UTC)
+    foreign = [
+        resource
+        for resource in orphans
+        if resource.run_id not in known_runs and resource.expires_at is not None and resource.expires_at > now
+    ]
+    ours = [resource for resource in orphans if resource not in foreign]
+    return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign)
 
 
 def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:

@@ -205,6 +205,8 @@ def plan_text(plan: Plan) -> str:
 
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
     cost = "no price known" if plan.cost_usd is None else f"about ${plan.cost_usd:.4f}"
+    if plan.cost_bound_usd is not None:
+        cost += f", at most ${plan.cost_bound_usd:.4f}"
     return (
         f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
         f"{plan.invocations} invocations, {expected}, {cost}"

@@ -18,6 +18,8 @@ class Envelope:
     error: str | None = None
     sandbox_id: str | None = None
     call: int | None = None
+    initialization: str | None = None
+    init_gap_s: float | None = None
     started_s: float | None = None
     finished_s: float | None = None
     duration_s: float | None = None
@@ -56,6 +58,8 @@ def read_envelope(body: bytes) -> Envelope:
         error=_describe(error) if error else None,
         sandbox_id=shim.get("sandbox"),
         call=shim.get("call"),
+        initialization=_if(str, shim.get("initialization")),
+        init_gap_s=_if(float, shim.get("init_gap_s")),
         started_s=shim.get("started_s"),
         finished_s=shim.get("finished_s"),
         duration_s=shim.get("duration_s"),
@@ -63,6 +67,10 @@ def read_envelope(body: bytes) -> Envelope:
         series=series,
         facts=shim.get("facts", {}),
     )
+
+
+def _if(kind: type[Any], value: Any) -> Any:
+    return value if isinstance(value, kind) else None
 
 
 def _describe(error: Any) -> str:

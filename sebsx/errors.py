@@ -13,6 +13,7 @@
     │   └── UnsupportedError    the platform cannot do what was asked; a result, where a design asks for it
     ├── StoreError              exit 5: results cannot be read or written
     └── ThresholdError          exit 1: the run ended, but a threshold the user set was crossed
+        └── LimitReachedError   a budget, or a limit of invocations or time, stopped it
 
 A message says what failed, on what, and what to do: lower case, no full stop, values with `!r`.
 A failed *invocation* is a result with a status, never one of these.
@@ -101,6 +102,10 @@ class ThresholdError(SebsxError):
     """The work was done, and a threshold that the user set was crossed."""
 
     exit_code = EXIT_THRESHOLD
+
+
+class LimitReachedError(ThresholdError):
+    """A run came to the limit of money, invocations or time that the user set; what it measured is kept."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # Long enough for a traceback with its cause, short enough for a million rows.
 _ERROR_CHARACTERS = 4000
 _NO_ENVELOPE = Envelope()
+# Start types of sandboxes that were initialised before the invocation came.
+_AHEAD = frozenset({StartType.RESTORED, StartType.PROVISIONED, StartType.PROACTIVE})
+# Stuyvenberg, "Understanding AWS Lambda proactive initialization" (2023): a gap that no invocation in wait leaves.
+_PROACTIVE_GAP_S = 10.0
 
 
 def read_reply(
@@ -48,8 +52,8 @@ def read_reply(
     if reply.error == DROPPED:
         status, error = Status.DROPPED, reply.error
     else:
-        status, error = _status(reply, envelope, platform.status_of(reply), check)
-    start_type, evidence = _start_of(envelope.call)
+        status, error = _status(reply, envelope, platform, check)
+    start_type, evidence = _start_of(envelope)
     invocation = Invocation(
         sequence=sequence,
         batch=batch,
@@ -72,6 +76,7 @@ def read_reply(
         bytes_out=reply.bytes_out,
         samples=envelope.samples,
     )
+    record = record or platform.record_of(deployment, reply)
     if record is not None:
         add_record(invocation, record, platform, deployment)
     return invocation, envelope
@@ -80,12 +85,16 @@ def read_reply(
 def add_record(invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment) -> None:
     """Fill in what the provider says of an invocation, now or after it was stored.
 
-    The provider decides the start type where it speaks; a disagreement stays visible in the evidence.
+    The provider decides the start type where it speaks, unless the function knows that its sandbox was made ahead; a
+    disagreement stays visible in the evidence.
     """
     if record.status is not None and invocation.status not in (Status.OK, Status.WRONG_OUTPUT):
         invocation.status = record.status
-    invocation.start_type = StartType.WARM if record.init_s is None else StartType.COLD
-    evidence = {**json.loads(invocation.start_evidence), "provider": invocation.start_type}
+    told = record.start_type or (StartType.WARM if record.init_s is None else StartType.COLD)
+    evidence = {**json.loads(invocation.start_evidence), "provider": told}
+    # A record knows whether there was an initialisation, not that it was over long before.
+    if told is StartType.RESTORED or invocation.start_type not in _AHEAD:
+        invocation.start_type = told
     invocation.start_evidence = json.dumps(evidence, sort_keys=True)
     invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
     invocation.provider_duration_s = record.duration_s
@@ -95,19 +104,32 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
     invocation.cost_usd = platform.cost_usd(deployment, record)
 
 
-def _start_of(call: int | None) -> tuple[StartType, str]:
-    """Return the start type by the function's own count of its calls, and that as evidence."""
+def _start_of(envelope: Envelope) -> tuple[StartType, str]:
+    """Return the start type by the function's own count of its calls, and what that rests on.
+
+    A first call long after the initialisation met a sandbox that was made ahead of it: nobody waited for that.
+    """
+    call, initialization, gap_s = envelope.call, envelope.initialization, envelope.init_gap_s
     if call is None:
         return StartType.UNKNOWN, "{}"
     start_type = StartType.COLD if call == 1 else StartType.WARM
-    return start_type, f'{{"function": "{start_type}"}}'
+    if call != 1 or (not initialization and gap_s is None):
+        return start_type, f'{{"function": "{start_type}"}}'
+    if initialization in _AHEAD:
+        start_type = StartType(initialization)
+    elif gap_s is not None and gap_s > _PROACTIVE_GAP_S:
+        start_type = StartType.PROACTIVE
+    evidence = {"function": start_type, "initialization": initialization, "init_gap_s": gap_s}
+    return start_type, json.dumps(evidence, sort_keys=True)
 
 
 def _status(
-    reply: Reply, envelope: Envelope, seen: Status, check: Callable[[Any], str | None]
+    reply: Reply, envelope: Envelope, platform: Platform[Any], check: Callable[[Any], str | None]
 ) -> tuple[Status, str | None]:
+    seen = platform.status_of(reply)
     if seen is not Status.OK:
-        reason = reply.error or envelope.error or f"HTTP {reply.http_status}"
+        said = platform.error_of(reply)
+        reason = reply.error or envelope.error or f"HTTP {reply.http_status}" + (f": {said}" if said else "")
         return seen, reason
     if envelope.error:
         return Status.FUNCTION_ERROR, envelope.error

@@ -233,7 +233,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRecord:
-    """What the provider says of one invocation. None where it says nothing."""
+    """What the provider says of one invocation. None where it says nothing.
+
+    `start_type` is for what the figures do not show; without it, one with an initialisation was cold.
+    """
 
     request_id: str
     duration_s: float | None = None
@@ -243,6 +246,7 @@ class ProviderRecord:
     status: Status | None = None
     sandbox_id: str | None = None
     cost_usd: float | None = None
+    start_type: StartType | None = None
 
 
 @dataclass(slots=True)
@@ -297,12 +301,14 @@ class Cell:
         invocations: How many measured invocations the design wants.
         duration_s: Expected time of the cell, for the plan; None when unknown.
         cost_usd: Expected cost, for the plan; None where there is no price.
+        cost_bound_usd: The most it can cost: as many attempts as allowed, all of them until their time-out.
     """
 
     factors: Mapping[str, Any]
     invocations: int
     duration_s: float | None = None
     cost_usd: float | None = None
+    cost_bound_usd: float | None = None
 
     @property
     def hash(self) -> str:
@@ -348,6 +354,11 @@ class Plan:
     def cost_usd(self) -> float | None:
         """Expected cost, or None when a cell has no price."""
         return _sum_known([cell.cost_usd for cell in self.cells])
+
+    @property
+    def cost_bound_usd(self) -> float | None:
+        """The most it can cost, or None when a cell has no price."""
+        return _sum_known([cell.cost_bound_usd for cell in self.cells])
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +417,7 @@ class Resource:
         state: See `ResourceState`.
         tags: Labels on it.
         id: Row in the ledger; None for an orphan found on the platform and not in the ledger.
+        expires_at: When anybody may delete it, whether or not they know of its run; None for at any time.
     """
 
     kind: str
@@ -417,6 +429,7 @@ class Resource:
     state: ResourceState = ResourceState.PLANNED
     tags: Mapping[str, str] = field(default_factory=dict)
     id: int | None = None
+    expires_at: datetime | None = None
 
 
 _LABELLED = ("platform", "benchmark", "version", "channel", "size", "start")

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ import platformdirs
 from ulid import ULID
 
 from sebsx import environment
-from sebsx.errors import PlatformError, UnknownNameError, UserError
+from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
+from sebsx.limits import Limits, Meter, described
 from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.packaging import Packager, default_cache
 from sebsx.scene import Scene
@@ -57,6 +58,7 @@ class Request:
         seed: None draws one.
         campaign: Free label.
         resume: Id of an interrupted run to go on with.
+        limits: What it may spend at most.
     """
 
     experiment: Experiment[Any]
@@ -66,6 +68,7 @@ class Request:
     seed: int | None = None
     campaign: str = ""
     resume: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def described(self) -> dict[str, Any]:
         """Return all that is needed to run it again, without secrets."""
@@ -73,6 +76,7 @@ class Request:
             "experiment": public(self.settings),
             "platforms": {name: public(settings) for name, settings in self.platforms.items()},
             "collectors": list(self.collectors),
+            "limits": described(self.limits),
         }
 
 
@@ -89,7 +93,8 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     """Do a run from checks to teardown and return it as closed.
 
     What was measured is in the store whatever happens. Resources are torn down on every way out; what
-    could not be is in the ledger, for `sebsx clean`.
+    could not be is in the ledger, for `sebsx clean`. A run that came to one of its limits is returned as interrupted,
+    with the limit as its error.
 
     Raises:
         SebsxError: If the run cannot begin or a platform ends it; the run is then stored as failed.
@@ -101,6 +106,7 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     platforms = _make_platforms(request, registry, directory)
     design = _plan(request, registry, platforms)
     observer.planned(design)
+    request.limits.check(platforms.values())
     _check(platforms.values(), observer)
     current = _begin(request, registry, store, run_id, design)
     status, error = RunStatus.FAILED, None
@@ -108,7 +114,8 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
         registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, directory, store, observer):
             scene = Scene(registry, platforms)
-            session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer)
+            meter = Meter(request.limits, *store.used(run_id))
+            session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer, meter)
             try:
                 request.experiment.run(session, request.settings)
             finally:
@@ -118,6 +125,8 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
     except KeyboardInterrupt:
         status, error = RunStatus.INTERRUPTED, "interrupted by the user"
         raise
+    except LimitReachedError as exc:
+        status, error = RunStatus.INTERRUPTED, str(exc)
     except BaseException as exc:
         error = f"{type(exc).__name__}: {exc}"
         raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVa
 
 from sebsx import plugins
 from sebsx.errors import UnknownNameError, UnsupportedError, UserError
-from sebsx.model import Capability, ProviderRecord, Reply, Status
+from sebsx.model import Capability, ProviderRecord, Reply, StartType, Status
 from sebsx.pricing.costs import Usage
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Platform(ABC, Generic[S]):
         memory_mib: Smallest and largest memory that can be provisioned.
         timeout_s: Longest time-out that can be asked for.
         payload_bytes: Largest request body.
+        late_records: Whether `records` come long after the invocations: they are then asked for at the end.
         provider: Whose price list says what invocations cost; empty where none does.
     """
 
@@ -102,6 +103,7 @@ class Platform(ABC, Generic[S]):
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
+    late_records: ClassVar[bool] = False
     provider: ClassVar[str] = ""
 
     def __init__(self, settings: S, workdir: Path) -> None:
@@ -157,6 +159,13 @@ class Platform(ABC, Generic[S]):
     def teardown(self, deployment: Deployment) -> None:
         """Delete everything `deploy` created for it. A second call is harmless."""
 
+    def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
+        """Return headers that prove who sends `payload`, besides `deployment.headers`; good for at least two minutes.
+
+        Called outside the measured path before each batch, and again while a long one goes on. Never stored.
+        """
+        return {}
+
     def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
         """Invoke by other means than HTTP; the default None tells the core to use `deployment.endpoint`."""
         return None
@@ -173,9 +182,17 @@ class Platform(ABC, Generic[S]):
         known = {429: Status.THROTTLED, 408: Status.TIMEOUT, 504: Status.TIMEOUT}
         return known.get(reply.http_status, Status.PLATFORM_ERROR)
 
+    def error_of(self, reply: Reply) -> str | None:
+        """Return what the provider says went wrong, to be stored: no credentials, no number of an account."""
+        return None
+
     def request_id_of(self, reply: Reply) -> str:
         """Return the id under which the provider knows the invocation. Default: the one we sent."""
         return reply.request_id
+
+    def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
+        """Return the provider's figures that came with an answer; None where there are none."""
+        return None
 
     def force_cold(self, deployment: Deployment) -> None:
         """Make sure the next invocation meets no existing sandbox (`FORCE_COLD`). May be slow."""
@@ -237,6 +254,7 @@ class Platform(ABC, Generic[S]):
             duration_s=time_s,
             init_s=record.init_s,
             billed_s=record.billed_s,
+            restored=record.start_type is StartType.RESTORED,
             max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
             ephemeral_mib=deployment.effective.get("ephemeral_mib", 0),
         )
@@ -254,6 +272,9 @@ class Platform(ABC, Generic[S]):
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""
         raise self._missing(Capability.STORAGE, self.name)
+
+    def table(self) -> None:
+        """Make sure that the key-value table that functions reach is there (`TABLE`)."""
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
         """Return files to put into a package: `sebsx_wrapper.<ext>`, the platform's side of the context.

@@ -19,6 +19,7 @@ from sebsx.environment import source_of
 from sebsx.errors import DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.invocations import add_record, read_reply
+from sebsx.limits import Limits, Meter
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
 from sebsx.load.roundtrip import round_trip_s
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from sebsx.benchmarks import Benchmark
     from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
-    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, Reply, Run
+    from sebsx.model import Cell, Deployment, Invocation, Package, Plan, ProviderRecord, Reply, Run
     from sebsx.packaging import Packager
     from sebsx.platforms import Platform
     from sebsx.scene import Scene
@@ -46,6 +47,10 @@ _TIMEOUT_MARGIN_S = 30.0
 # The longest sleep of a platform's own invoke before looking for an interrupt.
 _TICK_S = 0.2
 _RECORDS_AT_ONCE = 1000
+# Signed headers are made anew after this long; a platform's are good for two minutes at least.
+_SIGNED_S = 60.0
+# Of what never ran no provider has a record.
+_NEVER_RAN = frozenset({Status.DROPPED, Status.THROTTLED})
 # What is stored of the generator's health.
 _HEALTH = (
     "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
@@ -183,6 +188,7 @@ class Session:
         packager: Builds packages.
         collectors: Names of the collectors to ship.
         observer: Hears of progress.
+        meter: Stops the run at its limits; None for none.
 
     Attributes:
         rng: The source of every random choice, seeded with the run's seed.
@@ -198,6 +204,7 @@ class Session:
         packager: Packager,
         collectors: Sequence[str],
         observer: Observer,
+        meter: Meter | None = None,
     ) -> None:
         self.run = run
         self.store = store
@@ -208,7 +215,9 @@ class Session:
         self._packager = packager
         self._collectors = collectors
         self._client = HttpClient()
+        self._meter = meter or Meter(Limits())
         self._live: dict[int, Function] = {}
+        self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
         self.next_round = store.next_round(run.id)
         self._sequence = store.next_sequence(run.id)
         self._batch = 0
@@ -246,6 +255,8 @@ class Session:
             return
         try:
             yield function
+            for cell_id in sorted(self._unrecorded.pop(function.id, ())):
+                self._add_records(function, cell_id)
             self._record_round_trip(function)
         finally:
             self._teardown(function)
@@ -299,12 +310,13 @@ class Session:
         """
         payloads = [_encoded(function.benchmark, event) for event in events]
         numbers: dict[str, int] = {}
+        self._meter.allow(function.platform, function.deployment, schedule.total or 1)
         replies = sorted(
             self._send(function, schedule, payloads=payloads, numbers=numbers), key=lambda reply: reply.sent_s
         )
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
-        records = platform.records(deployment, ids) if Capability.RECORDS in platform.capabilities else {}
+        records = self._records_of(function, cell_id, dict(zip(ids, replies, strict=True)))
         invocations = []
         series: list[tuple[str, dict[str, Any]]] = []
         facts = {}
@@ -330,8 +342,24 @@ class Session:
         if round is not None:
             self.next_round = max(self.next_round, round + 1)
         self.store.add_invocations(self.run.id, function.id, cell_id, invocations)
+        self._meter.used(function.platform, function.deployment, invocations)
         self._keep(function, cell_id, invocations, facts, series)
         return invocations
+
+    def _records_of(
+        self, function: Function, cell_id: int, replies: Mapping[str, Reply]
+    ) -> Mapping[str, ProviderRecord]:
+        """Return the provider's figures that came along, and those that it has by now; others are asked for later."""
+        platform, deployment = function.platform, function.deployment
+        came = {key: platform.record_of(deployment, reply) for key, reply in replies.items()}
+        found = {key: record for key, record in came.items() if record is not None}
+        missing = [key for key in replies if key not in found]
+        if missing and Capability.RECORDS in platform.capabilities:
+            if not platform.late_records:
+                found |= platform.records(deployment, missing)
+            if len(found) < len(replies):
+                self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        return found
 
     def load(self, trial: Trial, schedule: Schedule, max_in_flight: int | None = None) -> Health:
         """Send a phase of load without a pause, store it as it goes on, and return how the generator did.
@@ -345,6 +373,7 @@ class Session:
             max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
         """
         function, cell_id, first = trial.function, trial.cell_id, self._sequence
+        self._meter.allow(function.platform, function.deployment)
         before = trial.attempts, trial.failures
 
         def committed(
@@ -353,6 +382,7 @@ class Session:
             series: Sequence[tuple[str, dict[str, Any]]],
         ) -> None:
             self._keep(function, cell_id, invocations, facts, series)
+            self._meter.used(function.platform, function.deployment, invocations)
             trial.attempts = before[0] + recording.statuses.total()
             trial.failures = before[1] + recording.statuses.total() - recording.statuses[Status.OK]
             trial.last_error = recording.last_error or trial.last_error
@@ -383,21 +413,27 @@ class Session:
                         recording.close()
                     finally:
                         self._sequence = recording.sequence
-        self._add_records(function, cell_id, first)
+        if function.platform.late_records:
+            self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        else:
+            self._add_records(function, cell_id, first)
         health = recording.health(duration_s, busy_s, self._client.in_flight_max)
         for name in _HEALTH:
             self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
         return health
 
-    def _add_records(self, function: Function, cell_id: int, first: int) -> None:
-        """Add the provider's figures to what was stored from a sequence on."""
+    def _add_records(self, function: Function, cell_id: int, first: int = 0) -> None:
+        """Add the provider's figures to what was stored from a sequence on and has none."""
         platform, deployment = function.platform, function.deployment
         if Capability.RECORDS not in platform.capabilities:
             return
         self.observer.step(f"asking {platform.name} for its records")
         stored = self.store.view(self.run.id).invocations(cell_id=cell_id, first=first)
         while page := list(islice(stored, _RECORDS_AT_ONCE)):
-            sent = [item for item in page if item.status is not Status.DROPPED]
+            sent = [item for item in page if item.status not in _NEVER_RAN and item.provider_duration_s is None]
+            sent = [item for item in sent if item.deployment_id == function.id]
+            if not sent:
+                continue
             records = platform.records(deployment, [item.request_id for item in sent])
             known = [item for item in sent if item.request_id in records]
             for item in known:
@@ -431,8 +467,11 @@ class Session:
         )
 
     def wait(self, seconds: float) -> None:
-        """Wait, and end at once when interrupted."""
-        time.sleep(seconds)
+        """Wait, and end at once when interrupted or out of time."""
+        left_s = self._meter.time_left_s
+        time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
+        if left_s is not None and seconds > left_s:
+            self._meter.out_of_time()
 
     def _send(
         self,
@@ -453,14 +492,20 @@ class Session:
                 yield reply
             return
         url, payload = deployment.endpoint, function.payload
-        headers = [f"{name}: {value}" for name, value in deployment.headers.items()]
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
+        headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
 
         def request(number: int) -> Request:
+            nonlocal headers, fresh_until_s
             request_id = f"{prefix}-{number}"
             if numbers is not None:
                 numbers[request_id] = number
-            return Request(url, payloads[number] if payloads else payload, request_id, headers, timeout_s)
+            if payloads:
+                own = payloads[number]
+                return Request(url, own, request_id, _headers(function, own), timeout_s)
+            if time.monotonic() > fresh_until_s:
+                headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
+            return Request(url, payload, request_id, headers, timeout_s)
 
         yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
 
@@ -497,6 +542,8 @@ class Session:
             self.observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in needs else None
+            if Capability.TABLE in needs:
+                platform.table()
             event, payload = self._payload(benchmark, parameters, spec, platform, storage)
             deployment = platform.deploy(package, config)
         except (UnsupportedError, DeployError) as exc:
@@ -593,6 +640,13 @@ class Session:
                 self.observer.warned(f"{function.deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self.store.update_deployment(function.id, status="deleted")
+
+
+def _headers(function: Function, payload: bytes) -> list[str]:
+    """Return the header lines of requests with a payload to a function, signed now."""
+    deployment = function.deployment
+    signed = function.platform.signed(deployment, payload)
+    return [f"{name}: {value}" for name, value in {**deployment.headers, **signed}.items()]
 
 
 def _send_by_platform(

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 import sebsx
 from sebsx import errors, hookspecs, plugins
+from tests.emulated_aws import EmulatedAccount
 from tests.support import Cli
 
 ROOT = Path(sebsx.__file__).parent.parent
@@ -63,6 +66,20 @@ def write_files(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", pages_with("console"))
 def test_commands_of_a_page_run_one_after_the_other(page: Path, sebsx: Cli) -> None:
     write_files(page, sebsx.home)
+    with account_of_aws(sebsx) if page.name == "aws.md" else nullcontext():
+        run_commands(page, sebsx)
+
+
+@contextmanager
+def account_of_aws(sebsx: Cli) -> Iterator[None]:
+    """What a page about AWS needs around its commands; nothing may be left in it."""
+    with EmulatedAccount(sebsx.home / "account") as account:
+        sebsx.environment |= account.environment
+        yield
+        assert account.remaining() == {}
+
+
+def run_commands(page: Path, sebsx: Cli) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in blocks(page):
         for command in block.commands if block.language == "console" else ():

@@ -73,6 +73,36 @@ def test_start_type_follows_the_provider_and_keeps_both_evidences(
     assert ("provider" in evidence) is has_record
 
 
+@pytest.mark.parametrize(
+    ("initialization", "gap_s", "init_s", "told", "wanted"),
+    [
+        ("on-demand", 0.2, 0.1, None, StartType.COLD),
+        ("on-demand", 9.9, 0.1, None, StartType.COLD),
+        ("on-demand", 10.1, 0.1, None, StartType.PROACTIVE),
+        ("on-demand", 10.1, None, None, StartType.PROACTIVE),
+        ("provisioned", 500.0, 0.1, None, StartType.PROVISIONED),
+        ("provisioned", 0.1, None, None, StartType.PROVISIONED),
+        ("restored", 0.1, 0.4, StartType.RESTORED, StartType.RESTORED),
+        ("on-demand", 0.1, 0.4, StartType.RESTORED, StartType.RESTORED),
+        ("kind-of-tomorrow", 0.1, 0.1, None, StartType.COLD),
+    ],
+)
+def test_sandbox_that_was_made_ahead_is_no_cold_start(
+    initialization: str, gap_s: float, init_s: float | None, told: StartType | None, wanted: StartType
+) -> None:
+    shim = {"sandbox": "x", "call": 1, "initialization": initialization, "init_gap_s": gap_s}
+    invocation = read({"sebsx": shim, "output": 1}, ProviderRecord("id", init_s=init_s, start_type=told))
+    assert invocation.start_type is wanted
+    evidence = json.loads(invocation.start_evidence)
+    assert (evidence["initialization"], evidence["init_gap_s"]) == (initialization, gap_s)
+    assert {"function", "provider"} <= evidence.keys()
+
+
+def test_evidence_of_the_wrong_kind_is_passed_over() -> None:
+    invocation = read({"sebsx": {"sandbox": "x", "call": 1, "initialization": [1], "init_gap_s": "2"}}, None)
+    assert (invocation.start_type, invocation.start_evidence) == (StartType.COLD, '{"function": "cold"}')
+
+
 def test_start_type_is_unknown_when_nobody_says() -> None:
     invocation = read({}, None)
     assert (invocation.start_type, invocation.start_evidence) == (StartType.UNKNOWN, "{}")

@@ -32,6 +32,7 @@ ROWS = (
         "calibration",
         "calibrator",
         "stats",
+        "limits",
         "comparison",
         "configurations",
         "environment",

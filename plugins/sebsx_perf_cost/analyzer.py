@@ -17,7 +17,7 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
-from sebsx.model import CellStatus, Design, Kind, RunStatus, Status
+from sebsx.model import CellStatus, Design, Kind, RunStatus, StartType, Status
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf
 from sebsx_perf_cost.choices import (
@@ -347,7 +347,7 @@ def _example(view: RunView, found: Configuration, status: str) -> str:
 
 def _disagrees(evidence: str | None) -> bool:
     try:
-        told = set(json.loads(evidence or "").values()) - {None, "unknown"}
+        told = json.loads(evidence or "")
+        return {told.get("function"), told.get("provider")} == {StartType.COLD, StartType.WARM}
     except (ValueError, AttributeError, TypeError):
         return False
-    return len(told) > 1

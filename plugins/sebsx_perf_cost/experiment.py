@@ -228,8 +228,9 @@ def _cell(
     call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
     cold_s = _COLD_GUESS_S if start == "cold" else 0.0
     duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
-    cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s)
-    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd)
+    most = settings.attempts + settings.warmups * settings.concurrency
+    cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most)
+    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd)
 
 
 def spec_of(cell: Cell) -> FunctionSpec:

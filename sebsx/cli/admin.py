@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sebsx.cli.app import App, command
 from sebsx.errors import PlatformError, SebsxError, StoreError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.cleaning import Outcome
+
 
 @command("clean")
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("-P", "--platform", "platforms", metavar="A,B", help="Look for orphans on these platforms too.")
-def clean_command(app: App, dry_run: bool, platforms: str | None) -> None:
-    """Delete what dead runs left behind, by the ledger and by our tags on the platform; living runs are left alone."""
+@click.option("--run", "runs", metavar="RUN", multiple=True, help="Only what belongs to this run; repeatable.")
+def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, runs: tuple[str, ...]) -> None:
+    """Delete what dead runs left behind, by the ledger and by our tags on the platform; living runs are left alone.
+
+    \b
+      sebsx clean --dry-run          what would be deleted
+      sebsx clean -P aws             on any machine: by the tags in the account
+      sebsx clean -P aws --run ID    what one run left, though it may live elsewhere
+
+    What is tagged with a run that this store does not know is kept until it expires (`ttl_h`), unless the run is named.
+    """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx import cleaning  # heavy
-    from sebsx.console import rows_table
 
     chosen = tuple(name.strip() for name in platforms.split(",")) if platforms else ()
     for name in chosen:
         app.registry.get("platforms", name)
     with app.open_store() as store:
-        leftovers = cleaning.find(store, app.registry, app.reader(), chosen)
-        outcomes = [cleaning.Outcome(item, "would be deleted") for item in leftovers.resources]
-        if not dry_run:
-            outcomes = cleaning.remove(leftovers, store)
+        leftovers = cleaning.find(store, app.registry, app.reader(), chosen, [run.upper() for run in runs])
+        planned = [cleaning.Outcome(item, "would be deleted") for item in leftovers.resources]
+        kept = [cleaning.Outcome(item, f"kept until {item.expires_at:%Y-%m-%d %H:%M} UTC") for item in leftovers.kept]
+        asks = bool(planned) and not (dry_run or yes or app.console.json) and sys.stdin.isatty()
+        if asks:
+            _print_outcomes(app, planned)
+            click.confirm(f"delete these {len(planned)}?", abort=True)
+        outcomes = planned if dry_run else cleaning.remove(leftovers, store)
+    _print_outcomes(app, [*outcomes, *kept])
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    if failed:
+        raise PlatformError(f"{len(failed)} of {len(outcomes)} could not be deleted: {failed[0].text}")
+
+
+def _print_outcomes(app: App, outcomes: Sequence[Outcome]) -> None:
+    from sebsx.console import rows_table  # heavy
+
     rows: list[dict[str, Any]] = [
         {
             "platform": outcome.resource.platform,
@@ -38,9 +66,6 @@ def clean_command(app: App, dry_run: bool, platforms: str | None) -> None:
     ]
     columns = {key: key for key in ("platform", "kind", "name", "run", "outcome")}
     app.console.result(rows, rows_table("", columns, rows), text="" if rows else "nothing is left behind")
-    failed = [outcome for outcome in outcomes if outcome.failed]
-    if failed:
-        raise PlatformError(f"{len(failed)} of {len(outcomes)} could not be deleted: {failed[0].text}")
 
 
 @command("doctor")
@@ -73,6 +98,7 @@ def _check_store(app: App) -> list[dict[str, str]]:
 
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
+    from sebsx.model import Problem
     from sebsx.orchestrator import workdir  # heavy
 
     names = [name.strip() for name in platforms.split(",")] if platforms else sorted(app.registry.platforms)
@@ -82,9 +108,13 @@ def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
         try:
             problems = cls(reader.read(f"platform.{name}").value, workdir("doctor") / name).check()
         except SebsxError as exc:
-            rows.append(_row(f"platform {name}", "error", str(exc)))
-            continue
-        rows += [_row(f"platform {name}", item.severity.value, item.message, item.advice) for item in problems]
+            problems = [Problem(str(exc))]
+        # A platform that needs an account is no fault of a machine on which nobody asked for it.
+        optional = cls.extra is not None and not platforms
+        rows += [
+            _row(f"platform {name}", "warning" if optional else item.severity.value, item.message, item.advice)
+            for item in problems
+        ]
         rows += [] if problems else [_row(f"platform {name}", "ok", cls.summary)]
     return rows
 

@@ -12,9 +12,26 @@ import click
 
 from sebsx.cli.app import App
 from sebsx.settings import Layer, Section, describe
+from sebsx.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Duration(click.ParamType[float]):
+    """A time as people write it: `90s`, `20m`, `2h`."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return parse_duration(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
 
 _SHORT = {"--parameter": "-p"}
 _RUNS_OFFERED = 20

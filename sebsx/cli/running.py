@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import CORE, App, Group, json_option
-from sebsx.cli.options import layer_of, options_of
+from sebsx.cli.options import Duration, layer_of, options_of
 from sebsx.errors import PlatformError, PluginError, ThresholdError, UnknownNameError, UserError
 from sebsx.settings import Layer, Section
 
@@ -15,10 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.experiments import Experiment
+    from sebsx.limits import Limits
     from sebsx.model import Run
     from sebsx.orchestrator import Request
     from sebsx.store import RunView, Store, StoredCell
 
+LIMITS: tuple[click.Parameter, ...] = (
+    click.Option(
+        ["--budget-usd"], type=click.FloatRange(0, min_open=True), help="stop before this much is spent; keep all data"
+    ),
+    click.Option(["--max-invocations"], type=click.IntRange(1), help="stop before more are sent; keep all data"),
+    click.Option(
+        ["--max-time", "time_limit_s"],
+        type=Duration(),
+        metavar="TIME",
+        help="stop after this (90s, 20m, 2h); keep all data",
+    ),
+)
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
         ["-P", "--platform", "platform"],
@@ -36,6 +49,7 @@ _COMMON: tuple[click.Parameter, ...] = (
         ["--collect", "collectors"], metavar="A,B", help="collectors in functions [default: the default ones]"
     ),
     click.Option(["--campaign"], help="free label that groups runs"),
+    *LIMITS,
 )
 
 
@@ -131,7 +145,15 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
         collectors=_collectors(app, core.collectors),
         seed=values["seed"],
         campaign=core.campaign,
+        limits=_limits(values),
     )
+
+
+def _limits(values: Mapping[str, Any]) -> Limits:
+    from sebsx.limits import Limits  # heavy
+
+    # `time_limit_s`, because experiments may have a `max_time_s` of their own, for a cell.
+    return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"])
 
 
 def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
@@ -169,6 +191,7 @@ def _plan(app: App, request: Request) -> None:
         "invocations": plan.invocations,
         "duration_s": plan.duration_s,
         "cost_usd": plan.cost_usd,
+        "cost_bound_usd": plan.cost_bound_usd,
         "notes": plan.notes,
         "cells": plan.cells,
     }
@@ -180,6 +203,7 @@ def _plan(app: App, request: Request) -> None:
 def _run(app: App, request: Request) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
     from sebsx import orchestrator  # heavy
+    from sebsx.model import RunStatus
 
     with app.open_store() as store:
         try:
@@ -191,6 +215,8 @@ def _run(app: App, request: Request) -> None:
             raise PlatformError(f"{exc}{_advice(store)}") from exc
         view = store.view(run.id)
         _print_run(app, request, run, view)
+        if run.status is not RunStatus.FINISHED:
+            raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
         _raise_for(view.cells())
 
 
@@ -237,7 +263,7 @@ def _raise_for(cells: list[StoredCell]) -> None:
 @click.group("run", cls=SubjectGroup, action=_run, invoke_without_command=True)
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
 @click.pass_context
-def run_command(ctx: click.Context, resume: str | None) -> None:
+def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> None:
     """Build, deploy, exercise, measure, price, tear down, report.
 
     \b
@@ -251,9 +277,14 @@ def run_command(ctx: click.Context, resume: str | None) -> None:
         if not resume:
             raise click.UsageError("say what to run: benchmark, experiment, or --resume RUN", ctx)
         app = ctx.ensure_object(App)
-        _run(app, _resumed(app, resume))
+        _run(app, _resumed(app, resume, _limits(limits)))
     elif resume:
         raise click.UsageError("--resume takes everything from the run; leave the rest out", ctx)
+    elif any(value is not None for value in limits.values()):
+        raise click.UsageError(f"limits stand behind {ctx.invoked_subcommand!r}, or beside --resume", ctx)
+
+
+run_command.params += LIMITS
 
 
 @click.group("plan", cls=SubjectGroup, action=_plan)
@@ -261,7 +292,7 @@ def plan_command() -> None:
     """Say what a run would deploy and call, how long it takes and what it costs. Same words as `run`."""
 
 
-def _resumed(app: App, name: str) -> Request:
+def _resumed(app: App, name: str, limits: Limits) -> Request:
     """Return the request that an interrupted run was started with; secrets come from the settings of today."""
     from sebsx.model import RunStatus
     from sebsx.orchestrator import Request  # heavy
@@ -284,6 +315,7 @@ def _resumed(app: App, name: str) -> Request:
         seed=run.seed,
         campaign=run.campaign,
         resume=run.id,
+        limits=limits,
     )
 
 

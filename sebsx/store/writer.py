@@ -310,6 +310,14 @@ class Store:
             if connection.execute(select(c.sha256).where(c.sha256 == sha256)).first() is None:
                 connection.execute(insert(schema.artifact).values(sha256=sha256, **row))
 
+    def used(self, run_id: str) -> tuple[int, float]:
+        """Return how many invocations of a run are stored, and what they cost as far as that is known, in USD."""
+        c = schema.invocation.c
+        query = select(func.count(), func.coalesce(func.sum(c.cost_usd), 0.0)).where(c.run_id == self._run_key(run_id))
+        with self._database.read() as connection:
+            count, spent_usd = connection.execute(query).one()
+        return int(count), float(spent_usd)
+
     def next_round(self, run_id: str) -> int:
         """Return the first unused round of a run's interleaved design, 0 for one that has none."""
         c = schema.invocation.c

@@ -39,6 +39,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("baseline", "set", "main", RUN), dict),
     (("baseline", "list"), list),
     (("export", RUN, "-f", "csv", "-o", "out.csv"), dict),
+    (("aws", "policy"), dict),
     (("report", RUN, "-o", "report.html"), dict),
     (("prices", "show"), list),
     (("prices", "show", "aws"), dict),

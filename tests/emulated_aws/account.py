@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -23,15 +23,15 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.emulated_aws.data_plane import DataPlane, Outcome, report
+from tests.emulated_aws.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.emulated_aws.faults import Fault
-
 REGION = "us-east-1"
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?$")
+_PROVISIONED = re.compile(r"/2019-09-30/functions/([^/]+)/provisioned-concurrency/?$")
 _STATE = re.compile(r"/2015-03-31/functions/([^/]+)(/configuration|/code)?/?$")
 _URL_CONFIG = re.compile(r"/2021-10-31/functions/[^/]+/url/?$")
 _URL = re.compile(r"https://([0-9a-f]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws/?")
@@ -40,6 +40,18 @@ _SCOPE = re.compile(r"Credential=([^/]+)/(\d+)/([^/]+)/([^/]+)/aws4_request")
 _SYNC_BYTES = 6 * 1024 * 1024
 _ASYNC_BYTES = 1024 * 1024
 _TAIL_BYTES = 4096
+
+
+FUNCTION_KEY = "ASIAEMULATEDFUNCTION"
+
+
+class Seen(NamedTuple):
+    """A request: `target` is `X-Amz-Target` or the `Action` of a form, `key` who signed it, by its access key."""
+
+    method: str
+    path: str
+    target: str
+    key: str
 
 
 class EmulatedAccount:
@@ -53,12 +65,12 @@ class EmulatedAccount:
 
     Attributes:
         faults: What goes wrong on purpose; may be changed at any time.
-        requests: Every request so far, as (method, path, X-Amz-Target).
+        requests: Every request so far.
     """
 
     def __init__(self, workdir: Path, *, log_delay_s: float = 0.0, settle_s: float = 0.0, port: int = 0) -> None:
         self.faults: list[Fault] = []
-        self.requests: list[tuple[str, str, str]] = []
+        self.requests: list[Seen] = []
         self.log_delay_s = log_delay_s
         self.settle_s = settle_s
         self._workdir = workdir
@@ -66,6 +78,8 @@ class EmulatedAccount:
         self._server = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet)
         self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}"
+        self._life = 0  # counted, so that what is late does not come into the next
+        self._provisioned: dict[str, dict[str, Any]] = {}
         self._settled: dict[str, float] = defaultdict(float)
         self._data = DataPlane(workdir, self.url)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -94,6 +108,30 @@ class EmulatedAccount:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def reset(self) -> None:
+        """Empty the account and forget every fault and request; sandboxes end."""
+        self._life += 1
+        self.faults.clear()
+        self.requests.clear()
+        self._settled.clear()
+        self._provisioned.clear()
+        self.log_delay_s = self.settle_s = 0.0
+        self._data.clear()
+        _reset()
+
+    def fail(self, method: str, path: str, code: int, error: str, message: str = "", **more: Any) -> None:
+        """Let requests fail, see `Fault`."""
+        self.faults.append(Fault(method, path, code, error, message or "as the test wants it", **more))
+
+    def functions(self, region: str = REGION) -> list[str]:
+        """Return the names of the functions."""
+        return self.remaining(region).get("functions", [])
+
+    def retag(self, function: str, name: str, value: str, region: str = REGION) -> None:
+        """Change a tag of a function."""
+        backend = _backend(get_backend("lambda"), region)
+        backend.tag_resource(backend.get_function(function).function_arn, {name: value})
+
     def remaining(self, region: str = REGION) -> dict[str, list[str]]:
         """Return the names of everything that is in the account, by kind; kinds without any are left out."""
         lambdas, logs = get_backend("lambda"), get_backend("logs")
@@ -111,7 +149,10 @@ class EmulatedAccount:
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         target = request.headers.get("X-Amz-Target", "")
-        self.requests.append((request.method, request.path, target))
+        if not target and request.mimetype == "application/x-www-form-urlencoded":
+            target = re.sub(r".*\bAction=(\w+).*", r"\1", request.get_data(cache=True, as_text=True), flags=re.DOTALL)
+        key = _SCOPE.search(request.headers.get("Authorization", ""))
+        self.requests.append(Seen(request.method, request.full_path.rstrip("?"), target, key[1] if key else ""))
         for fault in self.faults:
             if fault.takes(request.method, request.path, target):
                 request.get_data()
@@ -119,6 +160,8 @@ class EmulatedAccount:
                 return Response(body, code, headers)(environ, start_response)
         if host := _URL_HOST.match(request.host):
             return self._function_url(request, host[1])(environ, start_response)
+        if found := _PROVISIONED.search(request.path):
+            return self._provision(request, found[1])(environ, start_response)
         if request.method == "POST" and (found := _INVOKE.search(request.path)):
             return self._invoke(request, found[1])(environ, start_response)
         response = _taken(self._moto, environ, request.get_data(cache=True))
@@ -134,12 +177,25 @@ class EmulatedAccount:
         """Add the states that a function has for a while after it was changed, which moto passes at once."""
         if response.status_code >= 300:
             return
+        if method == "DELETE":
+            self._data.remove(name)
         if method == "PUT":
             self._settled[name] = time.monotonic() + self.settle_s
         if method == "GET" and time.monotonic() < self._settled[name]:
             told = json.loads(response.get_data())
             told.get("Configuration", told)["LastUpdateStatus"] = "InProgress"
             response.set_data(json.dumps(told))
+
+    def _provision(self, request: Request, name: str) -> Response:
+        """Keep sandboxes of an alias initialised, of which moto knows nothing: ready at the second question."""
+        if request.method == "PUT":
+            wanted = json.loads(request.get_data())["ProvisionedConcurrentExecutions"]
+            self._data.provisioned.add(name)
+            self._provisioned[name] = {"RequestedProvisionedConcurrentExecutions": wanted, "Status": "IN_PROGRESS"}
+            return Response(json.dumps(self._provisioned[name]), 202, {"Content-Type": "application/json"})
+        told = json.dumps(self._provisioned[name])
+        self._provisioned[name]["Status"] = "READY"
+        return Response(told, 200, {"Content-Type": "application/json"})
 
     def _invoke(self, request: Request, name: str) -> Response:
         scope = _SCOPE.search(request.headers.get("Authorization", ""))
@@ -229,9 +285,11 @@ class EmulatedAccount:
         return f"{start}{printed}END RequestId: {request_id}\n{report(outcome, function, request_id)}"
 
     def _store_log(self, function: Any, text: str) -> None:
-        happened = unix_time_millis()
+        happened, life = int(unix_time_millis()), self._life
 
         def store() -> None:
+            if life != self._life:
+                return
             logs = _backend(get_backend("logs"), function.region)
             group, stream = (
                 function.logs_group_name,

@@ -6,10 +6,13 @@ import hashlib
 import importlib.util
 import io
 import json
+import shutil
+import subprocess
 import sys
 import threading
 import time
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +58,11 @@ class DataPlane:
     """
 
     def __init__(self, workdir: Path, endpoint: str) -> None:
+        self.provisioned: set[str] = set()  # names of functions
         self._workdir = workdir
         self._endpoint = endpoint
         self._lock = threading.Lock()
+        self._pools: dict[str, set[str]] = defaultdict(set)  # function -> pools
         self._deployed: dict[str, str] = {}  # pool -> digest of the configuration it has
         self._calls: urllib3.HTTPConnectionPool | None = None
         (workdir / "sandboxes").mkdir(parents=True, exist_ok=True)
@@ -77,6 +82,19 @@ class DataPlane:
         if self._calls is not None:
             self._calls.close()
         self._gateway.stop()
+
+    def remove(self, name: str) -> None:
+        """End the sandboxes of every version of a function."""
+        with self._lock:
+            for pool in self._pools.pop(name, ()):
+                self._deployed.pop(pool, None)
+                self._gateway.remove(pool)
+
+    def clear(self) -> None:
+        """End every sandbox."""
+        self.provisioned.clear()
+        for name in list(self._pools):
+            self.remove(name)
 
     def invoke(self, function: LambdaFunction, event: bytes, request_id: str) -> Outcome:
         """Invoke a version of a function as it is configured now."""
@@ -111,10 +129,12 @@ class DataPlane:
             if self._deployed.get(pool) != digest:
                 self._gateway.deploy(self._config(pool, function))
                 self._deployed[pool] = digest
+                self._pools[function.function_name].add(pool)
         return pool
 
     def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
-        root = self._unpacked(function)
+        root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
+        kind = "provisioned-concurrency" if function.function_name in self.provisioned else "on-demand"
         environment = {
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
             "AWS_REGION": function.region,
@@ -124,22 +144,35 @@ class DataPlane:
             "AWS_SESSION_TOKEN": "emulated",
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_LAMBDA_FUNCTION_VERSION": str(function.version),
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
             "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
             "AWS_LAMBDA_LOG_STREAM_NAME": time.strftime("%Y/%m/%d/[$LATEST]emulated"),
             "LAMBDA_TASK_ROOT": str(root),
             "LAMBDA_RUNTIME_DIR": str(root),
             "_HANDLER": str(function.handler),
-            "PYTHONPATH": str(_client_of_aws()),
+            "PYTHONPATH": str(self._client_of_aws(interpreter)),
             **{key: str(value) for key, value in function.environment_vars.items()},
         }
-        command = [sys.executable, "-m", "awslambdaric", str(function.handler)]
+        command = [interpreter, "-m", "awslambdaric", str(function.handler)]
         concurrency = function.reserved_concurrency
         return PoolConfig(
             pool, int(function.memory_size), float(function.timeout), _INIT_TIMEOUT_S,
             100 if concurrency is None else int(concurrency), environment=environment,
             options={"command": command, "root": str(root)},
         )  # fmt: skip
+
+    def _client_of_aws(self, interpreter: str) -> Path:
+        """Return a folder with AWS's runtime client for an interpreter; ours is installed."""
+        if interpreter == sys.executable:
+            found = importlib.util.find_spec("awslambdaric")
+            assert found is not None
+            assert found.origin is not None
+            return Path(found.origin).parent.parent
+        folder = self._workdir / "awslambdaric" / hashlib.sha256(interpreter.encode()).hexdigest()[:8]
+        if not folder.exists():
+            command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", interpreter, "--target"]
+            subprocess.run([*command, str(folder), "awslambdaric>=4,<5"], check=True)
+        return folder
 
     def _unpacked(self, function: LambdaFunction) -> Path:
         root = self._workdir / "code" / hashlib.sha256(function.code_digest.encode()).hexdigest()[:24]
@@ -185,8 +218,15 @@ def _words(status: str, body: bytes, request_id: str, function: LambdaFunction) 
     return body
 
 
-def _client_of_aws() -> Path:
-    found = importlib.util.find_spec("awslambdaric")
-    assert found is not None
-    assert found.origin is not None
-    return Path(found.origin).parent.parent
+def interpreter_of(runtime: str) -> str:
+    """Return the interpreter for a managed runtime (`python3.12`) on this machine; our own where there is none.
+
+    Without it, functions without native dependencies run all the same.
+    """
+    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    version = runtime.removeprefix("python")
+    installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    # Shims of version managers are on the path whether or not there is an interpreter behind them.
+    found = [path for path in (shutil.which(runtime),) if path and "shims" not in path]
+    return next(iter([*map(str, installed), *found]), sys.executable)

@@ -125,14 +125,14 @@ class PlatformContract:
     def test_teardown_twice_is_harmless_and_leaves_nothing(
         self, platform: Platform[Any], echo_package: Package, ledger: MemoryLedger
     ) -> None:
+        before = {(orphan.kind, orphan.name) for orphan in platform.orphans()}
         with _opened(platform, ledger):
-            before = {(orphan.kind, orphan.name) for orphan in platform.orphans()}
             deployment = platform.deploy(echo_package, _config(platform))
             assert ledger.open, "deploy() wrote nothing into the ledger"
             assert invoke(platform, deployment, {"value": 1}).status is Status.OK
             platform.teardown(deployment)
             platform.teardown(deployment)
-            assert {(orphan.kind, orphan.name) for orphan in platform.orphans()} <= before
+        assert {(orphan.kind, orphan.name) for orphan in platform.orphans()} <= before
         assert ledger.open == {}
 
     def test_two_deployments_live_side_by_side(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
@@ -240,6 +240,7 @@ class PlatformContract:
         self, live: Platform[Any], deploy: Callable[..., Deployment]
     ) -> None:
         _needs(live, Capability.TABLE)
+        live.table()
         answer = invoke(live, deploy(), {"do": "table", "value": f"contract-{uuid.uuid4().hex}"})
         assert answer.output == {
             "result": {"found": [["a", 2], ["b", 1], ["c", 1]], "a": 2, "c": None, "elsewhere": []}

@@ -76,9 +76,9 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAccount]:
-    with EmulatedAccount(tmp_path_factory.mktemp("account")) as opened:
-        yield opened
+def account(one_account: EmulatedAccount) -> EmulatedAccount:
+    one_account.reset()
+    return one_account
 
 
 @pytest.fixture(scope="module")

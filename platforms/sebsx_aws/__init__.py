@@ -1,0 +1,3 @@
+"""AWS Lambda on x86 and ARM."""
+
+from __future__ import annotations

@@ -1,0 +1,414 @@
+"""The platforms `aws` and `aws-arm`: Lambda on either architecture, one implementation."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import json
+import logging
+import secrets
+import time
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
+from sebsx.load.clock import client_clock
+from sebsx.model import (
+    Capability,
+    Deployment,
+    FunctionConfig,
+    Package,
+    Problem,
+    ProviderRecord,
+    Reply,
+    Resource,
+    Status,
+    Target,
+)
+from sebsx.platforms import Platform
+from sebsx_aws import records, resources
+from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
+from sebsx_aws.functions import NONCE, Functions, nonce
+from sebsx_aws.images import push_image
+from sebsx_aws.records import said
+from sebsx_aws.settings import AwsSettings
+from sebsx_aws.signing import signed_headers
+from sebsx_aws.storage import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sebsx.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+# Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
+_DIRECT_BYTES = 50 * 1000 * 1000
+_UNZIPPED_BYTES = 250 * 1024 * 1024
+_LONGEST_NAME = 64
+_HANDLER = "sebsx_wrapper_lambda.handler"
+# glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
+_NEW_GLIBC = (3, 12)
+_ERROR_HEADER = "x-amz-function-error"
+_TAIL_HEADER = "x-amz-log-result"
+_REQUEST_HEADER = "x-amzn-requestid"
+_KIND_HEADER = "x-amzn-errortype"
+_REFUSED = (401, 403)
+# How far log lines may be out of order: what is older than the newest one by this is not read again.
+_LATE_MS = 120_000
+_REPORTS = {"text": '"REPORT RequestId"', "json": '{ $.type = "platform.report" }'}
+
+
+@dataclasses.dataclass
+class _Reports:
+    """What was read from a function's log group so far."""
+
+    found: dict[str, ProviderRecord] = dataclasses.field(default_factory=dict)
+    newest_ms: int = 0
+
+
+class AwsPlatform(Platform[AwsSettings]):
+    """Lambda on x86."""
+
+    name = "aws"
+    summary = "AWS Lambda on x86"
+    extra = "aws"
+    provider = "aws"
+    Settings = AwsSettings
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE}
+    )
+    architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
+    memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
+    timeout_s: ClassVar[float] = 900.0
+    late_records: ClassVar[bool] = True
+
+    def __init__(self, settings: AwsSettings, workdir: Path) -> None:
+        super().__init__(settings, workdir)
+        self._clients = Clients(settings)
+        self._functions = Functions(self._clients, settings)
+        self._resources: resources.Resources | None = None
+        self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
+        self._reports: dict[str, _Reports] = {}  # by function
+        self._opening = ""
+        self._refusal: CredentialsError | None = None
+
+    def __enter__(self) -> Self:
+        self._clients.credentials()
+        self._refusal = None
+        # A run that is resumed meets no name that AWS still remembers from its first life.
+        self._opening = secrets.token_hex(3)
+        self._resources = resources.Resources(self._clients, self.ledger, self._prefix, self._tags)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        made, self._resources = self._resources, None
+        try:
+            if made is not None:
+                made.delete_all()
+        finally:
+            self._clients.close()
+
+    def check(self) -> Sequence[Problem]:
+        """Ask AWS who we are: the cheapest question that tells whether credentials are good."""
+        try:
+            with explained("check of credentials"):
+                self._clients.sts.get_caller_identity()
+        except SebsxError as exc:
+            message, _, advice = str(exc).partition("; ")
+            return [Problem(message, advice)]
+        return ()
+
+    def target(self, language: str, architecture: str) -> Target:
+        """Return the managed runtime that the settings name."""
+        if architecture not in self.architectures:
+            raise UnsupportedError(
+                f"platform {self.name!r} is {self.architectures[0]!r}; {architecture!r} is another platform's"
+            )
+        if language != "python":
+            raise UnsupportedError(f"platform {self.name!r} runs Python here; {language!r} is not built for it yet")
+        version = self.settings.python
+        old = tuple(map(int, version.split("."))) < _NEW_GLIBC
+        return Target(language, version, architecture, "manylinux2014" if old else "manylinux_2_28")
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        """Create a function and return it as Lambda reports it back."""
+        name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+        made = self._opened
+        role = self.settings.role or made.role()
+        code, runtime = self._code(package, name)
+        group = f"/aws/lambda/{name}"
+        with (
+            self.ledger.creating("log-group", group, self._clients.region),
+            explained(f"create of log group {group!r}"),
+        ):
+            self._clients.logs.create_log_group(logGroupName=group, tags=self._tags)
+            self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
+        with self.ledger.creating("function", name, self._clients.region) as creation:
+            environment = {
+                "SEBSX_TIMEOUT_S": repr(config.timeout_s),
+                "SEBSX_BUCKET": made.name,
+                "SEBSX_TABLE": made.name,
+            }
+            arn = self._functions.create(name, config, code, runtime, role, environment, self._tags)
+            creation.provider_id = without_account(arn)
+            return self._deployment(name, arn, config)
+
+    def teardown(self, deployment: Deployment) -> None:
+        """Delete the function with its versions and URL, and its log group."""
+        name = deployment.effective["function"]
+        self._reports.pop(name, None)
+        failure: PlatformError | None = None
+        for kind, what in (("function", name), ("log-group", f"/aws/lambda/{name}")):
+            try:
+                resources.delete(self._clients, kind, what)
+            except PlatformError as exc:  # it stays in the ledger
+                failure = failure or exc
+            else:
+                self.ledger.deleted(kind, what)
+        if failure is not None:
+            raise failure
+
+    def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
+        """Return headers that Lambda takes for five minutes, made from credentials as they are now."""
+        assert deployment.endpoint is not None
+        if self._refusal is not None:
+            raise self._refusal
+        headers = {} if self.settings.trigger == "url" else {"X-Amz-Log-Type": "Tail"}
+        return signed_headers(self._clients.credentials(), self._clients.region, deployment.endpoint, payload, headers)
+
+    def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
+        """Invoke asynchronously and wait for the result in the queue; other triggers go by HTTP."""
+        if self.settings.trigger != "async":
+            return None
+        clock, name = client_clock(), deployment.effective["function"]
+        qualifier = self._functions.qualifier
+        if self._refusal is not None:
+            raise self._refusal
+        self._opened.queue()
+        sent_s = clock.now()
+        with explained(f"asynchronous invocation of {name!r}"):
+            code, headers, body = self._functions.send_event(name, payload, qualifier)
+        accepted_s = clock.now()
+        request_id, error = headers.get(_REQUEST_HEADER, ""), None
+        if code < 300:
+            told = self._result(request_id, timeout_s)
+            code, body = 200, b""
+            if told is None:
+                error = "timeout"
+            elif (condition := told.get("requestContext", {}).get("condition")) != "Success":
+                headers[_ERROR_HEADER] = str(condition)
+            if told is not None and "responsePayload" in told:
+                body = json.dumps(told["responsePayload"]).encode()
+        return Reply(
+            request_id=request_id,
+            intended_s=sent_s,
+            sent_s=sent_s,
+            connected_s=sent_s,
+            first_byte_s=accepted_s,
+            done_s=clock.now(),
+            http_status=None if error else code,
+            headers=headers,
+            body=body,
+            bytes_out=len(payload),
+            error=error,
+        )
+
+    def status_of(self, reply: Reply) -> Status:
+        """Return what Lambda's answer means."""
+        if reply.http_status in _REFUSED:
+            self._refused(reply)
+        if _ERROR_HEADER in reply.headers:
+            return records.error_status(reply.body)
+        if reply.http_status == 502 and self.settings.trigger == "url":
+            return Status.FUNCTION_ERROR  # which one, the log tells
+        return super().status_of(reply)
+
+    def error_of(self, reply: Reply) -> str | None:
+        """Return AWS's words for a refusal, without the number of the account."""
+        kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
+        return clean(": ".join(filter(None, (kind, said(reply.body)[1])))) or None
+
+    def request_id_of(self, reply: Reply) -> str:
+        """Return the id that Lambda gave the invocation."""
+        return reply.headers.get(_REQUEST_HEADER, reply.request_id)
+
+    def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
+        """Return the record in the log tail that came with the answer."""
+        tail = reply.headers.get(_TAIL_HEADER)
+        if not tail:
+            return None
+        try:
+            text = base64.b64decode(tail).decode("utf-8", "replace")
+        except binascii.Error:
+            return None
+        return records.read_log(text.splitlines()).get(self.request_id_of(reply))
+
+    def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
+        """Return what CloudWatch has by now, waiting a while for lines that come late."""
+        wanted = set(request_ids)
+        reports = self._reports.setdefault(deployment.effective["function"], _Reports())
+        ends = time.monotonic() + self.settings.records_wait_s
+        pause_s = 0.2
+        while not wanted <= reports.found.keys():
+            self._read(deployment.effective["function"], reports)
+            if time.monotonic() + pause_s > ends or wanted <= reports.found.keys():
+                break
+            time.sleep(pause_s)
+            pause_s = min(5.0, pause_s * 1.6)
+        return {key: reports.found[key] for key in wanted & reports.found.keys()}
+
+    def force_cold(self, deployment: Deployment) -> None:
+        """Change a variable, which ends idle sandboxes; a new version where invocations go to one."""
+        name = deployment.effective["function"]
+        variables = {**self._functions.environment(name), NONCE: nonce()}
+        self._functions.update(name, Environment={"Variables": variables})
+
+    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
+        """Change the memory and return what Lambda reports."""
+        name = deployment.effective["function"]
+        self._functions.update(name, MemorySize=memory_mib)
+        config = dataclasses.replace(deployment.config, memory_mib=memory_mib)
+        return self._described(name, deployment.id, config, deployment.endpoint)
+
+    def storage(self) -> Storage:
+        """Return the run's bucket."""
+        return S3Storage(self._clients.s3, self._opened.bucket())
+
+    def table(self) -> None:
+        """Make the run's table."""
+        self._opened.table()
+
+    def wrapper_files(self, language: str) -> Mapping[str, bytes]:
+        """Return the clients of storage and table, and what Lambda's runtime client calls."""
+        if language != "python":
+            return {}
+        folder = files("sebsx_aws") / "wrapper"
+        return {name: (folder / name).read_bytes() for name in ("sebsx_wrapper.py", "sebsx_wrapper_lambda.py")}
+
+    def orphans(self) -> Sequence[Resource]:
+        """Return everything in the account and region with our tags."""
+        try:
+            return list(resources.tagged(self._clients, self.name))
+        finally:
+            self._clients.close()
+
+    def remove(self, resource: Resource) -> None:
+        """Delete one resource; one whose tags are known and not ours is refused."""
+        if resource.id is None and not resources.has_our_tag(resource.tags):
+            raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
+        clients = Clients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
+        try:
+            resources.delete(clients, resource.kind, resource.name)
+        finally:
+            clients.close()
+
+    @property
+    def region(self) -> str:
+        """The region of the settings, the profile or the environment."""
+        return self._clients.region
+
+    @property
+    def _opened(self) -> resources.Resources:
+        if self._resources is None:
+            raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
+        return self._resources
+
+    @property
+    def _run_id(self) -> str:
+        return self.workdir.parent.name
+
+    @property
+    def _prefix(self) -> str:
+        return f"sebsx-{self._run_id.lower()}-{self.name}-{self._opening}"
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        return resources.tags_of(self._run_id, self.name, self.settings.ttl_h)
+
+    def _code(self, package: Package, name: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return where Lambda finds the code, and how it is to be run."""
+        kind = self.settings.package
+        large = package.unpacked_bytes > _UNZIPPED_BYTES
+        if large and kind in ("zip", "s3"):
+            raise UnsupportedError(
+                f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped, and Lambda "
+                "takes 250 MiB as a zip; use --set package=image"
+            )
+        if kind == "image" or large:
+            uri = push_image(
+                self._clients, self._opened.repository(), name, package, self.settings.base_image, _HANDLER
+            )
+            return {"ImageUri": uri}, {"PackageType": "Image"}
+        runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
+        if kind == "s3" or package.bytes > _DIRECT_BYTES:
+            bucket, key = self._opened.bucket(), f"packages/{package.sha256}.zip"
+            with explained("upload of the package"), package.path.open("rb") as file:
+                self._clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
+            return {"S3Bucket": bucket, "S3Key": key}, runtime
+        return {"ZipFile": package.path.read_bytes()}, runtime
+
+    def _deployment(self, name: str, arn: str, config: FunctionConfig) -> Deployment:
+        trigger, functions = self.settings.trigger, self._clients.functions
+        qualifier = self._functions.qualifier
+        endpoint: str | None = None
+        if trigger == "sdk":
+            suffix = f"?Qualifier={qualifier['Qualifier']}" if qualifier else ""
+            endpoint = f"{functions.meta.endpoint_url}/2015-03-31/functions/{name}/invocations{suffix}"
+        elif trigger == "url":
+            with explained(f"create of a URL for {name!r}"):
+                made = functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
+            endpoint = made["FunctionUrl"]
+        else:
+            self._functions.send_results(name, self._opened.queue_arn(), qualifier)
+        return self._described(name, arn, config, endpoint)
+
+    def _described(self, name: str, arn: str, config: FunctionConfig, endpoint: str | None) -> Deployment:
+        effective = {**self._functions.effective(name), "function": name}
+        return Deployment(without_account(arn), config, effective, endpoint, {}, self._clients.region)
+
+    def _read(self, name: str, reports: _Reports) -> None:
+        """Add the records that came into a function's log group."""
+        group = f"/aws/lambda/{name}"
+        with explained(f"read of log group {group!r}"):
+            pages = self._clients.logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group,
+                filterPattern=_REPORTS[self.settings.log_format],
+                startTime=max(0, reports.newest_ms - _LATE_MS),
+            )
+            for event in (event for page in pages for event in page["events"]):
+                reports.newest_ms = max(reports.newest_ms, int(event["timestamp"]))
+                record = records.read_line(event["message"])
+                if record is not None:
+                    reports.found[record.request_id] = record
+
+    def _refused(self, reply: Reply) -> None:
+        """Remember that AWS takes the credentials no more: what was sent is stored, then the run ends."""
+        kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
+        if kind in CREDENTIALS:
+            self._refusal = CredentialsError(
+                f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login)"
+            )
+
+    def _result(self, request_id: str, timeout_s: float) -> dict[str, Any] | None:
+        """Return the destination's message for one invocation; None if none came in time."""
+        queue, ends = self._opened.queue(), time.monotonic() + timeout_s
+        sqs = self._clients.sqs
+        while request_id not in self._results and time.monotonic() < ends:
+            with explained("read of asynchronous results"):
+                answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
+                for message in answer.get("Messages", ()):
+                    told = json.loads(message["Body"])
+                    self._results[told["requestContext"]["requestId"]] = told
+                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return self._results.pop(request_id, None)
+
+
+class AwsArmPlatform(AwsPlatform):
+    """Lambda on ARM."""
+
+    name = "aws-arm"
+    summary = "AWS Lambda on ARM (Graviton)"
+    architectures: ClassVar[tuple[str, ...]] = ("arm64",)

@@ -1,0 +1,211 @@
+"""boto3 clients of one account and region, and what their errors mean to a person."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
+from sebsx.lazy import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sebsx_aws.settings import AwsSettings
+
+logger = logging.getLogger(__name__)
+
+# Attempts of one control-plane call: throttling is AWS's way to say "slower", and adaptive retries obey it.
+_ATTEMPTS = 10
+CREDENTIALS = frozenset(
+    {
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId", "InvalidAccessKeyId",
+        "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure", "InvalidSignatureException",
+        "InvalidToken", "IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationTokenException",
+    }
+)  # fmt: skip
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+_THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
+_QUOTAS = frozenset(
+    {"CodeStorageExceededException", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"}
+)
+_TOO_LARGE = frozenset({"RequestEntityTooLargeException", "RequestTooLargeException", "EntityTooLarge"})
+GONE = frozenset(
+    {
+        "ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket", "404", "NotFound", "RepositoryNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
+    }
+)  # fmt: skip
+
+
+# The number of an account, an access key, and what a signed URL carries.
+_SECRET = re.compile(
+    r"\b\d{12}\b|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|X-Amz-(?:Signature|Credential|Security-Token)=[^&\s\"']+"
+)
+
+
+_SERVICES = {"functions": "lambda", "unretried": "lambda", "tagging": "resourcegroupstaggingapi"}
+
+
+class Clients:
+    """Makes clients when they are first needed; making one sends nothing.
+
+    Args:
+        settings: Profile, region and endpoint.
+
+    Raises:
+        UserError: If the profile is not there, or no region is known.
+    """
+
+    def __init__(self, settings: AwsSettings) -> None:
+        self._settings = settings
+        self._made: dict[str, Any] = {}
+
+    def __getattr__(self, service: str) -> Any:
+        """Return the client of a service: `clients.iam`, `clients.functions` for Lambda.
+
+        `clients.unretried` is Lambda too, for what is measured: nothing is sent again.
+        """
+        if service.startswith("_"):
+            raise AttributeError(service)
+        if service not in self._made:
+            self._made[service] = self._make(
+                _SERVICES.get(service, service), 1 if service == "unretried" else _ATTEMPTS
+            )
+        return self._made[service]
+
+    @cached_property
+    def region(self) -> str:
+        """The region of the settings, the profile or the environment."""
+        region = self._settings.region or self._session.region_name
+        if not region:
+            raise UserError("no AWS region is known; give one with --set region=us-east-1, or set AWS_DEFAULT_REGION")
+        return str(region)
+
+    def credentials(self) -> Any:
+        """Return credentials as they are now; those that expire are renewed where the chain can.
+
+        Raises:
+            CredentialsError: If the default chain finds none.
+        """
+        with explained("credentials"):
+            found = self._session.get_credentials()
+            if found is None:
+                raise CredentialsError(
+                    "no AWS credentials were found; log in (aws sso login, aws configure), or set AWS_PROFILE"
+                )
+            return found.get_frozen_credentials()
+
+    def close(self) -> None:
+        """Close every connection. A second call is harmless."""
+        for client in self._made.values():
+            client.close()
+        self._made.clear()
+
+    @cached_property
+    def _session(self) -> Any:
+        boto3, exceptions = require("boto3", extra="aws"), require("botocore.exceptions", extra="aws")
+        try:
+            session = boto3.Session(profile_name=self._settings.profile or None)
+        except exceptions.ProfileNotFound as exc:
+            raise UserError(
+                f"AWS profile {self._settings.profile!r} is not configured; see: aws configure list-profiles"
+            ) from exc
+        for name in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
+            logging.getLogger(name).setLevel(logging.WARNING)
+        session.events.register("before-call", _log_call)
+        return session
+
+    def _make(self, name: str, attempts: int) -> Any:
+        config = require("botocore.config", extra="aws").Config(
+            retries={"mode": "adaptive", "total_max_attempts": attempts},
+            connect_timeout=10,
+            read_timeout=70,
+            user_agent_extra="sebsx",
+        )
+        with explained(name):
+            return self._session.client(
+                name, region_name=self.region, endpoint_url=self._settings.endpoint_url or None, config=config
+            )
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what botocore raises in the body into an error of ours that says what to do.
+
+    Args:
+        what: What was being done, for the message: `create of function 'f'`.
+    """
+    exceptions = require("botocore.exceptions", extra="aws")
+    try:
+        yield
+    except exceptions.ClientError as exc:
+        raise _explain(code_of(exc), _message(exc), what) from exc
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as exc:
+        raise CredentialsError(
+            "no AWS credentials were found; log in (aws sso login, aws configure), or set AWS_PROFILE"
+        ) from exc
+    except (exceptions.TokenRetrievalError, exceptions.SSOError, exceptions.CredentialRetrievalError) as exc:
+        raise CredentialsError(
+            f"AWS credentials cannot be renewed: {clean(str(exc))}; log in again (aws sso login)"
+        ) from exc
+    except exceptions.EndpointConnectionError as exc:
+        raise PlatformError(
+            f"{what}: {clean(str(exc))}; is the region right, the service offered there, and the network up?"
+        ) from exc
+    except exceptions.WaiterError as exc:
+        raise DeployError(f"{what} did not become ready: {clean(str(exc))}") from exc
+    except exceptions.ParamValidationError as exc:
+        raise DeployError(f"{what}: {clean(str(exc))}") from exc
+    except exceptions.BotoCoreError as exc:
+        raise PlatformError(f"{what}: {clean(str(exc))}") from exc
+
+
+def code_of(error: Any) -> str:
+    """Return AWS's name of an error; empty for an exception that is none of AWS's."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+
+
+def without_account(arn: str) -> str:
+    """Return an ARN without the account's number, which results do not need and should not tell."""
+    parts = arn.split(":")
+    return ":".join([*parts[:4], "", *parts[5:]]) if len(parts) > 5 else arn
+
+
+def clean(text: str) -> str:
+    """Return words of AWS in one line, without account numbers, access keys and signatures."""
+    return _SECRET.sub("***", _one_line(text))
+
+
+def _message(error: Any) -> str:
+    return clean(str(error.response.get("Error", {}).get("Message", "") or error))
+
+
+def _log_call(model: Any, **_: Any) -> None:
+    logger.debug("%s %s", model.service_model.service_name, model.name)
+
+
+def _explain(code: str, message: str, what: str) -> PlatformError:
+    said = f"{what}: {message} ({code})"
+    if code in CREDENTIALS:
+        return CredentialsError(f"{said}; the credentials are wrong or have expired: log in again (aws sso login)")
+    if code in _DENIED:
+        return CredentialsError(f"{said}; allow it with the policy that 'sebsx aws policy' prints")
+    if code in _THROTTLED:
+        return QuotaError(f"{said}; AWS kept refusing for too many requests: run fewer functions at once, or later")
+    if code in _QUOTAS:
+        return QuotaError(f"{said}; delete what is not needed, or ask AWS for a higher quota (Service Quotas)")
+    if code in _TOO_LARGE or "too large" in message or "Unzipped size" in message:
+        return UnsupportedError(f"{said}; a larger package needs --set package=image, a larger payload storage")
+    if "MemorySize" in message or "memorySize" in message:
+        return UnsupportedError(f"{said}; new accounts get less memory: ask AWS for a higher quota (Service Quotas)")
+    if "ConcurrentExecution" in message:
+        return QuotaError(f"{said}; new accounts get less concurrency: ask AWS for a higher quota (Service Quotas)")
+    return DeployError(said)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

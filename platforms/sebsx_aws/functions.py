@@ -1,0 +1,210 @@
+"""Functions of Lambda: made, changed, waited for and read back."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import QuotaError
+from sebsx_aws.clients import Clients, clean, code_of, explained
+from sebsx_aws.resources import retried_until_settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sebsx.model import FunctionConfig
+    from sebsx_aws.settings import AwsSettings
+
+NONCE = "SEBSX_NONCE"
+ALIAS = "sebsx"
+_WAIT = {"Delay": 1, "MaxAttempts": 300}
+_PROVISIONED_WITHIN_S = 600.0
+
+
+class Functions:
+    """The functions of one account and region.
+
+    Args:
+        clients: The account.
+        settings: What functions get beside memory and time-out.
+    """
+
+    def __init__(self, clients: Clients, settings: AwsSettings) -> None:
+        self._clients = clients
+        self._settings = settings
+
+    @property
+    def needs_version(self) -> bool:
+        """Whether invocations go to a published version: snapshots and provisioned sandboxes belong to one."""
+        return self._settings.snapstart or self._settings.provisioned_concurrency > 0
+
+    @property
+    def qualifier(self) -> dict[str, str]:
+        """What invocations name beside the function: the alias of its version where it needs one."""
+        return {"Qualifier": ALIAS} if self.needs_version else {}
+
+    def create(
+        self,
+        name: str,
+        config: FunctionConfig,
+        code: Mapping[str, Any],
+        runtime: Mapping[str, str],
+        role: str,
+        environment: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> str:
+        """Create a function, wait until it can be invoked, and return its ARN (of the alias where there is one)."""
+        settings, functions = self._settings, self._clients.functions
+        wanted: dict[str, Any] = {
+            "FunctionName": name,
+            "Role": role,
+            "Code": dict(code),
+            "Architectures": [config.architecture],
+            "MemorySize": config.memory_mib,
+            "Timeout": max(1, math.ceil(config.timeout_s)),
+            "Environment": {"Variables": {**config.environment, **environment, NONCE: nonce()}},
+            "Tags": dict(tags),
+            **runtime,
+        }
+        if settings.ephemeral_mib != 512:
+            wanted["EphemeralStorage"] = {"Size": settings.ephemeral_mib}
+        if settings.log_format == "json":
+            wanted["LoggingConfig"] = {"LogFormat": "JSON"}
+        if settings.snapstart:
+            wanted["SnapStart"] = {"ApplyOn": "PublishedVersions"}
+        what = f"create of function {name!r}"
+        with explained(what):
+            try:
+                made = retried_until_settled(lambda: functions.create_function(**wanted), self._role_is_new, what)
+            except functions.exceptions.ResourceConflictException:
+                # No other has this name: the answer to an earlier attempt was lost on its way.
+                made = functions.get_function_configuration(FunctionName=name)
+            arn = str(made["FunctionArn"])
+            functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
+            if settings.reserved_concurrency:
+                functions.put_function_concurrency(
+                    FunctionName=name, ReservedConcurrentExecutions=settings.reserved_concurrency
+                )
+        return self._publish(name, functions.create_alias) if self.needs_version else arn
+
+    def update(self, name: str, **changes: Any) -> None:
+        """Change the configuration of a function and wait until that has arrived."""
+        functions = self._clients.functions
+        what = f"update of function {name!r}"
+        with explained(what):
+            retried_until_settled(
+                lambda: functions.update_function_configuration(FunctionName=name, **changes), _is_busy, what
+            )
+            functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
+        if self.needs_version:
+            self._publish(name, functions.update_alias)
+
+    def _publish(self, name: str, name_it: Callable[..., Mapping[str, Any]]) -> str:
+        """Publish a version, let the alias name it, wait until it can be invoked, and return the alias's ARN."""
+        functions = self._clients.functions
+        with explained(f"publication of function {name!r}"):
+            version = functions.publish_version(FunctionName=name)["Version"]
+            functions.get_waiter("published_version_active").wait(
+                FunctionName=name, Qualifier=version, WaiterConfig=_WAIT
+            )
+            alias = name_it(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+            if self._settings.provisioned_concurrency:
+                self._provision(name)
+        return str(alias["AliasArn"])
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return the variables that a function has now."""
+        with explained(f"read of function {name!r}"):
+            told = self._clients.functions.get_function_configuration(FunctionName=name)
+        return dict(told.get("Environment", {}).get("Variables", {}))
+
+    def effective(self, name: str) -> dict[str, Any]:
+        """Return what Lambda reports of a function, under the names of `FunctionConfig` and facts of its own."""
+        functions = self._clients.functions
+        with explained(f"read of function {name!r}"):
+            told = functions.get_function_configuration(FunctionName=name, **self.qualifier)
+        facts = {
+            "memory_mib": told["MemorySize"],
+            "timeout_s": float(told["Timeout"]),
+            "architecture": told.get("Architectures", ["x86_64"])[0],
+            "runtime": told.get("Runtime"),
+            "runtime_version": told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn"),
+            "package_type": told.get("PackageType"),
+            "code_sha256": told.get("CodeSha256"),
+            "code_bytes": told.get("CodeSize"),
+            "ephemeral_mib": told.get("EphemeralStorage", {}).get("Size"),
+            "snapstart": told.get("SnapStart", {}).get("OptimizationStatus"),
+            "log_format": told.get("LoggingConfig", {}).get("LogFormat"),
+            "version": told.get("Version"),
+            "trigger": self._settings.trigger,
+            "provisioned_concurrency": self._settings.provisioned_concurrency or None,
+            "billing_scheme": "provisioned" if self._settings.provisioned_concurrency else None,
+        }
+        return {key: value for key, value in facts.items() if value is not None}
+
+    def send_results(self, name: str, queue_arn: str, qualifier: Mapping[str, str]) -> None:
+        """Send the result of every asynchronous invocation to a queue, and do none again."""
+        what = f"destinations of {name!r}"
+        destination = {"Destination": queue_arn}
+        with explained(what):
+            retried_until_settled(
+                lambda: self._clients.functions.put_function_event_invoke_config(
+                    FunctionName=name,
+                    MaximumRetryAttempts=0,
+                    DestinationConfig={"OnSuccess": destination, "OnFailure": destination},
+                    **qualifier,
+                ),
+                self._role_is_new,
+                what,
+            )
+
+    def send_event(self, name: str, payload: bytes, qualifier: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Send an asynchronous invocation once, and return status, headers and body of the answer, refused or not."""
+        client = self._clients.unretried
+        try:
+            answer = client.invoke(FunctionName=name, InvocationType="Event", Payload=payload, **qualifier)
+        except client.exceptions.ClientError as exc:
+            told = exc.response["ResponseMetadata"]
+            body = json.dumps({"message": exc.response["Error"].get("Message", "")}).encode()
+            return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), body
+        told = answer["ResponseMetadata"]
+        return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), b""
+
+    def _role_is_new(self, exc: Exception) -> bool:
+        """Tell whether Lambda has not heard of our role or of what it may do yet, which takes some seconds."""
+        new = "assume" in str(exc) or "role does not have permissions" in str(exc)
+        return new and code_of(exc) == "InvalidParameterValueException" and not self._settings.role
+
+    def _provision(self, name: str) -> None:
+        functions = self._clients.functions
+        functions.put_provisioned_concurrency_config(
+            FunctionName=name,
+            Qualifier=ALIAS,
+            ProvisionedConcurrentExecutions=self._settings.provisioned_concurrency,
+        )
+
+        def ready() -> None:
+            told = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=ALIAS)
+            if told["Status"] == "IN_PROGRESS":
+                raise _NotReadyError
+            if told["Status"] != "READY":
+                raise QuotaError(f"provisioning of {name!r} failed: {clean(told.get('StatusReason', told['Status']))}")
+
+        retried_until_settled(
+            ready, lambda exc: isinstance(exc, _NotReadyError), f"provisioning of {name!r}", _PROVISIONED_WITHIN_S
+        )
+
+
+class _NotReadyError(Exception):
+    """Sandboxes are still being provisioned."""
+
+
+def nonce() -> str:
+    """Return a value that no earlier one equals, so that a change of it always ends idle sandboxes."""
+    return secrets.token_hex(8)
+
+
+def _is_busy(exc: Exception) -> bool:
+    return code_of(exc) == "ResourceConflictException"

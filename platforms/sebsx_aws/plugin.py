@@ -1,0 +1,28 @@
+"""Registers the platforms `aws` and `aws-arm`, and the command `sebsx aws`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sebsx.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+    from sebsx.platforms import Platform
+
+
+@hookimpl
+def sebsx_register_platforms() -> list[type[Platform[Any]]]:
+    """Return the platforms."""
+    from sebsx_aws.backend import AwsArmPlatform, AwsPlatform
+
+    return [AwsPlatform, AwsArmPlatform]
+
+
+@hookimpl
+def sebsx_register_commands(cli: click.Group) -> None:
+    """Add `sebsx aws policy`."""
+    from sebsx_aws.commands import aws_group
+
+    cli.add_command(aws_group)

@@ -1,0 +1,322 @@
+"""What a run makes in an account beside functions: made when first needed, tagged, written down, and deleted."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import socket
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import DeployError, PlatformError, UnsupportedError
+from sebsx.model import Resource, ResourceState
+from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sebsx.platforms import Ledger
+
+logger = logging.getLogger(__name__)
+
+RUN_TAG = "sebsx-run"
+PLATFORM_TAG = "sebsx-platform"
+OWNER_TAG = "sebsx-owner"
+EXPIRES_TAG = "sebsx-expires"
+_ROLE_PATH = "/sebsx/"
+_PARTITION_ATTRIBUTES = ("partition", "sort")
+_SETTLES_S = 60.0
+_BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
+
+
+def tags_of(run_id: str, platform: str, ttl_h: float) -> dict[str, str]:
+    """Return the tags of everything that a run makes: whose it is, and when anybody may delete it."""
+    expires = datetime.now(UTC) + timedelta(hours=ttl_h)
+    return {
+        RUN_TAG: run_id,
+        PLATFORM_TAG: platform,
+        OWNER_TAG: f"{getpass.getuser()}@{socket.gethostname()}"[:256],
+        EXPIRES_TAG: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+class Resources:
+    """The shared resources of one run on one platform.
+
+    Args:
+        clients: The account.
+        ledger: Where each is written down before it is made.
+        name: Prefix of their names, unique per run and platform.
+        tags: Put on each.
+    """
+
+    def __init__(self, clients: Clients, ledger: Ledger, name: str, tags: Mapping[str, str]) -> None:
+        self._clients = clients
+        self._ledger = ledger
+        self._name = name
+        self._tags = dict(tags)
+        self._made: dict[str, str] = {}  # kind -> identifier
+
+    def role(self) -> str:
+        """Return the ARN of the execution role: it may log, and use this run's bucket, table and queue."""
+        return self._once("role", self._make_role)
+
+    def bucket(self) -> str:
+        """Return the name of the bucket."""
+        return self._once("bucket", self._make_bucket)
+
+    def table(self) -> str:
+        """Return the name of the table, which exists when this returns."""
+        return self._once("table", self._make_table)
+
+    def queue(self) -> str:
+        """Return the URL of the queue that takes the results of asynchronous invocations."""
+        return self._once("queue", self._make_queue)
+
+    def queue_arn(self) -> str:
+        """Return the ARN of the queue."""
+        wanted = {"QueueUrl": self.queue(), "AttributeNames": ["QueueArn"]}
+        with explained(f"read of queue {self._name!r}"):
+            return str(self._clients.sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"])
+
+    def repository(self) -> str:
+        """Return the URI of the repository for images."""
+        return self._once("repository", self._make_repository)
+
+    @property
+    def name(self) -> str:
+        """The name that bucket, table and queue have or would have."""
+        return self._name
+
+    def delete_all(self) -> None:
+        """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
+        for kind in reversed(list(self._made)):
+            del self._made[kind]
+            try:
+                delete(self._clients, kind, self._name)
+            except PlatformError as exc:
+                logger.info("delete of %s %r failed: %s", kind, self._name, exc)
+            else:
+                self._ledger.deleted(kind, self._name)
+
+    def _once(self, kind: str, make: Callable[[], str]) -> str:
+        if kind not in self._made:
+            with (
+                self._ledger.creating(kind, self._name, self._clients.region) as creation,
+                explained(f"create of {kind} {self._name!r}"),
+            ):
+                self._made[kind] = made = make()
+                creation.provider_id = without_account(made) if made.startswith("arn:") else self._name
+        return self._made[kind]
+
+    def _make_role(self) -> str:
+        iam, region = self._clients.iam, self._clients.region
+        made = iam.create_role(
+            RoleName=self._name, Path=_ROLE_PATH, AssumeRolePolicyDocument=json.dumps(_TRUST), Tags=_listed(self._tags)
+        )
+        arn = str(made["Role"]["Arn"])
+        partition, account = arn.split(":")[1], arn.split(":")[4]
+        place = f"{region}:{account}"
+        statements = [
+            _allow(
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                f"arn:{partition}:logs:{place}:log-group:/aws/lambda/sebsx-*",
+            ),
+            _allow(["s3:GetObject", "s3:PutObject"], f"arn:{partition}:s3:::{self._name}/*"),
+            _allow(["s3:ListBucket"], f"arn:{partition}:s3:::{self._name}"),
+            _allow(
+                [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "Query", "DeleteItem")],
+                f"arn:{partition}:dynamodb:{place}:table/{self._name}",
+            ),
+            _allow(["sqs:SendMessage"], f"arn:{partition}:sqs:{place}:{self._name}"),
+        ]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_role_policy(RoleName=self._name, PolicyName="sebsx", PolicyDocument=policy)
+        iam.get_waiter("role_exists").wait(RoleName=self._name)
+        return arn
+
+    def _make_bucket(self) -> str:
+        s3, region = self._clients.s3, self._clients.region
+        # The first region has no constraint: S3 refuses its name there.
+        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=self._name, **place)
+        s3.get_waiter("bucket_exists").wait(Bucket=self._name)
+        s3.put_bucket_tagging(Bucket=self._name, Tagging={"TagSet": _listed(self._tags)})
+        return self._name
+
+    def _make_table(self) -> str:
+        database = self._clients.dynamodb
+        partition, sort = _PARTITION_ATTRIBUTES
+        database.create_table(
+            TableName=self._name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": partition, "AttributeType": "S"},
+                {"AttributeName": sort, "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": sort, "KeyType": "RANGE"},
+            ],
+            Tags=_listed(self._tags),
+        )
+        database.get_waiter("table_exists").wait(TableName=self._name, WaiterConfig={"Delay": 2})
+        return self._name
+
+    def _make_queue(self) -> str:
+        return str(self._clients.sqs.create_queue(QueueName=self._name, tags=self._tags)["QueueUrl"])
+
+    def _make_repository(self) -> str:
+        made = self._clients.ecr.create_repository(repositoryName=self._name, tags=_listed(self._tags))
+        return str(made["repository"]["repositoryUri"])
+
+
+def delete(clients: Clients, kind: str, name: str) -> None:
+    """Delete one resource by its kind and name. Harmless when it is gone.
+
+    Raises:
+        PlatformError: If it exists and cannot be deleted.
+    """
+    if kind not in _DELETE:
+        raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
+    from botocore.exceptions import ClientError
+
+    what = f"delete of {kind} {name!r}"
+    with explained(what):
+        try:
+            retried_until_settled(lambda: _DELETE[kind](clients, name), _is_busy, what)
+        except ClientError as exc:
+            if code_of(exc) not in GONE:
+                raise
+
+
+def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
+    """Yield every resource that a platform made in the account and region, by our tags, whatever run it was for."""
+    with explained("search for resources with our tags"):
+        filters = [{"Key": RUN_TAG}, {"Key": PLATFORM_TAG, "Values": [platform]}]
+        pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
+        for item in (item for page in pages for item in page["ResourceTagMappingList"]):
+            tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
+            if found := _kind_of(item["ResourceARN"]):
+                yield _resource(platform, *found, clients.region, without_account(item["ResourceARN"]), tags)
+        for page in clients.iam.get_paginator("list_roles").paginate(PathPrefix=_ROLE_PATH):  # not in that search
+            for role in page["Roles"]:
+                with suppress(KeyError):
+                    tags = {
+                        tag["Key"]: tag["Value"]
+                        for tag in clients.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
+                    }
+                    if has_our_tag(tags) and tags.get(PLATFORM_TAG) == platform:
+                        yield _resource(platform, "role", role["RoleName"], "", without_account(role["Arn"]), tags)
+
+
+def has_our_tag(tags: Mapping[str, str]) -> bool:
+    """Tell whether tags are ours: what carries none is never deleted."""
+    return RUN_TAG in tags
+
+
+def _resource(platform: str, kind: str, name: str, region: str, arn: str, tags: Mapping[str, str]) -> Resource:
+    expires_at = None
+    with suppress(KeyError, ValueError):  # a tag that somebody changed
+        expires_at = datetime.fromisoformat(tags[EXPIRES_TAG])
+    return Resource(kind, name, platform, tags[RUN_TAG], region, arn, ResourceState.CREATED, tags, None, expires_at)
+
+
+_KINDS = (
+    (":function:", "function"), (":log-group:", "log-group"), (":s3:::", "bucket"), (":table/", "table"),
+    (":repository/", "repository"), (":sqs:", "queue"),
+)  # fmt: skip
+
+
+def _kind_of(arn: str) -> tuple[str, str] | None:
+    """Return kind and name of what an ARN names, None where we make no such thing."""
+    for mark, kind in _KINDS:
+        if mark in arn:
+            name = arn.rpartition(":")[2] if kind == "queue" else arn.partition(mark)[2]
+            return kind, name.removesuffix(":*").partition(":")[0]
+    return None
+
+
+def _delete_function(clients: Clients, name: str) -> None:
+    clients.functions.delete_function(FunctionName=name)
+
+
+def _delete_log_group(clients: Clients, name: str) -> None:
+    clients.logs.delete_log_group(logGroupName=name)
+
+
+def _delete_role(clients: Clients, name: str) -> None:
+    iam = clients.iam
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+def _delete_bucket(clients: Clients, name: str) -> None:
+    from sebsx_aws.storage import S3Storage
+
+    S3Storage(clients.s3, name).delete("")
+    clients.s3.delete_bucket(Bucket=name)
+
+
+def _delete_table(clients: Clients, name: str) -> None:
+    clients.dynamodb.delete_table(TableName=name)
+
+
+def _delete_queue(clients: Clients, name: str) -> None:
+    clients.sqs.delete_queue(QueueUrl=clients.sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+def _delete_repository(clients: Clients, name: str) -> None:
+    clients.ecr.delete_repository(repositoryName=name, force=True)
+
+
+_DELETE: dict[str, Callable[[Clients, str], None]] = {
+    "function": _delete_function,
+    "log-group": _delete_log_group,
+    "role": _delete_role,
+    "bucket": _delete_bucket,
+    "table": _delete_table,
+    "queue": _delete_queue,
+    "repository": _delete_repository,
+}
+
+
+def _is_busy(exc: Exception) -> bool:
+    """Tell whether something is still being made or changed, and can be deleted in a moment."""
+    return code_of(exc) in _BUSY
+
+
+def retried_until_settled(
+    call: Callable[[], Any], is_transient: Callable[[Exception], bool], what: str, within_s: float = _SETTLES_S
+) -> Any:
+    """Return what a call gives, called again while AWS has not yet heard everywhere of what was just made."""
+    ends = time.monotonic() + within_s
+    pause_s = 0.2
+    while True:
+        try:
+            return call()
+        except Exception as exc:
+            if not is_transient(exc):
+                raise
+            if time.monotonic() > ends:
+                raise DeployError(f"{what}: AWS did not settle within {within_s:g} s: {clean(str(exc))}") from exc
+        time.sleep(pause_s)
+        pause_s = min(5.0, pause_s * 1.6)
+
+
+def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _allow(actions: list[str], resource: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}

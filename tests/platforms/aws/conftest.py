@@ -1,0 +1,45 @@
+"""One emulated account for all tests of the platforms `aws` and `aws-arm`, empty at the beginning of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sebsx_aws.backend import AwsPlatform
+from sebsx_aws.settings import AwsSettings
+from tests.emulated_aws import EmulatedAccount
+from tests.support import Cli
+
+
+@pytest.fixture(scope="session")
+def one_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAccount]:
+    """The account of the session."""
+    with EmulatedAccount(tmp_path_factory.mktemp("account")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def account(one_account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> EmulatedAccount:
+    """The account, empty; clients of this process find it and nothing else."""
+    one_account.reset()
+    for name, value in one_account.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    return one_account
+
+
+@pytest.fixture
+def cloud(sebsx: Cli, account: EmulatedAccount) -> Cli:
+    """The command line with the credentials of the account, which comes empty."""
+    others = {name: value for name, value in sebsx.environment.items() if not name.startswith("AWS_")}
+    sebsx.environment = {**others, **account.environment}
+    return sebsx
+
+
+def made(folder: Path, cls: type[AwsPlatform] = AwsPlatform, **settings: object) -> AwsPlatform:
+    """Return a platform, not opened, in the working directory that a run would give it."""
+    values = {"records_wait_s": 1.0, **settings}
+    return cls(AwsSettings(**values), folder / "01JZ0000000000000000000009" / cls.name)  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""What Lambda writes into its log is read as what it says, whatever is missing, new or cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
+from sebsx_aws.backend import AwsPlatform
+from sebsx_aws.records import error_status, read_line, read_log, said
+from sebsx_aws.settings import AwsSettings
+
+ID = "8c360c87-d4b7-4423-b5f3-af02be3c1763"
+
+
+def report(*fields: str) -> str:
+    return "\t".join((f"REPORT RequestId: {ID}", *fields)) + "\t\n"
+
+
+WARM = ("Duration: 2338.66 ms", "Billed Duration: 2339 ms", "Memory Size: 3009 MB", "Max Memory Used: 173 MB")
+
+
+def test_warm_line_has_time_and_memory_and_no_initialisation():
+    record = read_line(report(*WARM))
+    assert record is not None
+    assert (record.request_id, record.duration_s, record.billed_s) == (ID, 2.33866, 2.339)
+    assert (record.init_s, record.start_type, record.status) == (None, None, None)
+    assert record.max_memory_bytes == 173 * 1024 * 1024
+
+
+def test_cold_line_has_the_initialisation():
+    record = read_line(report(*WARM, "Init Duration: 92.26 ms"))
+    assert record is not None
+    assert record.init_s == pytest.approx(0.09226)
+    assert record.start_type is None  # an initialisation says cold by itself
+
+
+# Lines of real accounts; a billed restore is part of the billed duration: ceil(127.10) + 26 = 154.
+@pytest.mark.parametrize(
+    ("duration_ms", "billed_ms", "restore_ms", "billed_restore_ms"),
+    [(2338.66, 2521, 398.97, 182), (127.10, 154, 325.93, 26), (306.34, 610, 511.25, 303), (149.53, 313, 789.64, 163)],
+)
+def test_restored_line_is_billed_once(
+    duration_ms: float, billed_ms: int, restore_ms: float, billed_restore_ms: int
+) -> None:
+    record = read_line(
+        report(
+            f"Duration: {duration_ms:.2f} ms", f"Billed Duration: {billed_ms} ms", "Memory Size: 3009 MB",
+            "Max Memory Used: 173 MB", f"Restore Duration: {restore_ms:.2f} ms",
+            f"Billed Restore Duration: {billed_restore_ms} ms",
+        )
+    )  # fmt: skip
+    assert record is not None
+    assert record.start_type is StartType.RESTORED
+    assert record.billed_s == billed_ms / 1000
+    assert record.init_s == pytest.approx(restore_ms / 1000)
+    assert record.duration_s == pytest.approx(duration_ms / 1000)
+
+
+@pytest.mark.parametrize(
+    ("tail", "status"),
+    [
+        (("Status: timeout",), Status.TIMEOUT),
+        (("Status: error", "Error Type: Runtime.ExitError"), None),
+        (("XRAY TraceId: 1-66d978e5", "SegmentId: 29c3839e", "Sampled: true"), None),
+        (("Something New: 12 ms", "Another Thing: yes"), None),
+    ],
+)
+def test_status_is_read_and_what_is_unknown_passed_over(tail: tuple[str, ...], status: Status | None) -> None:
+    record = read_line(report(*WARM, *tail))
+    assert record is not None
+    assert (record.status, record.duration_s) == (status, 2.33866)
+
+
+def test_runtime_that_ended_with_all_its_memory_in_use_is_out_of_memory():
+    fields = ("Duration: 9.1 ms", "Billed Duration: 10 ms", "Memory Size: 128 MB", "Max Memory Used: 128 MB")
+    broken = read_line(report(*fields, "Status: error", "Error Type: Runtime.ExitError"))
+    fine = read_line(report(*fields))
+    assert broken is not None
+    assert fine is not None
+    assert (broken.status, fine.status) == (Status.OUT_OF_MEMORY, None)
+
+
+def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), tmp_path)
+    config = FunctionConfig("f", 2048, 10.0, "x86_64")
+    deployment = Deployment("f", config, {"memory_mib": 2048, "architecture": "x86_64"}, None, {}, "us-east-1")
+    billed = ProviderRecord("x", duration_s=0.128, billed_s=0.154, init_s=0.3)
+    restored = dataclasses.replace(billed, start_type=StartType.RESTORED)
+    plain_usd, restored_usd = platform.cost_usd(deployment, billed), platform.cost_usd(deployment, restored)
+    assert plain_usd is not None
+    assert restored_usd is not None
+    assert plain_usd == pytest.approx(0.154 * 2 * 0.0000166667 + 0.0000002)
+    assert restored_usd - plain_usd == pytest.approx(2 * 0.0001397998)  # USD per GB restored
+
+
+def test_fields_in_another_order_say_the_same():
+    assert read_line(report(*WARM)) == read_line(report(*reversed(WARM)))
+
+
+@pytest.mark.parametrize("length", range(0, 150, 7))
+def test_line_cut_off_at_its_end_is_read_as_far_as_it_goes_or_passed_over(length: int) -> None:
+    record = read_line(report(*WARM, "Init Duration: 92.26 ms")[:length])
+    assert record is None or (record.request_id == ID and record.duration_s is not None)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "START RequestId: x Version: $LATEST", "END RequestId: x", "REPORT", "{", "[1]",
+        '{"type": "platform.start"}', '{"type": "platform.report"}', '{"type": "platform.report", "record": 5}',
+        '"REPORT"', "null",
+        '{"type": "platform.report", "record": {"requestId": "x", "metrics": {"durationMs": "fast"}}}',
+        "INIT_REPORT Init Duration: 10006.74 ms\tPhase: init\tStatus: timeout",
+    ],
+)  # fmt: skip
+def test_other_lines_are_passed_over(line: str) -> None:
+    assert read_line(line) is None
+
+
+def test_json_line_says_the_same_as_the_text() -> None:
+    # Sample of an account, in the format of `LoggingConfig.LogFormat=JSON`.
+    metrics = {
+        "durationMs": 147.156, "billedDurationMs": 201, "memorySizeMB": 512, "maxMemoryUsedMB": 91,
+        "restoreDurationMs": 500.795, "billedRestoreDurationMs": 53,
+    }  # fmt: skip
+    told = {"requestId": ID, "status": "success", "metrics": metrics, "spans": [], "new": None}
+    record = read_line(json.dumps({"time": "2024-02-09T08:42:44.080Z", "type": "platform.report", "record": told}))
+    text = report(
+        "Duration: 147.156 ms", "Billed Duration: 201 ms", "Memory Size: 512 MB", "Max Memory Used: 91 MB",
+        "Restore Duration: 500.795 ms", "Billed Restore Duration: 53 ms",
+    )  # fmt: skip
+    assert record == read_line(text)
+    assert record is not None
+    assert (record.start_type, record.billed_s) == (StartType.RESTORED, 0.201)
+
+
+def test_log_gives_a_record_for_each_report_among_other_lines():
+    other = report(*WARM).replace(ID, "another")
+    log = ["START RequestId: x\n", report(*WARM), "printed REPORT by the function\n", other]
+    assert set(read_log(log)) == {ID, "another"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"}, Status.TIMEOUT),
+        ({"errorMessage": "2026-01-01 x Task timed out after 3.00 seconds"}, Status.TIMEOUT),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "Error: signal: killed"}, Status.OUT_OF_MEMORY),
+        ({"errorType": "Runtime.OutOfMemory", "errorMessage": ""}, Status.OUT_OF_MEMORY),
+        ({"errorType": "Runtime.ExitError", "errorMessage": "exit status 1"}, Status.FUNCTION_ERROR),
+        ({"errorType": "Function.ResponseSizeTooLarge", "errorMessage": "too large"}, Status.FUNCTION_ERROR),
+        ([], Status.FUNCTION_ERROR),
+    ],
+)
+def test_error_of_lambda_itself_has_its_status(body: object, status: Status) -> None:
+    assert error_status(json.dumps(body).encode()) is status
+
+
+def test_body_that_is_no_json_says_nothing():
+    assert said(b"<html>") == ("", "")
+    assert error_status(b"") is Status.FUNCTION_ERROR

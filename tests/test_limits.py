@@ -1,0 +1,126 @@
+"""A budget and caps on invocations and time stop a run cleanly: what was measured stays, and it can go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.errors import LimitReachedError, UserError
+from sebsx.limits import Limits, Meter, cost_of, described
+from sebsx.model import Deployment, FunctionConfig
+from sebsx.testing.fakes import FakePlatform, FakeSettings
+from tests.support import Cli
+
+WARM = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions")
+COLD = ("run", "benchmark", "sleep", "--size", "test", "--start", "cold", "--repetitions")
+PRICED = ("--set", "price_per_gb_s_usd=0", "--set", "price_per_request_usd=0.001")
+LIMIT = 1
+
+
+class Priced(FakePlatform):
+    """One USD for each second of a GiB, nothing else."""
+
+    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
+        return memory_mib / 1024 * (duration_s + init_s)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Priced:
+    return Priced(FakeSettings(), tmp_path)
+
+
+DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_mib": 512, "architecture": "x86_64"})
+
+
+class Sent:
+    """What the meter reads of an invocation."""
+
+    def __init__(self, cost_usd: float | None, latency_s: float = 0.0) -> None:
+        self.cost_usd = cost_usd
+        self.latency_s = latency_s
+
+
+def test_invocations_are_allowed_up_to_the_limit_and_those_of_before_count(platform: Priced) -> None:
+    meter = Meter(Limits(max_invocations=10), invocations=6)
+    meter.allow(platform, DEPLOYMENT, 4)
+    with pytest.raises(LimitReachedError, match="limit of 10 invocations reached"):
+        meter.allow(platform, DEPLOYMENT, 5)
+
+
+def test_first_invocation_is_taken_to_last_until_its_time_out(platform: Priced) -> None:
+    assert cost_of(platform, DEPLOYMENT, 4.0) == 2.0  # half a GiB for four seconds
+    Meter(Limits(budget_usd=2.0)).allow(platform, DEPLOYMENT)
+    with pytest.raises(LimitReachedError, match=r"budget of 1\.9 USD reached, 0\.000000 USD spent"):
+        Meter(Limits(budget_usd=1.9)).allow(platform, DEPLOYMENT)
+
+
+def test_later_ones_are_taken_to_cost_what_the_dearest_did(platform: Priced) -> None:
+    meter: Any = Meter(Limits(budget_usd=2.0))
+    meter.used(platform, DEPLOYMENT, [Sent(0.1), Sent(0.3), Sent(None, latency_s=0.2)])  # half a GiB for 0.2 s
+    assert meter.spent_usd == pytest.approx(0.5)
+    meter.allow(platform, DEPLOYMENT, 5)
+    with pytest.raises(LimitReachedError, match=r"0\.500000 USD spent"):
+        meter.allow(platform, DEPLOYMENT, 6)
+
+
+def test_time_that_is_over_stops_it(platform: Priced) -> None:
+    with pytest.raises(LimitReachedError, match="limit of 0 s reached"):
+        Meter(Limits(max_time_s=0.0)).allow(platform, DEPLOYMENT)
+    Meter(Limits(max_time_s=3600.0)).allow(platform, DEPLOYMENT)
+
+
+def test_budget_is_refused_where_nobody_knows_a_price(tmp_path: Path) -> None:
+    free = FakePlatform(FakeSettings(), tmp_path)
+    with pytest.raises(UserError, match="'fake' has no prices, so that --budget-usd cannot be held"):
+        Limits(budget_usd=1.0).check([free])
+    Limits(max_invocations=1).check([free])
+
+
+def test_limits_are_described_as_far_as_they_are_set() -> None:
+    assert described(Limits(budget_usd=0.5)) == {"budget_usd": 0.5}
+    assert described(Limits()) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--max-invocations", "10"), "limit of 10 invocations reached"),
+        ((*PRICED, "--budget-usd", "0.0105"), "budget of 0.0105 USD reached, 0.010000 USD spent"),
+    ],
+)
+def test_run_stops_at_its_limit_keeps_its_data_and_goes_on(sebsx: Cli, options: tuple[str, ...], words: str) -> None:
+    said = sebsx.say(*COLD, "14", *options)
+    said.assert_fails(LIMIT, words, "what was measured is kept, go on with: sebsx run --resume ")
+    assert sebsx.count("invocation") == 10
+    ((run_id, status, error),) = sebsx.rows("SELECT ulid, status, error FROM run")
+    assert (status, error) == ("interrupted", words)
+    said = sebsx.say("run", "--resume", run_id, "--max-invocations", "100")
+    assert said.code == 0, said.stderr
+    assert sebsx.rows("SELECT count(*) FROM measured WHERE start_type = 'cold'") == [(14,)]
+
+
+@pytest.mark.slow
+def test_run_stops_when_its_time_is_over(sebsx: Cli) -> None:
+    said = sebsx.say(*COLD, "100000", "--max-time", "2s")
+    said.assert_fails(LIMIT, "limit of 2 s reached", "sebsx run --resume ")
+    assert sebsx.count("invocation") > 1
+    assert sebsx.json("clean", "--dry-run") == []
+
+
+def test_budget_without_a_price_is_a_mistake_of_the_user(sebsx: Cli) -> None:
+    sebsx.say(*WARM, "1", "--budget-usd", "1").assert_fails(2, "platform 'local' has no prices", "--max-invocations")
+    assert sebsx.count("run") == 0
+
+
+def test_plan_tells_expected_cost_and_the_most_it_can_be(sebsx: Cli) -> None:
+    plan = ("plan", *WARM[1:], "10", "--warmups", "2", "--max-attempts", "20", "--timeout-s", "3", *PRICED[2:])
+    document = sebsx.json(*plan, "--set", "price_per_gb_s_usd=0.5", "--memory", "256")
+    # Twenty attempts and two warm-ups until the time-out: a quarter of a GiB for 3 s; initialisation costs nothing.
+    assert document["cost_bound_usd"] == pytest.approx(22 * (0.25 * 3 * 0.5 + 0.001))
+    assert 0.01 < document["cost_usd"] < document["cost_bound_usd"]
+    assert document["cells"][0]["cost_bound_usd"] == document["cost_bound_usd"]
+    text = sebsx(*plan, "--set", "price_per_gb_s_usd=0.5", "--memory", "256").stdout
+    assert f"at most ${document['cost_bound_usd']:.4f}" in text
