@@ -24,7 +24,7 @@ _UNTOLD = frozenset({"parameters", "benchmark_sha256", "folder", "timeout_s"})
 class Column:
     """A column of a table: its key in each row, heading, unit and meaning.
 
-    `unit` is `s`, `bytes`, `USD`, `1` (a share), `count`, or empty for words; renderers scale by it.
+    `unit` is `s`, `bytes`, `bytes/s`, `USD`, `1` (a share), `count`, or empty for words; renderers scale by it.
     """
 
     key: str

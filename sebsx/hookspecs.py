@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import click
 
     from sebsx.analyzers import Analyzer
+    from sebsx.channels import Channel
     from sebsx.collectors import Collector
     from sebsx.experiments import Experiment
     from sebsx.exporters import Exporter
@@ -80,6 +81,11 @@ def sebsx_register_languages() -> Sequence[type[Language]]:  # type: ignore[empt
 @hookspec
 def sebsx_register_pricelists() -> Sequence[type[Pricelist]]:  # type: ignore[empty-body]  # a specification
     """Return price list classes: what providers charge."""
+
+
+@hookspec
+def sebsx_register_channels() -> Sequence[type[Channel[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return channel classes: ways in which functions send messages to each other."""
 
 
 @hookspec

@@ -471,7 +471,7 @@ class Resource:
     expires_at: datetime | None = None
 
 
-_LABELLED = ("platform", "benchmark", "version", "size", "start")
+_LABELLED = ("platform", "benchmark", "version", "channel", "size", "start")
 
 
 def content_hash(value: Any) -> str:

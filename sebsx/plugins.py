@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sebsx.analyzers import Analyzer
     from sebsx.benchmarks import Benchmark
+    from sebsx.channels import Channel
     from sebsx.collectors import Collector
     from sebsx.experiments import Experiment
     from sebsx.exporters import Exporter
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GROUP = "sebsx"
-KINDS = ("platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages", "pricelists")
+KINDS = (
+    "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages", "pricelists",
+    "channels",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ class Registry:
     def pricelists(self) -> Mapping[str, type[Pricelist]]:
         """Price list classes by provider."""
         return self._classes("pricelists")
+
+    @property
+    def channels(self) -> Mapping[str, type[Channel[Any]]]:
+        """Channel classes by name."""
+        return self._classes("channels")
 
     @cached_property
     def prices(self) -> Shelf:

@@ -81,6 +81,7 @@ class Observer(Protocol):
 class FunctionSpec:
     """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
 
+    `files` are added to its package, as (path in the package, content), and `needs` to what its benchmark needs.
     `padding_bytes` makes the package larger by a file that does not compress and is never read.
     """
 
@@ -93,6 +94,8 @@ class FunctionSpec:
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
     padding_bytes: int = 0
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    needs: frozenset[Capability] = frozenset()
 
     @property
     def label(self) -> str:
@@ -175,9 +178,13 @@ class Trial:
         schedule: Schedule,
         kind: Kind = Kind.MEASURED,
         round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
     ) -> list[Invocation]:
-        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored."""
-        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round)
+        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored.
+
+        `events` are the inputs of the requests in order, in place of the function's own for all.
+        """
+        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round, events)
         if kind is Kind.MEASURED:
             self._count(invocations)
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
@@ -283,8 +290,7 @@ class Session:
             function = take()
         except (UnsupportedError, DeployError) as exc:
             status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
-            for cell in cells:
-                self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, "not deployed", str(exc))
+            self.refuse(cells, "not deployed", str(exc), status)
             self.observer.warned(f"{label}: {exc}")
             yield None
             return
@@ -317,6 +323,13 @@ class Session:
         event, payload = self._payload(origin.benchmark, values, origin.spec, function.platform, origin.storage)
         return replace(function, payload=payload, check=partial(origin.check, event), read=read)
 
+    def refuse(
+        self, cells: Sequence[Cell], reason: str, error: str, status: CellStatus = CellStatus.UNSUPPORTED
+    ) -> None:
+        """Store cells that cannot be measured, with the reason: that is a result, too."""
+        for cell in cells:
+            self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, reason, error)
+
     @contextmanager
     def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
         """Begin to measure a cell; samples stored by an interrupted run count.
@@ -345,13 +358,27 @@ class Session:
         kind: Kind,
         cell_id: int,
         round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
     ) -> list[Invocation]:
         """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
+
+        Args:
+            function: What is called.
+            schedule: When.
+            kind: Whether it counts.
+            cell_id: The cell it belongs to.
+            round: Of an interleaved design.
+            events: Inputs of the requests in order, in place of the function's own for all.
         """
+        origin = _origin_of(function) if events else None
+        payloads = [_encoded(origin.benchmark, event) for event in events] if origin else []
+        numbers: dict[str, int] = {}
         self._meter.allow(function.platform, function.deployment, schedule.total or 1)
-        replies = sorted(self._send(function, schedule), key=lambda reply: reply.sent_s)
+        replies = sorted(
+            self._send(function, schedule, payloads=payloads, numbers=numbers), key=lambda reply: reply.sent_s
+        )
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
         records = self._records_of(function, cell_id, dict(zip(ids, replies, strict=True)))
@@ -359,12 +386,13 @@ class Session:
         series: list[tuple[str, dict[str, Any]]] = []
         facts = {}
         for request_id, reply in zip(ids, replies, strict=True):
+            check = partial(origin.check, events[numbers[reply.request_id]]) if origin else function.check
             invocation, envelope = read_reply(
                 reply,
                 platform=platform,
                 deployment=deployment,
                 record=records.get(request_id),
-                check=function.check,
+                check=check,
                 sequence=self._sequence,
                 batch=self._batch,
                 kind=kind,
@@ -518,21 +546,33 @@ class Session:
         schedule: Schedule,
         max_in_flight: int | None = None,
         idle: Callable[[float], bool] | None = None,
+        payloads: Sequence[bytes] = (),
+        numbers: dict[str, int] | None = None,
     ) -> Iterator[Reply]:
+        """Send a schedule and yield the replies; `numbers` is told which request each belongs to, if it is given."""
         deployment = function.deployment
         timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
         if deployment.endpoint is None:
-            yield from _send_by_platform(function, schedule, timeout_s, idle)
+            for number, reply in enumerate(_send_by_platform(function, schedule, timeout_s, idle, payloads)):
+                if numbers is not None:
+                    numbers[reply.request_id] = number
+                yield reply
             return
         url, payload = deployment.endpoint, function.payload
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
-        headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
+        headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
 
         def request(number: int) -> Request:
             nonlocal headers, fresh_until_s
+            request_id = f"{prefix}-{number}"
+            if numbers is not None:
+                numbers[request_id] = number
+            if payloads:
+                own = payloads[number]
+                return Request(url, own, request_id, _headers(function, own), timeout_s, deployment.method)
             if time.monotonic() > fresh_until_s:
-                headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
-            return Request(url, payload, f"{prefix}-{number}", headers, timeout_s, deployment.method)
+                headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
+            return Request(url, payload, request_id, headers, timeout_s, deployment.method)
 
         yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
 
@@ -561,14 +601,15 @@ class Session:
         package: Package | None = None
         started_s = time.perf_counter()
         try:
-            _check_needs(platform, benchmark)
+            needs = benchmark.needs | spec.needs
+            _check_needs(platform, benchmark, needs)
             package = self._build(spec, platform, benchmark)
             facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
             self.store.add_artifact(package.sha256, "package", package.bytes, package.path, facts)
             self.observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
-            storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
-            if Capability.TABLE in benchmark.needs:
+            storage = platform.storage() if Capability.STORAGE in needs else None
+            if Capability.TABLE in needs:
                 platform.table()
             event, payload = self._payload(benchmark, parameters, spec, platform, storage)
             deployment = platform.deploy(package, config)
@@ -633,7 +674,7 @@ class Session:
             benchmark,
             language,
             target,
-            wrapper=platform.wrapper_files(spec.language),
+            wrapper={**platform.wrapper_files(spec.language), **dict(spec.files)},
             collectors={name: source for name, source in sources.items() if source is not None},
             padding_bytes=spec.padding_bytes,
         )
@@ -648,10 +689,7 @@ class Session:
     ) -> tuple[dict[str, Any], bytes]:
         """Return the input as event and as bytes; the same for a seed, whatever was deployed before."""
         event = benchmark.payload(parameters, self.rng_for(benchmark.name, spec.size), storage)
-        try:
-            payload = json.dumps(event, allow_nan=False).encode()
-        except (TypeError, ValueError) as exc:
-            raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
+        payload = _encoded(benchmark, event)
         if len(payload) > platform.payload_bytes:
             raise UnsupportedError(
                 f"payload of {benchmark.name!r} at size {spec.size!r} is {len(payload)} bytes; "
@@ -705,15 +743,19 @@ def _origin_of(function: Function) -> Origin:
     return function.origin
 
 
-def _headers(function: Function) -> list[str]:
-    """Return the header lines of requests to a function, signed now."""
+def _headers(function: Function, payload: bytes) -> list[str]:
+    """Return the header lines of requests with a payload to a function, signed now."""
     deployment = function.deployment
-    signed = function.platform.signed(deployment, function.payload)
+    signed = function.platform.signed(deployment, payload)
     return [f"{name}: {value}" for name, value in {**deployment.headers, **signed}.items()]
 
 
 def _send_by_platform(
-    function: Function, schedule: Schedule, timeout_s: float, idle: Callable[[float], bool] | None
+    function: Function,
+    schedule: Schedule,
+    timeout_s: float,
+    idle: Callable[[float], bool] | None,
+    payloads: Sequence[bytes] = (),
 ) -> Iterator[Reply]:
     """Invoke by the platform's own means, one call after the other; what comes too late is late."""
     clock = client_clock()
@@ -726,7 +768,8 @@ def _send_by_platform(
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
             continue
-        reply = function.platform.invoke(function.deployment, function.payload, timeout_s)
+        payload = payloads[sent] if payloads else function.payload
+        reply = function.platform.invoke(function.deployment, payload, timeout_s)
         if reply is None:
             raise PlatformError(f"platform {function.platform.name!r} has neither an endpoint nor its own invoke")
         sent += 1
@@ -735,7 +778,14 @@ def _send_by_platform(
         yield reply if due_s is None else replace(reply, intended_s=min(started_s + due_s, reply.sent_s))
 
 
-def _check_needs(platform: Platform[Any], benchmark: Benchmark) -> None:
-    missing = sorted(need.value for need in benchmark.needs - platform.capabilities)
+def _encoded(benchmark: Benchmark, event: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(event, allow_nan=False).encode()
+    except (TypeError, ValueError) as exc:
+        raise UserError(f"payload of benchmark {benchmark.name!r} is not JSON: {exc}") from exc
+
+
+def _check_needs(platform: Platform[Any], benchmark: Benchmark, needs: frozenset[Capability]) -> None:
+    missing = sorted(need.value for need in needs - platform.capabilities)
     if missing:
         raise UnsupportedError(f"benchmark {benchmark.name!r} needs {', '.join(missing)}; {platform.name!r} has none")

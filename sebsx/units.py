@@ -6,7 +6,9 @@ from sebsx.analyzers import Estimate
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
-_SCALES = {"s": _SECONDS, "bytes": _BYTES}
+_RATES = tuple((factor, f"{name}/s") for factor, name in _BYTES)
+_SCALES = {"s": _SECONDS, "bytes": _BYTES, "bytes/s": _RATES}
+_SIZES = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
@@ -16,7 +18,7 @@ def show(value: object, unit: str = "") -> str:
 
     Args:
         value: A number in `unit`, a word, an `Estimate` or None.
-        unit: `s`, `bytes`, `USD`, `1` for a share, `count`, or empty.
+        unit: `s`, `bytes`, `bytes/s`, `USD`, `1` for a share, `count`, or empty.
     """
     if isinstance(value, Estimate):
         return _show_estimate(value, unit)
@@ -51,6 +53,22 @@ def parse_duration(text: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{text!r} is no time; it must be 0 or more")
     return seconds
+
+
+def parse_bytes(text: str) -> int:
+    """Return bytes from `100`, `64KiB`, `300 kB`, `1MiB`.
+
+    Raises:
+        ValueError: If it is something else, not a whole number of bytes, or negative.
+    """
+    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    try:
+        size = float(number) * _SIZES[text.strip()[len(number) :].strip().upper()]
+    except (ValueError, KeyError):
+        raise ValueError(f"{text!r} is no size; write it as 100, 64KiB or 1MB") from None
+    if not 0 <= size < float("inf") or size != int(size):
+        raise ValueError(f"{text!r} is no size; it must be a whole number of bytes, 0 or more")
+    return int(size)
 
 
 def parse_range(text: str) -> tuple[float, float]:

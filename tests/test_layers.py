@@ -21,7 +21,7 @@ TREE = CORE.parent
 ROWS = (
     {"__init__", "model", "errors", "metrics", "settings", "lazy", "envelope", "interrupts"},
     {"platforms", "languages", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "storage", "scene"}
-    | {"hookspecs", "plugins", "pricelists", "pricing"},
+    | {"hookspecs", "plugins", "pricelists", "pricing", "channels"},
     {
         "store",
         "load",

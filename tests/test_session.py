@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sebsx import orchestrator
 from sebsx.cli.running import _raise_for
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
+from sebsx.experiments import Experiment
 from sebsx.load.schedule import Closed
-from sebsx.model import Capability, CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
-from sebsx.session import Session
+from sebsx.model import (
+    Capability,
+    Cell,
+    CellStatus,
+    Deployment,
+    FunctionConfig,
+    Kind,
+    Package,
+    Plan,
+    RunStatus,
+    StartType,
+    Status,
+)
+from sebsx.platforms import NoSettings
+from sebsx.scene import Scene
+from sebsx.session import FunctionSpec, Session
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings, spec_of
-from tests.orchestration import Listener, failing, registry_with, request, store_in
+from tests.orchestration import ECHO, Listener, failing, registry_with, request, store_in
 
 
 @pytest.fixture(autouse=True)
@@ -187,3 +204,69 @@ def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_outpu
     assert len(view.deployments()) == 1
     told = [call.samples["phase.told_s"] for call in view.invocations(kind=Kind.MEASURED)]
     assert [told_s >= 0.25 for told_s in told] == [False, False, True, True]
+
+
+class Several(Experiment[NoSettings]):
+    """Sends one batch in which every request has an input of its own."""
+
+    name = "several"
+    summary = "a test"
+
+    def __init__(self, **spec: Any) -> None:
+        self._spec = spec
+
+    def plan(self, scene: Scene, settings: NoSettings) -> Plan:
+        factors = {
+            "platform": "fake",
+            "benchmark": ECHO,
+            "size": "default",
+            "memory_mib": 128,
+            "architecture": "x86_64",
+        }
+        return Plan((Cell({**factors, "language": "python", "timeout_s": 10.0}, 3),), 1)
+
+    def run(self, session: Session, settings: NoSettings) -> None:
+        (cell,) = session.pending(self.plan(session.scene, settings))
+        spec = FunctionSpec(**cell.factors, **self._spec)
+        with session.deployed(spec, [cell]) as function:
+            if function is None:
+                return
+            with session.trial(cell, function) as trial:
+                trial.invoke(Closed(3), events=[{"do": "echo", "value": value} for value in ("c", "a", "bb")])
+                session.finish(trial, CellStatus.FINISHED, "enough")
+
+
+def test_every_request_of_a_batch_may_have_an_input_of_its_own(store: Store) -> None:
+    run = orchestrator.run(
+        orchestrator.Request(Several(), NoSettings(), {"fake": FakeSettings()}, seed=1),
+        registry_with(FakePlatform), store, Listener(),
+    )  # fmt: skip
+    view = store.view(run.id)
+    # The check holds each answer against the input that it belongs to.
+    assert statuses(view) == {Status.OK: 3}
+    sizes = [invocation.bytes_out for invocation in view.invocations()]
+    assert [size - sizes[0] for size in sizes] == [0, 0, 1]
+
+
+def test_files_of_a_deployment_are_in_its_package(store: Store) -> None:
+    seen: list[set[str]] = []
+
+    class Looking(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            with zipfile.ZipFile(package.path) as archive:
+                seen.append(set(archive.namelist()))
+            return super().deploy(package, config)
+
+    experiment = Several(files=(("more/words.txt", b"hello"),))
+    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    orchestrator.run(request_, registry_with(Looking), store, Listener())
+    assert {"more/words.txt", "function.py"} <= seen[0]
+
+
+def test_deployment_that_needs_what_the_platform_lacks_is_unsupported(store: Store) -> None:
+    experiment = Several(needs=frozenset({Capability.KEEP_ALIVE_POLICY}))
+    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    run = orchestrator.run(request_, registry_with(FakePlatform), store, Listener())
+    (cell,) = store.view(run.id).cells()
+    assert cell.status is CellStatus.UNSUPPORTED
+    assert "keep-alive-policy" in (cell.error or "")

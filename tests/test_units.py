@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sebsx.analyzers import Estimate
-from sebsx.units import duration, show
+from sebsx.units import duration, parse_bytes, show
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_numbers_are_shown_in_their_unit(value: object, unit: str, text: str) ->
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
 def test_durations_of_plans(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("64KiB", 65536), ("1 MiB", 2**20), ("300 kB", 300_000), ("0.5KiB", 512), ("2GB", 2 * 10**9)],
+)
+def test_sizes_are_read_with_their_unit(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "KiB", "1.5", "-1", "1furlong", "inf", "nan"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_bytes(text)
+
+
+def test_rates_are_shown_in_their_unit() -> None:
+    assert show(1.5 * 2**20, "bytes/s") == "1.50 MiB/s"

@@ -21,7 +21,7 @@ _SUITES = "suites"
 @command("list")
 @click.argument("kind", type=click.Choice((*KINDS, _SUITES)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
-    """List platforms, benchmarks, suites, experiments, collectors, analyzers, exporters, languages or price lists."""
+    """List platforms, benchmarks, suites, experiments, collectors, analyzers, exporters, languages, channels, ..."""
     from sebsx.analyzers import Column, Table  # heavy
 
     documents = _suites(app) if kind == _SUITES else _registered(app, kind)

@@ -182,7 +182,7 @@ def _plan(app: App, request: Request) -> None:
     from sebsx.console import plan_text
 
     plan = orchestrator.plan(request, app.registry)
-    shown = ("platform", "benchmark", "version", "size", "language", "architecture", "memory_mib", "start")
+    shown = ("platform", "benchmark", "version", "channel", "size", "language", "architecture", "memory_mib", "start")
     used = [name for name in shown if any(cell.factors.get(name) is not None for cell in plan.cells)]
     columns = [Column(name, name.replace("_mib", " MiB")) for name in used]
     columns += [Column("invocations", "calls", "count"), Column("duration_s", "about", "s")]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sebsx.store import RunView
 
-_UNITS = {"", "s", "bytes", "USD", "1", "count", "MiB"}
+_UNITS = {"", "s", "bytes", "bytes/s", "USD", "1", "count", "MiB"}
 _FIGURES = {"ecdf", "scatter", "line", "bar", "stacked", "interval"}
 
 

@@ -1,0 +1,413 @@
+"""What exchanges say: a line for each channel, where they cross, and whether choosing by them is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_emulation
+from sebsx.configurations import median_estimate, name_of, tail_estimate
+from sebsx.model import CellStatus, RunStatus
+from sebsx.settings import setting
+from sebsx.units import show
+from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitted, interval, resampled_medians
+from sebsx_communication.records import Exchanged, exchanged, sizes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.store.reader import RunView
+
+# A size whose median is so far from the line says that the line is no description of the channel.
+_MISFIT = 0.5
+
+_CHANNEL = Column("channel", "channel")
+_SIZE = Column("message_bytes", "message", "bytes", "size of a message")
+_LINES = (
+    _CHANNEL,
+    Column("alpha_s", "alpha", "s", "time of an empty message, by the fit latency = alpha + size / beta"),
+    Column("beta", "beta", "bytes/s", "rate at which the time grows with the size, by the same fit"),
+    Column("sizes", "sizes", "count", "sizes of message measured"),
+    Column("n", "n", "count", "round trips"),
+    Column("deviation", "off", "1", "largest deviation of a measured median from the line"),
+    Column("bandwidth", "stream", "bytes/s", "best median bandwidth of a stream one way"),
+)
+_SIZES = (
+    _CHANNEL,
+    _SIZE,
+    Column("exchanges", "exchanges", "count", "pairs of invocations"),
+    Column("n", "n", "count", "round trips"),
+    Column("latency_s", "latency", "s", "median of half a round trip, with its interval"),
+    Column("p90_s", "p90", "s", "of half a round trip"),
+    Column("p99_s", "p99", "s", "of half a round trip"),
+    Column("bandwidth", "stream", "bytes/s", "median bandwidth of a stream one way, to its acknowledgement"),
+    Column("operations", "operations", "", "of the channel for each message, polls in vain included"),
+    Column("polls", "polls", "", "questions in vain for each message"),
+    Column("retries", "retries", "count", "messages sent again after a wait in vain"),
+    Column("operations_usd", "operations ", "USD", "cost of the channel's operations for each message"),
+    Column("message_usd", "message ", "USD", "that and the time of both functions for the median latency"),
+)
+_CROSSINGS = (
+    Column("small", "small messages"),
+    Column("large", "large messages"),
+    Column("size", "from", "bytes", "size from which the second is faster by the model"),
+    Column("range", "lies", "", "whether the sizes measured enclose it"),
+)
+_CHOICES = (
+    _SIZE,
+    Column("best", "fastest", "", "smallest measured median"),
+    Column("chosen", "model", "", "the model's choice, fitted without this size where others are enough"),
+    Column("regret", "slower by", "1", "measured latency of the choice over that of the fastest, less 1"),
+    Column("cheapest", "cheapest", "", "smallest measured cost of a message"),
+    Column("chosen_cheap", "model ", "", "the model's choice by cost"),
+    Column("regret_cheap", "dearer by", "1", "measured cost of the choice over that of the cheapest, less 1"),
+)
+
+_CELLS = (
+    Column("platform", "platform"),
+    _CHANNEL,
+    Column("status", "status"),
+    Column("cells", "cells", "count", "sizes of message and memory that ended so"),
+    Column("reason", "why", "", "of the first of them"),
+)
+
+
+@dataclass(frozen=True)
+class CommunicationAnalyzerSettings:
+    """How the report is made."""
+
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
+
+    def __post_init__(self) -> None:
+        if self.confidence > 0.999:
+            raise ValueError("confidence must be at most 0.999")
+
+
+@dataclass
+class _Group:
+    """Channels that can be compared: of one run, platform and memory size."""
+
+    name: str
+    identity: Mapping[str, Any]
+    channels: dict[str, list[Exchanged]] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    def measured(self, size: int) -> dict[str, Exchanged]:
+        """Return what was measured at a size, by channel."""
+        return {
+            name: each
+            for name, cells in self.channels.items()
+            for each in cells
+            if each.cell.factors["message_bytes"] == size and each.latencies_s
+        }
+
+    def sizes(self) -> list[int]:
+        """Return the sizes at which something was measured."""
+        return sizes_of([each for cells in self.channels.values() for each in cells if each.latencies_s])
+
+
+class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
+    """Latency, bandwidth and cost by channel and size; the alpha-beta model, its crossovers and its choices."""
+
+    name: ClassVar[str] = "communication"
+    summary: ClassVar[str] = "alpha-beta model of each channel, crossovers, and the model's choices against the best"
+    Settings: ClassVar[type[Any]] = CommunicationAnalyzerSettings
+
+    def analyze(self, runs: Sequence[RunView], settings: CommunicationAnalyzerSettings) -> Report:
+        """Return the report over all channels of all runs."""
+        groups = _groups(runs)
+        for group in groups:
+            _fit(group)
+        identity = _identity_columns(groups)
+        confidence = settings.confidence
+
+        def table(name: str, columns: Sequence[Column], of: Any, caption: str) -> Table:
+            rows = [{**group.identity, **row} for group in groups for row in of(group)]
+            return Table(name, (*identity, *columns), rows, caption)
+
+        tables = [
+            table("channels", _LINES, lambda group: _line_rows(group, confidence), "latency = alpha + size / beta"),
+            table("crossovers", _CROSSINGS, lambda group: _crossing_rows(group, confidence), "where the lines cross"),
+            table("choices", _CHOICES, _choice_rows, "the model's choice against the measured best"),
+            table("sizes", _SIZES, lambda group: _size_rows(group, confidence), "every channel and size"),
+            Table("cells", _CELLS, _cell_rows(runs), "how the cells of the design ended"),
+        ]
+        findings = [
+            *(_sentence(group, confidence) for group in groups),
+            *_about_runs(runs),
+            *(finding for group in groups for finding in _about(group)),
+            *about_emulation(runs),
+        ]
+        if runs and not groups:
+            findings.insert(0, Finding("not enough data: no message of any channel came back", warning=True))
+        return Report("Communication", [each for each in tables if each.rows], _figures(groups, confidence), findings)
+
+
+def _groups(runs: Sequence[RunView]) -> list[_Group]:
+    groups: dict[tuple[Any, ...], _Group] = {}
+    for view in runs:
+        for each in exchanged(view):
+            factors = each.cell.factors
+            identity = {"platform": factors["platform"], "memory_mib": factors["memory_mib"], "run": view.run.id}
+            group = groups.setdefault(tuple(identity.values()), _Group("", identity))
+            group.channels.setdefault(factors["channel"], []).append(each)
+    found = [group for group in groups.values() if group.sizes()]
+    telling = ["platform", *(key for key in ("memory_mib", "run") if len({each.identity[key] for each in found}) > 1)]
+    for group in found:
+        group.name = name_of({key: group.identity[key] for key in telling})
+        group.channels = dict(sorted(group.channels.items()))
+        for cells in group.channels.values():
+            cells.sort(key=lambda each: int(each.cell.factors["message_bytes"]))
+    return found
+
+
+def _identity_columns(groups: Sequence[_Group]) -> list[Column]:
+    columns = (Column("platform", "platform"), Column("memory_mib", "MiB"), Column("run", "run"))
+    return [each for each in columns if len({group.identity[each.key] for group in groups}) > 1]
+
+
+def _fit(group: _Group) -> None:
+    """Fit every channel that has at least two sizes; the resamples are the same for the same data."""
+    import numpy as np  # heavy
+
+    for name, cells in group.channels.items():
+        known = [each for each in cells if any(value > 0 for value in each.latencies_s)]
+        if len(known) < 2:
+            continue
+        rng = np.random.default_rng(0)
+        sizes = np.array([float(each.cell.factors["message_bytes"]) for each in known])
+        halves = [[[trip / 2 for trip in trips if trip > 0] for trips in each.trips_s] for each in known]
+        group.lines[name] = fitted(sizes, np.stack([resampled_medians(groups, rng) for groups in halves], axis=1))
+
+
+def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in (cell for view in runs for cell in view.cells()):
+        key = (cell.factors.get("platform"), cell.factors.get("channel"), cell.status.value)
+        first = dict(zip(("platform", "channel", "status"), key, strict=True))
+        reason = (cell.error or cell.stop_reason or "").partition("\n")[0]
+        row = rows.setdefault(key, {**first, "cells": 0, "reason": reason})
+        row["cells"] += 1
+    return list(rows.values())
+
+
+def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+    for name, cells in group.channels.items():
+        streams = [median_estimate(each.bandwidth).value for each in cells if each.bandwidth]
+        best = max((value for value in streams if value is not None), default=None)
+        n = sum(len(each.latencies_s) for each in cells)
+        row = {"channel": name, "n": n, "sizes": sum(bool(each.latencies_s) for each in cells), "bandwidth": best}
+        line = group.lines.get(name)
+        if line is None:
+            few = Estimate(None, note="not enough data: needs two sizes")
+            yield {**row, "alpha_s": few, "beta": few, "deviation": None}
+            continue
+        yield {
+            **row,
+            "alpha_s": interval(line.alpha_s, confidence, n),
+            "beta": interval(bandwidth(line), confidence, n),
+            "deviation": float(abs(line.deviation).max()),
+        }
+
+
+def _size_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+    for name, cells in group.channels.items():
+        for each in cells:
+            latencies = each.latencies_s
+            operations = each.per_message()
+            yield {
+                "channel": name,
+                "message_bytes": each.cell.factors["message_bytes"],
+                "exchanges": len(each.trips_s),
+                "n": len(latencies),
+                "latency_s": median_estimate(latencies, confidence),
+                "p90_s": tail_estimate(latencies, 0.9, confidence),
+                "p99_s": tail_estimate(latencies, 0.99, confidence),
+                "bandwidth": median_estimate(each.bandwidth, confidence) if each.bandwidth else None,
+                "operations": sum(count for key, count in operations.items() if key != "poll") if operations else None,
+                "polls": operations.get("poll", 0.0) if operations else None,
+                "retries": each.retries,
+                "operations_usd": each.operations_usd,
+                "message_usd": _cost(each),
+            }
+
+
+def _cost(each: Exchanged) -> float | None:
+    latency_s = median_estimate(each.latencies_s).value
+    if latency_s is None or each.usd_per_s is None or each.operations_usd is None:
+        return None
+    return latency_s * each.usd_per_s + each.operations_usd
+
+
+def _crossings(group: _Group, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
+    for small, first in group.lines.items():
+        for large, second in group.lines.items():
+            n = min(sum(len(each.latencies_s) for each in group.channels[name]) for name in (small, large))
+            found = crossover(first, second, confidence, n) if small != large else None
+            if found is not None:
+                yield small, large, found
+
+
+def _crossing_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+    for small, large, size in _crossings(group, confidence):
+        lines = group.lines[small], group.lines[large]
+        least, most = max(line.sizes[0] for line in lines), min(line.sizes[-1] for line in lines)
+        inside = size.value is not None and least <= size.value <= most
+        where = "within what was measured" if inside else "beyond what was measured"
+        yield {"small": small, "large": large, "size": size, "range": where}
+
+
+def _choice_rows(group: _Group) -> Iterator[dict[str, Any]]:
+    for size in group.sizes():
+        here = {name: each for name, each in group.measured(size).items() if name in group.lines}
+        if len(here) < 2:
+            continue
+        latencies = {name: float(median_estimate(each.latencies_s).value or 0.0) for name, each in here.items()}
+        predicted = {name: float(group.lines[name].without(size).latency_s(size)[0]) for name in here}
+        best, chosen = min(latencies, key=latencies.__getitem__), min(predicted, key=predicted.__getitem__)
+        row = {
+            "message_bytes": size, "best": best, "chosen": chosen, "regret": latencies[chosen] / latencies[best] - 1,
+        }  # fmt: skip
+        costs = {name: cost for name, each in here.items() if (cost := _cost(each)) is not None}
+        modelled = {name: _modelled_cost(group, name, size, predicted[name]) for name in costs}
+        if len(costs) > 1:
+            cheapest, cheap = min(costs, key=costs.__getitem__), min(modelled, key=modelled.__getitem__)
+            regret = costs[cheap] / costs[cheapest] - 1 if costs[cheapest] else 0.0
+            row |= {"cheapest": cheapest, "chosen_cheap": cheap, "regret_cheap": regret}
+        yield row
+
+
+def _modelled_cost(group: _Group, name: str, size: int, latency_s: float) -> float:
+    """Return what a message would cost by the model, its operations read off the other sizes."""
+    import numpy as np  # heavy
+
+    cells = [each for each in group.channels[name] if _cost(each) is not None]
+    others = [each for each in cells if each.cell.factors["message_bytes"] != size] or cells
+    known = np.interp(
+        size, [each.cell.factors["message_bytes"] for each in others], [each.operations_usd or 0.0 for each in others]
+    )
+    return latency_s * (cells[0].usd_per_s or 0.0) + float(known)
+
+
+def _sentence(group: _Group, confidence: float) -> Finding:
+    """Return the finding in one sentence: who is fastest where, and whether choosing by the model is right."""
+    sizes = group.sizes()
+    if not group.lines:
+        names = ", ".join(sorted(name for name, cells in group.channels.items() if any(c.latencies_s for c in cells)))
+        text = f"{group.name}: not enough data for a model: {names} came back at one size of message only"
+        return Finding(text, {"sizes": sizes}, warning=True)
+    top = max(line.sizes[-1] for line in group.lines.values())
+    segments = fastest(group.lines, float(min(line.sizes[0] for line in group.lines.values())), float(top))
+    crossings = {(small, large): size for small, large, size in _crossings(group, confidence)}
+    rows = {row["channel"]: row for row in _line_rows(group, confidence)}
+    words = []
+    numbers: dict[str, Any] = {}
+    for place, segment in enumerate(segments):
+        row = rows[segment.channel]
+        alpha, beta = row["alpha_s"], row["beta"]
+        numbers[segment.channel] = {"alpha_s": alpha.value, "beta": beta.value}
+        rate = f" + size / {show(beta, 'bytes/s')}" if beta.value is not None else " at any size"
+        line = f"{segment.channel} takes {show(alpha, 's')}{rate}"
+        if place + 1 < len(segments):
+            end = crossings.get((segment.channel, segments[place + 1].channel))
+            limit = show(end, "bytes") if end is not None else f"its largest, {show(segment.high, 'bytes')}"
+            numbers[segment.channel]["up_to_bytes"] = end.value if end is not None else segment.high
+            line += f" and is the fastest up to {limit}"
+        elif place:
+            line += " and is the fastest beyond"
+        else:
+            line += " and is the fastest at every size"
+        words.append(line)
+    choices = list(_choice_rows(group))
+    text = f"{group.name}: {'; '.join(words)} ({100 * confidence:g} % intervals)"
+    if choices:
+        hits = sum(row["best"] == row["chosen"] for row in choices)
+        regret = max(row["regret"] for row in choices)
+        numbers |= {"hits": hits, "choices": len(choices), "regret": regret}
+        text += (
+            f"; the model's choice is the fastest measured at {hits} of {len(choices)} sizes, "
+            f"{show(regret, '1')} slower at worst"
+        )
+    return Finding(text, numbers)
+
+
+def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
+    if not runs:
+        yield Finding("there is no run to analyse", warning=True)
+    for view in runs:
+        run = view.run
+        if run.status is not RunStatus.FINISHED:
+            text = f"run {run.id} is {run.status.value}; this is what it stored"
+            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+        told: dict[str, list[str]] = {}
+        for cell in view.cells():
+            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID}:
+                why = f"{cell.status.value}: {(cell.error or cell.stop_reason or 'no reason given').splitlines()[0]}"
+                name = f"{cell.factors.get('platform')} {cell.factors.get('channel', '')}"
+                told.setdefault(f"{name}: {why}", []).append(str(cell.factors.get("size", "")))
+        for text, sizes in told.items():
+            yield Finding(f"{text} ({', '.join(sizes)})", {"run": run.id, "sizes": sizes}, warning=True)
+
+
+def _about(group: _Group) -> Iterator[Finding]:
+    for name, cells in group.channels.items():
+        line = group.lines.get(name)
+        if line is not None and (off := float(abs(line.deviation).max())) > _MISFIT:
+            size = float(line.sizes[abs(line.deviation).argmax()])
+            text = (
+                f"{group.name} {name}: the line is {show(off, '1')} off at {show(size, 'bytes')}: its latency is not "
+                "alpha + size / beta; read the measured sizes"
+            )
+            yield Finding(text, {"channel": name, "deviation": off, "message_bytes": size}, warning=True)
+        for key, what in (
+            ("retries", "messages were sent again after a wait in vain"),
+            ("same_sandbox", "exchanges had both ends in one sandbox: they say nothing of the way between two"),
+        ):
+            if count := sum(getattr(each, key) for each in cells):
+                text = f"{group.name} {name}: {count} {what}"
+                yield Finding(text, {"channel": name, key: count}, warning=True)
+
+
+def _figures(groups: Sequence[_Group], confidence: float) -> list[Figure]:
+    """Return latency, bandwidth and cost by size, as far as they are known."""
+    named = [
+        (f"{group.name} {name}" if len(groups) > 1 else name, cells, group.lines.get(name))
+        for group in groups
+        for name, cells in group.channels.items()
+    ]
+    latency: dict[str, list[tuple[float, float]]] = {}
+    intervals: dict[str, list[tuple[float, float]]] = {}
+    streams: dict[str, list[tuple[float, float]]] = {}
+    costs: dict[str, list[tuple[float, float]]] = {}
+    samples: dict[str, int] = {}
+    for label, cells, line in named:
+        known = [(float(each.cell.factors["message_bytes"]), each) for each in cells if each.latencies_s]
+        medians = [(size, median_estimate(each.latencies_s, confidence)) for size, each in known]
+        shown = [(size, found, found.value) for size, found in medians if found.value]
+        latency[label] = [(size, value) for size, _, value in shown]
+        intervals[label] = [(found.low or value, found.high or value) for _, found, value in shown]
+        samples[label] = sum(found.n for _, found, _ in shown)
+        if line is not None:
+            latency[f"{label}, model"] = _drawn(line)
+        streams[label] = [
+            (size, median_estimate(each.bandwidth).value or 0.0) for size, each in known if each.bandwidth
+        ]
+        costs[label] = [(size, cost) for size, each in known if (cost := _cost(each))]
+    figures = []
+    for name, title, y, series in (
+        ("latency-by-size", "Latency of a message by its size", Column("latency_s", "latency", "s"), latency),
+        ("bandwidth-by-size", "Bandwidth of a stream by size", Column("bandwidth", "bandwidth", "bytes/s"), streams),
+        ("cost-by-size", "Cost of a message by its size", Column("message_usd", "cost", "USD"), costs),
+    ):
+        kept = {label: points for label, points in series.items() if points}
+        ends = {label: found for label, found in intervals.items() if found and series is latency}
+        counts = {label: samples[label] for label in ends}
+        if kept:
+            figures.append(Figure(name, "line", title, _SIZE, y, kept, intervals=ends, log="xy", samples=counts))
+    return figures
+
+
+def _drawn(line: Line) -> list[tuple[float, float]]:
+    import numpy as np  # heavy
+
+    return [(float(size), float(line.latency_s(size)[0])) for size in np.geomspace(line.sizes[0], line.sizes[-1], 30)]

@@ -1,0 +1,130 @@
+"""What an exchange leaves in the store: the metrics, and how they are read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sebsx.metrics import Better, Metric
+from sebsx.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredCell
+
+EXCHANGE = "communication.exchange"
+RATE = "communication.functions_usd_per_s"
+OPERATIONS = "communication.operations_usd"
+METRICS = (
+    Metric(EXCHANGE, "json", Better.NEITHER, "every round trip of an end and what it took, as text of a run_value"),
+    Metric("communication.latency_s", "s", meaning="half the median round trip of an exchange, by the producer"),
+    Metric("communication.bandwidth", "bytes/s", Better.HIGHER, "stream of messages one way, to its acknowledgement"),
+    Metric("communication.polls", "count", meaning="questions of an end that found no message"),
+    Metric("communication.retries", "count", meaning="waits of an end in vain, after which it sent again"),
+    Metric(RATE, "USD/s", meaning="what the time of both functions costs while a message travels"),
+    Metric(OPERATIONS, "USD", meaning="what a message costs in operations of the channel"),
+)
+
+
+@dataclass
+class Exchanged:
+    """All exchanges of one cell: one channel, one size of message.
+
+    Args:
+        cell: The cell as stored.
+        trips_s: Round trips of each exchange, those that count.
+        first_s: Round trips before those.
+        retried_s: Round trips in which something was sent again.
+        operations: Of both ends on all round trips, by name.
+        messages: Messages of the producer that were answered, for which the operations are.
+        polls: Questions in vain, of both ends.
+        retries: Times that something was sent again, by both ends.
+        bandwidth: Bytes a second of each stream.
+        usd_per_s: What the time of both functions costs; None where there is no price.
+        operations_usd: What a message costs in operations; None where there is no price.
+        consumers: Exchanges whose consumer was an invocation of its own.
+        same_sandbox: Exchanges whose two ends were one sandbox.
+    """
+
+    cell: StoredCell
+    trips_s: list[list[float]] = field(default_factory=list)
+    first_s: list[float] = field(default_factory=list)
+    retried_s: list[float] = field(default_factory=list)
+    operations: dict[str, float] = field(default_factory=dict)
+    messages: int = 0
+    polls: float = 0
+    retries: int = 0
+    bandwidth: list[float] = field(default_factory=list)
+    usd_per_s: float | None = None
+    operations_usd: float | None = None
+    consumers: int = 0
+    same_sandbox: int = 0
+
+    @property
+    def latencies_s(self) -> list[float]:
+        """Half of every round trip that counts."""
+        return [trip / 2 for trips in self.trips_s for trip in trips]
+
+    @property
+    def carried(self) -> int:
+        """Messages that the operations were for: there and back, unless the answer belongs to the operation."""
+        return self.messages * (2 if self.consumers else 1)
+
+    def per_message(self) -> dict[str, float]:
+        """Return how many operations one message takes, by name."""
+        return {name: count / self.carried for name, count in self.operations.items()} if self.carried else {}
+
+    def add(self, told: Mapping[str, Any]) -> None:
+        """Add what one end told."""
+        for name, count in told.get("operations", {}).items():
+            self.operations[name] = self.operations.get(name, 0) + count
+            self.polls += count if name == "poll" else 0
+        self.retries += told.get("retries", 0)
+        if told.get("role") != "producer":
+            self.consumers += 1
+            return
+        self.trips_s.append([float(value) for value in told.get("round_trip_s", ())])
+        self.first_s += told.get("first_s", ())
+        self.retried_s += told.get("retried_s", ())
+        # An exchange cut short tells no operations, and so no messages for them either.
+        self.messages += told.get("messages", 0) if told.get("operations") else 0
+        stream = told.get("stream") or {}
+        if stream.get("messages") and not stream.get("retried") and stream["time_s"] > 0:
+            self.bandwidth.append(stream["messages"] * told["message_bytes"] / stream["time_s"])
+
+
+def exchanged(view: RunView) -> list[Exchanged]:
+    """Return what each cell of a run exchanged, in the order of the design; cells without any too."""
+    cells = {cell.id: Exchanged(cell) for cell in view.cells() if "channel" in cell.factors}
+    told: dict[int, list[Mapping[str, Any]]] = {}
+    for value in view.values():
+        if value.cell_id not in cells:
+            continue
+        if value.metric == EXCHANGE and value.text:
+            told.setdefault(value.cell_id, []).append(json.loads(value.text))
+        elif value.metric == RATE:
+            cells[value.cell_id].usd_per_s = value.value
+        elif value.metric == OPERATIONS:
+            cells[value.cell_id].operations_usd = value.value
+    for cell_id, ends in told.items():
+        # What an exchange measured before it failed counts; the warm-up of a channel does not.
+        sandboxes: dict[int | None, list[str | None]] = {}
+        counted = set()
+        for invocation in view.invocations(cell_id=cell_id, kind=Kind.MEASURED):
+            counted.add(invocation.sequence)
+            sandboxes.setdefault(invocation.round, []).append(invocation.sandbox_id)
+        for end in ends:
+            if end.get("sequence") in counted:
+                cells[cell_id].add(end)
+        cells[cell_id].same_sandbox = sum(
+            len(ids) > 1 and None not in ids and len(set(ids)) < len(ids) for ids in sandboxes.values()
+        )
+    return list(cells.values())
+
+
+def sizes_of(found: Sequence[Exchanged]) -> list[int]:
+    """Return the sizes of message of some cells, ascending."""
+    return sorted({int(each.cell.factors["message_bytes"]) for each in found})
