@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import shutil
 import sysconfig
 import time
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = 1  # of the package's layout and manifest; a change makes every cached package a miss
 MANIFEST = "sebsx.json"
+PADDING = "sebsx_padding.bin"
 
 
 def default_cache() -> Path:
@@ -60,6 +62,7 @@ class Packager:
         *,
         wrapper: Mapping[str, bytes] | None = None,
         collectors: Mapping[str, bytes] | None = None,
+        padding_bytes: int = 0,
     ) -> Package:
         """Return the package of a benchmark's code, from the cache if everything that goes in is the same.
 
@@ -69,6 +72,7 @@ class Packager:
             target: What it is built for.
             wrapper: The platform's files, by path in the package.
             collectors: Code of each collector by its name.
+            padding_bytes: Size of one more file, `sebsx_padding.bin`, that does not compress; 0 for none.
 
         Raises:
             UserError: If the benchmark has no code in that language.
@@ -78,6 +82,9 @@ class Packager:
         source = _code_folder(benchmark, language)
         locks = {path.relative_to(source).as_posix(): path for path in language.lock_files(source)}
         contents = _own_contents(benchmark, language, target, source, wrapper or {}, collectors or {})
+        if padding_bytes:
+            padding = random.Random(padding_bytes).randbytes(padding_bytes)  # noqa: S311  # the same for a size
+            _merge(contents, {PADDING: padding}, "the padding")
         dependencies_hash = _dependencies_hash(target, locks) if locks else ""
         key = content_hash(
             {"schema": SCHEMA, "dependencies": dependencies_hash, "files": archive.digests(contents)}
