@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from sebsx.session import Function, FunctionSpec, Session
     from sebsx_eviction.trials import Trial
 
-# Functions are deployed for so long before answers are looked for again: no longer than a short idle time may be late.
+# Functions are deployed for so long before answers are looked for again: a call that is due may be so much late.
 _DEPLOYING_S = 0.5
+# Answers may be heard so much late for a deployment in between; where one takes longer, it waits until all are heard.
+_UNNOTICED_S = 0.05
 
 
 @dataclass(slots=True)
@@ -88,16 +90,25 @@ class Campaign:
     Args:
         session: What everything goes through.
         max_deployed: Most functions at a time.
+        max_starting: Most sandboxes starting at a time; those of one trial always start together.
         max_bursts: Most bursts before an idle time until sandboxes are warm and different.
         max_void: Void trials after which a cell is given up.
         max_time_s: No trial begins after so long.
     """
 
     def __init__(
-        self, session: Session, *, max_deployed: int, max_bursts: int, max_void: int, max_time_s: float
+        self,
+        session: Session,
+        *,
+        max_deployed: int,
+        max_starting: int,
+        max_bursts: int,
+        max_void: int,
+        max_time_s: float,
     ) -> None:
         self._session = session
         self._max_deployed = max_deployed
+        self._max_starting = max_starting
         self._max_bursts = max_bursts
         self._max_void = max_void
         self._ends_s = time.monotonic() + max_time_s
@@ -106,7 +117,8 @@ class Campaign:
         self._waiting: list[tuple[float, int, Work, float]] = []
         self._running: dict[int, _Running] = {}
         self._done: deque[_Running] = deque()
-        self._teardown_s = 0.0  # the longest so far
+        self._starting = 0
+        self._deploy_s = self._teardown_s = 0.0  # the longest so far
 
     def run(self, works: Sequence[Work]) -> None:
         """Measure until every cell is complete or given up; what an interrupted run stored counts."""
@@ -121,6 +133,8 @@ class Campaign:
                 self._start()
                 for burst, invocations in self._session.attend(self._agenda):
                     self._hear(self._running[burst.function.id], burst, invocations)
+                    if self._deploy_s <= _UNNOTICED_S:
+                        self._start()
                 self._tear_down()
                 self._rest()
         finally:
@@ -141,9 +155,15 @@ class Campaign:
                 heapq.heappush(self._waiting, (-idle_s, next(self._number), work, idle_s))
 
     def _start(self) -> None:
-        """Deploy for trials that wait, the longest first, as many as a moment allows."""
+        """Deploy for trials that wait, the longest first, as many as a moment allows.
+
+        Sandboxes that start at once slow each other down, and the longest idle time would begin late.
+        """
         until_s = time.monotonic() + _DEPLOYING_S
-        while self._waiting and len(self._running) + len(self._done) < self._max_deployed:
+        while self._waiting and self._has_place:
+            work = self._waiting[0][2]
+            if self._starting and self._starting + work.d_init > self._max_starting:
+                return
             _, _, work, idle_s = heapq.heappop(self._waiting)
             if work.over:
                 continue
@@ -152,11 +172,16 @@ class Campaign:
                 continue
             self._deploy(work, idle_s)
             if time.monotonic() > until_s:
-                break
+                return
+
+    @property
+    def _has_place(self) -> bool:
+        return len(self._running) + len(self._done) < self._max_deployed
 
     def _deploy(self, work: Work, idle_s: float) -> None:
-        stack = ExitStack()
+        stack, started_s = ExitStack(), time.monotonic()
         function = stack.enter_context(self._session.deployed(work.spec, [work.cell]))
+        self._deploy_s = max(self._deploy_s, time.monotonic() - started_s)
         if function is None:  # the session closed the cell, with the reason
             work.over = True
         elif function.deployment.endpoint is None:
@@ -166,6 +191,7 @@ class Campaign:
         else:
             running = _Running(work, idle_s, work.rounds, function, stack)
             work.rounds += 1
+            self._starting += work.d_init
             self._running[function.id] = running
             self._call(running, client_clock().now(), Kind.WARMUP)
 
@@ -178,6 +204,8 @@ class Campaign:
         d_init = running.work.d_init
         if burst.kind is Kind.WARMUP:
             running.bursts += 1
+            if running.bursts == 1:
+                self._starting -= d_init
             trouble = unsettled(invocations, d_init)
             if not trouble:
                 running.before = invocations
@@ -208,7 +236,7 @@ class Campaign:
     def _tear_down(self) -> None:
         """Remove functions that are done with, while nothing is due soon or when others wait for their place."""
         while self._done:
-            full = bool(self._waiting) and len(self._running) + len(self._done) >= self._max_deployed
+            full = bool(self._waiting) and not self._has_place
             if not full and self._agenda.next_s - client_clock().now() < 2 * self._teardown_s:
                 return
             started_s = time.monotonic()
@@ -217,5 +245,5 @@ class Campaign:
 
     def _rest(self) -> None:
         """Sleep until the next burst is due, unless there is something to deploy."""
-        if self._running and not (self._waiting and len(self._running) + len(self._done) < self._max_deployed):
+        if self._running and not (self._waiting and self._has_place):
             self._session.wait(max(0.0, self._agenda.next_s - client_clock().now()))

@@ -86,6 +86,9 @@ class EvictionSettings:
     benchmark: str = setting("server-reply", help=f"name or folder of a benchmark with a parameter {_HOLD}")
     architecture: str = setting("", help="processor architecture; none for the platform's first")
     max_deployed: int = setting(300, help="most functions deployed at a time; more trials wait for a place", minimum=1)
+    max_starting: int = setting(
+        16, help="most sandboxes starting at a time, those of one trial at least; more slow each other down", minimum=1
+    )
     max_bursts: int = setting(3, help="most bursts until all sandboxes of a trial are warm and different", minimum=1)
     max_void: int = setting(5, help="void trials after which a cell is given up", minimum=1)
     max_time_s: float = setting(7 * 86400.0, help="no trial begins after so long, in s", minimum=1)
@@ -140,6 +143,7 @@ class Eviction(Experiment[EvictionSettings]):
         campaign = Campaign(
             session,
             max_deployed=settings.max_deployed,
+            max_starting=settings.max_starting,
             max_bursts=settings.max_bursts,
             max_void=settings.max_void,
             max_time_s=settings.max_time_s,

@@ -216,13 +216,13 @@ def _counted(d_init: int, expected: int, warm: int) -> Any:
     All sets of a size are as likely, so that it compares with models that give each sandbox its own probability.
     """
     import numpy as np
-    from scipy.stats import binom
 
     lapses = _lapses()
-    kept = range(max(0, warm - (d_init - expected)), min(expected, warm) + 1)
-    chance = sum(
-        binom.pmf(count, expected, 1 - lapses) * binom.pmf(warm - count, d_init - expected, lapses) for count in kept
-    )
+    chance = np.zeros_like(lapses)
+    for kept in range(max(0, warm - (d_init - expected)), min(expected, warm) + 1):
+        odd = (expected - kept) + (warm - kept)  # those that should be there and are not, and the reverse
+        ways = math.comb(expected, kept) * math.comb(d_init - expected, warm - kept)
+        chance += ways * lapses**odd * (1 - lapses) ** (d_init - odd)
     return np.log(np.maximum(chance, 1e-300)) - math.log(math.comb(d_init, warm))
 
 
@@ -253,9 +253,9 @@ def _lapses() -> Any:
 
 def _drop(confidence: float) -> float:
     """Return how far the log-likelihood may fall inside an interval (Wilks)."""
-    from scipy.stats import chi2
+    from scipy.special import erfinv
 
-    return float(chi2.ppf(confidence, 1)) / 2
+    return float(erfinv(confidence)) ** 2  # half the quantile of chi squared with one degree of freedom
 
 
 def _r2(model: str, parameter_s: float | None, trials: Sequence[Trial]) -> float | None:
@@ -321,8 +321,8 @@ def cheapest_warming(fit: Fit, wanted: int, probability: float, longest_s: float
 
 def _period(mean_s: float, called: int, wanted: int, probability: float) -> float:
     """Return after which time at least `wanted` of `called` are left with a probability, each leaving at a rate."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     # P(at least k of m) with chance s each is the distribution function of Beta(k, m - k + 1) at s.
-    share = float(beta.ppf(probability, wanted, called - wanted + 1))
+    share = float(betaincinv(wanted, called - wanted + 1, probability))
     return -mean_s * math.log(share)
