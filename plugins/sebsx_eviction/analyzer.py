@@ -215,7 +215,7 @@ def _weights(fits: Sequence[Fit]) -> list[float]:
 
 def _observed(group: _Group) -> Iterator[dict[str, Any]]:
     best = group.best
-    for (idle, d_init), trials in sorted(group.trials.items(), key=lambda item: (item[0][1], str(item[0][0]))):
+    for (idle, d_init), trials in sorted(group.trials.items(), key=lambda item: (item[0][1], _number(item[0][0]))):
         for at_s, good in sorted(_levels(idle, trials).items()):
             expected = None
             if best is not None:
@@ -230,6 +230,10 @@ def _observed(group: _Group) -> Iterator[dict[str, Any]]:
                 "warm": fmean(trial.warm for trial in good),
                 "expected": expected,
             }
+
+
+def _number(idle: Any) -> float:
+    return float(idle) if isinstance(idle, int | float) else 0.0
 
 
 def _levels(idle: Any, trials: Sequence[Trial]) -> dict[float, list[Trial]]:
@@ -367,6 +371,7 @@ def _figures(groups: Sequence[_Group]) -> list[Figure]:
 
 def _corners(steps: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
     """Yield the first and the last point of every level, so that a line through them shows what is known."""
+    steps = list(dict.fromkeys(steps))
     for place, (at_s, share) in enumerate(steps):
         before = steps[place - 1][1] if place else None
         after = steps[place + 1][1] if place + 1 < len(steps) else None

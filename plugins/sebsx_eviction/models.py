@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 FIXED, HALVING, EXPONENTIAL, NONE = "fixed", "halving", "exponential", "none"
 
-# Lapses are rare: a rule that is wrong of every tenth sandbox is not the rule.
-_LAPSES = (1e-6, 0.1, 41)
+# Lapses are rare: a rule that is wrong of more than every twentieth sandbox is not the rule.
+_LAPSES = (1e-6, 0.05, 41)
 # Means of the exponential model that are tried: as far beyond the idle times, and so many at each of two passes.
 _BEYOND = 30.0
 _MEANS = 240

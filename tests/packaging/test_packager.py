@@ -393,3 +393,13 @@ def test_default_cache_is_the_users_and_is_not_made(monkeypatch, tmp_path):
     assert cache.name == "packages"
     assert sys.platform != "linux" or cache == tmp_path / "sebsx" / "packages"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_padding_makes_a_package_larger_by_what_does_not_compress(packager, folder, language):
+    benchmark = benchmarks.load(folder)
+    plain = packager.build(benchmark, language, TARGET)
+    padded = packager.build(benchmark, language, TARGET, padding_bytes=300_000)
+    assert padded.unpacked_bytes == plain.unpacked_bytes + 300_000
+    assert 300_000 <= padded.bytes - plain.bytes < 301_000
+    assert padded.content_hash != plain.content_hash
+    assert packager.build(benchmark, language, TARGET, padding_bytes=300_000).sha256 == padded.sha256

@@ -198,19 +198,19 @@ def test_no_trial_begins_when_the_time_is_up(store: Store) -> None:
 
 
 def test_bisection_closes_in_on_the_time_to_live(store: Store) -> None:
-    with pond(live_s=0.5) as platform:
+    with pond(live_s=0.3) as platform:
         view = measure(
-            store, platform, method="bisection", idle_s=(0.1, 2.0), precision=0.25, repetitions=2, d_init=(2,)
+            store, platform, method="bisection", idle_s=(0.06, 1.2), precision=0.25, repetitions=2, d_init=(2,)
         )
     (cell,) = view.cells()
     assert cell.status is CellStatus.FINISHED
     found = trials(view)
     kept_s = max(trial.mean_idle_s for trial in found if trial.warm == 2)
     gone_s = min(trial.mean_idle_s for trial in found if trial.warm == 0)
-    assert kept_s < 0.5 < gone_s + 0.05
+    assert kept_s < 0.3 < gone_s + 0.05
     assert gone_s / kept_s < 1.3
-    # sqrt(0.1 * 2) = 0.447 is below 0.5: the first step keeps them.
-    assert found[0].mean_idle_s == pytest.approx(0.447, abs=0.04)
+    # sqrt(0.06 * 1.2) = 0.268 is below 0.3: the first step keeps them.
+    assert found[0].mean_idle_s == pytest.approx(0.268, abs=0.03)
 
 
 def test_resumed_run_keeps_what_is_done_and_repeats_what_was_cut(store: Store) -> None:
