@@ -82,6 +82,7 @@ def test_killed_campaign_is_resumed_and_only_what_was_cut_is_repeated(sebsx: Cli
     wait_until(lambda: sebsx.count("invocation") == 2 * 2 * (3 + 2), process)
     process.kill()
     process.communicate()
+    assert sebsx.say("clean").code == 0  # what the gateway of the killed run leaves is gone
     (run,) = sebsx.rows("SELECT ulid FROM run")[0]
     said = sebsx.say("run", "--resume", run, "--json", timeout_s=120)
     assert said.code == 0, said.stderr
