@@ -13,7 +13,17 @@ from sebsx.configurations import name_of
 from sebsx.model import CellStatus, Kind, RunStatus, Status
 from sebsx.settings import setting
 from sebsx.units import show
-from sebsx_eviction.models import EXPONENTIAL, FIXED, HALVING, NONE, Fit, cheapest_warming, fit_all, survival_steps
+from sebsx_eviction.models import (
+    EXPONENTIAL,
+    FIXED,
+    HALVING,
+    NONE,
+    Fit,
+    cheapest_warming,
+    dispersion,
+    fit_all,
+    survival_steps,
+)
 from sebsx_eviction.models import survivors as expected_survivors
 from sebsx_eviction.trials import read_trials
 
@@ -66,7 +76,8 @@ _RULES = {
 }
 # Models whose criterion is no more than 2 above the least are not told apart (Burnham and Anderson, 2002).
 _AS_GOOD = 2.0
-_POOR_R2 = 0.8
+# Times the variance that a model allows beyond which it is said not to fit.
+_POOR = 3.0
 _CURVE = 120
 
 
@@ -308,9 +319,12 @@ def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:
                 advice = "; a single sandbox cannot tell, use more (--d-init 4)" if alone else ""
                 text = f"{group.name}: {' and '.join(rivals)} fits about as well as {best.model}{advice}"
                 yield Finding(text, {"models": rivals}, warning=True)
-            if best.r2 is not None and best.r2 < _POOR_R2:
-                text = f"{group.name}: no model fits well: the best explains {100 * best.r2:.0f} % of the variance"
-                yield Finding(text, {"r2": best.r2}, warning=True)
+            times = dispersion(best, group.good)
+            if times > _POOR:
+                text = (
+                    f"{group.name}: no model fits well: survivors vary {times:.1f} times as much as {best.model} allows"
+                )
+                yield Finding(text, {"dispersion": times}, warning=True)
         problems: dict[str, int] = defaultdict(int)
         for trial in group.all:
             if trial.problem:

@@ -272,6 +272,24 @@ def _r2(model: str, parameter_s: float | None, trials: Sequence[Trial]) -> float
     return 1 - left / total
 
 
+def dispersion(fit: Fit, trials: Sequence[Trial]) -> float:
+    """Return how much the survivors of trials vary about a model, as a multiple of what the model allows; about 1.
+
+    Pearson's statistic over its degrees of freedom, with the binomial variance of a constant rate, or that of the
+    lapses of a rule (at least one in 200, so that one odd sandbox is not a scandal).
+    """
+    found = 0.0
+    counting = [trial for trial in trials if trial.counts]
+    for trial in counting:
+        d_init = len(trial.alive)
+        lapse = max(fit.lapse, 0.005)
+        told = survivors(fit.model, fit.parameter_s, trial.mean_idle_s, d_init) / d_init
+        chance = lapse + (1 - 2 * lapse) * told
+        spread = chance * (1 - chance) if fit.model == EXPONENTIAL else lapse * (1 - lapse)
+        found += d_init * (trial.share - chance) ** 2 / spread
+    return found / max(1, len(counting) - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Warming:
     """A schedule of calls that keeps sandboxes warm.

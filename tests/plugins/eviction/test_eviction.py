@@ -60,7 +60,7 @@ def test_policy_that_was_set_is_found_and_its_parameter_covered(sebsx: Cli, poli
     found = verdict(campaign(sebsx, "local", policy, seconds, idles, *size))
     assert found["model"] == policy
     assert found["low_s"] <= seconds <= found["high_s"]
-    assert found["high_s"] < 2 * found["low_s"]
+    assert found["high_s"] < 3 * found["low_s"]
     assert_nothing_left(sebsx.say)
 
 

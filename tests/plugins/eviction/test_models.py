@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from sebsx_eviction.experiment import bisect, bisection_steps
-from sebsx_eviction.models import Fit, cheapest_warming, fit_all, survival_steps, survivors
+from sebsx_eviction.models import Fit, cheapest_warming, dispersion, fit_all, survival_steps, survivors
 from sebsx_eviction.trials import Trial
 
 LADDER_S = (1.0, 60, 120, 240, 360, 379, 400, 480, 600, 720, 759, 780, 900, 1080, 1139, 1160, 1300, 1450, 1600)
@@ -149,6 +149,16 @@ def test_survival_without_a_model_pools_what_goes_up() -> None:
     looks = [(1.0, True), (2.0, True), (3.0, False), (4.0, True), (5.0, False)]
     trials = [Trial(place, (idle_s,), (alive,)) for place, (idle_s, alive) in enumerate(looks)]
     assert survival_steps(trials) == [(1, 1), (2, 1), (3, 0.5), (4, 0.5), (5, 0)]
+
+
+def test_dispersion_is_about_one_for_the_right_model_and_large_for_a_wrong_one() -> None:
+    trials = exponential(380.0, random.Random(9), LADDER_S, (8, 16))
+    assert 0.5 < dispersion(fit_of(trials, "exponential"), trials) < 1.6
+    assert dispersion(fit_of(trials, "fixed"), trials) > 5
+    # By hand: one sandbox of four gone where a rule lets none go: 4 * (3/4 - 0.995)^2 / (0.005 * 0.995), one of two.
+    fixed = Fit("fixed", 9.0, 8.0, 10.0, 0.0, 0.0, 4.0, 1.0)
+    odd, even = 4 * 0.245**2 / (0.005 * 0.995), 4 * 0.005**2 / (0.005 * 0.995)
+    assert dispersion(fixed, [trial(1, 4, 3), trial(1, 4, 4)]) == pytest.approx(odd + even)
 
 
 def test_sandboxes_that_go_after_a_time_are_called_just_before_it() -> None:
