@@ -125,8 +125,7 @@ class Campaign:
         try:
             for work in works:
                 work.cell_id, stored = self._session.begin_cell(work.cell)
-                # What was cut is measured again; that is nobody's fault, and no void trial.
-                work.trials = [trial for trial in read_trials(stored, work.d_init) if not trial.cut]
+                work.trials = read_trials(stored, work.d_init)  # those that were cut neither count nor are void
                 work.rounds = max((call.round + 1 for call in stored if call.round is not None), default=0)
                 self._want_more(work)
             while self._waiting or self._running:

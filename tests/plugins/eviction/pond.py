@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self
 from sebsx.model import Deployment, FunctionConfig, Package
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 
-LOST, STRANGER, IMPOSTOR, SHARED = "lost", "stranger", "impostor", "shared"
+LOST, STRANGER, IMPOSTOR, SHARED, SLOW = "lost", "stranger", "impostor", "shared", "slow"
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Pond(FakePlatform):
             sandbox = Sandbox() if fault == STRANGER else self._place(self.functions[place], fault)
             sandbox.calls = 7 if fault == STRANGER else sandbox.calls + 1
         started_s, started = self.clock_s(), time.perf_counter()
-        time.sleep(event["duration_s"])
+        time.sleep(event["duration_s"] + 0.1 * (fault == SLOW))
         held_s = time.perf_counter() - started
         with self._lock:
             sandbox.busy, sandbox.idle_since_s = False, time.monotonic()
