@@ -157,7 +157,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             table("warming", _WARMING, lambda group: _warming(group, settings), "the schedule with the fewest calls"),
         )
         findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_runs(runs)]
-        return Report("Eviction", tables if groups else (), _figures(groups), findings)
+        return Report("Eviction", tables if runs else (), _figures(groups), findings)
 
 
 def _groups(view: RunView) -> list[_Group]:
@@ -341,6 +341,9 @@ def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
         yield Finding("there is no run to analyse", warning=True)
     for view in runs:
         run = view.run
+        if view.cells() and not _groups(view):
+            text = f"run {run.id} is of the experiment {run.experiment!r}, which leaves no sandboxes alone"
+            yield Finding(text, {"run": run.id, "experiment": run.experiment}, warning=True)
         if not any(kind is Kind.MEASURED for kind, _, _ in view.counts()):
             yield Finding(f"run {run.id} holds no measured invocations", {"run": run.id}, warning=True)
         if run.status is not RunStatus.FINISHED:

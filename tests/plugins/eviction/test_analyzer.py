@@ -167,7 +167,10 @@ def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(campaign:
     ]
     campaign.store.add_cell(RUN, make_cell("warm"))
     report = campaign.analyze()
-    assert not report.tables
+    assert not any(table.rows for table in report.tables)
+    assert f"run {RUN} is of the experiment 'eviction', which leaves no sandboxes alone" in [
+        finding.text for finding in report.findings
+    ]
     assert f"run {RUN} holds no measured invocations" in [finding.text for finding in report.findings]
 
 

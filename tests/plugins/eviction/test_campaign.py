@@ -86,6 +86,7 @@ def test_all_trials_wait_at_the_same_time_the_longest_first(store: Store) -> Non
     assert all(firsts[longer.id] <= firsts[shorter.id] for longer, shorter in pairwise(by_idle))
 
 
+@pytest.mark.slow
 def test_slow_deployments_do_not_delay_answers(store: Store) -> None:
     # The first burst of the second function lasts longer than that of the first, upon which a third could be deployed.
     with pond(deploy_s=0.4, mishaps={(1, 1): SLOW, (1, 2): SLOW}) as platform:
@@ -198,6 +199,7 @@ def test_no_trial_begins_when_the_time_is_up(store: Store) -> None:
     assert len(trials(view)) == 1
 
 
+@pytest.mark.slow
 def test_bisection_closes_in_on_the_time_to_live(store: Store) -> None:
     with pond(live_s=0.3) as platform:
         view = measure(

@@ -79,6 +79,7 @@ def test_halving_is_recovered_from_sandboxes_that_stray(seed: int) -> None:
     assert 0.005 < best.lapse < 0.06
 
 
+@pytest.mark.slow
 def test_exponential_interval_covers_the_mean_as_often_as_it_says() -> None:
     rng = random.Random(3)
     covered = right = 0
