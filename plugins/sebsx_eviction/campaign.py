@@ -46,7 +46,6 @@ class Work:
         cell_id: Its row.
         trials: Those that ended.
         outstanding: How many are waiting or under way.
-        rounds: How many were begun.
         over: Whether it was closed.
     """
 
@@ -57,7 +56,6 @@ class Work:
     cell_id: int = 0
     trials: list[Trial] = field(default_factory=list)
     outstanding: int = 0
-    rounds: int = 0
     over: bool = False
 
     @property
@@ -126,7 +124,6 @@ class Campaign:
             for work in works:
                 work.cell_id, stored = self._session.begin_cell(work.cell)
                 work.trials = read_trials(stored, work.d_init)  # those that were cut neither count nor are void
-                work.rounds = max((call.round + 1 for call in stored if call.round is not None), default=0)
                 self._want_more(work)
             while self._waiting or self._running:
                 self._start()
@@ -188,8 +185,8 @@ class Campaign:
             error = f"platform {function.platform.name!r} takes one call after the other: sandboxes are never apart"
             self._finish(work, CellStatus.UNSUPPORTED, "no simultaneous calls", error)
         else:
-            running = _Running(work, idle_s, work.rounds, function, stack)
-            work.rounds += 1
+            running = _Running(work, idle_s, self._session.next_round, function, stack)
+            self._session.next_round += 1
             self._starting += work.d_init
             self._running[function.id] = running
             self._call(running, client_clock().now(), Kind.WARMUP)
