@@ -372,12 +372,14 @@ class Plan:
         deployments: How many functions would be deployed.
         notes: What the plan cannot know, one line each.
         design: In what order the cells are measured; stored with the run.
+        together: Whether cells are measured at the same time: they take as long as the longest.
     """
 
     cells: tuple[Cell, ...]
     deployments: int
     notes: tuple[str, ...] = ()
     design: Design = Design.SEQUENTIAL
+    together: bool = False
 
     @property
     def invocations(self) -> int:
@@ -387,7 +389,9 @@ class Plan:
     @property
     def duration_s(self) -> float | None:
         """Expected time, or None when a cell's is unknown."""
-        return _sum_known([cell.duration_s for cell in self.cells])
+        known = [cell.duration_s for cell in self.cells]
+        longest = max((duration_s for duration_s in known if duration_s is not None), default=None)
+        return longest if self.together and None not in known else _sum_known(known)
 
     @property
     def cost_usd(self) -> float | None:

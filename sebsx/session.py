@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.benchmarks import Benchmark
+    from sebsx.load.agenda import Agenda, Burst
     from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
     from sebsx.model import Adoption, Cell, Deployment, Invocation, Package, Plan, ProviderRecord, Reply, Run
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sebsx.scene import Scene
     from sebsx.storage import Storage
     from sebsx.store import Store
+    from sebsx.store.records import StoredInvocation
 
 logger = logging.getLogger(__name__)
 
@@ -347,9 +349,52 @@ class Session:
 
     def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
         """Close a cell with the reason why sampling stopped."""
-        self.store.finish_cell(trial.cell_id, status, reason, error)
+        self.finish_cell(trial.cell, trial.cell_id, status, reason, error)
+
+    def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
+        """Begin a cell that several functions serve; return its row and what an interrupted run stored of it."""
+        cell_id = self.store.add_cell(self.run.id, cell)
+        return cell_id, list(self.store.view(self.run.id).invocations(cell_id=cell_id))
+
+    def finish_cell(self, cell: Cell, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell that was begun with `begin_cell`."""
+        self.store.finish_cell(cell_id, status, reason, error)
         if error:
-            self.observer.warned(f"{trial.cell.label}: {reason}: {error}")
+            self.observer.warned(f"{cell.label}: {reason}: {error}")
+
+    def attend(self, agenda: Agenda) -> Iterator[tuple[Burst, list[Invocation]]]:
+        """Send bursts as they become due, and yield each with its invocations when all are answered and stored.
+
+        Functions do not wait for each other: a burst leaves on time while others are in flight. Bursts may be added
+        while this goes on. It ends when nothing is due and everything was answered; what is due later stays on the
+        agenda (`agenda.next_s`), so that there is time to deploy and to tear down.
+
+        Raises:
+            UnsupportedError: If a function has no endpoint: its platform takes one call after the other.
+        """
+        senders: dict[int, Callable[[int], Request]] = {}
+        owners: dict[str, Burst] = {}
+        answers: dict[Burst, list[Reply]] = {}
+        begun: set[Burst] = set()
+
+        def request(number: int) -> Request:
+            burst = agenda.take()
+            if burst not in begun:
+                begun.add(burst)
+                self._meter.allow(burst.function.platform, burst.function.deployment, burst.calls)
+            if burst.function.id not in senders:
+                senders[burst.function.id] = self._requests(burst.function)
+            made = senders[burst.function.id](number)
+            owners[made.request_id] = burst
+            return made
+
+        for reply in self._client.drive(agenda, request):
+            burst = owners.pop(reply.request_id)
+            replies = answers.setdefault(burst, [])
+            replies.append(reply)
+            if len(replies) == burst.calls:
+                del answers[burst]
+                yield burst, self._stored(burst.function, replies, burst.kind, burst.cell_id, burst.round)
 
     def invoke(
         self,
@@ -376,9 +421,24 @@ class Session:
         payloads = [_encoded(origin.benchmark, event) for event in events] if origin else []
         numbers: dict[str, int] = {}
         self._meter.allow(function.platform, function.deployment, schedule.total or 1)
-        replies = sorted(
-            self._send(function, schedule, payloads=payloads, numbers=numbers), key=lambda reply: reply.sent_s
-        )
+        replies = list(self._send(function, schedule, payloads=payloads, numbers=numbers))
+        checks = {key: partial(origin.check, events[number]) for key, number in numbers.items() if origin is not None}
+        return self._stored(function, replies, kind, cell_id, round, checks)
+
+    def _stored(
+        self,
+        function: Function,
+        replies: Sequence[Reply],
+        kind: Kind,
+        cell_id: int,
+        round: int | None,  # noqa: A002  # the column
+        checks: Mapping[str, Callable[[Any], str | None]] | None = None,
+    ) -> list[Invocation]:
+        """Read a batch of answers, add the provider's figures, commit, and return the invocations.
+
+        `checks` are those of requests that had an input of their own, by their ids.
+        """
+        replies = sorted(replies, key=lambda reply: reply.sent_s)
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for reply in replies]
         records = self._records_of(function, cell_id, dict(zip(ids, replies, strict=True)))
@@ -386,13 +446,12 @@ class Session:
         series: list[tuple[str, dict[str, Any]]] = []
         facts = {}
         for request_id, reply in zip(ids, replies, strict=True):
-            check = partial(origin.check, events[numbers[reply.request_id]]) if origin else function.check
             invocation, envelope = read_reply(
                 reply,
                 platform=platform,
                 deployment=deployment,
                 record=records.get(request_id),
-                check=check,
+                check=(checks or {}).get(reply.request_id, function.check),
                 sequence=self._sequence,
                 batch=self._batch,
                 kind=kind,
@@ -550,15 +609,28 @@ class Session:
         numbers: dict[str, int] | None = None,
     ) -> Iterator[Reply]:
         """Send a schedule and yield the replies; `numbers` is told which request each belongs to, if it is given."""
-        deployment = function.deployment
-        timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
-        if deployment.endpoint is None:
+        if function.deployment.endpoint is None:
+            timeout_s = function.deployment.config.timeout_s + _TIMEOUT_MARGIN_S
             for number, reply in enumerate(_send_by_platform(function, schedule, timeout_s, idle, payloads)):
                 if numbers is not None:
                     numbers[reply.request_id] = number
                 yield reply
             return
-        url, payload = deployment.endpoint, function.payload
+        requests = self._requests(function, payloads, numbers)
+        yield from self._client.drive(schedule, requests, max_in_flight=max_in_flight, idle=idle)
+
+    def _requests(
+        self, function: Function, payloads: Sequence[bytes] = (), numbers: dict[str, int] | None = None
+    ) -> Callable[[int], Request]:
+        """Return what makes the requests of one function by their numbers, under ids that no others have.
+
+        Raises:
+            UnsupportedError: If it has no endpoint.
+        """
+        deployment, payload = function.deployment, function.payload
+        timeout_s = deployment.config.timeout_s + _TIMEOUT_MARGIN_S
+        if (url := deployment.endpoint) is None:
+            raise UnsupportedError(f"platform {function.platform.name!r} takes one call after the other")
         prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
         headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
 
@@ -574,7 +646,7 @@ class Session:
                 headers, fresh_until_s = _headers(function, payload), time.monotonic() + _SIGNED_S
             return Request(url, payload, request_id, headers, timeout_s, deployment.method)
 
-        yield from self._client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle)
+        return request
 
     def _deploy(self, spec: FunctionSpec) -> Function:
         platform, benchmark = self.scene.platforms[spec.platform], self.scene.benchmark(spec.benchmark)

@@ -72,6 +72,11 @@ class Exponential(KeepAlive):
         return self._rng.expovariate(self._rate) if self._rate else 0.0
 
 
+def own_seed(seed: int, place: int) -> int:
+    """Return the seed of the function that was deployed as number `place`: with one seed, all would draw the same."""
+    return random.Random(f"{seed}/{place}").getrandbits(48)  # noqa: S311  # a model, not a secret
+
+
 def keep_alive(policy: str, seconds: float, seed: int) -> KeepAlive:
     """Return the policy of that name, one of `POLICIES`."""
     if policy == EXPONENTIAL:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.gateway.files import FileStorage
+from sebsx.gateway.keepalive import own_seed
 from sebsx.gateway.pool import PoolConfig
 from sebsx.gateway.settings import GatewaySettings
 from sebsx.model import Capability, Deployment, FunctionConfig, Package, ProviderRecord, Reply, Status, Target
@@ -192,7 +193,7 @@ class GatewayPlatform(Platform[S]):
                 settings.max_concurrency,
                 settings.keep_alive_policy,
                 settings.keep_alive_s,
-                settings.keep_alive_seed,
+                own_seed(settings.keep_alive_seed, list(self._unpacked).index(config.name)),
                 {
                     **config.environment,
                     "SEBSX_STORAGE_ROOT": f"{shared}/storage",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sebsx.gateway.keepalive import keep_alive
+from sebsx.gateway.keepalive import keep_alive, own_seed
 from sebsx.gateway.owners import is_alive, owner_of
 from sebsx.gateway.records import Log, Record, Records
 
@@ -55,6 +55,12 @@ def test_halving_evicts_all_within_a_few_periods() -> None:
         seen.append(idle)
 
     assert seen == [5, 2, 1, 0]  # floor(10 * 2^-k)
+
+
+def test_functions_draw_lifetimes_of_their_own_from_one_seed() -> None:
+    seeds = [own_seed(seed, place) for seed in (0, 1) for place in range(50)]
+    assert len(set(seeds)) == 100
+    assert own_seed(1, 3) == own_seed(1, 3)
 
 
 def test_exponential_lifetimes_are_seeded_and_have_the_mean() -> None:

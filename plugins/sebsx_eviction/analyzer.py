@@ -1,0 +1,396 @@
+"""What an eviction run says: how long idle sandboxes live, by which rule, and what keeping some warm costs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.configurations import name_of
+from sebsx.model import CellStatus, Kind, RunStatus, Status
+from sebsx.settings import setting
+from sebsx.units import show
+from sebsx_eviction.models import (
+    EXPONENTIAL,
+    FIXED,
+    HALVING,
+    NONE,
+    Fit,
+    cheapest_warming,
+    dispersion,
+    fit_all,
+    survival_steps,
+)
+from sebsx_eviction.models import survivors as expected_survivors
+from sebsx_eviction.trials import read_trials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.store.reader import RunView
+    from sebsx_eviction.trials import Trial
+
+# Factors that a configuration is made of; its trials differ in idle time and number of sandboxes.
+_IDENTITY = (
+    Column("platform", "platform"),
+    Column("region", "region"),
+    Column("benchmark", "benchmark"),
+    Column("language", "language"),
+    Column("architecture", "architecture"),
+    Column("memory_mib", "MiB", "", "provisioned memory"),
+    Column("padding_mib", "padding", "", "MiB added to the package"),
+    Column("hold", "hold", "", "how long a call holds its sandbox"),
+)
+_OBSERVED = (
+    Column("d_init", "sandboxes", "count", "simultaneous sandboxes before the idle time"),
+    Column("idle_s", "idle time", "s", "mean of what it was, by the client's monotonic clock"),
+    Column("trials", "trials", "count", "that count"),
+    Column("void", "void", "count", "trials that ended and say nothing"),
+    Column("warm", "warm", "", "mean number of sandboxes that were still there"),
+    Column("expected", "expected", "", "the same by the best model"),
+)
+_MODELS = (
+    Column("model", "model"),
+    Column("parameter_s", "time", "s", "time to live, halving period or mean, with its profile-likelihood interval"),
+    Column("aic", "AIC", "", "Akaike's criterion: the less the better"),
+    Column("weight", "weight", "1", "Akaike weight: support among these models"),
+    Column("r2", "R²", "", "share of the variance of survivors that the model explains"),
+    Column("lapse", "lapses", "1", "sandboxes found otherwise than the rule says, as fitted"),
+    Column("n", "sandboxes", "count", "that were looked at"),
+)
+_WARMING = (
+    Column("wanted", "kept warm", "count", "sandboxes wanted at the end of each period"),
+    Column("probability", "with probability", "1"),
+    Column("period_s", "period", "s", "time between two bursts of calls"),
+    Column("called", "calls at once", "count"),
+    Column("calls_per_month", "calls a month", "", "of 730.5 hours"),
+    Column("cost_per_month_usd", "cost a month", "USD", "at the mean cost of a warm call of this run"),
+)
+_RULES = {
+    FIXED: "live {time} after their last call",
+    HALVING: "are halved in number every {time}",
+    EXPONENTIAL: "go at a constant rate, after {time} on average",
+}
+# Models whose criterion is no more than 2 above the least are not told apart (Burnham and Anderson, 2002).
+_AS_GOOD = 2.0
+# Times the variance that a model allows beyond which it is said not to fit.
+_POOR = 3.0
+_CURVE = 120
+
+
+@dataclass(frozen=True)
+class EvictionAnalyzerSettings:
+    """How the report is made."""
+
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
+    keep_warm: int = setting(1, help="sandboxes that a warming schedule keeps", minimum=1)
+    probability: float = setting(0.99, help="probability with which it keeps them, 0.5 to 0.9999", minimum=0.5)
+
+    def __post_init__(self) -> None:
+        if self.confidence > 0.999:
+            raise ValueError("confidence must be at most 0.999")
+        if self.probability > 0.9999:
+            raise ValueError("probability must be at most 0.9999")
+
+
+@dataclass
+class _Group:
+    """The trials of one configuration, by (idle time of the design, number of sandboxes)."""
+
+    identity: Mapping[str, Any]
+    trials: dict[tuple[Any, int], list[Trial]] = field(default_factory=lambda: defaultdict(list))
+    costs_usd: list[float] = field(default_factory=list)
+    fits: list[Fit] = field(default_factory=list)
+    name: str = ""
+
+    @property
+    def all(self) -> list[Trial]:
+        return [trial for trials in self.trials.values() for trial in trials]
+
+    @property
+    def good(self) -> list[Trial]:
+        return [trial for trial in self.all if trial.counts]
+
+    @property
+    def best(self) -> Fit | None:
+        return self.fits[0] if self.fits else None
+
+    @property
+    def looks(self) -> int:
+        return sum(len(trial.alive) for trial in self.good)
+
+    @property
+    def longest_s(self) -> float:
+        return max((idle_s for trial in self.good for idle_s in trial.idle_s), default=0.0)
+
+
+class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
+    """Models of eviction fitted by likelihood, survival without a model, and the cheapest warming schedule."""
+
+    name: ClassVar[str] = "eviction"
+    summary: ClassVar[str] = "how long idle sandboxes live, by which rule, and what keeping them warm costs"
+    Settings: ClassVar[type[Any]] = EvictionAnalyzerSettings
+
+    def analyze(self, runs: Sequence[RunView], settings: EvictionAnalyzerSettings) -> Report:
+        """Return the report over all configurations of all runs."""
+        groups = [group for view in runs for group in _groups(view)]
+        shown = _telling(groups)
+        for group in groups:
+            group.name = name_of({column.key: group.identity.get(column.key) for column in shown})
+            group.fits = fit_all(group.good, settings.confidence)
+        columns = tuple(column for column in _IDENTITY if column in shown)
+
+        def table(name: str, own: Sequence[Column], rows: Any, caption: str) -> Table:
+            found = [
+                {**{column.key: group.identity.get(column.key) for column in columns}, **row}
+                for group in groups
+                for row in rows(group)
+            ]
+            return Table(name, (*columns, *own), found, caption)
+
+        tables = (
+            table("models", _MODELS, lambda group: _models(group, settings.confidence), "best first"),
+            table("observed", _OBSERVED, _observed, "sandboxes that outlived each idle time"),
+            table("warming", _WARMING, lambda group: _warming(group, settings), "the schedule with the fewest calls"),
+        )
+        findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_runs(runs)]
+        return Report("Eviction", tables if runs else (), _figures(groups), findings)
+
+
+def _groups(view: RunView) -> list[_Group]:
+    regions = {deployment.platform: deployment.region for deployment in view.deployments()}
+    groups: dict[str, _Group] = {}
+    for cell in view.cells():
+        factors = cell.factors
+        if "d_init" not in factors or "idle_s" not in factors:
+            continue
+        identity = {key.key: factors.get(key.key) for key in _IDENTITY}
+        identity["region"] = regions.get(str(factors.get("platform")))
+        parameters = factors.get("parameters")
+        hold_s = parameters.get("duration_s") if isinstance(parameters, Mapping) else None
+        identity["hold"] = None if hold_s is None else f"{hold_s:g} s"
+        group = groups.setdefault(str(identity), _Group(identity))
+        stored = list(view.invocations(cell_id=cell.id))
+        group.trials[factors["idle_s"], int(factors["d_init"])] += read_trials(stored, int(factors["d_init"]))
+        group.costs_usd += [
+            call.cost_usd
+            for call in stored
+            if call.cost_usd is not None and call.status is Status.OK and call.start_type.value == "warm"
+        ]
+    return list(groups.values())
+
+
+def _telling(groups: Sequence[_Group]) -> list[Column]:
+    """Return the columns that tell configurations apart; the platform always does for a reader."""
+    return [
+        column
+        for column in _IDENTITY
+        if column.key == "platform" or len({str(group.identity.get(column.key)) for group in groups}) > 1
+    ]
+
+
+def _parameter(fit: Fit, n: int, confidence: float) -> Estimate:
+    if fit.parameter_s is None:
+        return Estimate(None, n=n, note="none")
+    if fit.high_s is None:
+        return Estimate(None, n=n, note=f"above {show(fit.low_s, 's')}" if fit.low_s else "not bounded")
+    if fit.low_s is None:
+        return Estimate(None, n=n, note=f"below {show(fit.high_s, 's')}")
+    return Estimate(fit.parameter_s, fit.low_s, fit.high_s, confidence, n)
+
+
+def _models(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+    weights = _weights(group.fits)
+    for fit, weight in zip(group.fits, weights, strict=True):
+        yield {
+            "model": fit.model,
+            "parameter_s": _parameter(fit, group.looks, confidence),
+            "aic": fit.aic,
+            "weight": weight,
+            "r2": fit.r2,
+            "lapse": fit.lapse,
+            "n": group.looks,
+        }
+
+
+def _weights(fits: Sequence[Fit]) -> list[float]:
+    """Return the Akaike weights: exp(-difference / 2), to one in sum. Source: Burnham and Anderson (2002), 2.9."""
+    import numpy as np
+
+    raw = np.exp([-(fit.aic - fits[0].aic) / 2 for fit in fits])
+    return [float(weight) for weight in raw / raw.sum()]
+
+
+def _observed(group: _Group) -> Iterator[dict[str, Any]]:
+    best = group.best
+    for (idle, d_init), trials in sorted(group.trials.items(), key=lambda item: (item[0][1], _number(item[0][0]))):
+        for at_s, good in sorted(_levels(idle, trials).items()):
+            expected = None
+            if best is not None:
+                expected = fmean(
+                    expected_survivors(best.model, best.parameter_s, trial.mean_idle_s, d_init) for trial in good
+                )
+            yield {
+                "d_init": d_init,
+                "idle_s": at_s,
+                "trials": len(good),
+                "void": sum(bool(trial.problem) for trial in trials) if isinstance(idle, int | float) else None,
+                "warm": fmean(trial.warm for trial in good),
+                "expected": expected,
+            }
+
+
+def _number(idle: Any) -> float:
+    return float(idle) if isinstance(idle, int | float) else 0.0
+
+
+def _levels(idle: Any, trials: Sequence[Trial]) -> dict[float, list[Trial]]:
+    """Return the trials that count by mean idle time: those of one level together, those of a bisection apart."""
+    good = [trial for trial in trials if trial.counts]
+    if not good:
+        return {}
+    if isinstance(idle, int | float):
+        return {fmean(trial.mean_idle_s for trial in good): good}
+    levels: dict[float, list[Trial]] = {}
+    for trial in good:
+        levels.setdefault(trial.mean_idle_s, []).append(trial)
+    return levels
+
+
+def _warming(group: _Group, settings: EvictionAnalyzerSettings) -> Iterator[dict[str, Any]]:
+    found = group.best and cheapest_warming(group.best, settings.keep_warm, settings.probability, group.longest_s)
+    if found:
+        cost_usd = fmean(group.costs_usd) if group.costs_usd else None
+        yield {
+            "wanted": settings.keep_warm,
+            "probability": settings.probability,
+            "period_s": found.period_s,
+            "called": found.sandboxes,
+            "calls_per_month": found.calls_per_month,
+            "cost_per_month_usd": None if cost_usd is None else cost_usd * found.calls_per_month,
+        }
+
+
+def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> Iterator[Finding]:
+    for group in groups:
+        best = group.best
+        if best is None:
+            yield Finding(f"{group.name}: not enough data: no trial counts", {"trials": len(group.all)}, warning=True)
+            continue
+        text = _sentence(group, best, settings.confidence)
+        yield Finding(text, {"model": best.model, "parameter_s": best.parameter_s, "low_s": best.low_s,
+                             "high_s": best.high_s, "aic": best.aic, "r2": best.r2, "n": group.looks})  # fmt: skip
+        for row in _warming(group, settings):
+            cost = row["cost_per_month_usd"]
+            price = "" if cost is None else f", for {cost:.2g} USD a month"
+            calls = f"{row['called']} simultaneous calls" if row["called"] > 1 else "a call"
+            many = "a sandbox" if settings.keep_warm == 1 else f"{settings.keep_warm} sandboxes"
+            seen = " (the longest seen)" if best.model == NONE else ""
+            text = (
+                f"{calls} every {show(row['period_s'], 's')}{seen} will keep {many} of {group.name} warm with "
+                f"probability {settings.probability:g}{price}"
+            )
+            yield Finding(text, row)
+
+
+def _sentence(group: _Group, best: Fit, confidence: float) -> str:
+    start = f"idle sandboxes of {group.name}"
+    rival = group.fits[1]
+    criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"
+    if best.model == NONE:
+        return f"{start} were still there after {show(group.longest_s, 's')}, the longest idle time seen ({criterion})"
+    if best.high_s is None or best.low_s is None:
+        bound = f"more than {show(best.low_s, 's')}" if best.low_s else f"less than {show(best.high_s, 's')}"
+        return f"{start} {_RULES[best.model].format(time=bound)} ({criterion})"
+    time = show(_parameter(best, group.looks, confidence), "s")
+    return f"{start} {_RULES[best.model].format(time=time)} ({100 * confidence:g} %; {criterion})"
+
+
+def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:
+    for group in groups:
+        best = group.best
+        if best is not None:
+            rivals = [fit.model for fit in group.fits[1:] if fit.aic - best.aic <= _AS_GOOD and best.model != NONE]
+            if rivals:
+                alone = all(len(trial.alive) == 1 for trial in group.good)
+                advice = "; a single sandbox cannot tell, use more (--d-init 4)" if alone else ""
+                text = f"{group.name}: {' and '.join(rivals)} fits about as well as {best.model}{advice}"
+                yield Finding(text, {"models": rivals}, warning=True)
+            times = dispersion(best, group.good)
+            if times > _POOR:
+                text = (
+                    f"{group.name}: no model fits well: survivors vary {times:.1f} times as much as {best.model} allows"
+                )
+                yield Finding(text, {"dispersion": times}, warning=True)
+        problems: dict[str, int] = defaultdict(int)
+        for trial in group.all:
+            if trial.problem:
+                problems[trial.problem] += 1
+        for problem, count in sorted(problems.items()):
+            yield Finding(f"{group.name}: {count} trials are void: {problem}", {"count": count}, warning=True)
+        if cut := sum(trial.cut for trial in group.all):
+            text = f"{group.name}: {cut} trials were cut before the end of their idle time"
+            yield Finding(text, {"count": cut}, warning=True)
+
+
+def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
+    if not runs:
+        yield Finding("there is no run to analyse", warning=True)
+    for view in runs:
+        run = view.run
+        if view.cells() and not _groups(view):
+            text = f"run {run.id} is of the experiment {run.experiment!r}, which leaves no sandboxes alone"
+            yield Finding(text, {"run": run.id, "experiment": run.experiment}, warning=True)
+        if not any(kind is Kind.MEASURED for kind, _, _ in view.counts()):
+            yield Finding(f"run {run.id} holds no measured invocations", {"run": run.id}, warning=True)
+        if run.status is not RunStatus.FINISHED:
+            text = f"run {run.id} is {run.status.value}; this is what it stored"
+            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+        for cell in view.cells():
+            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED}:
+                name = " ".join(f"{key} {cell.factors.get(key)}" for key in ("platform", "d_init", "idle_s"))
+                text = f"{name}: {cell.status.value}: {cell.error or cell.stop_reason or 'no reason given'}"
+                yield Finding(text, {"run": run.id, "status": cell.status.value}, warning=True)
+
+
+def _figures(groups: Sequence[_Group]) -> list[Figure]:
+    shown = [group for group in groups if group.good]
+    if not shown:
+        return []
+    import numpy as np
+
+    idle, share = Column("idle_s", "idle time", "s"), Column("share", "share of sandboxes still there", "1")
+    survival: dict[str, list[tuple[float, float]]] = {}
+    warm: dict[str, list[tuple[float, float]]] = {}
+    for group in shown:
+        prefix = f"{group.name} " if len(shown) > 1 else ""
+        survival[f"{prefix}observed"] = list(_corners(survival_steps(group.good)))
+        best = group.best
+        assert best is not None
+        most = max(len(trial.alive) for trial in group.good)
+        times = np.linspace(0, group.longest_s, _CURVE).tolist()
+        survival[f"{prefix}{best.model}"] = [
+            (at_s, expected_survivors(best.model, best.parameter_s, at_s, most) / most) for at_s in times
+        ]
+        for d_init in sorted({len(trial.alive) for trial in group.good}):
+            warm[f"{prefix}{d_init} sandboxes"] = [
+                (trial.mean_idle_s, float(trial.warm)) for trial in group.good if len(trial.alive) == d_init
+            ]
+    count = Column("warm", "sandboxes still there", "count")
+    return [
+        Figure("survival", "line", "Share of idle sandboxes that survive", idle, share, survival),
+        Figure("warm", "scatter", "Sandboxes still there after an idle time", idle, count, warm),
+    ]
+
+
+def _corners(steps: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Yield the first and the last point of every level, so that a line through them shows what is known."""
+    steps = list(dict.fromkeys(steps))
+    for place, (at_s, share) in enumerate(steps):
+        before = steps[place - 1][1] if place else None
+        after = steps[place + 1][1] if place + 1 < len(steps) else None
+        if share != before or share != after:
+            yield at_s, share

@@ -1,0 +1,239 @@
+"""eviction: how long idle sandboxes live, over memory, code size, language and run time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from math import sqrt
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.experiments import Experiment
+from sebsx.model import Cell, Plan
+from sebsx.pricing.planning import estimate
+from sebsx.session import FunctionSpec
+from sebsx.settings import setting
+from sebsx_eviction.campaign import Campaign, Work
+from sebsx_eviction.models import survival_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.platforms import Platform
+    from sebsx.scene import Scene
+    from sebsx.session import Session
+    from sebsx_eviction.trials import Trial
+
+# What a cold start takes, for the plan only.
+_COLD_GUESS_S = 0.3
+# A function may take so much longer than it holds its sandbox.
+_TIMEOUT_S = 30.0
+# The benchmark's parameter for how long it holds its sandbox.
+_HOLD = "duration_s"
+_BISECTION = "bisection"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Levels that a word stands for."""
+
+    idle_s: tuple[float, ...]
+    d_init: tuple[int, ...]
+    memory_mib: tuple[int, ...]
+    repetitions: int
+
+
+# The levels of the paper: SeBS (Middleware 2021), section 6.6: 1 to 1600 s, 1 to 20 sandboxes, 128 and 1536 MB.
+PRESETS = {
+    "quick": Preset((0.5, 1, 2, 4, 8, 15, 30), (4,), (), 2),
+    "paper": Preset(
+        (1, 60, 120, 240, 360, 379, 400, 480, 600, 720, 759, 780, 900, 1080, 1139, 1160, 1300, 1450, 1600),
+        (1, 2, 4, 8, 12, 16, 20),
+        (128, 1536),
+        1,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EvictionSettings:
+    """How long to leave how many sandboxes alone."""
+
+    preset: str = setting(
+        "quick",
+        help="levels where nothing else is said: a minute on a laptop, or those of the paper",
+        choices=tuple(PRESETS),
+    )
+    method: str = setting(
+        "ladder",
+        help="measure every idle time, or halve the bracket around the time at which half are gone",
+        choices=("ladder", _BISECTION),
+    )
+    idle_s: tuple[float, ...] = setting((), help="idle times in s; a bisection goes between their ends", minimum=0)
+    d_init: tuple[int, ...] = setting((), help="simultaneous sandboxes of a trial, usually 1 to 20", minimum=1)
+    repetitions: int = setting(0, help="trials of each idle time; 0 for the preset's", minimum=0)
+    precision: float = setting(0.05, help="a bisection stops when its bracket is so narrow, relatively", minimum=0.001)
+    memory_mib: tuple[int, ...] = setting(
+        (), help="provisioned memory sizes in MiB; none for the preset's", option="--memory"
+    )
+    padding_mib: tuple[float, ...] = setting(
+        (0.0,), help="code sizes: MiB that do not compress, added to the package", minimum=0
+    )
+    languages: tuple[str, ...] = setting(("python",), help="languages of the function's code")
+    hold_s: tuple[float, ...] = setting(
+        (0.25,), help="run times: how long a call holds its sandbox, in s; calls at once must overlap", minimum=0.01
+    )
+    benchmark: str = setting("server-reply", help=f"name or folder of a benchmark with a parameter {_HOLD}")
+    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    max_deployed: int = setting(300, help="most functions deployed at a time; more trials wait for a place", minimum=1)
+    max_starting: int = setting(
+        16, help="most sandboxes starting at a time, those of one trial at least; more slow each other down", minimum=1
+    )
+    max_bursts: int = setting(3, help="most bursts until all sandboxes of a trial are warm and different", minimum=1)
+    max_void: int = setting(5, help="void trials after which a cell is given up", minimum=1)
+    max_time_s: float = setting(7 * 86400.0, help="no trial begins after so long, in s", minimum=1)
+
+    def __post_init__(self) -> None:
+        if self.method == _BISECTION and not 0 < min(self.ladder_s) < max(self.ladder_s):
+            raise ValueError("a bisection needs two different idle_s above 0")
+
+    @property
+    def ladder_s(self) -> tuple[float, ...]:
+        """The idle times, ascending."""
+        return tuple(sorted(set(self.idle_s or PRESETS[self.preset].idle_s)))
+
+    @property
+    def trials(self) -> int:
+        """Trials of each idle time."""
+        return self.repetitions or PRESETS[self.preset].repetitions
+
+
+class Eviction(Experiment[EvictionSettings]):
+    """Sandboxes that survive an idle time, all idle times at once (SeBS, Middleware'21, section 6.6)."""
+
+    name = "eviction"
+    summary = "how long idle sandboxes live, by which rule, and what keeping them warm costs"
+    Settings: ClassVar[type[Any]] = EvictionSettings
+    analyzer = "eviction"
+
+    def plan(self, scene: Scene, settings: EvictionSettings) -> Plan:
+        """Return one cell per platform, configuration, number of sandboxes, and idle time."""
+        preset = PRESETS[settings.preset]
+        idles: tuple[float | str, ...] = settings.ladder_s if settings.method == "ladder" else (_BISECTION,)
+        own = scene.benchmark(settings.benchmark).memory_mib
+        cells = [
+            _cell(scene, platform, settings, language, memory_mib, padding_mib, hold_s, d_init, idle)
+            for platform in scene.platforms.values()
+            for language, memory_mib, padding_mib, hold_s, d_init, idle in product(
+                settings.languages,
+                settings.memory_mib or preset.memory_mib or (own,),
+                settings.padding_mib,
+                settings.hold_s,
+                sorted(set(settings.d_init or preset.d_init)),
+                idles,
+            )
+        ]
+        notes = ["all trials are under way at the same time: the campaign takes as long as the longest"]
+        if settings.method == _BISECTION:
+            notes.append("how many steps a bisection takes depends on what it finds: the most are given")
+        return Plan(tuple(cells), len(cells) * settings.trials, tuple(notes), together=True)
+
+    def run(self, session: Session, settings: EvictionSettings) -> None:
+        """Begin every trial, sleep until something is due, and go on until all are over."""
+        campaign = Campaign(
+            session,
+            max_deployed=settings.max_deployed,
+            max_starting=settings.max_starting,
+            max_bursts=settings.max_bursts,
+            max_void=settings.max_void,
+            max_time_s=settings.max_time_s,
+        )
+        campaign.run([_work(cell, settings) for cell in session.pending(self.plan(session.scene, settings))])
+
+
+def _cell(
+    scene: Scene,
+    platform: Platform[Any],
+    settings: EvictionSettings,
+    language: str,
+    memory_mib: int,
+    padding_mib: float,
+    hold_s: float,
+    d_init: int,
+    idle: float | str,
+) -> Cell:
+    benchmark = scene.benchmark(settings.benchmark)
+    size = benchmark.default_size
+    parameters = {_HOLD: hold_s}
+    benchmark.resolve(size, parameters)  # fails now on one that cannot hold its sandbox
+    factors = {
+        "platform": platform.name,
+        "benchmark": benchmark.name,
+        **({"folder": settings.benchmark} if settings.benchmark != benchmark.name else {}),
+        "benchmark_sha256": benchmark.sha256,
+        "size": size,
+        "parameters": parameters,
+        "language": language,
+        "architecture": settings.architecture or platform.architectures[0],
+        "memory_mib": memory_mib,
+        "padding_mib": padding_mib,
+        "timeout_s": min(hold_s + _TIMEOUT_S, platform.timeout_s),
+        "d_init": d_init,
+        "idle_s": idle,
+    }
+    ladder_s = settings.ladder_s
+    steps = 1 if idle != _BISECTION else bisection_steps(ladder_s[0], ladder_s[-1], settings.precision)
+    longest_s = float(idle) if idle != _BISECTION else steps * ladder_s[-1]
+    calls = settings.trials * d_init * steps
+    cold = estimate(platform, factors, calls, hold_s, init_s=_COLD_GUESS_S).expected_usd
+    warm = estimate(platform, factors, 2 * calls, hold_s).expected_usd
+    cost_usd = None if cold is None or warm is None else cold + warm
+    return Cell(factors, calls, longest_s + steps * (3 * hold_s + _COLD_GUESS_S), cost_usd)
+
+
+def _work(cell: Cell, settings: EvictionSettings) -> Work:
+    factors, ladder_s = cell.factors, settings.ladder_s
+    spec = FunctionSpec(
+        platform=factors["platform"],
+        benchmark=factors.get("folder") or factors["benchmark"],
+        size=factors["size"],
+        language=factors["language"],
+        architecture=factors["architecture"],
+        memory_mib=factors["memory_mib"],
+        timeout_s=factors["timeout_s"],
+        parameters=tuple(factors["parameters"].items()),
+        padding_bytes=round(factors["padding_mib"] * 2**20),
+    )
+    if factors["idle_s"] == _BISECTION:
+        next_idles = partial(bisect, ladder_s[0], ladder_s[-1], settings.precision, settings.trials)
+    else:
+        next_idles = partial(_missing, factors["idle_s"], settings.trials)
+    return Work(cell, spec, factors["d_init"], next_idles)
+
+
+def _missing(idle_s: float, wanted: int, trials: Sequence[Trial]) -> list[float]:
+    return [idle_s] * (wanted - len(trials))
+
+
+def bisect(low_s: float, high_s: float, precision: float, wanted: int, trials: Sequence[Trial]) -> list[float]:
+    """Return the idle times of the next step; none when the bracket is narrow enough.
+
+    The bracket follows from the trials alone, so that an interrupted bisection goes on: it lies between the last time
+    at which at least half of the sandboxes are there and the first at which fewer are, by the isotonic estimate.
+    Steps are halves on a logarithmic scale.
+    """
+    for at_s, share in survival_steps(trials):
+        if share >= 0.5:
+            low_s = max(low_s, at_s)
+        else:
+            high_s = min(high_s, at_s)
+            break
+    return [] if high_s <= low_s * (1 + precision) else [sqrt(low_s * high_s)] * wanted
+
+
+def bisection_steps(low_s: float, high_s: float, precision: float) -> int:
+    """Return how many steps a bisection takes at most, if idle times are kept."""
+    steps, ratio = 0, high_s / low_s
+    while ratio > 1 + precision:
+        steps, ratio = steps + 1, sqrt(ratio)
+    return steps

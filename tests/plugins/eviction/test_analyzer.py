@@ -1,0 +1,181 @@
+"""What is said of stored trials, from rows with known times; and of runs that hold next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.analyzers import Finding, Report, Table
+from sebsx.model import CellStatus, Kind, RunStatus, StartType, Status
+from sebsx.store import open_store
+from sebsx_eviction.analyzer import EvictionAnalyzer, EvictionAnalyzerSettings
+from sebsx_eviction.models import survivors
+from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_invocation, make_run
+
+
+class Campaign:
+    """A stored run whose trials are written here."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = open_store(path)
+        self.store.start_run(make_run(RUN, experiment="eviction"), {}, METRICS)
+        self.deployment = add_deployment(self.store, RUN)
+        self.numbers, self.rounds = count(1), count()
+
+    def trial(self, idle_s: float, d_init: int, warm: int | None, status: Status = Status.OK, **factors: Any) -> None:
+        """Store a trial of which so many sandboxes are warm; None for one that was cut."""
+        parameters = {"duration_s": 0.5}
+        cell = self.store.add_cell(
+            RUN, make_cell("", d_init, idle_s=idle_s, d_init=d_init, **{"parameters": parameters, **factors})
+        )
+        number = next(self.rounds)
+        names = [f"{number}-{place}" for place in range(d_init)]
+        found = [] if warm is None else [*names[:warm], *(f"new-{name}" for name in names[warm:])]
+        bursts = [(Kind.WARMUP, 1000.0, names), (Kind.MEASURED, 1000.5 + idle_s, found)]
+        for batch, (kind, at_s, sandboxes) in enumerate(bursts):
+            calls = [
+                make_invocation(
+                    next(self.numbers), round=number, batch=2 * number + batch, kind=kind, sandbox_id=sandbox,
+                    start_type=StartType.WARM if sandbox in names else StartType.COLD,
+                    status=status if kind is Kind.MEASURED else Status.OK, function_duration_s=0.5,
+                    client_sent_s=at_s, client_done_s=at_s + 0.5, cost_usd=2e-6,
+                )
+                for sandbox in sandboxes
+            ]  # fmt: skip
+            self.store.add_invocations(RUN, self.deployment, cell, calls)
+        self.store.finish_cell(cell, CellStatus.FINISHED, "all trials")
+
+    def analyze(self, **settings: Any) -> Report:
+        self.store.finish_run(RUN, RunStatus.FINISHED)
+        return EvictionAnalyzer().analyze([self.store.view(RUN)], EvictionAnalyzerSettings(**settings))
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Iterator[Campaign]:
+    made = Campaign(tmp_path / "s.sqlite")
+    yield made
+    made.store.close()
+
+
+def table(report: Report, name: str) -> Table:
+    return next(table for table in report.tables if table.name == name)
+
+
+def warnings(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.warning]
+
+
+def test_first_sentence_gives_rule_parameter_and_interval(campaign: Campaign) -> None:
+    for idle_s in (10, 19, 21, 30):
+        campaign.trial(idle_s, 4, int(survivors("fixed", 20, idle_s, 4)))
+    report = campaign.analyze()
+    said = report.findings[0].text
+    rule = "idle sandboxes of local live 20.0 s [19.0, 21.0] after their last call"
+    assert said.startswith(f"{rule} (95 %; fixed; AIC 4.0, next ")
+    assert said.endswith("; n = 16)")
+    assert not warnings(report)
+    best = table(report, "models").rows[0]
+    assert (best["model"], best["r2"], best["lapse"]) == ("fixed", 1, 0)
+    assert best["weight"] == pytest.approx(1, abs=1e-3)
+
+
+def test_observed_stands_beside_what_the_best_model_expects(campaign: Campaign) -> None:
+    for idle_s in (6, 13, 25, 37):
+        for _ in range(2):
+            campaign.trial(idle_s, 8, int(survivors("halving", 12, idle_s, 8)))
+    report = campaign.analyze()
+    rows = table(report, "observed").rows
+    assert [(row["idle_s"], row["trials"], row["warm"], row["expected"]) for row in rows] == [
+        (6, 2, 8, 8), (13, 2, 4, 4), (25, 2, 2, 2), (37, 2, 1, 1),
+    ]  # fmt: skip
+    assert "are halved in number every" in report.findings[0].text
+    figures = {figure.name: figure for figure in report.figures}
+    assert figures["survival"].series["observed"] == [(6, 1), (13, 0.5), (25, 0.25), (37, 0.125)]
+    assert figures["survival"].series["halving"][-1] == (37, 0.125)
+    assert sorted(set(figures["warm"].series["8 sandboxes"])) == [(6, 8), (13, 4), (25, 2), (37, 1)]
+
+
+def test_warming_is_priced_by_the_warm_calls_of_the_run(campaign: Campaign) -> None:
+    campaign.trial(10, 4, 4)
+    campaign.trial(20, 4, 0)
+    report = campaign.analyze(keep_warm=3)
+    (row,) = table(report, "warming").rows
+    calls = 3 * 730.5 * 3600 / 10
+    assert row["calls_per_month"] == pytest.approx(calls)
+    assert row["cost_per_month_usd"] == pytest.approx(calls * 2e-6)
+    assert "3 simultaneous calls every 10.0 s will keep 3 sandboxes of local warm" in report.findings[1].text
+
+
+def test_configurations_are_fitted_apart_and_named_by_what_differs(campaign: Campaign) -> None:
+    for memory_mib, limit_s in ((128, 20), (1536, 60)):
+        for idle_s in (10, 19, 21, 59, 61):
+            warm = int(survivors("fixed", limit_s, idle_s, 2))
+            campaign.trial(idle_s, 2, warm, memory_mib=memory_mib)
+    report = campaign.analyze()
+    small, large = (finding.text for finding in report.findings if finding.text.startswith("idle"))
+    assert "local 128 MiB live 20.0 s [19.0, 21.0]" in small
+    assert "local 1536 MiB live 60.0 s [59.0, 61.0]" in large
+
+
+def test_single_sandboxes_are_said_not_to_tell_rules_apart(campaign: Campaign) -> None:
+    for idle_s in (10, 19, 21, 30):
+        campaign.trial(idle_s, 1, int(idle_s < 20))
+    (doubt,) = warnings(campaign.analyze())
+    assert "halving fits about as well as fixed; a single sandbox cannot tell" in doubt.text
+
+
+def test_void_and_cut_trials_are_counted_and_said(campaign: Campaign) -> None:
+    campaign.trial(10, 2, 2)
+    campaign.trial(10, 2, 2, Status.TIMEOUT)
+    campaign.trial(10, 2, None)
+    report = campaign.analyze()
+    (row,) = table(report, "observed").rows
+    assert (row["trials"], row["void"]) == (1, 1)
+    said = [finding.text for finding in warnings(report)]
+    assert "local: 1 trials are void: after the idle time, 2 of 2 calls failed (timeout)" in said
+    assert "local: 1 trials were cut before the end of their idle time" in said
+
+
+def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(campaign: Campaign) -> None:
+    campaign.trial(30, 4, 4)
+    report = campaign.analyze()
+    assert report.findings[0].text.startswith("idle sandboxes of local were still there after 30.0 s")
+    assert "every 30.0 s (the longest seen)" in report.findings[1].text
+
+
+def test_rules_that_do_not_fit_are_said_not_to(campaign: Campaign) -> None:
+    for idle_s, warm in ((10, 4), (20, 0), (30, 4), (40, 0), (50, 4), (60, 1)):
+        campaign.trial(idle_s, 4, warm)
+    assert any("no model fits well" in finding.text for finding in warnings(campaign.analyze()))
+
+
+def test_run_of_which_nothing_counts_says_so(campaign: Campaign) -> None:
+    campaign.trial(10, 2, None)
+    report = campaign.analyze()
+    assert report.findings[0].text == "local: not enough data: no trial counts"
+    assert report.findings[0].warning
+    assert not report.figures
+
+
+def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(campaign: Campaign) -> None:
+    assert [finding.text for finding in EvictionAnalyzer().analyze([], EvictionAnalyzerSettings()).findings] == [
+        "there is no run to analyse"
+    ]
+    campaign.store.add_cell(RUN, make_cell("warm"))
+    report = campaign.analyze()
+    assert not any(table.rows for table in report.tables)
+    assert f"run {RUN} is of the experiment 'eviction', which leaves no sandboxes alone" in [
+        finding.text for finding in report.findings
+    ]
+    assert f"run {RUN} holds no measured invocations" in [finding.text for finding in report.findings]
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="confidence"):
+        EvictionAnalyzerSettings(confidence=1.0)
+    with pytest.raises(ValueError, match="probability"):
+        EvictionAnalyzerSettings(probability=1.0)
