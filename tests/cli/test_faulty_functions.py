@@ -46,6 +46,7 @@ def run(call: Call, *folders: Path, start: str = "warm", more: Sequence[str] = (
     return call("run", "benchmark", *map(str, folders), *words)
 
 
+@pytest.mark.slow
 def test_every_fault_of_a_function_is_a_stored_result(sebsx: Cli, call: Call, write_function: Write) -> None:
     folders = [write_function(name, code) for name, code, _, _ in FAULTY]
     run(call, *folders, start="cold").assert_fails(1, f"{len(FAULTY)} of {len(FAULTY)} cells failed")

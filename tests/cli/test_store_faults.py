@@ -104,6 +104,7 @@ def test_folder_without_the_right_to_write_is_told(call: Call, tmp_path: Path) -
 
 
 @pytest.mark.root
+@pytest.mark.slow
 def test_full_disk_in_the_middle_of_a_run_keeps_what_was_stored(sebsx: Cli, call: Call, tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk", "-o", "size=600k") as disk:
         sebsx.store = disk / "results.sqlite"

@@ -21,6 +21,8 @@ from sebsx_load.shapes import LoadSettings
 from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
 from tests.support import Cli, wait_until
 
+pytestmark = pytest.mark.slow  # loads that last for seconds
+
 SLEEP = ("run", "load", "sleep", "-p", "duration_s=0.02", "--warmups", "2")
 # A shared machine may be too busy for its generator, which the run then says: the rows are the same.
 DONE = (0, 1)
