@@ -20,6 +20,8 @@ from sebsx.testing.runs import RunWriter
 from tests import large_runs
 from tests.support import Cli
 
+pytestmark = pytest.mark.slow  # two hundred reports
+
 ANALYZERS = plugins.load().analyzers
 FAILED = {"status": Status.TIMEOUT, "start_type": StartType.UNKNOWN, "function_duration_s": None, "sandbox_id": None}
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support import Call, Cli, assert_nothing_left, wait_until
 
+pytestmark = pytest.mark.slow  # whole runs
+
 Write = Callable[..., Path]
 SWEEP = ("--memory", "128,256,512")
 WARM = ("--start", "warm")

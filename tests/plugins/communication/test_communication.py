@@ -28,6 +28,8 @@ from tests.perf import communication as perf
 from tests.plugins.communication.conftest import ShapingProxy, free_port, redis_keys
 from tests.support import Cli, assert_nothing_left
 
+pytestmark = pytest.mark.slow  # whole runs
+
 FEW: dict[str, Any] = {"rounds": 1, "round_trips": 5, "warmups": 1, "stream_messages": 3, "sizes": ("1", "4KiB")}
 
 

@@ -22,6 +22,8 @@ from sebsx_eviction.trials import Trial, read_trials
 from tests.orchestration import Listener, registry_with, store_in
 from tests.plugins.eviction.pond import IMPOSTOR, LOST, SHARED, SLOW, STRANGER, Pond, pond
 
+pytestmark = pytest.mark.slow  # campaigns wait
+
 # The burst that starts the sandboxes, the one that finds all of them warm, and the one after the idle time.
 BURSTS = 3
 

@@ -18,6 +18,8 @@ from sebsx.model import CellStatus, StartType, Status
 from sebsx.store import RunView, Store
 from sebsx.testing.runs import RunWriter
 
+pytestmark = pytest.mark.slow  # every format with every run
+
 EXPORTERS = plugins.load(only=["export"]).exporters
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 GIT = {"git": {"commit": COMMIT, "dirty": True}, "sebsx": "9.8.7"}

@@ -24,7 +24,7 @@ from tests.orchestration import Listener, failing, registry_with, store_in
 from tests.plugins.delays import home, run_on
 
 __all__ = ["home"]
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.slow]  # whole runs
 LARGE = 8192
 
 
