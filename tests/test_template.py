@@ -66,7 +66,7 @@ def test_wheels_hold_import_packages_and_nothing_generic(machine):
         names = archive.namelist()
     assert "sebsx_python/plugin.py" in names
     assert "sebsx/testing/echo/python/function.py" in names
-    assert not [name for name in names if "template" in name]
+    assert not [name for name in names if "_template" in name]
 
 
 def test_installed_template_is_found(machine):

@@ -300,7 +300,7 @@ class TestRuns:
     def test_quota_of_a_new_account_makes_unsupported_cells_and_others_go_on(
         self, cloud: Cli, account: EmulatedAccount
     ) -> None:
-        account.fail("POST", FUNCTIONS + "$", 400, "ValidationException", MEMORY)
+        account.fail("POST", FUNCTIONS + "$", 400, "ValidationException", MEMORY, times=2)
         said = cloud.say("run", "benchmark", "sleep", *SMALL, "--memory", "4096,128")
         cells = dict(cloud.rows("SELECT status, count(*) FROM cell GROUP BY status"))
         assert cells == {"unsupported": 2, "finished": 2}, said.stderr

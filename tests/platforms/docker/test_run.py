@@ -95,6 +95,5 @@ def test_emulated_architecture_is_stored_and_said(sebsx: Cli) -> None:
     stored = "SELECT architecture, json_extract(effective, '$.emulated') FROM deployment"
     assert sebsx.rows(stored) == [("arm64", 1)]
     report = sebsx.json("analyze", *run_ids(sebsx))
-    assert [finding["text"] for finding in report["findings"] if "emulated" in finding["text"]] == [
-        "docker-arm emulated arm64 on another processor: its times are not those of arm64"
-    ]
+    (text,) = [finding["text"] for finding in report["findings"] if "emulated" in finding["text"]]
+    assert text.startswith("docker-arm emulated arm64 on another processor: its times are not those of arm64")
