@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, create_engine, event, exc, make_url
 
 from sebsx.errors import StoreError, UserError
+from sebsx.interrupts import interrupts
 from sebsx.lazy import require
 from sebsx.store import migrations
 
@@ -56,10 +57,13 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Return a connection in a writing transaction: committed at the end, rolled back on an exception.
 
+        Interrupts wait for its end: one that met SQLAlchemy between begin and hand-over would leave the transaction
+        open, and every later write of the clean-up would wait for it.
+
         Raises:
             StoreError: If the database cannot be written; the message says why and what to do.
         """
-        with self._translated():
+        with interrupts.shielded(), self._translated():
             if not self._logs_ahead:
                 with self._plain.connect() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
