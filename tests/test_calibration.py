@@ -17,6 +17,8 @@ from sebsx.calibration import Calibration, calibrated, fit_line, parse_target
 from sebsx.errors import UserError
 from tests.support import Cli
 
+pytestmark = pytest.mark.slow  # functions that last for seconds
+
 # Waiting is not slowed by other work on the machine: 20 ms, and 1 ms for each unit of n squared.
 CODE = "import time\ndef handler(event, context):\n    time.sleep(0.02 + event['n'] ** 2 / 1000)\n    return {}\n"
 MANIFEST = """

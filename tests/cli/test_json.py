@@ -127,7 +127,13 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.usefixtures("filled")
-@pytest.mark.parametrize(("words", "kind"), COMMANDS, ids=[" ".join(words[:3]) for words, _ in COMMANDS])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        pytest.param(words, kind, id=" ".join(words[:3]), marks=[pytest.mark.slow] if words[0] == "run" else [])
+        for words, kind in COMMANDS
+    ],
+)
 def test_json_is_one_document_before_and_behind(call: Call, sebsx: Cli, words: tuple[str, ...], kind: type) -> None:
     for typed in (("--json", *words), (*words, "--json")):
         for file in sebsx.home.glob("copy.sqlite*"):

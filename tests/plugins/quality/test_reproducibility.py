@@ -15,6 +15,8 @@ from sebsx.testing.runs import RunWriter
 from sebsx_quality.reproducibility import Reproducibility
 from tests.support import Cli
 
+pytestmark = pytest.mark.slow  # a run for every fact
+
 Analyze = Callable[..., Report]
 Damage = Callable[[str], None]
 
