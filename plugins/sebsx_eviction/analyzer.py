@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.configurations import name_of
-from sebsx.model import CellStatus, Kind, RunStatus, Status
+from sebsx.model import Status
 from sebsx.settings import setting
 from sebsx.units import show
 from sebsx_eviction.models import (
@@ -156,7 +156,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             table("observed", _OBSERVED, _observed, "sandboxes that outlived each idle time"),
             table("warming", _WARMING, lambda group: _warming(group, settings), "the schedule with the fewest calls"),
         )
-        findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_runs(runs)]
+        findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_foreign(runs), *about_runs(runs)]
         return Report("Eviction", tables if runs else (), _figures(groups), findings)
 
 
@@ -336,24 +336,12 @@ def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:
             yield Finding(text, {"count": cut}, warning=True)
 
 
-def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
-    if not runs:
-        yield Finding("there is no run to analyse", warning=True)
+def _about_foreign(runs: Sequence[RunView]) -> Iterator[Finding]:
     for view in runs:
         run = view.run
         if view.cells() and not _groups(view):
             text = f"run {run.id} is of the experiment {run.experiment!r}, which leaves no sandboxes alone"
             yield Finding(text, {"run": run.id, "experiment": run.experiment}, warning=True)
-        if not any(kind is Kind.MEASURED for kind, _, _ in view.counts()):
-            yield Finding(f"run {run.id} holds no measured invocations", {"run": run.id}, warning=True)
-        if run.status is not RunStatus.FINISHED:
-            text = f"run {run.id} is {run.status.value}; this is what it stored"
-            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
-        for cell in view.cells():
-            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED}:
-                name = " ".join(f"{key} {cell.factors.get(key)}" for key in ("platform", "d_init", "idle_s"))
-                text = f"{name}: {cell.status.value}: {cell.error or cell.stop_reason or 'no reason given'}"
-                yield Finding(text, {"run": run.id, "status": cell.status.value}, warning=True)
 
 
 def _figures(groups: Sequence[_Group]) -> list[Figure]:
