@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import csv
+import re
+from functools import partial
 from io import StringIO
-from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import orjson
+
 from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx_export.rows import WideRows
+from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from sebsx.store.reader import RunView
+    from sebsx.store.records import Page
+
+_NUMBERS = {int, float, type(None)}
+_WORDS = {str, type(None)}
+_QUOTED = re.compile('[",\r\n]')
 
 
 class CsvExporter(Exporter):
@@ -30,21 +38,37 @@ class CsvExporter(Exporter):
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
         """Write the file; it replaces an older one only when it is complete."""
-        rows = WideRows(runs)
-        with replacing(destination) as part, part.open("w", encoding="utf-8", newline="") as file:
-            file.write(_lines([rows.columns]))
-            for page in rows.pages():
-                text = _lines(page)
-                file.write(_lines(_cleaned(page)) if "inf" in text or "nan" in text else text)
+        own, samples = wide_columns(runs)
+        with replacing(destination) as part, part.open("wb") as file:
+            file.write(f"{_line([*COMMON, *own, *samples])}\n".encode())
+            for run in runs:
+                file.writelines(run.map_pages(partial(_lines, Origin.of(run), samples)))
         return [destination]
 
 
-def _lines(rows: Sequence[Sequence[Any]]) -> str:
+def _lines(origin: Origin, samples: Sequence[str], page: Page) -> bytes:
+    """Return the lines of a page."""
+    common = [_line(values) for values in origin.of_groups(page)]
+    columns = [[common[group] for group in page.groups], *map(_fields, wide_values(page, samples))]
+    return "".join([f"{','.join(row)}\n" for row in zip(*columns, strict=True)]).encode()
+
+
+def _fields(column: Sequence[Any]) -> list[str]:
+    """Return a column as fields of lines."""
+    kinds = set(map(type, column))
+    if kinds <= _NUMBERS:
+        texts = orjson.dumps(column).decode()[1:-1].split(",")  # a third of the time of `repr`; null for no number
+        return ["" if text == "null" else text for text in texts] if "null" in texts else texts
+    if kinds <= _WORDS:
+        text = "\0".join(word or "" for word in column)
+        if not _QUOTED.search(text) and text.count("\0") == len(column) - 1:
+            return text.split("\0")
+    fields = {value: _line([value, ""])[:-1] for value in set(column)}
+    return [fields[value] for value in column]
+
+
+def _line(values: Sequence[Any]) -> str:
+    """Return a line without its end."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()
-
-
-def _cleaned(page: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Return rows without what is no number: looked at only where a page may hold some, for it costs time."""
-    return [[None if isinstance(value, float) and not isfinite(value) else value for value in row] for row in page]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from json.encoder import encode_basestring_ascii as quoted
+from functools import partial
+from itertools import repeat
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
 
 from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import source_of
 from sebsx_export.rows import invalid_cells, needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.store.reader import RunView
+    from sebsx.store.records import Page
 
 SCHEMA = "sebsx.jsonl/1"
+_NO_NUMBERS: tuple[Any, ...] = ({}, inf, -inf)
 
 
 class JsonLinesExporter(Exporter):
@@ -32,10 +37,10 @@ class JsonLinesExporter(Exporter):
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
         """Write the file; it replaces an older one only when it is complete."""
         needed(runs)
-        with replacing(destination) as part, part.open("w", encoding="ascii", newline="") as file:
+        with replacing(destination) as part, part.open("wb") as file:
             for run in runs:
-                file.write(json.dumps(_run_record(run), allow_nan=False, separators=(",", ":"), default=str) + "\n")
-                file.writelines(_invocations(run))
+                file.write(orjson.dumps(_run_record(run), option=orjson.OPT_APPEND_NEWLINE))
+                file.writelines(run.map_pages(partial(_lines, invalid_cells(run))))
         return [destination]
 
 
@@ -51,28 +56,28 @@ def _units(view: RunView) -> dict[str, str]:
     return {name: metric.unit for name, metric in view.metrics().items()}
 
 
-def _invocations(run: RunView) -> Iterator[str]:
-    """Yield a line per invocation. Made column by column, which takes half the time of an encoder row by row."""
-    columns = run.row_columns()
-    place, cell = map(columns.index, ("invocation_id", "cell_id"))
-    invalid = invalid_cells(run)
-    for page in run.pages():
-        samples = run.samples([row[place] for row in page])
-        parts = [_members(name, values) for name, values in zip(columns, zip(*page, strict=True), strict=True)]
-        parts.append(_members("invalid", [invalid.get(row[cell]) for row in page]))
-        for members, row in zip(zip(*parts, strict=True), page, strict=True):
-            yield f'{{"record":"invocation"{"".join(members)}{_samples(samples.get(row[place]))}}}\n'
+def _lines(invalid: Mapping[int, str], page: Page) -> bytes:
+    """Return a line per invocation."""
+    heads = [
+        _known({"record": "invocation", **group, "invalid": invalid.get(group["cell_id"])}) for group in page.shared
+    ]
+    names, sample_names = list(page.own), list(page.samples)
+    rows = zip(*page.own.values(), strict=True)
+    samples = zip(*page.samples.values(), strict=True) if page.samples else repeat(())
+    records = []
+    for group, row, figures in zip(page.groups, rows, samples, strict=False):
+        own = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        found = {name: value for name, value in zip(sample_names, figures, strict=True) if value is not None}
+        records.append({**heads[group], **own, "samples": found} if found else {**heads[group], **own})
+    text = _joined(records)
+    return _joined(map(_known, records)) if b":null" in text else text  # what is no number: rare, and slow to look for
 
 
-def _members(name: str, values: Sequence[Any]) -> list[str]:
-    """Return `,"name":value` for each value of a column; nothing for one that is missing or no number."""
-    key = f',"{name}":'
-    if all(isinstance(value, str | None) for value in values):
-        words = {word: "" if word is None else key + quoted(word) for word in set(values)}
-        return [words[value] for value in values]
-    return ["" if value is None or value - value != 0 else f"{key}{value!r}" for value in values]
+def _joined(records: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
 
 
-def _samples(samples: Mapping[str, float] | None) -> str:
-    members = ",".join(f"{quoted(name)}:{value!r}" for name, value in (samples or {}).items() if value - value == 0)
-    return f',"samples":{{{members}}}' if members else ""
+def _known(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record without what is missing or no number, in its samples too."""
+    known = {key: _known(value) if isinstance(value, dict) else value for key, value in record.items()}
+    return {key: value for key, value in known.items() if value is not None and value not in _NO_NUMBERS}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.lazy import require
 from sebsx_export.figures import source_of
-from sebsx_export.rows import WideRows
+from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from sebsx.store.reader import RunView
+    from sebsx.store.records import Page
 
 _WHOLE = frozenset(
     ("memory_mib", "sequence", "batch", "round", "provider_max_memory_bytes", "bytes_in", "bytes_out",
@@ -41,17 +43,27 @@ class ParquetExporter(Exporter):
         """
         arrow = require("pyarrow", extra="parquet")
         writers = require("pyarrow.parquet", extra="parquet")
-        rows = WideRows(runs)
+        own, samples = wide_columns(runs)
         schema = arrow.schema(
-            [(name, _type(arrow, name, rows.samples)) for name in rows.columns],
+            [(name, _type(arrow, name, samples)) for name in (*COMMON, *own, *samples)],
             metadata={"sebsx": json.dumps([source_of(run).words for run in runs])},
         )
         with replacing(destination) as part, writers.ParquetWriter(str(part), schema) as writer:
-            for page in rows.pages():
-                columns = zip(*page, strict=True)
-                arrays = [_array(arrow, values, field.type) for values, field in zip(columns, schema, strict=True)]
-                writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+            for run in runs:
+                for batch in run.map_pages(partial(_batch, Origin.of(run), samples, schema)):
+                    writer.write_batch(batch)
         return [destination]
+
+
+def _batch(origin: Origin, samples: Sequence[str], schema: Any, page: Page) -> Any:
+    """Return the rows of a page."""
+    arrow = require("pyarrow", extra="parquet")
+    groups = arrow.array(page.groups)
+    common = zip(*origin.of_groups(page), strict=True)
+    columns = [*common, *wide_values(page, samples)]
+    arrays = [_array(arrow, values, field.type) for values, field in zip(columns, schema, strict=True)]
+    arrays[: len(COMMON)] = [array.take(groups) for array in arrays[: len(COMMON)]]
+    return arrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _type(arrow: Any, name: str, samples: Sequence[str]) -> Any:

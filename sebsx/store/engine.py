@@ -47,6 +47,11 @@ class Database:
         self._plain = engine.execution_options(sebsx_begin="")
         self._logs_ahead = not self.is_sqlite
 
+    @property
+    def url(self) -> str:
+        """Opens the same database again; may hold a password."""
+        return self._reader.url.render_as_string(hide_password=False)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Return a connection in a reading transaction: a consistent picture, until the block ends."""

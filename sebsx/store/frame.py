@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,11 @@ class Frame:
         """The columns of numbers."""
         return list(self._numbers)
 
+    @property
+    def word_names(self) -> list[str]:
+        """The columns of words."""
+        return list(self._words)
+
     def known(self, name: str) -> Numbers:
         """Return a column of numbers without those that are not there."""
         import numpy as np  # heavy
@@ -79,7 +84,7 @@ class Frame:
         counts = np.bincount(codes, minlength=len(levels))
         return {level: int(count) for level, count in zip(levels, counts, strict=True) if count}
 
-    def joined(self, numbers: Mapping[str, Numbers]) -> Self:
+    def extended(self, numbers: Mapping[str, Numbers]) -> Self:
         """Return a frame with more columns of numbers, as long as these."""
         return type(self)({**self._numbers, **numbers}, self._words)
 
@@ -90,59 +95,34 @@ class Frame:
         return type(self)(numbers, words)
 
 
-class FrameBuilder:
-    """Takes in pages of rows and makes a frame of them, so that no more than a page of Python objects exists.
+def joined(frames: Sequence[Frame]) -> Frame:
+    """Return the invocations of several frames, one after the other; NaN where a frame lacks a column of numbers.
 
     Args:
-        numbers: Names of the columns of numbers, in the order of the rows.
-        words: Columns of words that follow in the same rows, as codes into the words that are given.
-        texts: Columns of words that come in rows of their own (`add_texts`), in their order.
+        frames: At least one; all have the same columns of words.
     """
+    import numpy as np  # heavy
 
-    def __init__(self, numbers: Sequence[str], words: Mapping[str, Sequence[str]], texts: Sequence[str] = ()) -> None:
-        self._numbers = numbers
-        self._words = words
-        self._pages: list[Numbers] = []
-        self._texts: dict[str, list[Codes]] = {name: [] for name in texts}
-        self._seen = {name: _Numbering() for name in texts}
+    names = dict.fromkeys(name for frame in frames for name in frame.names)
+    numbers = {
+        name: np.concatenate([frame[name] if name in frame else np.full(len(frame), np.nan) for frame in frames])
+        for name in names
+    }
+    words = {}
+    for name in frames[0].word_names:
+        seen = _Numbering()
+        parts = [frame.codes(name) for frame in frames]
+        renumbered = [np.array([seen[word] for word in levels], dtype=np.int32)[codes] for codes, levels in parts]
+        words[name] = np.concatenate(renumbered), list(seen)
+    return Frame(numbers, words)
 
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Take in a page of rows of numbers and codes; at least one.
 
-        Raises:
-            ValueError: If something is no number, or a word none of those that are known.
-        """
-        import numpy as np  # heavy
+def coded(words: Sequence[str | None]) -> tuple[Codes, Sequence[str | None]]:
+    """Return a column of words as codes, and the word that each code stands for."""
+    import numpy as np  # heavy
 
-        # The whole page at once takes half as long as column by column.
-        page = np.ascontiguousarray(np.array(rows, dtype=np.float64).T)
-        if np.isnan(page[len(self._numbers) :]).any():
-            raise ValueError("a word that nobody knows")
-        self._pages.append(page)
-
-    def add_texts(self, rows: Sequence[Sequence[str | None]]) -> None:
-        """Take in a page of rows of words; at least one."""
-        import numpy as np  # heavy
-
-        for (name, codes), column in zip(self._texts.items(), zip(*rows, strict=True), strict=True):
-            seen = self._seen[name]
-            codes.append(np.array([seen[word] for word in column], dtype=np.int32))
-
-    def build(self) -> Frame:
-        """Return the frame."""
-        import numpy as np  # heavy
-
-        def column(place: int) -> Numbers:
-            return np.concatenate([np.empty(0), *(page[place] for page in self._pages)])
-
-        numbers = {name: column(place) for place, name in enumerate(self._numbers)}
-        words: dict[str, tuple[Codes, Sequence[str | None]]] = {
-            name: (column(place).astype(np.int32), list(levels))
-            for place, (name, levels) in enumerate(self._words.items(), start=len(numbers))
-        }
-        for name, codes in self._texts.items():
-            words[name] = np.concatenate([np.empty(0, dtype=np.int32), *codes]), list(self._seen[name])
-        return Frame(numbers, words)
+    seen = _Numbering()
+    return np.array([seen[word] for word in words], dtype=np.int32), list(seen)
 
 
 class _Numbering(dict[str | None, int]):

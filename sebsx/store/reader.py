@@ -5,56 +5,45 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime
-from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Double, case, cast, column, func, select, table
+from sqlalchemy import Double, cast, column, func, select, table
 
-from sebsx.errors import StoreError, UnknownNameError, UserError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema, snapshots
-from sebsx.store.frame import Frame, FrameBuilder
+from sebsx.store.bulk import FIGURES, BulkReader, view_columns
+from sebsx.store.frame import Frame, joined
 from sebsx.store.owner import is_alive
-from sebsx.store.records import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.records import (
+    Baseline,
+    Page,
+    StoredCell,
+    StoredDeployment,
+    StoredInvocation,
+    StoredSandbox,
+    StoredValue,
+)
+from sebsx.store.spreading import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from enum import StrEnum
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+    from sebsx.store.bulk import Span
     from sebsx.store.engine import Database
-    from sebsx.store.frame import Numbers
+    from sebsx.store.records import Page
 
 R = TypeVar("R")
 
 _PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open between two pages
-_RAW_PAGE = 20_000
 _BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins with a digit
 
 _i = schema.invocation.c
-
-# What the metrics of core are made of, where they are not samples.
-_FIGURES: Mapping[str, ColumnElement[Any]] = {
-    "client.latency_s": _i.client_done_s - _i.client_sent_s,
-    "client.response_s": _i.client_done_s - _i.client_intended_s,
-    "client.connect_s": _i.client_connected_s - _i.client_sent_s,
-    "client.first_byte_s": _i.client_first_byte_s - _i.client_sent_s,
-    "function.duration_s": _i.function_duration_s,
-    "provider.duration_s": _i.provider_duration_s,
-    "provider.init_s": _i.provider_init_s,
-    "provider.billed_s": _i.provider_billed_s,
-    "provider.max_memory_bytes": cast(_i.provider_max_memory_bytes, Double),
-    "cost_usd": _i.cost_usd,
-}
-
-_NUMBERS = ("sequence", "round", "deployment_id", "cell_id", "client_sent_s")
-_TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
-_ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
-_LEVELS: Mapping[str, list[str]] = {name: [word.value for word in enum] for name, enum in _ENUMS.items()}
 
 
 class RunView:
@@ -70,6 +59,7 @@ class RunView:
     def __init__(self, database: Database, key: int) -> None:
         self._database = database
         self._key = key
+        self._bulk = BulkReader(database, key)
 
     @cached_property
     def run(self) -> Run:
@@ -192,7 +182,7 @@ class RunView:
         where = self._where(cell_id, kind, status)
         if start_type is not None:
             where.append(_i.start_type == start_type.value)
-        figure = _FIGURES.get(name)
+        figure = FIGURES.get(name)
         if figure is None and name in _i and name.endswith(("_s", "_bytes", "_usd", "bytes_in", "bytes_out")):
             figure = cast(_i[name], Double)
         if figure is not None:
@@ -219,26 +209,8 @@ class RunView:
                 `sandbox_id` and `start_evidence`), and samples by name or pattern (`phase.*_s`); samples that no
                 invocation has are left out.
         """
-        numbers: dict[str, ColumnElement[Any]] = {name: _i[name] for name in _NUMBERS}
-        numbers.update(_FIGURES)
-        numbers.update({name: _i[name] for name in more if name in _i and name not in _TEXTS})
-        codes = [_code(name, enum) for name, enum in _ENUMS.items()]
-        texts = [name for name in more if name in _TEXTS]
-        builder = FrameBuilder(list(numbers), _LEVELS, texts)
-        where = self._where(None, kind, None)
-        figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *codes])]
-        for page in self._raw(select(*figures).where(*where).order_by(_i.sequence)):
-            try:
-                builder.add(page)
-            except (TypeError, ValueError) as error:
-                message = f"run {self.run.id} is damaged: an invocation holds what is no number: {error}"
-                raise StoreError(f"{message}; take it from a snapshot or measure again") from error
-        if texts:
-            for page in self._raw(select(*(_i[name] for name in texts)).where(*where).order_by(_i.sequence)):
-                builder.add_texts(page)
-        frame = builder.build()
-        patterns = [name for name in more if name not in _i and name not in _FIGURES]
-        return frame.joined(self._samples_of(frame, patterns)) if patterns else frame
+        frames = list(self._spread(partial(_frame, kind=kind, more=list(more))))
+        return joined(frames) if frames else self._bulk.frame((0, 0), kind, more)
 
     def add_to(self, destination: Path) -> None:
         """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
@@ -264,15 +236,13 @@ class RunView:
         for page in self._pages(query, source.c.sequence):
             yield from (dict(zip(wanted, row, strict=False)) for row in page)
 
-    def pages(self, view: str = "invocations") -> Iterator[Sequence[Sequence[Any]]]:
-        """Return what `rows` returns, fast: pages of plain rows of all columns, for those who write them out."""
-        names = self.row_columns(view)
-        source = table(view, *map(column, names))
-        query = select(*source.c).where(source.c.run == self.run.id).order_by(source.c.sequence).limit(_RAW_PAGE)
-        place, last = names.index("sequence"), None
-        while page := next(self._raw(query if last is None else query.where(source.c.sequence > last)), None):
-            yield page
-            last = page[-1][place]
+    def map_pages(self, function: Callable[[Page], R]) -> Iterator[R]:
+        """Yield what a function makes of each page of all invocations, by sequence.
+
+        Many pages are read by several processes, in which the function is called: it is one of a module, or a
+        `functools.partial` of one, and can be pickled as what it returns can.
+        """
+        return self._spread(partial(_of_page, function))
 
     def sample_names(self) -> list[str]:
         """Return the names of the samples that the run's invocations have, sorted."""
@@ -280,25 +250,6 @@ class RunView:
         mine = select(c.metric_id).join(schema.invocation).where(_i.run_id == self._key)
         query = select(schema.metric.c.name).where(schema.metric.c.id.in_(mine))
         return sorted(row.name for row in self._all(query))
-
-    def samples(self, invocation_ids: Sequence[int]) -> Mapping[int, Mapping[str, float]]:
-        """Return the samples of some invocations by row and name; nothing for an invocation without any.
-
-        Args:
-            invocation_ids: `invocation_id` of each, as in a page.
-        """
-        c = schema.sample.c
-        names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
-        found: dict[int, dict[str, float]] = defaultdict(dict)
-        query = (
-            select(c.invocation_id, c.metric_id, c.value)
-            .where(c.invocation_id.between(min(invocation_ids), max(invocation_ids)))  # those of others: not looked at
-            .order_by(c.invocation_id, c.metric_id)
-        )
-        for page in self._raw(query):
-            for row, metric, value in page:
-                found[row][names[metric]] = value
-        return found
 
     def row_columns(self, view: str = "invocations") -> list[str]:
         """Return the columns of a view in their order.
@@ -309,7 +260,7 @@ class RunView:
         if view not in schema.VIEWS:
             raise UnknownNameError("view", view, schema.VIEWS, f"has {', '.join(schema.VIEWS)}")
         with self._database.read() as connection:
-            return list(connection.exec_driver_sql(f"SELECT * FROM {view} WHERE 1 = 0").keys())  # noqa: S608  # ours
+            return view_columns(connection, view)
 
     @cached_property
     def _cells(self) -> list[StoredCell]:
@@ -344,43 +295,8 @@ class RunView:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def _raw(self, query: Select[Any]) -> Iterator[Sequence[Any]]:
-        """Yield pages of a query straight from the driver, which costs a third of SQLAlchemy's rows."""
-        with self._database.read() as connection:
-            text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
-            cursor = connection.connection.cursor()
-            try:
-                cursor.execute(text)
-                while page := cursor.fetchmany(_RAW_PAGE):
-                    yield page
-            finally:
-                cursor.close()
-
-    def _samples_of(self, frame: Frame, patterns: Sequence[str]) -> Mapping[str, Numbers]:
-        """Return samples as columns that fit a frame, NaN where an invocation has none."""
-        import numpy as np  # heavy
-
-        names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
-        wanted = {key: name for key, name in names.items() if any(fnmatchcase(name, pattern) for pattern in patterns)}
-        c = schema.sample.c
-        query = (
-            select(c.metric_id, _i.sequence, c.value)
-            .join(schema.invocation)
-            .where(_i.run_id == self._key, c.metric_id.in_(wanted))
-        )
-        columns: dict[str, Numbers] = {}
-        sequence = frame["sequence"]
-        if not len(sequence):
-            return {}
-        for page in self._raw(query):
-            found = np.array(page, dtype=np.float64)
-            places = np.searchsorted(sequence, found[:, 1])
-            fits = (places < len(sequence)) & (sequence[np.minimum(places, len(sequence) - 1)] == found[:, 1])
-            for key in np.unique(found[:, 0]):
-                mine = fits & (found[:, 0] == key)
-                column = columns.setdefault(wanted[int(key)], np.full(len(sequence), np.nan))
-                column[places[mine]] = found[mine, 2]
-        return columns
+    def _spread(self, work: Callable[[BulkReader, Span], R]) -> Iterator[R]:
+        return spread(work, self._bulk, self._database, self._key)
 
     def _pages(self, query: Select[Any], key: ColumnElement[int]) -> Iterator[Sequence[Row[Any]]]:
         """Yield pages of a query ordered by a unique `key`, which is among its columns as `sequence`."""
@@ -404,13 +320,16 @@ class RunView:
     def _metric_id(self, name: str) -> int:
         names = {row.name: row.id for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
         if name not in names:
-            raise UnknownNameError("metric", name, {*names, *_FIGURES})
+            raise UnknownNameError("metric", name, {*names, *FIGURES})
         return int(names[name])
 
 
-def _code(name: str, enum: type[StrEnum]) -> ColumnElement[Any]:
-    """Return the place of a word among those it may be: a million numbers are read faster than words."""
-    return case({word.value: place for place, word in enumerate(enum)}, value=_i[name])
+def _of_page(function: Callable[[Page], R], reader: BulkReader, span: Span) -> R:
+    return function(reader.page(span))
+
+
+def _frame(reader: BulkReader, span: Span, kind: Kind | None, more: Sequence[str]) -> Frame:
+    return reader.frame(span, kind, more)
 
 
 def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.model import CellStatus, Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 
@@ -97,3 +97,20 @@ class Baseline:
     name: str
     run: str
     set_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of the view `invocations`, by sequence.
+
+    Args:
+        groups: For each row its place in `shared`.
+        shared: The columns that rows of one deployment in one cell have in common, for each of these groups.
+        own: The other columns, each as long as the page.
+        samples: Samples by name, as long; None where an invocation has none, and those that all lack left out.
+    """
+
+    groups: Sequence[int]
+    shared: Sequence[Mapping[str, Any]]
+    own: Mapping[str, Sequence[Any]]
+    samples: Mapping[str, Sequence[float | None]]

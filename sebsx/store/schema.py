@@ -265,6 +265,11 @@ WHERE kind = 'measured' AND status = 'ok'
 """
 
 VIEWS = ("invocations", "measured")
+# Their columns that are the same for all invocations of one deployment in one cell.
+SHARED = (
+    "run", "campaign", "experiment", "design", "platform", "region", "benchmark", "benchmark_version", "size",
+    "language", "language_version", "architecture", "memory_mib", "start_wanted", "deployment_id", "cell_id",
+)  # fmt: skip
 
 
 def create_all(connection: Connection) -> None:

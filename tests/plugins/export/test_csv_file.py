@@ -9,6 +9,7 @@ from sebsx import plugins
 from sebsx.errors import UserError
 from sebsx.model import Status
 from sebsx.store import Store, open_store
+from sebsx.store.schema import SHARED
 from sebsx_export.csv_file import CsvExporter
 from tests.store.conftest import RUN, Begun, make_invocation
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-ADDED = ["run_started_at", "git_commit", "invalid"]
+def header(store: Store) -> list[str]:
+    own = [name for name in store.view(RUN).row_columns() if name not in SHARED]
+    return [*SHARED, "run_started_at", "git_commit", "invalid", *own]
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def test_every_invocation_is_a_line_failed_ones_too(store: Store, tmp_path: Path
     assert float(first["cost_usd"]) == 1e-7 / 3
     assert (first["client_latency_s"], first["error"], first["provider_init_s"]) == ("0.25", "", "")
     assert (second["status"], second["error"]) == ("function_error", nasty)
-    assert list(first) == [*store.view(RUN).row_columns(), *ADDED]
+    assert list(first) == header(store)
 
 
 def test_several_runs_share_one_header(store: Store, tmp_path: Path) -> None:
@@ -72,9 +75,7 @@ def test_figure_that_is_infinite_is_an_empty_field(store: Store, tmp_path: Path)
 def test_empty_run_is_a_header_alone(store: Store, tmp_path: Path) -> None:
     Begun(store)
     CsvExporter().export([store.view(RUN)], tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == ",".join(
-        [*store.view(RUN).row_columns(), *ADDED]
-    ) + "\n"
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == ",".join(header(store)) + "\n"
 
 
 def test_file_that_cannot_be_written_is_told_and_nothing_left(store: Store, tmp_path: Path) -> None:
