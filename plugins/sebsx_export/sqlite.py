@@ -56,7 +56,6 @@ class SqliteExporter(Exporter):
                 connection.executemany(f"INSERT INTO figure VALUES ({','.join('?' * 15)})", rows)  # noqa: S608  # no input
                 connection.execute(f"PRAGMA application_id = {DATABASE_MARK}")
                 connection.commit()
-                connection.execute("VACUUM")
         return [destination]
 
 

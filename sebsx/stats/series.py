@@ -107,7 +107,13 @@ def _block_medians(series: FloatArray, blocks: int) -> FloatArray:
 
     if len(series) <= blocks:
         return series
-    return np.array([np.median(part) for part in np.split(series, _block_edges(len(series), blocks)[1:-1])])
+    edges = _block_edges(len(series), blocks)
+    lengths = np.diff(edges)
+    medians = np.empty(len(lengths))
+    for length in np.unique(lengths):  # two at most
+        some = lengths == length
+        medians[some] = np.median(series[edges[:-1][some, None] + np.arange(length)], axis=1)
+    return medians
 
 
 def _block_edges(n: int, blocks: int) -> NDArray[np.int64]:
@@ -221,10 +227,12 @@ def _level_starts(series: FloatArray, least: int, penalty: float) -> list[int]:
     best = np.full(n + 1, np.inf)
     best[0] = -penalty
     last = np.zeros(n + 1, dtype=int)
+    countdown = np.arange(n, 0, -1.0)
     for end in range(least, n + 1):
-        candidates = np.arange(end - least + 1)
-        level = sums[end] - sums[candidates]
-        costs = best[candidates] + squares[end] - squares[candidates] - level**2 / (end - candidates)
+        candidates = end - least + 1
+        level = sums[end] - sums[:candidates]
+        costs = best[:candidates] + squares[end] - squares[:candidates]
+        costs -= level * level / countdown[n - end : n - end + candidates]
         winner = int(np.argmin(costs))
         best[end], last[end] = costs[winner] + penalty, winner
     starts, end = [], int(last[n])
