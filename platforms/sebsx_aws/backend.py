@@ -32,7 +32,7 @@ from sebsx_aws import records, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, nonce
-from sebsx_aws.images import push_image
+from sebsx_aws.images import engine, image_facts
 from sebsx_aws.records import said
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.signing import signed_headers
@@ -117,10 +117,13 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.close()
 
     def check(self) -> Sequence[Problem]:
-        """Ask AWS who we are: the cheapest question that tells whether credentials are good."""
+        """Ask AWS who we are, the cheapest question that tells whether credentials are good, and for the engine."""
         try:
             with explained("check of credentials"):
                 self._clients.sts.get_caller_identity()
+            if self.settings.package == "image":
+                with engine():
+                    pass
         except SebsxError as exc:
             message, _, advice = str(exc).partition("; ")
             return [Problem(message, advice)]
@@ -143,7 +146,7 @@ class AwsPlatform(Platform[AwsSettings]):
         name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
         made = self._opened
         role = self.settings.role or made.role()
-        code, runtime = self._code(package, name)
+        code, runtime = self._code(package)
         self._make_log_group(name)
         with self.ledger.creating("function", name, self._clients.region) as creation:
             environment = {
@@ -367,7 +370,7 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.logs.create_log_group(logGroupName=group, tags=self._tags)
             self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
-    def _code(self, package: Package, name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    def _code(self, package: Package) -> tuple[dict[str, Any], dict[str, str]]:
         """Return where Lambda finds the code, and how it is to be run."""
         kind = self.settings.package
         large = package.unpacked_bytes > _UNZIPPED_BYTES
@@ -377,9 +380,7 @@ class AwsPlatform(Platform[AwsSettings]):
                 "takes 250 MiB as a zip; use --set package=image"
             )
         if kind == "image" or large:
-            uri = push_image(
-                self._clients, self._opened.repository(), name, package, self.settings.base_image, _HANDLER
-            )
+            uri = self._opened.image(package, self.settings.base_image, _HANDLER)
             return {"ImageUri": uri}, {"PackageType": "Image"}
         runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
         if kind == "s3" or package.bytes > _DIRECT_BYTES:
@@ -406,6 +407,8 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def _described(self, name: str, arn: str, config: FunctionConfig, endpoint: str | None) -> Deployment:
         effective = {**self._functions.effective(name), "function": name}
+        if effective["package_type"] == "Image":
+            effective |= image_facts(self._clients, name)
         return Deployment(without_account(arn), config, effective, endpoint, {}, self._clients.region)
 
     def _read(self, name: str, reports: _Reports) -> None:

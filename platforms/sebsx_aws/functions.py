@@ -145,7 +145,7 @@ class Functions:
             "runtime_version": told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn"),
             "package_type": told.get("PackageType"),
             "code_sha256": told.get("CodeSha256"),
-            "code_bytes": told.get("CodeSize"),
+            "code_bytes": told.get("CodeSize") or None,  # 0 for images
             "ephemeral_mib": told.get("EphemeralStorage", {}).get("Size"),
             "snapstart": told.get("SnapStart", {}).get("OptimizationStatus"),
             "log_format": told.get("LoggingConfig", {}).get("LogFormat"),

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import Resource, ResourceState
 from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
+from sebsx_aws.images import engine, push_image, remove_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sebsx.model import Package
     from sebsx.platforms import Ledger
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ EXPIRES_TAG = "sebsx-expires"
 _ROLE_PATH = "/sebsx/"
 _PARTITION_ATTRIBUTES = ("partition", "sort")
 _SETTLES_S = 60.0
+_TAG_DIGITS = 32  # of the content hash of a package
 _BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
 _TRUST = {
     "Version": "2012-10-17",
@@ -65,6 +68,7 @@ class Resources:
         self._name = name
         self._tags = dict(tags)
         self._made: dict[str, str] = {}  # kind -> identifier
+        self._images: dict[str, str] = {}  # content hash of a package -> URI
 
     def role(self) -> str:
         """Return the ARN of the execution role: it may log, and use this run's bucket, table and queue."""
@@ -88,9 +92,23 @@ class Resources:
         with explained(f"read of queue {self._name!r}"):
             return str(self._clients.sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"])
 
-    def repository(self) -> str:
-        """Return the URI of the repository for images."""
-        return self._once("repository", self._make_repository)
+    def image(self, package: Package, base: str, handler: str) -> str:
+        """Return the URI by digest of the image of a package, built and pushed once; see `push_image`.
+
+        On the engine nothing of it is left.
+        """
+        key = package.content_hash
+        if key not in self._images:
+            logger.info("building and pushing the image of %r", package.benchmark)
+            with engine() as client:
+                repository = self._once("repository", self._make_repository)
+                tag = key[:_TAG_DIGITS]
+                try:
+                    with self._ledger.creating("image", f"{self._name}:{tag}"):
+                        self._images[key] = push_image(client, self._clients, repository, tag, package, base, handler)
+                finally:
+                    self._delete("image", f"{self._name}:{tag}")
+        return self._images[key]
 
     @property
     def name(self) -> str:
@@ -101,12 +119,15 @@ class Resources:
         """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
         for kind in reversed(list(self._made)):
             del self._made[kind]
-            try:
-                delete(self._clients, kind, self._name)
-            except PlatformError as exc:
-                logger.info("delete of %s %r failed: %s", kind, self._name, exc)
-            else:
-                self._ledger.deleted(kind, self._name)
+            self._delete(kind, self._name)
+
+    def _delete(self, kind: str, name: str) -> None:
+        try:
+            delete(self._clients, kind, name)
+        except PlatformError as exc:
+            logger.info("delete of %s %r failed: %s", kind, name, exc)
+        else:
+            self._ledger.deleted(kind, name)
 
     def _once(self, kind: str, make: Callable[[], str]) -> str:
         if kind not in self._made:
@@ -280,6 +301,12 @@ def _delete_repository(clients: Clients, name: str) -> None:
     clients.ecr.delete_repository(repositoryName=name, force=True)
 
 
+def _delete_image(_clients: Clients, name: str) -> None:
+    """Remove what a build or push that was cut short left on the engine of this machine."""
+    with engine() as client:
+        remove_image(client, name)
+
+
 _DELETE: dict[str, Callable[[Clients, str], None]] = {
     "function": _delete_function,
     "log-group": _delete_log_group,
@@ -288,6 +315,7 @@ _DELETE: dict[str, Callable[[Clients, str], None]] = {
     "table": _delete_table,
     "queue": _delete_queue,
     "repository": _delete_repository,
+    "image": _delete_image,
 }
 
 

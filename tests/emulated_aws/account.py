@@ -16,6 +16,7 @@ from urllib.parse import quote
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.utils import unix_time_millis
+from moto.ecr.models import Image
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.datastructures import Headers
@@ -25,6 +26,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.emulated_aws.data_plane import DataPlane, Outcome, report
 from tests.emulated_aws.faults import Fault
+from tests.emulated_aws.registry import Pushed, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +42,10 @@ _CODE = re.compile(r"/emulated-code/([^/]+)/([^/]+)$")
 _URL_CONFIG = re.compile(r"/2021-10-31/functions/[^/]+/url/?$")
 _URL = re.compile(r"https://([0-9a-f]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws/?")
 _URL_HOST = re.compile(r"([0-9a-f]{32})\.lambda-url\.")
+_REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
+_ECR = "AmazonEC2ContainerRegistry_V20150921."
+_SEARCH = "ResourceGroupsTaggingAPI_20170126.GetResources"
+_CREATE = "/2015-03-31/functions"
 _SCOPE = re.compile(r"Credential=([^/]+)/(\d+)/([^/]+)/([^/]+)/aws4_request")
 _SYNC_BYTES = 6 * 1024 * 1024
 _ASYNC_BYTES = 1024 * 1024
@@ -69,6 +75,7 @@ class EmulatedAccount:
 
     Attributes:
         faults: What goes wrong on purpose; may be changed at any time.
+        registry: What ECR stands in front of; it runs once ECR was asked for anything.
         requests: Every request so far.
     """
 
@@ -85,7 +92,10 @@ class EmulatedAccount:
         self._life = 0  # counted, so that what is late does not come into the next
         self._provisioned: dict[str, dict[str, Any]] = {}
         self._settled: dict[str, float] = defaultdict(float)
-        self._data = DataPlane(workdir, self.url)
+        # The password is that of moto's tokens.
+        self.registry = Registry(workdir / "registry", f"{DEFAULT_ACCOUNT_ID}-auth-token")
+        self._data = DataPlane(workdir, self.url, self.registry)
+        self._registering = threading.Lock()
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:
@@ -99,6 +109,7 @@ class EmulatedAccount:
         self._thread.join()
         self._server.server_close()
         self._data.stop()
+        self.registry.stop()
         _reset()
 
     @property
@@ -170,13 +181,17 @@ class EmulatedAccount:
             return self._provision(request, found[1])(environ, start_response)
         if request.method == "POST" and (found := _INVOKE.search(request.path)):
             return self._invoke(request, found[1])(environ, start_response)
+        if target.startswith(_ECR):
+            self._know_images()
         response = _taken(self._moto, environ, request.get_data(cache=True))
-        self._amend(request, response)
+        self._amend(request, response, target)
         return response(environ, start_response)
 
-    def _amend(self, request: Request, response: Response) -> None:
+    def _amend(self, request: Request, response: Response, target: str) -> None:
         """Change what moto answered where this account is more than moto."""
-        if found := _STATE.match(request.path):
+        if (request.method, request.path) == ("POST", _CREATE) and response.status_code < 300:
+            self._take_image(json.loads(response.get_data())["FunctionName"], response)
+        elif found := _STATE.match(request.path):
             self._settle(request.method, found[1], response)
             if request.method == "GET" and found[2] is None:
                 self._sign_code(response)
@@ -184,6 +199,49 @@ class EmulatedAccount:
             # Names below .localhost are loopback, so that a client needs no resolver for them.
             text = response.get_data(as_text=True)
             response.set_data(_URL.sub(rf"http://\1.lambda-url.\2.localhost:{self.port}/", text))
+        elif target.startswith(_ECR):
+            text = response.get_data(as_text=True).replace("https://", "http://")
+            response.set_data(_REGISTRY.sub(self.registry.host, text))
+            if target == f"{_ECR}DeleteRepository" and response.status_code < 300:
+                self.registry.delete(json.loads(request.get_data())["repositoryName"])
+        elif target == _SEARCH and response.status_code < 300:
+            self._find_repositories(json.loads(request.get_data()), response)
+
+    def _know_images(self) -> None:
+        """Tell moto what was pushed to its repositories."""
+        with self._registering:
+            self.registry.start()
+        for repository in list(_backend(get_backend("ecr"), REGION).repositories.values()):
+            repository.images = [_Image(pushed, repository.name) for pushed in self.registry.images(repository.name)]
+
+    def _take_image(self, name: str, response: Response) -> None:
+        """Let a function that is an image say of it what Lambda says; refuse one whose image is not in the registry."""
+        functions = _backend(get_backend("lambda"), REGION)
+        function = functions.get_function(name)
+        if function.package_type != "Image":
+            return
+        uri = function.code["ImageUri"]
+        host, _, place = uri.partition("/")
+        repository, _, digest = place.partition("@")
+        if host != self.registry.host or digest not in {image.digest for image in self.registry.images(repository)}:
+            functions.delete_function(name, None)
+            text = f"Source image {uri} does not exist. Provide a valid source image."
+            refusal = _error(400, "InvalidParameterValueException", text)
+            response.status, response.headers, response.response = refusal.status, refusal.headers, refusal.response
+            return
+        function.code_sha_256 = function.code_digest = digest.removeprefix("sha256:")
+        function.code_size = 0
+        response.set_data(json.dumps(function.get_configuration(on_create=True)))
+
+    def _find_repositories(self, search: dict[str, Any], response: Response) -> None:
+        """Add the repositories that a search by tags finds, which moto leaves out."""
+        told, backend = json.loads(response.get_data()), _backend(get_backend("ecr"), REGION)
+        for repository in backend.repositories.values():
+            tags = backend.tagger.get_tag_dict_for_resource(repository.arn)
+            if all(tags.get(item["Key"]) in item.get("Values", tags.values()) for item in search.get("TagFilters", ())):
+                listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+                told["ResourceTagMappingList"].append({"ResourceARN": repository.arn, "Tags": listed})
+        response.set_data(json.dumps(told))
 
     def _settle(self, method: str, name: str, response: Response) -> None:
         """Add the states that a function has for a while after it was changed, which moto passes at once."""
@@ -199,7 +257,7 @@ class EmulatedAccount:
             response.set_data(json.dumps(told))
 
     def _sign_code(self, response: Response) -> None:
-        """Say where the code of a function is: behind a signed URL, as AWS does, and here rather than in S3."""
+        """Say where code is: behind a signed URL, as AWS does, and here rather than in S3; an image in ECR."""
         if response.status_code >= 300:
             return
         told = json.loads(response.get_data())
@@ -207,7 +265,9 @@ class EmulatedAccount:
             name, version = (told["Configuration"][key] for key in ("FunctionName", "Version"))
             place = f"{self.url}/emulated-code/{name}/{quote(version)}?X-Amz-Signature={SIGNATURE}"
             told["Code"] = {"RepositoryType": "S3", "Location": place}
-            response.set_data(json.dumps(told))
+        else:
+            told["Code"]["ResolvedImageUri"] = told["Code"]["ImageUri"]  # by digest
+        response.set_data(json.dumps(told))
 
     def _code(self, request: Request, name: str, version: str) -> Response:
         function = self._find(REGION, name, version)
@@ -351,6 +411,18 @@ class EmulatedAccount:
             if function.url_config is not None and url_id in function.url_config.url:
                 return function
         return None
+
+
+class _Image(Image):
+    """An image in the registry as moto's ECR knows it, with the size that it has there."""
+
+    def __init__(self, pushed: Pushed, repository: str) -> None:
+        super().__init__(DEFAULT_ACCOUNT_ID, pushed.tag, pushed.manifest, repository, pushed.media_type, pushed.digest)
+        self._bytes = pushed.bytes
+
+    def get_image_size_in_bytes(self) -> int:
+        """Return the size, compressed."""
+        return self._bytes
 
 
 class _Quiet(MotoRequestHandler):

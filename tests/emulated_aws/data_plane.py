@@ -20,13 +20,18 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 
 from sebsx.gateway import Gateway
+from sebsx.gateway.platforms import HOST_ARCHITECTURE
 from sebsx.gateway.pool import PoolConfig
+from tests.emulated_aws import containers
 
 if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
 
+    from tests.emulated_aws.registry import Registry
+
 LAUNCHER = "sebsx_local.launcher:LocalLauncher"
 _INIT_TIMEOUT_S = 10.0  # of AWS Lambda, for an initialisation that starts with an invocation
+_SLOWER = 6  # at least so much longer takes another architecture, behind qemu
 MARGIN_S = 20.0
 
 
@@ -55,67 +60,71 @@ class DataPlane:
     Args:
         workdir: Folder of its own.
         endpoint: URL of the account, given to functions as `AWS_ENDPOINT_URL`.
+        registry: Where images are.
     """
 
-    def __init__(self, workdir: Path, endpoint: str) -> None:
+    def __init__(self, workdir: Path, endpoint: str, registry: Registry) -> None:
         self.provisioned: set[str] = set()  # names of functions
         self._workdir = workdir
         self._endpoint = endpoint
         self._lock = threading.Lock()
-        self._pools: dict[str, set[str]] = defaultdict(set)  # function -> pools
+        self._pools: dict[str, dict[str, Gateway]] = defaultdict(dict)  # function -> pool -> where it is
         self._deployed: dict[str, str] = {}  # pool -> digest of the configuration it has
-        self._calls: urllib3.HTTPConnectionPool | None = None
+        self._calls = urllib3.PoolManager(maxsize=64)
+        self._images = containers.Images(registry)
         (workdir / "sandboxes").mkdir(parents=True, exist_ok=True)
         self._gateway = Gateway(
             LAUNCHER,
             {"workdir": str(workdir), "limits": "auto", "cpu_boost_at_init": True},
             workdir / "gateway.log",
         )
+        self._containers: Gateway | None = None  # needs a Docker engine
 
     def start(self) -> None:
-        """Start the gateway."""
+        """Start the gateway; the one of images is started when there is one."""
         self._gateway.start()
-        self._calls = urllib3.HTTPConnectionPool("127.0.0.1", self._gateway.port, maxsize=64)
 
     def stop(self) -> None:
-        """End the gateway and every sandbox."""
-        if self._calls is not None:
-            self._calls.close()
+        """End the gateways and every sandbox."""
+        self._calls.clear()
         self._gateway.stop()
+        if self._containers is not None:
+            self._containers.stop()
+        self._images.close()
 
     def remove(self, name: str) -> None:
         """End the sandboxes of every version of a function."""
         with self._lock:
-            for pool in self._pools.pop(name, ()):
+            for pool, gateway in self._pools.pop(name, {}).items():
                 self._deployed.pop(pool, None)
-                self._gateway.remove(pool)
+                gateway.remove(pool)
 
     def clear(self) -> None:
         """End every sandbox."""
         self.provisioned.clear()
         for name in list(self._pools):
             self.remove(name)
+        self._images.clear()
 
     def invoke(self, function: LambdaFunction, event: bytes, request_id: str) -> Outcome:
         """Invoke a version of a function as it is configured now."""
-        pool = self._ready(function)
-        assert self._calls is not None
+        gateway, pool = self._ready(function)
         headers = {"X-Sebsx-Request-Id": request_id, "Content-Type": "application/json"}
         response = self._calls.request(
-            "POST", f"/invoke/{pool}", body=event or b"{}", headers=headers, retries=False,
-            timeout=float(function.timeout) + _INIT_TIMEOUT_S + MARGIN_S,
+            "POST", gateway.endpoint(pool), body=event or b"{}", headers=headers, retries=False,
+            timeout=float(function.timeout) + _init_timeout_s(function) + MARGIN_S,
         )  # fmt: skip
         status = response.headers.get("X-Sebsx-Status", "platform_error")
         with self._lock:
-            records = self._gateway.records(pool, [request_id])
-            logs = self._gateway.logs(pool)
+            records = gateway.records(pool, [request_id])
+            logs = gateway.logs(pool)
         record = records.get(request_id, {"duration_s": 0.0, "init_s": None, "billed_s": 0.0, "max_memory_bytes": None})
         sandbox = str(record.get("sandbox", ""))
         log = logs.get(sandbox, "")
         return Outcome(status, _words(status, response.data, request_id, function), record, sandbox, log)
 
-    def _ready(self, function: LambdaFunction) -> str:
-        """Return the pool of a function, deployed anew when its code or configuration changed."""
+    def _ready(self, function: LambdaFunction) -> tuple[Gateway, str]:
+        """Return where a function is and its pool there, deployed anew when its code or configuration changed."""
         arn = function.function_arn
         pool = hashlib.sha256(f"{arn}:{function.version}".encode()).hexdigest()[:24]
         digest = hashlib.sha256(
@@ -127,16 +136,23 @@ class DataPlane:
         ).hexdigest()  # fmt: skip
         with self._lock:
             if self._deployed.get(pool) != digest:
-                self._gateway.deploy(self._config(pool, function))
+                gateway = self._gateway_of(function)
+                gateway.deploy(self._config(pool, function))
                 self._deployed[pool] = digest
-                self._pools[function.function_name].add(pool)
-        return pool
+                self._pools[function.function_name][pool] = gateway
+            return self._pools[function.function_name][pool], pool
+
+    def _gateway_of(self, function: LambdaFunction) -> Gateway:
+        if function.package_type != "Image":
+            return self._gateway
+        if self._containers is None:
+            self._containers = Gateway(containers.LAUNCHER, containers.OPTIONS, self._workdir / "containers.log")
+            self._containers.start()
+        return self._containers
 
     def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
-        root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
         kind = "provisioned-concurrency" if function.function_name in self.provisioned else "on-demand"
         environment = {
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
             "AWS_REGION": function.region,
             "AWS_DEFAULT_REGION": function.region,
             "AWS_ACCESS_KEY_ID": "ASIAEMULATEDFUNCTION",
@@ -147,18 +163,24 @@ class DataPlane:
             "AWS_LAMBDA_INITIALIZATION_TYPE": kind,
             "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
             "AWS_LAMBDA_LOG_STREAM_NAME": time.strftime("%Y/%m/%d/[$LATEST]emulated"),
-            "LAMBDA_TASK_ROOT": str(root),
-            "LAMBDA_RUNTIME_DIR": str(root),
-            "_HANDLER": str(function.handler),
-            "PYTHONPATH": str(self._client_of_aws(interpreter)),
-            **{key: str(value) for key, value in function.environment_vars.items()},
         }
-        command = [interpreter, "-m", "awslambdaric", str(function.handler)]
+        if function.package_type == "Image":
+            options: dict[str, Any] = {"image": self._images.pull(function.code["ImageUri"])}
+        else:
+            root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
+            options = {"command": [interpreter, "-m", "awslambdaric", str(function.handler)], "root": str(root)}
+            environment |= {
+                "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+                "LAMBDA_TASK_ROOT": str(root),
+                "LAMBDA_RUNTIME_DIR": str(root),
+                "_HANDLER": str(function.handler),
+                "PYTHONPATH": str(self._client_of_aws(interpreter)),
+            }
+        environment |= {key: str(value) for key, value in function.environment_vars.items()}
         concurrency = function.reserved_concurrency
         return PoolConfig(
-            pool, int(function.memory_size), float(function.timeout), _INIT_TIMEOUT_S,
-            100 if concurrency is None else int(concurrency), environment=environment,
-            options={"command": command, "root": str(root)},
+            pool, int(function.memory_size), float(function.timeout), _init_timeout_s(function),
+            100 if concurrency is None else int(concurrency), environment=environment, options=options,
         )  # fmt: skip
 
     def _client_of_aws(self, interpreter: str) -> Path:
@@ -182,6 +204,11 @@ class DataPlane:
                 archive.extractall(partial)
             partial.rename(root)
         return root
+
+
+def _init_timeout_s(function: LambdaFunction) -> float:
+    emulated = function.package_type == "Image" and function.architectures[0] != HOST_ARCHITECTURE
+    return _INIT_TIMEOUT_S * (_SLOWER if emulated else 1)
 
 
 def report(outcome: Outcome, function: LambdaFunction, request_id: str) -> str:

@@ -207,3 +207,13 @@ def test_faults_are_given_as_often_as_wanted(client: Client, account: EmulatedAc
 def test_everything_left_in_the_account_is_named(client: Client, account: EmulatedAccount) -> None:
     assert account.remaining()["functions"] == ["f"]
     assert account.remaining()["roles"] == ["r"]
+
+
+def test_function_of_an_image_that_was_not_pushed_is_refused(client: Client) -> None:
+    role = client.functions.get_function_configuration(FunctionName="f")["Role"]
+    refusal = client.functions.exceptions.InvalidParameterValueException
+    with pytest.raises(refusal, match=r"Source image .* does not exist"):
+        client.functions.create_function(
+            FunctionName="image", PackageType="Image", Role=role, Code={"ImageUri": f"host/r@sha256:{'0' * 64}"}
+        )
+    assert client.account.functions() == ["f"]

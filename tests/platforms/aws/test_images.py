@@ -1,4 +1,4 @@
-"""What an image for Lambda is built from; the push itself needs an engine and a registry."""
+"""What an image for Lambda is built from, and a machine that cannot build one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from pathlib import Path
 import pytest
 
 from sebsx.errors import DeployError
-from sebsx_aws.clients import Clients
-from sebsx_aws.images import _context, push_image
-from sebsx_aws.settings import AwsSettings
+from sebsx.model import FunctionConfig
+from sebsx.testing.fakes import MemoryLedger
+from sebsx_aws.images import _context
+from tests.emulated_aws import EmulatedAccount
 from tests.packages import zip_package
+from tests.platforms.aws.conftest import made
 
 BASE = "public.ecr.aws/lambda/python:3.12"
 
 
 def test_context_holds_the_package_below_the_task_root(tmp_path: Path) -> None:
     package = zip_package(tmp_path / "p.zip", "arm64", "def handler(event, context): return 1", more__py=b"x = 1")
-    with tarfile.open(fileobj=_context(package, BASE, "sebsx_wrapper_lambda.handler")) as archive:
+    with (
+        _context(package, BASE, "sebsx_wrapper_lambda.handler") as file,
+        tarfile.open(fileobj=file) as archive,
+    ):
         names = set(archive.getnames())
         recipe = archive.extractfile("Dockerfile")
         more = archive.extractfile("code/more.py")
@@ -35,9 +40,18 @@ def test_context_holds_the_package_below_the_task_root(tmp_path: Path) -> None:
 
 # The SDK leaves the socket of a connection that failed to the collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_machine_without_an_engine_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_an_engine_is_told_what_to_do(
+    account: EmulatedAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
     package = zip_package(tmp_path / "p.zip", "x86_64", "def handler(event, context): return 1")
-    with pytest.raises(DeployError, match=r"images need a Docker engine, and none answers.*package=zip"):
-        push_image(Clients(AwsSettings(region="us-east-1")), "registry/repository", "tag", package, BASE, "h.h")
+    platform = made(tmp_path, package="image")
+    platform.ledger = ledger = MemoryLedger()
+    (problem,) = platform.check()
+    assert problem.message.startswith("images need a Docker engine, and none answers")
+    assert problem.advice.endswith("package=zip")
+    with platform, pytest.raises(DeployError, match=r"images need a Docker engine, and none answers.*package=zip"):
+        platform.deploy(package, FunctionConfig("sebsx-image", 256, 10.0, "x86_64"))
+    assert account.remaining() == {}
+    assert ledger.open == {}
     gc.collect()
