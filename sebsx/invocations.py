@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.envelope import Envelope, read_answer, read_envelope
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sebsx.model import Deployment, ProviderRecord, Reply
     from sebsx.platforms import Platform
@@ -21,6 +22,26 @@ _NO_ENVELOPE = Envelope()
 _AHEAD = frozenset({StartType.RESTORED, StartType.PROVISIONED, StartType.PROACTIVE})
 # Stuyvenberg, "Understanding AWS Lambda proactive initialization" (2023): a gap that no invocation in wait leaves.
 _PROACTIVE_GAP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the envelopes of a batch hold that is no figure of one invocation.
+
+    Attributes:
+        facts: What sandboxes said of themselves, by their ids.
+        series: Points with the `sequence` of their invocation, each under its metric.
+    """
+
+    facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    series: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def add(self, sequence: int, envelope: Envelope) -> None:
+        """Take in the envelope of an invocation."""
+        if envelope.facts and envelope.sandbox_id:
+            self.facts[envelope.sandbox_id] = envelope.facts
+        for metric, points in envelope.series.items():
+            self.series.append((metric, {"sequence": sequence, **points}))
 
 
 def read_reply(

@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sebsx.invocations import read_reply
+from sebsx.invocations import Extras, read_reply
 from sebsx.load.health import LATE_S, Health, Histogram
 from sebsx.model import DROPPED, Kind, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sebsx.model import Deployment, Invocation, Reply
     from sebsx.platforms import Platform
@@ -53,8 +53,8 @@ class Recording:
         kind: Whether they count.
         sequence: Number of the first.
         batch: Number of the phase in its run.
-        on_commit: Called with the invocations that were just committed, the envelopes' facts by sandbox, and the
-            series by metric; no transaction is open then.
+        on_commit: Called with the invocations that were just committed, and what else their envelopes held; no
+            transaction is open then.
     """
 
     def __init__(
@@ -67,13 +67,10 @@ class Recording:
         kind: Kind,
         sequence: int,
         batch: int,
-        on_commit: Callable[
-            [Sequence[Invocation], Mapping[str, Mapping[str, Any]], Sequence[tuple[str, dict[str, Any]]]], None
-        ],
+        on_commit: Callable[[Sequence[Invocation], Extras], None],
     ) -> None:
         self.sequence = sequence
         self.statuses: Counter[Status] = Counter()
-        self.last_error = ""
         self._stream = stream
         self._read = partial(
             read_reply, platform=platform, deployment=deployment, record=None, check=check, batch=batch, kind=kind
@@ -81,8 +78,7 @@ class Recording:
         self._on_commit = on_commit
         self._backlog: deque[Reply] = deque()
         self._stored: list[Invocation] = []
-        self._facts: dict[str, Mapping[str, Any]] = {}
-        self._series: list[tuple[str, dict[str, Any]]] = []
+        self._extras = Extras()
         self._commit_s = self._rest_until_s = 0.0
         self._lateness, self._latency = Histogram(), Histogram()
         self._late = 0
@@ -111,10 +107,9 @@ class Recording:
         """Make safe what was stored, and tell of it."""
         self._stream.commit()
         stored, self._stored = self._stored, []
-        facts, self._facts = self._facts, {}
-        series, self._series = self._series, []
+        extras, self._extras = self._extras, Extras()
         if stored:
-            self._on_commit(stored, facts, series)
+            self._on_commit(stored, extras)
         self._rest_until_s = time.monotonic() + _GAP_S
 
     def close(self) -> None:
@@ -147,10 +142,7 @@ class Recording:
         if not self._stored:
             self._commit_s = time.monotonic() + _COMMIT_S
         invocation, envelope = self._read(reply, sequence=self.sequence)
-        if envelope.series:
-            self._series += [(name, {"sequence": self.sequence, **each}) for name, each in envelope.series.items()]
-        if envelope.facts and envelope.sandbox_id:
-            self._facts[envelope.sandbox_id] = envelope.facts
+        self._extras.add(self.sequence, envelope)
         self.sequence += 1
         self.statuses[invocation.status] += 1
         if reply.error != DROPPED:
@@ -159,9 +151,6 @@ class Recording:
             self._late += lateness_s > LATE_S
         if invocation.status is Status.OK:
             self._latency.add(reply.done_s - reply.sent_s)
-        else:
-            reason = (invocation.error or "no reason given").partition("\n")[0]
-            self.last_error = f"{invocation.status}: {reason[:200]}"
         self._stream.add(invocation)
         self._stored.append(invocation)
 

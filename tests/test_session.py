@@ -130,6 +130,23 @@ def test_record_that_never_comes_leaves_the_functions_own_word(store: Store) -> 
         assert invocation.start_evidence == '{"function": "warm"}'
 
 
+def test_a_run_that_is_taken_up_again_meets_no_name_of_its_killed_process(store: Store) -> None:
+    names: list[str] = []
+
+    class Naming(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            names.append(config.name)
+            if len(names) == 1:
+                raise KeyboardInterrupt
+            return super().deploy(package, config)
+
+    with pytest.raises(KeyboardInterrupt):
+        orchestrator.run(request(), registry_with(Naming), store, Listener())
+    (interrupted,) = store.runs()
+    orchestrator.run(replace(request(), resume=interrupted.id), registry_with(Naming), store, Listener())
+    assert len(set(names)) == 2
+
+
 class Small(FakePlatform):
     """Takes no more than 256 MiB."""
 
