@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredCell
 
 S = TypeVar("S")
 
@@ -122,7 +123,17 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
 
 
 def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
-    """Yield a warning for each run that is empty or did not finish, and for each cell that gave no result."""
+    """Yield a warning for each run that is empty or did not finish, and for the cells that gave no result."""
+    yield from about_completeness(runs)
+    for view in runs:
+        yield from _about_cells(view)
+
+
+def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each run that is empty or did not finish, or that there is none.
+
+    For analyzers that say nothing of single cells; others say all that `about_runs` does.
+    """
     if not runs:
         yield Finding("there is no run to analyse", warning=True)
     for view in runs:
@@ -133,12 +144,36 @@ def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
             reason = f": {run.error}" if run.error else ""
             text = f"run {run.id} is {run.status.value}{reason}; this is what it stored"
             yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
-        for cell in view.cells():
-            if cell.status in _BAD:
-                words = [str(word) for name, word in cell.factors.items() if word and name not in _UNTOLD]
-                reason = cell.error or cell.stop_reason or "no reason given"
-                numbers = {"run": run.id, "cell": cell.position, "status": cell.status.value}
-                yield Finding(f"{' '.join(words)}: {cell.status.value}: {reason}", numbers, warning=True)
+
+
+def _about_cells(view: RunView) -> Iterator[Finding]:
+    """Yield a warning for cells that gave no result; one for all that ended alike."""
+    alike: dict[tuple[CellStatus, str], list[StoredCell]] = {}
+    for cell in view.cells():
+        if cell.status in _BAD:
+            reason = (cell.error or cell.stop_reason or "no reason given").partition("\n")[0]
+            alike.setdefault((cell.status, reason), []).append(cell)
+    for (status, reason), cells in alike.items():
+        levels = list(_levels(cells))
+        text = f"{' '.join(words[0] for words in levels if len(words) == 1)}: {status.value}: {reason}"
+        if len(cells) > 1:
+            text += f" ({len(cells)} cells: {'; '.join(', '.join(words) for words in levels if len(words) > 1)})"
+        numbers = {"run": view.run.id, "status": status.value, "cells": [cell.position for cell in cells]}
+        yield Finding(text, numbers, warning=True)
+
+
+def _levels(cells: Sequence[StoredCell]) -> Iterator[list[str]]:
+    """Yield in words the levels of each factor; of factors that vary together only the first."""
+    seen = set()
+    for name in cells[0].factors:
+        values = [cell.factors.get(name) for cell in cells]
+        if name in _UNTOLD or not any(values):
+            continue
+        words = ["-" if value in (None, "") else str(value) for value in values]
+        levels, pattern = list(dict.fromkeys(words)), tuple(map(words.index, words))
+        if len(levels) == 1 or pattern not in seen:
+            yield levels
+        seen.add(pattern)
 
 
 class Analyzer(ABC, Generic[S]):

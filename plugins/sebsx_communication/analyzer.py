@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_emulation
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_emulation, about_runs
 from sebsx.configurations import median_estimate, name_of, tail_estimate
-from sebsx.model import CellStatus, RunStatus
 from sebsx.settings import setting
 from sebsx.units import show
 from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitted, interval, resampled_medians
@@ -134,7 +133,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         ]
         findings = [
             *(_sentence(group, confidence) for group in groups),
-            *_about_runs(runs),
+            *about_runs(runs),
             *(finding for group in groups for finding in _about(group)),
             *about_emulation(runs),
         ]
@@ -329,24 +328,6 @@ def _sentence(group: _Group, confidence: float) -> Finding:
             f"{show(regret, '1')} slower at worst"
         )
     return Finding(text, numbers)
-
-
-def _about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
-    if not runs:
-        yield Finding("there is no run to analyse", warning=True)
-    for view in runs:
-        run = view.run
-        if run.status is not RunStatus.FINISHED:
-            text = f"run {run.id} is {run.status.value}; this is what it stored"
-            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
-        told: dict[str, list[str]] = {}
-        for cell in view.cells():
-            if cell.status in {CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID}:
-                why = f"{cell.status.value}: {(cell.error or cell.stop_reason or 'no reason given').splitlines()[0]}"
-                name = f"{cell.factors.get('platform')} {cell.factors.get('channel', '')}"
-                told.setdefault(f"{name}: {why}", []).append(str(cell.factors.get("size", "")))
-        for text, sizes in told.items():
-            yield Finding(f"{text} ({', '.join(sizes)})", {"run": run.id, "sizes": sizes}, warning=True)
 
 
 def _about(group: _Group) -> Iterator[Finding]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
 from sebsx_quality.checks import ROW_CHECKS, Check, DataQualitySettings, Outcome, Result, RowCheck
-from sebsx_quality.evidence import about_runs
 from sebsx_quality.run_checks import RUN_CHECKS, Evidence
 
 if TYPE_CHECKING:
@@ -44,7 +43,10 @@ class DataQuality(Analyzer[DataQualitySettings]):
         rows = [
             _row(check, [(run, items[place]) for run, items in found]) for place, check in enumerate(checks) if found
         ]
-        findings = [*about_runs(runs), *(_finding(run, item) for run, items in found for item in items if item.bad)]
+        findings = [
+            *about_completeness(runs),
+            *(_finding(run, item) for run, items in found for item in items if item.bad),
+        ]
         if runs:
             findings.append(_tally(rows))
         table = Table("checks", _COLUMNS, rows, "what was looked for in the data")

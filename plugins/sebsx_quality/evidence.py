@@ -5,30 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sebsx.analyzers import Finding
-from sebsx.model import RunStatus
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from sebsx.store.frame import Frame, Places
-    from sebsx.store.reader import RunView
 
 READY = ("ready", "deleted")  # states of a deployment that took invocations
-
-
-def about_runs(views: Sequence[RunView]) -> Iterator[Finding]:
-    """Yield what must be said of the runs before anything else: that there is none, or one is empty or not finished."""
-    if not views:
-        yield Finding("there is no run to look at", warning=True)
-    for view in views:
-        run = view.run
-        if not view.counts():
-            yield Finding(f"run {run.id} holds no invocations: not enough data", {"run": run.id}, warning=True)
-        if run.status is not RunStatus.FINISHED:
-            reason = f": {run.error}" if run.error else ""
-            numbers = {"run": run.id, "status": run.status.value}
-            yield Finding(f"run {run.id} is {run.status.value}{reason}; this is what it stored", numbers, warning=True)
 
 
 def sandboxes_of(frame: Frame) -> tuple[Places, list[tuple[int, str | None]]]:
@@ -47,13 +29,7 @@ def sandboxes_of(frame: Frame) -> tuple[Places, list[tuple[int, str | None]]]:
 
 def told(evidence: str | None) -> Mapping[str, str]:
     """Return who said what of a start (`start_evidence`); empty where nobody did or it cannot be read."""
-    try:
-        found = json.loads(evidence or "{}")
-    except ValueError:
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {who: what for who, what in found.items() if isinstance(what, str) and what != "unknown"}
+    return {who: what for who, what in told_json(evidence).items() if isinstance(what, str) and what != "unknown"}
 
 
 def told_json(text: str | None) -> Mapping[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
 from sebsx.platforms import NoSettings
-from sebsx_quality.evidence import about_runs
 from sebsx_quality.requirements import REQUIREMENTS, Answer, Facts, Met
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Reproducibility(Analyzer[NoSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: NoSettings) -> Report:
         """Return a table of the twelve for each run, and a finding with its score and one for what is missing."""
-        tables, findings = [], list(about_runs(runs))
+        tables, findings = [], list(about_completeness(runs))
         for place, view in enumerate(runs, 1):
             facts = Facts(view)
             answers = [(title, look(facts)) for title, look in REQUIREMENTS]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table
+from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_completeness
 from sebsx.configurations import caption, configurations, identity_columns, labels, level, median_estimate
 from sebsx.settings import setting
 from sebsx.stats import cv, holm
-from sebsx_quality.evidence import about_runs, sandboxes_of
+from sebsx_quality.evidence import sandboxes_of
 from sebsx_quality.series import (
     Change,
     Explained,
@@ -113,7 +113,7 @@ class Stability(Analyzer[StabilitySettings]):
         strata = [{**_identity(study, identity), **row} for study in studies for row in study.model_rows()]
         if strata:
             tables.append(Table("cpu-models", (*identity, *_MODELS), strata, "medians on each CPU model"))
-        findings = [*about_runs(runs), *(finding for study in studies for finding in study.findings())]
+        findings = [*about_completeness(runs), *(finding for study in studies for finding in study.findings())]
         findings += _in_short(studies, settings)
         return Report("Stability", tables if found else (), _figures(studies, settings), findings)
 

@@ -167,7 +167,7 @@ def test_run_of_nothing_but_failures_says_so(exchanges: Exchanges, status: CellS
     assert "no message of any channel came back" in report.findings[0].text
     (told,) = [finding for finding in report.findings if "redis" in finding.text]
     assert told.warning
-    assert "Unreachable: refused (1 B, 1000 B, 100000 B, 1000000 B)" in told.text
+    assert "Unreachable: refused (4 cells: 1 B, 1000 B, 100000 B, 1000000 B)" in told.text
     (row,) = rows(report, "cells")
     assert (row["channel"], row["status"], row["cells"]) == ("redis", status.value, 4)
 
