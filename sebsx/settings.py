@@ -39,6 +39,7 @@ def setting(
     help: str,  # noqa: A002  # the word users know from every command line
     secret: bool = False,
     minimum: float | None = None,
+    maximum: float | None = None,
     choices: Sequence[str] = (),
     option: str | None = None,
     positional: str | None = None,
@@ -50,14 +51,15 @@ def setting(
         help: One line, lower case, with the unit.
         secret: Never stored, never shown.
         minimum: Smallest number allowed.
+        maximum: Largest number allowed.
         choices: The words allowed, for a `str` or each item of a `tuple[str, ...]`.
         option: Name of the command-line option if it is not the field's (`--memory` for `memory_mib`).
         positional: What the argument is called where the experiment is a subject of `sebsx run` (`NAME|FOLDER`);
             the field is then an argument there, and an option everywhere else.
     """
     metadata = {
-        "help": help, "secret": secret, "minimum": minimum, "choices": tuple(choices), "option": option,
-        "positional": positional,
+        "help": help, "secret": secret, "minimum": minimum, "maximum": maximum, "choices": tuple(choices),
+        "option": option, "positional": positional,
     }  # fmt: skip
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -300,10 +302,12 @@ def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, or
 
 def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
     items = value if isinstance(value, tuple) else (value,)
-    minimum, choices = field.metadata.get("minimum"), field.metadata.get("choices")
+    minimum, maximum, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
     for item in items:
         if minimum is not None and item is not None and item < minimum:
             raise ValueError(f"must be at least {minimum}")
+        if maximum is not None and item is not None and item > maximum:
+            raise ValueError(f"must be at most {maximum}")
         if choices and item not in choices:
             advice = nearest(str(item), choices)
             raise ValueError(f"must be one of {', '.join(choices)}" + (f"; did you mean {advice!r}?" if advice else ""))

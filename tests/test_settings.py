@@ -19,7 +19,7 @@ class Colour(Enum):
 @dataclass(frozen=True)
 class Example:
     keep_alive_s: float = setting(600.0, help="idle time, in seconds", minimum=0)
-    memory_mib: tuple[int, ...] = setting((256,), help="memory sizes", minimum=64, option="memory")
+    memory_mib: tuple[int, ...] = setting((256,), help="memory sizes", minimum=64, maximum=10240, option="memory")
     start: tuple[str, ...] = setting(("cold",), help="starts", choices=("cold", "warm"))
     port: int | None = setting(None, help="port")
     limits: bool = setting(True, help="whether to limit")
@@ -134,6 +134,7 @@ def test_text_becomes_the_type_of_the_field(key, text, value):
         ("port", "1.5", "an integer is wanted"),
         ("port", 1.5, "an integer is wanted"),
         ("memory_mib", "128,63", "must be at least 64"),
+        ("memory_mib", "128,10241", "must be at most 10240"),
         ("memory_mib", "128,", "an integer is wanted"),
         ("start", "warn", "must be one of cold, warm; did you mean 'warm'?"),
         ("limits", "maybe", "true or false is wanted"),

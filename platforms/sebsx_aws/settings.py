@@ -27,7 +27,7 @@ class AwsSettings:
     base_image: str = setting(
         "public.ecr.aws/lambda/python:{version}", help="image that packages of kind `image` are built from"
     )
-    ephemeral_mib: int = setting(512, help="size of /tmp in MiB, 512 to 10240", minimum=512)
+    ephemeral_mib: int = setting(512, help="size of /tmp in MiB, 512 to 10240", minimum=512, maximum=10240)
     snapstart: bool = setting(False, help="start from a snapshot of a published version")
     provisioned_concurrency: int = setting(0, help="sandboxes kept initialised; 0 for none", minimum=0)
     reserved_concurrency: int = setting(0, help="most invocations at once per function; 0 for the account's", minimum=0)
@@ -38,8 +38,6 @@ class AwsSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.ephemeral_mib > 10240:
-            raise ValueError("ephemeral_mib must be at most 10240")
         if self.snapstart and self.provisioned_concurrency:
             raise ValueError("snapstart and provisioned_concurrency exclude each other on Lambda")
         if self.snapstart and (self.ephemeral_mib > 512 or self.package == "image"):

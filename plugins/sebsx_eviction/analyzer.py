@@ -85,15 +85,11 @@ _CURVE = 120
 class EvictionAnalyzerSettings:
     """How the report is made."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
     keep_warm: int = setting(1, help="sandboxes that a warming schedule keeps", minimum=1)
-    probability: float = setting(0.99, help="probability with which it keeps them, 0.5 to 0.9999", minimum=0.5)
-
-    def __post_init__(self) -> None:
-        if self.confidence > 0.999:
-            raise ValueError("confidence must be at most 0.999")
-        if self.probability > 0.9999:
-            raise ValueError("probability must be at most 0.9999")
+    probability: float = setting(
+        0.99, help="probability with which it keeps them, 0.5 to 0.9999", minimum=0.5, maximum=0.9999
+    )
 
 
 @dataclass

@@ -68,11 +68,7 @@ _CLOCKS = (
 class InvocationOverheadAnalyzerSettings:
     """How sure intervals are."""
 
-    confidence: float = setting(0.95, help="confidence of intervals, between 0 and 1", minimum=0.5)
-
-    def __post_init__(self) -> None:
-        if self.confidence >= 1:
-            raise ValueError("confidence must be below 1")
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,7 @@ _GENERATOR = (
 class LoadAnalyzerSettings:
     """How the report is made."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
-
-    def __post_init__(self) -> None:
-        if self.confidence > 0.999:
-            raise ValueError("confidence must be at most 0.999")
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
 
 
 @dataclass(frozen=True)

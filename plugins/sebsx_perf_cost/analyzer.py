@@ -74,15 +74,11 @@ _VERSIONS = (
 class PerfCostAnalyzerSettings:
     """How the report is made."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5)
-    cost_weight: float = setting(0.5, help="weight of cost against duration in the balanced choice, 0 to 1", minimum=0)
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
+    cost_weight: float = setting(
+        0.5, help="weight of cost against duration in the balanced choice, 0 to 1", minimum=0, maximum=1
+    )
     emulated: bool = setting(False, help="choose between configurations even where the processor was emulated")
-
-    def __post_init__(self) -> None:
-        if self.confidence > 0.999:
-            raise ValueError("confidence must be at most 0.999")
-        if self.cost_weight > 1:
-            raise ValueError("cost_weight must be at most 1")
 
 
 class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):

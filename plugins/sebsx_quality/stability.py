@@ -77,14 +77,12 @@ class StabilitySettings:
         help="what is looked at",
         choices=("client.latency_s", "client.response_s", "function.duration_s", "provider.duration_s"),
     )
-    confidence: float = setting(0.95, help="confidence of the intervals, and of all tests together", minimum=0.5)
+    confidence: float = setting(
+        0.95, help="confidence of the intervals, and of all tests together", minimum=0.5, maximum=0.999
+    )
     smallest_change: float = setting(0.05, help="smallest change that matters, as a share", minimum=0)
     figures: int = setting(12, help="most configurations that are drawn, the least stable first", minimum=0)
     points: int = setting(400, help="most points of one series in a figure", minimum=2)
-
-    def __post_init__(self) -> None:
-        if self.confidence > 0.999:
-            raise ValueError("confidence must be at most 0.999")
 
 
 class Stability(Analyzer[StabilitySettings]):

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sebsx.analyzers import Finding, Report, Table
+from sebsx.errors import UserError
 from sebsx.model import CellStatus, Kind, RunStatus, StartType, Status
+from sebsx.settings import Layer, Section, SettingsReader
 from sebsx.store import open_store
 from sebsx_eviction.analyzer import EvictionAnalyzer, EvictionAnalyzerSettings
 from sebsx_eviction.models import survivors
@@ -174,8 +176,8 @@ def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(campaign:
     assert f"run {RUN} holds no invocations" in [finding.text for finding in report.findings]
 
 
-def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(ValueError, match="confidence"):
-        EvictionAnalyzerSettings(confidence=1.0)
-    with pytest.raises(ValueError, match="probability"):
-        EvictionAnalyzerSettings(probability=1.0)
+@pytest.mark.parametrize(("name", "most"), [("confidence", 0.999), ("probability", 0.9999)])
+def test_settings_out_of_range_are_refused(name: str, most: float) -> None:
+    layer = Layer("test", {f"analyzer.eviction.{name}": 1.0})
+    with pytest.raises(UserError, match=rf"{name} from test is 1\.0: must be at most {most}"):
+        SettingsReader([layer], [Section("analyzer.eviction", EvictionAnalyzerSettings)]).read("analyzer.eviction")

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx.analyzers import Estimate, Finding, Report, Table
+from sebsx.errors import UserError
 from sebsx.model import CellStatus, Deployment, Invocation, Kind, RunStatus, StartType, Status
+from sebsx.settings import Layer, Section, SettingsReader
 from sebsx.store import Store, current_owner, open_store
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_config, make_invocation, make_run
@@ -271,8 +273,9 @@ def test_weight_moves_the_balanced_choice(scene: Scene) -> None:
 
 
 def test_weight_above_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="cost_weight"):
-        PerfCostAnalyzerSettings(cost_weight=1.5)
+    section, layer = "analyzer.perf-cost", Layer("test", {"analyzer.perf-cost.cost_weight": 1.5})
+    with pytest.raises(UserError, match=r"cost_weight from test is 1\.5: must be at most 1"):
+        SettingsReader([layer], [Section(section, PerfCostAnalyzerSettings)]).read(section)
 
 
 def test_figures_show_distributions_and_the_memory_sweep(scene: Scene) -> None:
