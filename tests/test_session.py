@@ -34,7 +34,7 @@ from sebsx.scene import Scene
 from sebsx.session import FunctionSpec, Session
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
-from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings, spec_of
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.orchestration import ECHO, Listener, failing, registry_with, request, store_in
 
 
@@ -206,7 +206,7 @@ class Sweeping(PerfCost):
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         (cell,) = self.plan(session.scene, settings).cells
-        with session.deployed(spec_of(cell), [cell]) as function, session.trial(cell, function) as trial:
+        with session.deployed(FunctionSpec.of(cell), [cell]) as function, session.trial(cell, function) as trial:
             for held_s in (0.0, 0.25):
                 read = {"duration_s": str(held_s)}
                 trial.function = session.called(function, read, lambda output: {"phase.told_s": output["slept_s"]})

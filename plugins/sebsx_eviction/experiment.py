@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import sqrt
@@ -193,17 +193,7 @@ def _cell(
 
 def _work(cell: Cell, settings: EvictionSettings) -> Work:
     factors, ladder_s = cell.factors, settings.ladder_s
-    spec = FunctionSpec(
-        platform=factors["platform"],
-        benchmark=factors.get("folder") or factors["benchmark"],
-        size=factors["size"],
-        language=factors["language"],
-        architecture=factors["architecture"],
-        memory_mib=factors["memory_mib"],
-        timeout_s=factors["timeout_s"],
-        parameters=tuple(factors["parameters"].items()),
-        padding_bytes=round(factors["padding_mib"] * 2**20),
-    )
+    spec = replace(FunctionSpec.of(cell), padding_bytes=round(factors["padding_mib"] * 2**20))
     if factors["idle_s"] == _BISECTION:
         next_idles = partial(bisect, ladder_s[0], ladder_s[-1], settings.precision, settings.trials)
     else:

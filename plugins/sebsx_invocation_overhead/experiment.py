@@ -45,11 +45,11 @@ class InvocationOverhead(Experiment[OverheadSettings]):
             for cell in _cells(platform, benchmark, memory_mib, settings)
         ]
         notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
-        return Plan(tuple(cells), len({spec_of(cell) for cell in cells}), notes)
+        return Plan(tuple(cells), len({FunctionSpec.of(cell) for cell in cells}), notes)
 
     def run(self, session: Session, settings: OverheadSettings) -> None:
         """Deploy each package once, and measure its cells in random order, so that drift is no trend over sizes."""
-        for spec, group in groupby(session.pending(self.plan(session.scene, settings)), key=spec_of):
+        for spec, group in groupby(session.pending(self.plan(session.scene, settings)), key=FunctionSpec.of):
             cells = list(group)
             session.rng_for("order", spec.label, spec.padding_bytes).shuffle(cells)
             with session.deployed(spec, cells) as function:
@@ -106,10 +106,3 @@ def _planned(
     duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + chosen.repetitions * init_s
     cost_usd = None if measured is None or exchanged is None else measured + exchanged
     return Cell(factors, chosen.repetitions, duration_s, cost_usd)
-
-
-def spec_of(cell: Cell) -> FunctionSpec:
-    """Return what to deploy for a cell; its payload is not part of it."""
-    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s", "padding_bytes")
-    parameters = tuple(sorted(cell.factors["parameters"].items()))
-    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)

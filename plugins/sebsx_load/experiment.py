@@ -57,7 +57,7 @@ class Load(Experiment[LoadSettings]):
     def run(self, session: Session, settings: LoadSettings) -> None:
         """Deploy each configuration, warm it up, and send the phase."""
         for cell in session.pending(self.plan(session.scene, settings)):
-            with session.deployed(_spec_of(cell), [cell]) as function:
+            with session.deployed(FunctionSpec.of(cell), [cell]) as function:
                 if function is not None:
                     _measure(session, cell, function, settings)
 
@@ -84,12 +84,6 @@ class Load(Experiment[LoadSettings]):
         }
         calls, duration_s = settings.expected(fitted.expect.get(size))
         return Cell(factors, calls, duration_s)
-
-
-def _spec_of(cell: Cell) -> FunctionSpec:
-    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s")
-    parameters = tuple(sorted(cell.factors["parameters"].items()))
-    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:

@@ -98,7 +98,7 @@ class Network(Experiment[NetworkSettings]):
     def run(self, session: Session, settings: NetworkSettings) -> None:
         """Deploy for each cell and let its sandboxes answer."""
         for cell in session.pending(self.plan(session.scene, settings)):
-            with session.deployed(_spec_of(cell), [cell]) as function:
+            with session.deployed(FunctionSpec.of(cell), [cell]) as function:
                 if function is not None:
                     _measure(session, cell, function, settings)
 
@@ -136,12 +136,6 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
             cost = estimate(platform, factors, settings.wanted, benchmark.expect.get("test"))
             duration_s = settings.wanted * _TRIP_GUESS_S + settings.chosen.sandboxes * _COLD_GUESS_S
             yield Cell(factors, settings.wanted, duration_s, cost.expected_usd)
-
-
-def _spec_of(cell: Cell) -> FunctionSpec:
-    keys = ("platform", "benchmark", "size", "language", "architecture", "memory_mib", "timeout_s")
-    parameters = tuple(sorted(cell.factors["parameters"].items()))
-    return FunctionSpec(**{key: cell.factors[key] for key in keys}, parameters=parameters)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: NetworkSettings) -> None:

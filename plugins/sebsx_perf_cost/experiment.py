@@ -117,7 +117,7 @@ class PerfCost(Experiment[PerfCostSettings]):
         notes = ("a benchmark does not say how long a call takes: the duration is unknown",) if unknown else ()
         design = _design(families, settings)
         if design is Design.SEQUENTIAL:
-            return Plan(tuple(cells), len({spec_of(cell) for cell in cells}), (*left_out, *notes), design)
+            return Plan(tuple(cells), len({FunctionSpec.of(cell) for cell in cells}), (*left_out, *notes), design)
         return Plan(tuple(cells), len(cells), (*left_out, *_too_many(families, settings), *notes), design)
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
@@ -131,9 +131,9 @@ class PerfCost(Experiment[PerfCostSettings]):
             left = [cell for cell in family if cell.hash in pending]
             if interleaved:
                 for group in _groups(left, settings):
-                    interleave(session, [(spec_of(cell), cell) for cell in group], settings)
+                    interleave(session, [(FunctionSpec.of(cell), cell) for cell in group], settings)
             else:
-                for spec, cells in groupby(left, key=spec_of):
+                for spec, cells in groupby(left, key=FunctionSpec.of):
                     one_by_one(session, spec, list(cells), settings)
 
 
@@ -233,19 +233,11 @@ def _cell(
     return Cell(factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd)
 
 
-def spec_of(cell: Cell) -> FunctionSpec:
-    """Return what to deploy for a cell."""
-    keys = ("platform", "size", "language", "architecture", "memory_mib", "timeout_s")
-    benchmark = cell.factors.get("folder") or cell.factors["benchmark"]
-    parameters = tuple(sorted(cell.factors["parameters"].items()))
-    return FunctionSpec(benchmark=benchmark, **{key: cell.factors[key] for key in keys}, parameters=parameters)
-
-
 def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Design:
     """Return the design: cold and warm of one configuration alone differ by more than drift."""
     if settings.design != "auto":
         return Design(settings.design)
-    compared = any(len({spec_of(cell) for cell in family}) > 1 for family in families)
+    compared = any(len({FunctionSpec.of(cell) for cell in family}) > 1 for family in families)
     return Design.RMIT if compared else Design.SEQUENTIAL
 
 

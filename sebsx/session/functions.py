@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.benchmarks import Benchmark
-    from sebsx.model import Capability, Deployment
+    from sebsx.model import Capability, Cell, Deployment
     from sebsx.platforms import Platform
     from sebsx.storage import Storage
+
+_NAMED = ("platform", "size", "language", "architecture", "memory_mib", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,20 @@ class FunctionSpec:
     padding_bytes: int = 0
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     needs: frozenset[Capability] = frozenset()
+
+    @classmethod
+    def of(cls, cell: Cell) -> FunctionSpec:
+        """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are no factors.
+
+        `folder` is where a benchmark that is not registered lies; without `parameters` all have their defaults.
+        """
+        factors = cell.factors
+        return cls(
+            benchmark=factors.get("folder") or factors["benchmark"],
+            parameters=tuple(sorted(factors.get("parameters", {}).items())),
+            padding_bytes=factors.get("padding_bytes", 0),
+            **{name: factors[name] for name in _NAMED},
+        )
 
     @property
     def label(self) -> str:

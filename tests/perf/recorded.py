@@ -18,9 +18,9 @@ from sebsx import orchestrator, plugins
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.schedule import Closed
 from sebsx.model import Kind
-from sebsx.session import Function, Session
+from sebsx.session import Function, FunctionSpec, Session
 from sebsx.store import open_store
-from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings, spec_of
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 
 MANIFEST = 'name = "no-op"\nversion = "1"\nsummary = "does nothing"\n'
 CODE = "def handler(event, context):\n    return {}\n"
@@ -49,7 +49,7 @@ class Measure:
 
     def run(self, session: Session, settings: Any) -> None:
         (cell,) = self.plan(session.scene, settings).cells
-        with session.deployed(spec_of(cell), [cell]) as function, HttpClient() as client:
+        with session.deployed(FunctionSpec.of(cell), [cell]) as function, HttpClient() as client:
             assert function is not None
             with session.trial(cell, function) as trial:
                 trial.invoke(Closed(200, self.users), Kind.WARMUP)
