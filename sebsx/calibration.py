@@ -13,7 +13,7 @@ import re
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -21,7 +21,7 @@ from sebsx.benchmarks import Steps
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sebsx.benchmarks import Benchmark
 
@@ -187,6 +187,25 @@ def calibrated(benchmark: Benchmark, size: str, platform: str, memory_mib: int) 
     if found is None:
         return benchmark
     return replace(benchmark, steps=found.steps, expect={**benchmark.expect, size: found.expected_s(int(size))})
+
+
+def spelt_out(benchmark: Benchmark, fitted: Benchmark, size: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a cell names, by name: those given, and that of a calibrated step.
+
+    A calibrated step is spelt out, so that it is seen in the design and another calibration is another cell.
+
+    Args:
+        benchmark: As it came.
+        fitted: The same as it is `calibrated`.
+        size: Name of the size or number of the step.
+        given: What the user set.
+
+    Raises:
+        UserError: If there is no such size or parameter, or a value does not fit.
+    """
+    values = fitted.resolve(size, given)
+    names = {*given, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
+    return {name: values[name] for name in sorted(names)}
 
 
 def _path(platform: str, memory_mib: int, benchmark: str) -> Path:

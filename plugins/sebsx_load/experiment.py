@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.calibration import calibrated
+from sebsx.calibration import calibrated, spelt_out
 from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.load.schedule import Arrivals
@@ -65,14 +65,12 @@ class Load(Experiment[LoadSettings]):
         benchmark = scene.benchmark(settings.benchmark)
         size = settings.size or benchmark.default_size
         fitted = calibrated(benchmark, size, platform.name, memory_mib)
-        values = fitted.resolve(size, settings.parameters)  # fails now on a bad name or value
-        names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
         factors = {
             "platform": platform.name,
             "benchmark": settings.benchmark,
             "benchmark_sha256": benchmark.sha256,
             "size": size,
-            "parameters": {key: values[key] for key in sorted(names)},
+            "parameters": spelt_out(benchmark, fitted, size, settings.parameters),
             "language": settings.language,
             "architecture": settings.architecture or platform.architectures[0],
             "memory_mib": memory_mib,

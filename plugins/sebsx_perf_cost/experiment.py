@@ -7,7 +7,7 @@ from itertools import chain, groupby, product
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.calibration import calibrated
+from sebsx.calibration import calibrated, spelt_out
 from sebsx.errors import UserError
 from sebsx.experiments import Experiment
 from sebsx.model import Cell, Design, Plan
@@ -190,10 +190,7 @@ def _specs(
     architectures = settings.architectures or platform.architectures[:1]
     for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
         fitted = calibrated(benchmark, size, platform.name, memory_mib)
-        values = fitted.resolve(size, settings.parameters)  # fails now on a bad name or value
-        # A calibrated step is spelt out, so that it is seen in the design and another calibration is another cell.
-        names = {*settings.parameters, *((fitted.steps.parameter,) if fitted.steps and fitted is not benchmark else ())}
-        chosen = tuple(sorted((key, values[key]) for key in names))
+        chosen = tuple(spelt_out(benchmark, fitted, size, settings.parameters).items())  # fails now on a bad value
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
         spec = FunctionSpec(platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen)
         if settings.against:
