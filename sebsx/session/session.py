@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sebsx.load.agenda import Agenda, Burst
     from sebsx.load.health import Health
     from sebsx.load.schedule import Schedule
-    from sebsx.model import Adoption, Cell, Invocation, Plan, Reply, Run, StartType
+    from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
     from sebsx.packaging import Packager
     from sebsx.scene import Scene
     from sebsx.session.functions import Function, FunctionSpec
@@ -203,7 +203,8 @@ class Session:
         """
         for burst, replies in attend(self._client, agenda, self._meter):
             answers = [(burst.function, reply) for reply in replies]
-            yield burst, self._stored(burst.function, answers, burst.kind, burst.cell_id, burst.round)
+            self._count_round(burst.round)
+            yield burst, self._recorder.add(burst.function, answers, burst.kind, burst.cell_id, burst.round)
 
     def invoke(
         self,
@@ -228,19 +229,13 @@ class Session:
         """
         called = [function.given_event(event) for event in events] or [function]
         self._meter.allow(function.platform, function.deployment, schedule.total or 1)
-        return self._stored(function, list(send(self._client, called, schedule)), kind, cell_id, round)
-
-    def _stored(
-        self,
-        function: Function,
-        answers: Sequence[tuple[Function, Reply]],
-        kind: Kind,
-        cell_id: int,
-        round: int | None,  # noqa: A002  # the column
-    ) -> list[Invocation]:
-        if round is not None:
-            self.next_round = max(self.next_round, round + 1)
+        answers = list(send(self._client, called, schedule))
+        self._count_round(round)
         return self._recorder.add(function, answers, kind, cell_id, round)
+
+    def _count_round(self, number: int | None) -> None:
+        if number is not None:
+            self.next_round = max(self.next_round, number + 1)
 
     def load(
         self,
