@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.analyzers import Column, Estimate
 from sebsx.metrics import CORE_METRICS, Metric
 from sebsx.model import CellStatus, Kind
+from sebsx.starts import COUNTED, counting, start_name
 from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _SILENT = frozenset(
     {"benchmark_sha256", "folder", "input_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)}
 )
 _ALWAYS = ("benchmark", "memory_mib", "start")
-_STARTS = ("cold", "warm")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Configuration:
     Args:
         run: The run it belongs to.
         identity: Level of each factor by name: `platform`, `region`, `benchmark`, `size`, `language`, `architecture`,
-            `memory_mib` (as the platform reports it), then the experiment's own, `start` last.
+            `memory_mib` (as the platform reports it), then the experiment's own, `start` last: the one that was had, so
+            that cold starts from snapshots are `restored`, and both in one sample `cold+restored`.
         cell: The cell of the design; None for invocations outside one.
         deployments: The functions that were called.
         frame: Every measured invocation, failed ones and those of the wrong start type too (`RunView.frame`).
@@ -70,6 +71,11 @@ class Configuration:
         return self.frame.where(self._ok & self._as_wanted)
 
     @property
+    def wanted(self) -> str | None:
+        """The start that the design asked for; None outside of one."""
+        return self.cell.factors.get("start") if self.cell else None
+
+    @property
     def latency_s(self) -> Numbers:
         """Client latency of the invocations that count."""
         return self.counted["client.latency_s"]
@@ -83,6 +89,12 @@ class Configuration:
     def wrong_start(self) -> int:
         """Invocations that ended well and are not counted, because they were of another start type."""
         return int((self._ok & ~self._as_wanted).sum())
+
+    @property
+    def mixture(self) -> str:
+        """How many of each start type count where several do for one start: `3 cold, 27 restored`; else empty."""
+        had = self.counted.tally("start_type") if self.wanted in COUNTED else {}
+        return ", ".join(f"{n} {start}" for start, n in had.items()) if len(had) > 1 else ""
 
     @property
     def invalid(self) -> str:
@@ -100,8 +112,7 @@ class Configuration:
 
     @cached_property
     def _as_wanted(self) -> Mask:
-        wanted = self.identity["start"]
-        return self.frame.equals("start_type", wanted) if wanted in _STARTS else self.frame["sequence"] > 0
+        return counting(self.frame, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +273,8 @@ def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
         cell = cells.get(int(pairs[0, mine[0]]))
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
         places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
-        yield Configuration(view.run, dict(items), cell, functions, frame.where(places))
+        identity, own = dict(items), frame.where(places)
+        yield Configuration(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
@@ -271,6 +283,14 @@ def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str
     known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
     known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
     return {**known, **own, "start": factors.get("start")}
+
+
+def _start_had(frame: Frame, wanted: str | None) -> str | None:
+    """Return the start of a configuration as the invocations had it that ended well."""
+    import numpy as np  # heavy
+
+    codes, words = frame.codes("start_type")
+    return start_name(wanted, {words[code] for code in np.unique(codes[frame.equals("status", "ok")])})
 
 
 def _word(value: Any) -> Any:

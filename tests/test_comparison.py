@@ -277,6 +277,42 @@ def test_what_may_differ_is_compared_and_told(store: Store) -> None:
     assert any("region eu-central-1 -> us-east-1" in text for text in report.warnings)
 
 
+RESTORED = {"start": StartType.COLD, "changes": {"start_type": StartType.RESTORED}}
+
+
+def test_restored_and_cold_starts_are_not_compared_unless_that_is_wanted(store: Store) -> None:
+    report = two_runs(store, {"start": StartType.COLD}, RESTORED)
+    (row,) = report.rows
+    assert row.verdict is Verdict.INCOMPARABLE
+    assert row.reason == "start cold -> restored (--allow start compares anyway)"
+    assert report.missing == ()
+
+
+def test_restored_starts_of_two_runs_are_compared_under_their_name(store: Store) -> None:
+    (row,) = two_runs(store, RESTORED, RESTORED).rows
+    assert row.verdict is not Verdict.INCOMPARABLE
+    assert row.identity["start"] == "restored"
+
+
+def test_start_that_may_differ_still_tells_cold_from_warm(store: Store) -> None:
+    views = []
+    for number, cold in enumerate(({"start": StartType.COLD}, RESTORED), 1):
+        writer = RunWriter(store, number)
+        writer.add(times(number), **cold)
+        writer.add(times(number + 2, scale=0.01))
+        views.append(writer.finish())
+    report = compare_runs(views[:1], views[1:], Options(allow=frozenset({"start"})))
+    assert sorted(row.configuration for row in report.rows) == ["echo 256 MiB cold", "echo 256 MiB warm"]
+    assert report.comparable
+    assert any("start cold -> restored" in text for text in report.warnings)
+
+
+def test_run_that_failed_throughout_is_compared_with_restored_starts(store: Store) -> None:
+    report = two_runs(store, RESTORED, {"start": StartType.COLD, "changes": FAILED})
+    assert "incomparable" not in verdicts(report)
+    assert "regression" in verdicts(report)
+
+
 def test_collectors_that_differ_are_incomparable(store: Store) -> None:
     views = []
     for number, collectors in enumerate((["process"], []), 1):

@@ -30,6 +30,7 @@ ROWS = (
         "session",
         "recording",
         "sampling",
+        "starts",
         "calibration",
         "clocksync",
         "calibrator",

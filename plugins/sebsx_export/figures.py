@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.configurations import ERRORS, Configuration, configurations, summaries
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.exporters import EVERYTHING, Selection
+from sebsx.starts import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 CHOOSES = frozenset({"metric", "statistic"})
 
-_STARTS = ("cold", "warm")
 _PLACE = ("platform", "region", "architecture")
 _KNOWN = (*_PLACE, "memory_mib", "benchmark", "size", "language", "start")
 _SHOWN = 3  # examples in a warning
@@ -101,7 +101,8 @@ class Series:
         invalid = f"invalid: {self.configuration.invalid}" if self.configuration.invalid else ""
         failed = ", ".join(f"{n} {status}" for status, n in sorted(self.configuration.failed.items()))
         emulated = "emulated processor" if self.configuration.emulated else ""
-        return "; ".join(word for word in (invalid, failed and f"failed: {failed}", emulated) if word)
+        words = (invalid, failed and f"failed: {failed}", self.configuration.mixture, emulated)
+        return "; ".join(word for word in words if word)
 
 
 def source_of(view: RunView) -> Source:
@@ -171,11 +172,10 @@ def _apart(configuration: Configuration) -> Iterator[tuple[Configuration, Callab
     Where the design asks for neither cold nor warm, both are in it: its parts have the figures. Failures have no start
     and stay with the whole, which has nothing but their share.
     """
-    wanted = configuration.identity.get("start")
-    if wanted in _STARTS:
+    if configuration.wanted in COUNTED:
         yield configuration, lambda summary: True
         return
-    word = wanted or "any"
+    word = configuration.wanted or "any"
     yield replace(configuration, identity={**configuration.identity, "start": word}), lambda it: it.metric == ERRORS
     ok = configuration.frame.equals("status", "ok")
     for start in sorted(map(str, configuration.frame.where(ok).tally("start_type"))):

@@ -17,6 +17,7 @@ from sebsx.configurations import (
     tail_estimate,
 )
 from sebsx.settings import setting
+from sebsx.starts import counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ _RATES = (
     Column("achieved", "achieved/s", "", "good answers a second"),
     Column("in_flight", "in flight", "", "mean number of requests in flight: time of all over the time of the phase"),
     Column("in_flight_max", "most", "count", "most requests in flight at once"),
-    Column("cold", "cold", "count", "invocations that started a sandbox"),
+    Column("cold", "cold", "count", "invocations that started or restored a sandbox"),
 )
 _TIMES = (
     Column("response_s", "response", "s", "median from the time a request was due, with its interval"),
@@ -162,7 +163,7 @@ def _rates(phase: _Phase) -> dict[str, Any]:
         "achieved": ok / phase.duration_s,
         "in_flight": float(known.sum()) / phase.duration_s,
         "in_flight_max": phase.generator.get("in_flight_max"),
-        "cold": int(phase.frame.equals("start_type", "cold").sum()),
+        "cold": int(counting(phase.frame, "cold").sum()),
     }
 
 
@@ -206,7 +207,7 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> I
             if status != "ok":
                 text = f"{name}: {count} of {n} ended as {status}"
                 yield Finding(text, {"status": status, "count": count, "n": n}, warning=True)
-        cold = int(phase.frame.equals("start_type", "cold").sum())
+        cold = int(counting(phase.frame, "cold").sum())
         if cold:
             yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", {"cold": cold, "n": n})
 
@@ -232,7 +233,7 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Configuration]) -> list[F
         latency[f"{prefix}service"] = _medians(due_good, good["client.latency_s"], width_s)
         rates[f"{prefix}offered"] = _counts(due, width_s, phase.duration_s, 1 / width_s)
         rates[f"{prefix}achieved"] = _counts(done, width_s, phase.duration_s, 1 / width_s)
-        starts = due[frame.equals("start_type", "cold")]
+        starts = due[counting(frame, "cold")]
         cold[f"{prefix}cold"] = _counts(starts, width_s, phase.duration_s, 1.0)
     median, rate = Column("median_s", "median", "s"), Column("rate", "requests a second")
     count = Column("cold", "cold starts", "count")

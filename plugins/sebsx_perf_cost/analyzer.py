@@ -13,7 +13,6 @@ from sebsx.configurations import (
     configurations,
     identity_columns,
     label,
-    level,
     median_estimate,
     tail_estimate,
 )
@@ -163,11 +162,12 @@ def _identity(found: Configuration) -> dict[str, Any]:
 
 
 def _paired_by(found: Sequence[Configuration], key: str) -> list[dict[Any, Configuration]]:
-    """Return the configurations that differ in one factor only, by its level."""
+    """Return the configurations whose designs differ in one factor only, by its level."""
     alike: dict[tuple[Any, ...], dict[Any, Configuration]] = defaultdict(dict)
     for each in found:
-        rest = tuple((name, word) for name, word in _identity(each).items() if name != key)
-        alike[rest][level(each, key)] = each
+        levels = {**_identity(each), "start": each.wanted}
+        word = levels.pop(key, None)
+        alike[tuple(levels.items())][word] = each
     return list(alike.values())
 
 
@@ -188,7 +188,8 @@ def _overhead(
                 }
             )
     if rows:
-        columns = [column for column in identity if column.key != "start"]
+        told = any(row["start"] != "cold" for row in rows)  # where it says more than the heads of the columns
+        columns = [column for column in identity if told or column.key != "start"]
         yield Table("cold-start", (*columns, *_OVERHEAD), rows, "what a cold start costs")
 
 
@@ -302,8 +303,11 @@ def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Configur
             text = f"{name}: {count} of {n} ended as {status}, the first with: {_example(view, each, status)}"
             yield Finding(text, {"status": status, "count": count, "n": n}, warning=True)
         if each.wrong_start:
-            text = f"{name}: {each.wrong_start} of {n} were not {each.identity['start']} and are not counted"
+            text = f"{name}: {each.wrong_start} of {n} were not {each.wanted} and are not counted"
             yield Finding(text, {"wrong_start": each.wrong_start, "n": n}, warning=True)
+        if each.mixture:
+            text = f"{name}: the sample mixes {each.mixture}, which take different times: read them apart by start_type"
+            yield Finding(text, {"mixture": each.mixture}, warning=True)
         disagreeing = sum(count for told, count in each.frame.tally("start_evidence").items() if _disagrees(told))
         if disagreeing:
             text = f"{name}: function and provider disagree on the start of {disagreeing} of {n}"

@@ -112,7 +112,7 @@ def sweeps(found: Sequence[Configuration], confidence: float) -> list[Sweep]:
         if len(configuration.latency_s) and configuration.identity["memory_mib"]:  # nobody knows that of a URL
             rest = {key: word for key, word in configuration.identity.items() if key not in (*_CHOSEN, "start")}
             key = (configuration.run.id, *sorted((key, str(word)) for key, word in rest.items()))
-            families[key][configuration.identity["start"]].append(configuration)
+            families[key][configuration.wanted].append(configuration)
     made = []
     for starts in families.values():
         members = starts.get("warm") or next(iter(starts.values()))

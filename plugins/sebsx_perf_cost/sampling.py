@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
 from sebsx.sampling import Sampling, settle
+from sebsx.starts import COUNTED, counts
 from sebsx.stats import median
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Sampler(Sampling):
             users = self.settings.concurrency if self.start == "warm" else 1
             taken = self.trial.invoke(Closed(max(samples, users if number is not None else 1), users), round=number)
             # A platform that ended the idle sandbox since the last turn is warmed up before the next.
-            cold = [call.start_type is StartType.COLD for call in taken if call.status is Status.OK]
+            cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]
             self._ready = self.start != "warm" or number is None or not cold or not all(cold)
         self.spent_s += time.monotonic() - began_s
 
@@ -129,7 +130,7 @@ class Sampler(Sampling):
 def _sampler(session: Session, cell: Cell, function: Function, settings: PerfCostSettings) -> Iterator[Sampler | None]:
     """Begin a cell; None, with the reason stored, where the platform cannot do what its start type asks for."""
     start = cell.factors["start"]
-    wanted = StartType(start) if start in (StartType.COLD, StartType.WARM) else None
+    wanted = StartType(start) if start in COUNTED else None
     with session.trial(cell, function, wanted) as trial:
         if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
             session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")

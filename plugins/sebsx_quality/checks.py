@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sebsx.settings import setting
+from sebsx.starts import counting
 from sebsx_quality.evidence import sandboxes_of, told
 
 if TYPE_CHECKING:
@@ -198,12 +199,12 @@ def _sandbox_ids(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Ma
 
 
 def _cold_twice(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
-    """Look for sandboxes that started cold more than once."""
+    """Look for sandboxes that were started or restored more than once."""
     import numpy as np  # heavy
 
     places, names = sandboxes_of(frame)
     known = np.array([bool(sandbox) for _deployment, sandbox in names], dtype=bool)
-    cold = _ok(frame) & frame.equals("start_type", "cold") & known[places]
+    cold = _ok(frame) & counting(frame, "cold") & known[places]
     repeated = np.bincount(places[cold], minlength=len(names)) > 1
     return cold, repeated[places]
 

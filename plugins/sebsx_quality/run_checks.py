@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.configurations import configurations_of
 from sebsx.model import Cell, CellStatus, RunStatus, content_hash
+from sebsx.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
 from sebsx_quality.checks import WANTED, Check, Outcome
@@ -67,16 +68,16 @@ class Evidence:
         import numpy as np  # heavy
 
         wanted = self._of_cells([str(cell.factors.get("start")) for cell in self.cells])
-        codes, words = self.frame.codes("start_type")
-        other: Mask = np.not_equal(wanted[self.cell_places], _array(words)[codes])
-        return self.ok & self.told_start & other
+        right = [(wanted == word)[self.cell_places] & counting(self.frame, word) for word in COUNTED]
+        wrong: Mask = self.ok & self.told_start & ~np.any(right, axis=0)
+        return wrong
 
     @cached_property
     def told_start(self) -> Mask:
         """Which invocations belong to a cell that wants them cold, or warm."""
         import numpy as np  # heavy
 
-        return np.isin(self._of_cells([str(cell.factors.get("start")) for cell in self.cells]), ["cold", "warm"])[
+        return np.isin(self._of_cells([str(cell.factors.get("start")) for cell in self.cells]), list(COUNTED))[
             self.cell_places
         ]
 
@@ -218,10 +219,24 @@ def _mixed_starts(evidence: Evidence, check: Check) -> Outcome:
 
     free = evidence.ok & (evidence.cell_places == len(evidence.cells))
     deployments = evidence.frame["deployment_id"]
-    cold, warm = (np.unique(deployments[free & evidence.frame.equals("start_type", word)]) for word in ("cold", "warm"))
+    cold, warm = (np.unique(deployments[free & counting(evidence.frame, word)]) for word in ("cold", "warm"))
     mixed = np.intersect1d(cold, warm)
     names = [f"deployment {int(key)}" for key in mixed]
     return Outcome(check, len(np.unique(deployments[free])), len(mixed), _listed(names))
+
+
+def _mixed_cold(evidence: Evidence, check: Check) -> Outcome:
+    """Look for cells whose samples are of several start types that all count as cold."""
+    counted = evidence.ok & ~evidence.wrong_start
+    had = [(word, evidence.per_cell(counted & evidence.frame.equals("start_type", word))) for word in COUNTED["cold"]]
+    among, bad = [], []
+    for place, cell in enumerate(evidence.cells):
+        known = [f"{counts[place]} {word}" for word, counts in had if counts[place]]
+        if known:
+            among.append(cell)
+        if len(known) > 1:
+            bad.append((cell, ", ".join(known)))
+    return _cells(evidence, check, among, bad)
 
 
 def _memory(evidence: Evidence, check: Check) -> Outcome:
@@ -363,6 +378,8 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
            "to do unless they are many", missing="no cell wants cold or warm starts"), _wrong_start),
     (Check("mixed-starts", "mix cold and warm invocations in one sample", "measure them as two configurations, or read "
            "them apart by start_type", "deployments", missing="all invocations belong to cells"), _mixed_starts),
+    (Check("restored", "hold cold starts and restored ones in one sample", "they take different times; read them apart "
+           "by start_type, and measure again", "cells", missing="no cell has cold starts"), _mixed_cold),
     (Check("sizes", "take less time for more work", "the size does not do what its name says, or something else "
            "changed between them", "pairs of sizes", missing="no benchmark at two sizes with samples enough"), _sizes),
     (Check("memory", "have another memory than was asked for", "read results by the effective memory, which tables "

@@ -134,6 +134,8 @@ def differences(
         backgrounds: By id of the run.
         studied: Facts that are meant to differ.
     """
+    if not (len(base.counted) and len(new.counted)):
+        studied |= {"start"}  # what has no sample was not had in any other way than was wanted
     here, there = backgrounds[base.run.id], backgrounds[new.run.id]
     old, young = _comparable(base, here), _comparable(new, there)
     found = _unequal(old, young, studied)

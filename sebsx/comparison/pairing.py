@@ -56,10 +56,12 @@ def pair(
     places = {id(one): place for place, one in enumerate(base)}
     left, right = list(base), list(new)
     columns = sorted({key for one in (*base, *new) for key in one.identity} - studied)
-    for keys in (columns, *_LOOSER, _LOOSEST):
-        if keys == _LOOSEST and found:
+    looser = [[key for key in keys if key not in studied] for keys in (*_LOOSER, _LOOSEST)]
+    # A start that may differ, as cold from restored, still tells cold from warm where the sides have both.
+    for keys in ([*columns, "start"], columns, *looser):
+        if keys is looser[-1] and found:
             break
-        matches = list(_match(left, right, [key for key in keys if key not in studied]))
+        matches = list(_match(left, right, keys))
         found.update({places[id(one)]: other for one, other in matches})
         taken = {id(configuration) for match in matches for configuration in match}
         left = [one for one in left if id(one) not in taken]
@@ -91,6 +93,7 @@ def _match(left: Sequence[Configuration], right: Sequence[Configuration], keys: 
 def _by(found: Iterable[Configuration], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Configuration]]:
     groups: dict[tuple[Any, ...], list[Configuration]] = {}
     for configuration in found:
-        key = tuple(str(configuration.identity.get(name)) for name in keys)
+        levels = {**configuration.identity, "start": configuration.wanted}  # what it was had as may differ
+        key = tuple(str(levels.get(name)) for name in keys)
         groups.setdefault(key, []).append(configuration)
     return groups

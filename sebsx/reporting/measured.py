@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.analyzers import Column, Estimate, Table
 from sebsx.configurations import caption, configurations, identity_columns, labels, level, summaries
 from sebsx.model import Status
+from sebsx.starts import counting
 from sebsx.stats import cv
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _COLUMNS = (
     Column("ok", "ok", "count", "measured invocations that count"),
     Column("failed", "failed", "count", "measured invocations that failed, the throttled ones apart"),
     Column("throttled", "throttled", "count", "refused because too many ran at once"),
-    Column("cold_ratio", "cold", "1", "share of the invocations that ended well and started a sandbox"),
+    Column("cold_ratio", "cold", "1", "share of the invocations that ended well and started or restored a sandbox"),
     Column("p50", "median", "s", "client latency, with the interval of its median"),
     Column("p90", "p90", "s", "client latency"),
     Column("p99", "p99", "s", "client latency"),
@@ -80,12 +81,13 @@ def _figures(each: Measured) -> dict[str, Any]:
         "ok": len(one.counted),
         "failed": sum(failed.values()) - throttled,
         "throttled": throttled,
-        "cold_ratio": float(one.frame.equals("start_type", "cold")[ok].mean()) if ok.any() else None,
+        "cold_ratio": float(counting(one.frame, "cold")[ok].mean()) if ok.any() else None,
         **{key: each.said[name].estimate if name in each.said else None for key, name in _FROM_SUMMARIES.items()},
         "mean": float(one.latency_s.mean()) if len(one.latency_s) else None,
         "cv": cv(one.latency_s) if len(one.latency_s) else None,
     }
-    notes = [f"invalid: {one.invalid}"] * bool(one.invalid) + ["emulated processor"] * one.emulated
+    invalid = f"invalid: {one.invalid}" if one.invalid else ""
+    notes = list(filter(None, (invalid, one.mixture, "emulated processor" if one.emulated else "")))
     return {**row, "note": "; ".join(notes)} if notes else row
 
 

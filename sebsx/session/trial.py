@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind, Status
+from sebsx.starts import counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ class Trial:
 
     def counts(self, status: Status, start_type: StartType) -> bool:
         """Tell whether an invocation that ended and started so is a sample."""
-        return status is Status.OK and self.wanted in (None, start_type)
+        return status is Status.OK and counts(start_type, self.wanted)
 
     def _count(self, invocations: Sequence[Invocation]) -> None:
         self.attempts += len(invocations)

@@ -22,15 +22,25 @@ if TYPE_CHECKING:
 
 def _interleaved_designs(connection: Connection) -> None:
     """Version 2: the design of a run, the round of an invocation, and names for runs to compare with."""
-    for view in reversed(schema.VIEWS):
-        connection.exec_driver_sql(f"DROP VIEW {view}")
+    _drop_views(connection)
     connection.exec_driver_sql("ALTER TABLE run ADD COLUMN design TEXT NOT NULL DEFAULT 'sequential'")
     connection.exec_driver_sql("ALTER TABLE invocation ADD COLUMN round INTEGER")
     schema.baseline.create(connection)
     schema.create_views(connection)
 
 
-UPGRADES: tuple[Callable[[Connection], None], ...] = (_interleaved_designs,)
+def _restored_starts(connection: Connection) -> None:
+    """Version 3: the view `measured` has restored sandboxes where cold ones are wanted."""
+    _drop_views(connection)
+    schema.create_views(connection)
+
+
+def _drop_views(connection: Connection) -> None:
+    for view in reversed(schema.VIEWS):
+        connection.exec_driver_sql(f"DROP VIEW {view}")
+
+
+UPGRADES: tuple[Callable[[Connection], None], ...] = (_interleaved_designs, _restored_starts)
 
 
 def newest() -> int:

@@ -116,6 +116,17 @@ def test_what_is_missing_is_said_in_words(page: Page) -> None:
     assert sum("bad" in (one.get("class") or "").split() for one in page.all("span")) > 4
 
 
+def test_restored_starts_are_named_and_a_mixture_is_noted(store: Store) -> None:
+    writer = RunWriter(store)
+    writer.add([0.1] * 4, start=StartType.COLD, changes={"start_type": StartType.RESTORED})
+    writer.add([0.1] * 3, start=StartType.COLD, memory_mib=512)
+    writer.add([0.1] * 2, start=StartType.COLD, memory_mib=512, changes={"start_type": StartType.RESTORED})
+    table = _section([writer.finish()], "latency").reports[0].tables[0]
+    assert [(row["start"], row["ok"], row["cold_ratio"], row.get("note")) for row in table.rows] == [
+        ("restored", 4, 1.0, None), ("cold+restored", 5, 1.0, "3 cold, 2 restored"),
+    ]  # fmt: skip
+
+
 def test_configuration_table_has_the_numbers(store: Store) -> None:
     writer = RunWriter(store)
     writer.add([n / 100 for n in range(1, 101)], start=StartType.WARM)

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import inspect
 
 from sebsx.errors import StoreError, UserError
+from sebsx.model import StartType
 from sebsx.store import default_path, engine, migrations, open_store
 from sebsx.store.engine import open_database
 from tests.store.conftest import RUN, Begun, make_invocation
@@ -380,6 +381,26 @@ def _schema(path: Path) -> dict[str, object]:
             else " ".join(sql.split())
             for kind, name, sql in rows
         }
+
+
+MEASURED_V2 = """
+CREATE VIEW measured AS SELECT * FROM invocations WHERE kind = 'measured' AND status = 'ok'
+  AND (start_wanted IS NULL OR start_wanted NOT IN ('cold', 'warm') OR start_type = start_wanted)
+"""
+
+
+def test_store_of_version_2_counts_restored_starts_once_it_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    with open_store(path) as store:
+        Begun(store).add(
+            make_invocation(1, start_type=StartType.RESTORED), make_invocation(2, start_type=StartType.WARM)
+        )
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(f"DROP VIEW measured; {MEASURED_V2}; UPDATE schema_info SET version = 2")
+        assert connection.execute("SELECT count(*) FROM measured").fetchone() == (0,)
+    with open_store(path) as old:
+        assert old.upgrade() == (2, migrations.newest())
+        assert [(row["sequence"], row["start_type"]) for row in old.view(RUN).rows("measured")] == [(1, "restored")]
 
 
 def test_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:

@@ -89,6 +89,14 @@ class TestNames:
         assert {summary.name for summary in found["burst-warm"].summaries} >= {"client.latency_s.p50"}
         assert "errors.share" not in {summary.name for summary in found["burst-warm"].summaries}
 
+    def test_restored_starts_are_a_series_of_their_own_name(self, store: Store) -> None:
+        writer = RunWriter(store)
+        writer.add([0.1] * 3, start=StartType.COLD, changes={"start_type": StartType.RESTORED})
+        writer.add([0.1] * 3, start=StartType.COLD, memory_mib=512)
+        writer.add([0.1] * 2, start=StartType.COLD, memory_mib=512, changes={"start_type": StartType.RESTORED})
+        found = [(series.start, series.note) for series in read_series([writer.finish()])]
+        assert found == [("restored", ""), ("cold+restored", "3 cold, 2 restored")]
+
     def test_selection_keeps_what_was_named(self, view: RunView) -> None:
         chosen = read_series([view], Selection(("client.latency_s", "errors"), ("p50",)))
         assert {summary.name for series in chosen for summary in series.summaries} == {"client.latency_s.p50"}

@@ -22,7 +22,8 @@ class Phase:
         self.cell = self.store.add_cell(RUN, make_cell("", 400, load="10/s"))
 
     def fill(self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02) -> None:
-        """Store requests due every `gap_s` from 1000 s on; the first two cold, the third failed, the fourth dropped."""
+        """Store requests due every `gap_s` from 1000 s on; one cold, one restored,
+        the third failed, the fourth dropped."""
         odd = {2: Status.FUNCTION_ERROR, 3: Status.DROPPED}
         self.store.add_invocations(
             RUN,
@@ -32,7 +33,7 @@ class Phase:
                 make_invocation(
                     number + 1,
                     status=odd.get(number, Status.OK),
-                    start_type=StartType.COLD if number < 2 else StartType.WARM,
+                    start_type=(StartType.COLD, StartType.RESTORED, StartType.WARM)[min(number, 2)],
                     client_intended_s=1000 + gap_s * number,
                     client_sent_s=1000 + gap_s * number + late_s,
                     client_done_s=1000 + gap_s * number + late_s + (0.0 if number == 3 else service_s),

@@ -189,6 +189,34 @@ def test_samples_of_the_wrong_start_are_told_and_left_out(scene: Scene) -> None:
     assert finding.numbers == {"wrong_start": 2, "n": 3}
 
 
+def test_restored_starts_are_cold_ones_under_their_own_name(scene: Scene) -> None:
+    scene.cell("cold", [took(2.0, "restored") for _ in range(6)])
+    scene.cell("warm", [took(1.0) for _ in range(6)])
+    report = scene.analyze()
+    assert [row["start"] for row in table(report, "latency").rows] == ["restored", "warm"]
+    overhead = table(report, "cold-start")
+    assert "start" in [column.key for column in overhead.columns]
+    (row,) = overhead.rows
+    assert (row["start"], row["cold_s"].value, row["ratio"].value) == ("restored", 2.0, 2.0)
+    assert texts(report, "not cold") == []
+
+
+def test_cold_and_restored_starts_in_one_sample_are_told(scene: Scene) -> None:
+    scene.cell("cold", [took(9.0, "cold"), *(took(2.0, "restored") for _ in range(5))])
+    report = scene.analyze()
+    assert [(row["start"], row["ok"]) for row in table(report, "latency").rows] == [("cold+restored", 6)]
+    (finding,) = texts(report, "mixes 1 cold, 5 restored")
+    assert finding.warning
+
+
+def test_memory_sizes_are_chosen_between_however_they_started(scene: Scene) -> None:
+    for memory_mib, first in ((128, "restored"), (256, "cold")):
+        calls = [took(1.0, "restored", cost_usd=1e-6) for _ in range(6)]
+        scene.cell("cold", [took(1.0, first, cost_usd=1e-6), *calls], memory_mib=memory_mib)
+    rows = table(scene.analyze(), "choices").rows
+    assert [(row["memory_mib"], row["start"]) for row in rows] == [(128, "restored"), (256, "cold+restored")]
+
+
 def test_failures_are_told_by_status_with_one_example(scene: Scene) -> None:
     scene.cell(
         "warm",

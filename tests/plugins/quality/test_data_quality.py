@@ -41,7 +41,7 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
     results = {name: row["result"] for name, row in rows(report).items()}
     assert {name for name, result in results.items() if result not in {"pass", "not checkable"}} == set()
     assert {name for name, result in results.items() if result == "not checkable"} == {
-        "mixed-starts", "cold-once", "start-evidence", "sizes",
+        "mixed-starts", "restored", "cold-once", "start-evidence", "sizes",
     }  # fmt: skip
     assert rows(report)["order"]["checked"] == 20
     assert objections(report) == {}
@@ -50,6 +50,10 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
 MOVED = (
     "UPDATE invocation SET client_sent_s = client_sent_s + 1e10, client_intended_s = 0, client_connected_s = NULL, "
     "client_first_byte_s = NULL, client_done_s = client_done_s + 1e10 WHERE sequence = 3"
+)
+RESTORED_IN_PART = (
+    "UPDATE cell SET factors = '{\"start\": \"cold\"}'; UPDATE invocation SET start_type = 'cold'; "
+    "UPDATE invocation SET start_type = 'restored' WHERE sequence <= 3"
 )
 # What is done to the run; the check that must object; the sequences that it must name.
 DAMAGES = [
@@ -75,6 +79,10 @@ DAMAGES = [
     ("UPDATE invocation SET start_type = 'cold' WHERE sequence IN (11, 12)", "cold-once", [11, 12]),
     ("UPDATE invocation SET cell_id = NULL; UPDATE invocation SET start_type = 'cold' WHERE sequence = 1",
      "mixed-starts", []),
+    ("UPDATE invocation SET cell_id = NULL; UPDATE invocation SET start_type = 'restored' WHERE sequence = 1",
+     "mixed-starts", []),
+    ("UPDATE invocation SET start_type = 'restored' WHERE sequence IN (11, 12)", "cold-once", [11, 12]),
+    (RESTORED_IN_PART, "restored", []),
     ("DELETE FROM sample; DELETE FROM invocation WHERE sequence = 10", "record", []),
     ("UPDATE cell SET status = 'running'", "cells-measured", []),
     ("UPDATE cell SET status = 'invalid', stop_reason = 'the generator was late'", "cells-valid", []),
@@ -110,6 +118,18 @@ def test_every_check_has_a_damage_that_it_finds(store: Store, analyze: Analyze) 
     write(store).finish()
     apart = {"run-finished", "sizes", "sandbox-ids"}  # tested below
     assert set(rows(analyze(DataQuality))) == {check for _statements, check, _sequences in DAMAGES} | apart
+
+
+def test_restored_sandboxes_are_right_in_a_cold_cell_and_mixed_ones_are_counted(
+    store: Store, damage: Damage, analyze: Analyze
+) -> None:
+    write(store).finish()
+    damage("UPDATE cell SET factors = '{\"start\": \"cold\"}'; UPDATE invocation SET start_type = 'restored'")
+    found = rows(analyze(DataQuality))
+    assert (found["start-type"]["result"], found["start-type"]["checked"]) == ("pass", 20)
+    assert (found["restored"]["result"], found["samples"]["result"]) == ("pass", "pass")
+    damage(RESTORED_IN_PART)
+    assert "17 cold, 3 restored" in objections(analyze(DataQuality))["restored"].text
 
 
 @pytest.mark.parametrize(
