@@ -11,6 +11,7 @@ from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report,
 from sebsx.configurations import median_estimate, name_of
 from sebsx.model import StartType
 from sebsx.settings import setting
+from sebsx.starts import COUNTED, start_name
 from sebsx.stats import SamplesError, fit_line
 from sebsx.units import scale, show
 from sebsx_invocation_overhead.windows import judge_all
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sebsx_invocation_overhead.windows import Sample, Window
 
 _MIB = 2**20
-_STARTS = {StartType.COLD.value, StartType.WARM.value}
 # What tells configurations from each other, before sweep and start type.
 _IDENTITY = (
     Column("run", "run"),
@@ -138,8 +138,8 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
 def _cells(view: RunView) -> Iterator[_Cell]:
     deployments = {each.id: each for each in view.deployments()}
     for cell in view.cells():
-        start = cell.factors.get("start")
-        if start not in _STARTS:
+        start = cell.factors.get("start", "")
+        if start not in COUNTED:
             continue
         calls = list(view.invocations(cell_id=cell.id))
         if not calls:
@@ -154,7 +154,10 @@ def _cells(view: RunView) -> Iterator[_Cell]:
             "memory_mib": deployment.memory_mib,
         }
         size = (deployment.package_bytes or 0) if sweep == "package" else max(call.bytes_out for call in calls)
-        yield _Cell(identity, sweep, start, size, judge_all(calls, StartType(start)))
+        window = judge_all(calls, StartType(start))
+        counted = {sample.sequence for sample in window.samples}
+        had = {call.start_type for call in calls if call.sequence in counted}
+        yield _Cell(identity, sweep, str(start_name(start, had)), size, window)
 
 
 def _series(found: Sequence[_Cell]) -> list[_Series]:

@@ -8,6 +8,7 @@ from sebsx.clocksync import since_minimum
 from sebsx.errors import UnsupportedError
 from sebsx.load.schedule import Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.starts import counts
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Sampler:
         self._trial.force_cold()
         calls = self._trial.invoke(Closed(1), round=self._round)
         (first,) = calls
-        if first.status is not Status.OK or first.start_type is not StartType.COLD:
+        if first.status is not Status.OK or not counts(first.start_type, self._start):
             return calls
         return calls + self._align(first.sandbox_id)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clocksync import ClockError, Exchange, align, since_minimum
 from sebsx.model import Kind, StartType, Status
+from sebsx.starts import counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -139,7 +140,7 @@ def _why_not(call: Invocation, start: StartType, exchanges: Sequence[Exchange]) 
         return f"ended as {call.status}"
     if exchange_of(call) is None:
         return "no reading of the function's clock"
-    if call.start_type is not start:
+    if not counts(call.start_type, start):
         return f"start was {call.start_type}"
     after = any(exchange.d_send >= call.client_done_s for exchange in exchanges)
     before = any(exchange.d_recv <= call.client_sent_s for exchange in exchanges)

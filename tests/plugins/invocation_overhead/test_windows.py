@@ -67,6 +67,13 @@ def test_cold_sample_is_aligned_by_what_follows_it() -> None:
     assert judge([cold], StartType.COLD).discarded == {"the sandbox ended before its clock was aligned": 1}
 
 
+def test_restored_sandbox_is_a_cold_sample_and_no_warm_one() -> None:
+    restored = measured(0, -1.0, 0.4, start=StartType.RESTORED)
+    assert len(judge([restored, *AFTER], StartType.COLD).samples) == 1
+    between = measured(5, 0.5, 0.2, start=StartType.RESTORED)
+    assert judge([*BEFORE, between, *AFTER], StartType.WARM).discarded == {"start was restored": 1}
+
+
 def test_warm_sample_needs_exchanges_before_and_after() -> None:
     for around in (BEFORE, AFTER):
         window = judge([*around, measured(5, 0.5, 0.2)], StartType.WARM)
