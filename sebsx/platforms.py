@@ -241,6 +241,11 @@ class Platform(ABC, Generic[S]):
         """Where it deploys, as the provider names it; by default the setting `region`, empty where there is none."""
         return str(getattr(self.settings, "region", None) or "")
 
+    @property
+    def restores(self) -> bool:
+        """Whether its cold starts restore a snapshot, for which a price book may charge; by default not."""
+        return False
+
     def rates(self, region: str, architecture: str, scheme: str = "") -> Rates | None:
         """Return what invocations cost today by the provider's price book, None where that has no price.
 
@@ -297,7 +302,7 @@ class Platform(ABC, Generic[S]):
         """
         if (rates := self.rates(self.region, architecture)) is None:
             return None
-        return self._priced(rates, Usage(memory_mib, duration_s, init_s or None))
+        return self._priced(rates, Usage(memory_mib, duration_s, init_s or None, restored=self.restores and init_s > 0))
 
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""

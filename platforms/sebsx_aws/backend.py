@@ -343,6 +343,11 @@ class AwsPlatform(Platform[AwsSettings]):
         return self._clients.region
 
     @property
+    def restores(self) -> bool:
+        """Whether SnapStart is on."""
+        return self.settings.snapstart
+
+    @property
     def _opened(self) -> resources.Resources:
         if self._resources is None:
             raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")

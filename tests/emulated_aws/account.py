@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from tests.emulated_aws.data_plane import DataPlane, Outcome, report
+from tests.emulated_aws.data_plane import DataPlane, Outcome, report, restore_report
 from tests.emulated_aws.faults import Fault
 from tests.emulated_aws.registry import Pushed, Registry
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 # Of the URLs behind which code is; must be seen nowhere else.
 SIGNATURE = "emulated0signature"
+_FUNCTIONS = "/2015-03-31/functions"
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?$")
 _PROVISIONED = re.compile(r"/2019-09-30/functions/([^/]+)/provisioned-concurrency/?$")
 _STATE = re.compile(r"/2015-03-31/functions/([^/]+)(/configuration|/code)?/?$")
@@ -193,8 +194,13 @@ class EmulatedAccount:
             self._take_image(json.loads(response.get_data())["FunctionName"], response)
         elif found := _STATE.match(request.path):
             self._settle(request.method, found[1], response)
+            self._tell_snapshot(found[1], response)
             if request.method == "GET" and found[2] is None:
                 self._sign_code(response)
+        elif request.method == "POST" and request.path.rstrip("/") == _FUNCTIONS and response.status_code < 300:
+            wanted = json.loads(request.get_data(cache=True))
+            if wanted.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+                self._data.snapshots.add(wanted["FunctionName"])
         elif _URL_CONFIG.search(request.path):
             # Names below .localhost are loopback, so that a client needs no resolver for them.
             text = response.get_data(as_text=True)
@@ -255,6 +261,16 @@ class EmulatedAccount:
             told = json.loads(response.get_data())
             told.get("Configuration", told)["LastUpdateStatus"] = "InProgress"
             response.set_data(json.dumps(told))
+
+    def _tell_snapshot(self, name: str, response: Response) -> None:
+        """Say of a published version that it starts from a snapshot, which moto forgets."""
+        if response.status_code >= 300 or name not in self._data.snapshots or not response.data:
+            return
+        told = json.loads(response.get_data())
+        configuration = told.get("Configuration", told)
+        status = "Off" if configuration["Version"] == "$LATEST" else "On"
+        configuration["SnapStart"] = {"ApplyOn": "PublishedVersions", "OptimizationStatus": status}
+        response.set_data(json.dumps(told))
 
     def _sign_code(self, response: Response) -> None:
         """Say where code is: behind a signed URL, as AWS does, and here rather than in S3; an image in ECR."""
@@ -370,7 +386,7 @@ class EmulatedAccount:
 
     def _log(self, outcome: Outcome, function: Any, request_id: str) -> str:
         printed = outcome.log if outcome.log.endswith("\n") or not outcome.log else outcome.log + "\n"
-        start = f"START RequestId: {request_id} Version: {function.version}\n"
+        start = f"{restore_report(outcome)}START RequestId: {request_id} Version: {function.version}\n"
         return f"{start}{printed}END RequestId: {request_id}\n{report(outcome, function, request_id)}"
 
     def _store_log(self, function: Any, text: str) -> None:

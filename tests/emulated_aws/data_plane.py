@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,7 @@ class Outcome:
         record: The gateway's record: duration, initialisation, peak memory.
         sandbox: Its identity.
         log: What the function printed.
+        restore_s: How long it took to restore the sandbox from a snapshot; None where it was not.
     """
 
     status: str
@@ -52,6 +54,7 @@ class Outcome:
     record: dict[str, Any]
     sandbox: str
     log: str
+    restore_s: float | None = None
 
 
 class DataPlane:
@@ -65,6 +68,7 @@ class DataPlane:
 
     def __init__(self, workdir: Path, endpoint: str, registry: Registry) -> None:
         self.provisioned: set[str] = set()  # names of functions
+        self.snapshots: set[str] = set()  # names of functions whose versions start from one
         self._workdir = workdir
         self._endpoint = endpoint
         self._lock = threading.Lock()
@@ -102,6 +106,7 @@ class DataPlane:
     def clear(self) -> None:
         """End every sandbox."""
         self.provisioned.clear()
+        self.snapshots.clear()
         for name in list(self._pools):
             self.remove(name)
         self._images.clear()
@@ -121,7 +126,11 @@ class DataPlane:
         record = records.get(request_id, {"duration_s": 0.0, "init_s": None, "billed_s": 0.0, "max_memory_bytes": None})
         sandbox = str(record.get("sandbox", ""))
         log = logs.get(sandbox, "")
-        return Outcome(status, _words(status, response.data, request_id, function), record, sandbox, log)
+        restore_s = record["init_s"] if self._has_snapshot(function) else None
+        return Outcome(status, _words(status, response.data, request_id, function), record, sandbox, log, restore_s)
+
+    def _has_snapshot(self, function: LambdaFunction) -> bool:
+        return function.function_name in self.snapshots and str(function.version) != "$LATEST"
 
     def _ready(self, function: LambdaFunction) -> tuple[Gateway, str]:
         """Return where a function is and its pool there, deployed anew when its code or configuration changed."""
@@ -151,7 +160,11 @@ class DataPlane:
         return self._containers
 
     def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
-        kind = "provisioned-concurrency" if function.function_name in self.provisioned else "on-demand"
+        kind, program = "on-demand", ["-m", "awslambdaric"]
+        if function.function_name in self.provisioned:
+            kind = "provisioned-concurrency"
+        elif self._has_snapshot(function):
+            kind, program = "snap-start", [str(Path(__file__).with_name("restored.py"))]
         environment = {
             "AWS_REGION": function.region,
             "AWS_DEFAULT_REGION": function.region,
@@ -168,7 +181,7 @@ class DataPlane:
             options: dict[str, Any] = {"image": self._images.pull(function.code["ImageUri"])}
         else:
             root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
-            options = {"command": [interpreter, "-m", "awslambdaric", str(function.handler)], "root": str(root)}
+            options = {"command": [interpreter, *program, str(function.handler)], "root": str(root)}
             environment |= {
                 "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
                 "LAMBDA_TASK_ROOT": str(root),
@@ -211,18 +224,35 @@ def _init_timeout_s(function: LambdaFunction) -> float:
     return _INIT_TIMEOUT_S * (_SLOWER if emulated else 1)
 
 
+def restore_report(outcome: Outcome) -> str:
+    """Return the line that AWS Lambda logs before the START of an invocation that restored a sandbox, if this did."""
+    if outcome.restore_s is None:
+        return ""
+    return f"RESTORE_REPORT Restore Duration: {outcome.restore_s * 1000:.2f} ms\n"
+
+
 def report(outcome: Outcome, function: LambdaFunction, request_id: str) -> str:
-    """Return the REPORT line that AWS Lambda would log: tab-separated, optional fields at the end."""
+    """Return the REPORT line that AWS Lambda would log: tab-separated, optional fields at the end.
+
+    What restoring costs outside of the sandbox is not billed; here that is half of it.
+    """
     record = outcome.record
     used = record["max_memory_bytes"]
+    billed_ms, restoring = (record["billed_s"] or 0.0) * 1000, []
+    if outcome.restore_s is not None:
+        restore_ms = outcome.restore_s * 1000
+        billed_restore_ms = math.ceil(restore_ms / 2)
+        billed_ms = math.ceil((record["duration_s"] or 0.0) * 1000) + billed_restore_ms
+        restoring = [f"Restore Duration: {restore_ms:.2f} ms", f"Billed Restore Duration: {billed_restore_ms} ms"]
     fields = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {(record['duration_s'] or 0.0) * 1000:.2f} ms",
-        f"Billed Duration: {(record['billed_s'] or 0.0) * 1000:.0f} ms",
+        f"Billed Duration: {billed_ms:.0f} ms",
         f"Memory Size: {function.memory_size} MB",
         f"Max Memory Used: {function.memory_size if used is None else max(1, used // 2**20)} MB",
     ]
-    if record["init_s"] is not None:
+    fields += restoring
+    if record["init_s"] is not None and not restoring:
         fields.append(f"Init Duration: {record['init_s'] * 1000:.2f} ms")
     if outcome.status == "timeout":
         fields.append("Status: timeout")

@@ -97,6 +97,17 @@ def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
     assert restored_usd - plain_usd == pytest.approx(2 * 0.0001397998)  # USD per GB restored
 
 
+def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_path: Path) -> None:
+    plain, restoring = (
+        AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), tmp_path).estimate_usd for on in (False, True)
+    )
+    without, within = plain(2048, "x86_64", 0.1, 0.3), restoring(2048, "x86_64", 0.1, 0.3)
+    assert without is not None
+    assert within is not None
+    assert within - without == pytest.approx(2 * 0.0001397998)
+    assert restoring(2048, "x86_64", 0.1) == plain(2048, "x86_64", 0.1)
+
+
 def test_fields_in_another_order_say_the_same():
     assert read_line(report(*WARM)) == read_line(report(*reversed(WARM)))
 

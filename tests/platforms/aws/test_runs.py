@@ -213,3 +213,47 @@ def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, accoun
     assert more > count
     assert again_usd <= 0.00003
     assert_empty(cloud, account)
+
+
+def test_starts_from_a_snapshot_are_cold_ones_under_their_own_name(cloud: Cli, account: EmulatedAccount) -> None:
+    """Runs without snapshots, then with them cold alone, then cold and warm."""
+    sleep = ("run", "benchmark", "sleep", "--platform", "aws", "--size", "test", "--repetitions", "6")
+    snapshots = ("--set", "snapstart=true")
+    for options in (("--start", "cold"), ("--start", "cold", *snapshots), ("--start", "cold,warm", *snapshots)):
+        done = cloud(*sleep, *options)
+        assert done.returncode == 0, done.stderr
+        assert ("restored" in done.stdout) == ("snapstart=true" in options)
+    plain, alone, both = (run_id for (run_id,) in cloud.rows("SELECT ulid FROM run ORDER BY id"))
+    assert cloud.rows(
+        "SELECT run, start_wanted, start_type, count(*) FROM measured GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ) == [
+        (plain, "cold", "cold", 6), (alone, "cold", "restored", 6), (both, "cold", "restored", 6),
+        (both, "warm", "warm", 6),
+    ]  # fmt: skip
+    rows = cloud.rows(
+        "SELECT cost_usd, provider_billed_s, provider_duration_s, provider_init_s, start_evidence FROM measured "
+        "WHERE start_type = 'restored'"
+    )
+    for cost_usd, billed_s, duration_s, restore_s, evidence in rows:
+        # 128 MiB; what was billed, the request, and the fee for a GB restored, in USD of 2026-09 in us-east-1.
+        assert cost_usd == pytest.approx(billed_s * 0.125 * 0.0000166667 + 0.0000002 + 0.125 * 0.0001397998, rel=1e-6)
+        assert duration_s < billed_s < duration_s + restore_s + 0.002  # a part of the restore is billed
+        told = json.loads(evidence)
+        assert (told["function"], told["provider"], told["initialization"]) == ("restored",) * 3
+    ((cheapest_usd,),) = cloud.rows("SELECT min(cost_usd) FROM measured WHERE start_type = 'restored'")
+    planned = cloud.json("plan", *sleep[1:], "--start", "cold", *snapshots)
+    assert planned["cost_usd"] == pytest.approx(6 * cheapest_usd, rel=0.1)
+
+    apart = cloud.json("compare", plain, alone, "--fail-on", "never")
+    assert {row["reason"] for row in apart["rows"]} == {"start cold -> restored (--allow start compares anyway)"}
+    alike = cloud.json("compare", alone, both)
+    assert {row["identity"]["start"] for row in alike["rows"]} == {"restored"}
+
+    assert cloud("export", both, "-f", "bencher", "-o", "bencher.json").returncode == 0
+    names = json.loads((cloud.home / "bencher.json").read_text(encoding="utf-8"))
+    assert [name.rpartition("/")[2] for name in names] == ["restored", "warm"]
+    assert cloud("report", both, "-o", "report.html").returncode == 0
+    page = (cloud.home / "report.html").read_text(encoding="utf-8")
+    assert "sleep 128 MiB restored" in page
+    assert "sleep 128 MiB cold" not in page
+    assert_empty(cloud, account)
