@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sebsx.testing
 from sebsx import plugins
 from sebsx.hookspecs import hookimpl
-from sebsx.model import Cell, Plan
+from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
 from sebsx.orchestrator import Request
 from sebsx.platforms import Platform
 from sebsx.plugins import LoadedPlugin, Registry
@@ -65,6 +66,16 @@ def failing(*faults: Fault | None) -> type[FakePlatform]:
             self.faults = list(faults)
 
     return Failing
+
+
+class Restoring(FakePlatform):
+    """Says of every new sandbox that it was restored from a snapshot."""
+
+    def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
+        return {
+            key: record if record.init_s is None else replace(record, start_type=StartType.RESTORED)
+            for key, record in super().records(deployment, request_ids).items()
+        }
 
 
 def request(platforms: Mapping[str, FakeSettings] | None = None, **settings: Any) -> Request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -12,24 +11,13 @@ import pytest
 from sebsx import orchestrator
 from sebsx.configurations import configurations
 from sebsx.limits import Limits
-from sebsx.model import CellStatus, Deployment, ProviderRecord, RunStatus, StartType
+from sebsx.model import CellStatus, RunStatus, StartType
 from sebsx.starts import counts, start_name
 from sebsx.store import Store
-from sebsx.testing.fakes import FakePlatform
-from tests.orchestration import Listener, registry_with, request
+from tests.orchestration import Listener, Restoring, registry_with, request
 from tests.store.conftest import RUN, Begun, make_cell, make_invocation, postgresql, postgresql_target, store, target
 
 __all__ = ["postgresql", "postgresql_target", "store", "target"]  # fixtures
-
-
-class Restoring(FakePlatform):
-    """Says of every new sandbox that it was restored from a snapshot."""
-
-    def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
-        return {
-            key: record if record.init_s is None else replace(record, start_type=StartType.RESTORED)
-            for key, record in super().records(deployment, request_ids).items()
-        }
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from sebsx.metrics import Metric
 from sebsx.model import Invocation, Kind, StartType, Status
+from sebsx.store import open_store
+from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.windows import RECEIVED, REPLIED, STEPPED, judge, judge_all
+from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_run
 
 EPOCH = 1.75e9
 
@@ -72,6 +78,16 @@ def test_restored_sandbox_is_a_cold_sample_and_no_warm_one() -> None:
     assert len(judge([restored, *AFTER], StartType.COLD).samples) == 1
     between = measured(5, 0.5, 0.2, start=StartType.RESTORED)
     assert judge([*BEFORE, between, *AFTER], StartType.WARM).discarded == {"start was restored": 1}
+
+
+def test_cell_of_restored_sandboxes_says_so(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s.sqlite") as store:
+        store.start_run(make_run(), {}, [*METRICS, Metric(RECEIVED, "s"), Metric(REPLIED, "s")])
+        cell = store.add_cell(RUN, make_cell("cold"))
+        calls = [measured(1, -1.0, 0.4, start=StartType.RESTORED), *AFTER]
+        store.add_invocations(RUN, add_deployment(store, RUN), cell, calls)
+        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())
+    assert [(row["start"], row["n"]) for row in report.tables[0].rows] == [("restored", 1)]
 
 
 def test_warm_sample_needs_exchanges_before_and_after() -> None:

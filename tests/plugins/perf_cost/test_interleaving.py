@@ -16,7 +16,7 @@ from sebsx.model import Capability, CellStatus, Deployment, Design, FunctionConf
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings
-from tests.orchestration import Listener, registry_with, request, store_in
+from tests.orchestration import Listener, Restoring, registry_with, request, store_in
 
 Write = Callable[..., Path]
 SWEEP = (128, 256, 512)
@@ -162,8 +162,11 @@ def test_cell_that_reaches_its_cap_ends_alone(store: Store) -> None:
     assert len(turns(view, "memory_mib")) == 6
 
 
-def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(store: Store) -> None:
-    class Impatient(FakePlatform):
+@pytest.mark.parametrize(("platform", "start"), [(FakePlatform, "cold"), (Restoring, "restored")])
+def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(
+    store: Store, platform: type[FakePlatform], start: str
+) -> None:
+    class Impatient(platform):  # type: ignore[misc, valid-type]  # either of the two
         """Ends the sandboxes of all other deployments whenever one is called, every fifth time."""
 
         def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply:
@@ -177,8 +180,8 @@ def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(
     view = measure(store, Impatient, memory_mib=SWEEP, repetitions=12)
     assert {cell.stop_reason for cell in view.cells()} == {"enough samples"}
     kinds = Counter((call.kind, call.start_type.value) for call in view.invocations())
-    assert kinds[Kind.MEASURED, "cold"] > 0  # how it is noticed; stored and not counted
-    assert kinds[Kind.WARMUP, "cold"] + kinds[Kind.WARMUP, "warm"] > 3
+    assert kinds[Kind.MEASURED, start] > 0  # how it is noticed; stored and not counted
+    assert kinds[Kind.WARMUP, start] + kinds[Kind.WARMUP, "warm"] > 3
     counted = [call for call in view.invocations(kind=Kind.MEASURED) if call.start_type.value == "warm"]
     assert min(Counter(call.cell_id for call in counted).values()) >= 12
 
