@@ -44,7 +44,11 @@ FIGURES: Mapping[str, ColumnElement[Any]] = {
     "cost_usd": _i.cost_usd,
 }
 
-_NUMBERS = ("sequence", "round", "deployment_id", "cell_id", "client_sent_s")
+# The columns that every frame has.
+ALWAYS = (
+    "sequence", "round", "deployment_id", "cell_id", "client_sent_s", *FIGURES, "kind", "status", "start_type",
+)  # fmt: skip
+
 _TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
 _ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
 
@@ -88,40 +92,38 @@ class BulkReader:
         places = {key: place for place, key in enumerate(shared)}
         return Page([places[key] for key in keys], list(shared.values()), values, self._samples(rows))
 
-    def frame(self, span: Span, kind: Kind | None, more: Sequence[str]) -> Frame:
-        """Return invocations as arrays; see `RunView.frame`.
+    def columns(self, span: Span, names: Sequence[str]) -> Frame:
+        """Return invocations as arrays: `sequence` and the columns named; see `RunView.frame`.
 
         Raises:
             StoreError: If something is no number.
         """
         import numpy as np  # heavy
 
-        numbers: dict[str, ColumnElement[Any]] = {name: _i[name] for name in _NUMBERS}
-        numbers.update(FIGURES)
-        numbers.update({name: _i[name] for name in more if name in _i and name not in _TEXTS})
-        codes = {name: _code(name, enum) for name, enum in _ENUMS.items()}
-        where = [_i.run_id == self._key, _i.sequence.between(*span)]
-        if kind is not None:
-            where.append(_i.kind == kind.value)
+        numbers = {
+            name: FIGURES[name] if name in FIGURES else _i[name] for name in ("sequence", *names) if _is_number(name)
+        }
+        codes = {name: _code(name, _ENUMS[name]) for name in names if name in _ENUMS}
+        where = (_i.run_id == self._key, _i.sequence.between(*span))
         figures = [figure.label(f"c{place}") for place, figure in enumerate([*numbers.values(), *codes.values()])]
         rows = self._raw(select(*figures).where(*where).order_by(_i.sequence))
         try:
             # All at once takes half as long as column by column.
-            columns = np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), len(figures)).T)
-            if np.isnan(columns[len(numbers) :]).any():
-                raise ValueError("a word that nobody knows")  # the same as a number that is none
+            table_ = np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), len(figures)).T)
+            if np.isnan(table_[len(numbers) :]).any():
+                raise ValueError("a word that nobody knows")
         except (TypeError, ValueError) as error:
             message = f"run {self._ulid} is damaged: an invocation holds what is no number: {error}"
             raise StoreError(f"{message}; take it from a snapshot or measure again") from error
-        found = dict(zip(numbers, columns, strict=False))
+        found = dict(zip(numbers, table_, strict=False))
         words: dict[str, tuple[Codes, Sequence[str | None]]] = {
-            name: (coded_column.astype(np.int32), [word.value for word in _ENUMS[name]])
-            for name, coded_column in zip(codes, columns[len(numbers) :], strict=True)
+            name: (column_.astype(np.int32), [word.value for word in _ENUMS[name]])
+            for name, column_ in zip(codes, table_[len(numbers) :], strict=True)
         }
-        if texts := [name for name in more if name in _TEXTS]:
+        if texts := [name for name in names if name in _TEXTS]:
             rows = self._raw(select(*(_i[name] for name in texts)).where(*where).order_by(_i.sequence))
             words.update({name: coded([row[place] for row in rows]) for place, name in enumerate(texts)})
-        patterns = [name for name in more if name not in _i and name not in FIGURES]
+        patterns = [name for name in names if not (name in numbers or name in _ENUMS or name in _TEXTS)]
         if patterns and len(found["sequence"]):
             found.update(self._samples_at(found["sequence"], patterns))
         return Frame(found, words)
@@ -193,6 +195,11 @@ class BulkReader:
 def view_columns(connection: Connection, view: str) -> list[str]:
     """Return the columns of a view in their order."""
     return list(connection.exec_driver_sql(f"SELECT * FROM {view} WHERE 1 = 0").keys())  # noqa: S608  # ours
+
+
+def _is_number(name: str) -> bool:
+    """Tell whether a column is one of numbers: not of words, and no sample."""
+    return name in FIGURES or (name in _i and name not in _TEXTS and name not in _ENUMS)
 
 
 def _code(name: str, enum: type[StrEnum]) -> ColumnElement[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -84,12 +85,21 @@ class Frame:
         counts = np.bincount(codes, minlength=len(levels))
         return {level: int(count) for level, count in zip(levels, counts, strict=True) if count}
 
-    def extended(self, numbers: Mapping[str, Numbers]) -> Self:
-        """Return a frame with more columns of numbers, as long as these."""
-        return type(self)({**self._numbers, **numbers}, self._words)
+    def beside(self, other: Self) -> Self:
+        """Return a frame of the same invocations with the columns of another one besides."""
+        return type(self)({**self._numbers, **other._numbers}, {**self._words, **other._words})
+
+    def only(self, names: Sequence[str]) -> Self:
+        """Return a frame with some columns, by name or pattern (`phase.*_s`), that cannot be written to."""
+        numbers = {name: column.view() for name, column in self._numbers.items() if _is_one_of(name, names)}
+        for column in numbers.values():
+            column.flags.writeable = False
+        return type(self)(numbers, {name: column for name, column in self._words.items() if name in names})
 
     def where(self, mask: Mask | Places) -> Self:
         """Return the invocations of a mask, or at some places."""
+        if mask.dtype == bool and mask.all():
+            return self
         numbers = {name: column[mask] for name, column in self._numbers.items()}
         words = {name: (codes[mask], levels) for name, (codes, levels) in self._words.items()}
         return type(self)(numbers, words)
@@ -115,6 +125,10 @@ def joined(frames: Sequence[Frame]) -> Frame:
         renumbered = [np.array([seen[word] for word in levels], dtype=np.int32)[codes] for codes, levels in parts]
         words[name] = np.concatenate(renumbered), list(seen)
     return Frame(numbers, words)
+
+
+def _is_one_of(name: str, patterns: Sequence[str]) -> bool:
+    return name in patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def coded(words: Sequence[str | None]) -> tuple[Codes, Sequence[str | None]]:

@@ -14,7 +14,7 @@ from sebsx.errors import UnknownNameError, UserError
 from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
 from sebsx.store import schema, snapshots
-from sebsx.store.bulk import FIGURES, BulkReader, view_columns
+from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
 from sebsx.store.frame import Frame, joined
 from sebsx.store.owner import is_alive
 from sebsx.store.records import (
@@ -60,6 +60,9 @@ class RunView:
         self._database = database
         self._key = key
         self._bulk = BulkReader(database, key)
+        self._kept = Frame({}, {})
+        self._kept_names: list[str] = []
+        self._kept_counts: dict[int | None, Mapping[tuple[Kind, Status, StartType], int]] = {}
 
     @cached_property
     def run(self) -> Run:
@@ -123,8 +126,11 @@ class RunView:
 
     def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
         """Return how many invocations there are of each kind, status and start type."""
+        if cell_id in self._kept_counts and self.status is not RunStatus.RUNNING:
+            return self._kept_counts[cell_id]
         with self._database.read() as connection:
-            return read_counts(connection, self._key, cell_id)
+            self._kept_counts[cell_id] = read_counts(connection, self._key, cell_id)
+        return self._kept_counts[cell_id]
 
     def invocations(
         self,
@@ -201,7 +207,8 @@ class RunView:
 
         Always there are the numbers `sequence`, `round`, `deployment_id`, `cell_id`, `client_sent_s`, the core
         metrics of an invocation (`client.latency_s`, `function.duration_s`, `cost_usd`, ...), and the words `kind`,
-        `status`, `start_type`.
+        `status`, `start_type`. The columns of a run that has ended are kept for those who ask next, and cannot be
+        written to.
 
         Args:
             kind: Only of this kind; None for warm-ups too.
@@ -209,8 +216,15 @@ class RunView:
                 `sandbox_id` and `start_evidence`), and samples by name or pattern (`phase.*_s`); samples that no
                 invocation has are left out.
         """
-        frames = list(self._spread(partial(_frame, kind=kind, more=list(more))))
-        return joined(frames) if frames else self._bulk.frame((0, 0), kind, more)
+        wanted = list(dict.fromkeys((*ALWAYS, *more)))
+        if self.status is RunStatus.RUNNING:
+            found = self._columns(wanted)
+        else:  # nothing of it changes any more
+            if new := [name for name in wanted if name not in self._kept_names]:
+                self._kept = self._kept.beside(self._columns(new))
+                self._kept_names += new
+            found = self._kept.only(wanted)
+        return found if kind is None else found.where(found.equals("kind", kind.value))
 
     def add_to(self, destination: Path) -> None:
         """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
@@ -295,6 +309,10 @@ class RunView:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
+    def _columns(self, names: Sequence[str]) -> Frame:
+        frames = list(self._spread(partial(_columns, names=names)))
+        return joined(frames) if frames else self._bulk.columns((0, 0), names)
+
     def _spread(self, work: Callable[[BulkReader, Span], R]) -> Iterator[R]:
         return spread(work, self._bulk, self._database, self._key)
 
@@ -328,8 +346,8 @@ def _of_page(function: Callable[[Page], R], reader: BulkReader, span: Span) -> R
     return function(reader.page(span))
 
 
-def _frame(reader: BulkReader, span: Span, kind: Kind | None, more: Sequence[str]) -> Frame:
-    return reader.frame(span, kind, more)
+def _columns(reader: BulkReader, span: Span, names: Sequence[str]) -> Frame:
+    return reader.columns(span, names)
 
 
 def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:

@@ -72,7 +72,7 @@ def dying(page: Page) -> None:
 
 
 def slowly(page: Page) -> None:
-    time.sleep(0.5)
+    time.sleep(0.2)
 
 
 def test_pages_come_in_order_from_several_processes(view: RunView) -> None:
@@ -114,7 +114,7 @@ def test_process_that_dies_is_told(view: RunView) -> None:
 
 
 def test_no_process_outlives_a_reader_that_stops(view: RunView, processes_of: Callable[[int], Sequence[int]]) -> None:
-    pages = view.map_pages(numbers_of)
+    pages = view.map_pages(slowly)
     next(pages)
     assert len(processes_of(os.getpid())) == 3
     pages.close()  # type: ignore[attr-defined]  # it is a generator
@@ -122,7 +122,7 @@ def test_no_process_outlives_a_reader_that_stops(view: RunView, processes_of: Ca
 
 
 def test_password_is_in_no_command_line(view: RunView, processes_of: Callable[[int], Sequence[int]]) -> None:
-    pages = view.map_pages(numbers_of)
+    pages = view.map_pages(slowly)
     next(pages)
     lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(os.getpid())]
     assert lines
