@@ -14,13 +14,11 @@ as `_`. A value of `end` may be a JSON object instead of a number: a series of t
 
 from __future__ import annotations
 
-import inspect
-from abc import ABC
-from pathlib import Path
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sebsx.metrics import Metric
 
@@ -33,16 +31,13 @@ class Collector(ABC):
         summary: One line, with its own overhead.
         default: Whether it is used when the user names none.
         metrics: What `end` returns; registered together with the collector.
-        shipped: The file for each language, in the folder `shipped` beside the module of the class.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     default: ClassVar[bool] = False
     metrics: ClassVar[Sequence[Metric]] = ()
-    shipped: ClassVar[Mapping[str, str]] = {}
 
+    @abstractmethod
     def source(self, language: str) -> bytes | None:
         """Return the code to ship for a language, or None where there is none for it."""
-        name = self.shipped.get(language)
-        return None if name is None else (Path(inspect.getfile(type(self))).parent / "shipped" / name).read_bytes()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.collectors import Collector
 from sebsx.metrics import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+_SHIPPED = {"python": "cgroup.py"}
 
 
 class CgroupCollector(Collector):
@@ -16,7 +19,6 @@ class CgroupCollector(Collector):
 
     name = "cgroup"
     summary = "processor time, throttling, memory peak and I/O of the control group; under a millisecond per call"
-    shipped: ClassVar[Mapping[str, str]] = {"python": "cgroup.py"}
     metrics: ClassVar[Sequence[Metric]] = (
         Metric("cgroup.cpu_usage_s", "s", meaning="processor time of the group during the call"),
         Metric("cgroup.cpu_user_s", "s", meaning="of that, in user mode"),
@@ -34,3 +36,8 @@ class CgroupCollector(Collector):
         Metric("cgroup.io_writes_count", "count", meaning="writes to block devices during the call"),
         Metric("cgroup.overhead_s", "s", meaning="what the collector itself took, before and after the handler"),
     )
+
+    def source(self, language: str) -> bytes | None:
+        """Return the module for a language."""
+        name = _SHIPPED.get(language)
+        return None if name is None else (files("sebsx_cgroup") / "shipped" / name).read_bytes()

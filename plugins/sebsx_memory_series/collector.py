@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.collectors import Collector
 from sebsx.metrics import Better, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+_SHIPPED = {"python": "memory_series.py"}
 _KINDS = {
     "rss": "resident memory",
     "pss": "resident memory, shared pages divided among those who share them",
@@ -32,5 +34,9 @@ class MemorySeriesCollector(Collector):
 
     name = "memory-series"
     summary = "RSS, PSS and USS every 20 ms with phase marks; a thread that rests 20 times as long as it works"
-    shipped: ClassVar[Mapping[str, str]] = {"python": "memory_series.py"}
     metrics: ClassVar[Sequence[Metric]] = tuple(_metrics())
+
+    def source(self, language: str) -> bytes | None:
+        """Return the module for a language."""
+        name = _SHIPPED.get(language)
+        return None if name is None else (files("sebsx_memory_series") / "shipped" / name).read_bytes()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.collectors import Collector
 from sebsx.metrics import Better, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+_SHIPPED = {"python": "process.py", "nodejs": "process.cjs"}
 
 
 class ProcessCollector(Collector):
@@ -17,7 +20,6 @@ class ProcessCollector(Collector):
     name = "process"
     summary = "CPU time, faults, context switches and peak memory by getrusage; a few microseconds per call"
     default = True
-    shipped: ClassVar[Mapping[str, str]] = {"python": "process.py", "nodejs": "process.cjs"}
     metrics: ClassVar[Sequence[Metric]] = (
         Metric("process.cpu_user_s", "s", meaning="processor time in user mode during the call"),
         Metric("process.cpu_system_s", "s", meaning="processor time in the kernel during the call"),
@@ -30,3 +32,8 @@ class ProcessCollector(Collector):
         Metric("process.max_rss_bytes", "bytes", Better.LOWER, "peak resident memory of the sandbox so far"),
         Metric("process.overhead_s", "s", meaning="what the collector itself took, before and after the handler"),
     )
+
+    def source(self, language: str) -> bytes | None:
+        """Return the module for a language."""
+        name = _SHIPPED.get(language)
+        return None if name is None else (files("sebsx_process") / "shipped" / name).read_bytes()

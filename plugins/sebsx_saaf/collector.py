@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.collectors import Collector
 from sebsx.metrics import Better, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+_SHIPPED = {"python": "saaf.py"}
 # What grows: SAAF's name -> unit, meaning. Each comes as it stands after the call and as its `Delta` over the call.
 _COUNTERS = {
     "cpuUser": ("s", "processor time in user mode"),
@@ -53,5 +55,9 @@ class SaafCollector(Collector):
 
     name = "saaf"
     summary = "CPU time accounting, faults, switches and memory in SAAF's names; under a millisecond per call"
-    shipped: ClassVar[Mapping[str, str]] = {"python": "saaf.py"}
     metrics: ClassVar[Sequence[Metric]] = tuple(_metrics())
+
+    def source(self, language: str) -> bytes | None:
+        """Return the module for a language."""
+        name = _SHIPPED.get(language)
+        return None if name is None else (files("sebsx_saaf") / "shipped" / name).read_bytes()
