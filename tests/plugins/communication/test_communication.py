@@ -149,7 +149,10 @@ def test_refusing_server_is_a_result_and_the_others_are_measured(store: Store) -
     tried = [item for item in view.invocations(kind=Kind.WARMUP) if item.status is not Status.OK]
     assert len(tried) == 2 * 3
     report = CommunicationAnalyzer().analyze([view], CommunicationAnalyzerSettings())
-    assert any(finding.warning and "redis: unsupported" in finding.text for finding in report.findings)
+    (told,) = [finding for finding in report.findings if ": unsupported: " in finding.text]
+    assert told.warning
+    assert " redis " in told.text
+    assert len(told.numbers["cells"]) == 2
 
 
 DYING = """
