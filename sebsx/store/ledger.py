@@ -92,12 +92,12 @@ def set_state(connection: Connection, key: int, state: ResourceState, provider_i
 
 
 def find(connection: Connection, run_key: int | None, states: Iterable[ResourceState]) -> list[Resource]:
-    """Return resources in the order in which they were planned, of one run or of all."""
+    """Return resources, the newest first, as they are to be undone: of one run or of all."""
     query = (
         select(_table, schema.run.c.ulid)
         .join(schema.run)
         .where(_table.c.state.in_([state.value for state in states]))
-        .order_by(_table.c.id)
+        .order_by(_table.c.id.desc())
     )
     if run_key is not None:
         query = query.where(_table.c.run_id == run_key)
