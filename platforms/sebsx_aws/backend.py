@@ -95,6 +95,7 @@ class AwsPlatform(Platform[AwsSettings]):
         self._clients = Clients(settings)
         self._functions = Functions(self._clients, settings)
         self._resources: resources.Resources | None = None
+        self._existing: Existing | None = None
         self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
         self._reports: dict[str, _Reports] = {}  # by function
         self._opening = ""
@@ -109,7 +110,7 @@ class AwsPlatform(Platform[AwsSettings]):
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        made, self._resources = self._resources, None
+        made, self._resources, self._existing = self._resources, None, None
         try:
             if made is not None:
                 made.delete_all()
@@ -169,10 +170,11 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the user's function, a copy of it, or itself with other memory."""
-        made = self._opened
-        return Existing(self._clients, self.settings, self.ledger, self._make_log_group, made.bucket, self._tags).adopt(
-            adoption
-        )
+        bucket = self._opened.bucket
+        if self._existing is None:
+            log_group = self._make_log_group
+            self._existing = Existing(self._clients, self.settings, self.ledger, log_group, bucket, self._tags)
+        return self._existing.adopt(adoption)
 
     def release(self, deployment: Deployment) -> None:
         """Delete a copy, or put a change back; what was measured as it is stays as it is."""

@@ -157,7 +157,9 @@ def explained(what: str) -> Iterator[None]:
             f"{what}: {clean(str(exc))}; is the region right, the service offered there, and the network up?"
         ) from exc
     except exceptions.WaiterError as exc:
-        raise DeployError(f"{what} did not become ready: {clean(str(exc))}") from exc
+        told = exc.last_response.get("Configuration", exc.last_response)
+        reason = told.get("StateReason") or told.get("LastUpdateStatusReason") or str(exc)
+        raise DeployError(f"{what} did not become ready: {clean(reason)}") from exc
     except exceptions.ParamValidationError as exc:
         raise DeployError(f"{what}: {clean(str(exc))}") from exc
     except exceptions.BotoCoreError as exc:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import re
 import secrets
-import zipfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
-from sebsx.lazy import require
 from sebsx.model import Deployment
+from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, code_of, explained, without_account
 from sebsx_aws.functions import NONCE, Functions
 
@@ -28,20 +24,21 @@ if TYPE_CHECKING:
 # Kind of the resource that stands for a change of a function; its name tells what to put back.
 CHANGE = "memory-change"
 COPY = "copy"
+LATEST = "$LATEST"
 _ARN = re.compile(
-    r"arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:"
+    r"(arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:"
     r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?")
-_DIRECT_BYTES = 50 * 1000 * 1000
 _LONGEST_NAME = 64
 _RUNTIME = re.compile(r"([a-z]+?)([0-9][0-9.x]*)?")
-# ELF header: the magic number, and what machine the code is for (System V ABI, chapter 4).
-_ELF = b"\x7fELF"
-_MACHINE_AT = slice(18, 20)
-_MACHINES = {62: "x86_64", 183: "arm64"}
-# What a copy takes over as it is; the rest is said, or has to do with who calls the function rather than with it.
-_KEPT = ("Runtime", "Handler", "Role", "Timeout", "PackageType", "KMSKeyArn", "FileSystemConfigs")
+# Functions that are called or charged in another way, by the part of the configuration that makes them so.
+_OTHER_KINDS = {
+    "CapacityProviderConfig": "runs on managed instances",
+    "TenancyConfig": "is isolated by tenants",
+    "DurableConfig": "is durable",
+    "AcceleratorConfig": "has an accelerator",
+}
 _PLAIN: dict[str, Any] = {"snapstart": False, "provisioned_concurrency": 0, "reserved_concurrency": 0}
 
 
@@ -58,6 +55,11 @@ class Named:
     def subject(self) -> str:
         """Name and qualifier: nothing of the account."""
         return f"{self.name}:{self.qualifier}" if self.qualifier else self.name
+
+    @property
+    def is_alias(self) -> bool:
+        """Whether the qualifier is an alias: versions are numbers, and aliases may not be."""
+        return self.qualifier not in ("", LATEST) and not self.qualifier.isdecimal()
 
     @property
     def call(self) -> dict[str, str]:
@@ -106,16 +108,26 @@ class Existing:
         self._tags = dict(tags)
         self._settings = settings
         self._functions = Functions(clients, replace(settings, trigger="sdk", **_PLAIN))
+        self._copied: dict[str, str] = {}  # subject -> state in which it was copied first
+        self._codes: dict[tuple[str, str], dict[str, Any]] = {}  # by subject and architecture
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the function, its copy, or itself with other memory; see `Platform.adopt`."""
         self._check_settings()
         named = read_name(adoption.target)
         self._check_place(named)
-        found = self._find(named)
+        found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
+        self._check_kind(named, found["Configuration"])
+        if named.is_alias:
+            self._check_alias(named, found["Configuration"]["Version"])
+        provisioned = self._provisioned(named) if named.qualifier not in ("", LATEST) else 0
         if adoption.copy:
-            return self._deployment(adoption, self._copy(adoption, named, found), "", {"notes": _left_out(found)})
-        more = {CHANGE: self._change(adoption, named, found)} if adoption.in_place else {}
+            return self._copied_to(adoption, self._copy(adoption, named, found), found, provisioned)
+        more: dict[str, Any] = {"notes": _warnings(found["Configuration"], provisioned)}
+        if provisioned:
+            more |= {"provisioned_concurrency": provisioned, "billing_scheme": "provisioned"}
+        if adoption.in_place:
+            more[CHANGE] = self._change(adoption, named, found["Configuration"])
         return self._deployment(adoption, named.name, named.qualifier, more)
 
     def _check_settings(self) -> None:
@@ -142,22 +154,54 @@ class Existing:
                 "choose a profile of that account with --set profile=NAME"
             )
 
-    def _find(self, named: Named) -> dict[str, Any]:
-        """Return what Lambda tells of a function: its configuration, where its code is, its concurrency."""
-        what = f"read of function {named.subject!r}"
+    def _check_kind(self, named: Named, told: Mapping[str, Any]) -> None:
+        for key, what in _OTHER_KINDS.items():
+            if told.get(key):
+                raise UnsupportedError(
+                    f"function {named.subject!r} {what} ({key}), which is called or charged in another way; if it has "
+                    "a URL, measure that: sebsx run function https://..."
+                )
+
+    def _check_alias(self, named: Named, version: str) -> None:
+        """Refuse an alias behind which now one version answers, now another."""
+        alias = self._read(
+            named, "GetAlias", self._clients.functions.get_alias, FunctionName=named.name, Name=named.qualifier
+        )
+        if others := (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+            raise UserError(
+                f"alias {named.subject!r} divides its calls between versions {', '.join([version, *sorted(others)])}; "
+                f"measure one of them: {named.name}:{version}"
+            )
+
+    def _provisioned(self, named: Named) -> int:
+        """Return how many sandboxes are kept ready behind a version or an alias."""
+        functions = self._clients.functions
+
+        def configured(**words: str) -> dict[str, Any]:
+            try:
+                told: dict[str, Any] = functions.get_provisioned_concurrency_config(**words)
+            except functions.exceptions.ProvisionedConcurrencyConfigNotFoundException:
+                return {}
+            return told
+
+        told = self._read(named, "GetProvisionedConcurrencyConfig", configured, **named.call)
+        return int(told.get("AllocatedProvisionedConcurrentExecutions", 0))
+
+    def _read(self, named: Named, action: str, call: Callable[..., dict[str, Any]], **words: str) -> dict[str, Any]:
+        """Return what Lambda tells of a function."""
+        what, functions = f"read of function {named.subject!r}", self._clients.functions
         with explained(what):
             try:
-                found: dict[str, Any] = self._clients.functions.get_function(**named.call)
-            except self._clients.functions.exceptions.ClientError as exc:
+                return call(**words)
+            except functions.exceptions.ClientError as exc:
                 if code_of(exc) in GONE:
                     raise UserError(
                         f"function {named.subject!r} does not exist in {self._clients.region}; "
                         "look with: aws lambda list-functions"
                     ) from exc
                 if code_of(exc) in DENIED:
-                    raise CredentialsError(f"{what} is denied; allow lambda:GetFunction for it") from exc
+                    raise CredentialsError(f"{what} is denied; allow lambda:{action} for it") from exc
                 raise
-        return found
 
     def _deployment(self, adoption: Adoption, name: str, version: str, more: Mapping[str, Any]) -> Deployment:
         config, qualifier = adoption.config, {"Qualifier": version} if version else {}
@@ -177,22 +221,40 @@ class Existing:
         identifier = ":".join(filter(None, ("function", name, version)))
         return Deployment(identifier, known, effective, endpoint, {}, region, adopted=True)
 
+    def _copied_to(self, adoption: Adoption, name: str, found: Mapping[str, Any], provisioned: int) -> Deployment:
+        """Return a copy, with what it has not of the function."""
+        copy = self._deployment(adoption, name, "", {})
+        notes = copies.left_out(found, copy.effective["architecture"])
+        if provisioned:
+            notes.append("provisioned concurrency is not copied: the copy starts on demand")
+        told, own = found["Configuration"], copy.effective
+        runtime = told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn")
+        if own["architecture"] == copies.architecture_of(told) and own.get("runtime_version") != runtime:
+            notes.append("the copy has another version of the runtime than the function: Lambda gave it the newest")
+        return replace(copy, effective={**copy.effective, "notes": notes})
+
     def _copy(self, adoption: Adoption, named: Named, found: Mapping[str, Any]) -> str:
         told, config = found["Configuration"], adoption.config
-        architecture = config.architecture or _architecture(told)
-        variables = _variables(told, named)
-        code = self._code(named, found, architecture, adoption)
+        state = "/".join(str(told.get(key)) for key in ("Version", "CodeSha256", "LastModified"))
+        if self._copied.setdefault(named.subject, state) != state:
+            raise DeployError(
+                f"function {named.subject!r} was changed since the run began, and its copies would not be alike; "
+                "run it again"
+            )
+        architecture = config.architecture or copies.architecture_of(told)
+        variables, key = copies.variables_of(told, named.subject), (named.subject, architecture)
+        if key not in self._codes:
+            self._codes[key] = copies.code(self._clients, self._bucket, *key, found, adoption.force)
         name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
         wanted: dict[str, Any] = {
+            **copies.configuration(told),
             "FunctionName": name,
             "Description": "copy made by sebsx for measuring; deleted afterwards",
             "Architectures": [architecture],
             "MemorySize": config.memory_mib or told["MemorySize"],
-            "Code": code,
-            "Tags": self._tags,
             "Environment": {"Variables": variables},
-            **{key: told[key] for key in _KEPT if told.get(key)},
-            **_reshaped(told),
+            "Code": self._codes[key],
+            "Tags": self._tags,
         }
         self._make_log_group(name)
         what = f"copy of function {named.subject!r}"
@@ -201,68 +263,24 @@ class Existing:
             try:
                 arn = functions.create_function(**wanted)["FunctionArn"]
             except functions.exceptions.ClientError as exc:
-                if code_of(exc) in DENIED and "PassRole" in str(exc):
+                if code_of(exc) in DENIED:
                     raise CredentialsError(
-                        f"{what}: its role may not be passed to a copy; allow iam:PassRole for that role, or measure "
-                        "the function as it is (without --memory) or --in-place"
+                        f"{what} is denied: {clean(exc.response['Error']['Message'])}; allow that, or measure the "
+                        "function as it is (without --memory) or --in-place"
                     ) from exc
                 raise
             creation.provider_id = without_account(arn)
             self._functions.wait_active(name)
         return name
 
-    def _code(self, named: Named, found: Mapping[str, Any], architecture: str, adoption: Adoption) -> dict[str, Any]:
-        """Return the code of a copy as Lambda wants it; it never leaves the account but for this process."""
-        told, place = found["Configuration"], found["Code"]
-        other = architecture != _architecture(told)
-        if told.get("PackageType") == "Image":
-            if other and not adoption.force:
-                raise UnsupportedError(
-                    f"function {named.subject!r} is an image for {_architecture(told)}; --force copies it to "
-                    f"{architecture} all the same, for images that are made for both"
-                )
-            return {"ImageUri": place["ImageUri" if other else "ResolvedImageUri"]}
-        data = self._download(named, place["Location"], told.get("CodeSha256"))
-        if other and not adoption.force and (native := _native(data, architecture)):
-            first, more = native[0], f" and {len(native) - 1} more" if len(native) > 1 else ""
-            raise UnsupportedError(
-                f"the package of {named.subject!r} holds code that does not run on {architecture} "
-                f"({first}{more}); --force copies it all the same"
-            )
-        if len(data) <= _DIRECT_BYTES:
-            return {"ZipFile": data}
-        bucket, key = self._bucket(), f"packages/{hashlib.sha256(data).hexdigest()}.zip"
-        with explained(f"upload of the code of {named.subject!r}"):
-            self._clients.s3.put_object(Bucket=bucket, Key=key, Body=data)
-        return {"S3Bucket": bucket, "S3Key": key}
-
-    def _download(self, named: Named, url: str, digest: str | None) -> bytes:
-        """Return what is behind a signed URL, which nobody else gets to see: not in a log, not in a message."""
-        what = f"download of the code of {named.subject!r}"
-        request = require("botocore.awsrequest", extra="aws").AWSRequest("GET", url).prepare()
-        session = require("botocore.httpsession", extra="aws").URLLib3Session()
-        try:
-            answer = session.send(request)
-        except require("botocore.exceptions", extra="aws").HTTPClientError as exc:
-            raise DeployError(f"{what} failed: {type(exc).__name__}; is the network up?") from None
-        finally:
-            session.close()
-        if answer.status_code != 200:
-            raise DeployError(f"{what} failed with HTTP {answer.status_code}")
-        data: bytes = answer.content
-        if digest and base64.b64encode(hashlib.sha256(data).digest()).decode() != digest:
-            raise DeployError(f"{what} gave something else than Lambda runs; try again")
-        return data
-
-    def _change(self, adoption: Adoption, named: Named, found: Mapping[str, Any]) -> str:
+    def _change(self, adoption: Adoption, named: Named, told: Mapping[str, Any]) -> str:
         """Give the function itself other memory, after writing down what it has, and return that."""
-        told = found["Configuration"]
-        if named.qualifier not in ("", "$LATEST"):
+        if named.qualifier not in ("", LATEST):
             raise UserError(
                 f"a published version such as {named.subject!r} cannot be changed; leave out {named.qualifier!r}, "
                 "or measure a copy (without --in-place)"
             )
-        _variables(told, named)
+        copies.variables_of(told, named.subject)
         change = f"{named.name}@{told['MemorySize']}"
         with self._ledger.creating(CHANGE, change, self._clients.region):
             self._functions.update(named.name, MemorySize=adoption.config.memory_mib)
@@ -296,67 +314,14 @@ def put_back(clients: Clients, settings: AwsSettings, change: str) -> None:
         functions.update(name, **changes)
 
 
-def _architecture(told: Mapping[str, Any]) -> str:
-    return str(told.get("Architectures", ["x86_64"])[0])
-
-
-def _variables(told: Mapping[str, Any], named: Named) -> dict[str, str]:
-    """Return the variables of a function, which must not get lost in a copy or a change."""
-    environment = told.get("Environment", {})
-    if "Error" in environment:
-        raise CredentialsError(
-            f"the variables of function {named.subject!r} cannot be read; allow kms:Decrypt for their key"
-        )
-    return dict(environment.get("Variables", {}))
-
-
-def _reshaped(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Lambda tells of a function in another shape than it takes it in."""
-    wanted: dict[str, Any] = {}
-    if layers := [layer["Arn"] for layer in told.get("Layers", [])]:
-        wanted["Layers"] = layers
-    network = told.get("VpcConfig", {})
-    if network.get("SubnetIds"):
-        keys = ("SubnetIds", "SecurityGroupIds", "Ipv6AllowedForDualStack")
-        wanted["VpcConfig"] = {key: network[key] for key in keys if key in network}
-    if size := told.get("EphemeralStorage", {}).get("Size"):
-        wanted["EphemeralStorage"] = {"Size": size}
-    if mode := told.get("TracingConfig", {}).get("Mode"):
-        wanted["TracingConfig"] = {"Mode": mode}
-    if image := told.get("ImageConfigResponse", {}).get("ImageConfig"):
-        wanted["ImageConfig"] = image
-    if told.get("LoggingConfig", {}).get("LogFormat") == "JSON":
-        keys = ("LogFormat", "ApplicationLogLevel", "SystemLogLevel")
-        wanted["LoggingConfig"] = {key: told["LoggingConfig"][key] for key in keys if key in told["LoggingConfig"]}
-    return wanted
-
-
-def _left_out(found: Mapping[str, Any]) -> list[str]:
-    """Return in words what the function has and its copy has not."""
-    told = found["Configuration"]
+def _warnings(told: Mapping[str, Any], provisioned: int) -> list[str]:
+    """Return in words what makes the results of a function that is measured itself less than they seem."""
     notes = []
-    if "ReservedConcurrentExecutions" in found.get("Concurrency", {}):
-        notes.append("reserved concurrency is not copied: the copy takes from the account's")
-    if told.get("DeadLetterConfig", {}).get("TargetArn"):
-        notes.append("the dead-letter queue is not copied")
-    if told.get("SnapStart", {}).get("ApplyOn", "None") != "None":
-        notes.append("SnapStart is not copied: cold starts of the copy are whole initialisations")
-    if told.get("FileSystemConfigs"):
-        notes.append("the copy mounts the same file system")
+    if provisioned:
+        notes.append("sandboxes are kept ready for it: their price is not in the costs of the calls")
+    if told.get("LoggingConfig", {}).get("SystemLogLevel") == "WARN":
+        notes.append(
+            "its system log level WARN can keep back what Lambda says of durations, starts and costs; "
+            "a copy (--memory) has INFO"
+        )
     return notes
-
-
-def _native(package: bytes, architecture: str) -> list[str]:
-    """Return `FILE for MACHINE` for each file in a package that is machine code of another architecture."""
-    found = []
-    try:
-        with zipfile.ZipFile(io.BytesIO(package)) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as file:
-                    head = file.read(_MACHINE_AT.stop)
-                machine = int.from_bytes(head[_MACHINE_AT], "little")
-                if head.startswith(_ELF) and _MACHINES.get(machine) != architecture:
-                    found.append(f"{entry.filename} for {_MACHINES.get(machine, f'machine {machine}')}")
-    except zipfile.BadZipFile as exc:
-        raise DeployError(f"the code is no zip archive: {exc}") from exc
-    return found

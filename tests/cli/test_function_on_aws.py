@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from tests.emulated_aws import REGION, EmulatedAccount, Fault
-from tests.emulated_aws.account import SIGNATURE
+from tests.emulated_aws.account import MOST_MEMORY_MIB, SIGNATURE
 from tests.support import Call, Cli, wait_until
 
 pytestmark = [pytest.mark.slow]
@@ -34,10 +34,13 @@ def handler(event, context):
 FEW = ("--repetitions", "6")
 
 
-def package(**files: bytes) -> bytes:
+PLAIN = "def handler(event, context): return {}"
+
+
+def package(code: str = CODE, **files: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("app.py", CODE)
+        archive.writestr("app.py", code)
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
@@ -67,9 +70,14 @@ class User:
         return self.functions.create_function(**{**wanted, **changes})["FunctionArn"]
 
     def state(self, name: str) -> Any:
-        """Return what must be the same afterwards: all of the configuration, and the code by its digest."""
+        """Return what must be the same afterwards: configuration, digest of the code, versions and aliases."""
         told = self.functions.get_function(FunctionName=name)["Configuration"]
-        return {key: value for key, value in told.items() if key not in ("LastModified", "RevisionId")}
+        versions = self.functions.list_versions_by_function(FunctionName=name)["Versions"]
+        return {
+            "told": {key: value for key, value in told.items() if key not in ("LastModified", "RevisionId")},
+            "versions": [version["Version"] for version in versions],
+            "aliases": self.functions.list_aliases(FunctionName=name)["Aliases"],
+        }
 
     def changes(self, name: str) -> list[str]:
         """Return every request by which somebody changed the function."""
@@ -104,7 +112,7 @@ def sebsx(sebsx: Cli, user: User) -> Iterator[Cli]:
     left = user.account.remaining()
     assert [name for kind in left.values() for name in kind if "sebsx-" in name] == []
     assert left["roles"] == before["roles"]
-    assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+    assert sebsx.count("resource WHERE state <> 'deleted'") == 0
 
 
 def test_sweep_on_copies_finds_the_size_and_leaves_the_function_alone(sebsx: Cli, call: Call, user: User) -> None:
@@ -149,15 +157,23 @@ def table(document: Any, name: str) -> list[dict[str, Any]]:
     return found["rows"]
 
 
-def test_no_secret_signature_or_account_is_stored_or_logged(sebsx: Cli, call: Call, user: User) -> None:
-    arn = user.make("private")
-    said = sebsx.say("-vv", "run", "function", arn, "--memory", "128", "--start", "warm", *FEW)
-    assert said.code == 0, said.stderr
-    stored = b"".join(path.read_bytes() for path in sebsx.home.glob("results.sqlite*"))
-    assert b"private" in stored
+@pytest.mark.parametrize("how", [[], ["--in-place"]])
+def test_no_secret_signature_or_account_is_stored_logged_or_exported(
+    sebsx: Cli, call: Call, user: User, how: list[str]
+) -> None:
+    arn = user.make(f"private{len(how)}")
+    said = [sebsx.say("-vv", "run", "function", arn, "--memory", "128", *how, *FEW)]
+    said.append(call("report", "last", "--out", "report.html"))
+    formats = [exporter["name"] for exporter in call("list", "exporters", "--json").json]
+    said += [call("export", "last", "--format", name, "--out", f"out-{name}") for name in formats]
+    said += [call("-vv", *words) for words in (("show", "last", "--json"), ("clean", "--dry-run"))]
+    assert said[0].code == said[1].code == 0
+    written = {path.name: path.read_bytes() for path in sebsx.home.rglob("*") if path.is_file()}
+    assert {"report.html", "out-csv", "out-jsonl", "results.sqlite"} <= written.keys()
+    assert b"private" in b"".join(written.values())
     for planted in (SECRET, SIGNATURE, ACCOUNT, user.account.environment["AWS_SECRET_ACCESS_KEY"]):
-        assert planted.encode() not in stored
-        assert planted not in said.stderr + said.stdout
+        assert [name for name, data in written.items() if planted.encode() in data] == []
+        assert all(planted not in one.stderr + one.stdout for one in said)
 
 
 def test_as_it_is_the_alias_is_called_and_nothing_is_made(sebsx: Cli, call: Call, user: User) -> None:
@@ -212,16 +228,82 @@ def long_run(sebsx: Cli, arn: str, *more: str) -> Any:
     return process
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("in_place", [True, False])
-def test_interrupted_run_leaves_the_function_as_it_was(sebsx: Cli, user: User, in_place: bool) -> None:
-    name = f"interrupted-{in_place}"
+def test_interrupted_run_leaves_the_function_as_it_was(
+    sebsx: Cli, call: Call, user: User, in_place: bool, number: signal.Signals
+) -> None:
+    name = f"interrupted-{in_place}-{number}"
     arn, before = user.make(name), user.state(name)
     process = long_run(sebsx, arn, *(["--in-place"] if in_place else []))
     assert (user.state(name) != before) is in_place
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert user.state(name) == before
+    assert call("clean", "--dry-run", "--json").json == []
+
+
+def test_run_interrupted_while_copies_are_made_leaves_none(sebsx: Cli, call: Call, user: User) -> None:
+    arn, before = user.make("early"), user.state("early")
+    words = ("run", "function", arn, "--memory", "128,256,512,1024", "--repetitions", "500")
+    process = sebsx.start(*words, start_new_session=True)
+    wait_until(lambda: any(name.startswith("sebsx-") for name in user.account.functions()), process)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert user.state("early") == before
+    assert call("clean", "--dry-run", "--json").json == []
+
+
+@pytest.mark.parametrize("how", [[], ["--in-place"]])
+def test_memory_beyond_the_quota_is_a_result_and_the_other_sizes_go_on(
+    sebsx: Cli, call: Call, user: User, how: list[str]
+) -> None:
+    name = f"new-account{len(how)}"
+    arn, before = user.make(name), user.state(name)
+    user.account.most_memory_mib = 3008
+    said = call("run", "function", arn, "--memory", "10240,512", "--start", "warm", *how, *FEW)
+    user.account.most_memory_mib = MOST_MEMORY_MIB
+    assert said.code == 0
+    assert "equal to 3008" in said.stderr
+    assert "higher quota" in said.stderr
+    assert set(sebsx.rows("SELECT memory_mib, status FROM deployment")) == {(10240, "unsupported"), (512, "deleted")}
+    assert sebsx.count() == 6
+    assert user.state(name) == before
+
+
+def test_change_that_cannot_be_put_back_is_told_and_undone_by_clean(sebsx: Cli, call: Call, user: User) -> None:
+    arn, before = user.make("clinging"), user.state("clinging")
+    place = r"/2015-03-31/functions/clinging/configuration"
+    user.account.fail("PUT", place, 400, "InvalidParameterValueException", "not now", times=None, after=1)
+    said = call("run", "function", arn, "--in-place", "--memory", "512", "--start", "warm", *FEW)
+    assert "sebsx clean" in said.stderr
+    assert user.state("clinging")["told"]["MemorySize"] == 512
+    user.account.faults.clear()
+    assert call("clean").code == 0
+    assert user.state("clinging") == before
+
+
+def test_of_changes_that_were_made_on_top_of_each_other_the_first_is_undone_last(
+    sebsx: Cli, call: Call, user: User
+) -> None:
+    arn, before = user.make("twice"), user.state("twice")
+    for size in ("512", "1024"):
+        words = ("--in-place", "--memory", size, "--start", "warm", "--repetitions", "500")
+        process = sebsx.start("run", "function", arn, *words)
+        wait_until(lambda size=size: user.state("twice")["told"]["MemorySize"] == int(size), process)
+        process.kill()
+        process.communicate()
+    assert call("clean").code == 0
+    assert user.state("twice") == before
+
+
+def test_in_place_function_without_variables_has_none_afterwards(sebsx: Cli, call: Call, user: User) -> None:
+    arn = user.make("bare", Environment={"Variables": {}}, Code={"ZipFile": package(PLAIN)})
+    before = user.state("bare")
+    assert call("run", "function", arn, "--in-place", "--memory", "512", "--start", "cold", *FEW).code == 0
+    assert user.state("bare") == before
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -270,11 +352,29 @@ def test_native_code_is_copied_to_another_architecture_by_force_only(sebsx: Cli,
         ("plain:1", ["--platform", "aws", "--in-place", "--memory", "512"], USAGE, ["published version", "copy"]),
         ("plain", ["--platform", "aws", "--set", "trigger=url"], USAGE, ["leave out the setting trigger"]),
         ("plain", ["--platform", "aws", "--memory", "64"], USAGE, ["64 MiB", "128 to 10240"]),
+        ("plain", ["--platform", "aws", "--memory", "many"], USAGE, ["many"]),
+        ("plain", ["--platform", "aws", "--memory", "512,512"], USAGE, ["memory_mib", "twice"]),
+        ("plain", ["--platform", "aws", "--architecture", "riscv"], USAGE, ["riscv", "arm64"]),
+        ("plain", ["--platform", "aws", "--memory", "512", "--start", "tepid"], USAGE, ["tepid", "cold"]),
+        ("plain", ["--platform", "aws", "--memory", "512", "--payload", "none.json"], USAGE, ["none.json", "neither"]),
+        ("plain", ["--platform", "aws", "--memory", "512", "--payload", "broken.json"], USAGE, ["is not JSON"]),
+        ("plain", ["--platform", "aws", "--memory", "512", "--payload", "large.json"], USAGE, ["at most 6291456"]),
+        (
+            "plain",
+            ["--platform", "aws", "--in-place", "--architecture", "arm64", "--memory", "512"],
+            USAGE,
+            ["in_place"],
+        ),
+        ("plain", ["--platform", "aws-arm", "--memory", "512", "--set", "snapstart=true"], USAGE, ["snapstart"]),
+        (f"{ACCOUNT}:function:none", ["--platform", "aws"], USAGE, ["'none' does not exist"]),
+        ("plain:a:b", ["--platform", "aws"], USAGE, ["names no Lambda function"]),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_line(
     sebsx: Cli, call: Call, user: User, target: str, words: list[str], code: int, told: list[str]
 ) -> None:
+    (sebsx.home / "broken.json").write_text('{"a": ')
+    (sebsx.home / "large.json").write_text(json.dumps("x" * 6 * 2**20))
     made = {name["FunctionName"] for name in user.functions.list_functions()["Functions"]}
     if "plain" not in made:
         user.make("plain")

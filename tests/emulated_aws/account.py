@@ -46,13 +46,16 @@ _URL_HOST = re.compile(r"([0-9a-f]{32})\.lambda-url\.")
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 _ECR = "AmazonEC2ContainerRegistry_V20150921."
 _SEARCH = "ResourceGroupsTaggingAPI_20170126.GetResources"
-_CREATE = "/2015-03-31/functions"
 _SCOPE = re.compile(r"Credential=([^/]+)/(\d+)/([^/]+)/([^/]+)/aws4_request")
 _SYNC_BYTES = 6 * 1024 * 1024
 _ASYNC_BYTES = 1024 * 1024
 _TAIL_BYTES = 4096
 
 
+# What Lambda keeps of a function and tells again, and moto forgets.
+_KEPT = ("DeadLetterConfig", "FileSystemConfigs", "LoggingConfig", "RuntimeConfig", "DurableConfig")
+# Of an account without a higher quota; AWS gives new ones less.
+MOST_MEMORY_MIB = 10240
 FUNCTION_KEY = "ASIAEMULATEDFUNCTION"
 
 
@@ -78,6 +81,9 @@ class EmulatedAccount:
         faults: What goes wrong on purpose; may be changed at any time.
         registry: What ECR stands in front of; it runs once ECR was asked for anything.
         requests: Every request so far.
+        also: By function, what Lambda tells of its configuration beyond moto; may be changed at any time.
+        locked: Functions whose code has a key that the caller may not use.
+        most_memory_mib: Quota of the memory of a function.
     """
 
     def __init__(self, workdir: Path, *, log_delay_s: float = 0.0, settle_s: float = 0.0, port: int = 0) -> None:
@@ -91,7 +97,11 @@ class EmulatedAccount:
         self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}"
         self._life = 0  # counted, so that what is late does not come into the next
-        self._provisioned: dict[str, dict[str, Any]] = {}
+        self.also: dict[str, dict[str, Any]] = defaultdict(dict)
+        self.locked: set[str] = set()
+        self.most_memory_mib = MOST_MEMORY_MIB
+        self._code_keys: dict[str, str | None] = {}
+        self._provisioned: dict[tuple[str, str], dict[str, Any]] = {}
         self._settled: dict[str, float] = defaultdict(float)
         # The password is that of moto's tokens.
         self.registry = Registry(workdir / "registry", f"{DEFAULT_ACCOUNT_ID}-auth-token")
@@ -131,6 +141,9 @@ class EmulatedAccount:
         self.requests.clear()
         self._settled.clear()
         self._provisioned.clear()
+        self.also.clear()
+        self.locked.clear()
+        self.most_memory_mib = MOST_MEMORY_MIB
         self.log_delay_s = self.settle_s = 0.0
         self._data.clear()
         _reset()
@@ -184,23 +197,26 @@ class EmulatedAccount:
             return self._invoke(request, found[1])(environ, start_response)
         if target.startswith(_ECR):
             self._know_images()
+        if refusal := self._quota(request):
+            return refusal(environ, start_response)
         response = _taken(self._moto, environ, request.get_data(cache=True))
         self._amend(request, response, target)
         return response(environ, start_response)
 
     def _amend(self, request: Request, response: Response, target: str) -> None:
         """Change what moto answered where this account is more than moto."""
-        if (request.method, request.path) == ("POST", _CREATE) and response.status_code < 300:
+        if (request.method, request.path.rstrip("/")) == ("POST", _FUNCTIONS) and response.status_code < 300:
+            self._remember(json.loads(request.get_data(cache=True)))
             self._take_image(json.loads(response.get_data())["FunctionName"], response)
         elif found := _STATE.match(request.path):
             self._settle(request.method, found[1], response)
+            if request.method == "GET" and response.status_code < 300:
+                told = json.loads(response.get_data())
+                told.get("Configuration", told).update(self.also[found[1]])
+                response.set_data(json.dumps(told))
             self._tell_snapshot(found[1], response)
             if request.method == "GET" and found[2] is None:
                 self._sign_code(response)
-        elif request.method == "POST" and request.path.rstrip("/") == _FUNCTIONS and response.status_code < 300:
-            wanted = json.loads(request.get_data(cache=True))
-            if wanted.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
-                self._data.snapshots.add(wanted["FunctionName"])
         elif _URL_CONFIG.search(request.path):
             # Names below .localhost are loopback, so that a client needs no resolver for them.
             text = response.get_data(as_text=True)
@@ -212,6 +228,14 @@ class EmulatedAccount:
                 self.registry.delete(json.loads(request.get_data())["repositoryName"])
         elif target == _SEARCH and response.status_code < 300:
             self._find_repositories(json.loads(request.get_data()), response)
+
+    def _remember(self, wanted: dict[str, Any]) -> None:
+        """Keep what a new function has and moto forgets."""
+        name = wanted["FunctionName"]
+        self.also[name] |= {key: wanted[key] for key in _KEPT if key in wanted}
+        self._code_keys[name] = wanted["Code"].get("SourceKMSKeyArn")
+        if wanted.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+            self._data.snapshots.add(name)
 
     def _know_images(self) -> None:
         """Tell moto what was pushed to its repositories."""
@@ -249,12 +273,27 @@ class EmulatedAccount:
                 told["ResourceTagMappingList"].append({"ResourceARN": repository.arn, "Tags": listed})
         response.set_data(json.dumps(told))
 
+    def _quota(self, request: Request) -> Response | None:
+        """Refuse memory that the account does not have."""
+        changes = request.path.rstrip("/") == _FUNCTIONS or _STATE.match(request.path)
+        if request.method not in ("POST", "PUT") or not changes:
+            return None
+        wanted_mib = json.loads(request.get_data(cache=True) or b"{}").get("MemorySize", 0)
+        if wanted_mib <= self.most_memory_mib:
+            return None
+        text = (
+            "'MemorySize' value failed to satisfy constraint: "
+            f"Member must have value less than or equal to {self.most_memory_mib}"
+        )
+        return _error(400, "InvalidParameterValueException", text)
+
     def _settle(self, method: str, name: str, response: Response) -> None:
         """Add the states that a function has for a while after it was changed, which moto passes at once."""
         if response.status_code >= 300:
             return
         if method == "DELETE":
             self._data.remove(name)
+            self.also.pop(name, None)
         if method == "PUT":
             self._settled[name] = time.monotonic() + self.settle_s
         if method == "GET" and time.monotonic() < self._settled[name]:
@@ -280,7 +319,9 @@ class EmulatedAccount:
         if told["Configuration"].get("PackageType", "Zip") == "Zip":
             name, version = (told["Configuration"][key] for key in ("FunctionName", "Version"))
             place = f"{self.url}/emulated-code/{name}/{quote(version)}?X-Amz-Signature={SIGNATURE}"
-            told["Code"] = {"RepositoryType": "S3", "Location": place}
+            told["Code"] = {"RepositoryType": "S3", "Location": place, "SourceKMSKeyArn": self._code_keys.get(name)}
+            if name in self.locked:
+                told["Code"] = {"RepositoryType": "S3", "Error": {"ErrorCode": "AccessDenied", "Message": "no key"}}
         else:
             told["Code"]["ResolvedImageUri"] = told["Code"]["ImageUri"]  # by digest
         response.set_data(json.dumps(told))
@@ -293,13 +334,20 @@ class EmulatedAccount:
 
     def _provision(self, request: Request, name: str) -> Response:
         """Keep sandboxes of an alias initialised, of which moto knows nothing: ready at the second question."""
+        key = name, request.args["Qualifier"]
         if request.method == "PUT":
             wanted = json.loads(request.get_data())["ProvisionedConcurrentExecutions"]
             self._data.provisioned.add(name)
-            self._provisioned[name] = {"RequestedProvisionedConcurrentExecutions": wanted, "Status": "IN_PROGRESS"}
-            return Response(json.dumps(self._provisioned[name]), 202, {"Content-Type": "application/json"})
-        told = json.dumps(self._provisioned[name])
-        self._provisioned[name]["Status"] = "READY"
+            self._provisioned[key] = {
+                "RequestedProvisionedConcurrentExecutions": wanted,
+                "AllocatedProvisionedConcurrentExecutions": wanted,
+                "Status": "IN_PROGRESS",
+            }
+            return Response(json.dumps(self._provisioned[key]), 202, {"Content-Type": "application/json"})
+        if key not in self._provisioned:
+            return _error(404, "ProvisionedConcurrencyConfigNotFoundException", f"No Provisioned Concurrency: {name}")
+        told = json.dumps(self._provisioned[key])
+        self._provisioned[key]["Status"] = "READY"
         return Response(told, 200, {"Content-Type": "application/json"})
 
     def _invoke(self, request: Request, name: str) -> Response:
