@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support import Cli
+from sebsx.cli import _run
+from sebsx.cli.app import App
+from tests.support import Call, Cli, Said
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what is there until the end: thousands of tests and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +44,22 @@ def sebsx(tmp_path: Path, shared_cache: Path) -> Cli:
         "COLUMNS": "200",
     }
     return cli
+
+
+@pytest.fixture
+def call(sebsx: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Return `call("run", "benchmark")`: the same words, home and store as `sebsx`, but in the test's own process."""
+    for name in set(os.environ) - set(sebsx.environment):
+        monkeypatch.delenv(name)
+    for name, value in sebsx.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(sebsx.home)
+
+    def run(*arguments: str) -> Said:
+        code = _run(App(), list(arguments))
+        return Said(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sebsx.errors import LimitReachedError, UserError
 from sebsx.limits import Limits, Meter, cost_of, described
 from sebsx.model import Deployment, FunctionConfig
 from sebsx.testing.fakes import FakePlatform, FakeSettings
-from tests.support import Cli
+from tests.support import Call, Cli
 
 WARM = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions")
 COLD = ("run", "benchmark", "sleep", "--size", "test", "--start", "cold", "--repetitions")
@@ -110,17 +110,18 @@ def test_run_stops_when_its_time_is_over(sebsx: Cli) -> None:
     assert sebsx.json("clean", "--dry-run") == []
 
 
-def test_budget_without_a_price_is_a_mistake_of_the_user(sebsx: Cli) -> None:
-    sebsx.say(*WARM, "1", "--budget-usd", "1").assert_fails(2, "platform 'local' has no prices", "--max-invocations")
+def test_budget_without_a_price_is_a_mistake_of_the_user(sebsx: Cli, call: Call) -> None:
+    call(*WARM, "1", "--budget-usd", "1").assert_fails(2, "platform 'local' has no prices", "--max-invocations")
     assert sebsx.count("run") == 0
 
 
-def test_plan_tells_expected_cost_and_the_most_it_can_be(sebsx: Cli) -> None:
-    plan = ("plan", *WARM[1:], "10", "--warmups", "2", "--max-attempts", "20", "--timeout-s", "3", *PRICED[2:])
-    document = sebsx.json(*plan, "--set", "price_per_gb_s_usd=0.5", "--memory", "256")
+def test_plan_tells_expected_cost_and_the_most_it_can_be(call: Call) -> None:
+    words = ("--warmups", "2", "--max-attempts", "20", "--timeout-s", "3", "--memory", "256")
+    plan = ("plan", *WARM[1:], "10", *words, *PRICED[2:], "--set", "price_per_gb_s_usd=0.5")
+    document = call(*plan, "--json").json
     # Twenty attempts and two warm-ups until the time-out: a quarter of a GiB for 3 s; initialisation costs nothing.
     assert document["cost_bound_usd"] == pytest.approx(22 * (0.25 * 3 * 0.5 + 0.001))
     assert 0.01 < document["cost_usd"] < document["cost_bound_usd"]
     assert document["cells"][0]["cost_bound_usd"] == document["cost_bound_usd"]
-    text = sebsx(*plan, "--set", "price_per_gb_s_usd=0.5", "--memory", "256").stdout
+    text = call(*plan).stdout
     assert f"at most ${document['cost_bound_usd']:.4f}" in text

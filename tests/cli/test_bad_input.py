@@ -281,12 +281,12 @@ def test_deployment_that_fails_is_exit_4_and_stored(sebsx: Cli, site: Site) -> N
     assert sebsx.rows("SELECT status FROM run") == [("finished",)]
 
 
-def test_port_in_use_is_exit_4_and_named(sebsx: Cli) -> None:
+def test_port_in_use_is_exit_4_and_named(sebsx: Cli, call: Call) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--set", f"platform.local.port={port}")
+        said = call("run", "benchmark", "sleep", "--size", "test", "--set", f"platform.local.port={port}")
     said.assert_fails(PLATFORM, str(port), "in use", "set port to 0")
     assert sebsx.rows("SELECT status FROM run") == [("failed",)]
     assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable
-from pathlib import Path
 
-from tests.support import Cli
+from tests.support import Call, Cli, Write
 
 CODE = """
 import time
@@ -20,21 +17,18 @@ def handler(event, context):
 """
 
 
-def test_chosen_collectors_measure_and_others_do_not(sebsx: Cli, write_function: Callable[..., Path]) -> None:
+def test_chosen_collectors_measure_and_others_do_not(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = write_function("filler", CODE)
-    document = sebsx.json(
-        "run", "benchmark", str(folder), "--collect", "saaf,cgroup,memory-series", "--start", "warm",
-        "--repetitions", "2", "--memory", "512",
-    )  # fmt: skip
+    words = ("--collect", "saaf,cgroup,memory-series", "--start", "warm", "--repetitions", "2", "--memory", "512")
+    document = call("run", "benchmark", str(folder), *words, "--json").json
     assert document["run"]["settings"]["collectors"] == ["saaf", "cgroup", "memory-series"]
-    with sqlite3.connect(sebsx.store) as connection:
-        sources = connection.execute("SELECT DISTINCT source FROM sample JOIN metric ON metric.id = metric_id")
-        assert {source for (source,) in sources} == {"saaf", "cgroup", "memory-series", "phase", "function"}
-        (facts,) = connection.execute("SELECT facts FROM sandbox").fetchone()
-        series = connection.execute(
-            "SELECT text FROM run_value JOIN metric ON metric.id = metric_id WHERE name = 'memory-series.series'"
-        ).fetchall()
-        sequences = connection.execute("SELECT sequence FROM invocation ORDER BY sequence").fetchall()
+    sources = sebsx.rows("SELECT DISTINCT source FROM sample JOIN metric ON metric.id = metric_id")
+    assert {source for (source,) in sources} == {"saaf", "cgroup", "memory-series", "phase", "function"}
+    ((facts,),) = sebsx.rows("SELECT facts FROM sandbox")
+    series = sebsx.rows(
+        "SELECT text FROM run_value JOIN metric ON metric.id = metric_id WHERE name = 'memory-series.series'"
+    )
+    sequences = sebsx.rows("SELECT sequence FROM invocation ORDER BY sequence")
     facts = json.loads(facts)
     assert facts["saaf"]["newcontainer"] == 1
     assert "cgroup" in facts
@@ -46,7 +40,6 @@ def test_chosen_collectors_measure_and_others_do_not(sebsx: Cli, write_function:
         assert document["phases"][0][0] == "fill"
 
 
-def test_unknown_collector_suggests_the_nearest(sebsx: Cli) -> None:
-    done = sebsx("run", "benchmark", "sleep", "--collect", "saff")
-    assert done.returncode == 2
-    assert "collector 'saff' is not known; did you mean 'saaf'?" in done.stderr
+def test_unknown_collector_suggests_the_nearest(call: Call) -> None:
+    said = call("run", "benchmark", "sleep", "--collect", "saff")
+    said.assert_fails(2, "collector 'saff' is not known; did you mean 'saaf'?")

@@ -7,7 +7,7 @@ import json
 from sebsx import plugins
 from sebsx.errors import EXIT_USAGE
 from sebsx.testing.runs import store_runs
-from tests.support import Cli
+from tests.support import Call, Cli
 
 
 def finished(sebsx: Cli) -> str:
@@ -16,40 +16,40 @@ def finished(sebsx: Cli) -> str:
     return run
 
 
-def test_help_tells_every_format(sebsx: Cli) -> None:
-    text = sebsx.say("export", "--help").stdout
+def test_help_tells_every_format(call: Call) -> None:
+    text = call("export", "--help").stdout
     for name, cls in plugins.load().exporters.items():
         assert f"  {name} " in text
         assert cls.summary in " ".join(text.split())
 
 
-def test_file_is_named_after_the_run(sebsx: Cli) -> None:
+def test_file_is_named_after_the_run(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
-    assert sebsx.json("export", run, "-f", "bencher")["files"] == [f"{run}.bmf.json"]
+    assert call("export", run, "-f", "bencher", "--json").json["files"] == [f"{run}.bmf.json"]
     assert json.loads((sebsx.home / f"{run}.bmf.json").read_text(encoding="utf-8"))
 
 
-def test_run_given_twice_is_exported_once(sebsx: Cli) -> None:
+def test_run_given_twice_is_exported_once(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
     for name, runs in (("once", [run]), ("twice", [run, run.lower()])):
-        assert sebsx.say("export", *runs, "-f", "csv", "-o", name).code == 0
+        assert call("export", *runs, "-f", "csv", "-o", name).code == 0
     assert (sebsx.home / "once").read_bytes() == (sebsx.home / "twice").read_bytes()
 
 
-def test_figures_are_chosen(sebsx: Cli) -> None:
+def test_figures_are_chosen(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
     chosen = ("--metric", "client.latency_s", "--statistic", "p50")
-    assert sebsx.say("export", run, "-f", "github", "-o", "x.json", *chosen).code == 0
+    assert call("export", run, "-f", "github", "-o", "x.json", *chosen).code == 0
     entries = json.loads((sebsx.home / "x-smaller.json").read_text(encoding="utf-8"))
     assert {entry["name"].split("/", 6)[-1] for entry in entries} == {"client.latency_s/p50"}
 
 
-def test_wrong_words_are_told_in_one_line(sebsx: Cli) -> None:
+def test_wrong_words_are_told_in_one_line(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
-    sebsx.say("export", run, "-f", "githb").assert_fails(EXIT_USAGE, "exporter 'githb'", "'github'")
+    call("export", run, "-f", "githb").assert_fails(EXIT_USAGE, "exporter 'githb'", "'github'")
     wrong = ("export", run, "-f", "github", "--metric", "client.latency")
-    sebsx.say(*wrong).assert_fails(EXIT_USAGE, "metric 'client.latency'", "'client.latency_s'")
-    sebsx.say("export", run, "-f", "csv", "--statistic", "p50").assert_fails(EXIT_USAGE, "leave out --statistic")
-    said = sebsx.say("export", run, "-f", "csv", "-o", str(sebsx.store))
+    call(*wrong).assert_fails(EXIT_USAGE, "metric 'client.latency'", "'client.latency_s'")
+    call("export", run, "-f", "csv", "--statistic", "p50").assert_fails(EXIT_USAGE, "leave out --statistic")
+    said = call("export", run, "-f", "csv", "-o", str(sebsx.store))
     said.assert_fails(EXIT_USAGE, "is a database", "name another file")
     assert sebsx.count("invocation") > 0

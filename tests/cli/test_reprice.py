@@ -195,11 +195,11 @@ def test_price_of_a_machine_must_be_a_number(call: Call, price: str) -> None:
     call("prices", "break-even", "last", "--vm-per-hour", price).assert_fails(2, "is not a number of 0 or more")
 
 
-def test_local_run_is_priced_as_if_it_had_run_elsewhere(sebsx: Cli) -> None:
-    ran = sebsx("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "512")
-    assert ran.returncode == 0, ran.stderr
-    sebsx.say("reprice", "last").assert_fails(2, "platform 'local' names no price list")
-    (row,) = sebsx.json("reprice", "last", "--as", "aws:us-east-1")["configurations"]
+def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) -> None:
+    ran = call("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "512")
+    assert ran.code == 0, ran.stderr
+    call("reprice", "last").assert_fails(2, "platform 'local' names no price list")
+    (row,) = call("reprice", "last", "--as", "aws:us-east-1", "--json").json["configurations"]
     durations = [row[0] for row in sebsx.rows("SELECT provider_duration_s FROM measured")]
     expected = sum(-(-round(1e9 * time_s) // 10**6) / 1000 for time_s in durations) / len(durations)
     assert row["per_million_usd"] == pytest.approx(0.2 + expected * 0.5 * 16.6667, rel=1e-9)

@@ -14,7 +14,7 @@ from sebsx.plugins import Registry
 from sebsx.scene import Scene
 from sebsx.testing.fakes import FakePlatform
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
-from tests.support import Cli
+from tests.support import Call, Cli
 
 MANIFEST = """
 name = "{name}"
@@ -104,17 +104,16 @@ def test_unknown_suite_suggests_the_nearest(scene: Scene) -> None:
         planned(scene, suite="wode")
 
 
-def test_names_and_a_suite_exclude_each_other(sebsx: Cli) -> None:
-    done = sebsx("plan", "benchmark", "sleep", "--suite", "all")
-    assert done.returncode == 2
-    assert done.stderr.strip().endswith("settings of experiment.perf-cost: name benchmarks or a suite, not both")
+def test_names_and_a_suite_exclude_each_other(call: Call) -> None:
+    said = call("plan", "benchmark", "sleep", "--suite", "all")
+    said.assert_fails(2, "settings of experiment.perf-cost: name benchmarks or a suite, not both")
 
 
-def test_suite_is_listed_and_planned_from_the_command_line(sebsx: Cli) -> None:
-    listed = {item["name"]: item["benchmarks"] for item in sebsx.json("list", "suites")}
-    plan = sebsx.json("plan", "benchmark", "--suite", "default", "--size", "test", "--start", "warm")
+def test_suite_is_listed_and_planned_from_the_command_line(call: Call) -> None:
+    listed = {item["name"]: item["benchmarks"] for item in call("list", "suites", "--json").json}
+    plan = call("plan", "benchmark", "--suite", "default", "--size", "test", "--start", "warm", "--json").json
     assert sorted(cell["factors"]["benchmark"] for cell in plan["cells"]) == listed["default"]
-    everything = sebsx.json("list", "benchmarks")
+    everything = call("list", "benchmarks", "--json").json
     assert listed["all"] == sorted(item["name"] for item in everything)
     assert set(listed["default"]) <= set(listed["all"])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import Cli, assert_nothing_left, wait_until
+from tests.support import Call, Cli, assert_nothing_left, wait_until
 
 # Idle times around the truth, none of them within 0.1 s of a change of the rule.
 CASES = {
@@ -38,17 +38,17 @@ def verdict(document: Any) -> dict[str, Any]:
     return found
 
 
-def test_plan_says_how_long_the_longest_takes(sebsx: Cli) -> None:
-    said = sebsx.say("plan", "experiment", "eviction", "--platform", "local", "--preset", "paper", "--json")
+def test_plan_says_how_long_the_longest_takes(call: Call) -> None:
+    said = call("plan", "experiment", "eviction", "--platform", "local", "--preset", "paper", "--json")
     plan = said.json
     assert len(plan["cells"]) == 19 * 7 * 2
     assert 1600 < plan["duration_s"] < 1610
 
 
-def test_settings_that_make_no_design_are_refused(sebsx: Cli) -> None:
+def test_settings_that_make_no_design_are_refused(call: Call) -> None:
     words = ("plan", "experiment", "eviction", "--platform", "local")
-    sebsx.say(*words, "-s", "method=bisection", "-s", "idle_s=5").assert_fails(2, "two different idle_s")
-    sebsx.say(*words, "-s", "benchmark=dynamic-html").assert_fails(2, "duration_s")
+    call(*words, "-s", "method=bisection", "-s", "idle_s=5").assert_fails(2, "two different idle_s")
+    call(*words, "-s", "benchmark=dynamic-html").assert_fails(2, "duration_s")
 
 
 @pytest.mark.slow
