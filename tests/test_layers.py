@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +74,14 @@ def row(name: str) -> int:
     return next(number for number, names in enumerate(ROWS) if name in names)
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path, *, at_runtime: bool = True) -> Iterator[str]:
     """Yield what a file imports; what only the type checker sees is left out if `at_runtime`."""
-    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    nodes: list[ast.AST] = [tree_of(path)]
     while nodes:
         node = nodes.pop()
         if at_runtime and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -92,6 +98,7 @@ def imports(path: Path, *, at_runtime: bool = True) -> Iterator[str]:
         nodes.extend(ast.iter_child_nodes(node))
 
 
+@cache
 def plugin_packages() -> set[str]:
     return {path.name for root in PLUGIN_ROOTS for path in (TREE / root).iterdir() if path.name.startswith("sebsx_")}
 
@@ -127,6 +134,7 @@ def test_core_imports_no_plugin(path):
         assert not top.startswith("sebsx_") or top in allowed, f"imports {name}"
 
 
+@cache
 def registered_names() -> set[str]:
     registry = plugins.load()
     kinds = ("platforms", "benchmarks", "experiments", "exporters", "languages")
@@ -156,7 +164,7 @@ HOMONYMS = {"sebsx/store/engine.py": {"sqlite"}}  # the dialect that SQLAlchemy 
 
 @pytest.mark.parametrize("path", [path for path in CORE_FILES if room(path) not in APART], ids=label)
 def test_core_never_branches_on_a_plugins_name(path):
-    words = set(branches_on(ast.parse(path.read_text(encoding="utf-8")))) - HOMONYMS.get(label(path), set())
+    words = set(branches_on(tree_of(path))) - HOMONYMS.get(label(path), set())
     assert words & registered_names() == set()
 
 
@@ -192,7 +200,7 @@ def test_plugin_uses_neither_command_line_nor_orchestrator(path):
 def test_only_the_console_prints(path):
     if path == CORE / "console.py" or path == CORE / "testing" / "bare.py" or shipped_into_functions(path):
         return
-    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    calls = [node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
     assert [call for call in calls if isinstance(call, ast.Name) and call.id == "print"] == []
 
 
@@ -209,7 +217,7 @@ def test_no_top_level_module_is_named_like_one_of_the_standard_library():
 
 @pytest.mark.parametrize("path", [path for path in CORE_FILES + PLUGIN_FILES if path.stat().st_size], ids=label)
 def test_module_starts_with_a_docstring_and_postponed_annotations(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     assert ast.get_docstring(tree)
     futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for node in tree.body)
