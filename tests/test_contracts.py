@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +20,10 @@ from sebsx.testing.contracts import (
     PlatformContract,
     StorageContract,
 )
+from sebsx.testing.runs import store_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sebsx.analyzers import Analyzer
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from sebsx.languages import Language
     from sebsx.platforms import Platform
     from sebsx.storage import Storage
+    from sebsx.store import RunView
 
 REGISTRY = plugins.load()
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
@@ -90,16 +95,37 @@ class TestExperiments(ExperimentContract):
         return experiment.Settings(**NEEDED.get(experiment.name, {}))
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Mapping[str, RunView]]]:
+    """Return a function that takes the name of an experiment and returns the runs of the contracts, stored once."""
+    with ExitStack() as stores:
+
+        @cache
+        def runs_of(experiment: str) -> Mapping[str, RunView]:
+            path = tmp_path_factory.mktemp("runs") / "runs.db"
+            return stores.enter_context(contextmanager(store_runs)(path, experiment))
+
+        yield runs_of
+
+
 class TestAnalyzers(AnalyzerContract):
     @pytest.fixture(params=sorted(REGISTRY.analyzers))
     def analyzer(self, request: pytest.FixtureRequest) -> Analyzer[Any]:
         return REGISTRY.analyzers[request.param]()
+
+    @pytest.fixture
+    def runs(self, analyzer: Analyzer[Any], stored: Callable[[str], Mapping[str, RunView]]) -> Mapping[str, RunView]:
+        return stored(analyzer.name)
 
 
 class TestExporters(ExporterContract):
     @pytest.fixture(params=sorted(REGISTRY.exporters))
     def exporter(self, request: pytest.FixtureRequest) -> Exporter:
         return REGISTRY.exporters[request.param]()
+
+    @pytest.fixture
+    def runs(self, stored: Callable[[str], Mapping[str, RunView]]) -> Mapping[str, RunView]:
+        return stored("perf-cost")
 
 
 class TestCollectors(CollectorContract):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,19 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
 ]
 
 
-@pytest.fixture
-def filled(sebsx: Cli) -> None:
-    """Some runs in the store."""
-    for _ in store_runs(sebsx.store, "perf-cost"):
+@pytest.fixture(scope="module")
+def some_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed store with some runs in it."""
+    path = tmp_path_factory.mktemp("runs") / "results.sqlite"
+    for _ in store_runs(path, "perf-cost"):
         pass
+    return path
+
+
+@pytest.fixture
+def filled(sebsx: Cli, some_runs: Path) -> None:
+    """Some runs in the store."""
+    shutil.copy(some_runs, sebsx.store)
 
 
 def document(said: Said) -> Any:
