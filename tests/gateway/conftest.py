@@ -6,9 +6,11 @@ import http.client
 import json
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 
 ECHO = "def handler(event, context):\n    return event\n"
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(event['sleep_s'])\n"
+# Answers when a file is there.
+HELD = """
+    import os, time
+    def handler(event, context):
+        while not os.path.exists(event["until"]):
+            time.sleep(0.005)
+"""
 
 
 @dataclass
@@ -85,9 +94,26 @@ class Harness:
         connection.close()
         return answer
 
-    def call_at_once(self, name: str, count: int, event: Any) -> list[Answer]:
+    @contextmanager
+    def held(self, name: str, count: int, at_once: int | None = None) -> Iterator[list[Future[Answer]]]:
+        """Call a deployment of `HELD`, and yield the calls while `at_once` of them, or all, are in their sandboxes.
+
+        They go on, and have their answers, when the block ends.
+        """
+        gate = self.workdir / f"gate-{uuid4()}"
         with ThreadPoolExecutor(count) as threads:
-            return list(threads.map(lambda _: self.call(name, event), range(count)))
+            try:
+                calls = [threads.submit(self.call, name, {"until": str(gate)}) for _ in range(count)]
+                eventually(lambda: list(self.sandboxes(name).values()).count("busy") == (at_once or count))
+                yield calls
+            finally:
+                gate.touch()
+
+    def call_at_once(self, name: str, count: int) -> list[Answer]:
+        """Call a deployment of `HELD` so that each call needs a sandbox of its own."""
+        with self.held(name, count) as calls:
+            pass
+        return [call.result() for call in calls]
 
     def sandboxes(self, name: str) -> dict[str, str]:
         return self.gateway.state()[name]

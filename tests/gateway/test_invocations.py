@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 
 import pytest
 
-from tests.gateway.conftest import ECHO, SLOW, Harness, eventually, runs
+from tests.gateway.conftest import ECHO, HELD, SLOW, Harness, eventually, runs
 
 MIB = 2**20
 
@@ -32,27 +31,29 @@ def test_second_invocation_reuses_the_sandbox(harness: Harness) -> None:
 
 
 def test_concurrent_invocations_each_get_a_sandbox(harness: Harness) -> None:
-    name = harness.deploy(SLOW)
+    name = harness.deploy(HELD)
 
-    answers = harness.call_at_once(name, 4, {"sleep_s": 1.0})
+    answers = harness.call_at_once(name, 4)
 
     assert {answer.status for answer in answers} == {"ok"}
     assert len({answer.sandbox for answer in answers}) == 4
 
 
 def test_newest_idle_sandbox_is_used_first(harness: Harness) -> None:
-    name = harness.deploy(SLOW)
-    harness.call_at_once(name, 3, {"sleep_s": 0.5})
+    name = harness.deploy(HELD)
+    harness.call_at_once(name, 3)
 
-    sequential = {harness.call(name, {"sleep_s": 0}).sandbox for _ in range(6)}
+    sequential = {harness.call(name, {"until": "/"}).sandbox for _ in range(6)}
 
     assert len(sequential) == 1
 
 
 def test_more_than_allowed_at_once_is_throttled(harness: Harness) -> None:
-    name = harness.deploy(SLOW, max_concurrency=2)
+    name = harness.deploy(HELD, max_concurrency=2)
 
-    answers = harness.call_at_once(name, 5, {"sleep_s": 1.5})
+    with harness.held(name, 5, at_once=2) as calls:
+        eventually(lambda: sum(call.done() for call in calls) == 3)
+    answers = [call.result() for call in calls]
 
     assert sorted(answer.code for answer in answers) == [200, 200, 429, 429, 429]
     assert {answer.status for answer in answers if answer.code == 429} == {"throttled"}
@@ -285,11 +286,11 @@ def test_child_that_left_the_session_dies_with_its_sandbox(harness: Harness) -> 
             return pid
     """)
     child = harness.call(name).json["output"]
-    os.kill(child, 0)
+    assert runs(child)
 
     harness.gateway.force_cold(name)
 
-    eventually(lambda: not runs(child))
+    assert eventually(lambda: not runs(child))
 
 
 def test_environment_of_the_caller_is_not_handed_to_functions(
