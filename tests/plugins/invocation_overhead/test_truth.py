@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
@@ -24,8 +23,6 @@ __all__ = ["home"]
 pytestmark = [pytest.mark.usefixtures("home"), pytest.mark.slow]
 
 SMALL, LARGE, BETWEEN = 1024, 8192, 4096
-# The machine may be busy for the time of one measurement; a wrong sign or offset is wrong each time.
-TRIES = 4
 
 
 def windows(view: RunView) -> dict[int, Window]:
@@ -44,15 +41,23 @@ def settings(start: str, repetitions: int, parameters: dict[str, str], **more: A
     )  # fmt: skip
 
 
-def error_of(platform: type[Delayed], parameters: dict[str, str], store: Store) -> float:
-    """Return how far the delay that was measured is from the one that was made, as a share of what is allowed."""
+def assert_delay_comes_back(platform: type[Delayed], parameters: dict[str, str], store: Store) -> None:
+    """Hold that the delay that was made is the one that is measured, within a millisecond or the stated uncertainty.
+
+    Clocks that are aligned wrongly move every message, a busy machine only some: the fastest of each size count.
+    """
     found = windows(run_on(platform, InvocationOverhead(), settings("warm", 12, parameters), store))
     (proxy,) = platform.proxies
-    assert len(found[LARGE].samples) == len(proxy.delays_s) == 12
-    outbound_s = {size: median(sample.outbound_s for sample in found[size].samples) for size in found}
-    uncertainty_s = max(sample.uncertainty_s for window in found.values() for sample in window.samples)
+    large = sorted(found[LARGE].samples, key=lambda sample: sample.sequence)
+    assert len(large) == len(found[SMALL].samples) == 12
+    excess_s = [sample.outbound_s - delay_s for sample, delay_s in zip(large, proxy.delays_s, strict=True)]
+    assert all(over_s + sample.uncertainty_s > 0 for over_s, sample in zip(excess_s, large, strict=True))
+    everything = [sample for window in found.values() for sample in window.samples]
+    assert all(min(sample.outbound_s, sample.return_s) + sample.uncertainty_s > 0 for sample in everything)
+    uncertainty_s = max(sample.uncertainty_s for sample in everything)
     assert uncertainty_s < 0.02  # or anything would do
-    return abs(outbound_s[LARGE] - outbound_s[SMALL] - median(proxy.delays_s)) / max(0.001, uncertainty_s)
+    fastest_s = min(sample.outbound_s for sample in found[SMALL].samples)
+    assert min(excess_s) == pytest.approx(fastest_s, rel=0, abs=max(0.001, uncertainty_s))
 
 
 @pytest.mark.parametrize(
@@ -67,29 +72,16 @@ def error_of(platform: type[Delayed], parameters: dict[str, str], store: Store) 
 def test_delay_comes_back_within_a_millisecond_or_the_stated_uncertainty(
     delay_s: float, parameters: dict[str, str], tmp_path: Path
 ) -> None:
-    errors = []
-    for number in range(TRIES):
-        (tmp_path / str(number)).mkdir()
-        with store_in(tmp_path / str(number)) as store, delayed(out_s=delay_s, least_bytes=BETWEEN) as platform:
-            errors.append(error_of(platform, parameters, store))
-        if errors[-1] <= 1:
-            return
-    pytest.fail(f"errors were {errors} times what they may be")
+    with store_in(tmp_path) as store, delayed(out_s=delay_s, least_bytes=BETWEEN) as platform:
+        assert_delay_comes_back(platform, parameters, store)
 
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)
 def test_delay_in_front_of_a_container_comes_back(tmp_path: Path) -> None:
     need(DockerPlatform, tmp_path / "check")
-    errors = []
-    for number in range(TRIES):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with store_in(folder) as store, delayed(DockerPlatform, out_s=0.02, least_bytes=BETWEEN) as platform:
-            errors.append(error_of(platform, {"shift_s": "-5"}, store))
-        if errors[-1] <= 1:
-            return
-    pytest.fail(f"errors were {errors} times what they may be")
+    with store_in(tmp_path) as store, delayed(DockerPlatform, out_s=0.02, least_bytes=BETWEEN) as platform:
+        assert_delay_comes_back(platform, {"shift_s": "-5"}, store)
 
 
 def test_cold_start_is_aligned_in_its_own_sandbox(tmp_path: Path) -> None:
