@@ -270,7 +270,7 @@ def test_megabytes_of_output_neither_block_nor_fill_memory(harness: Harness) -> 
     answer = harness.call(name)
 
     assert answer.json["output"] == "printed"
-    log = eventually(lambda: next(text for text in harness.gateway.logs(name).values() if "the end" in text))
+    log = eventually(lambda: [text for text in harness.gateway.logs(name).values() if "the end" in text])[0]
     assert len(log) == 64 * 1024
     assert log.endswith("x\nthe end\n")
 

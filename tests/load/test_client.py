@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_body_of_megabytes_comes_back_whole(client: HttpClient, url: str) -> Non
 
 
 def test_request_due_while_too_many_are_in_flight_is_dropped_at_its_time(client: HttpClient, url: str) -> None:
-    times = [0.0, 0.01, 0.02, 0.4]
+    times = [0.0, 0.01, 0.02, 0.7]
     replies = list(client.drive(Arrivals(times), lambda n: Request(url, b"0.15", str(n)), max_in_flight=2))
     by_id = {reply.request_id: reply for reply in replies}
     assert [by_id[str(n)].error for n in range(4)] == [None, None, DROPPED, None]
@@ -157,7 +158,7 @@ def test_stall_of_the_server_shows_in_response_time_and_not_in_service_time(clie
     replies = list(client.drive(schedule, lambda n: Request(url, b"0.5" if n == 0 else b"0", str(n))))
     for n, reply in enumerate(replies[1:], 1):
         assert reply.done_s - reply.intended_s > 0.5 - 0.05 * n
-        assert reply.done_s - reply.sent_s < 0.3  # much less on a machine with nothing else to do
+    assert median(reply.done_s - reply.sent_s for reply in replies[1:]) < 0.15  # the stall would make it 0.3 s
     assert replies[1].done_s - replies[1].intended_s >= 0.45
 
 
@@ -192,7 +193,7 @@ def test_users_think_between_answer_and_request(client: HttpClient, url: str) ->
 def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> None:
     replies = list(client.drive(Users(3, duration_s=0.3), lambda n: Request(url, b"0.05", str(n))))
     start = min(reply.intended_s for reply in replies)
-    assert max(reply.sent_s for reply in replies) - start < 0.4
+    assert max(reply.intended_s for reply in replies) - start <= 0.3
     assert all(reply.http_status == 200 for reply in replies)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -71,13 +72,18 @@ def test_gaps_are_used_for_one_answer_each_and_then_for_a_commit(recording: Reco
     assert count(store) == 3
 
 
-def test_commit_waits_for_a_gap_but_not_for_long(recording: Recording, store: Store) -> None:
+def test_commit_waits_for_a_gap_but_not_for_long(
+    recording: Recording, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("sebsx.recording.time", clock)
     recording.add(reply(1))
     assert recording.idle(0.0001)
-    time.sleep(0.3)
+    now_s += 0.3
     assert not recording.idle(0.0001)
     assert count(store) == 0
-    time.sleep(0.3)
+    now_s += 0.3
     assert recording.idle(0.0001)
     assert count(store) == 1
 

@@ -60,6 +60,7 @@ def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with open_store(tmp_path / "empty") as store:
         Begun(store)
+        assert [run.id for run in store.runs()] == [RUN]
 
 
 @pytest.mark.parametrize("content", [b"not a database, just text\n", b"SQLite format 3\0" + b"garbage" * 100])

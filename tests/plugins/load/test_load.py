@@ -301,6 +301,8 @@ def test_store_is_free_for_others_while_load_goes_on(sebsx: Cli) -> None:
         with open_store(sebsx.store) as store:
             for _ in range(3):
                 store.add_artifact(os.urandom(16).hex(), "log", 1, sebsx.home, {})
+        assert process.poll() is None  # the load still went on
+        assert sebsx.rows("SELECT count(*) FROM artifact WHERE kind = 'log'") == [(3,)]
     finally:
         process.terminate()
         process.communicate(timeout=60)
