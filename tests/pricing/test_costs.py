@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ DAY = date(2026, 10, 1)
 MILLION = 10**6
 
 
+@cache
 def book(provider: str) -> PriceBook:
     return plugins.load(["prices"]).prices.book(provider, DAY)
 
