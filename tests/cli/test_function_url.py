@@ -36,12 +36,18 @@ def test_known_service_times_are_recovered_for_each_input(sebsx: Cli, call: Call
         "ms40": "finished",
     }
     (latency,) = [table for table in document["report"]["tables"] if table["name"] == "latency"]
+    assert {row["input"] for row in latency["rows"]} == {"ms5", "ms40"}
+    measured = sebsx.rows(
+        "SELECT json_extract(factors, '$.input'), client_latency_s FROM measured JOIN cell ON cell.id = cell_id"
+    )
     for row in latency["rows"]:
-        slept_s = int(row["input"].removeprefix("ms")) / 1000
-        truth_s = median(endpoint.took_s[int(row["input"].removeprefix("ms"))])
-        assert row["ok"] == 15
-        assert row["median_s"]["value"] >= slept_s
-        assert row["median_s"]["value"] == pytest.approx(truth_s, abs=0.01)
+        latencies_s = [latency_s for name, latency_s in measured if name == row["input"]]
+        ms = int(row["input"].removeprefix("ms"))
+        assert row["ok"] == len(latencies_s) == 15
+        assert row["median_s"]["value"] == pytest.approx(median(latencies_s))
+        # Of each the fastest, which a busy machine did not delay.
+        assert min(latencies_s) == pytest.approx(min(endpoint.took_s[ms]), rel=0, abs=0.01)
+        assert min(latencies_s) >= ms / 1000
         assert row["memory_mib"] is None
     # Interleaved: of two inputs, neither was finished before the other was begun.
     sent = [json.loads(body)["ms"] for _, _, _, body in endpoint.seen][2:]
