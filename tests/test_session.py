@@ -116,6 +116,7 @@ def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Sto
 
 def test_record_that_comes_late_is_filled_in_at_the_end(store: Store) -> None:
     view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=1)})
+    assert statuses(view)[Status.OK] == 3
     for invocation in view.invocations(kind=Kind.MEASURED):
         assert invocation.provider_duration_s is not None
         assert invocation.start_evidence == '{"function": "warm", "provider": "warm"}'
@@ -123,6 +124,7 @@ def test_record_that_comes_late_is_filled_in_at_the_end(store: Store) -> None:
 
 def test_record_that_never_comes_leaves_the_functions_own_word(store: Store) -> None:
     view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=100)})
+    assert statuses(view)[Status.OK] == 3
     for invocation in view.invocations(kind=Kind.MEASURED):
         assert invocation.status is Status.OK
         assert invocation.provider_duration_s is None

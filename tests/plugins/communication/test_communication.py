@@ -110,7 +110,9 @@ def test_cells_are_interleaved_and_every_exchange_has_two_sandboxes(store: Store
 def test_price_of_a_message_is_the_time_of_both_functions_and_its_operations(store: Store) -> None:
     # 0.001 USD for a GiB-second, 2 GiB, two functions: 0.004 USD for each second that a message travels.
     view = measure(store, local={"price_per_gb_s_usd": 0.001}, channels=("tcp", "storage"), memory_mib=(2048,))
-    for row in table(view, "sizes"):
+    rows = table(view, "sizes")
+    assert {row["channel"] for row in rows} == {"tcp", "storage"}
+    for row in rows:
         if row["channel"] == "tcp":
             assert row["operations_usd"] == 0
             assert row["message_usd"] == pytest.approx(row["latency_s"].value * 0.004)
