@@ -34,8 +34,7 @@ def test_help_imports_nothing_heavy(sebsx: Cli) -> None:
 
 
 def test_help_is_quick(sebsx: Cli) -> None:
-    least_s = min(cpu_s(sebsx, "--help") for _ in range(5))
-    assert least_s < HELP_CPU_S
+    assert any(cpu_s(sebsx, "--help") < HELP_CPU_S for _ in range(5))  # the least of them
 
 
 def cpu_s(cli: Cli, *words: str) -> float:
