@@ -230,24 +230,25 @@ def load(only: Iterable[str] | None = None) -> Registry:
     points = _entry_points()
     wanted = None if only is None else list(only)
     for name in wanted or ():
-        if name not in {point.name for point in points}:
-            raise UnknownNameError("plugin", name, {point.name for point in points}, "sebsx plugins")
+        if name not in {point.name for point, *_ in points}:
+            raise UnknownNameError("plugin", name, {point.name for point, *_ in points}, "sebsx plugins")
     manager = pluggy.PluginManager(hookspecs.NAMESPACE)
     manager.add_hookspecs(hookspecs)
-    loaded = [_load_one(manager, point) for point in points if wanted is None or point.name in wanted]
+    loaded = [_load_one(manager, *found) for found in points if wanted is None or found[0].name in wanted]
     return Registry(manager, loaded)
 
 
-def _entry_points() -> list[EntryPoint]:
-    """Return the entry points of our group, each once, sorted by distribution (ours first) and name."""
+def _entry_points() -> list[tuple[EntryPoint, str, str]]:
+    """Return the entry points of our group, each once, with name and version of their distributions; ours first."""
     points = {(point.name, point.value): point for point in entry_points(group=GROUP)}
-    return sorted(
-        points.values(), key=lambda point: (_distribution(point)[0] != "sebsx", _distribution(point), point.name)
-    )
+    # One distribution has many; each look at its metadata would read them anew.
+    one_of_each = {id(point.dist): point for point in points.values()}
+    known = {key: _distribution(point) for key, point in one_of_each.items()}
+    found = [(point, *known[id(point.dist)]) for point in points.values()]
+    return sorted(found, key=lambda item: (item[1] != "sebsx", *item[1:], item[0].name))
 
 
-def _load_one(manager: pluggy.PluginManager, point: EntryPoint) -> LoadedPlugin:
-    distribution, version = _distribution(point)
+def _load_one(manager: pluggy.PluginManager, point: EntryPoint, distribution: str, version: str) -> LoadedPlugin:
     error = None
     try:
         if manager.has_plugin(point.name):

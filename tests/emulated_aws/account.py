@@ -107,7 +107,7 @@ class EmulatedAccount:
         self.registry = Registry(workdir / "registry", f"{DEFAULT_ACCOUNT_ID}-auth-token")
         self._data = DataPlane(workdir, self.url, self.registry)
         self._registering = threading.Lock()
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
         _reset()

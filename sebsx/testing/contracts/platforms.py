@@ -178,7 +178,7 @@ class PlatformContract:
 
     def test_timeout_ends_the_invocation(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         deployment = deploy(timeout_s=1.0)
-        assert invoke(live, deployment, {"do": "sleep", "value": 3.0}).status is Status.TIMEOUT
+        assert invoke(live, deployment, {"do": "sleep", "value": 1.5}).status is Status.TIMEOUT
         assert invoke(live, deployment, {"value": 1}).status is Status.OK
 
     # Capabilities
