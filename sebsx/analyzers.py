@@ -183,12 +183,15 @@ class Analyzer(ABC, Generic[S]):
         name: What a user types.
         summary: One line.
         standard: Whether it has something to say of every run, and so is a part of every report page.
+        columns: What it reads with `RunView.frame` besides what every frame has: a page of several analyzers reads a
+            large run once for all of them. What is not named here is only read later.
         Settings: Frozen dataclass.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     standard: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
     Settings: ClassVar[type[Any]] = NoSettings
 
     @abstractmethod

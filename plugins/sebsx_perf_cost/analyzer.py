@@ -85,11 +85,12 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
 
     name: ClassVar[str] = "perf-cost"
     summary: ClassVar[str] = "latency, cold-start overhead, cost and the memory size to take"
+    columns: ClassVar[Sequence[str]] = ("start_evidence", "phase.*_s")
     Settings: ClassVar[type[Any]] = PerfCostAnalyzerSettings
 
     def analyze(self, runs: Sequence[RunView], settings: PerfCostAnalyzerSettings) -> Report:
         """Return the report over all configurations of all runs."""
-        found = configurations(runs, more=("start_evidence", "phase.*_s"))
+        found = configurations(runs, more=self.columns)
         if not found:
             return Report("Performance and cost", (), (), list(about_runs(runs)))
         names = [label(each, found) for each in found]

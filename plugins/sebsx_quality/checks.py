@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sebsx.store.frame import Frame, Mask, Numbers
 
 # Columns of invocations that checks look at besides those that a frame always has.
-WANTED = ("function_started_s", "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s")
+COLUMNS = ("function_started_s", "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s")
 
 _SLACK_S = 0.001  # two clocks that read in milliseconds differ by as much
 _CLOCK_SLACK_S = 0.005  # wall clocks are slewed

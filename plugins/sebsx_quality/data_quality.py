@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
-from sebsx_quality.checks import ROW_CHECKS, Check, DataQualitySettings, Outcome, Result, RowCheck
+from sebsx_quality.checks import COLUMNS, ROW_CHECKS, Check, DataQualitySettings, Outcome, Result, RowCheck
 from sebsx_quality.run_checks import RUN_CHECKS, Evidence
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class DataQuality(Analyzer[DataQualitySettings]):
     name: ClassVar[str] = "data-quality"
     summary: ClassVar[str] = "what is wrong with the data, in which rows, and what to do"
     standard: ClassVar[bool] = True
+    columns: ClassVar[Sequence[str]] = COLUMNS
     Settings: ClassVar[type[Any]] = DataQualitySettings
 
     def analyze(self, runs: Sequence[RunView], settings: DataQualitySettings) -> Report:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
 from sebsx.platforms import NoSettings
-from sebsx_quality.requirements import REQUIREMENTS, Answer, Facts, Met
+from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Answer, Facts, Met
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ class Reproducibility(Analyzer[NoSettings]):
     name: ClassVar[str] = "reproducibility"
     summary: ClassVar[str] = "what others need to judge and repeat a run: 12 requirements with their evidence"
     standard: ClassVar[bool] = True
+    columns: ClassVar[Sequence[str]] = COLUMNS
 
     def analyze(self, runs: Sequence[RunView], settings: NoSettings) -> Report:
         """Return a table of the twelve for each run, and a finding with its score and one for what is missing."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sebsx.store.reader import RunView
     from sebsx.store.records import StoredDeployment
 
+COLUMNS = ("start_evidence", "sandbox_id")
 _LEAST_FOR_INTERVAL = 6  # samples without which a median has no interval at 95 %
 _SHORT = 12  # digits of a digest that are shown
 _WORDS = 3  # values of a fact that are shown
@@ -69,7 +70,7 @@ class Facts:
     @cached_property
     def frame(self) -> Frame:
         """Every invocation, warm-ups too."""
-        return self.view.frame(kind=None, more=("start_evidence", "sandbox_id"))
+        return self.view.frame(kind=None, more=COLUMNS)
 
     @cached_property
     def ok(self) -> Mask:

@@ -13,7 +13,7 @@ from sebsx.model import Cell, CellStatus, RunStatus, content_hash
 from sebsx.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
-from sebsx_quality.checks import WANTED, Check, Outcome
+from sebsx_quality.checks import COLUMNS, Check, Outcome
 from sebsx_quality.evidence import READY, sandboxes_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Evidence:
     @cached_property
     def frame(self) -> Frame:
         """Every invocation, warm-ups too."""
-        return self.view.frame(kind=None, more=WANTED)
+        return self.view.frame(kind=None, more=COLUMNS)
 
     @cached_property
     def cells(self) -> list[StoredCell]:

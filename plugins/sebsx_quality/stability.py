@@ -91,11 +91,12 @@ class Stability(Analyzer[StabilitySettings]):
     name: ClassVar[str] = "stability"
     summary: ClassVar[str] = "drift, jumps, warm-up and modes, and whether CPU models or sandboxes explain them"
     standard: ClassVar[bool] = True
+    columns: ClassVar[Sequence[str]] = ("sandbox_id",)
     Settings: ClassVar[type[Any]] = StabilitySettings
 
     def analyze(self, runs: Sequence[RunView], settings: StabilitySettings) -> Report:
         """Return what holds still and what does not, configuration by configuration."""
-        found = configurations(runs, more=("sandbox_id",))
+        found = configurations(runs, more=self.columns)
         models = {view.run.id: _cpu_models(view) for view in runs}
         studies = [
             _Study(configuration, name, models[configuration.run.id], settings)

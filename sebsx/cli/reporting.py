@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sebsx.cli.results import analyze
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sebsx.analyzers import Report
     from sebsx.store.reader import RunView
@@ -96,6 +97,7 @@ def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator
             about[name] = list(views)
     for name in wanted:
         app.registry.get("analyzers", name)
+    _read(views, [app.registry.analyzers[name].columns for name in about])
     for name, mine in about.items():
         try:
             report = analyze(app, mine, name)
@@ -103,6 +105,15 @@ def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator
             report = Report(name, findings=[Finding(f"analyzer {name!r} cannot read these runs: {exc}", warning=True)])
         if report:
             yield report
+
+
+def _read(views: Sequence[RunView], wanted: Iterable[Sequence[str]]) -> None:
+    """Read at once what all who look at the runs want of them."""
+    from sebsx.reporting.measured import MORE_COLUMNS  # heavy
+
+    columns = [*MORE_COLUMNS, *chain.from_iterable(wanted)]
+    for view in views:
+        view.frame(kind=None, more=columns)
 
 
 def _write(target: Path, page: str) -> int:

@@ -21,7 +21,7 @@ _BLOCKS = 400  # of a series whose slope is looked for among all pairs
 _LEAST_FOR_MODES = 50
 _APART = 4.5  # evenly spread values, the flattest single mode, reach 2 * sqrt(3) = 3.46 when cut, up to 4.5 by chance
 _SMALLEST_MODE = 0.05  # less than that is a tail, not a mode
-_LONGEST_SERIES = 2000  # points among which changes are looked for
+_LONGEST_SERIES = 1000  # points among which changes are looked for
 _PENALTY = 4.0  # times the variance times ln n for one more change; see docs/methods/statistics.md
 
 

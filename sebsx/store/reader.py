@@ -62,7 +62,6 @@ class RunView:
         self._bulk = BulkReader(database, key)
         self._kept = Frame({}, {})
         self._kept_names: list[str] = []
-        self._kept_counts: dict[int | None, Mapping[tuple[Kind, Status, StartType], int]] = {}
 
     @cached_property
     def run(self) -> Run:
@@ -126,11 +125,10 @@ class RunView:
 
     def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
         """Return how many invocations there are of each kind, status and start type."""
-        if cell_id in self._kept_counts and self.status is not RunStatus.RUNNING:
-            return self._kept_counts[cell_id]
+        if self._kept_names:
+            return _counted(self._kept if cell_id is None else self._kept.where(self._kept["cell_id"] == cell_id))
         with self._database.read() as connection:
-            self._kept_counts[cell_id] = read_counts(connection, self._key, cell_id)
-        return self._kept_counts[cell_id]
+            return read_counts(connection, self._key, cell_id)
 
     def invocations(
         self,
@@ -340,6 +338,21 @@ class RunView:
         if name not in names:
             raise UnknownNameError("metric", name, {*names, *FIGURES})
         return int(names[name])
+
+
+def _counted(frame: Frame) -> dict[tuple[Kind, Status, StartType], int]:
+    """Return what `read_counts` does."""
+    import numpy as np  # heavy
+
+    codes, (kinds, statuses, starts) = zip(
+        *(frame.codes(name) for name in ("kind", "status", "start_type")), strict=True
+    )
+    counts = np.zeros((len(kinds), len(statuses), len(starts)), dtype=int)
+    np.add.at(counts, codes, 1)
+    return {
+        (Kind(kinds[kind]), Status(statuses[status]), StartType(starts[start])): int(counts[kind, status, start])
+        for kind, status, start in zip(*counts.nonzero(), strict=True)
+    }
 
 
 def _of_page(function: Callable[[Page], R], reader: BulkReader, span: Span) -> R:
