@@ -39,7 +39,8 @@ _STYLE: Mapping[str, Any] = {
     "xtick.labelcolor": INK, "ytick.labelcolor": INK, "grid.color": GRID, "grid.linewidth": 0.6, "axes.grid": True,
     "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "hatch.color": INK,
     "hatch.linewidth": 0.5, "legend.frameon": False, "legend.fontsize": 9.0, "lines.linewidth": 1.6,
-    "lines.markersize": 4.0, "path.simplify": True, "axes.unicode_minus": False,
+    "lines.markersize": 4.0, "path.simplify": True, "axes.unicode_minus": False, "figure.facecolor": "none",
+    "axes.facecolor": "none",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def draw(figure: Figure) -> Drawing:
         MissingDependencyError: If matplotlib is not installed.
     """
     matplotlib = require("matplotlib", extra=EXTRA)
-    require("matplotlib.backends.backend_svg", extra=EXTRA)
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Picture
 
     figure, notes = _drawable(figure)
@@ -94,7 +95,7 @@ def draw(figure: Figure) -> Drawing:
             columns = 1 if max(map(len, names)) > 40 else 2
             picture.legend(handles, names, loc="outside lower left", ncols=columns, handlelength=3.0)
         out = io.StringIO()
-        picture.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+        FigureCanvasSVG(picture).print_svg(out, metadata={"Date": None})  # `savefig` draws twice
     return Drawing(out.getvalue(), tuple(notes))
 
 
