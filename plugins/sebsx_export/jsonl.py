@@ -58,23 +58,32 @@ def _units(view: RunView) -> dict[str, str]:
 
 def _lines(invalid: Mapping[int, str], page: Page) -> bytes:
     """Return a line per invocation."""
-    heads = [
-        _known({"record": "invocation", **group, "invalid": invalid.get(group["cell_id"])}) for group in page.shared
-    ]
+    shared = ({"record": "invocation", **group, "invalid": invalid.get(group["cell_id"])} for group in page.shared)
+    heads = [orjson.dumps(_known(group))[:-1] + b"," for group in shared]
     names, sample_names = list(page.own), list(page.samples)
     rows = zip(*page.own.values(), strict=True)
-    samples = zip(*page.samples.values(), strict=True) if page.samples else repeat(())
+    samples: Iterable[tuple[float | None, ...]] = (
+        zip(*page.samples.values(), strict=True) if page.samples else repeat(())
+    )
     records = []
-    for group, row, figures in zip(page.groups, rows, samples, strict=False):
-        own = {name: value for name, value in zip(names, row, strict=True) if value is not None}
-        found = {name: value for name, value in zip(sample_names, figures, strict=True) if value is not None}
-        records.append({**heads[group], **own, "samples": found} if found else {**heads[group], **own})
-    text = _joined(records)
-    return _joined(map(_known, records)) if b":null" in text else text  # what is no number: rare, and slow to look for
+    for row, figures in zip(rows, samples, strict=False):
+        record: dict[str, Any] = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        if found := {name: value for name, value in zip(sample_names, figures, strict=True) if value is not None}:
+            record["samples"] = found
+        records.append(record)
+    text = _joined(heads, page.groups, records)
+    if b":null" in text:  # something is no number: rare, and slow to look for
+        text = _joined(heads, page.groups, map(_known, records))
+    return text
 
 
-def _joined(records: Iterable[Mapping[str, Any]]) -> bytes:
-    return b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records])
+def _joined(heads: Sequence[bytes], groups: Sequence[int], records: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return records as lines, each behind the head of its group."""
+    newline = orjson.OPT_APPEND_NEWLINE
+    lines = [
+        heads[group] + orjson.dumps(record, option=newline)[1:] for group, record in zip(groups, records, strict=True)
+    ]
+    return b"".join(lines)
 
 
 def _known(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def draw(figure: Figure) -> Drawing:
             columns = 1 if max(map(len, names)) > 40 else 2
             picture.legend(handles, names, loc="outside lower left", ncols=columns, handlelength=3.0)
         out = io.StringIO()
-        FigureCanvasSVG(picture).print_svg(out, metadata={"Date": None})  # `savefig` draws twice
+        FigureCanvasSVG(picture).print_svg(out, metadata={"Date": None})  # type: ignore[no-untyped-call]  # `savefig` draws twice
     return Drawing(out.getvalue(), tuple(notes))
 
 
