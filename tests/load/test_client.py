@@ -170,7 +170,7 @@ def test_time_between_requests_is_offered_for_other_work(client: HttpClient, url
         return len(offered) < 3
 
     list(client.drive(Arrivals([0.0, 0.1]), lambda n: Request(url, b"0", str(n)), idle=idle))
-    assert len(offered) > 3
+    assert len(offered) >= 3
     assert all(0 < wait_s <= 0.2 for wait_s in offered)
 
 
