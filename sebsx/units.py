@@ -10,7 +10,6 @@ _RATES = tuple((factor, f"{name}/s") for factor, name in _BYTES)
 _SCALES = {"s": _SECONDS, "bytes": _BYTES, "bytes/s": _RATES}
 _SIZES = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
 def show(value: object, unit: str = "") -> str:
@@ -31,11 +30,11 @@ def show(value: object, unit: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """Return a duration for plans and progress: `42 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < _MINUTE_S:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR_S:
-        return f"{seconds // _MINUTE_S:.0f} min {seconds % _MINUTE_S:.0f} s"
-    return f"{seconds // _HOUR_S:.0f} h {seconds % _HOUR_S // _MINUTE_S:.0f} min"
+    minutes, rest_s = divmod(round(seconds), 60)
+    hours, rest_min = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {rest_min} min"
+    return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
 
 
 def parse_duration(text: str) -> float:
@@ -92,20 +91,29 @@ def _show_estimate(estimate: Estimate, unit: str) -> str:
         return estimate.note or "-"
     text = _show_number(estimate.value, unit)
     if estimate.low is not None and estimate.high is not None:
-        factor, _name = scale(estimate.value, unit)
-        text += f" [{_three_digits(estimate.low / factor)}, {_three_digits(estimate.high / factor)}]"
+        low, high = (_bare(end, estimate.value, unit) for end in (estimate.low, estimate.high))
+        text += f" [{low}, {high}]"
     return f"{text} ({estimate.note})" if estimate.note else text
 
 
 def _show_number(value: float, unit: str) -> str:
     if unit == "USD":
-        return f"${value:.4g}"
+        return f"${_bare(value, value, unit)}"
     if unit == "1":
-        return f"{value * 100:.3g} %"
+        return f"{_bare(value, value, unit)} %"
     if unit in ("count", ""):
         return f"{value:.0f}" if value == int(value) else _three_digits(value)
-    factor, name = scale(value, unit)
-    return f"{_three_digits(value / factor)} {name}".rstrip()
+    return f"{_bare(value, value, unit)} {scale(value, unit)[1]}".rstrip()
+
+
+def _bare(value: float, beside: float, unit: str) -> str:
+    """Return a number without its unit, on the scale that suits the one beside it."""
+    if unit == "USD":
+        return f"{value:.4g}"
+    if unit == "1":
+        share = value * 100
+        return f"{share:.3g}" if abs(share) < 1000 else f"{share:.0f}"
+    return _three_digits(value / scale(beside, unit)[0])
 
 
 def scale(value: float, unit: str) -> tuple[float, str]:

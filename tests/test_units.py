@@ -21,6 +21,9 @@ from sebsx.units import duration, parse_bytes, show
         (None, "s", "-"),
         ("aws", "", "aws"),
         (Estimate(0.0123, 0.012, 0.0129, n=50), "s", "12.3 ms [12.0, 12.9]"),
+        (Estimate(0.0895, -0.032, 0.2094), "1", "8.95 % [-3.2, 20.9]"),
+        (Estimate(0.0000166667, 0.000016, 0.00002), "USD", "$1.667e-05 [1.6e-05, 2e-05]"),
+        (12.34, "1", "1234 %"),
         (Estimate(0.0123, note="few"), "s", "12.3 ms (few)"),
         (Estimate(None, note="n too small"), "s", "n too small"),
     ],
@@ -29,7 +32,7 @@ def test_numbers_are_shown_in_their_unit(value: object, unit: str, text: str) ->
     assert show(value, unit) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (59.7, "1 min 0 s"), (3599.7, "1 h 0 min")])
 def test_durations_of_plans(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
