@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -10,7 +11,7 @@ from sebsx.model import CellStatus, RunStatus
 from sebsx.platforms import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sebsx.store.reader import RunView
     from sebsx.store.records import StoredCell
@@ -107,6 +108,11 @@ class Report:
     findings: Sequence[Finding] = ()
 
 
+def level_word(value: Any) -> Any:
+    """Return a level as something that can be shown and compared: a mapping of parameters becomes words."""
+    return ",".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else value
+
+
 def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
     """Yield a warning for each platform whose processor was emulated: its times say nothing of the real one.
 
@@ -169,7 +175,7 @@ def _levels(cells: Sequence[StoredCell]) -> Iterator[list[str]]:
         values = [cell.factors.get(name) for cell in cells]
         if name in _UNTOLD or not any(values):
             continue
-        words = ["-" if value in (None, "") else str(value) for value in values]
+        words = ["-" if value in (None, "") else str(level_word(value)) for value in values]
         levels, pattern = list(dict.fromkeys(words)), tuple(map(words.index, words))
         if len(levels) == 1 or pattern not in seen:
             yield levels

@@ -7,19 +7,18 @@ invocations and give the same names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sebsx.analyzers import Column, Estimate
+from sebsx.analyzers import Column, Estimate, level_word
 from sebsx.metrics import CORE_METRICS, Metric
 from sebsx.model import CellStatus, Kind
 from sebsx.starts import COUNTED, counting, start_name
 from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.model import Run
     from sebsx.store.frame import Frame, Mask, Numbers
@@ -279,7 +278,7 @@ def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
     factors = cell.factors if cell else {}
-    own = {key: _word(value) for key, value in factors.items() if key not in _SILENT}
+    own = {key: level_word(value) for key, value in factors.items() if key not in _SILENT}
     known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
     known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
     return {**known, **own, "start": factors.get("start")}
@@ -291,11 +290,6 @@ def _start_had(frame: Frame, wanted: str | None) -> str | None:
 
     codes, words = frame.codes("start_type")
     return start_name(wanted, {words[code] for code in np.unique(codes[frame.equals("status", "ok")])})
-
-
-def _word(value: Any) -> Any:
-    """Return a level as something that can be shown and compared: a mapping of parameters becomes words."""
-    return ",".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else value
 
 
 def _levels(found: Iterable[Configuration], key: str) -> set[Any]:

@@ -32,7 +32,10 @@ def test_numbers_are_shown_in_their_unit(value: object, unit: str, text: str) ->
     assert show(value, unit) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (59.7, "1 min 0 s"), (3599.7, "1 h 0 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(42, "42 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (59.7, "1 min 0 s"), (3599.7, "1 h 0 min")],
+)
 def test_durations_of_plans(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 

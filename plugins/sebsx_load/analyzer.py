@@ -197,9 +197,6 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> I
     for phase in phases:
         name = label(phase.configuration, among)
         n = len(phase.frame)
-        if phase.configuration.invalid:
-            text = f"{name}: not to be believed: {phase.configuration.invalid}"
-            yield Finding(text, dict(phase.generator), warning=True)
         if phase.earlier:
             text = f"{name}: {phase.earlier} invocations of an interrupted phase before this one are left out"
             yield Finding(text, {"earlier": phase.earlier}, warning=True)

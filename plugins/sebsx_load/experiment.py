@@ -65,6 +65,10 @@ class Load(Experiment[LoadSettings]):
         benchmark = scene.benchmark(settings.benchmark)
         size = settings.size or benchmark.default_size
         fitted = calibrated(benchmark, size, platform.name, memory_mib)
+        calls, duration_s = settings.expected(fitted.expect.get(size))
+        shape = {key: value for key, value in public(settings).items() if key in _SHAPE and key in settings.changed}
+        if settings.trace:  # what a file of this name holds may be another load tomorrow
+            shape["trace_sha256"] = settings.trace_sha256
         factors = {
             "platform": platform.name,
             "benchmark": settings.benchmark,
@@ -76,11 +80,8 @@ class Load(Experiment[LoadSettings]):
             "memory_mib": memory_mib,
             "timeout_s": settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s),
             "load": settings.words,
-            "shape": {
-                key: value for key, value in public(settings).items() if key in _SHAPE and key in settings.changed
-            },
+            "shape": shape,
         }
-        calls, duration_s = settings.expected(fitted.expect.get(size))
         return Cell(factors, calls, duration_s)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sebsx.load.schedule import Schedule, Stretch
 
 _DEFAULT_S = 30.0
+# One process sends some thousand requests a second; what is far beyond is a slip.
+_MOST = 100_000
 _SHAPES = ("rate", "steps", "users", "burst", "trace")
 # Settings that only some shapes have.
 _BELONGS = {
@@ -39,15 +42,19 @@ class LoadSettings:
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
     rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp")
     ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; none for all of `duration`")
-    steps: tuple[float, ...] = setting((), help="requests a second of each step, as `10,20,40`", minimum=0)
+    steps: tuple[float, ...] = setting(
+        (), help="requests a second of each step, as `10,20,40`", minimum=0, maximum=_MOST
+    )
     step: str = setting("30s", help="time of each step")
     arrivals: str = setting(
         "constant", help="spacing of requests at a rate or in steps", choices=("constant", "poisson")
     )
-    users: int = setting(0, help="users of a closed loop: each sends, waits, thinks, and sends again", minimum=0)
+    users: int = setting(
+        0, help="users of a closed loop: each sends, waits, thinks, and sends again", minimum=0, maximum=_MOST
+    )
     spawn_rate: float = setting(0.0, help="new users a second; 0 for all at once", minimum=0)
     think: str = setting("0", help="time between an answer and the user's next request in s, as `2..3`")
-    burst: int = setting(0, help="requests sent at once", minimum=0)
+    burst: int = setting(0, help="requests sent at once", minimum=0, maximum=_MOST)
     trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601")
     speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
     duration: str = setting("", help="time of a rate or of users, as `30s`; none for 30 s, or as `requests` take")
@@ -79,8 +86,8 @@ class LoadSettings:
             ):
                 raise ValueError(f"{name} says nothing of a load by {shapes[0]}; it belongs to {' or '.join(owners)}")
         low, high = self.rates
-        if self.rate and not max(low, high) > 0:
-            raise ValueError("rate must be more than 0, at least at one end")
+        if self.rate and not 0 < max(low, high) <= _MOST:
+            raise ValueError(f"rate must be more than 0, at least at one end, and at most {_MOST} requests a second")
         if self.steps and not any(self.steps):
             raise ValueError("a step must have a rate above 0")
         if self.ramp and low == high:
@@ -144,6 +151,12 @@ class LoadSettings:
         if low == high:
             return constant(high, duration_s)
         return ramp(low, high, parse_duration(self.ramp) if self.ramp else duration_s, duration_s)
+
+    @property
+    def trace_sha256(self) -> str:
+        """Beginning of the digest of the trace's file, which tells it from others of its name."""
+        with Path(self.trace).expanduser().open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     def schedule(self, seed: int) -> Schedule:
         """Return when requests are due.

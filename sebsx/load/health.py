@@ -76,7 +76,7 @@ class Health:
         reasons = []
         if self.lateness_p99_s > allowed_s:
             reasons.append(
-                f"the generator was late: 1 % of the requests left more than {self.lateness_p99_s * 1e3:.1f} ms after "
+                f"the generator was late: 1 % of the requests left {self.lateness_p99_s * 1e3:.1f} ms or more after "
                 f"their time, {allowed_s * 1e3:.1f} ms are allowed"
             )
         if self.cpu_share > BUSY_SHARE:

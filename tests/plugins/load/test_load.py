@@ -14,6 +14,7 @@ from sebsx import orchestrator
 from sebsx.cli.running import _raise_for
 from sebsx.errors import ThresholdError
 from sebsx.model import CellStatus, Kind, Status
+from sebsx.scene import Scene
 from sebsx.store import RunView, Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_load.experiment import Load
@@ -79,6 +80,17 @@ def test_trace_is_replayed_at_its_times(sebsx: Cli) -> None:
     assert [intended - found[0] for intended in found] == pytest.approx([at / 2 for at in times], abs=1e-5)
 
 
+def test_another_trace_of_the_same_name_is_another_load(tmp_path: Path) -> None:
+    registry, path = registry_with(FakePlatform), tmp_path / "trace.csv"
+    scene = Scene(registry, {"fake": FakePlatform(FakeSettings(), tmp_path)})
+    hashes = []
+    for times in ("0\n1\n", "0\n2\n", "0\n1\n"):
+        path.write_text(times)
+        (cell,) = Load().plan(scene, LoadSettings(benchmark=ECHO, trace=str(path))).cells
+        hashes.append(cell.hash)
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
 def test_what_is_due_beyond_the_cap_is_stored_as_dropped(sebsx: Cli) -> None:
     said = sebsx.say("run", "load", "sleep", "-p", "duration_s=0.5", "--burst", "7", "--max-in-flight", "4")
     assert said.code in DONE, said.stderr
@@ -137,6 +149,7 @@ def test_interrupted_load_stores_what_it_has_and_can_be_gone_on_with(sebsx: Cli)
         ({"rate": "-3"}, "must be 0 or more"),
         ({"rate": "nan"}, "must be 0 or more"),
         ({"rate": "0"}, "rate must be more than 0"),
+        ({"rate": "0..1e9"}, "rate must be more than 0, .* and at most 100000"),
         ({"steps": (0.0,)}, "a step must have a rate above 0"),
         ({"rate": "5", "users": 3}, "rate and users are different loads"),
         ({"rate": "5", "think": "1"}, "think says nothing of a load by rate"),
