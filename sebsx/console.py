@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console as RichConsole
     from rich.progress import Progress
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Wide enough for any table that is piped into a file.
 _PIPED_COLUMNS = 400
+# A longer word, as a path, may be torn; a run's id is not.
+_LONGEST_WORD = 32
 _COLOURS = {
     "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
     "improvement": "green", "equivalent": "green",
@@ -110,16 +112,31 @@ class Console:
 
         if not table.rows:
             return
-        drawn = RichTable(
-            title=table.name or None, title_justify="left", caption=table.caption or None, box=box.SIMPLE_HEAD
-        )
-        for column in table.columns:
-            words = all(isinstance(row.get(column.key), str) for row in table.rows)
-            drawn.add_column(column.title, justify="left" if words else "right", overflow="fold")
-        for row in table.rows:
-            texts = {column.key: _escape(show(row.get(column.key), column.unit)) for column in table.columns}
-            drawn.add_row(*(_coloured(text) if key == "verdict" else text for key, text in texts.items()))
-        self._rich().print(drawn)
+        out = self._rich()
+        columns = [
+            _Shown(
+                column.key,
+                column.title,
+                [show(row.get(column.key), column.unit) for row in table.rows],
+                words=all(isinstance(row.get(column.key), str) for row in table.rows),
+                names=not column.unit,
+            )
+            for column in table.columns
+        ]
+        parts = _parts(columns, out.width)
+        for number, part in enumerate(parts, 1):
+            title, caption = (table.name, table.caption) if number == 1 else ("", "")
+            drawn = RichTable(title=title or None, title_justify="left", caption=caption or None, box=box.SIMPLE_HEAD)
+            for column, width in zip(part, _widths(part, out.width), strict=True):
+                justify: Literal["left", "right"] = "left" if column.words else "right"
+                drawn.add_column(column.title, justify=justify, overflow="fold", width=width)
+            for cells in zip(*(column.cells for column in part), strict=True):
+                escaped = map(_escape, cells)
+                drawn.add_row(
+                    *(_coloured(text) if column.key == "verdict" else text
+                      for column, text in zip(part, escaped, strict=True))
+                )  # fmt: skip
+            out.print(drawn)
 
     def _rich(self, file: TextIO | None = None) -> RichConsole:
         from rich.console import Console as RichConsole  # rich costs start-up time
@@ -173,6 +190,62 @@ class ProgressObserver:
     def _update(self, **changes: Any) -> None:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, **changes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shown:
+    """A column of a table as texts; `names` tells that its cells may be what a row is called."""
+
+    key: str
+    title: str
+    cells: Sequence[str]
+    words: bool
+    names: bool
+
+    @property
+    def natural(self) -> int:
+        """Width that nothing is folded in."""
+        return max(map(len, (self.title, *self.cells)))
+
+    @property
+    def least(self) -> int:
+        """Width that no word and no number is torn in."""
+        texts = [word for cell in self.cells for word in cell.split()] if self.words else self.cells
+        longest = max(map(len, (*self.title.split(), *texts)), default=0)
+        return min(longest, _LONGEST_WORD) if self.words else longest
+
+
+def _parts(columns: Sequence[_Shown], room: int) -> list[list[_Shown]]:
+    """Return the tables that a table is cut into where it is too wide: each begins with what the rows are called."""
+    if _total(column.least for column in columns) <= room:
+        return [list(columns)]
+    names: list[_Shown] = []
+    for column in columns:
+        if not column.names or _total(item.least for item in (*names, column)) > room / 2:
+            break
+        names.append(column)
+    parts = [list(names)]
+    for column in columns[len(names) :]:
+        if len(parts[-1]) > len(names) and _total(item.natural for item in (*parts[-1], column)) > room:
+            parts.append(list(names))
+        parts[-1].append(column)
+    return parts
+
+
+def _widths(part: Sequence[_Shown], room: int) -> list[int | None]:
+    """Return how wide each column is: the widest are folded first. None where nothing fits and all must be torn."""
+    widths, least = [column.natural for column in part], [column.least for column in part]
+    if _total(least) > room:
+        return [None] * len(part)
+    while _total(widths) > room:
+        widest = max((place for place in range(len(part)) if widths[place] > least[place]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return list(widths)
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return how wide a table of such columns is, with what stands between them."""
+    return sum(width + 3 for width in widths) + 1
 
 
 def plain(value: Any) -> Any:
