@@ -31,7 +31,7 @@ _DASHES: tuple[Any, ...] = (
 )  # fmt: skip
 _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
 _MOST_CATEGORIES = 40
-_MOST_LETTERS = 60
+_MOST_LETTERS, _FIRST_LETTERS = 60, 12
 _WIDTH_IN = 7.4
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "sebsx", "text.parse_math": False, "font.size": 9.0,
@@ -197,10 +197,13 @@ _DRAWERS: Mapping[str, Callable[[Any, Any], list[str]]] = {
 
 def _axes(figure: Figure, log: str) -> tuple[_Axis, _Axis]:
     points = [point for each in figure.series.values() for point in each]
+    heights = [point[1] for point in points]
+    if figure.kind == "stacked":  # whole bars: one of microseconds must not make an axis of 20000 of them
+        heights = [sum(y for x, y in points if x == place) for place in {x for x, _ in points}]
     ends = [end for each in figure.intervals.values() for pair in each for end in pair]
     return (
         _Axis(figure.x, [point[0] for point in points], log="x" in log),
-        _Axis(figure.y, [*(point[1] for point in points), *ends], log="y" in log),
+        _Axis(figure.y, [*heights, *ends], log="y" in log),
     )
 
 
@@ -254,6 +257,6 @@ def _about_axes(figure: Figure, x: _Axis, y: _Axis, bottom: float) -> list[str]:
 def _plain(text: str) -> str:
     """Return a text that fits a line of a picture: printable, not too long, never hidden from a legend."""
     shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-    if len(shown) > _MOST_LETTERS:
-        shown = f"{shown[: _MOST_LETTERS - 4]} ..."
+    if len(shown) > _MOST_LETTERS:  # the end, as cold or warm, is what tells neighbours apart
+        shown = f"{shown[:_FIRST_LETTERS]} ... {shown[_FIRST_LETTERS + 5 - _MOST_LETTERS :]}"
     return f"\N{WORD JOINER}{shown}" if shown.startswith("_") else shown

@@ -29,11 +29,11 @@ CpuModels = dict[str, dict[str, str]]  # run -> sandbox -> model
 
 
 def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
-    """Yield distributions of the latency, cold and warm and all memory sizes of a configuration in one figure."""
+    """Yield distributions of the latency: cold and warm, both versions and all memory sizes in one figure."""
     groups: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
     for each in measured:
         if len(each.configuration.counted):
-            apart = {"memory_mib", "start"}
+            apart = {"memory_mib", "start", "version"}
             levels = [(key, value) for key, value in each.configuration.identity.items() if key not in apart]
             groups[each.configuration.run.id, *levels].append(each)
     for number, group in enumerate(groups.values(), 1):

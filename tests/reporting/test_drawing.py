@@ -35,6 +35,22 @@ def test_picture_has_no_inline_style_and_fixed_colours_only_through_variables(fi
     assert "var(--series-0)" in inliner.css
 
 
+def test_long_names_keep_their_end_which_tells_cold_from_warm() -> None:
+    run = f"01M81SGBR8ZD3TE9WV2MCB98WV compression 256 MiB concurrency 1 {'x' * 20} "
+    figure = replace(LINE, series={run + start: [(1.0, 0.002)] for start in ("cold", "warm")})
+    names = [text for text in texts(figure) if text.startswith("01M81SGBR8ZD ... ")]
+    assert [name.split()[-4] for name in names] == ["cold", "warm"]
+
+
+def test_stacked_bars_have_the_unit_of_whole_bars() -> None:
+    parts = {
+        "client": [(0.0, 9e-6), (1.0, 8e-6)],
+        "connect": [(0.0, 2e-6), (1.0, 2e-6)],
+        "handler": [(0.0, 0.02), (1.0, 0.03)],
+    }
+    assert "latency (ms)" in texts(replace(LINE, kind="stacked", series=parts, categories=["a", "b"]))
+
+
 def test_axes_carry_units_that_suit_the_numbers() -> None:
     assert {"time (s)", "latency (ms)"} <= set(texts(LINE))
     assert "peak (MiB)" in texts(next(figure for figure in KINDS if figure.name == "memory"))
