@@ -62,10 +62,13 @@ class Exporter(ABC):
 def replacing(destination: Path) -> Iterator[Path]:
     """Yield where to write a file or folder; it takes the place of `destination` only when the block ends well.
 
+    A link stays, and what it leads to is replaced.
+
     Raises:
         UserError: If it cannot be written, or something would be lost that no exporter made: a database (a store is
-            one), or a folder.
+            one), a folder, or a device.
     """
+    destination = destination.resolve() if destination.is_symlink() else destination
     part = destination.with_name(destination.name + ".part")
     try:
         _refuse_to_lose(destination)
@@ -90,6 +93,8 @@ def _refuse_to_lose(destination: Path) -> None:
             head = file.read(_ID_AT.stop)
         if head.startswith(_SQLITE_MAGIC) and int.from_bytes(head[_ID_AT], "big") != DATABASE_MARK:
             raise UserError(f"{str(destination)!r} is a database, maybe the store itself; name another file")
+    elif destination.exists():
+        raise UserError(f"{str(destination)!r} is no file but a device or a pipe; name a file")
 
 
 def _remove(path: Path) -> None:

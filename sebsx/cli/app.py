@@ -54,6 +54,7 @@ class App:
     store_option: str | None = None
     plugin_names: list[str] | None = None
     commands_added: bool = False
+    analyzer_assignments: Sequence[str] = ()  # of --set, what is meant for analyzers
     console: Console = field(default_factory=Console)
 
     @cached_property

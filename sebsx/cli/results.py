@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
+from sebsx.cli.options import complete_run
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | No
     if name is None:
         return None
     analyzer = app.registry.get("analyzers", name)()
-    settings = app.reader().read(f"analyzer.{name}").value
+    section = f"analyzer.{name}"
+    settings = app.reader(app.analyzer_assignments, [section]).read(section).value
     report: Report = analyzer.analyze(views, settings)
     return report
 
@@ -62,7 +64,7 @@ def runs_command(app: App, limit: int | None) -> None:
 
 
 @command("show")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=complete_run)
 def show_command(app: App, run: str) -> None:
     """Show one run: settings, environment, cells, deployments, resources.
 
@@ -114,10 +116,18 @@ def show_command(app: App, run: str) -> None:
 
 
 @command("analyze")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("-a", "--analyzer", help="Which analyzer [default: the one of the run's experiment].")
-def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None) -> None:
-    """Say what stored runs mean, in tables and findings."""
+@click.option(
+    "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+    help="A setting of the analyzer, as cost_weight=0.3; repeatable (sebsx config show analyzer.NAME).",
+)  # fmt: skip
+def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None, assignments: tuple[str, ...]) -> None:
+    """Say what stored runs mean, in tables and findings.
+
+    RUN is an id, its start, the name of a baseline, or `last`.
+    """
+    app.analyzer_assignments = assignments
     with app.open_store() as store:
         views = [store.view(run) for run in runs]
         report = analyze(app, views, analyzer or _default_analyzer(app, views))
@@ -140,7 +150,7 @@ class _ExportCommand(click.Command):
 
 
 @command("export", cls=_ExportCommand)
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("-f", "--format", "format_", required=True, help="Which exporter: one of the formats below.")
 @click.option(
     "-o",
@@ -166,6 +176,8 @@ def export_command(
     """
     from sebsx.exporters import Selection  # only when needed
 
+    if out == Path("-"):
+        raise UserError("an export is a file, complete or not there; name one with -o")
     exporter = app.registry.get("exporters", format_)()
     for option, given in (("metric", metrics), ("statistic", statistics)):
         if given and option not in exporter.chooses:

@@ -141,6 +141,7 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
     reader = app.reader(assignments, in_play, *options)
     core = reader.read(CORE).value
+    app.analyzer_assignments = [word for word in assignments if word.startswith("analyzer.")]
     return Request(
         experiment=experiment(),
         settings=reader.read(section.name).value,

@@ -162,6 +162,7 @@ def test_a_name_that_could_be_something_else_is_refused(call: Call, name: str) -
 def test_completion_offers_runs_and_baselines(call: Call, sebsx: Cli) -> None:
     call("baseline", "set", "main", FIRST)
     assert complete(sebsx, "sebsx compare ma") == ["main"]
+    assert complete(sebsx, "sebsx analyze ma") == complete(sebsx, "sebsx show ma") == ["main"]
     assert complete(sebsx, "sebsx compare main 01JZ") == [ELSEWHERE, SECOND, FIRST, VERSIONS]
     assert complete(sebsx, "sebsx baseline remove m") == ["main"]
     assert complete(sebsx, "sebsx baseline set main la") == ["last"]

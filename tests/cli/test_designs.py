@@ -57,6 +57,16 @@ def test_sequential_sweep_is_warned_of(sebsx: Cli) -> None:
     assert "design      sequential" in sebsx("show", "last").stdout
 
 
+def test_settings_of_the_analyzer_are_heard(sebsx: Cli) -> None:
+    words = ("run", "benchmark", "sleep", "--size", "test", *WARM, "--repetitions", "8")
+    found = [
+        sebsx.json(*words, "-s", "analyzer.perf-cost.confidence=0.8", "-s", "keep_alive_s=60")["report"],
+        sebsx.json("analyze", "last", "-s", "confidence=0.7"),
+        sebsx.json("analyze", "last"),
+    ]
+    assert [report["tables"][0]["rows"][0]["median_s"]["confidence"] for report in found] == [0.8, 0.7, 0.95]
+
+
 def test_unknown_design_is_refused(call: Call) -> None:
     call("run", "benchmark", "sleep", "--design", "duet").assert_fails(2, "design", "rmit", "sequential")
 

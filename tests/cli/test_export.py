@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from sebsx import plugins
 from sebsx.errors import EXIT_USAGE
@@ -34,6 +35,23 @@ def test_run_given_twice_is_exported_once(call: Call, sebsx: Cli) -> None:
     for name, runs in (("once", [run]), ("twice", [run, run.lower()])):
         assert call("export", *runs, "-f", "csv", "-o", name).code == 0
     assert (sebsx.home / "once").read_bytes() == (sebsx.home / "twice").read_bytes()
+
+
+def test_what_is_no_file_is_never_replaced(call: Call, sebsx: Cli) -> None:
+    run = finished(sebsx)
+    os.mkfifo(sebsx.home / "pipe")
+    call("export", run, "-f", "csv", "-o", "pipe").assert_fails(EXIT_USAGE, "'pipe' is no file but a device")
+    assert (sebsx.home / "pipe").is_fifo()
+    call("export", run, "-f", "csv", "-o", "-").assert_fails(EXIT_USAGE, "an export is a file")
+
+
+def test_link_stays_and_its_file_is_written(call: Call, sebsx: Cli) -> None:
+    run = finished(sebsx)
+    (sebsx.home / "latest").symlink_to("real.csv")
+    for _ in range(2):
+        assert call("export", run, "-f", "csv", "-o", "latest").code == 0
+    assert (sebsx.home / "latest").is_symlink()
+    assert (sebsx.home / "real.csv").read_text(encoding="utf-8").startswith("run,")
 
 
 def test_figures_are_chosen(call: Call, sebsx: Cli) -> None:
