@@ -51,7 +51,7 @@ define install
 endef
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(call install,[fast])
+	$(call install,[fast$(comma)report])
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(call install,[dev])
