@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -192,7 +193,7 @@ class ProgressObserver:
             self._progress.update(self._task, **changes)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class _Shown:
     """A column of a table as texts; `names` tells that its cells may be what a row is called."""
 
@@ -202,12 +203,12 @@ class _Shown:
     words: bool
     names: bool
 
-    @property
+    @cached_property
     def natural(self) -> int:
         """Width that nothing is folded in."""
         return max(map(len, (self.title, *self.cells)))
 
-    @property
+    @cached_property
     def least(self) -> int:
         """Width that no word and no number is torn in."""
         texts = [word for cell in self.cells for word in cell.split()] if self.words else self.cells

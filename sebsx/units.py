@@ -127,6 +127,6 @@ def scale(value: float, unit: str) -> tuple[float, str]:
 
 def _three_digits(value: float) -> str:
     magnitude = abs(value)
-    if magnitude >= 100:  # three digits before the point
+    if magnitude >= 99.95:  # three digits before the point, after rounding
         return f"{value:.0f}"
-    return f"{value:.1f}" if magnitude >= 10 else f"{value:.2f}"  # three digits in all
+    return f"{value:.1f}" if magnitude >= 9.995 else f"{value:.2f}"  # three digits in all

@@ -24,6 +24,8 @@ from sebsx.units import duration, parse_bytes, show
         (Estimate(0.0895, -0.032, 0.2094), "1", "8.95 % [-3.2, 20.9]"),
         (Estimate(0.0000166667, 0.000016, 0.00002), "USD", "$1.667e-05 [1.6e-05, 2e-05]"),
         (12.34, "1", "1234 %"),
+        (0.09999999, "s", "100 ms"),
+        (9.999, "s", "10.0 s"),
         (Estimate(0.0123, note="few"), "s", "12.3 ms (few)"),
         (Estimate(None, note="n too small"), "s", "n too small"),
     ],
