@@ -12,7 +12,7 @@ from sebsx.configurations import (
     caption,
     configurations,
     identity_columns,
-    label,
+    labels,
     median_estimate,
     tail_estimate,
 )
@@ -93,7 +93,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         found = configurations(runs, more=self.columns)
         if not found:
             return Report("Performance and cost", (), (), list(about_runs(runs)))
-        names = [label(each, found) for each in found]
+        names = labels(found)
         identity = identity_columns(found)
         parts = [Breakdown(each.counted) for each in found]
         offered = sweeps([each for each in found if settings.emulated or not each.emulated], settings.confidence)

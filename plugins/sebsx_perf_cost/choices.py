@@ -113,10 +113,11 @@ def sweeps(found: Sequence[Configuration], confidence: float) -> list[Sweep]:
             rest = {key: word for key, word in configuration.identity.items() if key not in (*_CHOSEN, "start")}
             key = (configuration.run.id, *sorted((key, str(word)) for key, word in rest.items()))
             families[key][configuration.wanted].append(configuration)
+    telling = [column.key for column in identity_columns(found) if column.key not in _CHOSEN]
     made = []
     for starts in families.values():
         members = starts.get("warm") or next(iter(starts.values()))
-        made.append(Sweep(_name(members[0], found), [_option(each, confidence) for each in members]))
+        made.append(Sweep(_name(members[0], telling), [_option(each, confidence) for each in members]))
     return made
 
 
@@ -224,10 +225,9 @@ def _option(configuration: Configuration, confidence: float) -> Option:
     )
 
 
-def _name(member: Configuration, among: Sequence[Configuration]) -> str:
+def _name(member: Configuration, telling: Sequence[str]) -> str:
     """Return what all options of a sweep share and other sweeps do not, in words."""
-    keys = [column.key for column in identity_columns(among) if column.key not in _CHOSEN]
-    return " ".join(str(word) for key in keys if (word := level(member, key)) not in (None, ""))
+    return " ".join(str(word) for key in telling if (word := level(member, key)) not in (None, ""))
 
 
 def _best(sweep: Sweep, weight: float) -> Mapping[str, tuple[Option, list[Option]]]:
