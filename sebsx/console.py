@@ -105,6 +105,15 @@ class Console:
         with Progress(*columns, console=self._rich(sys.stderr), transient=True) as progress:
             yield ProgressObserver(self, progress)
 
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say what takes a while, as long as it lasts; on a terminal only, and not under `--json`."""
+        if self.json or not sys.stderr.isatty():
+            yield
+            return
+        with self._rich(sys.stderr).status(text):
+            yield
+
     def _table(self, table: Table) -> None:
         from rich import box  # rich costs start-up time
         from rich.table import Table as RichTable

@@ -182,7 +182,7 @@ def export_command(
     for option, given in (("metric", metrics), ("statistic", statistics)):
         if given and option not in exporter.chooses:
             raise UserError(f"format {format_!r} leaves no choice of a {option}; leave out --{option}")
-    with app.open_store() as store:
+    with app.console.working("exporting"), app.open_store() as store:
         views = list({view.run.id: view for view in map(store.view, runs)}.values())
         target = out or Path(views[0].run.id + exporter.suffix)
         files = exporter.export(views, target, Selection(metrics, statistics))
