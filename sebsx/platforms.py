@@ -88,6 +88,7 @@ class Platform(ABC, Generic[S]):
         architectures: Those it offers, the default first.
         memory_mib: Smallest and largest memory that can be provisioned.
         timeout_s: Longest time-out that can be asked for.
+        init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
         payload_bytes: Largest request body.
         late_records: Whether `records` come long after the invocations: they are then asked for at the end.
         provider: Whose price list says what invocations cost; empty where none does.
@@ -102,6 +103,7 @@ class Platform(ABC, Generic[S]):
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
+    init_timeout_s: ClassVar[float] = 10.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
     late_records: ClassVar[bool] = False
     provider: ClassVar[str] = ""
@@ -246,6 +248,11 @@ class Platform(ABC, Generic[S]):
         """Whether its cold starts restore a snapshot, for which a price book may charge; by default not."""
         return False
 
+    @property
+    def ephemeral_mib(self) -> int:
+        """What its functions get, for which a price book may charge; by default the setting of that name, 0 without."""
+        return int(getattr(self.settings, "ephemeral_mib", 0))
+
     def rates(self, region: str, architecture: str, scheme: str = "") -> Rates | None:
         """Return what invocations cost today by the provider's price book, None where that has no price.
 
@@ -302,7 +309,18 @@ class Platform(ABC, Generic[S]):
         """
         if (rates := self.rates(self.region, architecture)) is None:
             return None
-        return self._priced(rates, Usage(memory_mib, duration_s, init_s or None, restored=self.restores and init_s > 0))
+        usage = Usage(
+            memory_mib,
+            duration_s,
+            init_s or None,
+            restored=self.restores and init_s > 0,
+            ephemeral_mib=self.ephemeral_mib,
+        )
+        return self._priced(rates, usage)
+
+    def most_usd(self, memory_mib: int, architecture: str, timeout_s: float) -> float | None:
+        """Return the most that one invocation can cost: a cold one that ends at its time-out; None without a price."""
+        return self.estimate_usd(memory_mib, architecture, timeout_s, self.init_timeout_s)
 
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""

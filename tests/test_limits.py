@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sebsx import orchestrator
 from sebsx.errors import LimitReachedError, UserError
 from sebsx.limits import Limits, Meter, cost_of, described
-from sebsx.model import Deployment, FunctionConfig
+from sebsx.model import Deployment, FunctionConfig, RunStatus, StartType
+from sebsx.orchestrator import Request
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx_load.experiment import Load
+from sebsx_load.shapes import LoadSettings
+from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
 from tests.support import Call, Cli
 
 WARM = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions")
@@ -20,10 +26,12 @@ LIMIT = 1
 
 
 class Priced(FakePlatform):
-    """One USD for each second of a GiB, nothing else."""
+    """One USD for each second of a GiB, and one for a restore."""
+
+    init_timeout_s = 3.0
 
     def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
-        return memory_mib / 1024 * (duration_s + init_s)
+        return memory_mib / 1024 * (duration_s + init_s) + (1.0 if self.restores and init_s else 0.0)
 
 
 @pytest.fixture
@@ -37,9 +45,10 @@ DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_m
 class Sent:
     """What the meter reads of an invocation."""
 
-    def __init__(self, cost_usd: float | None, latency_s: float = 0.0) -> None:
+    def __init__(self, cost_usd: float | None, latency_s: float = 0.0, start_type: StartType = StartType.COLD) -> None:
         self.cost_usd = cost_usd
         self.latency_s = latency_s
+        self.start_type = start_type
 
 
 def test_invocations_are_allowed_up_to_the_limit_and_those_of_before_count(platform: Priced) -> None:
@@ -49,11 +58,53 @@ def test_invocations_are_allowed_up_to_the_limit_and_those_of_before_count(platf
         meter.allow(platform, DEPLOYMENT, 5)
 
 
-def test_first_invocation_is_taken_to_last_until_its_time_out(platform: Priced) -> None:
+def test_invocations_that_are_under_way_hold_their_share(platform: Priced) -> None:
+    meter: Any = Meter(Limits(max_invocations=10))
+    other = replace(DEPLOYMENT, id="g")
+    meter.allow(platform, DEPLOYMENT, 4)
+    meter.allow(platform, other, 5)
+    with pytest.raises(LimitReachedError, match="limit of 10 invocations reached"):
+        meter.allow(platform, DEPLOYMENT, 2)
+    meter.used(platform, DEPLOYMENT, [Sent(0.1)] * 3)  # one is still under way
+    meter.allow(platform, DEPLOYMENT)
+    with pytest.raises(LimitReachedError):
+        meter.allow(platform, other)
+
+    meter = Meter(Limits(budget_usd=8.0))
+    meter.allow(platform, DEPLOYMENT)
+    meter.allow(platform, other)
+    with pytest.raises(LimitReachedError, match=r"0\.000000 USD spent, 7\.000000 USD kept for what is under way"):
+        meter.allow(platform, other)
+    meter.used(platform, DEPLOYMENT, [Sent(0.1)])
+    meter.allow(platform, DEPLOYMENT, 44)
+
+
+def test_first_invocation_is_taken_to_be_cold_and_to_last_until_its_time_out(platform: Priced) -> None:
     assert cost_of(platform, DEPLOYMENT, 4.0) == 2.0  # half a GiB for four seconds
-    Meter(Limits(budget_usd=2.0)).allow(platform, DEPLOYMENT)
-    with pytest.raises(LimitReachedError, match=r"budget of 1\.9 USD reached, 0\.000000 USD spent"):
-        Meter(Limits(budget_usd=1.9)).allow(platform, DEPLOYMENT)
+    Meter(Limits(budget_usd=3.5)).allow(platform, DEPLOYMENT)  # and for three of initialisation
+    with pytest.raises(LimitReachedError, match=r"budget of 3\.4 USD reached, 0\.000000 USD spent"):
+        Meter(Limits(budget_usd=3.4)).allow(platform, DEPLOYMENT)
+
+
+def test_fee_for_a_restore_counts_from_the_first_invocation_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    platform: Any = Priced(FakeSettings(), tmp_path)
+    monkeypatch.setattr(Priced, "restores", True)
+    with pytest.raises(LimitReachedError):
+        Meter(Limits(budget_usd=4.4)).allow(platform, DEPLOYMENT)
+    meter: Any = Meter(Limits(budget_usd=4.5))
+    meter.allow(platform, DEPLOYMENT)
+    meter.used(platform, DEPLOYMENT, [Sent(None, 0.5, StartType.RESTORED)])  # its record comes late
+    assert meter.spent_usd == pytest.approx(1.5)
+
+
+def test_warm_invocations_say_nothing_of_what_a_cold_one_costs(platform: Priced) -> None:
+    meter: Any = Meter(Limits(budget_usd=3.0))
+    meter.used(platform, DEPLOYMENT, [Sent(0.1, start_type=StartType.WARM)])
+    meter.allow(platform, DEPLOYMENT)  # 0.1 and at most 1.5 of initialisation
+    with pytest.raises(LimitReachedError):
+        meter.allow(platform, DEPLOYMENT)
+    meter.used(platform, DEPLOYMENT, [Sent(0.4)])
+    meter.allow(platform, DEPLOYMENT, 6)
 
 
 def test_later_ones_are_taken_to_cost_what_the_dearest_did(platform: Priced) -> None:
@@ -76,6 +127,16 @@ def test_budget_is_refused_where_nobody_knows_a_price(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'fake' has no prices, so that --budget-usd cannot be held"):
         Limits(budget_usd=1.0).check([free])
     Limits(max_invocations=1).check([free])
+
+
+@pytest.mark.parametrize(("calls", "limits"), [(7, Limits(max_invocations=7)), (12, Limits())])
+def test_phase_of_load_ends_at_a_limit(calls: int, limits: Limits, tmp_path: Path) -> None:
+    settings: Any = LoadSettings(benchmark=ECHO, users=1, requests=10, warmups=2)
+    request = Request(Load(), settings, {"fake": FakeSettings()}, seed=1, limits=limits)
+    with store_in(tmp_path) as store:
+        run = orchestrator.run(request, registry_with(failing()), store, Listener())
+        assert len(list(store.view(run.id).invocations())) == calls
+        assert run.status is (RunStatus.INTERRUPTED if limits.max_invocations else RunStatus.FINISHED)
 
 
 def test_limits_are_described_as_far_as_they_are_set() -> None:

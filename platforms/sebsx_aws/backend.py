@@ -88,6 +88,8 @@ class AwsPlatform(Platform[AwsSettings]):
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
     memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
     timeout_s: ClassVar[float] = 900.0
+    # Developer guide, "Lambda execution environment lifecycle": one that takes longer is repeated within the time-out.
+    init_timeout_s: ClassVar[float] = 10.0
     late_records: ClassVar[bool] = True
 
     def __init__(self, settings: AwsSettings, workdir: Path) -> None:

@@ -58,6 +58,11 @@ class Agenda(Schedule):
         """When the next burst is due; `OVER` if there is none."""
         return self._bursts[0][0] if self._bursts else OVER
 
+    @property
+    def first(self) -> Burst:
+        """The burst that the next call belongs to."""
+        return self._bursts[0][2]
+
     def add(self, burst: Burst) -> None:
         """Put a burst on the list."""
         # One that is being sent stays the first: what is added is not due before now.
@@ -66,7 +71,7 @@ class Agenda(Schedule):
 
     def take(self) -> Burst:
         """Return the burst that the next call belongs to."""
-        burst = self._bursts[0][2]
+        burst = self.first
         self._taken += 1
         if self._taken == burst.calls:
             heapq.heappop(self._bursts)

@@ -20,7 +20,7 @@ class PlannedCost:
 
     Args:
         expected_usd: If every invocation takes as long as it is expected to.
-        most_usd: If there are as many attempts as allowed, and every one runs into its time-out.
+        most_usd: If there are as many attempts as allowed, and every one is cold and runs into its time-out.
     """
 
     expected_usd: float | None
@@ -43,13 +43,12 @@ def estimate(
         factors: Of the cell: `memory_mib`, `architecture`, `timeout_s`.
         calls: Invocations wanted.
         call_s: Expected time of the handler; None when unknown.
-        init_s: Expected time of a cold start, 0 for warm ones. The upper bound bills the time-out once more for it.
+        init_s: Expected time of a cold start, 0 for warm ones.
         most_calls: Cap on attempts; None for `calls`.
     """
     memory_mib, architecture = factors["memory_mib"], factors["architecture"]
-    timeout_s = factors["timeout_s"]
     expected = None if call_s is None else platform.estimate_usd(memory_mib, architecture, call_s, init_s)
-    most = platform.estimate_usd(memory_mib, architecture, timeout_s, timeout_s)
+    most = platform.most_usd(memory_mib, architecture, factors["timeout_s"])
     return PlannedCost(
         None if expected is None else expected * calls,
         None if most is None else most * (calls if most_calls is None else most_calls),

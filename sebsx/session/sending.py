@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ulid import ULID
 
-from sebsx.errors import PlatformError, UnsupportedError
+from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.load.client import Request
 from sebsx.load.clock import client_clock
-from sebsx.load.schedule import OVER
+from sebsx.load.schedule import OVER, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sebsx.limits import Meter
     from sebsx.load.agenda import Agenda, Burst
     from sebsx.load.client import HttpClient
-    from sebsx.load.schedule import Schedule
     from sebsx.model import Reply
     from sebsx.session.functions import Function
 
@@ -30,6 +29,55 @@ _TIMEOUT_MARGIN_S = 30.0
 _TICK_S = 0.2
 # Signed headers are made anew after this long; a platform's are good for two minutes at least.
 _SIGNED_S = 60.0
+
+
+class Allowed(Schedule):
+    """A schedule that is over where a limit is reached: what was sent by then is still answered.
+
+    Args:
+        schedule: What is sent as long as that is allowed.
+        allow: Called before each request; raises `LimitReachedError` to end it.
+
+    Attributes:
+        refusal: The limit that ended it; None if none did.
+    """
+
+    def __init__(self, schedule: Schedule, allow: Callable[[], None]) -> None:
+        self.refusal: LimitReachedError | None = None
+        self._schedule = schedule
+        self._allow = allow
+
+    @property
+    def total(self) -> int | None:
+        """How many requests there are if no limit is reached."""
+        return self._schedule.total
+
+    def begin(self) -> Schedule:
+        """Begin the schedule."""
+        self._schedule = self._schedule.begin()
+        return self
+
+    def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
+        """Return what the schedule says, `OVER` from the first request on that is not allowed."""
+        if self.refusal is not None:
+            return OVER
+        due_s = self._schedule.due_s(elapsed_s, sent, done)
+        if due_s is not None and due_s <= elapsed_s:
+            try:
+                self._allow()
+            except LimitReachedError as exc:
+                self.refusal = exc
+                return OVER
+        return due_s
+
+    def answered(self, elapsed_s: float) -> None:
+        """Tell the schedule."""
+        self._schedule.answered(elapsed_s)
+
+    def settle(self) -> None:
+        """Raise the limit that ended it, if one did."""
+        if self.refusal is not None:
+            raise self.refusal
 
 
 def send(
@@ -69,6 +117,7 @@ def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[B
     """Send bursts as they become due and as far as the meter allows; yield each when all of it is answered.
 
     Raises:
+        LimitReachedError: After what was sent is answered.
         UnsupportedError: If a function has no endpoint: its platform takes one call after the other.
     """
     makers: dict[int, Callable[[int], Request]] = {}
@@ -76,24 +125,28 @@ def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[B
     answers: dict[Burst, list[Reply]] = {}
     begun: set[Burst] = set()
 
+    def allow() -> None:
+        if (burst := agenda.first) not in begun:
+            meter.allow(burst.function.platform, burst.function.deployment, burst.calls)
+            begun.add(burst)
+
     def request(number: int) -> Request:
         burst = agenda.take()
         function = burst.function
-        if burst not in begun:
-            begun.add(burst)
-            meter.allow(function.platform, function.deployment, burst.calls)
         if function.id not in makers:
             makers[function.id] = _requests_to(function)
         made = makers[function.id](number)
         owners[made.request_id] = burst
         return made
 
-    for reply in client.drive(agenda, request):
+    bursts = Allowed(agenda, allow)
+    for reply in client.drive(bursts, request):
         burst = owners.pop(reply.request_id)
         replies = answers.setdefault(burst, [])
         replies.append(reply)
         if len(replies) == burst.calls:
             yield burst, answers.pop(burst)
+    bursts.settle()
 
 
 def _requests_to(function: Function) -> Callable[[int], Request]:

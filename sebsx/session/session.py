@@ -6,6 +6,7 @@ import random
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError, UnsupportedError
@@ -15,7 +16,7 @@ from sebsx.load.clock import client_clock
 from sebsx.load.roundtrip import round_trip_s
 from sebsx.model import CellStatus, Kind
 from sebsx.session.deploying import Deployer, rng_for
-from sebsx.session.sending import attend, send
+from sebsx.session.sending import Allowed, attend, send
 from sebsx.session.storing import Recorder
 from sebsx.session.trial import Trial
 
@@ -256,8 +257,11 @@ class Session:
             cell_id: The cell it belongs to.
             max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
             on_stored: Called with the invocations that were just committed.
+
+        Raises:
+            LimitReachedError: After what was sent is answered and stored.
         """
-        self._meter.allow(function.platform, function.deployment)
+        schedule = Allowed(schedule, partial(self._meter.allow, function.platform, function.deployment))
         self.record("generator.started_s", client_clock().now(), cell_id=cell_id)
         with self._recorder.phase(function, cell_id, on_stored) as recording:
             started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
@@ -266,6 +270,7 @@ class Session:
                 recording.add(reply)
             duration_s = time.perf_counter() - started_s
             busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
+        schedule.settle()
         health = recording.health(duration_s, busy_s, self._client.in_flight_max)
         for name in _HEALTH:
             self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)

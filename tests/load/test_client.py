@@ -11,11 +11,13 @@ from statistics import median
 
 import pytest
 
+from sebsx.errors import LimitReachedError
 from sebsx.interrupts import interrupts
 from sebsx.load.client import HttpClient, Request
 from sebsx.load.clock import client_clock
 from sebsx.load.schedule import Arrivals, Closed, Open, Users, constant
 from sebsx.model import DROPPED, Reply
+from sebsx.session.sending import Allowed
 
 
 @pytest.fixture
@@ -56,6 +58,20 @@ def test_a_connection_used_before_has_no_connect_time(client: HttpClient, url: s
     assert first.connected_s is not None
     assert first.connected_s > first.sent_s
     assert second.connected_s == second.sent_s
+
+
+def test_what_was_sent_before_a_limit_is_answered(client: HttpClient, url: str) -> None:
+    left = iter(range(5))
+
+    def allow() -> None:
+        if next(left, None) is None:
+            raise LimitReachedError("enough")
+
+    schedule = Allowed(Arrivals([0.0] * 9), allow)
+    replies = list(client.drive(schedule, lambda number: Request(url, b"0.05", f"id-{number}")))
+    assert [reply.http_status for reply in replies] == [200] * 5
+    with pytest.raises(LimitReachedError, match="enough"):
+        schedule.settle()
 
 
 def test_closed_loop_never_exceeds_its_users(client: HttpClient, url: str) -> None:
