@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sebsx.errors import SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
-from sebsx.orchestrator import OWNER_FILE, work_root, workdir
+from sebsx.orchestrator import OWNER_FILE, settings_of, work_root, workdir
 from sebsx.store.owner import is_alive
 
 if TYPE_CHECKING:
@@ -42,11 +43,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What may be deleted, and the platforms that can do it."""
+    """What may be deleted, what may not yet, and who can do it.
+
+    Args:
+        resources: May be deleted.
+        platforms: By name and run: as the run was told, so that it is deleted where it was made; for orphans by name
+            alone, as told today.
+        kept: May belong to runs on other machines.
+        failures: Why platforms could not be asked for orphans.
+    """
 
     resources: list[Resource]
-    platforms: dict[str, Platform[Any]]
+    platforms: dict[tuple[str, str], Platform[Any]]
     kept: list[Resource] = field(default_factory=list)
+    failures: list[SebsxError] = field(default_factory=list)
 
 
 def find(
@@ -69,26 +79,37 @@ def find(
         also: Names of platforms to ask besides.
         runs: Only what belongs to these runs; empty for everything.
     """
-    known_runs = {run.id: run.status for run in store.runs()}
-    living = {run_id for run_id, status in known_runs.items() if status is RunStatus.RUNNING}
+    known_runs = {run.id: run for run in store.runs()}
+    living = {run.id for run in known_runs.values() if run.status is RunStatus.RUNNING}
     in_ledger = [resource for resource in store.resources() if resource.run_id not in living]
     free = [name for name, cls in registry.platforms.items() if cls.extra is None]
     names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
+    places = dict.fromkeys([*((name, "") for name in names), *((item.platform, item.run_id) for item in in_ledger)])
+    readers = {run_id: reader.over(settings_of(known_runs[run_id])) if run_id else reader for _, run_id in places}
     platforms = {
-        name: registry.platforms[name](reader.read(f"platform.{name}").value, workdir("clean") / name)
-        for name in names
+        (name, run_id): registry.platforms[name](
+            readers[run_id].read(f"platform.{name}").value, workdir("clean") / name
+        )
+        for name, run_id in places
         if name in registry.platforms
     }
     known = {(resource.platform, resource.kind, resource.name) for resource in in_ledger}
+    found: list[Resource] = []
+    failures: list[SebsxError] = []
+    for name in names:
+        if platform := platforms.get((name, "")):
+            try:
+                found += platform.orphans()
+            except SebsxError as exc:  # one that cannot be asked must not keep the others
+                failures.append(exc)
     orphans = [
         resource
-        for platform in platforms.values()
-        for resource in platform.orphans()
+        for resource in found
         if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
     ]
     if runs:
         chosen = [resource for resource in [*in_ledger, *orphans] if resource.run_id in runs]
-        return Leftovers(chosen, platforms)
+        return Leftovers(chosen, platforms, failures=failures)
     now = datetime.now(UTC)
     foreign = [
         resource
@@ -96,7 +117,7 @@ def find(
         if resource.run_id not in known_runs and resource.expires_at is not None and resource.expires_at > now
     ]
     ours = [resource for resource in orphans if resource not in foreign]
-    return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign)
+    return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign, failures)
 
 
 def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
@@ -107,7 +128,8 @@ def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
 def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
         return _remove_workdir(resource)
-    platform = leftovers.platforms.get(resource.platform)
+    told = resource.run_id if resource.id is not None else ""
+    platform = leftovers.platforms.get((resource.platform, told))
     if platform is None:
         return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
     try:

@@ -24,7 +24,7 @@ from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.packaging import Packager, default_cache
 from sebsx.scene import Scene
 from sebsx.session import Session
-from sebsx.settings import public
+from sebsx.settings import Layer, public
 from sebsx.store.owner import current_owner
 
 if TYPE_CHECKING:
@@ -135,6 +135,14 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
             current = store.finish_run(run_id, status, error)
             registry.notify("sebsx_run_finished", run=current)
     return current
+
+
+def settings_of(run: Run) -> Layer:
+    """Return the settings that a run was started with, without secrets."""
+    values = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
+    for platform, settings in run.settings["platforms"].items():
+        values |= {f"platform.{platform}.{key}": value for key, value in settings.items()}
+    return Layer(f"run {run.id}", values)
 
 
 def workdir(run_id: str) -> Path:

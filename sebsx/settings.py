@@ -125,6 +125,10 @@ class SettingsReader:
                     origins[key] = layer.origin
         return Resolved(_build(section, values), origins)
 
+    def over(self, layer: Layer) -> SettingsReader:
+        """Return a reader in which one more layer is the strongest."""
+        return SettingsReader([*self._layers, layer], self._sections.values())
+
     def unknown(self) -> list[tuple[str, str, str]]:
         """Return (key, origin, advice) of every value that no section takes."""
         found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,18 @@ from typing import Any
 import pytest
 
 from sebsx import cleaning, orchestrator
-from sebsx.errors import DeployError, PlatformError, UnknownNameError, UserError
-from sebsx.model import Capability, Deployment, FunctionConfig, Package, Problem, Resource, RunStatus, Severity
+from sebsx.errors import CredentialsError, DeployError, PlatformError, UnknownNameError, UserError
+from sebsx.model import (
+    Capability,
+    Deployment,
+    FunctionConfig,
+    Package,
+    Problem,
+    Resource,
+    ResourceState,
+    RunStatus,
+    Severity,
+)
 from sebsx.plugins import Registry
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
@@ -70,6 +81,44 @@ def test_teardown_that_fails_is_warned_of_and_left_to_clean(store: Store, monkey
     outcomes = cleaning.remove(replace(leftovers(store, registry), resources=mine), store)
     assert [outcome.failed for outcome in outcomes] == [False]
     assert store.resources(run.id) == []
+
+
+def test_what_a_run_left_is_removed_where_that_run_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class There(Clinging):
+        def remove(self, resource: Resource) -> None:
+            asked.append(self.settings.record_delay_polls)
+
+    monkeypatch.setattr(There, "remove", Clinging.remove)
+    registry = registry_with(There)
+    for polls in (1, 2):  # two runs with settings of their own, such as the profile of another account
+        orchestrator.run(request({"fake": FakeSettings(record_delay_polls=polls)}), registry, store, Listener())
+    monkeypatch.undo()
+    found = leftovers(store, registry)
+    outcomes = cleaning.remove(
+        replace(found, resources=[item for item in found.resources if item.platform == "fake"]), store
+    )
+    assert [outcome.text for outcome in outcomes] == ["deleted", "deleted"]
+    assert sorted(asked) == [1, 2]
+
+
+def test_platform_that_cannot_be_asked_for_orphans_keeps_no_other(store: Store) -> None:
+    orphan = Resource("function", "f", "fake", "01RUN", "", "", ResourceState.CREATED)
+
+    class Mute(FakePlatform):
+        name = "mute"
+
+        def orphans(self) -> Sequence[Resource]:
+            raise CredentialsError("no credentials were found; log in")
+
+    class Asked(FakePlatform):
+        def orphans(self) -> Sequence[Resource]:
+            return [orphan]
+
+    found = leftovers(store, registry_with(Mute, Asked))
+    assert orphan in found.resources
+    assert [str(failure) for failure in found.failures] == ["no credentials were found; log in"]
 
 
 def test_deployment_that_fails_half_way_is_removed_by_the_ledger(store: Store) -> None:

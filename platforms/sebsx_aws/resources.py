@@ -246,9 +246,10 @@ def has_our_tag(tags: Mapping[str, str]) -> bool:
 
 
 def _resource(platform: str, kind: str, name: str, region: str, arn: str, tags: Mapping[str, str]) -> Resource:
-    expires_at = None
-    with suppress(KeyError, ValueError):  # a tag that somebody changed
+    expires_at = datetime.max.replace(tzinfo=UTC)  # until its run is named, where somebody took the tag away
+    with suppress(KeyError, ValueError):
         expires_at = datetime.fromisoformat(tags[EXPIRES_TAG])
+        expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
     return Resource(kind, name, platform, tags[RUN_TAG], region, arn, ResourceState.CREATED, tags, None, expires_at)
 
 

@@ -45,10 +45,13 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
             _print_outcomes(app, planned)
             click.confirm(f"delete these {len(planned)}?", abort=True)
         outcomes = planned if dry_run else cleaning.remove(leftovers, store)
-    _print_outcomes(app, [*outcomes, *kept])
+    if outcomes or kept or not leftovers.failures:
+        _print_outcomes(app, [*outcomes, *kept])
     failed = [outcome for outcome in outcomes if outcome.failed]
     if failed:
         raise PlatformError(f"{len(failed)} of {len(outcomes)} could not be deleted: {failed[0].text}")
+    if leftovers.failures:
+        raise leftovers.failures[0]
 
 
 def _print_outcomes(app: App, outcomes: Sequence[Outcome]) -> None:

@@ -300,18 +300,16 @@ def plan_command() -> None:
 def _resumed(app: App, name: str, limits: Limits) -> Request:
     """Return the request that an interrupted run was started with; secrets come from the settings of today."""
     from sebsx.model import RunStatus
-    from sebsx.orchestrator import Request  # heavy
+    from sebsx.orchestrator import Request, settings_of  # heavy
 
     with app.open_store() as store:
         run = store.view(name).run
     if run.status is RunStatus.FINISHED:
         raise UserError(f"run {run.id!r} is finished, there is nothing to go on with; see: sebsx show {run.id}")
     experiment = app.registry.get("experiments", run.experiment)
-    stored = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
-    for platform, settings in run.settings["platforms"].items():
+    for platform in run.settings["platforms"]:
         app.registry.get("platforms", platform)
-        stored.update({f"platform.{platform}.{key}": value for key, value in settings.items()})
-    reader = app.reader((), (), Layer(f"run {run.id}", stored))
+    reader = app.reader((), (), settings_of(run))
     return Request(
         experiment=experiment(),
         settings=reader.read(f"experiment.{run.experiment}").value,

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from sebsx.errors import UserError
+from sebsx.limits import Limits
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.records import error_status, read_line, read_log, said
+from sebsx_aws.resources import tagged
 from sebsx_aws.settings import AwsSettings
 
 ID = "8c360c87-d4b7-4423-b5f3-af02be3c1763"
@@ -106,6 +113,49 @@ def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_p
     assert within is not None
     assert within - without == pytest.approx(2 * 0.0001397998)
     assert restoring(2048, "x86_64", 0.1) == plain(2048, "x86_64", 0.1)
+
+
+def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
+    plain, more = (
+        AwsPlatform(AwsSettings(region="us-east-1", ephemeral_mib=mib), tmp_path).estimate_usd(1024, "x86_64", 2.0)
+        for mib in (512, 2560)
+    )
+    assert plain is not None
+    assert more is not None
+    assert more - plain == pytest.approx(2 * 2 * 0.0000000309)  # GB-s above 512 MB
+
+
+def test_most_that_an_invocation_costs_has_the_longest_initialisation(tmp_path: Path) -> None:
+    most_usd = AwsPlatform(AwsSettings(region="us-east-1"), tmp_path).most_usd(1024, "x86_64", 3.0)
+    assert most_usd == pytest.approx(13 * 0.0000166667 + 0.0000002)
+
+
+def test_budget_is_refused_where_restores_have_no_price(tmp_path: Path) -> None:
+    there, elsewhere = (
+        AwsPlatform(AwsSettings(region=region, snapstart=True), tmp_path) for region in ("us-east-1", "eu-central-1")
+    )
+    Limits(budget_usd=1.0).check([there])
+    with pytest.raises(UserError, match="'aws' has no prices"):
+        Limits(budget_usd=1.0).check([elsewhere])
+
+
+@pytest.mark.parametrize(
+    ("tag", "expires_at"),
+    [
+        ({"sebsx-expires": "2026-12-01T10:00:00Z"}, datetime(2026, 12, 1, 10, tzinfo=UTC)),
+        ({"sebsx-expires": "2026-12-01"}, datetime(2026, 12, 1, tzinfo=UTC)),  # as somebody may write it
+        ({"sebsx-expires": "later"}, datetime.max.replace(tzinfo=UTC)),
+        ({}, datetime.max.replace(tzinfo=UTC)),
+    ],
+)
+def test_what_tells_no_time_to_expire_is_kept(tag: dict[str, str], expires_at: datetime) -> None:
+    tagging, iam = MagicMock(), MagicMock()
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:sebsx-f"
+    tags = [{"Key": key, "Value": value} for key, value in {"sebsx-run": "R", "sebsx-platform": "aws", **tag}.items()]
+    tagging.get_paginator().paginate.return_value = [{"ResourceTagMappingList": [{"ResourceARN": arn, "Tags": tags}]}]
+    clients: Any = SimpleNamespace(tagging=tagging, iam=iam, region="us-east-1")
+    (found,) = tagged(clients, "aws")
+    assert found.expires_at == expires_at
 
 
 def test_fields_in_another_order_say_the_same():
