@@ -84,11 +84,17 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             gateway.stop()
-        if self._network:
-            with self._engine() as client:
-                engine.remove_network(client, self._network)
-            self.ledger.deleted(engine.NETWORK, self._network)
-            self._network = ""
+        network, self._network = self._network, ""
+        try:
+            if network:
+                with self._engine() as client:
+                    engine.remove_network(client, network)
+                self.ledger.deleted(engine.NETWORK, network)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Let go of the engine, and remove what is on this disk."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -121,6 +127,8 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
 
     def effective(self, target: Target, config: FunctionConfig, limits: Mapping[str, str]) -> Mapping[str, Any]:
         """Return what the engine reports of a container that is made for this, looked at and removed."""
+        import docker.errors
+
         mold = self._mold(target, self._unpacked[config.name][1], config)
         name = f"{self._network}-{secrets.token_hex(6)}"
         with self._engine() as client:
@@ -129,7 +137,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
                 inspected = client.inspect_container(container)
                 engine.remove_container(client, container)
                 version = client.version()["Version"]
-            except OSError as exc:
+            except docker.errors.APIError as exc:
                 raise DeployError(f"the engine refuses a container for {config.name!r}: {exc}") from exc
         image = self._image()
         return {
@@ -172,14 +180,15 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
     @contextmanager
     def _engine(self) -> Iterator[Any]:
         """Lend the client of an open platform, or one for the moment."""
-        if self._connection is not None:
-            yield self._connection
-            return
-        client = engine.connect()
-        try:
-            yield client
-        finally:
-            client.close()
+        with engine.answering():
+            if self._connection is not None:
+                yield self._connection
+                return
+            client = engine.connect()
+            try:
+                yield client
+            finally:
+                client.close()
 
     def _unpack(self, package: Package) -> Path:
         """Unpack a package so that the user inside may read it, whatever the umask is here."""

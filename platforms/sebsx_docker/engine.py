@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,16 @@ def connect() -> Any:
     try:
         return docker.APIClient(version="auto", max_pool_size=_THREADS, **kwargs_from_env())
     except docker.errors.DockerException as exc:
+        raise PlatformError(_why(exc)) from exc
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn a connection to the engine that breaks in the body into a `PlatformError` that says what to do."""
+    exceptions = require("requests.exceptions", extra=EXTRA)
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.Timeout) as exc:
         raise PlatformError(_why(exc)) from exc
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from sebsx.errors import PlatformError
 from sebsx.model import Problem, Severity
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
@@ -86,6 +87,17 @@ def test_no_engine_is_told_with_advice(tmp_path: Path, nobody: None) -> None:
 
     assert problem.message == "no Docker engine answers"
     assert "systemctl start docker" in problem.advice
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_engine_that_dies_in_the_middle_is_told_with_advice(tmp_path: Path, nobody: None) -> None:
+    platform = DockerPlatform(DockerSettings(), tmp_path / "run" / "docker")
+    with engine_at(tmp_path / "nobody"):
+        platform._connection = engine.connect()
+    platform._network = "sebsx-run"
+    with pytest.raises(PlatformError, match="no Docker engine answers; start one"):
+        platform.__exit__()
+    platform.__exit__()  # nothing is open any more
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
