@@ -284,12 +284,12 @@ def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str
 
 def plan_text(plan: Plan) -> str:
     """Return the size of a plan in one line."""
-    from sebsx.units import duration
+    from sebsx.units import duration, show
 
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
-    cost = "no price known" if plan.cost_usd is None else f"about ${plan.cost_usd:.4f}"
+    cost = "no price known" if plan.cost_usd is None else f"about {show(plan.cost_usd, 'USD')}"
     if plan.cost_bound_usd is not None:
-        cost += f", at most ${plan.cost_bound_usd:.4f}"
+        cost += f", at most {show(plan.cost_bound_usd, 'USD')}"
     return (
         f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
         f"{plan.invocations} invocations, {expected}, {cost}"

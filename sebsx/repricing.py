@@ -140,7 +140,7 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
     costs: dict[object, Cost] = {}  # by what is billed: many invocations fall on the same step of time
     every: Counter[object] = Counter()
     counted: Counter[object] = Counter()
-    for sequence, usage in _usages(configuration.frame, deployment, reported):
+    for sequence, usage in _usages(configuration.frame, deployment, same, reported):
         what = (rates.scheme.times(usage, day), rates.scheme.billed_mib(usage), usage.restored, usage.billed_s is None)
         if what not in costs:
             costs[what] = rates.invocation(usage, day)
@@ -162,16 +162,19 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
     )
 
 
-def _usages(frame: Frame, deployment: StoredDeployment, reported: bool) -> Iterator[tuple[float, Usage]]:
-    """Yield what each invocation used, with its sequence; those of which the provider told no time are left out."""
-    memory_mib, ephemeral_mib = deployment.memory_mib, deployment.effective.get("ephemeral_mib", 0)
+def _usages(frame: Frame, deployment: StoredDeployment, same: bool, reported: bool) -> Iterator[tuple[float, Usage]]:
+    """Yield what each invocation used, with its sequence; those of which the provider told no time are left out.
+
+    Ephemeral storage and snapshots are goods of a provider: another is not asked what it would charge for them.
+    """
+    memory_mib, ephemeral_mib = deployment.memory_mib, deployment.effective.get("ephemeral_mib", 0) if same else 0
     columns = [frame[name].tolist() for name in ("sequence", *_FIGURES)]
     for sequence, duration, init, billed, peak, start in zip(*columns, frame.words("start_type"), strict=True):
         duration_s, init_s, billed_s = _known(duration), _known(init), _known(billed) if reported else None
         time_s = duration_s if duration_s is not None else billed_s
         if time_s is not None:
             peak_mib = None if _known(peak) is None else ceil(peak / 2**20)
-            restored = start == "restored"
+            restored = same and start == "restored"
             yield sequence, Usage(memory_mib, time_s, init_s, billed_s, restored, peak_mib, ephemeral_mib)
 
 

@@ -14,6 +14,7 @@ from sebsx.limits import Limits, Meter, cost_of, described
 from sebsx.model import Deployment, FunctionConfig, RunStatus, StartType
 from sebsx.orchestrator import Request
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.units import show
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
 from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
@@ -185,4 +186,4 @@ def test_plan_tells_expected_cost_and_the_most_it_can_be(call: Call) -> None:
     assert 0.01 < document["cost_usd"] < document["cost_bound_usd"]
     assert document["cells"][0]["cost_bound_usd"] == document["cost_bound_usd"]
     text = call(*plan).stdout
-    assert f"at most ${document['cost_bound_usd']:.4f}" in text
+    assert f"about {show(document['cost_usd'], 'USD')}, at most {show(document['cost_bound_usd'], 'USD')}" in text

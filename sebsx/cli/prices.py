@@ -152,6 +152,8 @@ def month_command(app: App, place: str, **values: Any) -> None:
     from sebsx.pricing import Usage
 
     provider, _, region = place.partition(":")
+    if not region:
+        raise UserError(f"{place!r} names no region; give PROVIDER:REGION (sebsx prices show {provider})")
     day = values["on_day"] or today()
     rates = app.registry.prices.book(provider, day).rates(region, values["architecture"], values["scheme"])
     usage = Usage(
@@ -159,17 +161,21 @@ def month_command(app: App, place: str, **values: Any) -> None:
     )
     cost = rates.month(usage, values["requests_per_s"], free_tier=values["free_tier"], at=day)
     single = rates.invocation(usage, day)
+    ready_usd = rates.ready_month_usd(usage)
     document = {
         "prices": rates.identity,
         "month_usd": float(cost.usd),
         "parts": {name: float(usd) for name, usd in cost.parts.items()},
         "per_million_usd": float(single.usd * MILLION),
         "free_tier": values["free_tier"],
+        "ready_sandbox_usd": None if ready_usd is None else float(ready_usd),
     }
     rows = [{"for": name, "usd": float(usd)} for name, usd in [*cost.parts.items(), ("all", cost.usd)]]
     text = f"a month at {values['requests_per_s']} invocations/s by {rates.book} in {region}; at low volume "
     text += f"${single.usd * MILLION:.4f} per million"
     app.console.result(document, _table("", ("for", "usd"), rows), text=text)
+    if ready_usd is not None:
+        app.console.note(f"note: each sandbox kept ready costs ${ready_usd:.4g} a month more")
 
 
 def _book(app: App, name: str) -> PriceBook:

@@ -172,7 +172,7 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
     columns |= {"book": "by", "estimate": "estimate"}
     was = "" if old_total is None else f", was ${old_total:.6g}"
     left = sum(item.unpriced for item in found)
-    text = f"all measured invocations: ${total:.6g}{was}"
+    text = f"all measured invocations: ${float(total):.6g}{was}"
     text += f"; {left} without figures of the provider are left out" if left else ""
     app.console.result(document, money_table("", columns, rows), text=text)
     if save:

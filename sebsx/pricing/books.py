@@ -19,6 +19,8 @@ MONTH_S = 730 * 3600
 MILLION = 1_000_000
 _GB = 2**30  # of data transfer, as AWS and Google count it
 
+# What is charged while a sandbox is kept ready.
+_READY = "reserved"
 # Meters of an invocation and the part of its cost that each belongs to; every other meter is a service's.
 REQUEST, MEMORY, CPU, EPHEMERAL, RESTORE, EGRESS = "request", "memory", "cpu", "ephemeral", "restore", "egress"
 _PARTS = {
@@ -231,6 +233,12 @@ class Rates:
         quantities = self._quantities(usage, Decimal(billed_s))
         costs = {meter: self.prices[meter].of(n * count, free_tier=free_tier) for meter, n in quantities.items()}
         return Cost(self._parts(costs), usage.billed_s is None or self.scheme.estimate)
+
+    def ready_month_usd(self, usage: Usage) -> Decimal | None:
+        """Return what a sandbox kept ready costs in a month, used or not; None where the scheme charges for none."""
+        keys = [key for key in _keys(self.region, _READY, self.architecture, self.scheme.name) if key.scheme]
+        price = next((self.book.prices[key] for key in keys if key in self.book.prices), None)
+        return None if price is None else price.usd * self.scheme.billed_mib(usage) / MIB_PER_GB * MONTH_S
 
     def _quantities(self, usage: Usage, billed_s: Decimal) -> dict[str, Decimal]:
         """Return what is counted of an invocation that was billed for so long, by meter.

@@ -43,6 +43,7 @@ def test_prices_of_a_region_are_shown_with_their_tiers(call: Call) -> None:
         (("update", "aws", "--from", "ftp://prices.example/x"), "only http, https and files"),
         (("month", "aws:us-east-1", "--memory", "512", "--duration", "-1", "--requests-per-s", "1"), "0 or more"),
         (("month", "aws:mars", "--memory", "512", "--duration", "1", "--requests-per-s", "1"), "'mars' is not known"),
+        (("month", "aws", "--memory", "512", "--duration", "1", "--requests-per-s", "1"), "'aws' names no region"),
     ],
 )
 def test_mistake_is_one_clear_line(call: Call, words: tuple[str, ...], error: str) -> None:
@@ -149,3 +150,11 @@ def test_month_adds_up_by_tiers_and_leaves_the_free_tier_out_unless_asked(call: 
     assert month["prices"]["effective"] == "2025-08-01"
     assert call(*words, "--free-tier", "--json").json["month_usd"] == pytest.approx(1_628_000 * 2e-7, rel=1e-12)
     assert "$4.906" in call(*words).stdout
+
+
+def test_month_says_what_sandboxes_kept_ready_cost_besides(call: Call) -> None:
+    words = ("prices", "month", "aws:us-east-1", "--memory", "512", "--duration", "0.1", "--requests-per-s", "1")
+    ready = call(*words, "--scheme", "provisioned", "--json").json["ready_sandbox_usd"]
+    assert ready == pytest.approx(0.5 * 730 * 3600 * 0.0000041667)
+    assert "each sandbox kept ready costs $5.475 a month more" in call(*words, "--scheme", "provisioned").stderr
+    assert call(*words, "--json").json["ready_sandbox_usd"] is None

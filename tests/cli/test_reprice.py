@@ -24,26 +24,30 @@ def stored(
     region: str = "us-east-1",
     memory_mib: int = 1024,
     provider: str = AWS,
+    start: str = "warm",
+    ephemeral_mib: int = 512,
     **run: Any,
 ) -> None:
     """Store a run of one configuration, priced by `provider`."""
+    effective = {"memory_mib": memory_mib, "architecture": "x86_64", "ephemeral_mib": ephemeral_mib}
     with open_store(path) as store:
         store.start_run(make_run(**run), {}, METRICS)
-        fill(store, *invocations, region=region, memory_mib=memory_mib, provider=provider)
+        fill(store, *invocations, region=region, effective=effective, provider=provider, start=start)
 
 
-def fill(store: Store, *invocations: Invocation, region: str, memory_mib: int, provider: str) -> None:
-    effective = {"memory_mib": memory_mib, "architecture": "x86_64"}
+def fill(
+    store: Store, *invocations: Invocation, region: str, effective: dict[str, Any], provider: str, start: str
+) -> None:
     function = Deployment("fn-1", make_config(), effective, region=region)
     deployment = add_deployment(store, RUN, platform="elsewhere", deployment=function)
-    cell = store.add_cell(RUN, make_cell("warm", platform="elsewhere"))
+    cell = store.add_cell(RUN, make_cell(start, platform="elsewhere"))
     if provider:
         store.add_value(RUN, "price_book", None, deployment_id=deployment, text=provider)
     store.add_invocations(RUN, deployment, cell, invocations)
 
 
 def warm(sequence: int, **changes: Any) -> Invocation:
-    return make_invocation(sequence, start_type=StartType.WARM, **changes)
+    return make_invocation(sequence, **{"start_type": StartType.WARM, **changes})
 
 
 def took(sequence: int, billed_s: float, cost_usd: float | None = None, **changes: Any) -> Invocation:
@@ -88,6 +92,17 @@ def test_another_provider_follows_from_durations_and_is_an_estimate(call: Call, 
     assert row["estimate"] == "yes"
     gen1 = call("reprice", "last", "--as", "gcp:us-central1", "--scheme", "gen1", "--json").json["configurations"][0]
     assert gen1["per_million_usd"] == pytest.approx(2.05)  # 100 ms; its initialisation is not billed
+
+
+def test_another_provider_is_not_asked_for_snapshots_and_storage_of_this_one(call: Call, sebsx: Cli) -> None:
+    restored = took(1, 0.1, provider_init_s=0.2, start_type=StartType.RESTORED)
+    stored(sebsx.store, restored, ephemeral_mib=1024, start="cold")
+    here, there = (
+        call("reprice", "last", *words, "--json").json["configurations"][0]["parts_per_million_usd"]
+        for words in ((), ("--as", "azure:eastus", "--scheme", "consumption"))
+    )
+    assert {"ephemeral", "restore"} <= set(here)
+    assert set(there) == {"requests", "compute"}
 
 
 @pytest.mark.parametrize("words", [("--architecture", "arm64"), ("--region", "eu-west-1")])
