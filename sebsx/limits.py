@@ -97,10 +97,12 @@ class Meter:
             if deployment.id not in self._each_usd:
                 self._each_usd[deployment.id] = self._next_usd(platform, deployment)
             reserved_usd = sum(number * self._each_usd[name] for name, number in waiting.items())
-            if self.spent_usd + reserved_usd + invocations * self._each_usd[deployment.id] > limits.budget_usd:
-                under_way = f", {reserved_usd:.6f} USD kept for what is under way" if reserved_usd else ""
+            next_usd = invocations * self._each_usd[deployment.id]
+            if self.spent_usd + reserved_usd + next_usd > limits.budget_usd:
+                under_way = f", {reserved_usd:.6f} kept for what is under way" if reserved_usd else ""
                 raise LimitReachedError(
-                    f"budget of {limits.budget_usd:g} USD reached, {self.spent_usd:.6f} USD spent{under_way}"
+                    f"budget of {limits.budget_usd:g} USD reached, {self.spent_usd:.6f} USD spent{under_way}, "
+                    f"up to {next_usd:.6f} for what is next"
                 )
         waiting[deployment.id] = waiting.get(deployment.id, 0) + invocations
 

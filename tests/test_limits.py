@@ -74,7 +74,9 @@ def test_invocations_that_are_under_way_hold_their_share(platform: Priced) -> No
     meter = Meter(Limits(budget_usd=8.0))
     meter.allow(platform, DEPLOYMENT)
     meter.allow(platform, other)
-    with pytest.raises(LimitReachedError, match=r"0\.000000 USD spent, 7\.000000 USD kept for what is under way"):
+    with pytest.raises(
+        LimitReachedError, match=r"0\.000000 USD spent, 7\.000000 kept for what is under way, up to 3\.5"
+    ):
         meter.allow(platform, other)
     meter.used(platform, DEPLOYMENT, [Sent(0.1)])
     meter.allow(platform, DEPLOYMENT, 44)
@@ -150,7 +152,10 @@ def test_limits_are_described_as_far_as_they_are_set() -> None:
     ("options", "words"),
     [
         (("--max-invocations", "10"), "limit of 10 invocations reached"),
-        ((*PRICED, "--budget-usd", "0.0105"), "budget of 0.0105 USD reached, 0.010000 USD spent"),
+        (
+            (*PRICED, "--budget-usd", "0.0105"),
+            "budget of 0.0105 USD reached, 0.010000 USD spent, up to 0.001000 for what is next",
+        ),
     ],
 )
 def test_run_stops_at_its_limit_keeps_its_data_and_goes_on(sebsx: Cli, options: tuple[str, ...], words: str) -> None:

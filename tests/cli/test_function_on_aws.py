@@ -398,4 +398,4 @@ def test_role_that_may_not_be_passed_is_told_with_what_to_allow(sebsx: Cli, call
 def test_budget_holds_by_the_price_of_the_copy(sebsx: Cli, call: Call, user: User) -> None:
     arn = user.make("dear")
     said = call("run", "function", arn, "--memory", "1024", "--start", "warm", *FEW, "--budget-usd", "0.0001")
-    said.assert_fails(THRESHOLD, "budget of 0.0001 USD reached")  # one call of 10 s is 0.00017 USD
+    said.assert_fails(THRESHOLD, "budget of 0.0001 USD reached")  # a cold call of 10 s and 10 s is 0.00033 USD
