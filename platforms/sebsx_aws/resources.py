@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import logging
+import os
+import re
 import socket
 import time
 from contextlib import suppress
@@ -28,6 +30,7 @@ RUN_TAG = "sebsx-run"
 PLATFORM_TAG = "sebsx-platform"
 OWNER_TAG = "sebsx-owner"
 EXPIRES_TAG = "sebsx-expires"
+_NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")  # IAM takes the fewest
 _ROLE_PATH = "/sebsx/"
 _PARTITION_ATTRIBUTES = ("partition", "sort")
 _SETTLES_S = 60.0
@@ -47,9 +50,16 @@ def tags_of(run_id: str, platform: str, ttl_h: float) -> dict[str, str]:
     return {
         RUN_TAG: run_id,
         PLATFORM_TAG: platform,
-        OWNER_TAG: f"{getpass.getuser()}@{socket.gethostname()}"[:256],
+        OWNER_TAG: _NOT_IN_TAGS.sub("-", f"{_user()}@{socket.gethostname()}")[:256],
         EXPIRES_TAG: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many containers
+        return str(os.getuid())
 
 
 class Resources:

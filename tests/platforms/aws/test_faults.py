@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -351,6 +352,15 @@ def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
     platform._opening = "abcdef"
     assert platform._prefix == "sebsx-01jz0000000000000000000009-aws-abcdef"
     assert len(platform._prefix.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
+
+
+def test_owner_is_told_in_what_tags_may_hold_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "LAB\\ann")
+    assert resources.tags_of("R", "aws", 1.0)["sebsx-owner"].startswith("LAB-ann@")
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # a user that the system does not know
+    assert resources.tags_of("R", "aws", 1.0)["sebsx-owner"].startswith(f"{os.getuid()}@")
 
 
 @pytest.mark.parametrize(
