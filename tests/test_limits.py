@@ -139,6 +139,7 @@ def test_phase_of_load_ends_at_a_limit(calls: int, limits: Limits, tmp_path: Pat
     with store_in(tmp_path) as store:
         run = orchestrator.run(request, registry_with(failing()), store, Listener())
         assert len(list(store.view(run.id).invocations())) == calls
+        assert "generator.lateness_p99_s" in {value.metric for value in store.view(run.id).values()}
         assert run.status is (RunStatus.INTERRUPTED if limits.max_invocations else RunStatus.FINISHED)
 
 

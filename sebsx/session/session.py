@@ -270,10 +270,10 @@ class Session:
                 recording.add(reply)
             duration_s = time.perf_counter() - started_s
             busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
-        schedule.settle()
         health = recording.health(duration_s, busy_s, self._client.in_flight_max)
         for name in _HEALTH:
             self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
+        schedule.settle()
         return health
 
     def record(
