@@ -161,10 +161,11 @@ def processes_of() -> Callable[[int], Sequence[int]]:
 
 
 _READ = """
-import os, sys
+import os, signal, sys
 from sebsx.store import bulk, open_store
 from tests.store.test_spreading import SPAN, slowly
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent may have ignored it
 bulk.SPAN_ROWS, os.cpu_count = SPAN, lambda: 3
 with open_store(sys.argv[1]) as store:
     for _ in store.view("last").map_pages(slowly):
