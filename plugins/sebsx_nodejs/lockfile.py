@@ -7,27 +7,24 @@ package needs for one processor must come as a package of its own, as esbuild, s
 from __future__ import annotations
 
 import json
-import logging
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PackagingError
+from sebsx.packaging.tools import run_installer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.model import Target
 
-logger = logging.getLogger(__name__)
 
 MANIFEST = "package.json"
 LOCK = "package-lock.json"
 
 _MODULES = "node_modules"
-_TIMEOUT_S = 900.0
 _PROCESSORS = {"x86_64": "x64", "arm64": "arm64"}  # our names -> those of npm
 _SYSTEM, _LIBRARY = "linux", "glibc"
 _NOTES = ".package-lock.json"  # what npm writes down for itself
@@ -75,15 +72,7 @@ def _run_npm(source: Path, folder: Path, processor: str) -> None:
     if npm is None:
         raise PackagingError(f"packages in {str(source / LOCK)!r} need npm, which was not found; install Node.js's npm")
     command = [npm, "ci", *_FLAGS, f"--os={_SYSTEM}", f"--cpu={processor}", f"--libc={_LIBRARY}"]
-    logger.debug("installing packages: %s", command)
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise PackagingError(
-            f"installing {str(source / LOCK)!r} took more than {_TIMEOUT_S:g} s; is the registry up?"
-        ) from None
+    done = run_installer(command, folder, source / LOCK)
     if done.returncode != 0:
         raise PackagingError(f"packages in {str(source / LOCK)!r} cannot be installed: {reason(done.stderr)}")
 

@@ -12,13 +12,13 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sebsx.errors import PackagingError
+from sebsx.packaging.tools import run_installer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 FILE = "requirements.txt"
 
-_TIMEOUT_S = 900.0
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # our names -> those of wheels
 _HOSTS = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 # Minor versions of glibc 2 that uv can resolve for (`uv pip install --help`, 0.13, November 2026).
@@ -59,14 +58,7 @@ def install(file: Path, destination: Path, target: Target) -> list[str]:
     Raises:
         PackagingError: If there is neither uv nor pip, or it cannot find wheels for `target`.
     """
-    command = _command(file, destination, target)
-    logger.debug("installing requirements: %s", command)
-    try:
-        done = subprocess.run(
-            command, cwd=file.parent, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise PackagingError(f"installing {str(file)!r} took more than {_TIMEOUT_S:g} s; is the registry up?") from None
+    done = run_installer(_command(file, destination, target), file.parent, file)
     if done.returncode != 0:
         raise PackagingError(
             f"requirements in {str(file)!r} have no installable wheels for Python {target.version} on "
