@@ -142,7 +142,8 @@ class Recording:
         if not self._stored:
             self._commit_s = time.monotonic() + _COMMIT_S
         invocation, envelope = self._read(reply, sequence=self.sequence)
-        self._extras.add(self.sequence, envelope)
+        if envelope.facts or envelope.series:
+            self._extras.add(self.sequence, envelope)
         self.sequence += 1
         self.statuses[invocation.status] += 1
         if reply.error != DROPPED:
