@@ -39,6 +39,7 @@ _GAP_S = 0.02
 _COMMIT_TAKES_S = 0.002
 # Answers that wait to be stored; from here on storing keeps step with receiving, gap or no gap.
 _BACKLOG = 256
+_TOGETHER = 16  # are then stored at once, in less time and without a look at the sockets
 _SWITCH_S = 0.0002
 
 
@@ -87,7 +88,7 @@ class Recording:
         """Take a reply; it is stored when there is time, or when too many wait."""
         self._backlog.append(reply)
         if len(self._backlog) > _BACKLOG:
-            self._store_one()
+            self._store(_TOGETHER)
             if time.monotonic() > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
                 self.commit()
 
@@ -99,7 +100,7 @@ class Recording:
                 self.commit()
                 return True
         elif self._backlog and (self._stored or now_s > self._rest_until_s):
-            self._store_one()
+            self._store()
             return True
         return False
 
@@ -116,7 +117,7 @@ class Recording:
         """Store and commit what is left."""
         try:
             while self._backlog:
-                self._store_one()
+                self._store(_TOGETHER)
             self.commit()
         finally:
             self._stream.close()
@@ -137,23 +138,30 @@ class Recording:
             duration_s=duration_s,
         )
 
-    def _store_one(self) -> None:
-        reply = self._backlog.popleft()
+    def _store(self, most: int = 1) -> None:
+        """Store so many of those that wait, the oldest first."""
         if not self._stored:
             self._commit_s = time.monotonic() + _COMMIT_S
-        invocation, envelope = self._read(reply, sequence=self.sequence)
-        if envelope.facts or envelope.series:
-            self._extras.add(self.sequence, envelope)
-        self.sequence += 1
-        self.statuses[invocation.status] += 1
-        if reply.error != DROPPED:
-            lateness_s = reply.sent_s - reply.intended_s
-            self._lateness.add(lateness_s)
-            self._late += lateness_s > LATE_S
-        if invocation.status is Status.OK:
-            self._latency.add(reply.done_s - reply.sent_s)
-        self._stream.add(invocation)
-        self._stored.append(invocation)
+        read, sequence = self._read, self.sequence
+        invocations, late_by_s, took_s = [], [], []
+        for _ in range(min(most, len(self._backlog))):
+            reply = self._backlog.popleft()
+            invocation, envelope = read(reply, sequence=sequence)
+            if envelope.facts or envelope.series:
+                self._extras.add(sequence, envelope)
+            sequence += 1
+            invocations.append(invocation)
+            if reply.error != DROPPED:
+                late_by_s.append(reply.sent_s - reply.intended_s)
+            if invocation.status is Status.OK:
+                took_s.append(reply.done_s - reply.sent_s)
+        self.sequence = sequence
+        self.statuses.update([invocation.status for invocation in invocations])
+        self._lateness.add(late_by_s)
+        self._late += sum([late_s > LATE_S for late_s in late_by_s])
+        self._latency.add(took_s)
+        self._stream.add(invocations)
+        self._stored += invocations
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from itertools import count
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -119,14 +120,26 @@ def insert_invocations(
     Raises:
         StoreError: If a sample's metric is not registered, or its value no number.
     """
+    rows, samples = _rows_of(connection, metrics, keys, _reserve(connection, len(invocations)), invocations)
+    _insert_rows(connection, schema.invocation, rows)
+    _insert_rows(connection, schema.sample, samples)
+
+
+def _rows_of(
+    connection: Connection,
+    metrics: MetricIds,
+    keys: tuple[int, int, int | None],
+    numbers: Iterable[int],
+    invocations: Sequence[Invocation],
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Return the rows of invocations and of their samples."""
     rows, samples = [], []
-    for key, item in zip(_reserve(connection, len(invocations)), invocations, strict=True):
+    for key, item in zip(numbers, invocations, strict=False):
         rows.append((key, *keys, *_figures(item)))
         for name, value in item.samples.items():
             if _is_number(name, value):
                 samples.append((key, metrics.get(connection, name), float(value)))
-    _insert_rows(connection, schema.invocation, rows)
-    _insert_rows(connection, schema.sample, samples)
+    return rows, samples
 
 
 class InvocationStream:
@@ -156,8 +169,8 @@ class InvocationStream:
         self._held: list[Invocation] = []
         self._next = 0
 
-    def add(self, item: Invocation) -> None:
-        """Insert one invocation and its samples; on PostgreSQL they are held until `commit`.
+    def add(self, items: Sequence[Invocation]) -> None:
+        """Insert invocations and their samples; on PostgreSQL they are held until `commit`.
 
         Raises:
             StoreError: As `Store.add_invocations`; nothing since the last commit is stored.
@@ -165,16 +178,15 @@ class InvocationStream:
         if self._connection is None:
             self._begin()
         if self._insert is None:
-            self._held.append(item)
+            self._held += items
             return
+        assert self._connection is not None
         try:
-            key = self._next
-            self._next += 1
-            self._insert(_INSERT_INVOCATION, (key, *self._keys, *_figures(item)))
-            for name, value in item.samples.items():
-                if _is_number(name, value):
-                    assert self._connection is not None
-                    self._insert(_INSERT_SAMPLE, (key, self._metrics.get(self._connection, name), float(value)))
+            rows, samples = _rows_of(self._connection, self._metrics, self._keys, count(self._next), items)
+            self._next += len(items)
+            self._insert(_INSERT_INVOCATION, rows)
+            if samples:
+                self._insert(_INSERT_SAMPLE, samples)
         except BaseException:
             self._end(*sys.exc_info())
             raise
@@ -206,7 +218,7 @@ class InvocationStream:
         if self._connection.dialect.name != "postgresql":
             (self._next, *_) = _reserve(self._connection, 1)
             driver: Any = self._connection.connection.driver_connection
-            self._insert = driver.cursor().execute
+            self._insert = driver.cursor().executemany
 
     def _end(self, *raised: Any) -> None:
         """Leave the transaction; an exception of the driver becomes one in words."""

@@ -16,7 +16,7 @@ def test_quantiles_of_a_histogram_are_right_to_a_percent() -> None:
     values = sorted(rng.lognormvariate(-6, 2) for _ in range(10_000))
     histogram = Histogram()
     for value in values:
-        histogram.add(value)
+        histogram.add([value])
     for q in (0.01, 0.5, 0.9, 0.99):
         assert histogram.quantile(q) == pytest.approx(values[int(q * 10_000) - 1], rel=0.011)
     assert (histogram.n, histogram.largest) == (10_000, values[-1])
@@ -25,8 +25,7 @@ def test_quantiles_of_a_histogram_are_right_to_a_percent() -> None:
 def test_empty_histogram_and_zero_durations_are_zero() -> None:
     histogram = Histogram()
     assert histogram.quantile(0.99) == 0
-    histogram.add(0.0)
-    histogram.add(-1e-9)
+    histogram.add([0.0, -1e-9])
     assert histogram.quantile(0.5) == 0
 
 

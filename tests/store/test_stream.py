@@ -9,7 +9,7 @@ from tests.store.conftest import Begun, make_invocation
 def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Begun) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
     for number in (1, 2, 3):
-        stream.add(make_invocation(number, samples={"process.cpu_s": number / 4}))
+        stream.add([make_invocation(number, samples={"process.cpu_s": number / 4})])
     assert sum(begun.store.counts(begun.run_id).values()) == 0
     stream.commit()
     stored = list(begun.store.view(begun.run_id).invocations())
@@ -20,10 +20,10 @@ def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Beg
 
 def test_stream_goes_on_after_a_commit_and_beside_batches(begun: Begun) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
-    stream.add(make_invocation(1))
+    stream.add([make_invocation(1)])
     stream.commit()
     begun.add(make_invocation(2))
-    stream.add(make_invocation(3))
+    stream.add([make_invocation(3)])
     stream.commit()
     stream.commit()
     stream.close()
@@ -32,7 +32,7 @@ def test_stream_goes_on_after_a_commit_and_beside_batches(begun: Begun) -> None:
 
 def test_closing_undoes_what_was_not_committed_and_frees_the_store(begun: Begun) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
-    stream.add(make_invocation(1))
+    stream.add([make_invocation(1)])
     stream.close()
     stream.close()
     begun.add(make_invocation(2))
@@ -43,7 +43,7 @@ def test_closing_undoes_what_was_not_committed_and_frees_the_store(begun: Begun)
 def test_sample_that_cannot_be_stored_is_an_error_and_frees_the_store(begun: Begun, wrong: dict[str, float]) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
     with pytest.raises(StoreError, match=next(iter(wrong))):
-        stream.add(make_invocation(1, samples=wrong))
+        stream.add([make_invocation(1, samples=wrong)])
         stream.commit()
     begun.add(make_invocation(2))
     assert [each.sequence for each in begun.store.view(begun.run_id).invocations()] == [2]
@@ -51,9 +51,9 @@ def test_sample_that_cannot_be_stored_is_an_error_and_frees_the_store(begun: Beg
 
 def test_sequence_used_twice_is_an_error(begun: Begun) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
-    stream.add(make_invocation(1))
+    stream.add([make_invocation(1)])
     with pytest.raises(StoreError):
-        stream.add(make_invocation(1))
+        stream.add([make_invocation(1)])
         stream.commit()
     assert sum(begun.store.counts(begun.run_id).values()) == 0
 
