@@ -141,7 +141,7 @@ def test_long_reason_is_cut_at_its_start():
 def test_pip_with_markers_for_another_version_is_warned_about(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(requirements, "uv", lambda: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(subprocess, "run", lambda command, **options: subprocess.CompletedProcess(command, 0, "", ""))
+    monkeypatch.setattr(requirements, "run_installer", lambda *_: subprocess.CompletedProcess([], 0, "", ""))
     (tmp_path / "out").mkdir()
     file = write(tmp_path, "six==1.16.0; python_version < '3.9'")
     with caplog.at_level(logging.WARNING):
