@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import repeat
-from math import inf
+from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sebsx.store.records import Page
 
 SCHEMA = "sebsx.jsonl/1"
-_NO_NUMBERS: tuple[Any, ...] = ({}, inf, -inf)
 
 
 class JsonLinesExporter(Exporter):
@@ -89,4 +88,8 @@ def _joined(heads: Sequence[bytes], groups: Sequence[int], records: Iterable[Map
 def _known(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record without what is missing or no number, in its samples too."""
     known = {key: _known(value) if isinstance(value, dict) else value for key, value in record.items()}
-    return {key: value for key, value in known.items() if value is not None and value not in _NO_NUMBERS}
+    return {key: value for key, value in known.items() if value not in (None, {}) and _is_finite(value)}
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or isfinite(value)

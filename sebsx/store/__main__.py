@@ -15,10 +15,10 @@ from sebsx.store.engine import open_database
 def main() -> None:
     """Do the work that comes on standard input; answer with pickles of a value and an error, one of them None."""
     gc.disable()  # rows make no cycles, and looking for them takes a fifth of the time
-    url, key, work, spans = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
+    target, key, work, spans = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what else is printed is no answer
-    reader = BulkReader(open_database(url), key)
+    reader = BulkReader(open_database(target), key)
     for span in spans:
         try:
             answer: tuple[Any, Exception | None] = work(reader, span), None

@@ -48,9 +48,9 @@ class Database:
         self._logs_ahead = not self.is_sqlite
 
     @property
-    def url(self) -> str:
-        """Opens the same database again; may hold a password."""
-        return self._reader.url.render_as_string(hide_password=False)
+    def target(self) -> str:
+        """Opens the same database again (`open_database`); may hold a password."""
+        return self.location if self.is_sqlite else self._reader.url.render_as_string(hide_password=False)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -202,9 +202,7 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by `_on_begin` alone
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute(
-        "PRAGMA cache_size=-16000"
-    )  # KiB: a quarter of a second of load stays in memory until its commit
+    connection.execute("PRAGMA cache_size=-16000")  # KiB: a transaction of load stays in memory until its commit
 
 
 def _on_begin(connection: Connection) -> None:

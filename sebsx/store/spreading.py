@@ -11,7 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from sebsx.errors import StoreError
@@ -49,13 +49,13 @@ def spread(work: Callable[[BulkReader, Span], T], reader: BulkReader, database: 
             yield work(reader, span)
         return
     with ExitStack() as stack:
-        answers = [stack.enter_context(_worker(database.url, key, work, spans[n::count])) for n in range(count)]
+        answers = [stack.enter_context(_worker(database.target, key, work, spans[n::count])) for n in range(count)]
         for place in range(len(spans)):
             yield _received(answers[place % count])
 
 
 @contextmanager
-def _worker(url: str, key: int, work: Work, spans: Sequence[Span]) -> Iterator[IO[bytes]]:
+def _worker(target: str, key: int, work: Work, spans: Sequence[Span]) -> Iterator[IO[bytes]]:
     """Run a process that does some of the work, and yield where its answers come from, in the order of the spans.
 
     It waits with the next until the last was taken, and ends when nobody takes any.
@@ -69,8 +69,9 @@ def _worker(url: str, key: int, work: Work, spans: Sequence[Span]) -> Iterator[I
         assert process.stdin
         assert process.stdout
         try:
-            pickle.dump((url, key, work, spans), process.stdin)
-            process.stdin.close()
+            with suppress(BrokenPipeError):  # one that has ended gives no answer
+                pickle.dump((target, key, work, spans), process.stdin)
+                process.stdin.close()
             yield process.stdout
         finally:
             process.kill()  # it only reads

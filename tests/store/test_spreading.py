@@ -32,7 +32,9 @@ SPAN = 5
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    target = tmp_path / "s.sqlite" if request.param == "sqlite" else request.getfixturevalue("postgresql_target")
+    target = (
+        tmp_path / "s ?b=1#%2F.sqlite" if request.param == "sqlite" else request.getfixturevalue("postgresql_target")
+    )
     with open_store(target) as opened:
         yield opened
 
@@ -134,7 +136,7 @@ def test_password_is_in_no_command_line(view: RunView, processes_of: Callable[[i
 def test_processes_end_with_the_one_they_read_for(
     view: RunView, signal_: signal.Signals, processes_of: Callable[[int], Sequence[int]]
 ) -> None:
-    program = [sys.executable, "-c", _READ, view._database.url]  # with its password
+    program = [sys.executable, "-c", _READ, view._database.target]  # with its password
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
         assert reader.stdout
         assert reader.stdout.readline() == "first page\n"

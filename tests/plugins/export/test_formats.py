@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sqlite3
@@ -28,7 +29,7 @@ from sebsx.testing.runs import RunWriter, store_runs
 from sebsx_export.bencher import BencherExporter
 from sebsx_export.figures import read_series
 from sebsx_export.github import GithubExporter
-from sebsx_export.jsonl import JsonLinesExporter
+from sebsx_export.jsonl import JsonLinesExporter, _known
 from sebsx_export.junit import JUnitExporter
 from sebsx_export.markdown import LIMIT_CHARACTERS, MarkdownExporter
 from sebsx_export.parquet import ParquetExporter
@@ -299,6 +300,10 @@ class TestJsonLines:
         text = Path(sebsx_export.jsonl.__file__).with_name("jsonl.schema.json").read_text(encoding="utf-8")
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({"record": "invocation", "run": "x"}, json.loads(text))
+
+    def test_what_is_no_number_is_not_known(self) -> None:
+        record = {"a": math.nan, "b": math.inf, "samples": {"c": math.nan}, "d": 0.0, "e": None, "f": ""}
+        assert _known(record) == {"d": 0.0, "f": ""}
 
     def test_figure_that_is_infinite_has_no_key(self, store: Store, tmp_path: Path) -> None:
         writer = RunWriter(store)
