@@ -139,6 +139,7 @@ def said_by(call: Call, sebsx: Cli, *words: str) -> Said:
     """Run a command; `doctor` in a process, as Docker's SDK leaves a socket open where no engine answers."""
     if "doctor" not in words:
         return call(*words)
+    sebsx.environment["PYTHONWARNINGS"] = "error,ignore:unclosed <socket:ResourceWarning"
     done = sebsx(*words)
     return Said(done.returncode, done.stdout, done.stderr)
 
