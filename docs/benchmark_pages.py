@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sebsx import benchmarks, plugins
-from sebsx.units import duration
+from sebsx import plugins
+from sebsx.contracts import benchmarks
+from sebsx.reading.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 _LINK_TO_A_FILE = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)")
 _FIRST_HEADING = re.compile(r"\A\s*# .*\n")

@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from sebsx.model import Design, StartType
-from sebsx.reporting import build
-from sebsx.reporting.html import render
+from sebsx.reading.reporting import build
+from sebsx.reading.reporting.html import render
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter
 

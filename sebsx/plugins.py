@@ -17,24 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from sebsx import hookspecs
+from sebsx.contracts import hookspecs
 from sebsx.errors import PluginError, UnknownNameError
-from sebsx.metrics import CORE_METRICS, Metric
+from sebsx.model.metrics import CORE_METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from importlib.metadata import EntryPoint
     from pathlib import Path
 
-    from sebsx.analyzers import Analyzer
-    from sebsx.benchmarks import Benchmark
-    from sebsx.channels import Channel
-    from sebsx.collectors import Collector
-    from sebsx.experiments import Experiment
-    from sebsx.exporters import Exporter
-    from sebsx.languages import Language
-    from sebsx.platforms import Platform
-    from sebsx.pricelists import Pricelist
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.channels import Channel
+    from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.exporters import Exporter
+    from sebsx.contracts.languages import Language
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.pricelists import Pricelist
     from sebsx.pricing import Shelf
 
 logger = logging.getLogger(__name__)
@@ -269,7 +269,7 @@ def _load_one(manager: pluggy.PluginManager, point: EntryPoint, distribution: st
 
 def _class_checker(kind: str) -> Callable[[Any], tuple[str, Any]]:
     """Return what checks a class registered as `kind`: its contract is `sebsx.<kind>.<Kind>`."""
-    contract = getattr(import_module(f"sebsx.{kind}"), kind.removesuffix("s").capitalize())
+    contract = getattr(import_module(f"sebsx.contracts.{kind}"), kind.removesuffix("s").capitalize())
 
     def check(cls: Any) -> tuple[str, Any]:
         if not (isinstance(cls, type) and issubclass(cls, contract)):
@@ -292,7 +292,7 @@ def _check_metric(metric: Any) -> tuple[str, Metric]:
 
 
 def _folders(roots: Iterable[Path]) -> Iterator[Path]:
-    from sebsx import benchmarks  # only those who ask for benchmarks pay for them
+    from sebsx.contracts import benchmarks  # only those who ask for benchmarks pay for them
 
     for root in roots:
         if not root.is_dir():
@@ -301,7 +301,7 @@ def _folders(roots: Iterable[Path]) -> Iterator[Path]:
 
 
 def _load_benchmark(folder: Path) -> tuple[str, Benchmark]:
-    from sebsx import benchmarks
+    from sebsx.contracts import benchmarks
 
     benchmark = benchmarks.load(folder)
     return benchmark.name, benchmark

@@ -11,11 +11,11 @@ from typing import Any
 
 import sebsx.testing
 from sebsx import plugins
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
+from sebsx.contracts.platforms import Platform
 from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
-from sebsx.orchestrator import Request
-from sebsx.platforms import Platform
 from sebsx.plugins import LoadedPlugin, Registry
+from sebsx.running.orchestrator import Request
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings

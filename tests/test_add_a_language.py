@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.languages import Language
+from sebsx.contracts.languages import Language
 from sebsx.testing.contracts import LanguageContract
 from tests.support import Cli
 from tests.test_docs import ROOT, write_files

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from sebsx import plugins, testing
-from sebsx.benchmarks import Benchmark
-from sebsx.gateway.files import FileStorage
+from sebsx.building import Packager
+from sebsx.contracts.benchmarks import Benchmark
 from sebsx.model import Target
-from sebsx.packaging import Packager
+from sebsx.sandboxes.files import FileStorage
 from sebsx.testing.handlers import FolderStorage, unpack
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings

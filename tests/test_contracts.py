@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from sebsx.analyzers import Analyzer
-    from sebsx.benchmarks import Benchmark
-    from sebsx.collectors import Collector
-    from sebsx.experiments import Experiment
-    from sebsx.exporters import Exporter
-    from sebsx.languages import Language
-    from sebsx.platforms import Platform
-    from sebsx.storage import Storage
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.exporters import Exporter
+    from sebsx.contracts.languages import Language
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.storage import Storage
     from sebsx.store import RunView
 
 REGISTRY = plugins.load()

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import sebsx
-from sebsx import errors, hookspecs, plugins
+from sebsx import errors, plugins
+from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
 from tests.support import Cli
 

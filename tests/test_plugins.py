@@ -33,9 +33,9 @@ print(json.dumps({"found": found, "errors": errors, "plugins": {
 """
 
 HEAD = """
-from sebsx.hookspecs import hookimpl
-from sebsx.collectors import Collector
-from sebsx.metrics import Metric
+from sebsx.contracts.hookspecs import hookimpl
+from sebsx.contracts.collectors import Collector
+from sebsx.model.metrics import Metric
 def collector(name, *metrics):
     body = {"name": name, "summary": "s", "metrics": metrics, "source": lambda self, language: None}
     return type(name, (Collector,), body)

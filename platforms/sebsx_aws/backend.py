@@ -12,8 +12,8 @@ import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
-from sebsx.load.clock import client_clock
 from sebsx.model import (
     Adoption,
     Capability,
@@ -27,7 +27,7 @@ from sebsx.model import (
     Status,
     Target,
 )
-from sebsx.platforms import Platform
+from sebsx.sending.clock import client_clock
 from sebsx_aws import records, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.storage import Storage
+    from sebsx.contracts.storage import Storage
 
 logger = logging.getLogger(__name__)
 

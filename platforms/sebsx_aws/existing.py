@@ -17,8 +17,8 @@ from sebsx_aws.functions import NONCE, Functions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sebsx.contracts.platforms import Ledger
     from sebsx.model import Adoption
-    from sebsx.platforms import Ledger
     from sebsx_aws.settings import AwsSettings
 
 # Kind of the resource that stands for a change of a function; its name tells what to put back.

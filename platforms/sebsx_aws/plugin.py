@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import click
 
-    from sebsx.platforms import Platform
+    from sebsx.contracts.platforms import Platform
 
 
 @hookimpl

@@ -21,8 +21,8 @@ from sebsx_aws.images import engine, push_image, remove_image
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sebsx.contracts.platforms import Ledger
     from sebsx.model import Package
-    from sebsx.platforms import Ledger
 
 logger = logging.getLogger(__name__)
 

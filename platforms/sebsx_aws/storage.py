@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.storage import Storage
+from sebsx.contracts.storage import Storage
 from sebsx_aws.clients import GONE, code_of, explained
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
-from sebsx.gateway import Gateway
-from sebsx.gateway.owners import owner_of
-from sebsx.gateway.platforms import HOST_ARCHITECTURE, GatewayPlatform, binaries_of, host_binaries
 from sebsx.model import FunctionConfig, Package, Problem, Resource, Severity, Target
+from sebsx.sandboxes import Gateway
+from sebsx.sandboxes.owners import owner_of
+from sebsx.sandboxes.platforms import HOST_ARCHITECTURE, GatewayPlatform, binaries_of, host_binaries
 from sebsx_docker import engine, images, launcher
 from sebsx_docker.containers import PACKAGE, SHARED, Mold, limits_of
 from sebsx_docker.settings import DockerSettings

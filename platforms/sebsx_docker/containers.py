@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.gateway.launcher import cpu_share, quota
+from sebsx.sandboxes.launcher import cpu_share, quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PlatformError
-from sebsx.gateway.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
 from sebsx_docker import engine
 from sebsx_docker.containers import Mold, cpu_limit
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sebsx.platforms import Platform
+    from sebsx.contracts.platforms import Platform
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sebsx.gateway.settings import GatewaySettings
+from sebsx.sandboxes.settings import GatewaySettings
 from sebsx.settings import setting
 
 

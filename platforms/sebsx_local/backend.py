@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
-from sebsx.gateway import Gateway
-from sebsx.gateway.owners import is_alive
-from sebsx.gateway.platforms import GatewayPlatform, host_binaries
 from sebsx.model import FunctionConfig, Resource, Target
+from sebsx.sandboxes import Gateway
+from sebsx.sandboxes.owners import is_alive
+from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
 from sebsx_local import launcher, sweep
 from sebsx_local.processes import kill_all
 from sebsx_local.settings import LocalSettings

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx.gateway.launcher import quota
+from sebsx.sandboxes.launcher import quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

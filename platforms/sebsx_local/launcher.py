@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.gateway.launcher import Launcher, Sandbox, SandboxSpec, cpu_share
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, cpu_share
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.processes import ID, OWNER, kill_all, marked
 from sebsx_local.sweep import SANDBOXES

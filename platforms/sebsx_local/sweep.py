@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx.gateway.owners import is_alive
+from sebsx.sandboxes.owners import is_alive
 from sebsx_local import cgroups
 from sebsx_local.processes import OWNER, kill_all, marked
 

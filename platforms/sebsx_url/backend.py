@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
+from sebsx.contracts.platforms import NoSettings, Platform
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, Deployment
-from sebsx.platforms import NoSettings, Platform
 
 if TYPE_CHECKING:
     from sebsx.model import Adoption, FunctionConfig, Package, Reply, Target

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx.collectors import Collector
-from sebsx.metrics import Metric
+from sebsx.contracts.collectors import Collector
+from sebsx.model.metrics import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

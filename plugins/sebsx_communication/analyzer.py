@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_emulation, about_runs
-from sebsx.configurations import median_estimate, name_of, tail_estimate
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Estimate,
+    Figure,
+    Finding,
+    Report,
+    Table,
+    about_emulation,
+    about_runs,
+)
+from sebsx.reading.conditions import median_estimate, name_of, tail_estimate
+from sebsx.reading.units import show
 from sebsx.settings import setting
-from sebsx.units import show
 from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitted, interval, resampled_medians
 from sebsx_communication.records import Exchanged, exchanged, sizes_of
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.channels import Channel
+from sebsx.contracts.channels import Channel
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability
 from sebsx.settings import setting
@@ -16,8 +16,8 @@ from sebsx.settings import setting
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment
-    from sebsx.platforms import Platform
 
 MIB = 2**20
 # Amazon DynamoDB: an item has at most 400 KB; a write unit is 1 KB, a consistent read unit 4 KB (2026-09,

@@ -10,7 +10,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sebsx.platforms import Platform
+    from sebsx.contracts.platforms import Platform
 
 logger = logging.getLogger(__name__)
 

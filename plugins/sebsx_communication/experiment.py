@@ -11,11 +11,11 @@ from importlib.resources import files
 from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.experiments import Experiment
-from sebsx.load.schedule import Arrivals
 from sebsx.model import Cell, CellStatus, Design, Kind, Plan, Status
-from sebsx.session import FunctionSpec
+from sebsx.running.session import FunctionSpec
+from sebsx.sending.schedule import Arrivals
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
 from sebsx_communication.records import OPERATIONS, RATE, exchanged
@@ -24,11 +24,11 @@ from sebsx_communication.settings import CommunicationSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sebsx.channels import Channel
+    from sebsx.contracts.channels import Channel
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
     from sebsx.model import Invocation
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Function, Session, Trial
+    from sebsx.running.session import Function, Session, Trial
 
 LANGUAGE = "python"
 _PROBES = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from sebsx.analyzers import Estimate
+from sebsx.contracts.analyzers import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.analyzers import Analyzer
-    from sebsx.channels import Channel
-    from sebsx.experiments import Experiment
-    from sebsx.metrics import Metric
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.channels import Channel
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.model.metrics import Metric
 
 
 @hookimpl

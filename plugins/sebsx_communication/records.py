@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.metrics import Better, Metric
 from sebsx.model import Kind
+from sebsx.model.metrics import Better, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

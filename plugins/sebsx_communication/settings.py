@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sebsx.reading.units import parse_bytes
 from sebsx.settings import setting
-from sebsx.units import parse_bytes
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "quick": {

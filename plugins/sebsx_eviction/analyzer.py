@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
-from sebsx.configurations import name_of
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.model import Status
+from sebsx.reading.conditions import name_of
+from sebsx.reading.units import show
 from sebsx.settings import setting
-from sebsx.units import show
 from sebsx_eviction.models import (
     EXPONENTIAL,
     FIXED,

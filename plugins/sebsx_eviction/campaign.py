@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sebsx.load.agenda import Agenda, Burst
-from sebsx.load.clock import client_clock
 from sebsx.model import CellStatus, Kind
+from sebsx.sending.agenda import Agenda, Burst
+from sebsx.sending.clock import client_clock
 from sebsx_eviction.trials import read_trial, read_trials, unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sebsx.model import Cell, Invocation
-    from sebsx.session import Function, FunctionSpec, Session
+    from sebsx.running.session import Function, FunctionSpec, Session
     from sebsx_eviction.trials import Trial
 
 # Functions are deployed for so long before answers are looked for again: a call that is due may be so much late.

@@ -8,10 +8,10 @@ from itertools import product
 from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.experiments import Experiment
+from sebsx.contracts.experiments import Experiment
 from sebsx.model import Cell, Plan
 from sebsx.pricing.planning import estimate
-from sebsx.session import FunctionSpec
+from sebsx.running.session import FunctionSpec
 from sebsx.settings import setting
 from sebsx_eviction.campaign import Campaign, Work
 from sebsx_eviction.models import survival_steps
@@ -19,9 +19,9 @@ from sebsx_eviction.models import survival_steps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Session
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.running.session import Session
     from sebsx_eviction.trials import Trial
 
 # What a cold start takes, for the plan only.

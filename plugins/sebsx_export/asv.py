@@ -7,15 +7,15 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replacing
 from sebsx.errors import UserError
-from sebsx.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replacing
 from sebsx_export.figures import CHOOSES, Series, json_text, read_series, unit_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.configurations import Summary
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
 
 logger = logging.getLogger(__name__)

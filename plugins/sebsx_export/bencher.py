@@ -6,14 +6,14 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import CHOOSES, json_text, read_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.configurations import Summary
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
 
 # Source: Bencher's documentation of benchmark names and measure slugs, read in November 2026.

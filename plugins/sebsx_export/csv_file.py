@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from sebsx.configurations import ERRORS, Configuration, configurations, summaries
+from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.exporters import EVERYTHING, Selection
-from sebsx.starts import COUNTED
+from sebsx.reading.conditions import ERRORS, Configuration, configurations, summaries
+from sebsx.running.starts import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sebsx.configurations import Summary
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
 
 logger = logging.getLogger(__name__)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.metrics import Better
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.model.metrics import Better
 from sebsx_export.figures import CHOOSES, Series, json_text, read_series, unit_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.configurations import Summary
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
 
 _FILES = {Better.LOWER: "smaller", Better.HIGHER: "bigger"}

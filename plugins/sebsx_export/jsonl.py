@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import source_of
 from sebsx_export.rows import invalid_cells, needed
 

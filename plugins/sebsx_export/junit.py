@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.junit import ERROR, PASSED, SKIPPED, Case, Suite, document
-from sebsx.units import show
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.reading.junit import ERROR, PASSED, SKIPPED, Case, Suite, document
+from sebsx.reading.units import show
 from sebsx_export.figures import Series, read_series
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.units import show
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.reading.units import show
 from sebsx_export.figures import CHOOSES, Series, read_series, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.configurations import Summary
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
 
 # A comment on GitHub; a job's summary may be sixteen times as long. Read in November 2026:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replacing
-from sebsx.metrics import Better, Metric
+from sebsx.contracts.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replacing
+from sebsx.model.metrics import Better, Metric
 from sebsx_export.figures import CHOOSES, Series, read_series
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.lazy import require
 from sebsx_export.figures import source_of
 from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.exporters import Exporter
+    from sebsx.contracts.exporters import Exporter
 
 
 @hookimpl

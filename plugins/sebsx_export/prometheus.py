@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import CHOOSES, read_series, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.configurations import Summary
-    from sebsx.metrics import Metric
+    from sebsx.model.metrics import Metric
+    from sebsx.reading.conditions import Summary
     from sebsx.store.reader import RunView
     from sebsx_export.figures import Series
 

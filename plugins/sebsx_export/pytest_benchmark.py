@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.errors import UserError
-from sebsx.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import Series, json_text, read_series
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.exporters import DATABASE_MARK, EVERYTHING, Exporter, Selection, replacing
 from sebsx.errors import UserError
-from sebsx.exporters import DATABASE_MARK, EVERYTHING, Exporter, Selection, replacing
 from sebsx_export.figures import CHOOSES, Series, read_series
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
-from sebsx.experiments import Experiment
 from sebsx.model import Adoption, Capability, Cell, Design, FunctionConfig, Plan
 from sebsx_function.inputs import Input, expectation, inputs
 from sebsx_function.sampling import Slot, measure
@@ -16,10 +16,10 @@ from sebsx_function.settings import FunctionSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.platforms import Platform
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
     from sebsx.plugins import Registry
-    from sebsx.scene import Scene
-    from sebsx.session import Session
+    from sebsx.running.session import Session
 
 _LONGEST_NAME = 40
 _UNKNOWN = (

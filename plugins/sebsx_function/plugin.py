@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.experiments import Experiment
+    from sebsx.contracts.experiments import Experiment
 
 
 @hookimpl

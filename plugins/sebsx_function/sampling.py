@@ -9,16 +9,16 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import CellStatus, Kind, StartType, Status
-from sebsx.sampling import Sampling, settle
+from sebsx.running.sampling import Sampling, settle
+from sebsx.sending.schedule import Arrivals, Closed
 from sebsx_function.inputs import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.model import Adoption, Cell
-    from sebsx.session import Session, Trial
+    from sebsx.running.session import Session, Trial
     from sebsx_function.settings import FunctionSettings
 
 # So often a function is tried that answers no first call, before it is left in peace.

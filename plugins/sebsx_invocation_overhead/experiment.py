@@ -5,20 +5,20 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.experiments import Experiment
+from sebsx.contracts.experiments import Experiment
 from sebsx.model import Cell, Plan
 from sebsx.pricing.planning import estimate
-from sebsx.session import FunctionSpec
+from sebsx.running.session import FunctionSpec
 from sebsx_invocation_overhead.sampling import measure
 from sebsx_invocation_overhead.settings import OverheadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sebsx.benchmarks import Benchmark
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Session
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.running.session import Session
 
 PROBE, SIZE = "clock-probe", "test"
 # The smallest payload and package of each sweep's other axis.

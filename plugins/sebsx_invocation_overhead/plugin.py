@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.analyzers import Analyzer
-    from sebsx.experiments import Experiment
-    from sebsx.metrics import Metric
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.model.metrics import Metric
 
 
 @hookimpl
@@ -33,7 +33,7 @@ def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:
 @hookimpl
 def sebsx_register_metrics() -> Sequence[Metric]:
     """Return the readings of the function's clock."""
-    from sebsx.metrics import Better, Metric
+    from sebsx.model.metrics import Better, Metric
     from sebsx_invocation_overhead.windows import RECEIVED, REPLIED  # loading a plugin costs nothing
 
     return [

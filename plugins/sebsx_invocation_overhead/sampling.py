@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sebsx.clocksync import since_minimum
 from sebsx.errors import UnsupportedError
-from sebsx.load.schedule import Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
-from sebsx.starts import counts
+from sebsx.running.starts import counts
+from sebsx.sending.schedule import Closed
+from sebsx_invocation_overhead.clocksync import since_minimum
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 
 if TYPE_CHECKING:
-    from sebsx.clocksync import Exchange
     from sebsx.model import Cell, Invocation
-    from sebsx.session import Function, Session, Trial
+    from sebsx.running.session import Function, Session, Trial
+    from sebsx_invocation_overhead.clocksync import Exchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 
 # What the smallest payload is filled up with: nothing.

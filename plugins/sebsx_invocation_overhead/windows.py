@@ -10,15 +10,15 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.clocksync import ClockError, Exchange, align, since_minimum
 from sebsx.model import Kind, StartType, Status
-from sebsx.starts import counts
+from sebsx.running.starts import counts
+from sebsx_invocation_overhead.clocksync import ClockError, Exchange, align, since_minimum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sebsx.clocksync import Alignment
     from sebsx.model import Invocation
+    from sebsx_invocation_overhead.clocksync import Alignment
 
 RECEIVED, REPLIED = "clock.received_s", "clock.replied_s"
 STEPPED = "the clock was set"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
-from sebsx.configurations import (
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.reading.conditions import (
     Configuration,
     caption,
     configurations,
@@ -16,8 +16,8 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
+from sebsx.running.starts import counting
 from sebsx.settings import setting
-from sebsx.starts import counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

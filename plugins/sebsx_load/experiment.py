@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.calibration import calibrated, spelt_out
+from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
-from sebsx.experiments import Experiment
-from sebsx.load.schedule import Arrivals
 from sebsx.model import Cell, CellStatus, Kind, Plan
-from sebsx.session import FunctionSpec
+from sebsx.running.calibration import calibrated, spelt_out
+from sebsx.running.session import FunctionSpec
+from sebsx.sending.schedule import Arrivals
 from sebsx.settings import public
 from sebsx_load.shapes import LoadSettings
 
 if TYPE_CHECKING:
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Function, Session
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.running.session import Function, Session
 
 _SHAPE = frozenset((
     "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
-from sebsx.configurations import (
+from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
+from sebsx.reading.conditions import (
     Configuration,
     caption,
     configurations,
@@ -16,9 +16,9 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
+from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx.stats import ecdf
-from sebsx.units import show
 from sebsx_network.experiment import DOWNLOAD, UPLOAD
 
 if TYPE_CHECKING:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.experiments import Experiment
-from sebsx.load.schedule import Closed
+from sebsx.contracts.experiments import Experiment
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType, Status
 from sebsx.pricing.planning import estimate
-from sebsx.session import FunctionSpec
+from sebsx.running.session import FunctionSpec
+from sebsx.sending.schedule import Closed
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Function, Session, Trial
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.running.session import Function, Session, Trial
 
 UPLOAD, DOWNLOAD = "network.upload_s", "network.download_s"
 CLIENT, STORAGE = "client", "storage"

@@ -8,7 +8,7 @@ import subprocess
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sebsx.languages import Language
+from sebsx.contracts.languages import Language
 from sebsx_nodejs import lockfile
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sebsx.building.tools import run_installer
 from sebsx.errors import PackagingError
-from sebsx.packaging.tools import run_installer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

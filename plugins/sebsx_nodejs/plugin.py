@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sebsx.languages import Language
+    from sebsx.contracts.languages import Language
 
 
 @hookimpl

@@ -7,8 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_emulation, about_runs
-from sebsx.configurations import (
+from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_emulation, about_runs
+from sebsx.model import Design, Kind, StartType, Status
+from sebsx.reading.conditions import (
     caption,
     configurations,
     identity_columns,
@@ -16,7 +17,6 @@ from sebsx.configurations import (
     median_estimate,
     tail_estimate,
 )
-from sebsx.model import Design, Kind, StartType, Status
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf
 from sebsx_perf_cost.choices import (
@@ -41,7 +41,7 @@ from sebsx_perf_cost.parts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sebsx.configurations import Configuration
+    from sebsx.reading.conditions import Configuration
     from sebsx.store.reader import RunView
 
 _LATENCY = (

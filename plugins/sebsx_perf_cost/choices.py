@@ -6,15 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.analyzers import Column, Figure, Finding, Table
-from sebsx.configurations import identity_columns, level, median_estimate
+from sebsx.contracts.analyzers import Column, Figure, Finding, Table
+from sebsx.reading.conditions import identity_columns, level, median_estimate
 from sebsx_perf_cost.estimates import mean_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.analyzers import Estimate
-    from sebsx.configurations import Configuration
+    from sebsx.contracts.analyzers import Estimate
+    from sebsx.reading.conditions import Configuration
 
 # What one may choose; whatever else two configurations differ in makes them different questions.
 _CHOSEN = ("platform", "region", "architecture", "memory_mib")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sebsx.analyzers import Estimate
-from sebsx.configurations import TOO_SMALL
+from sebsx.contracts.analyzers import Estimate
+from sebsx.reading.conditions import TOO_SMALL
 from sebsx.stats import (
     Interval,
     TooFewSamplesError,

@@ -7,22 +7,22 @@ from itertools import chain, groupby, product
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.calibration import calibrated, spelt_out
+from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
-from sebsx.experiments import Experiment
 from sebsx.model import Cell, Design, Plan
 from sebsx.pricing.planning import estimate
-from sebsx.session import FunctionSpec
+from sebsx.running.calibration import calibrated, spelt_out
+from sebsx.running.session import FunctionSpec
 from sebsx.settings import setting
 from sebsx_perf_cost.sampling import interleave, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.benchmarks import Benchmark
-    from sebsx.platforms import Platform
-    from sebsx.scene import Scene
-    from sebsx.session import Session
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.running.session import Session
 
 DEFAULT_SUITE = "default"
 

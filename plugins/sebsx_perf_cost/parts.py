@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sebsx.analyzers import Column, Figure, Finding
+from sebsx.contracts.analyzers import Column, Figure, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.configurations import Configuration
+    from sebsx.reading.conditions import Configuration
     from sebsx.store.frame import Frame, Numbers
 
 PARTS = (

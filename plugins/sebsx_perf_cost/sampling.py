@@ -7,17 +7,17 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sebsx.load.schedule import Arrivals, Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
-from sebsx.sampling import Sampling, settle
-from sebsx.starts import COUNTED, counts
+from sebsx.running.sampling import Sampling, settle
+from sebsx.running.starts import COUNTED, counts
+from sebsx.sending.schedule import Arrivals, Closed
 from sebsx.stats import median
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sebsx.model import Cell
-    from sebsx.session import Function, FunctionSpec, Session, Trial
+    from sebsx.running.session import Function, FunctionSpec, Session, Trial
     from sebsx_perf_cost.experiment import PerfCostSettings
 
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.

@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from sebsx.pricelists import Offers
+from sebsx.contracts.pricelists import Offers
 from sebsx.pricing.books import Key, Price
 from sebsx.pricing.costs import Tier
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sebsx.pricelists import Offers, Pricelist
+from sebsx.contracts.pricelists import Offers, Pricelist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sebsx.languages import Language
+from sebsx.contracts.languages import Language
 from sebsx_python import requirements
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sebsx.building.tools import run_installer
 from sebsx.errors import PackagingError
-from sebsx.packaging.tools import run_installer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from sebsx.running.starts import counting
 from sebsx.settings import setting
-from sebsx.starts import counting
 from sebsx_quality.evidence import sandboxes_of, told
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
+from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
 from sebsx_quality.checks import COLUMNS, ROW_CHECKS, Check, DataQualitySettings, Outcome, Result, RowCheck
 from sebsx_quality.run_checks import RUN_CHECKS, Evidence
 

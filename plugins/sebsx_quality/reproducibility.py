@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
-from sebsx.platforms import NoSettings
+from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
+from sebsx.contracts.platforms import NoSettings
 from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Answer, Facts, Met
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from functools import cached_property
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from sebsx.configurations import configurations_of
 from sebsx.model import Cell, CellStatus, RunStatus, content_hash
-from sebsx.starts import COUNTED, counting
+from sebsx.reading.conditions import configurations_of
+from sebsx.running.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
 from sebsx_quality.checks import COLUMNS, Check, Outcome
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sebsx.configurations import Configuration
+    from sebsx.reading.conditions import Configuration
     from sebsx.store.frame import Frame, Mask
     from sebsx.store.reader import RunView
     from sebsx.store.records import StoredCell

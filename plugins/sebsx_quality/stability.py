@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_completeness
-from sebsx.configurations import caption, configurations, identity_columns, labels, level, median_estimate
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_completeness
+from sebsx.reading.conditions import caption, configurations, identity_columns, labels, level, median_estimate
 from sebsx.settings import setting
 from sebsx.stats import cv, holm
 from sebsx_quality.evidence import sandboxes_of
@@ -26,7 +26,7 @@ from sebsx_quality.series import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.configurations import Configuration
+    from sebsx.reading.conditions import Configuration
     from sebsx.stats import Drift, Modes
     from sebsx.store.frame import Numbers, Places
     from sebsx.store.reader import RunView

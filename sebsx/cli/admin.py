@@ -13,7 +13,7 @@ from sebsx.errors import PlatformError, SebsxError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.cleaning import Outcome
+    from sebsx.running.cleaning import Outcome
 
 
 @command("clean")
@@ -31,7 +31,7 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
 
     What is tagged with a run that this store does not know is kept until it expires (`ttl_h`), unless the run is named.
     """  # noqa: D301  # \\b keeps click from folding the lines
-    from sebsx import cleaning  # heavy
+    from sebsx.running import cleaning  # heavy
 
     chosen = tuple(name.strip() for name in platforms.split(",")) if platforms else ()
     for name in chosen:
@@ -55,7 +55,7 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
 
 
 def _print_outcomes(app: App, outcomes: Sequence[Outcome]) -> None:
-    from sebsx.console import rows_table  # heavy
+    from sebsx.cli.console import rows_table  # heavy
 
     rows: list[dict[str, Any]] = [
         {
@@ -75,7 +75,7 @@ def _print_outcomes(app: App, outcomes: Sequence[Outcome]) -> None:
 @click.option("-P", "--platform", "platforms", metavar="A,B", help="Only these platforms [default: all].")
 def doctor_command(app: App, platforms: str | None) -> None:
     """Check plugins, store and platforms, and say what to do about what is wrong. Exit code 4 on an error."""
-    from sebsx.console import rows_table  # heavy
+    from sebsx.cli.console import rows_table  # heavy
 
     rows = [*_check_plugins(app), *_check_store(app), *_check_platforms(app, platforms)]
     columns = {key: key for key in ("what", "status", "message", "advice")}
@@ -102,7 +102,7 @@ def _check_store(app: App) -> list[dict[str, str]]:
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
     from sebsx.model import Problem
-    from sebsx.orchestrator import workdir  # heavy
+    from sebsx.running.orchestrator import workdir  # heavy
 
     names = [name.strip() for name in platforms.split(",")] if platforms else sorted(app.registry.platforms)
     reader, rows = app.reader(), []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.console import Console
+from sebsx.cli.console import Console
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.settings import (
     FILE_NAME,

@@ -13,8 +13,8 @@ from sebsx.errors import UserError
 from sebsx.settings import Layer, Section, SettingsReader
 
 if TYPE_CHECKING:
-    from sebsx.calibrator import Outcome
-    from sebsx.orchestrator import Request
+    from sebsx.running.calibrator import Outcome
+    from sebsx.running.orchestrator import Request
 
 
 @command("calibrate")
@@ -40,7 +40,7 @@ def calibrate_command(
       sebsx calibrate graph-mst --target 4s..120s --memory 3008 --save
       sebsx run benchmark graph-mst --size 7 --memory 3008
     """  # noqa: D301  # \\b keeps click from folding the lines
-    from sebsx import calibration, calibrator, orchestrator  # heavy
+    from sebsx.running import calibration, calibrator, orchestrator  # heavy
 
     low_s, high_s = calibration.parse_target(target)
     experiment = calibrator.Calibrate()
@@ -58,8 +58,8 @@ def calibrate_command(
 def _request(
     app: App, experiment: Any, platform: str | None, assignments: tuple[str, ...], values: dict[str, Any]
 ) -> Request:
-    from sebsx.calibrator import CalibrateSettings  # heavy
-    from sebsx.orchestrator import Request
+    from sebsx.running.calibrator import CalibrateSettings  # heavy
+    from sebsx.running.orchestrator import Request
 
     section, seed = Section("calibrate", CalibrateSettings), values.pop("seed")
     given = [Layer("the command line", {f"{CORE}.platform": platform})] if platform else []
@@ -73,7 +73,7 @@ def _request(
 
 
 def _print(app: App, outcome: Outcome, path: str | None) -> None:
-    from sebsx.analyzers import Column, Table  # heavy
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     found, fit = outcome.calibration, outcome.fit
     document = {

@@ -14,7 +14,7 @@ from sebsx.errors import ThresholdError, UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sebsx.comparison import ComparisonReport, Options
+    from sebsx.reading.comparison import ComparisonReport, Options
 
 _FAIL_ON = ("regression", "change", "inconclusive", "incomparable", "never")
 _FORMATS = ("text", "md", "json")
@@ -66,7 +66,7 @@ def compare_command(
 
     Exit codes: 0 done, 1 a verdict named by --fail-on occurred, 2 wrong use, or nothing could be compared.
     """  # noqa: D301  # \\b keeps click from folding the lines
-    from sebsx.comparison import compare_runs  # heavy
+    from sebsx.reading.comparison import compare_runs  # heavy
 
     if len(runs) > 2:
         raise UserError(f"{len(runs)} runs were given; compare takes BASE and NEW, or one run that holds both")
@@ -99,7 +99,7 @@ def set_command(app: App, name: str, run: str) -> None:
 @command("list")
 def list_command(app: App) -> None:
     """List the baselines."""
-    from sebsx.console import rows_table
+    from sebsx.cli.console import rows_table
 
     with app.open_store() as store:
         baselines = store.baselines()
@@ -131,7 +131,7 @@ def _options(
     metrics: Sequence[str], thresholds: Sequence[str], alpha: float, factor: str, base: str, allow: Sequence[str]
 ) -> Options:
     """Return the options as a comparison takes them; what was not given keeps its default."""
-    from sebsx.comparison import Options  # heavy
+    from sebsx.reading.comparison import Options  # heavy
 
     given: dict[str, Any] = {"metrics": tuple(_split(metrics))} if metrics else {}
     by_metric = {}
@@ -171,7 +171,7 @@ def _split(words: Iterable[str]) -> Iterator[str]:
 
 
 def _rows_shown() -> int:
-    from sebsx.comparison.result import ROWS_SHOWN
+    from sebsx.reading.comparison.result import ROWS_SHOWN
 
     return ROWS_SHOWN
 
@@ -200,7 +200,7 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
         ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable.
         UserError: If nothing could be compared, unless it asked for no failure at all.
     """
-    from sebsx.comparison.result import counted, in_words  # heavy
+    from sebsx.reading.comparison.result import counted, in_words  # heavy
     from sebsx.stats import Verdict
 
     hits = [row for row in report.rows if row.verdict in failing]

@@ -29,7 +29,7 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 
     Set them in sebsx.toml (`[platform.local]`), in the environment (`SEBSX_PLATFORM__LOCAL__...`) or with --set.
     """
-    from sebsx.console import rows_table  # heavy
+    from sebsx.cli.console import rows_table  # heavy
     from sebsx.errors import UnknownNameError
 
     names = [item.name for item in app.sections]

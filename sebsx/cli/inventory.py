@@ -12,7 +12,7 @@ from sebsx.plugins import KINDS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 
 _SUITES = "suites"
@@ -22,7 +22,7 @@ _SUITES = "suites"
 @click.argument("kind", type=click.Choice((*KINDS, _SUITES)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
     """List platforms, benchmarks, suites, experiments, collectors, analyzers, exporters, languages, channels, ..."""
-    from sebsx.analyzers import Column, Table  # heavy
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     documents = _suites(app) if kind == _SUITES else _registered(app, kind)
     keys = list(documents[0]) if documents else []
@@ -34,7 +34,7 @@ def list_command(app: App, kind: str) -> None:
 @command("plugins")
 def plugins_command(app: App) -> None:
     """List the plugins that were found, with the broken ones and why."""
-    from sebsx.console import rows_table  # heavy
+    from sebsx.cli.console import rows_table  # heavy
 
     documents = [
         {
@@ -58,7 +58,7 @@ def _registered(app: App, kind: str) -> list[Mapping[str, Any]]:
 
 
 def _suites(app: App) -> list[Mapping[str, Any]]:
-    from sebsx.benchmarks import suites  # heavy
+    from sebsx.contracts.benchmarks import suites  # heavy
 
     found = suites(app.registry.benchmarks.values())
     return [{"name": name, "count": len(members), "benchmarks": members} for name, members in found.items()]

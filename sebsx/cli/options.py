@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App
+from sebsx.reading.units import parse_duration
 from sebsx.settings import Layer, Section, describe
-from sebsx.units import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.analyzers import Table
+    from sebsx.contracts.analyzers import Table
     from sebsx.pricing import Change, Price, PriceBook
 
 

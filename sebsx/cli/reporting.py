@@ -18,7 +18,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sebsx.analyzers import Report
+    from sebsx.contracts.analyzers import Report
     from sebsx.store.reader import RunView
 
 
@@ -47,8 +47,8 @@ def report_command(
     distributions, what the analyzers of the experiments say, failures, where the numbers come from with what is
     missing, the methods and the command line that does it again.
     """
-    from sebsx.reporting import build  # heavy
-    from sebsx.reporting.html import render
+    from sebsx.reading.reporting import build  # heavy
+    from sebsx.reading.reporting.html import render
 
     with app.console.working("writing the report"), app.open_store() as store:
         views = list({view.run.id: view for view in map(store.view, runs)}.values())
@@ -69,7 +69,7 @@ def report_command(
 
 def _comparison(views: Sequence[RunView], base: Sequence[RunView], *, within: bool) -> Report | None:
     """Return what a comparison with another run, or of the versions within one, says; None if none was asked for."""
-    from sebsx.comparison import compare_runs  # heavy
+    from sebsx.reading.comparison import compare_runs  # heavy
 
     if base and within:
         raise UserError("--base compares with another run and --compare within one; give one of them")
@@ -82,7 +82,7 @@ def _comparison(views: Sequence[RunView], base: Sequence[RunView], *, within: bo
 
 def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator[Report]:
     """Yield what analyzers say: the one of each experiment about its runs, standard and wanted ones about all."""
-    from sebsx.analyzers import Finding, Report  # heavy
+    from sebsx.contracts.analyzers import Finding, Report  # heavy
 
     experiments: dict[str, list[RunView]] = {}
     for view in views:
@@ -109,7 +109,7 @@ def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator
 
 def _read(views: Sequence[RunView], wanted: Iterable[Sequence[str]]) -> None:
     """Read at once what all who look at the runs want of them."""
-    from sebsx.reporting.measured import MORE_COLUMNS  # heavy
+    from sebsx.reading.reporting.measured import MORE_COLUMNS  # heavy
 
     columns = [*MORE_COLUMNS, *chain.from_iterable(wanted)]
     for view in views:

@@ -17,8 +17,8 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sebsx.analyzers import Estimate, Table
-    from sebsx.repricing import Repriced, Target
+    from sebsx.contracts.analyzers import Estimate, Table
+    from sebsx.reading.repricing import Repriced, Target
     from sebsx.store import RunView
 
 MILLION = 1_000_000
@@ -46,7 +46,7 @@ def _targeting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _target(values: dict[str, Any]) -> Target:
-    from sebsx.repricing import Target  # heavy
+    from sebsx.reading.repricing import Target  # heavy
 
     provider, _, region = (values["place"] or "").partition(":")
     if region and values["region"] not in ("", region):
@@ -58,7 +58,7 @@ def _target(values: dict[str, Any]) -> Target:
 
 def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
     """Return a table whose columns of money and shares are shown as such."""
-    from sebsx.analyzers import Column, Table  # heavy
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     units = {"change": "1", "per_hour": "count", "n": "count"}
     return Table(
@@ -79,9 +79,9 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
     run; with --as or --book they are counted anew.
     """
-    from sebsx.configurations import configurations, identity_columns
     from sebsx.pricing.books import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour
+    from sebsx.reading.conditions import configurations, identity_columns
 
     anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
     with app.open_store() as store:
@@ -116,8 +116,8 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
 
 def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float]) -> Estimate:
     """Return a break-even with the interval that follows from that of the mean cost."""
-    from sebsx.analyzers import Estimate  # heavy
-    from sebsx.configurations import TOO_SMALL
+    from sebsx.contracts.analyzers import Estimate  # heavy
+    from sebsx.reading.conditions import TOO_SMALL
     from sebsx.stats import TooFewSamplesError, mean_interval
 
     n = len(costs_usd)
@@ -145,7 +145,7 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
     Costs are means of the invocations that count, per million, and totals of all measured ones. What was measured is
     never changed. On another provider or architecture functions take another time: such figures are estimates.
     """  # noqa: D301  # \\b keeps click from folding the lines
-    from sebsx.configurations import identity_columns
+    from sebsx.reading.conditions import identity_columns
 
     with app.open_store() as store:
         view = store.view(run)
@@ -180,7 +180,7 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
 
 
 def _reprice(app: App, view: RunView, values: dict[str, Any]) -> list[Repriced]:
-    from sebsx.repricing import reprice  # heavy
+    from sebsx.reading.repricing import reprice  # heavy
 
     return reprice(view, app.registry, _target(values))
 

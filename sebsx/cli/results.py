@@ -14,7 +14,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.analyzers import Report
+    from sebsx.contracts.analyzers import Report
     from sebsx.model import Run
     from sebsx.store.reader import RunView
 
@@ -37,8 +37,8 @@ def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | No
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the newest N.")
 def runs_command(app: App, limit: int | None) -> None:
     """List the runs in the store, newest first."""
-    from sebsx.analyzers import Column, Table  # heavy
-    from sebsx.console import plain
+    from sebsx.cli.console import plain
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     with app.open_store() as store:
         runs, baselines = store.runs(limit), store.baselines()
@@ -70,7 +70,7 @@ def show_command(app: App, run: str) -> None:
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
-    from sebsx.analyzers import Column, Table  # heavy
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     with app.open_store() as store:
         view = store.view(run)
@@ -174,7 +174,7 @@ def export_command(
     the others. Raw formats hold every invocation; all others hold the figures of each configuration, cold and warm
     apart, with how many invocations failed, and no figure of a measurement that is invalid.
     """
-    from sebsx.exporters import Selection  # only when needed
+    from sebsx.contracts.exporters import Selection  # only when needed
 
     if out == Path("-"):
         raise UserError("an export is a file, complete or not there; name one with -o")
@@ -201,7 +201,7 @@ def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
 
 
 def _took(run: Run) -> str:
-    from sebsx.units import duration
+    from sebsx.reading.units import duration
 
     return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "-"
 

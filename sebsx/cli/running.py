@@ -14,10 +14,10 @@ from sebsx.settings import Layer, Section
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sebsx.experiments import Experiment
-    from sebsx.limits import Limits
+    from sebsx.contracts.experiments import Experiment
     from sebsx.model import Run
-    from sebsx.orchestrator import Request
+    from sebsx.running.limits import Limits
+    from sebsx.running.orchestrator import Request
     from sebsx.store import RunView, Store, StoredCell
 
 LIMITS: tuple[click.Parameter, ...] = (
@@ -125,7 +125,7 @@ def _about_arguments(section: Section) -> str:
 
 def _request(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> Request:
     """Return what the user asked for, from options, `--set`, environment and files."""
-    from sebsx.orchestrator import Request  # heavy
+    from sebsx.running.orchestrator import Request  # heavy
 
     core_values = {
         f"{CORE}.{name}": values[name]
@@ -154,7 +154,7 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
 
 
 def _limits(values: Mapping[str, Any]) -> Limits:
-    from sebsx.limits import Limits  # heavy
+    from sebsx.running.limits import Limits  # heavy
 
     # `time_limit_s`, because experiments may have a `max_time_s` of their own, for a cell.
     return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"])
@@ -178,9 +178,9 @@ def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
 
 def _plan(app: App, request: Request) -> None:
     """Print what a run would do."""
-    from sebsx import orchestrator  # heavy
-    from sebsx.analyzers import Column, Table
-    from sebsx.console import plan_text
+    from sebsx.cli.console import plan_text
+    from sebsx.contracts.analyzers import Column, Table
+    from sebsx.running import orchestrator  # heavy
 
     plan = orchestrator.plan(request, app.registry)
     shown = ("platform", "benchmark", "version", "channel", "size", "language", "architecture", "memory_mib", "start")
@@ -206,8 +206,8 @@ def _plan(app: App, request: Request) -> None:
 
 def _run(app: App, request: Request) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
-    from sebsx import orchestrator  # heavy
     from sebsx.model import RunStatus
+    from sebsx.running import orchestrator  # heavy
 
     with app.open_store() as store:
         try:
@@ -300,7 +300,7 @@ def plan_command() -> None:
 def _resumed(app: App, name: str, limits: Limits) -> Request:
     """Return the request that an interrupted run was started with; secrets come from the settings of today."""
     from sebsx.model import RunStatus
-    from sebsx.orchestrator import Request, settings_of  # heavy
+    from sebsx.running.orchestrator import Request, settings_of  # heavy
 
     with app.open_store() as store:
         run = store.view(name).run

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from sebsx.platforms import Platform
+    from sebsx.contracts.platforms import Platform
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sebsx.errors import UserError
 if TYPE_CHECKING:
     from datetime import date
 
-    from sebsx.pricelists import Pricelist
+    from sebsx.contracts.pricelists import Pricelist
     from sebsx.pricing.books import PriceBook
 
 _TIMEOUT_S = 60.0

@@ -10,7 +10,7 @@ from statistics import median as middle_of
 from typing import TYPE_CHECKING, Literal
 
 from sebsx.errors import UserError
-from sebsx.metrics import Better
+from sebsx.model.metrics import Better
 from sebsx.stats.quantiles import median, order_statistic_interval
 from sebsx.stats.samples import as_array, check_share
 from sebsx.stats.twosample import (

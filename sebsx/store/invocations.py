@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from sebsx.errors import StoreError
-from sebsx.metrics import CORE_METRICS, Better, Metric
+from sebsx.model.metrics import CORE_METRICS, Better, Metric
 from sebsx.store import schema
 
 if TYPE_CHECKING:

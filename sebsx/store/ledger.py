@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
+from sebsx.contracts.platforms import Creation
 from sebsx.model import Resource, ResourceState
-from sebsx.platforms import Creation
 from sebsx.store import schema
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ _table = schema.resource
 
 
 class StoreLedger:
-    """The ledger of one platform in one run; fulfils `sebsx.platforms.Ledger`. Each entry is committed at once.
+    """The ledger of one platform in one run; each entry is committed at once.
+
+    Fulfils `sebsx.contracts.platforms.Ledger`.
 
     Args:
         database: Where it is written.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Double, cast, column, func, select, table
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.metrics import Better, Metric
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
+from sebsx.model.metrics import Better, Metric
 from sebsx.store import schema, snapshots
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
 from sebsx.store.frame import Frame, joined

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from sebsx.metrics import Metric
     from sebsx.model import (
         Cell,
         Deployment,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         StartType,
         Status,
     )
+    from sebsx.model.metrics import Metric
     from sebsx.store.records import Baseline, StoredInvocation
 
 FILE_NAME = "sebsx.sqlite"

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.platforms import Creation, Platform
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.model import Capability, Deployment, ProviderRecord, Reply, ResourceState, Status, Target
-from sebsx.platforms import Creation, Platform
 from sebsx.settings import setting
 from sebsx.testing import bare
 from sebsx.testing.handlers import FolderStorage
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.storage import Storage
     from sebsx.model import FunctionConfig, Package
-    from sebsx.storage import Storage
 
 
 class MemoryLedger:

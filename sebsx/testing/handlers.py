@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from sebsx.storage import Storage
+from sebsx.contracts.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

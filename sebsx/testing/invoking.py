@@ -15,8 +15,8 @@ from sebsx.model import Reply, Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment
-    from sebsx.platforms import Platform
 
 _SPARE_S = 30.0  # beyond the function's own time-out, for a cold start on a busy machine
 

@@ -9,10 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.building import Packager
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.platforms import Platform
     from sebsx.model import Package
-    from sebsx.packaging import Packager
-    from sebsx.platforms import Platform
     from sebsx.plugins import Registry
     from sebsx.testing.fakes import FakePlatform
 
@@ -30,7 +30,7 @@ def sebsx_registry() -> Registry:
 @pytest.fixture(scope="session")
 def sebsx_packager(tmp_path_factory: pytest.TempPathFactory) -> Packager:
     """A packager whose cache lasts as long as the test session."""
-    from sebsx.packaging import Packager
+    from sebsx.building import Packager
 
     return Packager(tmp_path_factory.mktemp("packages"))
 
@@ -38,7 +38,7 @@ def sebsx_packager(tmp_path_factory: pytest.TempPathFactory) -> Packager:
 @pytest.fixture(scope="session")
 def echo_benchmark() -> Benchmark:
     """A benchmark that echoes, raises, sleeps, or uses storage or table, as the event asks."""
-    from sebsx import benchmarks
+    from sebsx.contracts import benchmarks
     from sebsx.testing import echo_folder
 
     return benchmarks.load(echo_folder())

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sebsx.metrics import CORE_METRICS
 from sebsx.model import (
     Cell,
     CellStatus,
@@ -22,6 +21,7 @@ from sebsx.model import (
     StartType,
     Status,
 )
+from sebsx.model.metrics import CORE_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

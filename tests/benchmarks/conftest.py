@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx.storage import Storage
+from sebsx.contracts.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 INVOKE = Path(__file__).with_name("invoke_handler.py")
 

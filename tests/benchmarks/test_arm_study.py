@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sebsx_benchmarks
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import FolderStorage
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 DOCS = Path(__file__).parents[2] / "docs"
 _LISTING = re.compile(r"^```\w+\n(?:#|//) file: (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -69,7 +69,7 @@ def test_every_benchmark_gets_a_page_with_its_manifest_and_readme(pages: ModuleT
 
 
 def test_steps_and_own_programs_are_told(pages: ModuleType, tmp_path: Path) -> None:
-    from sebsx import benchmarks
+    from sebsx.contracts import benchmarks
 
     (tmp_path / "benchmark.toml").write_text(
         'name = "stepper"\nversion = "1"\nsummary = "climbs"\nexternal_binary = true\n'

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sebsx_benchmarks
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import FolderStorage
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 ROOT = Path(sebsx_benchmarks.__file__).parent / "classics"
 

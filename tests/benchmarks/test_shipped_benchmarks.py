@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Capability
 from sebsx_benchmarks.plugin import sebsx_register_benchmarks
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from conftest import FolderStorage
 
-    from sebsx.benchmarks import Benchmark
+    from sebsx.contracts.benchmarks import Benchmark
 
 ALL = {
     benchmark.name: benchmark

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.gateway.owners import is_alive
+from sebsx.sandboxes.owners import is_alive
 from sebsx_local import cgroups
 from sebsx_local.processes import OWNER, marked
 from tests.support import Call, Cli, Said, assert_nothing_left, wait_until

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
+from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.scene import Scene
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.experiments import Experiment
 from sebsx.model import Design
 from sebsx.plugins import Registry
-from sebsx.scene import Scene
 from sebsx.testing.fakes import FakePlatform
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.support import Call, Cli

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sebsx.gateway.launcher import SandboxSpec
+from sebsx.sandboxes.launcher import SandboxSpec
 from sebsx_docker import engine
 from sebsx_docker.launcher import DockerLauncher
 from tests.emulated_aws.registry import USER, Registry

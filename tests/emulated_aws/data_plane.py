@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from sebsx.gateway import Gateway
-from sebsx.gateway.platforms import HOST_ARCHITECTURE
-from sebsx.gateway.pool import PoolConfig
+from sebsx.sandboxes import Gateway
+from sebsx.sandboxes.platforms import HOST_ARCHITECTURE
+from sebsx.sandboxes.pool import PoolConfig
 from tests.emulated_aws import containers
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sebsx import orchestrator, plugins
+from sebsx import plugins
+from sebsx.running import orchestrator
 from sebsx.store import open_store
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 

@@ -22,7 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sebsx import orchestrator, plugins
+from sebsx import plugins
+from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import open_store
 from sebsx_communication.experiment import Communication

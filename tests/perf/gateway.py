@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sebsx.gateway import Gateway
-from sebsx.gateway.http import HttpProtocol
-from sebsx.gateway.pool import PoolConfig
+from sebsx.sandboxes import Gateway
+from sebsx.sandboxes.http import HttpProtocol
+from sebsx.sandboxes.pool import PoolConfig
 from sebsx_local import launcher
 from tests.packages import write_package
 

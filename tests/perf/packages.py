@@ -16,8 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from sebsx import benchmarks, plugins
-from sebsx.packaging import Packager
+from sebsx import plugins
+from sebsx.building import Packager
+from sebsx.contracts import benchmarks
 from sebsx_aws.backend import AwsArmPlatform
 from sebsx_aws.settings import AwsSettings
 

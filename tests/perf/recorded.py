@@ -14,11 +14,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sebsx import orchestrator, plugins
-from sebsx.load.client import HttpClient, Request
-from sebsx.load.schedule import Closed
+from sebsx import plugins
 from sebsx.model import Kind
-from sebsx.session import Function, FunctionSpec, Session
+from sebsx.running import orchestrator
+from sebsx.running.session import Function, FunctionSpec, Session
+from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.schedule import Closed
 from sebsx.store import open_store
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx.metrics import CORE_METRICS, Metric
 from sebsx.model import Cell, FunctionConfig, Invocation, Kind, Run, RunStatus, StartType, Status
+from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.store import current_owner, open_store
 
 if TYPE_CHECKING:

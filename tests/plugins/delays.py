@@ -15,11 +15,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from sebsx import orchestrator
-from sebsx.experiments import Experiment
-from sebsx.gateway.platforms import GatewayPlatform
+from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.platforms import Platform
 from sebsx.model import Deployment, FunctionConfig, Package
-from sebsx.platforms import Platform
+from sebsx.running import orchestrator
+from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx.store import RunView, Store
 from sebsx_local.backend import LocalPlatform
 from tests.orchestration import Listener, registry_with

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sebsx import plugins
+from sebsx.contracts.pricelists import Offers
 from sebsx.errors import UnsupportedError
-from sebsx.pricelists import Offers
 from sebsx.pricing.books import Key
 from tests.pricing.offers import LAMBDA, Products, document
 

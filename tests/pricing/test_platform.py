@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator, plugins
+from sebsx import plugins
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord
 from sebsx.pricing import Usage
 from sebsx.pricing.planning import PlannedCost, estimate
+from sebsx.running import orchestrator
 from sebsx.settings import setting
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.orchestration import Listener, registry_with, request, store_in

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from sebsx.metrics import CORE_METRICS, Metric
 from sebsx.model import (
     Cell,
     Deployment,
@@ -25,6 +24,7 @@ from sebsx.model import (
     StartType,
     Status,
 )
+from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.store import Store, current_owner, open_store
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from sebsx.errors import StoreError, UnknownNameError, UserError
-from sebsx.metrics import Metric
 from sebsx.model import (
     CellStatus,
     Kind,
@@ -24,6 +23,7 @@ from sebsx.model import (
     Target,
     content_hash,
 )
+from sebsx.model.metrics import Metric
 from sebsx.store import Store, current_owner, open_store
 from tests.store.conftest import RUN, Begun, add_deployment, make_cell, make_invocation, make_run
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sebsx import benchmarks
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table
+from sebsx.contracts import benchmarks
+from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table
 from sebsx.model import Capability, Status
 from sebsx.settings import setting
 from sebsx.testing import mutations
@@ -289,8 +289,8 @@ def test_storage_that_deletes_too_much_is_caught(tmp_path):
 
 
 def test_collector_that_returns_what_it_did_not_register_is_caught(sebsx_registry, tmp_path):
-    from sebsx.collectors import Collector
-    from sebsx.metrics import Metric
+    from sebsx.contracts.collectors import Collector
+    from sebsx.model.metrics import Metric
 
     class Loose(Collector):
         name, summary, metrics = "loose", "s", (Metric("loose.a_s", "s", meaning="m"),)
@@ -305,7 +305,7 @@ def test_collector_that_returns_what_it_did_not_register_is_caught(sebsx_registr
 
 
 def test_experiment_that_sends_while_it_plans_is_caught(platform, echo_package):
-    from sebsx.experiments import Experiment
+    from sebsx.contracts.experiments import Experiment
     from sebsx.testing.contracts import platforms
 
     class Eager(Experiment[Any]):

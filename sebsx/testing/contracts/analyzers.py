@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx.analyzers import Analyzer, Estimate, Report
+from sebsx.contracts.analyzers import Analyzer, Estimate, Report
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 from sebsx.testing.runs import store_runs

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sebsx.benchmarks import Benchmark
-    from sebsx.languages import Language
+    from sebsx.building import Packager
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.languages import Language
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.storage import Storage
     from sebsx.model import Deployment
-    from sebsx.packaging import Packager
-    from sebsx.platforms import Platform
     from sebsx.plugins import Registry
-    from sebsx.storage import Storage
 
 _SIZES = {"test", "small", "large"}
 # What AWS Lambda takes unpacked, layers included (docs.aws.amazon.com, "Lambda quotas", 2026).

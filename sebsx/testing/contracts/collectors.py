@@ -14,7 +14,7 @@ from sebsx.testing.contracts import metadata
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sebsx.collectors import Collector
+    from sebsx.contracts.collectors import Collector
     from sebsx.plugins import Registry
 
 # What no reading of a few kernel files takes, even on a busy machine.

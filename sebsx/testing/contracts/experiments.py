@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sebsx.contracts.scene import Scene
 from sebsx.model import Capability, Plan, content_hash
-from sebsx.scene import Scene
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 
 if TYPE_CHECKING:
-    from sebsx.experiments import Experiment
+    from sebsx.contracts.experiments import Experiment
     from sebsx.plugins import Registry
     from sebsx.testing.fakes import FakePlatform
 

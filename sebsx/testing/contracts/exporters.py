@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sebsx.exporters import Exporter
+    from sebsx.contracts.exporters import Exporter
     from sebsx.store import RunView
 
 

@@ -11,7 +11,7 @@ from sebsx.model import Target
 from sebsx.testing.contracts import metadata
 
 if TYPE_CHECKING:
-    from sebsx.languages import Language
+    from sebsx.contracts.languages import Language
 
 
 class LanguageContract:

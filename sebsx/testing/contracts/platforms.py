@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, Deployment, FunctionConfig, Problem, ProviderRecord, Severity, Status, Target
-from sebsx.platforms import Platform
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 from sebsx.testing.fakes import MemoryLedger

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from sebsx.storage import Storage
+    from sebsx.contracts.storage import Storage
 
 
 class StorageContract:

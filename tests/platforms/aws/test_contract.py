@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.platforms import Platform
 from sebsx.model import Deployment, Status
-from sebsx.platforms import Platform
 from sebsx.testing.contracts import PlatformContract, StorageContract
 from sebsx.testing.invoking import invoke
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from sebsx.benchmarks import Benchmark
+from sebsx.building import Packager
+from sebsx.contracts.benchmarks import Benchmark
+from sebsx.contracts.languages import Language
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
-from sebsx.languages import Language
 from sebsx.model import Deployment, FunctionConfig, Package, Status
-from sebsx.packaging import Packager
 from sebsx.plugins import Registry
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke

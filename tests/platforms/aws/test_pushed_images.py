@@ -15,12 +15,12 @@ from pathlib import Path
 import boto3
 import pytest
 
-from sebsx.benchmarks import Benchmark
+from sebsx.building import Packager
+from sebsx.contracts.benchmarks import Benchmark
 from sebsx.errors import UnsupportedError
-from sebsx.gateway.platforms import HOST_ARCHITECTURE
 from sebsx.model import FunctionConfig, Package, Status
-from sebsx.packaging import Packager
 from sebsx.plugins import Registry
+from sebsx.sandboxes.platforms import HOST_ARCHITECTURE
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws import images

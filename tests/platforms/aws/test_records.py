@@ -13,8 +13,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from sebsx.errors import UserError
-from sebsx.limits import Limits
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
+from sebsx.running.limits import Limits
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.records import error_status, read_line, read_log, said
 from sebsx_aws.resources import tagged

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from sebsx.benchmarks import Benchmark
+from sebsx.building import Packager
+from sebsx.contracts.benchmarks import Benchmark
 from sebsx.model import FunctionConfig, Package, Status
-from sebsx.packaging import Packager
 from sebsx.plugins import Registry
 from sebsx.testing.handlers import unpack
 from sebsx.testing.invoking import invoke

@@ -9,17 +9,17 @@ from uuid import uuid4
 
 import pytest
 
+from sebsx.building import Packager
 from sebsx.errors import PlatformError, UnsupportedError
-from sebsx.gateway.owners import owner_of
 from sebsx.model import FunctionConfig, Resource, Status
-from sebsx.packaging import Packager
 from sebsx.plugins import Registry
+from sebsx.sandboxes.owners import owner_of
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerPlatform
 from sebsx_docker.settings import DockerSettings
-from tests.gateway.conftest import eventually
 from tests.platforms.docker.conftest import of_run, open_docker
 from tests.platforms.local.conftest import Local
+from tests.sandboxes.conftest import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.platforms import Platform
+from sebsx.contracts.platforms import Platform
 from sebsx.testing.contracts import PlatformContract
 from sebsx.testing.fakes import MemoryLedger
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform

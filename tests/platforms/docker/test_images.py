@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sebsx.errors import DeployError, UnsupportedError
-from sebsx.gateway.platforms import HOST_ARCHITECTURE
+from sebsx.sandboxes.platforms import HOST_ARCHITECTURE
 from sebsx_docker import images
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
 from sebsx_docker.settings import DockerSettings

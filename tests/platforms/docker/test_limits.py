@@ -9,10 +9,10 @@ import pytest
 
 from sebsx.model import Status
 from sebsx_docker import engine
-from tests.gateway.conftest import eventually
 from tests.platforms.docker.conftest import open_docker
 from tests.platforms.local.conftest import Local
 from tests.platforms.local.test_limits import EAT, SPIN
+from tests.sandboxes.conftest import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from sebsx.gateway.platforms import GatewayPlatform
 from sebsx.model import Deployment, FunctionConfig, Reply
+from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
 from tests.packages import zip_package

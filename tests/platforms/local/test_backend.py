@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx.contracts.platforms import Creation
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import Capability, FunctionConfig, Package, Status, Target
-from sebsx.platforms import Creation
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
-from tests.gateway.conftest import eventually, runs
 from tests.packages import zip_package
 from tests.platforms.local.conftest import Local, open_local
+from tests.sandboxes.conftest import eventually, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.gateway.launcher import quota
+from sebsx.sandboxes.launcher import quota
 from sebsx_local import cgroups
 
 if TYPE_CHECKING:

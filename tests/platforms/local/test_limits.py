@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.gateway.owners import is_alive
 from sebsx.model import Status
+from sebsx.sandboxes.owners import is_alive
 from sebsx_local import cgroups
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.processes import ID, marked
 from sebsx_local.settings import LocalSettings
-from tests.gateway.conftest import eventually, runs
 from tests.platforms.local.conftest import Local, open_local
+from tests.sandboxes.conftest import eventually, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

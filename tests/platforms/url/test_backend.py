@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sebsx.contracts.platforms import NoSettings
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Adoption, FunctionConfig, Reply, Status
-from sebsx.platforms import NoSettings
 from sebsx.testing.contracts import metadata
 from sebsx_url.backend import UrlPlatform
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sebsx.analyzers import Report
-from sebsx.metrics import CORE_METRICS
+from sebsx.contracts.analyzers import Report
 from sebsx.model import Cell, CellStatus, RunStatus, Status
+from sebsx.model.metrics import CORE_METRICS
 from sebsx.store import open_store
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
 from sebsx_communication.records import EXCHANGE, METRICS, OPERATIONS, RATE

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
-from sebsx.channels import Channel
+from sebsx.contracts.channels import Channel
 from sebsx.errors import UserError
 from sebsx.model import CellStatus, Design, Kind, Status
 from sebsx.plugins import Registry
+from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings

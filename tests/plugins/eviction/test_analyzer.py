@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.analyzers import Finding, Report, Table
+from sebsx.contracts.analyzers import Finding, Report, Table
 from sebsx.errors import UserError
 from sebsx.model import CellStatus, Kind, RunStatus, StartType, Status
 from sebsx.settings import Layer, Section, SettingsReader

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
 from sebsx.errors import DeployError
 from sebsx.model import CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
-from sebsx.orchestrator import Request
+from sebsx.running import orchestrator
+from sebsx.running.orchestrator import Request
 from sebsx.store import RunView, Store
 from sebsx.store.records import StoredCell
 from sebsx.testing.fakes import FakePlatform, FakeSettings

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sebsx import plugins
+from sebsx.contracts.exporters import Exporter
 from sebsx.errors import UserError
-from sebsx.exporters import Exporter
 from sebsx.model import CellStatus, StartType, Status
 from sebsx.store import RunView, Store
 from sebsx.testing.runs import RunWriter

@@ -21,8 +21,8 @@ import pyarrow.parquet
 import pytest
 
 import sebsx_export.jsonl
+from sebsx.contracts.exporters import Selection
 from sebsx.errors import UnknownNameError
-from sebsx.exporters import Selection
 from sebsx.model import CellStatus, StartType, Status
 from sebsx.store import RunView, Store, open_store
 from sebsx.testing.runs import RunWriter, store_runs

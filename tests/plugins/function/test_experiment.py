@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sebsx.experiments import Experiment
+from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.platforms import NoSettings
+from sebsx.contracts.scene import Scene
 from sebsx.model import Design
-from sebsx.platforms import NoSettings
 from sebsx.plugins import Registry
-from sebsx.scene import Scene
 from sebsx.testing.contracts import ExperimentContract
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.settings import AwsSettings

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
 from sebsx.errors import UserError
 from sebsx.model import Capability, CellStatus, Deployment, Kind, Reply, StartType, Status
+from sebsx.running import orchestrator
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.metrics import Metric
 from sebsx.model import Invocation, Kind, StartType, Status
+from sebsx.model.metrics import Metric
 from sebsx.store import open_store
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.windows import RECEIVED, REPLIED, STEPPED, judge, judge_all

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.analyzers import Report, Table
+from sebsx.contracts.analyzers import Report, Table
 from sebsx.model import CellStatus, RunStatus, StartType, Status
 from sebsx.store import open_store
 from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
 from sebsx.cli.running import _raise_for
+from sebsx.contracts.scene import Scene
 from sebsx.errors import ThresholdError
 from sebsx.model import CellStatus, Kind, Status
-from sebsx.scene import Scene
+from sebsx.running import orchestrator
 from sebsx.store import RunView, Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_load.experiment import Load

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.running import orchestrator
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_network.analyzer import NetworkAnalyzer, NetworkAnalyzerSettings

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from sebsx.building import Packager
 from sebsx.errors import PackagingError
 from sebsx.model import Target
-from sebsx.packaging import Packager
 from sebsx.plugins import load
 from sebsx.testing.handlers import unpack
 from sebsx_nodejs import lockfile

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx.analyzers import Estimate, Finding, Report, Table
+from sebsx.contracts.analyzers import Estimate, Finding, Report, Table
 from sebsx.errors import UserError
 from sebsx.model import CellStatus, Deployment, Invocation, Kind, RunStatus, StartType, Status
 from sebsx.settings import Layer, Section, SettingsReader

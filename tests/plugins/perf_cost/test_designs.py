@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sebsx.analyzers import Finding, Report, Table
+from sebsx.contracts.analyzers import Finding, Report, Table
 from sebsx.model import Design, StartType
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter

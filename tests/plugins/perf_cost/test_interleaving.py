@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sebsx import orchestrator
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, CellStatus, Deployment, Design, FunctionConfig, Kind, Package, Reply, Status
+from sebsx.running import orchestrator
 from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings

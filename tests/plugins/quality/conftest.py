@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.analyzers import Analyzer, Report
+from sebsx.contracts.analyzers import Analyzer, Report
 from sebsx.store import Store, open_store
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.analyzers import Finding, Report
+from sebsx.contracts.analyzers import Finding, Report
 from sebsx.model import CellStatus, RunStatus, StartType
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.analyzers import Report
+from sebsx.contracts.analyzers import Report
 from sebsx.model import Deployment, FunctionConfig, Package, RunStatus, Target
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter

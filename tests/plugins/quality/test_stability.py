@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sebsx.analyzers import Estimate, Report
+from sebsx.contracts.analyzers import Estimate, Report
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
 from sebsx_quality.series import explained_by, outlier_share, thinned, warm_up_of

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from sebsx import benchmarks
+from sebsx.contracts import benchmarks
 from tests.runtime.nodejs.conftest import Node
 from tests.test_docs import ROOT, write_files
 

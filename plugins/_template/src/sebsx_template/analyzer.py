@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.analyzers import Analyzer, Column, Finding, Report, Table
+from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table
 from sebsx.model import Status
 from sebsx.settings import setting
 

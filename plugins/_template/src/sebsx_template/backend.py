@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.model import Capability, Deployment, Reply, Target
-from sebsx.platforms import Platform
 from sebsx.settings import setting
 from sebsx_template.runtime_api import run_once
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sebsx.hookspecs import hookimpl
+from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from sebsx.analyzers import Analyzer
-    from sebsx.platforms import Platform
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.platforms import Platform
 
 
 @hookimpl

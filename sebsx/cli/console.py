@@ -1,0 +1,306 @@
+"""The only module that prints: results to stdout, everything else to stderr; `--json` prints JSON alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+
+    from sebsx.contracts.analyzers import Report, Table
+    from sebsx.model import Cell, Plan
+
+# Wide enough for any table that is piped into a file.
+_PIPED_COLUMNS = 400
+# A longer word, as a path, may be torn; a run's id is not.
+_LONGEST_WORD = 32
+_COLOURS = {
+    "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
+    "improvement": "green", "equivalent": "green",
+}  # fmt: skip
+
+
+class Console:
+    """Prints for people or, with `json`, one document for programs.
+
+    Args:
+        json: Print one JSON document on stdout and nothing else there.
+    """
+
+    def __init__(self, *, json: bool = False) -> None:
+        self.json = json
+
+    def result(self, document: Any, *tables: Table, text: str = "") -> None:
+        """Print a result: `document` under `--json`, else text and tables."""
+        if self.json:
+            self._write(self.as_json(document))
+            return
+        if text:
+            self._write(text.rstrip("\n") + "\n")
+        for table in tables:
+            self._table(table)
+
+    @staticmethod
+    def as_json(document: Any) -> str:
+        """Return a result as the one document that `--json` prints."""
+        return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
+
+    def report(self, report: Report) -> None:
+        """Print a report: its tables, then its findings."""
+        out = self._rich()
+        out.print(f"\n[bold]{_escape(report.title)}[/bold]" if report.title else "", highlight=False)
+        for table in report.tables:
+            self._table(table)
+        for finding in report.findings:
+            mark = "[yellow]![/yellow]" if finding.warning else "[green]-[/green]"
+            out.print(f" {mark} {_escape(finding.text)}", highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say something that is not the result."""
+        if not self.json:
+            self._write(text + "\n", sys.stderr)
+
+    def warning(self, text: str) -> None:
+        """Say what may make the result wrong."""
+        self._write(f"warning: {text}\n", sys.stderr)
+
+    def error(self, text: str) -> None:
+        """Say in one line what went wrong."""
+        self._write(f"error: {' '.join(text.split())}\n", sys.stderr)
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressObserver]:
+        """Show what a run does while it lasts; on a terminal only, and not under `--json`."""
+        if self.json or not sys.stderr.isatty():
+            yield ProgressObserver(self, None)
+            return
+        from rich.progress import (  # rich costs start-up time
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._rich(sys.stderr), transient=True) as progress:
+            yield ProgressObserver(self, progress)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say what takes a while, as long as it lasts; on a terminal only, and not under `--json`."""
+        if self.json or not sys.stderr.isatty():
+            yield
+            return
+        with self._rich(sys.stderr).status(text):
+            yield
+
+    def _table(self, table: Table) -> None:
+        from rich import box  # rich costs start-up time
+        from rich.table import Table as RichTable
+
+        from sebsx.reading.units import show
+
+        if not table.rows:
+            return
+        out = self._rich()
+        columns = [
+            _Shown(
+                column.key,
+                column.title,
+                [show(row.get(column.key), column.unit) for row in table.rows],
+                words=all(isinstance(row.get(column.key), str) for row in table.rows),
+                names=not column.unit,
+            )
+            for column in table.columns
+        ]
+        parts = _parts(columns, out.width)
+        for number, part in enumerate(parts, 1):
+            title, caption = (table.name, table.caption) if number == 1 else ("", "")
+            drawn = RichTable(title=title or None, title_justify="left", caption=caption or None, box=box.SIMPLE_HEAD)
+            for column, width in zip(part, _widths(part, out.width), strict=True):
+                justify: Literal["left", "right"] = "left" if column.words else "right"
+                drawn.add_column(column.title, justify=justify, overflow="fold", width=width)
+            for cells in zip(*(column.cells for column in part), strict=True):
+                escaped = map(_escape, cells)
+                drawn.add_row(
+                    *(_coloured(text) if column.key == "verdict" else text
+                      for column, text in zip(part, escaped, strict=True))
+                )  # fmt: skip
+            out.print(drawn)
+
+    def _rich(self, file: TextIO | None = None) -> RichConsole:
+        from rich.console import Console as RichConsole  # rich costs start-up time
+
+        out = file or sys.stdout
+        return RichConsole(file=out, width=None if out.isatty() else _PIPED_COLUMNS)
+
+    @staticmethod
+    def _write(text: str, file: TextIO | None = None) -> None:
+        (file or sys.stdout).write(text)
+
+
+class ProgressObserver:
+    """Shows a run's steps and counts; see `sebsx.running.session.Observer`."""
+
+    def __init__(self, console: Console, progress: Progress | None) -> None:
+        self._console = console
+        self._progress = progress
+        self._task = progress.add_task("planning", total=None) if progress else None
+        self._done: dict[str, int] = {}
+        self._interleaved = False
+        self.warnings: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        """Show how many invocations there will be."""
+        self._interleaved = plan.design == "rmit"
+        self._update(total=plan.invocations)
+
+    def step(self, text: str) -> None:
+        """Show what begins."""
+        self._update(description=text)
+
+    def progressed(self, cell: Cell, done: int, failed: int) -> None:
+        """Show how many valid samples there are, and how many failed."""
+        self._done[cell.hash] = min(done, cell.invocations)
+        failures = f", {failed} failed" if failed else ""
+        text = f"calling {cell.label}: {done}/{cell.invocations}{failures}"
+        going = [samples for samples in self._done.values() if samples < cell.invocations]
+        if self._interleaved and going:
+            text = f"interleaving {len(going)} cells, {min(going)} to {max(going)}/{cell.invocations}{failures}"
+        self._update(description=text, completed=sum(self._done.values()))
+
+    def warned(self, text: str) -> None:
+        """Say a warning at once, above the progress."""
+        self.warnings.append(text)
+        if self._progress:
+            self._progress.console.print(f"warning: {text}", highlight=False, markup=False)
+        else:
+            self._console.warning(text)
+
+    def _update(self, **changes: Any) -> None:
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, **changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """A column of a table as texts; `names` tells that its cells may be what a row is called."""
+
+    key: str
+    title: str
+    cells: Sequence[str]
+    words: bool
+    names: bool
+
+    @cached_property
+    def natural(self) -> int:
+        """Width that nothing is folded in."""
+        return max(map(len, (self.title, *self.cells)))
+
+    @cached_property
+    def least(self) -> int:
+        """Width that no word and no number is torn in."""
+        texts = [word for cell in self.cells for word in cell.split()] if self.words else self.cells
+        longest = max(map(len, (*self.title.split(), *texts)), default=0)
+        return min(longest, _LONGEST_WORD) if self.words else longest
+
+
+def _parts(columns: Sequence[_Shown], room: int) -> list[list[_Shown]]:
+    """Return the tables that a table is cut into where it is too wide: each begins with what the rows are called."""
+    if _total(column.least for column in columns) <= room:
+        return [list(columns)]
+    names: list[_Shown] = []
+    for column in columns:
+        if not column.names or _total(item.least for item in (*names, column)) > room / 2:
+            break
+        names.append(column)
+    parts = [list(names)]
+    for column in columns[len(names) :]:
+        if len(parts[-1]) > len(names) and _total(item.natural for item in (*parts[-1], column)) > room:
+            parts.append(list(names))
+        parts[-1].append(column)
+    return parts
+
+
+def _widths(part: Sequence[_Shown], room: int) -> list[int | None]:
+    """Return how wide each column is: the widest are folded first. None where nothing fits and all must be torn."""
+    widths, least = [column.natural for column in part], [column.least for column in part]
+    if _total(least) > room:
+        return [None] * len(part)
+    while _total(widths) > room:
+        widest = max((place for place in range(len(part)) if widths[place] > least[place]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return list(widths)
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Return how wide a table of such columns is, with what stands between them."""
+    return sum(width + 3 for width in widths) + 1
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON-able data: dataclasses as objects, dates as ISO 8601, paths as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of words: column key -> heading."""
+    from sebsx.contracts.analyzers import Column, Table
+
+    return Table(name, [Column(key, title) for key, title in columns.items()], rows)
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the size of a plan in one line."""
+    from sebsx.reading.units import duration, show
+
+    expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
+    cost = "no price known" if plan.cost_usd is None else f"about {show(plan.cost_usd, 'USD')}"
+    if plan.cost_bound_usd is not None:
+        cost += f", at most {show(plan.cost_bound_usd, 'USD')}"
+    return (
+        f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
+        f"{plan.invocations} invocations, {expected}, {cost}"
+    )
+
+
+def _coloured(verdict: str) -> str:
+    """Return a verdict in its colour."""
+    colour = _COLOURS.get(verdict)
+    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

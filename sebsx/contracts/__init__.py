@@ -1,0 +1,1 @@
+"""What a plugin author may write: one file for each kind of plugin."""

@@ -1,0 +1,209 @@
+"""The contract of an analyzer: what stored runs say, as data that tables, pages and gates render."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from sebsx.contracts.platforms import NoSettings
+from sebsx.model import CellStatus, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredCell
+
+S = TypeVar("S")
+
+_BAD = frozenset({CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID})
+_UNTOLD = frozenset({"parameters", "benchmark_sha256", "folder", "timeout_s"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its key in each row, heading, unit and meaning.
+
+    `unit` is `s`, `bytes`, `bytes/s`, `USD`, `1` (a share), `count`, or empty for words; renderers scale by it.
+    """
+
+    key: str
+    title: str
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its interval. `note` stands instead of what cannot be said (`n too small`)."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    n: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns; a cell is a number in the column's unit, a word, an `Estimate` or None."""
+
+    name: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as data: renderers draw it.
+
+    Args:
+        name: Stable, kebab-case.
+        kind: `ecdf`, `scatter`, `line` (only where between two points lies something), `bar`, `stacked` (bars whose
+            series add up) or `interval` (points with their intervals, as in a forest plot).
+        title: One line.
+        x: What the first number of a point is.
+        y: What the second is.
+        series: Points by name.
+        categories: Names that the whole numbers of x stand for, in `bar`, `stacked` and `interval`.
+        intervals: Ends (low, high) of y for each point of a series.
+        reference: Value of y that deserves a line: a ratio of 1, a threshold.
+        log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
+        samples: How many observations each series stands for, where that is not the number of its points.
+    """
+
+    name: str
+    kind: str
+    title: str
+    x: Column
+    y: Column
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    categories: Sequence[str] = ()
+    intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    reference: float | None = None
+    log: str = ""
+    samples: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence that the data supports, with its numbers; `warning` marks doubts about the data."""
+
+    text: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an analyzer says."""
+
+    title: str
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    findings: Sequence[Finding] = ()
+
+
+def level_word(value: Any) -> Any:
+    """Return a level as something that can be shown and compared: a mapping of parameters becomes words."""
+    return ",".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else value
+
+
+def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each platform whose processor was emulated: its times say nothing of the real one.
+
+    An analyzer that judges the speed of an architecture must say these, and leave such deployments out unless it
+    is told otherwise; `effective["emulated"]` of a deployment marks them.
+    """
+    deployments = [item for view in runs for item in view.deployments() if item.effective.get("emulated")]
+    for platform, architecture in dict.fromkeys((item.platform, item.architecture) for item in deployments):
+        text = (
+            f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}, and "
+            "it is not chosen unless the analyzer's setting `emulated` is on"
+        )
+        yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
+
+
+def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each run that is empty or did not finish, and for the cells that gave no result."""
+    yield from about_completeness(runs)
+    for view in runs:
+        yield from _about_cells(view)
+
+
+def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each run that is empty or did not finish, or that there is none.
+
+    For analyzers that say nothing of single cells; others say all that `about_runs` does.
+    """
+    if not runs:
+        yield Finding("there is no run to analyse", warning=True)
+    for view in runs:
+        run = view.run
+        if not view.counts():
+            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
+        if run.status is not RunStatus.FINISHED:
+            reason = f": {run.error}" if run.error else ""
+            text = f"run {run.id} is {run.status.value}{reason}; this is what it stored"
+            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+
+
+def _about_cells(view: RunView) -> Iterator[Finding]:
+    """Yield a warning for cells that gave no result; one for all that ended alike."""
+    alike: dict[tuple[CellStatus, str], list[StoredCell]] = {}
+    for cell in view.cells():
+        if cell.status in _BAD:
+            reason = (cell.error or cell.stop_reason or "no reason given").partition("\n")[0]
+            alike.setdefault((cell.status, reason), []).append(cell)
+    for (status, reason), cells in alike.items():
+        levels = list(_levels(cells))
+        text = f"{' '.join(words[0] for words in levels if len(words) == 1)}: {status.value}: {reason}"
+        if len(cells) > 1:
+            text += f" ({len(cells)} cells: {'; '.join(', '.join(words) for words in levels if len(words) > 1)})"
+        numbers = {"run": view.run.id, "status": status.value, "cells": [cell.position for cell in cells]}
+        yield Finding(text, numbers, warning=True)
+
+
+def _levels(cells: Sequence[StoredCell]) -> Iterator[list[str]]:
+    """Yield in words the levels of each factor; of factors that vary together only the first."""
+    seen = set()
+    for name in cells[0].factors:
+        values = [cell.factors.get(name) for cell in cells]
+        if name in _UNTOLD or not any(values):
+            continue
+        words = ["-" if value in (None, "") else str(level_word(value)) for value in values]
+        levels, pattern = list(dict.fromkeys(words)), tuple(map(words.index, words))
+        if len(levels) == 1 or pattern not in seen:
+            yield levels
+        seen.add(pattern)
+
+
+class Analyzer(ABC, Generic[S]):
+    """Turns stored runs into a report. Pure: reads the runs it is given; no network, no clock, no writes.
+
+    Class attributes:
+        name: What a user types.
+        summary: One line.
+        standard: Whether it has something to say of every run, and so is a part of every report page.
+        columns: What it reads with `RunView.frame` besides what every frame has: a page of several analyzers reads a
+            large run once for all of them. What is not named here is only read later.
+        Settings: Frozen dataclass.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    standard: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
+    Settings: ClassVar[type[Any]] = NoSettings
+
+    @abstractmethod
+    def analyze(self, runs: Sequence[RunView], settings: S) -> Report:
+        """Return the report. A run with nothing in it gives a report that says so, never an exception.
+
+        Raises:
+            UserError: If the runs are of an experiment this analyzer cannot read.
+        """

@@ -1,0 +1,55 @@
+"""The contract of an experiment: how functions are exercised."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from sebsx.contracts.platforms import NoSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.contracts.scene import Scene
+    from sebsx.model import Capability, Plan
+    from sebsx.plugins import Registry
+    from sebsx.running.session import Session
+
+S = TypeVar("S")
+
+
+class Experiment(ABC, Generic[S]):
+    """A way to exercise functions. Stateless; `__init__` takes nothing.
+
+    Class attributes:
+        name: What a user types.
+        summary: One line.
+        Settings: Frozen dataclass.
+        needs: Capabilities every platform of the run must have; checked before anything is deployed.
+        analyzer: Name of the analyzer that reads its runs; None for none.
+        subject: The word after `sebsx run` that means this experiment (`sebsx run benchmark NAME...`), beside
+            `sebsx run experiment NAME`; None for none. Settings marked `positional` are its arguments.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Settings: ClassVar[type[Any]] = NoSettings
+    needs: ClassVar[frozenset[Capability]] = frozenset()
+    analyzer: ClassVar[str | None] = None
+    subject: ClassVar[str | None] = None
+
+    def platforms(self, registry: Registry, settings: S) -> Sequence[str]:
+        """Return the platforms that the settings mean where the user names none; empty for the default one."""
+        return ()
+
+    @abstractmethod
+    def plan(self, scene: Scene, settings: S) -> Plan:
+        """Return the design: every cell, what it costs and how long it takes. Touches nothing.
+
+        Raises:
+            UserError: If the settings make no design.
+        """
+
+    @abstractmethod
+    def run(self, session: Session, settings: S) -> None:
+        """Measure. One readable function; touches only the session, which stores as it goes."""

@@ -1,0 +1,118 @@
+"""The hooks of sebsx. Hooks register classes and tell what happened; behaviour lives in the contracts.
+
+A plugin is any module named by an entry point in group `sebsx`:
+
+    # sebsx_fly/plugin.py
+    from sebsx.contracts.hookspecs import hookimpl
+
+    @hookimpl
+    def sebsx_register_platforms():
+        from sebsx_fly.backend import FlyPlatform
+        return [FlyPlatform]
+
+Import inside the hook function: loading a plugin must cost nothing. A hook may be left out, and takes
+only the arguments it names; hooks gain arguments over time, they never lose or reorder them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import click
+
+    from sebsx.contracts.analyzers import Analyzer
+    from sebsx.contracts.channels import Channel
+    from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.exporters import Exporter
+    from sebsx.contracts.languages import Language
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.pricelists import Pricelist
+    from sebsx.model import Deployment, Invocation, Run
+    from sebsx.model.metrics import Metric
+
+NAMESPACE = "sebsx"
+
+hookspec = pluggy.HookspecMarker(NAMESPACE)
+hookimpl = pluggy.HookimplMarker(NAMESPACE)
+
+
+@hookspec
+def sebsx_register_platforms() -> Sequence[type[Platform[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return platform classes: where functions run."""
+
+
+@hookspec
+def sebsx_register_benchmarks() -> Sequence[Path]:  # type: ignore[empty-body]  # a specification
+    """Return folders; every `benchmark.toml` at any depth below them is a benchmark."""
+
+
+@hookspec
+def sebsx_register_experiments() -> Sequence[type[Experiment[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return experiment classes: how functions are exercised."""
+
+
+@hookspec
+def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return analyzer classes: what stored runs say."""
+
+
+@hookspec
+def sebsx_register_exporters() -> Sequence[type[Exporter]]:  # type: ignore[empty-body]  # a specification
+    """Return exporter classes: how results leave."""
+
+
+@hookspec
+def sebsx_register_collectors() -> Sequence[type[Collector]]:  # type: ignore[empty-body]  # a specification
+    """Return collector classes: what is measured inside the function."""
+
+
+@hookspec
+def sebsx_register_languages() -> Sequence[type[Language]]:  # type: ignore[empty-body]  # a specification
+    """Return language classes: how function code becomes a package and starts."""
+
+
+@hookspec
+def sebsx_register_pricelists() -> Sequence[type[Pricelist]]:  # type: ignore[empty-body]  # a specification
+    """Return price list classes: what providers charge."""
+
+
+@hookspec
+def sebsx_register_channels() -> Sequence[type[Channel[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return channel classes: ways in which functions send messages to each other."""
+
+
+@hookspec
+def sebsx_register_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]  # a specification
+    """Return metrics that the plugin's code stores."""
+
+
+@hookspec
+def sebsx_register_commands(cli: click.Group) -> None:
+    """Add commands to the command line."""
+
+
+@hookspec
+def sebsx_environment_facts() -> Mapping[str, Any]:  # type: ignore[empty-body]  # a specification
+    """Return facts about the client machine, stored with every run; called once at its start."""
+
+
+@hookspec
+def sebsx_run_started(run: Run) -> None:
+    """Hear that a run was written to the store and begins."""
+
+
+@hookspec
+def sebsx_invocations_stored(run: Run, deployment: Deployment, invocations: Sequence[Invocation]) -> None:
+    """Hear of a batch after its commit; never called in the measured path."""
+
+
+@hookspec
+def sebsx_run_finished(run: Run) -> None:
+    """Hear that a run was closed, whatever its status."""

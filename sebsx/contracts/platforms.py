@@ -1,0 +1,368 @@
+"""The contract of a platform: where functions run.
+
+A platform needs two methods, `deploy` and `teardown`; everything else is a capability. The core sends and
+times HTTP itself, so that all providers are measured at the same points.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from sebsx import plugins
+from sebsx.errors import UnknownNameError, UnsupportedError, UserError
+from sebsx.model import Capability, ProviderRecord, Reply, StartType, Status
+from sebsx.pricing.costs import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sebsx.contracts.languages import Language
+    from sebsx.contracts.storage import Storage
+    from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Resource, Target
+    from sebsx.plugins import Registry
+    from sebsx.pricing import Rates
+
+S = TypeVar("S")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Settings of a plugin that has none."""
+
+
+@dataclass(slots=True)
+class Creation:
+    """A resource being created; the platform sets `provider_id` as soon as it knows it."""
+
+    provider_id: str | None = None
+
+
+class Ledger(Protocol):
+    """Where a platform writes down what it creates, before it creates it."""
+
+    def creating(self, kind: str, name: str, region: str = "") -> AbstractContextManager[Creation]:
+        """Return a context: `planned` is committed on entry, `created` on a clean exit.
+
+        When the body raises, the resource stays `planned`, so that clean-up looks for it.
+        """
+        ...
+
+    def deleted(self, kind: str, name: str) -> None:
+        """Record that a resource is gone. Harmless when it is not in the ledger."""
+        ...
+
+
+class ForgetfulLedger:
+    """A ledger for platforms used outside a run, such as in a test: it writes nothing down."""
+
+    @contextmanager
+    def creating(self, kind: str, name: str, region: str = "") -> Iterator[Creation]:
+        """Return a creation nobody remembers."""
+        yield Creation()
+
+    def deleted(self, kind: str, name: str) -> None:
+        """Forget it."""
+
+
+class Platform(ABC, Generic[S]):
+    """A place where functions run.
+
+    Instances are made once per run, opened with `with`, and used from one thread. `__init__` does no I/O. The core sets
+    `ledger` and `registry` before it opens one.
+
+    Class attributes:
+        name: What a user types, kebab-case.
+        summary: One line for `sebsx list platforms`.
+        default: Whether a run that names no platform means this one.
+        extra: Extra of the distribution that brings the SDK, None if nothing more is needed.
+        Settings: Frozen dataclass, see `sebsx.settings`.
+        capabilities: What it can do beyond deploy and teardown.
+        architectures: Those it offers, the default first.
+        memory_mib: Smallest and largest memory that can be provisioned.
+        timeout_s: Longest time-out that can be asked for.
+        init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
+        payload_bytes: Largest request body.
+        late_records: Whether `records` come long after the invocations: they are then asked for at the end.
+        provider: Whose price list says what invocations cost; empty where none does.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    default: ClassVar[bool] = False
+    extra: ClassVar[str | None] = None
+    Settings: ClassVar[type[Any]] = NoSettings
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
+    memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
+    timeout_s: ClassVar[float] = 900.0
+    init_timeout_s: ClassVar[float] = 10.0
+    payload_bytes: ClassVar[int] = 6 * 1024 * 1024
+    late_records: ClassVar[bool] = False
+    provider: ClassVar[str] = ""
+
+    def __init__(self, settings: S, workdir: Path) -> None:
+        self.settings = settings
+        self.workdir = workdir
+        self.ledger: Ledger = ForgetfulLedger()
+        self.registry: Registry | None = None
+        self._rates: dict[tuple[str, str, str], Rates | None] = {}
+        self._unpriced: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        return None
+
+    def language(self, name: str) -> Language:
+        """Return a language as plugins registered it: how it is packaged and started.
+
+        Raises:
+            UnsupportedError: If nobody registered it.
+        """
+        try:
+            found: Language = self._plugins().get("languages", name)()
+        except UnknownNameError as exc:
+            raise UnsupportedError(str(exc)) from exc
+        return found
+
+    def check(self) -> Sequence[Problem]:
+        """Return what stands in the way: credentials, tools, quota. Cheap and read-only; works unopened."""
+        return ()
+
+    @abstractmethod
+    def target(self, language: str, architecture: str) -> Target:
+        """Return what packages must be built for.
+
+        Raises:
+            UnsupportedError: If it does not run that language or architecture.
+        """
+
+    @abstractmethod
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        """Create a function and return it with the configuration the platform REPORTS BACK.
+
+        Blocks until it can be invoked. Every resource goes through `self.ledger.creating` first.
+
+        Raises:
+            UnsupportedError: If this combination is impossible here; stored as a result.
+            DeployError: If it fails; what was created is in the ledger.
+        """
+
+    @abstractmethod
+    def teardown(self, deployment: Deployment) -> None:
+        """Delete everything `deploy` created for it. A second call is harmless."""
+
+    @classmethod
+    def recognises(cls, target: str) -> bool:
+        """Tell by its form alone whether a word can only mean a function that `adopt` finds here."""
+        return False
+
+    def subject_of(self, target: str) -> str:
+        """Return the name of the function that a word means, without account, key or query. Works unopened.
+
+        Raises:
+            UserError: If the word cannot name a function here.
+        """
+        raise UserError(f"platform {self.name!r} cannot measure a function that exists already, such as {target!r}")
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return a function that exists already, a copy of it, or itself changed for a while (`ADOPT`).
+
+        Blocks until it can be invoked. Whatever is made or changed goes through `self.ledger.creating` first; a change
+        is a resource that `remove` puts back. `effective` says, where known, also `language`, `language_version`,
+        `version` and `code_sha256`, and under `notes` what differs from the function, in words.
+
+        Raises:
+            UserError: If there is no such function, or the settings do not go with it.
+            UnsupportedError: If this cannot be done with it; stored as a result.
+            DeployError: If it fails; what was made is in the ledger.
+        """
+        raise self._missing(Capability.ADOPT, adoption.subject)
+
+    def release(self, deployment: Deployment) -> None:
+        """Undo what `adopt` did: delete a copy, put a change back. A second call is harmless."""
+
+    def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
+        """Return headers that prove who sends `payload`, besides `deployment.headers`; good for at least two minutes.
+
+        Called outside the measured path before each batch, and again while a long one goes on. Never stored.
+        """
+        return {}
+
+    def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
+        """Invoke by other means than HTTP; the default None tells the core to use `deployment.endpoint`."""
+        return None
+
+    def status_of(self, reply: Reply) -> Status:
+        """Return what a reply means. `function_error` and `ok` are told apart by the envelope, not here.
+
+        The default reads the HTTP status: 2xx ok, 429 throttled, 408 and 504 timeout, else platform_error.
+        """
+        if reply.http_status is None:
+            return Status.TIMEOUT if reply.error == "timeout" else Status.PLATFORM_ERROR
+        if 200 <= reply.http_status < 300:
+            return Status.OK
+        known = {429: Status.THROTTLED, 408: Status.TIMEOUT, 504: Status.TIMEOUT}
+        return known.get(reply.http_status, Status.PLATFORM_ERROR)
+
+    def error_of(self, reply: Reply) -> str | None:
+        """Return what the provider says went wrong, to be stored: no credentials, no number of an account."""
+        return None
+
+    def request_id_of(self, reply: Reply) -> str:
+        """Return the id under which the provider knows the invocation. Default: the one we sent."""
+        return reply.request_id
+
+    def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
+        """Return the provider's figures that came with an answer; None where there are none."""
+        return None
+
+    def force_cold(self, deployment: Deployment) -> None:
+        """Make sure the next invocation meets no existing sandbox (`FORCE_COLD`). May be slow."""
+        raise self._missing(Capability.FORCE_COLD, deployment.id)
+
+    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
+        """Change provisioned memory and return the deployment as reported back (`RESIZE`)."""
+        raise self._missing(Capability.RESIZE, deployment.id)
+
+    def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
+        """Return the provider's figures by request id (`RECORDS`); those not there yet are left out."""
+        return {}
+
+    @property
+    def region(self) -> str:
+        """Where it deploys, as the provider names it; by default the setting `region`, empty where there is none."""
+        return str(getattr(self.settings, "region", None) or "")
+
+    @property
+    def restores(self) -> bool:
+        """Whether its cold starts restore a snapshot, for which a price book may charge; by default not."""
+        return False
+
+    @property
+    def ephemeral_mib(self) -> int:
+        """What its functions get, for which a price book may charge; by default the setting of that name, 0 without."""
+        return int(getattr(self.settings, "ephemeral_mib", 0))
+
+    def rates(self, region: str, architecture: str, scheme: str = "") -> Rates | None:
+        """Return what invocations cost today by the provider's price book, None where that has no price.
+
+        Args:
+            region: As the provider names it.
+            architecture: `x86_64` or `arm64`.
+            scheme: How they are billed; empty for the usual way.
+        """
+        if not self.provider:
+            return None
+        key = (region, architecture, scheme)
+        if key not in self._rates:
+            today = datetime.now(UTC).date()
+            try:
+                self._rates[key] = self._plugins().prices.book(self.provider, today).rates(*key)
+            except UserError as exc:
+                logger.warning("cost on %r is not known: %s", self.name, exc)
+                self._rates[key] = None
+        return self._rates[key]
+
+    def rates_of(self, deployment: Deployment) -> Rates | None:
+        """Return what invocations of a deployment cost today, None where there is no price.
+
+        What is billed is read from `effective`: `architecture` and, where the platform puts it there, `billing_scheme`.
+        """
+        said = deployment.effective
+        architecture = said.get("architecture", deployment.config.architecture)
+        return self.rates(deployment.region or self.region, architecture, said.get("billing_scheme", ""))
+
+    def cost_usd(self, deployment: Deployment, record: ProviderRecord) -> float | None:
+        """Return the cost of one invocation, or None where there is no price.
+
+        The default prices the record's own figures by the price book of `provider`; of `effective` it reads
+        `memory_mib`, `architecture`, `billing_scheme` and `ephemeral_mib`.
+        """
+        time_s = record.duration_s if record.duration_s is not None else record.billed_s
+        if record.cost_usd is not None or time_s is None or (rates := self.rates_of(deployment)) is None:
+            return record.cost_usd
+        usage = Usage(
+            memory_mib=deployment.effective.get("memory_mib", deployment.config.memory_mib),
+            duration_s=time_s,
+            init_s=record.init_s,
+            billed_s=record.billed_s,
+            restored=record.start_type is StartType.RESTORED,
+            max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
+            ephemeral_mib=deployment.effective.get("ephemeral_mib", 0),
+        )
+        return self._priced(rates, usage)
+
+    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
+        """Return what one invocation will cost that takes so long, for plans; None where there is no price.
+
+        Works unopened.
+        """
+        if (rates := self.rates(self.region, architecture)) is None:
+            return None
+        usage = Usage(
+            memory_mib,
+            duration_s,
+            init_s or None,
+            restored=self.restores and init_s > 0,
+            ephemeral_mib=self.ephemeral_mib,
+        )
+        return self._priced(rates, usage)
+
+    def most_usd(self, memory_mib: int, architecture: str, timeout_s: float) -> float | None:
+        """Return the most that one invocation can cost: a cold one that ends at its time-out; None without a price."""
+        return self.estimate_usd(memory_mib, architecture, timeout_s, self.init_timeout_s)
+
+    def storage(self) -> Storage:
+        """Return object storage that functions of this platform reach (`STORAGE`)."""
+        raise self._missing(Capability.STORAGE, self.name)
+
+    def table(self) -> None:
+        """Make sure that the key-value table that functions reach is there (`TABLE`)."""
+
+    def wrapper_files(self, language: str) -> Mapping[str, bytes]:
+        """Return files to put into a package: `sebsx_wrapper.<ext>`, the platform's side of the context.
+
+        For Python the module defines `storage()` and `table()`, each returning the client behind
+        `context.storage` and `context.table`, and only these two. Empty where the platform has neither.
+        """
+        return {}
+
+    def orphans(self) -> Sequence[Resource]:
+        """Return resources on the platform that carry our tags and belong to no living run. Works unopened."""
+        return ()
+
+    def remove(self, resource: Resource) -> None:
+        """Delete one resource from the ledger or from `orphans`. Harmless when it is gone already; works unopened.
+
+        Raises:
+            PlatformError: If it exists and cannot be deleted.
+        """
+        raise UnsupportedError(f"platform {self.name!r} cannot remove {resource.kind} {resource.name!r}")
+
+    def _priced(self, rates: Rates, usage: Usage) -> float | None:
+        """Return a cost; None, and a warning once, for what has no price: measuring goes on without."""
+        try:
+            return float(rates.invocation(usage, datetime.now(UTC).date()).usd)
+        except UserError as exc:
+            if str(exc) not in self._unpriced:
+                self._unpriced.add(str(exc))
+                logger.warning("cost on %r is not known: %s", self.name, exc)
+            return None
+
+    def _plugins(self) -> Registry:
+        if self.registry is None:  # used outside a run, such as in a test
+            self.registry = plugins.load()
+        return self.registry
+
+    def _missing(self, capability: Capability, what: str) -> UnsupportedError:
+        return UnsupportedError(f"platform {self.name!r} has no capability {capability.value!r}, wanted for {what!r}")

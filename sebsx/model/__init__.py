@@ -1,0 +1,39 @@
+"""The nouns of sebsx as frozen dataclasses: what is deployed, called, measured and stored.
+
+Durations are seconds (float), sizes bytes (int), memory MiB where clouds ask for it, money USD. Points in time are
+aware UTC datetimes, except inside an `Invocation` (`sebsx.model.invocations`).
+"""
+
+from sebsx.model.functions import Adoption, Capability, Deployment, FunctionConfig, Package, Target
+from sebsx.model.hashing import content_hash
+from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
+from sebsx.model.problems import Problem, Severity
+from sebsx.model.resources import Resource, ResourceState
+from sebsx.model.runs import Cell, CellStatus, Design, Plan, Run, RunStatus
+
+__all__ = [
+    "DROPPED",
+    "Adoption",
+    "Capability",
+    "Cell",
+    "CellStatus",
+    "Deployment",
+    "Design",
+    "FunctionConfig",
+    "Invocation",
+    "Kind",
+    "Package",
+    "Plan",
+    "Problem",
+    "ProviderRecord",
+    "Reply",
+    "Resource",
+    "ResourceState",
+    "Run",
+    "RunStatus",
+    "Severity",
+    "StartType",
+    "Status",
+    "Target",
+    "content_hash",
+]

@@ -1,0 +1,130 @@
+"""What is called: replies, what a provider records, and the invocation that is stored.
+
+Points in time are seconds since the Unix epoch, taken from one monotonic clock that was anchored to wall time once
+(`sebsx.sending.clock`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Status(StrEnum):
+    """How an invocation ended."""
+
+    OK = "ok"
+    FUNCTION_ERROR = "function_error"
+    WRONG_OUTPUT = "wrong_output"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    THROTTLED = "throttled"
+    DROPPED = "dropped"
+    PLATFORM_ERROR = "platform_error"
+
+
+class StartType(StrEnum):
+    """In what state the sandbox was when the invocation reached it."""
+
+    COLD = "cold"
+    WARM = "warm"
+    RESTORED = "restored"
+    PROVISIONED = "provisioned"
+    PROACTIVE = "proactive"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    """Whether an invocation counts as a measurement."""
+
+    WARMUP = "warmup"
+    MEASURED = "measured"
+
+
+DROPPED = "dropped: too many requests in flight"
+"""The `error` of a reply to a request that was due and not sent."""
+
+
+@dataclass(slots=True)  # not frozen: made for each request, in half the time
+class Reply:
+    """What came back for one invocation, as the client saw it; times are Unix seconds.
+
+    `first_byte_s` and `connected_s` are None when that point was never reached; `error` says why there
+    is no answer at all (`http_status` is None then).
+    """
+
+    request_id: str
+    intended_s: float
+    sent_s: float
+    connected_s: float | None
+    first_byte_s: float | None
+    done_s: float
+    http_status: int | None
+    headers: Mapping[str, str]
+    body: bytes
+    bytes_out: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """What the provider says of one invocation. None where it says nothing.
+
+    `start_type` is for what the figures do not show; without it, one with an initialisation was cold.
+    """
+
+    request_id: str
+    duration_s: float | None = None
+    init_s: float | None = None
+    billed_s: float | None = None
+    max_memory_bytes: int | None = None
+    status: Status | None = None
+    sandbox_id: str | None = None
+    cost_usd: float | None = None
+    start_type: StartType | None = None
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One invocation, as it is stored. Times are Unix seconds, durations seconds.
+
+    Not frozen, because the provider's figures arrive after the client's: they are filled in before the
+    batch is committed, or by an update afterwards where a provider is late. `round` is the round of an
+    interleaved design; None where the design has none.
+    """
+
+    sequence: int
+    batch: int
+    kind: Kind
+    request_id: str
+    status: Status
+    start_type: StartType
+    start_evidence: str
+    sandbox_id: str | None
+    error: str | None
+    client_intended_s: float
+    client_sent_s: float
+    client_connected_s: float | None
+    client_first_byte_s: float | None
+    client_done_s: float
+    function_started_s: float | None = None
+    function_finished_s: float | None = None
+    function_duration_s: float | None = None
+    provider_duration_s: float | None = None
+    provider_init_s: float | None = None
+    provider_billed_s: float | None = None
+    provider_max_memory_bytes: int | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    cost_usd: float | None = None
+    round: int | None = None
+    samples: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def latency_s(self) -> float:
+        """From the request sent to the last byte of the answer."""
+        return self.client_done_s - self.client_sent_s

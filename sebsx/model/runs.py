@@ -1,0 +1,159 @@
+"""What is measured: runs, their designs and the cells of those; points in time are aware UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model.hashing import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class RunStatus(StrEnum):
+    """State of a run; `interrupted` is also derived for a `running` one whose process is gone."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class CellStatus(StrEnum):
+    """State of one cell of the design; `invalid` was measured, but must not be believed."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+
+
+class Design(StrEnum):
+    """In what order the cells of a run were measured; what may be concluded from comparing them depends on it.
+
+    `sequential` measures one cell after the other, so that drift of the platform looks like a difference. `rmit`
+    (randomised multiple interleaved trials) measures in rounds, every cell once a round in seeded random order:
+    samples of a round are pairs.
+    """
+
+    SEQUENTIAL = "sequential"
+    RMIT = "rmit"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of factor levels in an experiment's design.
+
+    Args:
+        factors: Level of each factor: `platform`, `benchmark`, `size`, `memory_mib`, `start`, ...;
+            JSON scalars, or a JSON object for `parameters`. `folder` is where a benchmark that is not registered lies.
+        invocations: How many measured invocations the design wants.
+        duration_s: Expected time of the cell, for the plan; None when unknown.
+        cost_usd: Expected cost, for the plan; None where there is no price.
+        cost_bound_usd: The most it can cost: as many attempts as allowed, all of them until their time-out.
+    """
+
+    factors: Mapping[str, Any]
+    invocations: int
+    duration_s: float | None = None
+    cost_usd: float | None = None
+    cost_bound_usd: float | None = None
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the factors: the same cell has it in every run, so that a resume can skip it."""
+        return content_hash(self.factors)
+
+    @property
+    def label(self) -> str:
+        """One line for progress and messages: the levels a person chose, in the design's order."""
+        levels = [str(self.factors[name]) for name in _LABELLED if self.factors.get(name)]
+        if self.factors.get("memory_mib"):
+            levels.append(f"{self.factors['memory_mib']} MiB")
+        return " ".join(levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an experiment would do, before it does anything.
+
+    Args:
+        cells: The design, in the order in which it would run.
+        deployments: How many functions would be deployed.
+        notes: What the plan cannot know, one line each.
+        design: In what order the cells are measured; stored with the run.
+        together: Whether cells are measured at the same time: they take as long as the longest.
+    """
+
+    cells: tuple[Cell, ...]
+    deployments: int
+    notes: tuple[str, ...] = ()
+    design: Design = Design.SEQUENTIAL
+    together: bool = False
+
+    @property
+    def invocations(self) -> int:
+        """Measured invocations over all cells."""
+        return sum(cell.invocations for cell in self.cells)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Expected time, or None when a cell's is unknown."""
+        known = [cell.duration_s for cell in self.cells]
+        longest = max((duration_s for duration_s in known if duration_s is not None), default=None)
+        return longest if self.together and None not in known else _sum_known(known)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Expected cost, or None when a cell has no price."""
+        return _sum_known([cell.cost_usd for cell in self.cells])
+
+    @property
+    def cost_bound_usd(self) -> float | None:
+        """The most it can cost, or None when a cell has no price."""
+        return _sum_known([cell.cost_bound_usd for cell in self.cells])
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of an experiment, as stored.
+
+    Args:
+        id: ULID; sorts by time.
+        experiment: Name of the experiment.
+        settings: Complete: all that is needed to run it again (`core`, `experiment`, `platforms`).
+        seed: Of the run's random generator.
+        status: See `RunStatus`.
+        started_at: Aware UTC.
+        finished_at: Aware UTC, None while it runs.
+        error: Why it failed, one line.
+        owner: Host, process and its start time, by which a dead run is recognised.
+        environment: Fingerprint of the environment row.
+        campaign: Free label that groups runs; empty for none.
+        design: In what order its cells were measured.
+    """
+
+    id: str
+    experiment: str
+    settings: Mapping[str, Any]
+    seed: int
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    error: str | None = None
+    owner: Mapping[str, Any] = field(default_factory=dict)
+    environment: str = ""
+    campaign: str = ""
+    design: Design = Design.SEQUENTIAL
+
+
+_LABELLED = ("platform", "benchmark", "version", "channel", "size", "start")
+
+
+def _sum_known(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

@@ -1,7 +1,0 @@
-"""Builds packages: function code, shim, collectors, wrapper and dependencies in one deterministic zip."""
-
-from __future__ import annotations
-
-from sebsx.packaging.packager import Packager, default_cache
-
-__all__ = ["Packager", "default_cache"]

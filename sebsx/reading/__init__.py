@@ -1,0 +1,1 @@
+"""Reads stored runs back: conditions, comparisons, estimates and reports."""

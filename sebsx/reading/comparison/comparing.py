@@ -1,0 +1,400 @@
+"""From stored runs to verdicts: choose the metrics, pair the configurations, measure, correct, judge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.model import Design, RunStatus
+from sebsx.reading.comparison.facts import (
+    PRICE_BOOK,
+    Background,
+    Difference,
+    differences,
+    implied,
+    known_facts,
+    told,
+)
+from sebsx.reading.comparison.pairing import Missing, pair, unmeasured
+from sebsx.reading.comparison.result import SEVERITY, ComparisonReport, Row
+from sebsx.reading.comparison.samples import NOTHING, Measured, measure
+from sebsx.reading.conditions import (
+    COST_PER_MILLION,
+    ERRORS,
+    configurations,
+    identity_columns,
+    level,
+    name_of,
+)
+from sebsx.reading.units import duration
+from sebsx.stats import Verdict, holm, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sebsx.model.metrics import Metric
+    from sebsx.reading.conditions import Configuration
+    from sebsx.store.reader import RunView
+
+VERSION = "version"
+_BASE = "base"
+_OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
+_ALLOWED_SHOWN = 5
+# Facts of the client machine that must not change between two runs.
+_CLIENT = ("cpu_model", "cpu_count", "system", "release", "python", "sebsx")
+
+# Measured on a shared machine of two cores: 200 comparisons of the same 4 ms of work, each of 60 samples a side,
+# Mann-Whitney at 5 %.
+_DRIFT = (
+    "so that drift of the platform looks like a difference: of 200 comparisons of the same code, 64 % found a change "
+    "when measured one after the other and 2 % when interleaved"
+)
+_TOGETHER = "measure both in one run: sebsx run benchmark NEW --against BASE --design rmit"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to compare and what counts as a change.
+
+    Args:
+        metrics: Names or patterns (`phase.*_s`); failures are always compared where there are any.
+        threshold: Smallest change that matters, as a share.
+        thresholds: The same for some metrics, by name or pattern.
+        alpha: Chance of any false alarm among all rows; 1 - alpha is the confidence of the intervals.
+        factor: Compare the levels of this factor within one run; empty for `version`.
+        base: Level that the others are compared with; empty for `base` or the first.
+        allow: Facts that may differ.
+    """
+
+    metrics: tuple[str, ...] = ("client.latency_s",)
+    threshold: float = 0.05
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    alpha: float = 0.05
+    factor: str = ""
+    base: str = ""
+    allow: frozenset[str] = frozenset()
+
+    def threshold_of(self, metric: Metric) -> float:
+        """Return the smallest change of a metric that matters."""
+        own = self.own_threshold(metric)
+        return self.threshold if own is None else own
+
+    def own_threshold(self, metric: Metric) -> float | None:
+        """Return what was set for a metric: by its name, else by a pattern; None where nothing was."""
+        if metric.name in self.thresholds:
+            return self.thresholds[metric.name]
+        return next((share for name, share in self.thresholds.items() if fnmatchcase(metric.name, name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What is compared with what: two runs, or two levels of a factor."""
+
+    base: str
+    new: str
+    old: Sequence[Configuration]
+    young: Sequence[Configuration]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A pair of configurations, what it is called, and what keeps it from being compared."""
+
+    label: str
+    base: Configuration
+    new: Configuration
+    differences: tuple[Difference, ...]
+    allowed: tuple[Difference, ...]
+
+    @cached_property
+    def paired(self) -> bool:
+        """Whether both sides were measured in the same rounds."""
+        if self.base.run.id != self.new.run.id or self.base.run.design is not Design.RMIT:
+            return False
+        here, there = (set(side.frame.known("round").tolist()) for side in (self.base, self.new))
+        return bool(here & there)
+
+
+def compare_runs(
+    base: Sequence[RunView], new: Sequence[RunView] = (), options: Options | None = None
+) -> ComparisonReport:
+    """Return the verdict on each configuration and metric.
+
+    Samples are compared as pairs where both sides were measured in one interleaved run. p values are corrected over
+    all rows (Holm). Failures are compared as shares wherever an invocation failed.
+
+    Args:
+        base: What is compared with; or the run that holds both sides, if there is no `new`.
+        new: What is compared.
+        options: None for the defaults.
+
+    Raises:
+        UserError: If a name is unknown, both sides are the same run, or one run does not hold two levels.
+    """
+    chosen = options or Options()
+    _check_sides(base, new, chosen)
+    views = [*base, *new]
+    metrics = _metrics(views, chosen)
+    priced = any(metric.unit == "USD" for metric in metrics)
+    backgrounds = {view.run.id: Background(view, priced=priced) for view in views}
+    models = {model for background in backgrounds.values() for model in background.cpu_models.values()}
+    more = [*(metric.name for metric in metrics), *(["sandbox_id"] if len(models) > 1 else [])]
+    old, young = configurations(base, more), configurations(new, more)
+    _check_allowed(chosen, [*old, *young])
+    studied = chosen.allow
+    factor = "" if new else _factor(base, old, chosen)
+    if new:
+        sides = [_Sides(_names(base), _names(new), old, young)]
+    else:
+        sides = list(_levels(base, old, factor, chosen.base))
+        studied |= implied(factor)
+    missing = [
+        Missing(name, *line)
+        for name, side, found in (("base" if new else "the run", base, old), ("new", new, young))
+        for view in side
+        for line in unmeasured(view, found)
+    ]
+    tasks, left = _tasks(sides, backgrounds, studied, chosen.allow, factor)
+    rows = _judge(tasks, metrics, chosen)
+    return ComparisonReport(
+        base=sides[0].base,
+        new=", ".join(side.new for side in sides),
+        rows=tuple(rows),
+        missing=(*missing, *left),
+        changed=tuple(dict.fromkeys(item for task in tasks for item in told(task.base, task.new))),
+        warnings=tuple(_warnings(base, new, tasks)),
+        alpha=chosen.alpha,
+        paired=any(row.method == "paired" for row in rows),
+    )
+
+
+def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Options) -> None:
+    if options.factor and new:
+        raise UserError(f"--factor {options.factor} compares within one run; leave the second run or the factor out")
+    if both := {view.run.id for view in base} & {view.run.id for view in new}:
+        raise UserError(f"run {both.pop()!r} stands on both sides; name two runs, or one that holds both versions")
+    if not 0 < options.alpha < 1:
+        raise UserError(f"alpha {options.alpha!r} must lie between 0 and 1")
+
+
+def _check_allowed(options: Options, found: Sequence[Configuration]) -> None:
+    known = known_facts(found)
+    for name in sorted(options.allow - set(known)):
+        raise UnknownNameError("fact", name, known, f"--allow takes {', '.join(known)}")
+
+
+def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
+    """Return the metrics to compare; failures last.
+
+    Raises:
+        UnknownNameError: If there is none of a name.
+    """
+    stored = {name: metric for view in views for name, metric in view.metrics().items()}
+    known = {name: metric for name, metric in stored.items() if metric.unit != "json" and "*" not in name} | _OURS
+    chosen: dict[str, Metric] = {}
+    for pattern in options.metrics:
+        found = {name: metric for name, metric in known.items() if fnmatchcase(name, pattern)}
+        if not found:
+            raise UnknownNameError("metric", pattern, known, f"there are {', '.join(sorted(known))}")
+        chosen |= found
+    for pattern in options.thresholds:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            raise UnknownNameError("metric", pattern, known, "--threshold METRIC=SHARE")
+    return [*(metric for metric in chosen.values() if metric is not ERRORS), ERRORS]
+
+
+def _factor(base: Sequence[RunView], found: Sequence[Configuration], options: Options) -> str:
+    """Return the factor whose levels one run is to be split by.
+
+    Raises:
+        UserError: If it does not have two.
+    """
+    levels = {
+        key: dict.fromkeys(str(level(one, key)) for one in found if level(one, key) is not None)
+        for key in dict.fromkeys(key for one in found for key in one.identity)
+    }
+    factor = options.factor or VERSION
+    if len(levels.get(factor, ())) > 1:
+        return factor
+    failed = [f"{label}: {reason}" for view in base for label, reason in unmeasured(view, found)]
+    name = _names(base)
+    if not found:
+        raise UserError(f"{name} holds no invocations; {failed[0] if failed else 'measure something first'}")
+    several = [f"{key} ({', '.join(values)})" for key, values in levels.items() if len(values) > 1]
+    if options.factor and factor not in levels:
+        raise UnknownNameError("factor", factor, levels, f"it has several levels of {', '.join(several) or 'nothing'}")
+    here = ", ".join(levels.get(factor, ())) or "none"
+    advice = f"compare it with another run, or with --factor the levels of {' or '.join(several)}" if several else ""
+    advice = advice or "compare it with another run: sebsx compare BASE NEW"
+    raise UserError(f"{name} holds no two levels of {factor} ({here}); {failed[0] if failed else advice}")
+
+
+def _levels(views: Sequence[RunView], found: Sequence[Configuration], factor: str, wanted: str) -> Iterator[_Sides]:
+    groups: dict[str, list[Configuration]] = {}
+    for configuration in found:
+        value = level(configuration, factor)
+        if value is not None:
+            groups.setdefault(str(value), []).append(configuration)
+    if wanted and wanted not in groups:
+        raise UnknownNameError(f"level of {factor}", wanted, groups, f"it has {', '.join(groups)}")
+    base = wanted or (_BASE if factor == VERSION and _BASE in groups else next(iter(groups)))
+    for value, members in groups.items():
+        if value != base:
+            yield _Sides(f"{factor} {base} of {_names(views)}", f"{factor} {value}", groups[base], members)
+
+
+def _names(views: Sequence[RunView]) -> str:
+    return ", ".join(f"run {view.run.id}" for view in views)
+
+
+def _tasks(
+    sides: Sequence[_Sides],
+    backgrounds: Mapping[str, Background],
+    studied: frozenset[str],
+    allow: frozenset[str],
+    factor: str,
+) -> tuple[list[_Task], list[Missing]]:
+    tasks, missing = [], []
+    hidden = {"run", factor, *(implied(factor) - {"benchmark"})}
+    for side in sides:
+        pairs, old, young = pair(side.old, side.young, studied)
+        columns = [column.key for column in identity_columns([*side.old, *side.young]) if column.key not in hidden]
+
+        def words(configuration: Configuration, side: _Sides = side, columns: Sequence[str] = columns) -> str:
+            name = name_of({key: level(configuration, key) for key in columns})
+            return f"{name} ({side.new})" if len(sides) > 1 else name
+
+        for one, other in pairs:
+            found = differences(one, other, backgrounds, studied)
+            allowed = differences(one, other, backgrounds, studied - allow) if allow else found
+            extra = tuple(item for item in allowed if item not in found)
+            tasks.append(_Task(words(one), one, other, tuple(found), extra))
+        missing += [Missing(side.new if len(sides) > 1 else "new", words(one), "only base has it") for one in old]
+        missing += [Missing("base", words(one), "only new has it") for one in young]
+    return tasks, missing
+
+
+def _judge(tasks: Sequence[_Task], metrics: Sequence[Metric], options: Options) -> list[Row]:
+    """Return the rows, worst first."""
+    rows: list[Row] = []
+    judged: list[tuple[_Task, Metric, Measured]] = []
+    for task in tasks:
+        for metric in metrics:
+            found = measure(
+                task.base, task.new, metric,
+                paired=task.paired, alpha=options.alpha, threshold=options.threshold_of(metric),
+            )  # fmt: skip
+            if found is None:
+                continue
+            blocking = [item for item in task.differences if item.fact != PRICE_BOOK or metric.unit == "USD"]
+            if blocking:
+                rows.append(_incomparable(task, metric, found, blocking, options))
+            else:
+                judged.append((task, metric, found))
+    tested = [found.p for _, _, found in judged if found.p is not None]
+    adjusted = iter(holm(tested))
+    for task, metric, found in judged:
+        p = None if found.p is None else next(adjusted)
+        rows.append(_row(task, metric, found, p, len(tested), options))
+    return sorted(rows, key=lambda row: (SEVERITY.index(row.verdict), -_size(row)))
+
+
+def _incomparable(
+    task: _Task, metric: Metric, found: Measured, blocking: Sequence[Difference], options: Options
+) -> Row:
+    facts = ",".join(item.fact for item in blocking)
+    reason = f"{'; '.join(map(str, blocking))} (--allow {facts} compares anyway)"
+    return Row(
+        task.label, task.base.identity, metric, found.statistic, Verdict.INCOMPARABLE, reason, found.base, found.new,
+        NOTHING, NOTHING, options.threshold_of(metric), None, None, None, "", tuple(blocking),
+    )  # fmt: skip
+
+
+def _row(task: _Task, metric: Metric, found: Measured, p: float | None, tests: int, options: Options) -> Row:
+    threshold = options.threshold_of(metric)
+    if found.statistic == "share":
+        said, reason = _judge_failures(found, metric, p, options)
+    else:
+        said, reason = _judge_ratio(found, metric, p, tests, options)
+    comparison = found.comparison
+    return Row(
+        task.label, task.base.identity, metric, found.statistic, said, reason, found.base, found.new, found.ratio,
+        found.shift, threshold, found.p, p, comparison.cliff if comparison else None,
+        comparison.method if comparison else "unpaired" if p is not None else "",
+    )  # fmt: skip
+
+
+def _judge_ratio(found: Measured, metric: Metric, p: float | None, tests: int, options: Options) -> tuple[Verdict, str]:
+    comparison, threshold = found.comparison, options.threshold_of(metric)
+    if comparison is None:
+        same = found.shift.value == 0
+        return (Verdict.EQUIVALENT if same else Verdict.INCONCLUSIVE), found.reason
+    said = verdict(comparison, threshold, p, better=metric.better, alpha=options.alpha)
+    limit = f"{100 * threshold:g} %"
+    if said is Verdict.EQUIVALENT:
+        return said, f"the whole interval lies within {limit}"
+    if said is not Verdict.INCONCLUSIVE:
+        return said, f"beyond {limit}, and the test agrees"
+    n = min(comparison.n_base, comparison.n_new)
+    more = comparison.needed
+    advice = f"; about {more} samples a side would tell (--repetitions {more})" if more and more > n else ""
+    if comparison.low <= 1 <= comparison.high:
+        return said, f"neither surely a change nor surely within {limit}{advice}"
+    if p is not None and p > options.alpha:
+        return said, f"not significant once corrected for {tests} tests{advice}"
+    return said, f"a change, but not surely beyond {limit} nor surely within{advice}"
+
+
+def _judge_failures(found: Measured, metric: Metric, p: float | None, options: Options) -> tuple[Verdict, str]:
+    """Return the verdict on two shares of failures.
+
+    A share that rose is a regression if Fisher's exact test says so, however small the rise, unless a threshold in
+    points was set for it; equivalent if the interval of the difference lies within the threshold, in points.
+    """
+    change, threshold = found.shift.value, options.threshold_of(metric)
+    if p is None or change is None or found.shift.low is None or found.shift.high is None:
+        return Verdict.INCONCLUSIVE, found.reason
+    if p <= options.alpha and abs(change) > (options.own_threshold(metric) or 0.0):
+        return (Verdict.REGRESSION if change > 0 else Verdict.IMPROVEMENT), "Fisher's exact test tells the shares apart"
+    if -threshold <= found.shift.low and found.shift.high <= threshold:
+        return Verdict.EQUIVALENT, f"the whole interval lies within {100 * threshold:g} points"
+    return Verdict.INCONCLUSIVE, "too few invocations to tell these shares of failures apart"
+
+
+def _size(row: Row) -> float:
+    """Return how large a change is, whatever its direction, to sort by."""
+    if row.ratio.value is not None:
+        return abs(math.log(row.ratio.value))
+    return abs(row.shift.value or 0.0)
+
+
+def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_Task]) -> Iterator[str]:
+    if tasks and new:
+        yield f"the two sides are separate runs{_apart(base, new)}, {_DRIFT}; {_TOGETHER}"
+    elif tasks and not all(task.paired for task in tasks):
+        yield f"{_names(base)} measured one configuration after the other, {_DRIFT}; {_TOGETHER}"
+    for view in (*base, *new):
+        run = view.run
+        if run.status is not RunStatus.FINISHED:
+            yield f"run {run.id} is {run.status.value}{f': {run.error}' if run.error else ''}; this is what it stored"
+    if allowed := list(dict.fromkeys(str(item) for task in tasks for item in task.allowed)):
+        more = f" and {len(allowed) - _ALLOWED_SHOWN} more" if len(allowed) > _ALLOWED_SHOWN else ""
+        yield f"compared although this differs, as allowed: {'; '.join(allowed[:_ALLOWED_SHOWN])}{more}"
+    if base and new:
+        here, there = base[0], new[0]
+        changed = [name for name in _CLIENT if here.environment.get(name) != there.environment.get(name)]
+        for name in changed:
+            was, became = here.environment.get(name, "not known"), there.environment.get(name, "not known")
+            yield f"the client is not the same: {name} {was} -> {became}"
+        if here.run.seed != there.run.seed:
+            seeds = f"{here.run.seed} and {there.run.seed}"
+            yield f"the seeds differ ({seeds}), and so may the inputs; --seed N makes them equal"
+
+
+def _apart(base: Sequence[RunView], new: Sequence[RunView]) -> str:
+    seconds = abs((new[0].run.started_at - base[0].run.started_at).total_seconds())
+    return f", {duration(seconds)} apart" if seconds >= 1 else ""

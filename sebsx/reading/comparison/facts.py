@@ -1,0 +1,196 @@
+"""What two configurations must have in common to be compared, and what they may differ in because it is studied."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sebsx.reading.conditions import Configuration
+    from sebsx.store.reader import RunView
+
+CPU_MODEL = "cpu_model"
+PRICE_BOOK = "price_book"
+VALIDITY = "validity"
+
+# Facts of a deployment that must be equal, and those that are told: they are what a new version changes.
+_DEPLOYED = ("language_version", "parameters")
+_REPORTED = ("trigger", "limits")
+_BOOK = ("provider", "effective", "sha256")  # which book it is; its region and architecture are facts of their own
+_TOLD = ("benchmark_version", "benchmark_sha256", "package_sha256", "timeout_s")
+_TOLD_REPORTED = ("runtime",)
+
+# What differs by nature between the levels of a factor.
+_FOLLOWS: Mapping[str, frozenset[str]] = {
+    "platform": frozenset({"region", "trigger", "limits", "language_version", CPU_MODEL, PRICE_BOOK}),
+    "region": frozenset({CPU_MODEL, PRICE_BOOK}),
+    "architecture": frozenset({CPU_MODEL, PRICE_BOOK}),
+    "memory_mib": frozenset({"limits"}),
+    "language": frozenset({"language_version"}),
+    "benchmark": frozenset({"size", "parameters"}),
+    "size": frozenset({"parameters"}),
+    "parameters": frozenset({"parameters"}),
+    "version": frozenset({"benchmark", "folder"}),
+}
+
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")  # its first digits tell as much to a person
+
+# Two mixes of CPU models are the same if no more than this share of the invocations would have to move.
+CPU_MIX_TOLERANCE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One fact that is not the same on both sides.
+
+    Args:
+        fact: Its name, as `allow` takes it.
+        base: Its value there, in words.
+        new: Its value there.
+    """
+
+    fact: str
+    base: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.fact} {self.base} -> {self.new}"
+
+
+class Background:
+    """What is known of a run beside its invocations.
+
+    Args:
+        view: The run.
+        priced: Whether costs are compared, so that it matters by which prices.
+    """
+
+    def __init__(self, view: RunView, *, priced: bool = False) -> None:
+        self.view = view
+        self.priced = priced
+
+    @cached_property
+    def collectors(self) -> str:
+        """The collectors that were in the functions."""
+        return ", ".join(sorted(self.view.run.settings.get("collectors") or ())) or "none"
+
+    @cached_property
+    def cpu_models(self) -> Mapping[str, str]:
+        """CPU model of each sandbox that told it."""
+        return {
+            sandbox.sandbox_id: str(sandbox.facts[CPU_MODEL])
+            for sandbox in self.view.sandboxes()
+            if sandbox.facts.get(CPU_MODEL)
+        }
+
+    @cached_property
+    def price_books(self) -> Mapping[int | None, str]:
+        """The prices by which each deployment's invocations were priced, as they were stored."""
+        if not self.priced:
+            return {}
+        return {
+            value.deployment_id: ", ".join(
+                f"{key} {word}" for key, word in json.loads(value.text).items() if key in _BOOK
+            )
+            for value in self.view.values()
+            if value.metric == PRICE_BOOK and value.text
+        }
+
+    def cpu_mix(self, configuration: Configuration) -> dict[str, float]:
+        """Return the share of the invocations that each CPU model served, of those whose model is known."""
+        import numpy as np  # heavy
+
+        frame = configuration.counted
+        if "sandbox_id" not in frame:
+            return {}
+        codes, names = frame.codes("sandbox_id")
+        counts: Counter[str] = Counter()
+        for code, n in zip(*np.unique(codes, return_counts=True), strict=True):
+            model = self.cpu_models.get(names[code] or "")
+            if model:
+                counts[model] += int(n)
+        return {model: n / counts.total() for model, n in sorted(counts.items())}
+
+
+def implied(factor: str) -> frozenset[str]:
+    """Return the facts that differ by nature when `factor` does, itself included."""
+    return _FOLLOWS.get(factor, frozenset()) | {factor}
+
+
+def differences(
+    base: Configuration, new: Configuration, backgrounds: Mapping[str, Background], studied: frozenset[str]
+) -> list[Difference]:
+    """Return what is not the same on both sides and should be.
+
+    Args:
+        base: One side.
+        new: The other.
+        backgrounds: By id of the run.
+        studied: Facts that are meant to differ.
+    """
+    if not (len(base.counted) and len(new.counted)):
+        studied |= {"start"}  # what has no sample was not had in any other way than was wanted
+    here, there = backgrounds[base.run.id], backgrounds[new.run.id]
+    old, young = _comparable(base, here), _comparable(new, there)
+    found = _unequal(old, young, studied)
+    if base.invalid or new.invalid:
+        found.append(Difference(VALIDITY, base.invalid or "valid", new.invalid or "valid"))
+    mixes = here.cpu_mix(base), there.cpu_mix(new)
+    if CPU_MODEL not in studied and all(mixes) and _distance(*mixes) > CPU_MIX_TOLERANCE:
+        found.append(Difference(CPU_MODEL, *map(_mix_in_words, mixes)))
+    return found
+
+
+def told(base: Configuration, new: Configuration) -> list[Difference]:
+    """Return what is not the same on both sides and may be: the code and what comes with it."""
+    return _unequal(_of(base, _TOLD, _TOLD_REPORTED), _of(new, _TOLD, _TOLD_REPORTED), frozenset())
+
+
+def known_facts(found: Iterable[Configuration]) -> list[str]:
+    """Return the names that may be allowed to differ."""
+    levels = {key for configuration in found for key in configuration.identity}
+    return sorted({*levels, *_DEPLOYED, *_REPORTED, "emulated", "collectors", PRICE_BOOK, VALIDITY, CPU_MODEL})
+
+
+def _comparable(configuration: Configuration, background: Background) -> dict[str, Any]:
+    books = background.price_books
+    return {
+        **{key: level for key, level in configuration.identity.items() if key not in _DEPLOYED},
+        **_of(configuration, _DEPLOYED, _REPORTED),
+        "emulated": "yes" if configuration.emulated else "no",
+        "collectors": background.collectors,
+        PRICE_BOOK: " / ".join(dict.fromkeys(books.get(item.id, "") for item in configuration.deployments)),
+    }
+
+
+def _of(configuration: Configuration, columns: Sequence[str], reported: Sequence[str]) -> dict[str, Any]:
+    facts = {name: [getattr(item, name) for item in configuration.deployments] for name in columns}
+    facts |= {name: [item.effective.get(name) for item in configuration.deployments] for name in reported}
+    return {name: " / ".join(dict.fromkeys(map(_word, values))) for name, values in facts.items()}
+
+
+def _unequal(base: Mapping[str, Any], new: Mapping[str, Any], studied: frozenset[str]) -> list[Difference]:
+    names = [name for name in dict.fromkeys((*base, *new)) if name not in studied]
+    words = {name: (_word(base.get(name)), _word(new.get(name))) for name in names}
+    return [Difference(name, *sides) for name, sides in words.items() if sides[0] != sides[1]]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in sorted(value.items())) or "none"
+    return "none" if value in (None, "") else _DIGEST.sub(lambda found: found[0][:12], str(value))
+
+
+def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return the total variation distance of two mixes: the share that would have to move."""
+    return sum(abs(one.get(model, 0.0) - other.get(model, 0.0)) for model in {*one, *other}) / 2
+
+
+def _mix_in_words(mix: Mapping[str, float]) -> str:
+    return ", ".join(f"{model} {share:.0%}" for model, share in mix.items()) if len(mix) > 1 else next(iter(mix))

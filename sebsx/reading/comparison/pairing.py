@@ -1,0 +1,99 @@
+"""Which configuration of one side belongs to which of the other, and what has no counterpart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import CellStatus
+from sebsx.reading.conditions import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sebsx.reading.conditions import Configuration
+    from sebsx.store.reader import RunView
+
+    Pair = tuple[Configuration, Configuration]
+
+# What is left without an equal is matched by less and less, where that is unambiguous: two runs in different regions
+# were not measured on one side only, they differ in region.
+_LOOSER = (("benchmark", "memory_mib", "start"), ("benchmark", "start"))
+_LOOSEST = ("start",)
+_NAMED = ("platform", "benchmark", "version", "architecture", "memory_mib", "start")
+_UNMEASURED = (CellStatus.FAILED, CellStatus.UNSUPPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A configuration that was measured on one side only.
+
+    Args:
+        side: `base` or `new`: where it is missing.
+        label: What it is called.
+        reason: Why, as far as the run says.
+    """
+
+    side: str
+    label: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.label} is missing in {self.side}: {self.reason}"
+
+
+def pair(
+    base: Sequence[Configuration], new: Sequence[Configuration], studied: frozenset[str]
+) -> tuple[list[Pair], list[Configuration], list[Configuration]]:
+    """Return the pairs in the order of `base`, and what is left on each side.
+
+    Args:
+        base: Configurations of one side.
+        new: Of the other.
+        studied: Columns of the identity that are meant to differ.
+    """
+    found: dict[int, Configuration] = {}
+    places = {id(one): place for place, one in enumerate(base)}
+    left, right = list(base), list(new)
+    columns = sorted({key for one in (*base, *new) for key in one.identity} - studied)
+    looser = [[key for key in keys if key not in studied] for keys in (*_LOOSER, _LOOSEST)]
+    # A start that may differ, as cold from restored, still tells cold from warm where the sides have both.
+    for keys in ([*columns, "start"], columns, *looser):
+        if keys is looser[-1] and found:
+            break
+        matches = list(_match(left, right, keys))
+        found.update({places[id(one)]: other for one, other in matches})
+        taken = {id(configuration) for match in matches for configuration in match}
+        left = [one for one in left if id(one) not in taken]
+        right = [one for one in right if id(one) not in taken]
+    return [(base[place], found[place]) for place in sorted(found)], left, right
+
+
+def unmeasured(view: RunView, found: Iterable[Configuration]) -> Iterator[tuple[str, str]]:
+    """Yield what a run planned and never measured, with the reason.
+
+    Args:
+        view: The run.
+        found: Its configurations.
+    """
+    measured = {configuration.cell.id for configuration in found if configuration.cell}
+    for cell in view.cells():
+        if cell.status in _UNMEASURED and cell.id not in measured:
+            levels = {key: cell.factors.get(key) for key in _NAMED}
+            yield name_of(levels), cell.error or cell.stop_reason or str(cell.status)
+
+
+def _match(left: Sequence[Configuration], right: Sequence[Configuration], keys: Sequence[str]) -> Iterator[Pair]:
+    ours, theirs = _by(left, keys), _by(right, keys)
+    for key, mine in ours.items():
+        if len(mine) == len(theirs.get(key, ())) == 1:
+            yield mine[0], theirs[key][0]
+
+
+def _by(found: Iterable[Configuration], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Configuration]]:
+    groups: dict[tuple[Any, ...], list[Configuration]] = {}
+    for configuration in found:
+        levels = {**configuration.identity, "start": configuration.wanted}  # what it was had as may differ
+        key = tuple(str(levels.get(name)) for name in keys)
+        groups.setdefault(key, []).append(configuration)
+    return groups

@@ -1,0 +1,306 @@
+"""What a comparison comes to, as data, and how it reads: as a report, as a sentence, as Markdown for a pull request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Report, Table
+from sebsx.reading.units import show
+from sebsx.stats import Verdict, magnitude
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sebsx.model.metrics import Metric
+    from sebsx.reading.comparison.facts import Difference
+    from sebsx.reading.comparison.pairing import Missing
+
+# Worst first: what must be looked at, what could not be said, what is good news.
+SEVERITY = (
+    Verdict.REGRESSION, Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE, Verdict.CHANGE, Verdict.IMPROVEMENT,
+    Verdict.EQUIVALENT,
+)  # fmt: skip
+_UNSAID = (Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE)
+_NOUNS = (Verdict.REGRESSION, Verdict.CHANGE, Verdict.IMPROVEMENT)
+COMMENT_CHARACTERS = 65_536  # limit of a comment on GitHub
+ROWS_SHOWN = 50
+_FIGURE_ROWS = 40
+_LISTED = 20
+_FACTOR_FROM = 3.0  # from here on a change reads better as a factor than as a percentage
+
+_COLUMNS = (
+    Column("verdict", "verdict"),
+    Column("configuration", "configuration"),
+    Column("metric", "metric"),
+    Column("base", "base"),
+    Column("new", "new"),
+    Column("change", "change"),
+    Column("p", "p", "", "of the test, corrected for the number of comparisons (Holm)"),
+    Column("effect", "effect", "", "Cliff's delta: share of pairs where new is larger, minus the reverse"),
+    Column("n", "n", "", "samples of base and new, or pairs"),
+    Column("reason", "why"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The verdict on one metric of one configuration.
+
+    Args:
+        configuration: What tells it from the others, in words.
+        identity: Level of each factor on the base side.
+        metric: What was compared.
+        statistic: `p50`, `mean` or `share` (of failures).
+        verdict: What it comes to.
+        reason: Why, in one sentence; with what to do where nothing can be said.
+        base: Estimate of the statistic there.
+        new: Estimate there.
+        ratio: New to base with its interval; without a value where there is none.
+        shift: The change in the metric's unit, with its interval.
+        threshold: Smallest change that matters, as a share.
+        p: Of the test, not corrected; None where there was no test.
+        adjusted_p: Corrected for all tests of the comparison.
+        cliff: Cliff's delta, above 0 if new is larger.
+        method: `paired`, `unpaired`, or empty where nothing was tested.
+        differences: What is not the same on both sides and should be; empty unless incomparable.
+    """
+
+    configuration: str
+    identity: Mapping[str, Any]
+    metric: Metric
+    statistic: str
+    verdict: Verdict
+    reason: str
+    base: Estimate
+    new: Estimate
+    ratio: Estimate
+    shift: Estimate
+    threshold: float
+    p: float | None
+    adjusted_p: float | None
+    cliff: float | None
+    method: str
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """A stable name of the number: `client.latency_s.p50`."""
+        return f"{self.metric.name}.{self.statistic}"
+
+    @property
+    def change(self) -> str:
+        """The change in words: `+10.3 % [+8.9, +11.8]`, `x 4.10 [3.90, 4.32]`, `+5.0 points [+1.2, +9.9]`."""
+        if self.ratio.value is not None:
+            return change_in_words(self.ratio)
+        if self.statistic == "share" and self.shift.value is not None:
+            return _in_percent(self.shift, "points")
+        return "-"
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row of a table."""
+        effect = "-" if self.cliff is None else f"{self.cliff:+.2f} {magnitude(self.cliff)}"
+        sizes = dict.fromkeys((self.base.n, self.new.n))
+        n = f"{self.ratio.n} pairs" if self.method == "paired" else " / ".join(map(str, sizes))
+        return {
+            "verdict": self.verdict, "configuration": self.configuration, "metric": self.name,
+            "base": show(self.base, self.metric.unit), "new": show(self.new, self.metric.unit),
+            "change": self.change, "p": _p_in_words(self.adjusted_p), "effect": effect, "n": n, "reason": self.reason,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """The verdicts of one comparison, worst first.
+
+    Args:
+        base: What is compared with.
+        new: What is compared.
+        rows: By severity, then by size of the change.
+        missing: Configurations that one side does not have.
+        changed: What differs and may: the code and what comes with it.
+        warnings: Why the verdicts may be wrong, one sentence each.
+        alpha: Chance of any false alarm among all rows.
+        paired: Whether samples of one round were compared as pairs.
+    """
+
+    base: str
+    new: str
+    rows: tuple[Row, ...]
+    missing: tuple[Missing, ...]
+    changed: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+    alpha: float
+    paired: bool
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many rows there are of each verdict, worst first, those of which there are none left out."""
+        return counted(self.rows)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether anything could be compared at all."""
+        return any(row.verdict is not Verdict.INCOMPARABLE for row in self.rows)
+
+    @property
+    def summary(self) -> str:
+        """What it comes to in one sentence."""
+        if not self.rows:
+            return "nothing was measured on both sides"
+        worst, counts = self.rows[0], in_words(self.counts)
+        if worst.verdict is not Verdict.REGRESSION:
+            return f"no regression in {_many(len(self.rows), 'comparison')}: {counts}"
+        return f"{counts}; the worst: {worst.configuration} {worst.name} {worst.change}"
+
+    def document(self) -> dict[str, Any]:
+        """Return it as one document for programs."""
+        return {
+            "base": self.base, "new": self.new, "summary": self.summary, "counts": self.counts, "paired": self.paired,
+            "alpha": self.alpha, "warnings": self.warnings, "changed": self.changed, "missing": self.missing,
+            "rows": self.rows,
+        }  # fmt: skip
+
+    def to_report(self, limit: int | None = ROWS_SHOWN) -> Report:
+        """Return tables, a forest plot of the ratios, and findings.
+
+        Args:
+            limit: Most rows of a table, worst first; None for all.
+        """
+        shown = self.rows[:limit]
+        caption = "" if len(shown) == len(self.rows) else _rest(self.rows[len(shown) :])
+        tables = [Table("comparison", _telling(shown), [row.cells() for row in shown], caption)] if shown else []
+        findings = [Finding(text, warning=True) for text in (*self.warnings, *_listed(_unsaid(self.rows), limit))]
+        findings += [Finding(text, warning=True) for text in _listed(self.missing, limit)]
+        findings += [Finding(f"differs, and may: {text}") for text in _listed(self.changed, limit)]
+        findings.append(Finding(self.summary, {str(verdict): n for verdict, n in self.counts.items()}))
+        return Report(self.title, tables, self._figures(), findings)
+
+    @property
+    def title(self) -> str:
+        """What is compared with what."""
+        return f"{self.new} against {self.base}"
+
+    def to_markdown(self, limit: int = COMMENT_CHARACTERS) -> str:
+        """Return it as Markdown of at most so many characters; what does not fit is counted, the worst is kept."""
+        head = [f"### sebsx: {self.summary}", "", f"{self.title}, {self._method()}", ""]
+        notes = [f"> **Warning**: {text}\n" for text in self.warnings]
+        lists = [*_bullets("Missing", self.missing), *_bullets("Differs, and may", self.changed)]
+        titles = [column.title for column in _COLUMNS if column.key != "effect"]
+        table = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"] if self.rows else []
+        spare = limit - sum(len(line) + 1 for line in (*head, *notes, *table, *lists)) - 200
+        for place, row in enumerate(self.rows):
+            line = _markdown_row(row)
+            spare -= len(line) + 1
+            if spare < 0:
+                lists.insert(0, f"\n{_rest(self.rows[place:])}\n")
+                break
+            table.append(line)
+        return "\n".join([*head, *notes, *table, *lists])[: limit - 1].rstrip() + "\n"
+
+    def _method(self) -> str:
+        how = "samples of one round compared as pairs" if self.paired else "samples not paired"
+        return f"{how}, alpha {self.alpha:g} over all rows (Holm)"
+
+    def _figures(self) -> list[Figure]:
+        drawn = [row for row in self.rows if row.ratio.low is not None and row.ratio.high is not None][:_FIGURE_ROWS]
+        if not drawn:
+            return []
+        series: dict[str, list[tuple[float, float]]] = {}
+        intervals: dict[str, list[tuple[float, float]]] = {}
+        for place, row in enumerate(drawn):
+            assert row.ratio.value is not None
+            assert row.ratio.low is not None
+            assert row.ratio.high is not None
+            series.setdefault(str(row.verdict), []).append((float(place), row.ratio.value))
+            intervals.setdefault(str(row.verdict), []).append((row.ratio.low, row.ratio.high))
+        return [
+            Figure(
+                "comparison-ratios", "interval", "Ratio of new to base, with its interval",
+                Column("configuration", "configuration"), Column("ratio", "new / base"), series,
+                categories=[f"{row.configuration} {row.name}" for row in drawn], intervals=intervals, reference=1.0,
+            )
+        ]  # fmt: skip
+
+
+def counted(rows: Iterable[Row]) -> dict[Verdict, int]:
+    """Return how many rows there are of each verdict, worst first, those of which there are none left out."""
+    found = Counter(row.verdict for row in rows)
+    return {verdict: found[verdict] for verdict in SEVERITY if found[verdict]}
+
+
+def in_words(counts: Mapping[Verdict, int]) -> str:
+    """Return counts as people say them: `2 regressions, 1 inconclusive`."""
+    return ", ".join(_many(n, verdict) if verdict in _NOUNS else f"{n} {verdict}" for verdict, n in counts.items())
+
+
+def change_in_words(ratio: Estimate) -> str:
+    """Return a ratio as a change: `+10.3 % [+8.9, +11.8]`, or as a factor from 3 on and below a third."""
+    assert ratio.value is not None
+    if 1 / _FACTOR_FROM < ratio.value < _FACTOR_FROM:
+        low, high = (None if end is None else end - 1 for end in (ratio.low, ratio.high))
+        return _in_percent(Estimate(ratio.value - 1, low, high), "%")
+    interval = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.3g}, {ratio.high:.3g}]"
+    return f"x {ratio.value:.3g}{interval}"
+
+
+def _in_percent(share: Estimate, unit: str) -> str:
+    assert share.value is not None
+    interval = ""
+    if share.low is not None and share.high is not None:
+        interval = f" [{100 * share.low:+.1f}, {100 * share.high:+.1f}]"
+    return f"{100 * share.value:+.1f} {unit}{interval}"
+
+
+def _p_in_words(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _telling(rows: Sequence[Row]) -> list[Column]:
+    """Return the columns that say anything; reasons stand below the table, where there is room for them."""
+    tested = any(row.adjusted_p is not None for row in rows)
+    return [column for column in _COLUMNS if column.key != "reason" and (tested or column.key not in {"p", "effect"})]
+
+
+def _unsaid(rows: Sequence[Row]) -> list[str]:
+    """Return why nothing could be said, once for all rows that share a reason."""
+    groups: dict[tuple[Verdict, str], list[Row]] = {}
+    for row in rows:
+        if row.verdict in _UNSAID:
+            groups.setdefault((row.verdict, row.reason), []).append(row)
+    return [
+        f"{verdict}: {members[0].configuration} {members[0].name}"
+        f"{f' and {len(members) - 1} more' if len(members) > 1 else ''}: {reason}"
+        for (verdict, reason), members in groups.items()
+    ]
+
+
+def _rest(rows: Sequence[Row]) -> str:
+    return f"and {_many(len(rows), 'row')} more: {in_words(counted(rows))}"
+
+
+def _listed(items: Sequence[object], limit: int | None) -> list[str]:
+    shown = items if limit is None else items[:_LISTED]
+    rest = [f"and {len(items) - len(shown)} more"] if len(shown) < len(items) else []
+    return [*map(str, shown), *rest]
+
+
+def _bullets(heading: str, items: Sequence[object]) -> list[str]:
+    return ["", f"**{heading}**", "", *(f"- {_plain(text)}" for text in _listed(items, _LISTED))] if items else []
+
+
+def _markdown_row(row: Row) -> str:
+    cells = {**row.cells(), "verdict": f"**{row.verdict}**" if row.verdict is SEVERITY[0] else str(row.verdict)}
+    return f"| {' | '.join(_plain(str(cells[column.key])) for column in _COLUMNS if column.key != 'effect')} |"
+
+
+def _plain(text: str) -> str:
+    """Return text that neither ends a cell nor starts a tag or a mention."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

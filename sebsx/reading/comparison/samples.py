@@ -1,0 +1,244 @@
+"""Numbers of two configurations against each other: medians by rank, means of costs, shares of failures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from sebsx.contracts.analyzers import Estimate
+from sebsx.reading.conditions import COST_PER_MILLION, ERRORS, median_estimate
+from sebsx.stats import (
+    Comparison,
+    SamplesError,
+    TooFewSamplesError,
+    UnusableSamplesError,
+    cliffs_delta,
+    compare_samples,
+    mann_whitney,
+    median,
+    pair_rounds,
+)
+
+if TYPE_CHECKING:
+    from sebsx.model.metrics import Metric
+    from sebsx.reading.conditions import Configuration
+    from sebsx.store.frame import Numbers
+
+_LEAST_FOR_MEAN = 10  # as for an interval of one mean
+_PER_MILLION = 1e6
+NOTHING = Estimate(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric on both sides.
+
+    Args:
+        statistic: `p50`, `mean` or `share`.
+        base: Its estimate there.
+        new: Its estimate there.
+        comparison: What is known of the change; None where nothing can be said.
+        p: Of the test; None where there is none.
+        ratio: New to base with its interval.
+        shift: The change in the metric's unit, with its interval.
+        reason: Why there is no comparison.
+    """
+
+    statistic: str
+    base: Estimate
+    new: Estimate
+    comparison: Comparison | None = None
+    p: float | None = None
+    ratio: Estimate = NOTHING
+    shift: Estimate = NOTHING
+    reason: str = ""
+
+
+def measure(
+    base: Configuration, new: Configuration, metric: Metric, *, paired: bool, alpha: float, threshold: float
+) -> Measured | None:
+    """Return one metric on both sides, or None if neither side has it.
+
+    Args:
+        base: One side.
+        new: The other.
+        metric: What to compare.
+        paired: Whether samples of one round are pairs.
+        alpha: 1 - confidence of the intervals.
+        threshold: Smallest change that matters, as a share.
+    """
+    if metric is ERRORS:
+        return _failures(base, new, alpha)
+    old, young = _Side.of(base, metric), _Side.of(new, metric)
+    if not len(old.values) and not len(young.values) and len(base.counted) + len(new.counted):
+        return None
+    mean = metric.unit == "USD"
+    confidence = 1 - alpha
+    estimate = _mean_estimate if mean else partial(median_estimate, confidence=confidence)
+    said = Measured("mean" if mean else "p50", estimate(old.values), estimate(young.values))
+    reason = _unusable(base, old, "base") or _unusable(new, young, "new")
+    if reason:
+        return replace(said, reason=reason)
+    if _constant(old.values) and _constant(young.values) and old.values[0] == young.values[0] == 0:
+        return replace(said, shift=Estimate(0.0, 0.0, 0.0, confidence), reason="always 0 on both sides")
+    try:
+        values = pair_rounds(old.rounds(), young.rounds()) if paired else (old.values, young.values)
+        compare = compare_means if mean else compare_samples
+        found = compare(*values, pairs=paired, confidence=confidence, threshold=threshold)
+    except TooFewSamplesError as exc:
+        return replace(said, reason=f"not enough data: {exc}")
+    except SamplesError as exc:
+        return replace(said, reason=f"no ratio: {exc}")
+    n = min(found.n_base, found.n_new)
+    return replace(
+        said,
+        comparison=found,
+        p=found.p,
+        ratio=Estimate(found.ratio, found.low, found.high, confidence, n),
+        shift=Estimate(found.shift, found.shift_low, found.shift_high, confidence, n),
+    )
+
+
+def compare_means(
+    base: Numbers, new: Numbers, *, pairs: bool, confidence: float = 0.95, threshold: float = 0.05
+) -> Comparison:
+    """Return what is known of the change of a mean, which is what counts where values add up, as costs do.
+
+    The interval is that of the logarithm of the ratio of the two means (delta method), by Student's t with the degrees
+    of freedom of the smaller sample; pairs take their covariance off the variance. Where nothing varies there is no
+    variance to test with, and the p value is that of the Mann-Whitney test.
+
+    Args:
+        base: At least 10 observations with a mean above 0.
+        new: As many.
+        pairs: Whether the i-th observations of both belong together.
+        confidence: Coverage of the intervals.
+        threshold: Smallest change that matters, as a share; only `needed` depends on it.
+
+    Raises:
+        TooFewSamplesError: If there are fewer.
+        UnusableSamplesError: If a mean is not above 0.
+
+    Source: Franz, Ratios: A short guide to confidence limits and proper use (2007), section on the delta method.
+    """
+    import numpy as np
+    from scipy.stats import t as student
+
+    old, young = np.asarray(base, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    n_base, n_new = len(old), len(young)
+    if min(n_base, n_new) < _LEAST_FOR_MEAN:
+        raise TooFewSamplesError("a ratio of means", min(n_base, n_new), _LEAST_FOR_MEAN)
+    before, after = float(old.mean()), float(young.mean())
+    if not (0 < before < math.inf and 0 < after < math.inf):
+        raise UnusableSamplesError(f"means of {before:g} and {after:g} have no ratio")
+    variance = float(old.var(ddof=1)) / (n_base * before**2) + float(young.var(ddof=1)) / (n_new * after**2)
+    spread = float(old.var(ddof=1)) / n_base + float(young.var(ddof=1)) / n_new
+    if pairs:
+        shared = float(np.cov(old, young)[0, 1]) / n_base
+        variance, spread = variance - 2 * shared / (before * after), spread - 2 * shared
+    error, freedom = math.sqrt(max(variance, 0.0)), min(n_base, n_new) - 1
+    change = math.log(after / before)
+    half = float(student.ppf((1 + confidence) / 2, freedom)) * error
+    half_shift = float(student.ppf((1 + confidence) / 2, freedom)) * math.sqrt(max(spread, 0.0))
+    exact = error <= 1e-12 * max(1.0, abs(change))  # rounding, not variance
+    needed = math.ceil(freedom * (half / math.log1p(threshold)) ** 2) + 1 if threshold else None
+    return Comparison(
+        ratio=after / before, low=math.exp(change - half), high=math.exp(change + half), confidence=confidence,
+        p=mann_whitney(young, old) if exact else float(2 * student.sf(abs(change) / error, freedom)),
+        cliff=cliffs_delta(young, old),
+        shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
+        base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
+        method="paired" if pairs else "unpaired", needed=needed and max(_LEAST_FOR_MEAN, needed),
+    )  # fmt: skip
+
+
+def share_difference(
+    base: tuple[int, int], new: tuple[int, int], confidence: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Return the difference of two shares, its interval and the p value of Fisher's exact test.
+
+    Args:
+        base: (failed, all), all above 0.
+        new: As base.
+        confidence: Coverage of the interval.
+
+    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions (1998), method 10.
+    """
+    from scipy.stats import fisher_exact
+
+    (k, n), (j, m) = base, new
+    low, high = _wilson(k, n, confidence)
+    low_new, high_new = _wilson(j, m, confidence)
+    difference = j / m - k / n
+    below = math.hypot(j / m - low_new, high - k / n)
+    above = math.hypot(high_new - j / m, k / n - low)
+    p = float(fisher_exact([[k, n - k], [j, m - j]]).pvalue)
+    return difference, difference - below, difference + above, p
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The values of one metric and the rounds they were measured in; what has no value is left out."""
+
+    values: Numbers
+    numbers: Numbers
+
+    @classmethod
+    def of(cls, configuration: Configuration, metric: Metric) -> _Side:
+        import numpy as np
+
+        frame = configuration.counted
+        scale, name = (_PER_MILLION, "cost_usd") if metric is COST_PER_MILLION else (1.0, metric.name)
+        if name not in frame:
+            return cls(np.empty(0), np.empty(0))
+        known = ~np.isnan(frame[name])
+        return cls(frame[name][known] * scale, frame["round"][known])
+
+    def rounds(self) -> list[tuple[int, float]]:
+        return [(int(number), value) for number, value in zip(self.numbers, self.values, strict=True) if number >= 0]
+
+
+def _failures(base: Configuration, new: Configuration, alpha: float) -> Measured | None:
+    """Return the shares that failed, or None where nothing did."""
+    old, young = ((sum(side.failed.values()), len(side.frame)) for side in (base, new))
+    if not old[0] and not young[0]:
+        return None
+    said = Measured("share", _share_estimate(*old), _share_estimate(*young))
+    if not old[1] or not young[1]:
+        return replace(said, reason="not enough data: a side has no invocation")
+    difference, low, high, p = share_difference(old, young, 1 - alpha)
+    return replace(said, p=p, shift=Estimate(difference, low, high, 1 - alpha, min(old[1], young[1])))
+
+
+def _share_estimate(failed: int, n: int) -> Estimate:
+    return Estimate(failed / n, n=n) if n else Estimate(None, note="no samples")
+
+
+def _unusable(configuration: Configuration, side: _Side, name: str) -> str:
+    if len(side.values):
+        return ""
+    measured = len(configuration.frame)
+    if measured and measured == sum(configuration.failed.values()):
+        return f"not enough data: all {measured} invocations of {name} failed"
+    if not len(configuration.counted):
+        return f"not enough data: none of the {measured} invocations of {name} counts"
+    return f"not enough data: no invocation of {name} has this metric"
+
+
+def _mean_estimate(values: Numbers) -> Estimate:
+    return Estimate(float(values.mean()), n=len(values)) if len(values) else Estimate(None, note="no samples")
+
+
+def _constant(values: Numbers) -> bool:
+    return bool(values.min() == values.max())
+
+
+def _wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = k / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)

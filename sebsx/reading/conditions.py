@@ -1,0 +1,296 @@
+"""Configurations: what was measured, told apart by what it was, with its samples.
+
+A configuration is one combination of platform, benchmark, memory, start type and whatever else an experiment varied,
+within one run. Analyzers, comparisons, reports and exporters all read runs through it, so that they count the same
+invocations and give the same names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sebsx.contracts.analyzers import Column, Estimate, level_word
+from sebsx.model import CellStatus, Kind
+from sebsx.model.metrics import CORE_METRICS, Metric
+from sebsx.running.starts import COUNTED, counting, start_name
+from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sebsx.model import Run
+    from sebsx.store.frame import Frame, Mask, Numbers
+    from sebsx.store.reader import RunView
+    from sebsx.store.records import StoredCell, StoredDeployment
+
+TOO_SMALL = "n too small"
+
+# What every configuration has, in the order in which people read it; factors of an experiment follow.
+_KNOWN = (
+    Column("platform", "platform"),
+    Column("region", "region"),
+    Column("benchmark", "benchmark"),
+    Column("size", "size"),
+    Column("language", "language"),
+    Column("architecture", "architecture"),
+    Column("memory_mib", "MiB", "", "memory as the platform reports it"),
+)
+# Factors that say the same as a column above, or are settings rather than levels.
+_SILENT = frozenset(
+    {"benchmark_sha256", "folder", "input_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)}
+)
+_ALWAYS = ("benchmark", "memory_mib", "start")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration of one run and its measured invocations.
+
+    Args:
+        run: The run it belongs to.
+        identity: Level of each factor by name: `platform`, `region`, `benchmark`, `size`, `language`, `architecture`,
+            `memory_mib` (as the platform reports it), then the experiment's own, `start` last: the one that was had, so
+            that cold starts from snapshots are `restored`, and both in one sample `cold+restored`.
+        cell: The cell of the design; None for invocations outside one.
+        deployments: The functions that were called.
+        frame: Every measured invocation, failed ones and those of the wrong start type too (`RunView.frame`).
+    """
+
+    run: Run
+    identity: Mapping[str, Any]
+    cell: StoredCell | None
+    deployments: tuple[StoredDeployment, ...]
+    frame: Frame
+
+    @cached_property
+    def counted(self) -> Frame:
+        """The invocations that count: ended well, with the start type that the design asked for."""
+        return self.frame.where(self._ok & self._as_wanted)
+
+    @property
+    def wanted(self) -> str | None:
+        """The start that the design asked for; None outside of one."""
+        return self.cell.factors.get("start") if self.cell else None
+
+    @property
+    def latency_s(self) -> Numbers:
+        """Client latency of the invocations that count."""
+        return self.counted["client.latency_s"]
+
+    @property
+    def failed(self) -> Mapping[str, int]:
+        """Measured invocations that failed, by status."""
+        return {str(status): n for status, n in self.frame.tally("status").items() if status != "ok"}
+
+    @property
+    def wrong_start(self) -> int:
+        """Invocations that ended well and are not counted, because they were of another start type."""
+        return int((self._ok & ~self._as_wanted).sum())
+
+    @property
+    def mixture(self) -> str:
+        """How many of each start type count where several do for one start: `3 cold, 27 restored`; else empty."""
+        had = self.counted.tally("start_type") if self.wanted in COUNTED else {}
+        return ", ".join(f"{n} {start}" for start, n in had.items()) if len(had) > 1 else ""
+
+    @property
+    def invalid(self) -> str:
+        """Why the measurement must not be believed; empty where it may."""
+        return self.cell.stop_reason or "" if self.cell and self.cell.status is CellStatus.INVALID else ""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the processor was emulated: its times say nothing of the real one."""
+        return any(deployment.effective.get("emulated") for deployment in self.deployments)
+
+    @cached_property
+    def _ok(self) -> Mask:
+        return self.frame.equals("status", "ok")
+
+    @cached_property
+    def _as_wanted(self) -> Mask:
+        return counting(self.frame, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One statistic of one metric of a configuration, in the metric's unit."""
+
+    metric: Metric
+    statistic: str
+    estimate: Estimate
+
+    @property
+    def name(self) -> str:
+        """A stable name for other tools: `client.latency_s.p50`."""
+        return f"{self.metric.name}.{self.statistic}"
+
+
+COST_PER_MILLION = Metric("cost_per_million_usd", "USD", meaning="mean cost of an invocation, times a million")
+ERRORS = Metric("errors", "1", meaning="share of the measured invocations that failed")
+_METRICS = {metric.name: metric for metric in CORE_METRICS}
+_SUMMARISED = (
+    "client.latency_s", "client.response_s", "function.duration_s", "provider.duration_s", "provider.init_s",
+    "provider.billed_s", "provider.max_memory_bytes",
+)  # fmt: skip
+_TAILS = {"p90": 0.9, "p99": 0.99}
+
+
+def configurations(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Configuration]:
+    """Return the configurations of some runs, in the order of their designs.
+
+    Args:
+        views: The runs.
+        more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
+    """
+    found = ((view, view.frame(kind=Kind.MEASURED, more=more)) for view in views)
+    return [configuration for view, frame in found for configuration in configurations_of(view, frame)]
+
+
+def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
+    """Return the columns of the configurations' identities.
+
+    Args:
+        found: The configurations.
+        telling: Only those that tell them apart (benchmark, memory and start type always do for a reader).
+    """
+    names = {column.key: column for column in _KNOWN}
+    keys = dict.fromkeys(key for configuration in found for key in configuration.identity)
+    ordered = sorted(keys, key=lambda key: key == "start")  # a factor that only some runs have comes before it too
+    columns = [names.get(key, Column(key, key.replace("_", " "))) for key in ordered]
+    if len({configuration.run.id for configuration in found}) > 1:
+        columns.insert(0, Column("run", "run"))
+    if not telling:
+        return columns
+    return [column for column in columns if column.key in _ALWAYS or len(_levels(found, column.key)) > 1]
+
+
+def level(configuration: Configuration, key: str) -> Any:
+    """Return the level of one identity column; None where the configuration has none."""
+    return configuration.run.id if key == "run" else configuration.identity.get(key)
+
+
+def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
+    """Return the shortest name that tells a configuration from the others."""
+    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
+
+
+def labels(found: Sequence[Configuration]) -> list[str]:
+    """Return the `label` of each configuration among all of them."""
+    columns = identity_columns(found)
+    return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
+
+
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Return levels by name as words: `graph-bfs 512 MiB warm`."""
+    return " ".join(
+        f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
+        for key, word in levels.items()
+        if word not in (None, "")
+    )
+
+
+def caption(found: Sequence[Configuration]) -> str:
+    """Return in words what all configurations share and no column shows."""
+    shown = {column.key for column in identity_columns(found)}
+    hidden = [column.key for column in identity_columns(found, telling=False) if column.key not in shown]
+    shared = [(key, level(found[0], key)) for key in hidden] if found else []
+    return ", ".join(f"{key} {word}" for key, word in shared if word not in (None, ""))
+
+
+def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Summary]:
+    """Return what there is to say of a configuration in numbers: the same for tables, gates and exports.
+
+    Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
+    as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
+    """
+    import numpy as np  # heavy
+
+    counted = configuration.counted
+    found = []
+    for name in _SUMMARISED:
+        values = np.sort(counted.known(name))  # once: every estimator below wants order
+        if len(values):
+            metric = _METRICS[name]
+            found.append(Summary(metric, "p50", median_estimate(values, confidence)))
+            if name.startswith("client."):
+                found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
+    cost = counted.known("cost_usd")
+    if len(cost):
+        found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
+    if len(configuration.frame):
+        share = sum(configuration.failed.values()) / len(configuration.frame)
+        found.append(Summary(ERRORS, "share", Estimate(share, n=len(configuration.frame))))
+    return found
+
+
+def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Return a median with its exact interval, or with a note instead of what cannot be said."""
+    if not len(values):
+        return Estimate(None, note="no samples")
+    try:
+        interval = order_statistic_interval(values, confidence)
+    except TooFewSamplesError:
+        return Estimate(median(values), confidence=confidence, n=len(values), note=TOO_SMALL)
+    return Estimate(median(values), interval.low, interval.high, confidence, len(values))
+
+
+def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95) -> Estimate:
+    """Return a tail quantile, or a note where the sample is too small to have seen that tail.
+
+    Its interval is left out where the tail was seen, but not often enough to bound it.
+    """
+    try:
+        value = tail_quantile(values, q)
+    except TooFewSamplesError:
+        return Estimate(None, n=len(values), note=TOO_SMALL)
+    try:
+        interval = quantile_interval(values, q, confidence)
+    except TooFewSamplesError:
+        return Estimate(value, n=len(values))
+    return Estimate(value, interval.low, interval.high, confidence, len(values))
+
+
+def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
+    """Yield the configurations of one run whose measured invocations (`RunView.frame`) were read already."""
+    import numpy as np  # heavy
+
+    cells = {cell.id: cell for cell in view.cells()}
+    deployments = {deployment.id: deployment for deployment in view.deployments()}
+    # As one complex number each, for sorting rows of an array takes ten times as long.
+    keys, codes = np.unique(np.nan_to_num(frame["cell_id"], nan=-1) + 1j * frame["deployment_id"], return_inverse=True)
+    pairs = np.stack([keys.real, keys.imag])
+    # Where each pair is, found by one sort: looking at every invocation for each of 10,000 would take a minute.
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for code, (cell_id, deployment_id) in enumerate(pairs.T):
+        identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
+        members.setdefault(tuple(identity.items()), []).append(code)
+    for items, mine in members.items():
+        cell = cells.get(int(pairs[0, mine[0]]))
+        functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
+        places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
+        identity, own = dict(items), frame.where(places)
+        yield Configuration(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
+
+
+def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
+    factors = cell.factors if cell else {}
+    own = {key: level_word(value) for key, value in factors.items() if key not in _SILENT}
+    known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
+    known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
+    return {**known, **own, "start": factors.get("start")}
+
+
+def _start_had(frame: Frame, wanted: str | None) -> str | None:
+    """Return the start of a configuration as the invocations had it that ended well."""
+    import numpy as np  # heavy
+
+    codes, words = frame.codes("start_type")
+    return start_name(wanted, {words[code] for code in np.unique(codes[frame.equals("status", "ok")])})
+
+
+def _levels(found: Iterable[Configuration], key: str) -> set[Any]:
+    return {level(configuration, key) for configuration in found}

@@ -1,0 +1,91 @@
+"""Figures for who does not see them: a sentence, and their numbers as a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from sebsx.contracts.analyzers import Column, Estimate, Table
+from sebsx.reading.reporting.drawing import legend_name
+from sebsx.reading.units import show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.contracts.analyzers import Figure
+
+_MOST_POINTS = 40
+_SHARES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
+_KINDS = {
+    "ecdf": "Distribution function", "scatter": "Points", "line": "Points joined by lines", "bar": "Bars",
+    "stacked": "Stacked bars", "interval": "Points with intervals",
+}  # fmt: skip
+
+
+def describe(figure: Figure) -> str:
+    """Return in words what a figure shows: axes, series and their ranges."""
+    parts = [f"{_KINDS.get(figure.kind, figure.kind)} of {figure.y.title}"]
+    parts.append("by category." if figure.categories else f"against {figure.x.title}.")
+    for name, points in figure.series.items():
+        along = 0 if figure.kind == "ecdf" else 1
+        column = figure.x if figure.kind == "ecdf" else figure.y
+        values = [point[along] for point in points if math.isfinite(point[along])]
+        if values:
+            low, high = show(min(values), column.unit), show(max(values), column.unit)
+            parts.append(f"{legend_name(figure, name)}: from {low} to {high}.")
+    return " ".join(parts)
+
+
+def as_table(figure: Figure) -> Table:
+    """Return the numbers of a figure: all of few points, else quantiles of each series."""
+    caption = f"numbers of the figure: {figure.title}"
+    series = Column("series", "series")
+    if figure.categories:
+        values = Column("value", figure.y.title, figure.y.unit)
+        columns = [Column("category", figure.x.title or "category"), series, values]
+        return Table(figure.name, columns, list(_by_category(figure)), caption)
+    if figure.kind == "ecdf":
+        shares = [Column(f"q{share}", f"{100 * share:g} % up to", figure.x.unit) for share in _SHARES]
+        ends = (Column("least", "least", figure.x.unit), *shares, Column("most", "most", figure.x.unit))
+        return Table(figure.name, (series, *ends), [_quantiles(figure, name) for name in figure.series], caption)
+    if sum(map(len, figure.series.values())) <= _MOST_POINTS:
+        columns = [series, Column("x", figure.x.title, figure.x.unit), Column("y", figure.y.title, figure.y.unit)]
+        rows = [{"series": name, "x": x, "y": y} for name, points in figure.series.items() for x, y in points]
+        return Table(figure.name, columns, rows, caption)
+    unit, title = figure.y.unit, figure.y.title
+    columns = [
+        series, Column("from", f"{figure.x.title}, from", figure.x.unit), Column("to", "to", figure.x.unit),
+        Column("least", f"{title}, least", unit), Column("median", "median of the drawn", unit),
+        Column("most", "most", unit),
+    ]  # fmt: skip
+    return Table(figure.name, columns, [_ranges(figure, name) for name in figure.series], caption)
+
+
+def _by_category(figure: Figure) -> Iterator[dict[str, Any]]:
+    for name, points in figure.series.items():
+        ends: Sequence[Any] = figure.intervals.get(name) or [None] * len(points)
+        for (x, y), end in zip(points, ends, strict=False):
+            known = math.isfinite(x) and 0 <= int(x) < len(figure.categories)
+            yield {
+                "category": figure.categories[int(x)] if known else show(x),
+                "series": name,
+                "value": Estimate(y, *end) if end else y,
+            }
+
+
+def _quantiles(figure: Figure, name: str) -> dict[str, Any]:
+    """Read quantiles off a distribution: the least drawn value with at least that share up to it."""
+    points = figure.series[name]
+    row: dict[str, Any] = {"series": legend_name(figure, name)}
+    for share in _SHARES:
+        row[f"q{share}"] = next((value for value, upto in points if upto >= share), None)
+    return {**row, "least": points[0][0] if points else None, "most": points[-1][0] if points else None}
+
+
+def _ranges(figure: Figure, name: str) -> dict[str, Any]:
+    points = figure.series[name]
+    x, y = sorted(point[0] for point in points), sorted(point[1] for point in points)
+    row: dict[str, Any] = {"series": legend_name(figure, name)}
+    if points:
+        row |= {"from": x[0], "to": x[-1], "least": y[0], "median": y[len(y) // 2], "most": y[-1]}
+    return row

@@ -1,0 +1,146 @@
+"""Each configuration with its name and summaries, computed once; the table of them and the files to download."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sebsx.contracts.analyzers import Column, Estimate, Table
+from sebsx.model import Status
+from sebsx.reading.conditions import caption, configurations, identity_columns, labels, level, summaries
+from sebsx.running.starts import counting
+from sebsx.stats import cv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sebsx.reading.conditions import Configuration, Summary
+    from sebsx.store.reader import RunView
+
+MORE_COLUMNS = ("sandbox_id", "client_intended_s")
+
+_COLUMNS = (
+    Column("ok", "ok", "count", "measured invocations that count"),
+    Column("failed", "failed", "count", "measured invocations that failed, the throttled ones apart"),
+    Column("throttled", "throttled", "count", "refused because too many ran at once"),
+    Column("cold_ratio", "cold", "1", "share of the invocations that ended well and started or restored a sandbox"),
+    Column("p50", "median", "s", "client latency, with the interval of its median"),
+    Column("p90", "p90", "s", "client latency"),
+    Column("p99", "p99", "s", "client latency"),
+    Column("mean", "mean", "s", "client latency"),
+    Column("cv", "CV", "1", "standard deviation over mean of the client latency"),
+    Column("million_usd", "per million", "USD", "mean cost of an invocation, times a million"),
+)
+_FROM_SUMMARIES = {
+    "p50": "client.latency_s.p50", "p90": "client.latency_s.p90", "p99": "client.latency_s.p99",
+    "million_usd": "cost_per_million_usd.mean",
+}  # fmt: skip
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A configuration with its shortest telling name and what there is to say of it."""
+
+    configuration: Configuration
+    name: str
+    said: Mapping[str, Summary]
+
+
+def measure(views: Sequence[RunView]) -> list[Measured]:
+    """Return the configurations of some runs, in the order of their designs."""
+    found = configurations(views, MORE_COLUMNS)
+    return [
+        Measured(one, name, {summary.name: summary for summary in summaries(one)})
+        for one, name in zip(found, labels(found), strict=True)
+    ]
+
+
+def latency_table(measured: Sequence[Measured]) -> Table:
+    """Return the table with a row for each configuration."""
+    found = [each.configuration for each in measured]
+    identity = identity_columns(found)
+    rows = [
+        {**{column.key: level(each.configuration, column.key) for column in identity}, **_figures(each)}
+        for each in measured
+    ]
+    notes = [Column("note", "note")] if any("note" in row for row in rows) else []
+    shared = caption(found)
+    return Table("latency", (*identity, *_COLUMNS, *notes), rows, f"client latency; {shared}" if shared else "")
+
+
+def _figures(each: Measured) -> dict[str, Any]:
+    one = each.configuration
+    failed = one.failed
+    throttled = failed.get(Status.THROTTLED.value, 0)
+    ok = one.frame.equals("status", "ok")
+    row: dict[str, Any] = {
+        "ok": len(one.counted),
+        "failed": sum(failed.values()) - throttled,
+        "throttled": throttled,
+        "cold_ratio": float(counting(one.frame, "cold")[ok].mean()) if ok.any() else None,
+        **{key: each.said[name].estimate if name in each.said else None for key, name in _FROM_SUMMARIES.items()},
+        "mean": float(one.latency_s.mean()) if len(one.latency_s) else None,
+        "cv": cv(one.latency_s) if len(one.latency_s) else None,
+    }
+    invalid = f"invalid: {one.invalid}" if one.invalid else ""
+    notes = list(filter(None, (invalid, one.mixture, "emulated processor" if one.emulated else "")))
+    return {**row, "note": "; ".join(notes)} if notes else row
+
+
+def as_csv(measured: Sequence[Measured]) -> str:
+    """Return every configuration as a line of CSV: identity, counts, each statistic with its interval."""
+    rows = list(_flat(measured))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def as_json(measured: Sequence[Measured]) -> str:
+    """Return every configuration as JSON, statistics as objects with value, interval, n and note."""
+    document = [
+        {
+            "run": each.configuration.run.id,
+            "configuration": each.name,
+            "identity": dict(each.configuration.identity),
+            "ok": len(each.configuration.counted),
+            "failed": dict(each.configuration.failed),
+            "wrong_start": each.configuration.wrong_start,
+            "invalid": each.configuration.invalid,
+            "statistics": {name: _estimate(summary.estimate) for name, summary in each.said.items()},
+        }
+        for each in measured
+    ]
+    return json.dumps(document, default=str, allow_nan=False)
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    fields = {"value": _rounded(estimate.value), "n": estimate.n}
+    if estimate.low is not None:
+        fields |= {
+            "low": _rounded(estimate.low), "high": _rounded(estimate.high), "confidence": estimate.confidence,
+        }  # fmt: skip
+    return {**fields, "note": estimate.note} if estimate.note else fields
+
+
+def _flat(measured: Iterable[Measured]) -> Iterable[dict[str, Any]]:
+    for each in measured:
+        one = each.configuration
+        row: dict[str, Any] = {"run": one.run.id, **one.identity, "ok": len(one.counted)}
+        row |= {f"failed.{status}": n for status, n in one.failed.items()}
+        row |= {"wrong_start": one.wrong_start, "invalid": one.invalid}
+        for name, summary in each.said.items():
+            row[name] = _rounded(summary.estimate.value)
+            if summary.estimate.low is not None:
+                row |= {f"{name}.low": _rounded(summary.estimate.low), f"{name}.high": _rounded(summary.estimate.high)}
+        yield row
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.{_DIGITS}g}")

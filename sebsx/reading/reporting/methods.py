@@ -1,0 +1,95 @@
+"""How the numbers of a page were made, in sentences that follow from what was really done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sebsx.model import Design, Kind
+from sebsx.stats import median_ranks, tail_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.reading.reporting.measured import Measured
+    from sebsx.store.reader import RunView
+
+_DESIGNS = {
+    Design.SEQUENTIAL: (
+        "Configurations were measured one after the other. Whatever changed on the platform or this machine meanwhile "
+        "looks like a difference between them: differences within such a run are hints, not proof."
+    ),
+    Design.RMIT: (
+        "Configurations were measured in rounds, each once a round in seeded random order (randomised multiple "
+        "interleaved trials), so that slow changes of the platform hit all of them alike."
+    ),
+}
+_SMALLEST = (0.9, 0.99)
+
+
+def sentences(views: Sequence[RunView], measured: Sequence[Measured]) -> Iterator[str]:
+    """Yield the methods, a paragraph each."""
+    for design in Design:
+        runs = [view.run.id for view in views if view.run.design is design]
+        if runs:
+            which = "" if len(runs) == len(views) else f" ({', '.join(runs)})"
+            yield f"Design{which}: {design.value}. {_DESIGNS[design]}"
+    if not measured:
+        return
+    yield (
+        "Latency is the time from the request sent to the last byte of the answer, on one monotonic clock of the "
+        "client. Clocks of two hosts are never subtracted."
+    )
+    confidences = {
+        said.estimate.confidence for each in measured for said in each.said.values() if said.estimate.low is not None
+    }
+    smallest = _least_samples()
+    if confidences:
+        level = ", ".join(f"{confidence:.0%}" for confidence in sorted(confidences))
+        yield (
+            f"Medians and tails stand with their {level} confidence interval of order statistics (Le Boudec 2010, "
+            "theorem 2.1): nothing is assumed of the distribution, and the ends are observations. Intervals of single "
+            "rows do not answer whether two rows differ."
+        )
+    tails = " and ".join(f"p{100 * q:g} below {tail_samples(q)}" for q in _SMALLEST)
+    yield (
+        f"What a sample is too small for is not said: an interval of the median below {smallest} invocations, {tails} "
+        "(Wilks 1941: fewer may not have seen that tail at all)."
+    )
+    if any("cost_per_million_usd.mean" in each.said for each in measured):
+        yield "Costs add up, so theirs is the arithmetic mean, times a million."
+    yield _stopping(views)
+    yield _excluded(views, measured)
+
+
+def _least_samples() -> int:
+    return next(n for n in range(1, 100) if _has_interval(n))
+
+
+def _has_interval(n: int) -> bool:
+    from sebsx.stats import TooFewSamplesError
+
+    try:
+        median_ranks(n)
+    except TooFewSamplesError:
+        return False
+    return True
+
+
+def _stopping(views: Sequence[RunView]) -> str:
+    reasons = Counter(cell.stop_reason or "no reason stored" for view in views for cell in view.cells())
+    told = "; ".join(f"{reason} ({n})" for reason, n in reasons.most_common(8))
+    more = f"; {len(reasons) - 8} other reasons" if len(reasons) > 8 else ""
+    return f"Sampling of a configuration ended by: {told}{more}." if reasons else "No stopping rule is stored."
+
+
+def _excluded(views: Sequence[RunView], measured: Sequence[Measured]) -> str:
+    warm = sum(n for view in views for (kind, _, _), n in view.counts().items() if kind is Kind.WARMUP)
+    failed = sum(sum(each.configuration.failed.values()) for each in measured)
+    wrong = sum(each.configuration.wrong_start for each in measured)
+    total = sum(len(each.configuration.frame) for each in measured)
+    return (
+        f"Not counted in statistics: {warm:,} warm-ups, and of {total:,} measured invocations {failed:,} that failed "
+        f"and {wrong:,} of another start type than wanted. All of them are stored. Nothing else was left out, and "
+        "no outlier was removed."
+    )

@@ -1,0 +1,1 @@
+"""Carries out a run, from request to teardown."""

@@ -1,0 +1,172 @@
+"""Finds and deletes what dead runs left behind: by the ledger, by tags on the platform, and on this disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import SebsxError
+from sebsx.model import Resource, ResourceState, RunStatus
+from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
+from sebsx.store.owner import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from sebsx.contracts.platforms import Platform
+    from sebsx.plugins import Registry
+    from sebsx.settings import SettingsReader
+    from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
+
+_WORKDIR = "workdir"
+_THIS_MACHINE = "-"
+_HALF_MADE_S = 60.0
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one resource."""
+
+    resource: Resource
+    text: str
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What may be deleted, what may not yet, and who can do it.
+
+    Args:
+        resources: May be deleted.
+        platforms: By name and run: as the run was told, so that it is deleted where it was made; for orphans by name
+            alone, as told today.
+        kept: May belong to runs on other machines.
+        failures: Why platforms could not be asked for orphans.
+    """
+
+    resources: list[Resource]
+    platforms: dict[tuple[str, str], Platform[Any]]
+    kept: list[Resource] = field(default_factory=list)
+    failures: list[SebsxError] = field(default_factory=list)
+
+
+def find(
+    store: Store,
+    registry: Registry,
+    reader: SettingsReader,
+    also: Iterable[str] = (),
+    runs: Collection[str] = (),
+) -> Leftovers:
+    """Return everything that belongs to no living run; deletes nothing.
+
+    The ledger of this store is read, and platforms are asked for orphans with our tags: those in the
+    ledger, those that need no account, and those in `also`. An orphan of a run that this store does not know may
+    belong to one that lives on another machine: it is kept until it expires, or its run is named.
+
+    Args:
+        store: Whose ledger is read.
+        registry: The platforms there are.
+        reader: Their settings.
+        also: Names of platforms to ask besides.
+        runs: Only what belongs to these runs; empty for everything.
+    """
+    known_runs = {run.id: run for run in store.runs()}
+    living = {run.id for run in known_runs.values() if run.status is RunStatus.RUNNING}
+    in_ledger = [resource for resource in store.resources() if resource.run_id not in living]
+    free = [name for name, cls in registry.platforms.items() if cls.extra is None]
+    names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
+    places = dict.fromkeys([*((name, "") for name in names), *((item.platform, item.run_id) for item in in_ledger)])
+    readers = {run_id: reader.over(settings_of(known_runs[run_id])) if run_id else reader for _, run_id in places}
+    platforms = {
+        (name, run_id): registry.platforms[name](
+            readers[run_id].read(f"platform.{name}").value, workdir("clean") / name
+        )
+        for name, run_id in places
+        if name in registry.platforms
+    }
+    known = {(resource.platform, resource.kind, resource.name) for resource in in_ledger}
+    found: list[Resource] = []
+    failures: list[SebsxError] = []
+    for name in names:
+        if platform := platforms.get((name, "")):
+            try:
+                found += platform.orphans()
+            except SebsxError as exc:  # one that cannot be asked must not keep the others
+                failures.append(exc)
+    orphans = [
+        resource
+        for resource in found
+        if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
+    ]
+    if runs:
+        chosen = [resource for resource in [*in_ledger, *orphans] if resource.run_id in runs]
+        return Leftovers(chosen, platforms, failures=failures)
+    now = datetime.now(UTC)
+    foreign = [
+        resource
+        for resource in orphans
+        if resource.run_id not in known_runs and resource.expires_at is not None and resource.expires_at > now
+    ]
+    ours = [resource for resource in orphans if resource not in foreign]
+    return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign, failures)
+
+
+def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
+    """Delete what was found; one that fails does not stop the others."""
+    return [_remove(resource, leftovers, store) for resource in leftovers.resources]
+
+
+def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
+    if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
+        return _remove_workdir(resource)
+    told = resource.run_id if resource.id is not None else ""
+    platform = leftovers.platforms.get((resource.platform, told))
+    if platform is None:
+        return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
+    try:
+        platform.remove(resource)
+    except Exception as exc:  # one that cannot be removed must not keep the others
+        logger.info("removing %s failed", resource.name, exc_info=True)
+        return Outcome(resource, str(exc) or type(exc).__name__, failed=True)
+    if resource.id is not None:
+        store.set_resource(resource.id, ResourceState.DELETED)
+    return Outcome(resource, "deleted")
+
+
+def _remove_workdir(resource: Resource) -> Outcome:
+    """Delete a working directory, again where something that is about to end wrote into it meanwhile."""
+    folder = work_root() / resource.name
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return Outcome(resource, "deleted")
+    return Outcome(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
+
+
+def _workdirs() -> list[Resource]:
+    """Return the working directories whose process is gone; another store's living runs keep theirs."""
+    root = work_root()
+    if not root.is_dir():
+        return []
+    return [
+        Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name.partition(".")[0], state=ResourceState.CREATED)
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not _is_owned(folder)
+    ]
+
+
+def _is_owned(folder: Path) -> bool:
+    try:
+        return is_alive(json.loads((folder / OWNER_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        # Without a readable owner: being made at this moment, or left half-made.
+        return time.time() - folder.stat().st_mtime < _HALF_MADE_S

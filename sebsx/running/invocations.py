@@ -1,0 +1,159 @@
+"""Turns what came back into an `Invocation`: status, start type with its evidence, and everybody's figures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
+from sebsx.model.envelope import Envelope, read_answer, read_envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sebsx.contracts.platforms import Platform
+    from sebsx.model import Deployment, ProviderRecord, Reply
+
+# Long enough for a traceback with its cause, short enough for a million rows.
+_ERROR_CHARACTERS = 4000
+_NO_ENVELOPE = Envelope()
+# Start types of sandboxes that were initialised before the invocation came.
+_AHEAD = frozenset({StartType.RESTORED, StartType.PROVISIONED, StartType.PROACTIVE})
+# Stuyvenberg, "Understanding AWS Lambda proactive initialization" (2023): a gap that no invocation in wait leaves.
+_PROACTIVE_GAP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the envelopes of a batch hold that is no figure of one invocation.
+
+    Attributes:
+        facts: What sandboxes said of themselves, by their ids.
+        series: Points with the `sequence` of their invocation, each under its metric.
+    """
+
+    facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    series: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def add(self, sequence: int, envelope: Envelope) -> None:
+        """Take in the envelope of an invocation."""
+        if envelope.facts and envelope.sandbox_id:
+            self.facts[envelope.sandbox_id] = envelope.facts
+        for metric, points in envelope.series.items():
+            self.series.append((metric, {"sequence": sequence, **points}))
+
+
+def read_reply(
+    reply: Reply,
+    *,
+    platform: Platform[Any],
+    deployment: Deployment,
+    record: ProviderRecord | None,
+    check: Callable[[Any], str | None],
+    sequence: int,
+    batch: int,
+    kind: Kind,
+) -> tuple[Invocation, Envelope]:
+    """Return the invocation that a reply and the provider's record describe, and the function's envelope.
+
+    Args:
+        reply: What the client saw.
+        platform: Says what the reply means and what it cost.
+        deployment: What was invoked.
+        record: The provider's figures, None while they are not there.
+        check: Returns what is wrong with an output, None if it is right.
+        sequence: Number of the invocation in its run.
+        batch: Number of the batch it was sent in.
+        kind: Whether it counts.
+    """
+    read = read_answer if deployment.adopted else read_envelope
+    envelope = read(reply.body) if reply.body else _NO_ENVELOPE
+    status: Status
+    error: str | None
+    if reply.error == DROPPED:
+        status, error = Status.DROPPED, reply.error
+    else:
+        status, error = _status(reply, envelope, platform, check)
+    start_type, evidence = _start_of(envelope)
+    invocation = Invocation(
+        sequence=sequence,
+        batch=batch,
+        kind=kind,
+        request_id=platform.request_id_of(reply),
+        status=status,
+        start_type=start_type,
+        start_evidence=evidence,
+        sandbox_id=envelope.sandbox_id,
+        error=error[:_ERROR_CHARACTERS] if error else None,
+        client_intended_s=reply.intended_s,
+        client_sent_s=reply.sent_s,
+        client_connected_s=reply.connected_s,
+        client_first_byte_s=reply.first_byte_s,
+        client_done_s=reply.done_s,
+        function_started_s=envelope.started_s,
+        function_finished_s=envelope.finished_s,
+        function_duration_s=envelope.duration_s,
+        bytes_in=len(reply.body),
+        bytes_out=reply.bytes_out,
+        samples=envelope.samples,
+    )
+    record = record or platform.record_of(deployment, reply)
+    if record is not None:
+        add_record(invocation, record, platform, deployment)
+    return invocation, envelope
+
+
+def add_record(invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment) -> None:
+    """Fill in what the provider says of an invocation, now or after it was stored.
+
+    The provider decides the start type where it speaks, unless the function knows that its sandbox was made ahead; a
+    disagreement stays visible in the evidence.
+    """
+    if record.status is not None and invocation.status not in (Status.OK, Status.WRONG_OUTPUT):
+        invocation.status = record.status
+    told = record.start_type or (StartType.WARM if record.init_s is None else StartType.COLD)
+    evidence = {**json.loads(invocation.start_evidence), "provider": told}
+    # A record knows whether there was an initialisation, not that it was over long before.
+    if told is StartType.RESTORED or invocation.start_type not in _AHEAD:
+        invocation.start_type = told
+    invocation.start_evidence = json.dumps(evidence, sort_keys=True)
+    invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
+    invocation.provider_duration_s = record.duration_s
+    invocation.provider_init_s = record.init_s
+    invocation.provider_billed_s = record.billed_s
+    invocation.provider_max_memory_bytes = record.max_memory_bytes
+    invocation.cost_usd = platform.cost_usd(deployment, record)
+
+
+def _start_of(envelope: Envelope) -> tuple[StartType, str]:
+    """Return the start type by the function's own count of its calls, and what that rests on.
+
+    A first call long after the initialisation met a sandbox that was made ahead of it: nobody waited for that.
+    """
+    call, initialization, gap_s = envelope.call, envelope.initialization, envelope.init_gap_s
+    if call is None:
+        return StartType.UNKNOWN, "{}"
+    start_type = StartType.COLD if call == 1 else StartType.WARM
+    if call != 1 or (not initialization and gap_s is None):
+        return start_type, f'{{"function": "{start_type}"}}'
+    if initialization in _AHEAD:
+        start_type = StartType(initialization)
+    elif gap_s is not None and gap_s > _PROACTIVE_GAP_S:
+        start_type = StartType.PROACTIVE
+    evidence = {"function": start_type, "initialization": initialization, "init_gap_s": gap_s}
+    return start_type, json.dumps(evidence, sort_keys=True)
+
+
+def _status(
+    reply: Reply, envelope: Envelope, platform: Platform[Any], check: Callable[[Any], str | None]
+) -> tuple[Status, str | None]:
+    seen = platform.status_of(reply)
+    if seen is not Status.OK:
+        said = platform.error_of(reply)
+        reason = reply.error or envelope.error or f"HTTP {reply.http_status}" + (f": {said}" if said else "")
+        return seen, reason
+    if envelope.error:
+        return Status.FUNCTION_ERROR, envelope.error
+    wrong = check(envelope.output)
+    return (Status.WRONG_OUTPUT, wrong) if wrong else (Status.OK, None)

@@ -1,0 +1,155 @@
+"""What a run may spend at most: money, invocations and time; beyond it the run stops and keeps all it has."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sebsx.errors import LimitReachedError, UserError
+from sebsx.model import StartType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sebsx.contracts.platforms import Platform
+    from sebsx.model import Deployment, Invocation
+
+_INITIALISED = frozenset({StartType.COLD, StartType.RESTORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a user allows; None for no limit.
+
+    Args:
+        budget_usd: Money, for what platforms charge by their price book.
+        max_invocations: Invocations, warm-ups and failed ones too.
+        max_time_s: Time from the beginning of the run, or of its resumption.
+    """
+
+    budget_usd: float | None = None
+    max_invocations: int | None = None
+    max_time_s: float | None = None
+
+    def check(self, platforms: Iterable[Platform[Any]]) -> None:
+        """Refuse a budget where nobody knows what anything costs.
+
+        Raises:
+            UserError: If a platform of the run has no price.
+        """
+        if self.budget_usd is None:
+            return
+        for platform in platforms:
+            if platform.most_usd(platform.memory_mib[0], platform.architectures[0], 1.0) is None:
+                raise UserError(
+                    f"platform {platform.name!r} has no prices, so that --budget-usd cannot be held; "
+                    "use --max-invocations or --max-time"
+                )
+
+
+class Meter:
+    """Counts what a run has used, and stops it before it goes beyond its limits.
+
+    What was let through and is not counted yet holds its share of the limits.
+
+    Args:
+        limits: What is allowed.
+        invocations: Used before, by a run that is resumed.
+        spent_usd: Spent before.
+    """
+
+    def __init__(self, limits: Limits, invocations: int = 0, spent_usd: float = 0.0) -> None:
+        self.invocations = invocations
+        self.spent_usd = spent_usd
+        self._limits = limits
+        self._started_s = time.monotonic()
+        # All by deployment.
+        self._let_through: dict[str, int] = {}
+        self._each_usd: dict[str, float] = {}  # the most that its next invocation costs
+        self._dearest_usd: dict[str, float] = defaultdict(float)  # of one invocation
+        self._initialised: set[str] = set()  # those of which a cold invocation was counted
+
+    @property
+    def time_left_s(self) -> float | None:
+        """Time until the limit; None without one."""
+        limit_s = self._limits.max_time_s
+        return None if limit_s is None else limit_s - (time.monotonic() - self._started_s)
+
+    def allow(self, platform: Platform[Any], deployment: Deployment, invocations: int = 1) -> None:
+        """Let so many invocations be sent, or stop the run.
+
+        The next invocation is taken to cost what the dearest so far did. Until there was one it is taken to last until
+        the time-out, and until there was a cold one, to be initialised for as long as is billed at most.
+
+        Raises:
+            LimitReachedError: If a limit would be exceeded.
+        """
+        limits, waiting = self._limits, self._let_through
+        most = limits.max_invocations
+        if most is not None and self.invocations + sum(waiting.values()) + invocations > most:
+            raise LimitReachedError(f"limit of {most} invocations reached")
+        left_s = self.time_left_s
+        if left_s is not None and left_s <= 0:
+            self.out_of_time()
+        if limits.budget_usd is not None:
+            if deployment.id not in self._each_usd:
+                self._each_usd[deployment.id] = self._next_usd(platform, deployment)
+            reserved_usd = sum(number * self._each_usd[name] for name, number in waiting.items())
+            next_usd = invocations * self._each_usd[deployment.id]
+            if self.spent_usd + reserved_usd + next_usd > limits.budget_usd:
+                under_way = f", {reserved_usd:.6f} kept for what is under way" if reserved_usd else ""
+                raise LimitReachedError(
+                    f"budget of {limits.budget_usd:g} USD reached, {self.spent_usd:.6f} USD spent{under_way}, "
+                    f"up to {next_usd:.6f} for what is next"
+                )
+        waiting[deployment.id] = waiting.get(deployment.id, 0) + invocations
+
+    def out_of_time(self) -> NoReturn:
+        """Stop the run for its time.
+
+        Raises:
+            LimitReachedError: Always.
+        """
+        raise LimitReachedError(f"limit of {self._limits.max_time_s:g} s reached")
+
+    def used(self, platform: Platform[Any], deployment: Deployment, invocations: Sequence[Invocation]) -> None:
+        """Count what was sent; what has no price yet is taken to be billed for as long as the client waited."""
+        self.invocations += len(invocations)
+        left = self._let_through.pop(deployment.id, 0) - len(invocations)
+        if left > 0:
+            self._let_through[deployment.id] = left
+        if self._limits.budget_usd is None:
+            return
+        for item in invocations:
+            cost_usd = item.cost_usd
+            if cost_usd is None:
+                restored = item.start_type is StartType.RESTORED
+                cost_usd = cost_of(platform, deployment, item.latency_s, item.latency_s if restored else 0.0)
+            self.spent_usd += cost_usd
+            self._dearest_usd[deployment.id] = max(self._dearest_usd[deployment.id], cost_usd)
+            if item.start_type in _INITIALISED:
+                self._initialised.add(deployment.id)
+        self._each_usd[deployment.id] = self._next_usd(platform, deployment)
+
+    def _next_usd(self, platform: Platform[Any], deployment: Deployment) -> float:
+        dearest_usd = self._dearest_usd[deployment.id]
+        if dearest_usd and deployment.id in self._initialised:
+            return dearest_usd
+        timeout_s = deployment.config.timeout_s
+        most_usd = cost_of(platform, deployment, timeout_s, platform.init_timeout_s)
+        return dearest_usd + most_usd - cost_of(platform, deployment, timeout_s) if dearest_usd else most_usd
+
+
+def cost_of(platform: Platform[Any], deployment: Deployment, duration_s: float, init_s: float = 0.0) -> float:
+    """Return the cost of an invocation of a duration, and of an initialisation before it; 0 where it costs nothing."""
+    effective, config = deployment.effective, deployment.config
+    memory_mib = effective.get("memory_mib", config.memory_mib)
+    architecture = effective.get("architecture", config.architecture)
+    return platform.estimate_usd(memory_mib, architecture, duration_s, init_s) or 0.0
+
+
+def described(limits: Limits) -> Mapping[str, Any]:
+    """Return the limits as they are stored with a run."""
+    return {name: getattr(limits, name) for name in Limits.__dataclass_fields__ if getattr(limits, name) is not None}

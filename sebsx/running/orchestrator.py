@@ -1,0 +1,285 @@
+"""The whole flow of a run on one screen: check, plan, open, measure, tear down, close."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+from ulid import ULID
+
+from sebsx.building import Packager, default_cache
+from sebsx.contracts.scene import Scene
+from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
+from sebsx.interrupts import interrupts
+from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
+from sebsx.running import environment
+from sebsx.running.limits import Limits, Meter, described
+from sebsx.running.session import Session
+from sebsx.settings import Layer, public
+from sebsx.store.owner import current_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.platforms import Platform
+    from sebsx.model import Plan, Problem
+    from sebsx.plugins import Registry
+    from sebsx.running.session import Observer
+    from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
+
+_SEED_BITS = 48
+# Known everywhere, whatever platforms are installed.
+_ARCHITECTURES = frozenset({"x86_64", "arm64"})
+# In the working directory of a run: who it belongs to, so that nobody cleans it away while that process lives.
+OWNER_FILE = "owner.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
+
+    Args:
+        experiment: The experiment.
+        settings: Its settings.
+        platforms: Settings of each platform by its name.
+        collectors: Names of the collectors to ship into functions.
+        seed: None draws one.
+        campaign: Free label.
+        resume: Id of an interrupted run to go on with.
+        limits: What it may spend at most.
+    """
+
+    experiment: Experiment[Any]
+    settings: Any
+    platforms: Mapping[str, Any]
+    collectors: Sequence[str] = ()
+    seed: int | None = None
+    campaign: str = ""
+    resume: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def described(self) -> dict[str, Any]:
+        """Return all that is needed to run it again, without secrets."""
+        return {
+            "experiment": public(self.settings),
+            "platforms": {name: public(settings) for name, settings in self.platforms.items()},
+            "collectors": list(self.collectors),
+            "limits": described(self.limits),
+        }
+
+
+def plan(request: Request, registry: Registry) -> Plan:
+    """Return what a run would do, without touching anything.
+
+    Raises:
+        UserError: If the settings make no design, or a platform cannot take it.
+    """
+    return _plan(request, registry, _make_platforms(request, registry, workdir("plan")))
+
+
+def run(request: Request, registry: Registry, store: Store, observer: Observer) -> Run:
+    """Do a run from checks to teardown and return it as closed.
+
+    What was measured is in the store whatever happens. Resources are torn down on every way out; what
+    could not be is in the ledger, for `sebsx clean`. A run that came to one of its limits is returned as interrupted,
+    with the limit as its error.
+
+    Raises:
+        SebsxError: If the run cannot begin or a platform ends it; the run is then stored as failed.
+        KeyboardInterrupt: After everything was torn down; the run is stored as interrupted.
+    """
+    run_id = request.resume or str(ULID())
+    # What a killed process of this run left in its directory may be being swept away at this moment.
+    directory = workdir(f"{run_id}.{os.getpid()}" if request.resume else run_id)
+    platforms = _make_platforms(request, registry, directory)
+    design = _plan(request, registry, platforms)
+    observer.planned(design)
+    request.limits.check(platforms.values())
+    _check(platforms.values(), observer)
+    current = _begin(request, registry, store, run_id, design)
+    status, error = RunStatus.FAILED, None
+    try:
+        registry.notify("sebsx_run_started", run=current)
+        with _opened(platforms, current, directory, store, observer):
+            scene = Scene(registry, platforms)
+            meter = Meter(request.limits, *store.used(run_id))
+            session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer, meter)
+            try:
+                request.experiment.run(session, request.settings)
+            finally:
+                with interrupts.shielded(swallow=True):
+                    session.close()
+        status = RunStatus.FINISHED
+    except KeyboardInterrupt:
+        status, error = RunStatus.INTERRUPTED, "interrupted by the user"
+        raise
+    except LimitReachedError as exc:
+        status, error = RunStatus.INTERRUPTED, str(exc)
+    except BaseException as exc:
+        error = f"{type(exc).__name__}: {exc}"
+        raise
+    finally:
+        with interrupts.shielded(swallow=True):
+            current = store.finish_run(run_id, status, error)
+            registry.notify("sebsx_run_finished", run=current)
+    return current
+
+
+def settings_of(run: Run) -> Layer:
+    """Return the settings that a run was started with, without secrets."""
+    values = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
+    for platform, settings in run.settings["platforms"].items():
+        values |= {f"platform.{platform}.{key}": value for key, value in settings.items()}
+    return Layer(f"run {run.id}", values)
+
+
+def workdir(run_id: str) -> Path:
+    """Return the private directory of a run, where platforms keep what they need while it lasts.
+
+    A resumed run has one of its own, whose name goes on behind the run's id after a dot.
+    """
+    return work_root() / run_id
+
+
+def work_root() -> Path:
+    """Return the directory that holds the working directories of all runs of this user."""
+    return Path(platformdirs.user_cache_dir("sebsx")) / "work"
+
+
+def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
+    for name, platform in platforms.items():
+        missing = sorted(need.value for need in request.experiment.needs - platform.capabilities)
+        if missing:
+            raise UserError(f"experiment {request.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
+    scene = Scene(registry, platforms)
+    design = request.experiment.plan(scene, request.settings)
+    if not design.cells:
+        raise UserError(f"experiment {request.experiment.name!r} has nothing to measure with these settings")
+    for cell in design.cells:
+        _check_names(cell.factors, scene)
+        _check_memory(cell.factors, platforms)
+    return design
+
+
+def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
+    """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
+    if language := factors.get("language"):
+        scene.registry.get("languages", language)
+        scene.benchmark(factors.get("folder") or factors["benchmark"]).code(language)
+    architectures = {name for platform in scene.registry.platforms.values() for name in platform.architectures}
+    if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
+        known = sorted(architectures | _ARCHITECTURES)
+        raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
+
+
+def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[Any]]) -> None:
+    memory_mib, name = factors.get("memory_mib"), str(factors.get("platform"))
+    if memory_mib is None or name not in platforms:
+        return
+    smallest, largest = platforms[name].memory_mib
+    if not smallest <= memory_mib <= largest:
+        raise UserError(f"memory of {memory_mib} MiB: platform {name!r} offers {smallest} to {largest} MiB")
+
+
+def _make_platforms(request: Request, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
+    platforms = {}
+    for name, settings in request.platforms.items():
+        platforms[name] = registry.get("platforms", name)(settings, directory / name)
+        platforms[name].registry = registry
+    return platforms
+
+
+def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:
+    for platform in platforms:
+        for problem in platform.check():
+            text = describe_problem(platform.name, problem)
+            if problem.severity is Severity.ERROR:
+                raise PlatformError(text)
+            observer.warned(text)
+
+
+def describe_problem(platform: str, problem: Problem) -> str:
+    """Return a problem of a platform in one line, with what to do."""
+    return f"platform {platform!r}: {problem.message}" + (f"; {problem.advice}" if problem.advice else "")
+
+
+def _begin(request: Request, registry: Registry, store: Store, run_id: str, plan: Plan) -> Run:
+    """Write the run to the store, or take an interrupted one over."""
+    owner = current_owner()
+    if request.resume:
+        store.resume_run(run_id, owner)
+        return replace(store.view(run_id).run, owner=owner)
+    facts = environment.gather(registry)
+    current = Run(
+        id=run_id,
+        experiment=request.experiment.name,
+        settings=request.described(),
+        seed=secrets.randbits(_SEED_BITS) if request.seed is None else request.seed,
+        status=RunStatus.RUNNING,
+        started_at=datetime.now(UTC),
+        owner=owner,
+        environment=content_hash(facts),
+        campaign=request.campaign,
+        design=plan.design,
+    )
+    store.start_run(current, facts, registry.metrics.values())
+    return current
+
+
+@contextmanager
+def _opened(
+    platforms: Mapping[str, Platform[Any]], current: Run, directory: Path, store: Store, observer: Observer
+) -> Iterator[None]:
+    """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / OWNER_FILE).write_text(json.dumps(dict(current.owner)), encoding="utf-8")
+    try:
+        with ExitStack() as stack:
+            for name, platform in platforms.items():
+                platform.workdir.mkdir(parents=True, exist_ok=True)
+                platform.ledger = store.ledger(current.id, name)
+                observer.step(f"opening {name}")
+                stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
+                stack.enter_context(_closing_shielded(platform))
+            yield
+    finally:
+        with interrupts.shielded(swallow=True):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def _closing_shielded(platform: Platform[Any]) -> Iterator[None]:
+    """Enter a platform, and leave it without being interrupted."""
+    platform.__enter__()
+    try:
+        yield
+    finally:
+        with interrupts.shielded(swallow=True):
+            platform.__exit__(None, None, None)
+
+
+def _remove_leftovers(platform: Platform[Any], name: str, run_id: str, store: Store, observer: Observer) -> None:
+    """Remove what an interrupted or failed deployment left in the ledger."""
+    with interrupts.shielded(swallow=True):
+        for resource in store.resources(run_id):
+            if resource.platform != name or resource.id is None:
+                continue
+            try:
+                platform.remove(resource)
+            except Exception as exc:  # one that cannot be removed must not keep the others
+                logger.info("removing %s failed", resource.name, exc_info=True)
+                observer.warned(f"{resource.kind} {resource.name!r} could not be removed: {exc} (sebsx clean)")
+            else:
+                store.set_resource(resource.id, ResourceState.DELETED)

@@ -1,0 +1,178 @@
+"""Stores a phase of load while it goes on, in the gaps between its requests.
+
+The sender itself does it, one answer at a time, when nothing is due and no answer waits: some 25 us, after which it
+looks at its sockets again. A transaction stays open for a quarter of a second, which is what a crash can cost.
+
+Chosen by measurement, at 2,000 requests a second on two shared processors: all in all 90 us of processor time an
+invocation, of which recording is 27, against 130 to 200 with a thread for storing, because each system call of the
+sender gives the interpreter's lock away and waits to have it back; service times are then up to twice as long. At a
+load of 2 the sender is as punctual as without recording (median 0.06 ms late). At a load of 9 the thread is late less
+often, being another task to share the processor with; both are then past what the generator's verdict allows.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections import Counter, deque
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import DROPPED, Kind, Status
+from sebsx.running.invocations import Extras, read_reply
+from sebsx.sending.health import LATE_S, Health, Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sebsx.contracts.platforms import Platform
+    from sebsx.model import Deployment, Invocation, Reply
+    from sebsx.store.invocations import InvocationStream
+
+# How long a transaction stays open, how long it may at most, and how long others may then write.
+_COMMIT_S = 0.25
+_COMMIT_AT_LAST_S = 0.5
+_GAP_S = 0.02
+# A commit takes up to this long; it waits for a gap of that size while it can.
+_COMMIT_TAKES_S = 0.002
+# Answers that wait to be stored; from here on storing keeps step with receiving, gap or no gap.
+_BACKLOG = 256
+_TOGETHER = 16  # are then stored at once, in less time and without a look at the sockets
+_SWITCH_S = 0.0002
+
+
+class Recording:
+    """Takes the replies of one phase, and stores them as invocations.
+
+    Args:
+        stream: Where they go; closed by `close`.
+        platform: Says what replies mean.
+        deployment: What is called.
+        check: Returns what is wrong with an output.
+        kind: Whether they count.
+        sequence: Number of the first.
+        batch: Number of the phase in its run.
+        on_commit: Called with the invocations that were just committed, and what else their envelopes held; no
+            transaction is open then.
+    """
+
+    def __init__(
+        self,
+        stream: InvocationStream,
+        platform: Platform[Any],
+        deployment: Deployment,
+        check: Callable[[Any], str | None],
+        *,
+        kind: Kind,
+        sequence: int,
+        batch: int,
+        on_commit: Callable[[Sequence[Invocation], Extras], None],
+    ) -> None:
+        self.sequence = sequence
+        self.statuses: Counter[Status] = Counter()
+        self._stream = stream
+        self._read = partial(
+            read_reply, platform=platform, deployment=deployment, record=None, check=check, batch=batch, kind=kind
+        )
+        self._on_commit = on_commit
+        self._backlog: deque[Reply] = deque()
+        self._stored: list[Invocation] = []
+        self._extras = Extras()
+        self._commit_s = self._rest_until_s = 0.0
+        self._lateness, self._latency = Histogram(), Histogram()
+        self._late = 0
+
+    def add(self, reply: Reply) -> None:
+        """Take a reply; it is stored when there is time, or when too many wait."""
+        self._backlog.append(reply)
+        if len(self._backlog) > _BACKLOG:
+            self._store(_TOGETHER)
+            if time.monotonic() > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
+                self.commit()
+
+    def idle(self, wait_s: float) -> bool:
+        """Use a gap of `wait_s`, and tell whether it was of use."""
+        now_s = time.monotonic()
+        if self._stored and now_s > self._commit_s:
+            if wait_s > _COMMIT_TAKES_S or now_s > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
+                self.commit()
+                return True
+        elif self._backlog and (self._stored or now_s > self._rest_until_s):
+            self._store()
+            return True
+        return False
+
+    def commit(self) -> None:
+        """Make safe what was stored, and tell of it."""
+        self._stream.commit()
+        stored, self._stored = self._stored, []
+        extras, self._extras = self._extras, Extras()
+        if stored:
+            self._on_commit(stored, extras)
+        self._rest_until_s = time.monotonic() + _GAP_S
+
+    def close(self) -> None:
+        """Store and commit what is left."""
+        try:
+            while self._backlog:
+                self._store(_TOGETHER)
+            self.commit()
+        finally:
+            self._stream.close()
+
+    def health(self, duration_s: float, busy_s: float, in_flight_max: int) -> Health:
+        """Return how the generator did, after `close`."""
+        lateness = self._lateness
+        return Health(
+            sent=lateness.n,
+            dropped=self.statuses[Status.DROPPED],
+            late=self._late,
+            lateness_p50_s=lateness.quantile(0.5),
+            lateness_p99_s=lateness.quantile(0.99),
+            lateness_max_s=lateness.largest,
+            cpu_share=min(1.0, max(0.0, busy_s) / max(duration_s, 1e-9)),
+            latency_p50_s=self._latency.quantile(0.5),
+            in_flight_max=in_flight_max,
+            duration_s=duration_s,
+        )
+
+    def _store(self, most: int = 1) -> None:
+        """Store so many of those that wait, the oldest first."""
+        if not self._stored:
+            self._commit_s = time.monotonic() + _COMMIT_S
+        read, sequence = self._read, self.sequence
+        invocations, late_by_s, took_s = [], [], []
+        for _ in range(min(most, len(self._backlog))):
+            reply = self._backlog.popleft()
+            invocation, envelope = read(reply, sequence=sequence)
+            if envelope.facts or envelope.series:
+                self._extras.add(sequence, envelope)
+            sequence += 1
+            invocations.append(invocation)
+            if reply.error != DROPPED:
+                late_by_s.append(reply.sent_s - reply.intended_s)
+            if invocation.status is Status.OK:
+                took_s.append(reply.done_s - reply.sent_s)
+        self.sequence = sequence
+        self.statuses.update([invocation.status for invocation in invocations])
+        self._lateness.add(late_by_s)
+        self._late += sum([late_s > LATE_S for late_s in late_by_s])
+        self._latency.add(took_s)
+        self._stream.add(invocations)
+        self._stored += invocations
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the interpreter from pausing inside: no search of old objects for garbage, short turns for threads."""
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval_s, _SWITCH_S))
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval_s)

@@ -1,0 +1,129 @@
+"""When a cell has enough samples, when it is given up, and which cells of a round end together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Protocol
+
+from sebsx.model import CellStatus
+from sebsx.stats import next_look, precise_enough
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.running.session import Trial
+
+
+class Caps(Protocol):
+    """Settings of an experiment that say when a cell ends."""
+
+    @property
+    def repetitions(self) -> int:
+        """Samples before the first look at their precision."""
+        ...
+
+    @property
+    def precision(self) -> float:
+        """Width of the interval of the median that is precise enough, as a share of it."""
+        ...
+
+    @property
+    def max_failures(self) -> int:
+        """Failed invocations after which a cell is given up."""
+        ...
+
+    @property
+    def max_time_s(self) -> float:
+        """Most time of a cell."""
+        ...
+
+    @property
+    def most_samples(self) -> int:
+        """Samples at which a cell stops whatever the precision."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Cap on the invocations of a cell."""
+        ...
+
+
+class Sampling:
+    """One cell being sampled; an experiment derives from it how a sample is taken.
+
+    Args:
+        trial: The cell.
+        caps: When to end.
+
+    Attributes:
+        start: The level of the factor `start`; None where the design has none.
+        spent_s: Time that taking samples took; whoever takes them adds to it.
+        closed: Whether it is stored how the cell ended.
+    """
+
+    def __init__(self, trial: Trial, caps: Caps) -> None:
+        self.trial = trial
+        self.start: str | None = trial.cell.factors["start"]
+        self.spent_s = 0.0
+        self.closed = False
+        self._caps = caps
+        self._reached = ""
+        self._look_at = caps.repetitions
+
+    @property
+    def missing(self) -> int:
+        """How many samples are wanted before the next look at their precision."""
+        return min(self._look_at, self._caps.most_samples) - len(self.trial.good)
+
+    def enough(self) -> bool:
+        """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
+        good = self.trial.good
+        if not self._reached and len(good) >= self._caps.most_samples:
+            self._reached = "enough samples"
+        if not self._reached and len(good) >= self._look_at:
+            if precise_enough(good, self._caps.precision):
+                self._reached = "precise enough"
+            self._look_at = next_look(len(good))
+        return bool(self._reached)
+
+    def exhausted(self) -> bool:
+        """Tell whether a cap is reached."""
+        return bool(self._cap())
+
+    def close(self) -> None:
+        """Store how the cell ended."""
+        status, reason = CellStatus.FINISHED, self._reached or self._cap()
+        if not self._reached and (self._failed() or not self.trial.good):
+            status = CellStatus.FAILED
+        self.end(status, reason, self.trial.last_error if status is CellStatus.FAILED else None)
+
+    def end(self, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Store that the cell ended so."""
+        self.trial.session.finish(self.trial, status, reason, error)
+        self.closed = True
+
+    def _cap(self) -> str:
+        """Return which cap is reached, in words; empty for none."""
+        if self._failed():
+            return f"{self.trial.failures} invocations failed"
+        if self.trial.attempts >= self._caps.attempts:
+            return f"cap of {self._caps.attempts} attempts reached"
+        if self.spent_s >= self._caps.max_time_s:
+            return f"cap of {self._caps.max_time_s:g} s reached"
+        return ""
+
+    def _failed(self) -> bool:
+        return self.trial.failures >= self._caps.max_failures
+
+
+def settle(lanes: Sequence[Sampling]) -> None:
+    """Close the cells whose caps are reached, and those of a start type of which all have enough."""
+    peers: dict[str | None, list[Sampling]] = defaultdict(list)
+    for lane in lanes:
+        if not lane.closed:
+            peers[lane.start].append(lane)
+    for alike in peers.values():
+        waiting = [lane for lane in alike if not lane.enough()]
+        for lane in (*waiting, *(lane for lane in alike if lane not in waiting)):
+            if lane.exhausted() or all(other.closed for other in waiting):
+                lane.close()

@@ -1,0 +1,252 @@
+"""Makes functions ready to be called, by deploying them or by adopting what exists, and tears them down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import secrets
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import DeployError, UnsupportedError
+from sebsx.interrupts import interrupts
+from sebsx.model import Capability, FunctionConfig, content_hash
+from sebsx.running.environment import source_of
+from sebsx.running.session.functions import Function, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sebsx.building import Packager
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.model import Adoption, Package, Run
+    from sebsx.running.session.functions import FunctionSpec
+    from sebsx.running.session.observer import Observer
+    from sebsx.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+def rng_for(run: Run, *purpose: object) -> random.Random:
+    """Return a generator for one purpose: the same for a seed, whatever was drawn or interrupted before."""
+    return random.Random("/".join(map(str, (run.seed, *purpose))))  # noqa: S311  # a seeded design
+
+
+class Deployer:
+    """Deploys and adopts functions, stores each with what it is called with, and knows which are still there.
+
+    Args:
+        run: The run as stored.
+        store: Where deployments are written down, those that failed as well.
+        scene: The platforms, opened, and the benchmarks.
+        packager: Builds packages.
+        collectors: Names of the collectors to ship.
+        observer: Hears of builds, deployments and teardowns.
+    """
+
+    def __init__(
+        self, run: Run, store: Store, scene: Scene, packager: Packager, collectors: Sequence[str], observer: Observer
+    ) -> None:
+        self._run = run
+        self._store = store
+        self._scene = scene
+        self._packager = packager
+        self._collectors = collectors
+        self._observer = observer
+        self._live: dict[int, Function] = {}
+        self._tried = 0
+        # A run that is resumed must not meet the names that its killed process took.
+        self._token = secrets.token_hex(2)
+
+    def close(self) -> None:
+        """Tear down what is still there. A second call is harmless."""
+        for function in list(self._live.values()):
+            self.teardown(function)
+
+    def deploy(self, spec: FunctionSpec) -> Function:
+        """Build a function, deploy it and return it with the input of its benchmark.
+
+        Raises:
+            UnsupportedError: If the platform cannot do it; that is stored.
+            DeployError: If the platform would not; that is stored.
+        """
+        platform, benchmark = self._scene.platforms[spec.platform], self._scene.benchmark(spec.benchmark)
+        parameters = benchmark.resolve(spec.size, dict(spec.parameters))
+        run = self._run.id
+        config = FunctionConfig(
+            name=f"sebsx-{run[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._tried}-{self._token}",
+            memory_mib=spec.memory_mib,
+            timeout_s=spec.timeout_s,
+            architecture=spec.architecture,
+            tags={"sebsx-run": run},
+        )
+        described: dict[str, Any] = {
+            "platform": spec.platform,
+            "benchmark": benchmark.name,
+            "benchmark_version": benchmark.version,
+            "benchmark_sha256": benchmark.sha256,
+            "language": spec.language,
+            "size": spec.size,
+            "parameters": parameters,
+            "config": config,
+        }
+        self._tried += 1
+        package: Package | None = None
+        started_s = time.perf_counter()
+        try:
+            needs = benchmark.needs | spec.needs
+            _check_needs(platform, benchmark, needs)
+            package = self._build(spec, platform, benchmark)
+            self._observer.step(f"deploying {spec.label}")
+            started_s = time.perf_counter()
+            origin = Origin(spec, benchmark, platform.storage() if Capability.STORAGE in needs else None)
+            if Capability.TABLE in needs:
+                platform.table()
+            payload, check = self._input(origin, parameters, platform)
+            deployment = platform.deploy(package, config)
+        except (UnsupportedError, DeployError) as exc:
+            described |= {"language_version": package.target.version if package else "", "package": package}
+            self._refused(described, exc, time.perf_counter() - started_s)
+            raise
+        described |= {"language_version": package.target.version, "package": package}
+        function = Function(0, spec.label, platform, deployment, payload, check, origin)
+        function = self._ready(function, described, time.perf_counter() - started_s)
+        self.record_input(function)
+        self._record_text("client.source", json.dumps(source_of(benchmark, self._scene.registry)), function)
+        return function
+
+    def adopt(self, adoption: Adoption) -> Function:
+        """Take a function that exists; what the platform says of it stands where a benchmark's manifest would.
+
+        It is called with nothing until it is `given` an input.
+
+        Raises:
+            UnsupportedError: If the platform cannot do it; that is stored.
+            DeployError: If the platform would not; that is stored.
+        """
+        platform = self._scene.platforms[adoption.platform]
+        described: dict[str, Any] = {
+            "platform": adoption.platform, "benchmark": adoption.subject, "size": "", "parameters": {}, "package": None,
+        }  # fmt: skip
+        self._observer.step(f"taking {adoption.label}")
+        started_s = time.perf_counter()
+        try:
+            deployment = platform.adopt(adoption)
+        except (UnsupportedError, DeployError) as exc:
+            described |= {"config": adoption.config, **_code_of(adoption, {})}
+            self._refused(described, exc, time.perf_counter() - started_s)
+            raise
+        described |= {"config": deployment.config, **_code_of(adoption, deployment.effective)}
+        for note in deployment.effective.get("notes", ()):
+            self._observer.warned(f"{adoption.label}: {note}")
+        function = Function(0, adoption.label, platform, deployment, b"", lambda _output: None)
+        return self._ready(function, described, time.perf_counter() - started_s)
+
+    def called(self, function: Function, parameters: Mapping[str, Any]) -> Function:
+        """Return the same deployment called with other input.
+
+        Args:
+            function: The deployment.
+            parameters: Of the benchmark, on top of those it was deployed with.
+
+        Raises:
+            UnsupportedError: If the platform does not take so large a payload.
+            UserError: If it was not deployed from a benchmark.
+        """
+        origin = function.known_origin()
+        values = origin.benchmark.resolve(origin.spec.size, {**dict(origin.spec.parameters), **parameters})
+        return function.given(*self._input(origin, values, function.platform))
+
+    def record_input(self, function: Function, cell_id: int | None = None) -> None:
+        """Store what a function, or it in one cell, is called with."""
+        told = {"sha256": hashlib.sha256(function.payload).hexdigest(), "bytes": len(function.payload)}
+        self._record_text("client.input", json.dumps(told), function, cell_id)
+
+    def teardown(self, function: Function) -> None:
+        """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
+        if self._live.pop(function.id, None) is None:
+            return
+        deployment = function.deployment
+        self._observer.step(f"tearing down {function.label}")
+        with interrupts.shielded():
+            try:
+                (function.platform.release if deployment.adopted else function.platform.teardown)(deployment)
+            except Exception as exc:
+                logger.info("teardown of %s failed", deployment.id, exc_info=True)
+                self._observer.warned(f"{deployment.id} could not be torn down: {exc} (sebsx clean)")
+            else:
+                self._store.update_deployment(function.id, status="deleted")
+
+    def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
+        registry = self._scene.registry
+        language = registry.get("languages", spec.language)()
+        target = platform.target(spec.language, spec.architecture)
+        sources = {name: registry.get("collectors", name)().source(spec.language) for name in self._collectors}
+        self._observer.step(f"building {spec.benchmark} for {target.language} {target.version} {target.architecture}")
+        package = self._packager.build(
+            benchmark,
+            language,
+            target,
+            wrapper={**platform.wrapper_files(spec.language), **dict(spec.files)},
+            collectors={name: source for name, source in sources.items() if source is not None},
+            padding_bytes=spec.padding_bytes,
+        )
+        facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
+        self._store.add_artifact(package.sha256, "package", package.bytes, package.path, facts)
+        return package
+
+    def _input(
+        self, origin: Origin, parameters: Mapping[str, Any], platform: Platform[Any]
+    ) -> tuple[bytes, Callable[[Any], str | None]]:
+        """Return a payload and what checks its output; the same for a seed, whatever was deployed before."""
+        benchmark, size = origin.benchmark, origin.spec.size
+        event = benchmark.payload(parameters, rng_for(self._run, benchmark.name, size), origin.storage)
+        payload = origin.encode(event)
+        if len(payload) > platform.payload_bytes:
+            raise UnsupportedError(
+                f"payload of {benchmark.name!r} at size {size!r} is {len(payload)} bytes; "
+                f"platform {platform.name!r} takes at most {platform.payload_bytes}"
+            )
+        return payload, partial(origin.check, event)
+
+    def _ready(self, function: Function, described: Mapping[str, Any], deploy_s: float) -> Function:
+        """Store a function that is ready, with what its invocations cost, and remember that it is there."""
+        deployment = function.deployment
+        identifier = self._store.add_deployment(
+            self._run.id, **described, deployment=deployment, status="ready", error=None, deploy_s=deploy_s
+        )
+        self._live[identifier] = function = replace(function, id=identifier)
+        if rates := function.platform.rates_of(deployment):
+            self._record_text("price_book", json.dumps(rates.identity, sort_keys=True), function)
+        return function
+
+    def _refused(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:
+        status = "unsupported" if isinstance(exc, UnsupportedError) else "failed"
+        self._store.add_deployment(
+            self._run.id, **described, deployment=None, status=status, error=str(exc), deploy_s=deploy_s
+        )
+
+    def _record_text(self, metric: str, text: str, function: Function, cell_id: int | None = None) -> None:
+        self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
+
+
+def _code_of(adoption: Adoption, told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is stored of code that is not ours: its identity, or that of its name where nobody tells it."""
+    return {
+        "benchmark_version": str(told.get("version", "")),
+        "benchmark_sha256": str(told.get("code_sha256") or content_hash([adoption.platform, adoption.subject])),
+        "language": str(told.get("language", "")),
+        "language_version": str(told.get("language_version", "")),
+    }
+
+
+def _check_needs(platform: Platform[Any], benchmark: Benchmark, needs: frozenset[Capability]) -> None:
+    missing = sorted(need.value for need in needs - platform.capabilities)
+    if missing:
+        raise UnsupportedError(f"benchmark {benchmark.name!r} needs {', '.join(missing)}; {platform.name!r} has none")

@@ -1,0 +1,133 @@
+"""Functions that can be called: what to deploy, what one was deployed from, and the input it is called with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.storage import Storage
+    from sebsx.model import Capability, Cell, Deployment
+
+_NAMED = ("platform", "size", "language", "architecture", "memory_mib", "timeout_s")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
+
+    `files` are added to its package, as (path in the package, content), and `needs` to what its benchmark needs.
+    `padding_bytes` makes the package larger by a file that does not compress and is never read.
+    """
+
+    platform: str
+    benchmark: str
+    size: str
+    language: str
+    architecture: str
+    memory_mib: int
+    timeout_s: float
+    parameters: tuple[tuple[str, Any], ...] = ()
+    padding_bytes: int = 0
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    needs: frozenset[Capability] = frozenset()
+
+    @classmethod
+    def of(cls, cell: Cell) -> FunctionSpec:
+        """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are no factors.
+
+        `folder` is where a benchmark that is not registered lies; without `parameters` all have their defaults.
+        """
+        factors = cell.factors
+        return cls(
+            benchmark=factors.get("folder") or factors["benchmark"],
+            parameters=tuple(sorted(factors.get("parameters", {}).items())),
+            padding_bytes=factors.get("padding_bytes", 0),
+            **{name: factors[name] for name in _NAMED},
+        )
+
+    @property
+    def label(self) -> str:
+        """One short line for progress."""
+        return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs."""
+
+    spec: FunctionSpec
+    benchmark: Benchmark
+    storage: Storage | None
+
+    def encode(self, event: Mapping[str, Any]) -> bytes:
+        """Return an event as the payload that carries it.
+
+        Raises:
+            UserError: If it is not JSON.
+        """
+        try:
+            return json.dumps(event, allow_nan=False).encode()
+        except (TypeError, ValueError) as exc:
+            raise UserError(f"payload of benchmark {self.benchmark.name!r} is not JSON: {exc}") from exc
+
+    def check(self, event: Mapping[str, Any], output: Any) -> str | None:
+        """Return None if an output is right for an event, or what is wrong."""
+        return self.benchmark.check(event, output, self.storage)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that can be called, with the input it is called with.
+
+    Args:
+        id: Its row among the deployments.
+        label: One short line for progress.
+        platform: Where it runs.
+        deployment: What the platform says of it.
+        payload: What it is called with.
+        check: Returns None if an output is right for that, or what is wrong.
+        origin: What it was deployed from; None for one that existed.
+        read: Returns what of a right output is stored as samples of its invocation, under registered metrics; None for
+            nothing.
+    """
+
+    id: int
+    label: str
+    platform: Platform[Any]
+    deployment: Deployment
+    payload: bytes
+    check: Callable[[Any], str | None]
+    origin: Origin | None = None
+    read: Callable[[Any], Mapping[str, float]] | None = None
+
+    def given(self, payload: bytes, check: Callable[[Any], str | None]) -> Function:
+        """Return the same function called with another input."""
+        return replace(self, payload=payload, check=check)
+
+    def given_event(self, event: Mapping[str, Any]) -> Function:
+        """Return the same function called with another event of its benchmark.
+
+        Raises:
+            UserError: If it was not deployed from a benchmark, or the event is not JSON.
+        """
+        origin = self.known_origin()
+        return self.given(origin.encode(event), partial(origin.check, event))
+
+    def known_origin(self) -> Origin:
+        """Return what it was deployed from.
+
+        Raises:
+            UserError: If it existed.
+        """
+        if self.origin is None:
+            raise UserError(f"{self.label} was not deployed from a benchmark, and has no other input than it was given")
+        return self.origin

@@ -1,0 +1,292 @@
+"""The hands of an experiment: everything it may do, each put together from deploying, sending and storing."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import DeployError, UnsupportedError
+from sebsx.model import CellStatus, Kind
+from sebsx.running.limits import Limits, Meter
+from sebsx.running.session.deploying import Deployer, rng_for
+from sebsx.running.session.sending import Allowed, attend, send
+from sebsx.running.session.storing import Recorder
+from sebsx.running.session.trial import Trial
+from sebsx.sending.client import HttpClient
+from sebsx.sending.clock import client_clock
+from sebsx.sending.roundtrip import round_trip_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sebsx.building import Packager
+    from sebsx.contracts.scene import Scene
+    from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
+    from sebsx.running.session.functions import Function, FunctionSpec
+    from sebsx.running.session.observer import Observer
+    from sebsx.sending.agenda import Agenda, Burst
+    from sebsx.sending.health import Health
+    from sebsx.sending.schedule import Schedule
+    from sebsx.store import Store
+    from sebsx.store.records import StoredInvocation
+
+# What is stored of the generator's health.
+_HEALTH = (
+    "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
+)  # fmt: skip
+
+
+class Session:
+    """The hands of an experiment. Used from one thread; every batch is committed before the next is sent.
+
+    Args:
+        run: The run as stored.
+        store: Where everything goes.
+        scene: The platforms, opened, and the benchmarks.
+        packager: Builds packages.
+        collectors: Names of the collectors to ship.
+        observer: Hears of progress.
+        meter: Stops the run at its limits; None for none.
+
+    Attributes:
+        rng: The source of every random choice, seeded with the run's seed.
+        next_round: The first unused number of a round. Rounds are numbered through the run, so that what was measured
+            at different times is never taken for a pair.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        store: Store,
+        scene: Scene,
+        packager: Packager,
+        collectors: Sequence[str],
+        observer: Observer,
+        meter: Meter | None = None,
+    ) -> None:
+        self.run = run
+        self.store = store
+        self.scene = scene
+        self.observer = observer
+        self.rng = random.Random(run.seed)  # noqa: S311  # a seeded design, not a secret
+        self.next_round = store.next_round(run.id)
+        self._meter = meter or Meter(Limits())
+        self._client = HttpClient()
+        self._deployer = Deployer(run, store, scene, packager, collectors, observer)
+        self._recorder = Recorder(run, store, scene.registry, observer, self._meter)
+
+    def close(self) -> None:
+        """Tear down what is still deployed and close connections. A second call is harmless."""
+        self._deployer.close()
+        self._client.close()
+
+    def rng_for(self, *purpose: object) -> random.Random:
+        """Return a generator for one purpose: the same for a seed, whatever was drawn or interrupted before."""
+        return rng_for(self.run, *purpose)
+
+    def pending(self, plan: Plan) -> list[Cell]:
+        """Return the cells that still have to be measured: all, or after an interruption the unfinished."""
+        finished = {cell.hash for cell in self.store.view(self.run.id).cells() if cell.status == CellStatus.FINISHED}
+        return [cell for cell in plan.cells if cell.hash not in finished]
+
+    @contextmanager
+    def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
+        """Deploy a function for some cells, and tear it down afterwards.
+
+        Yields None where the platform cannot or would not deploy it: the cells are then stored as
+        unsupported or failed, with the reason, and the experiment goes on with the next.
+        """
+        with self._held(lambda: self._deployer.deploy(spec), spec.label, cells) as function:
+            yield function
+
+    @contextmanager
+    def adopted(self, adoption: Adoption, cells: Sequence[Cell]) -> Iterator[Function | None]:
+        """Take a function that exists already for some cells, and undo afterwards whatever that took.
+
+        It is called with nothing until it is `given` an input. Yields None as `deployed` does.
+        """
+        with self._held(lambda: self._deployer.adopt(adoption), adoption.label, cells) as function:
+            yield function
+
+    @contextmanager
+    def _held(self, take: Callable[[], Function], label: str, cells: Sequence[Cell]) -> Iterator[Function | None]:
+        try:
+            function = take()
+        except (UnsupportedError, DeployError) as exc:
+            status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
+            self.refuse(cells, "not deployed", str(exc), status)
+            self.observer.warned(f"{label}: {exc}")
+            yield None
+            return
+        try:
+            self._record_round_trip(function)
+            yield function
+            self._recorder.complete(function)
+            self._record_round_trip(function)
+        finally:
+            self._deployer.teardown(function)
+
+    def _record_round_trip(self, function: Function) -> None:
+        """Store how far away a function is: before it is measured and after."""
+        endpoint = function.deployment.endpoint
+        seconds = round_trip_s(endpoint) if endpoint else None
+        if seconds is not None:
+            self.record("client.round_trip_s", seconds, function=function)
+
+    def called(
+        self,
+        function: Function,
+        parameters: Mapping[str, Any] | None = None,
+        read: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Function:
+        """Return the same deployment called with other input: nothing is deployed again.
+
+        Args:
+            function: The deployment.
+            parameters: Of the benchmark, on top of those it was deployed with.
+            read: Returns samples from the output of an invocation that ended well; a batch sent by `invoke` has them.
+
+        Raises:
+            UnsupportedError: If the platform does not take so large a payload.
+        """
+        return replace(self._deployer.called(function, parameters or {}), read=read)
+
+    def refuse(
+        self, cells: Sequence[Cell], reason: str, error: str, status: CellStatus = CellStatus.UNSUPPORTED
+    ) -> None:
+        """Store cells that cannot be measured, with the reason: that is a result, too."""
+        for cell in cells:
+            self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, reason, error)
+
+    @contextmanager
+    def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
+        """Begin to measure a cell; samples stored by an interrupted run count.
+
+        The body ends it with `finish`; a body that raises leaves the cell running, to be resumed.
+        """
+        cell_id = self.store.add_cell(self.run.id, cell)
+        trial = Trial(self, cell, cell_id, function, wanted)
+        if function.deployment.adopted:  # each of its cells may have another input
+            self._deployer.record_input(function, cell_id)
+        for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
+            if trial.counts(stored.status, stored.start_type):
+                trial.good.append(stored.latency_s)
+        yield trial
+
+    def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell with the reason why sampling stopped."""
+        self.finish_cell(trial.cell, trial.cell_id, status, reason, error)
+
+    def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
+        """Begin a cell that several functions serve; return its row and what an interrupted run stored of it."""
+        cell_id = self.store.add_cell(self.run.id, cell)
+        return cell_id, list(self.store.view(self.run.id).invocations(cell_id=cell_id))
+
+    def finish_cell(self, cell: Cell, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell that was begun with `begin_cell`."""
+        self.store.finish_cell(cell_id, status, reason, error)
+        if error:
+            self.observer.warned(f"{cell.label}: {reason}: {error}")
+
+    def attend(self, agenda: Agenda) -> Iterator[tuple[Burst, list[Invocation]]]:
+        """Send bursts as they become due, and yield each with its invocations when all are answered and stored.
+
+        Functions do not wait for each other: a burst leaves on time while others are in flight. Bursts may be added
+        while this goes on. It ends when nothing is due and everything was answered; what is due later stays on the
+        agenda (`agenda.next_s`), so that there is time to deploy and to tear down.
+
+        Raises:
+            UnsupportedError: If a function has no endpoint: its platform takes one call after the other.
+        """
+        for burst, replies in attend(self._client, agenda, self._meter):
+            answers = [(burst.function, reply) for reply in replies]
+            self._count_round(burst.round)
+            yield burst, self._recorder.add(burst.function, answers, burst.kind, burst.cell_id, burst.round)
+
+    def invoke(
+        self,
+        function: Function,
+        schedule: Schedule,
+        kind: Kind,
+        cell_id: int,
+        round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
+    ) -> list[Invocation]:
+        """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
+
+        A failed invocation is a result with a status; only a platform that ends the run raises.
+
+        Args:
+            function: What is called.
+            schedule: When.
+            kind: Whether it counts.
+            cell_id: The cell it belongs to.
+            round: Of an interleaved design.
+            events: Inputs of the requests in order, in place of the function's own for all.
+        """
+        called = [function.given_event(event) for event in events] or [function]
+        self._meter.allow(function.platform, function.deployment, schedule.total or 1)
+        answers = list(send(self._client, called, schedule))
+        self._count_round(round)
+        return self._recorder.add(function, answers, kind, cell_id, round)
+
+    def _count_round(self, number: int | None) -> None:
+        if number is not None:
+            self.next_round = max(self.next_round, number + 1)
+
+    def load(
+        self,
+        function: Function,
+        schedule: Schedule,
+        cell_id: int,
+        max_in_flight: int | None = None,
+        on_stored: Callable[[Sequence[Invocation]], None] = lambda _invocations: None,
+    ) -> Health:
+        """Send a phase of load without a pause, store it as it goes on, and return how the generator did.
+
+        A process that is killed loses less than a second of it; memory does not grow with it. The provider's figures
+        are asked for when it is over. The generator's are stored as values of the cell (`generator.*`).
+
+        Args:
+            function: What is called.
+            schedule: When requests are due.
+            cell_id: The cell it belongs to.
+            max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
+            on_stored: Called with the invocations that were just committed.
+
+        Raises:
+            LimitReachedError: After what was sent is answered and stored.
+        """
+        schedule = Allowed(schedule, partial(self._meter.allow, function.platform, function.deployment))
+        self.record("generator.started_s", client_clock().now(), cell_id=cell_id)
+        with self._recorder.phase(function, cell_id, on_stored) as recording:
+            started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
+            answers = send(self._client, [function], schedule, max_in_flight=max_in_flight, idle=recording.idle)
+            for _, reply in answers:
+                recording.add(reply)
+            duration_s = time.perf_counter() - started_s
+            busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
+        health = recording.health(duration_s, busy_s, self._client.in_flight_max)
+        for name in _HEALTH:
+            self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
+        schedule.settle()
+        return health
+
+    def record(
+        self, metric: str, value: float, *, cell_id: int | None = None, function: Function | None = None
+    ) -> None:
+        """Store a value of the run, a cell or a deployment rather than of an invocation."""
+        self.store.add_value(
+            self.run.id, metric, value, cell_id=cell_id, deployment_id=function.id if function else None
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Wait, and end at once when interrupted or out of time."""
+        left_s = self._meter.time_left_s
+        time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
+        if left_s is not None and seconds > left_s:
+            self._meter.out_of_time()

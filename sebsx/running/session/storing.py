@@ -1,0 +1,184 @@
+"""Stores what invocations brought: what the client saw at once, and the provider's records when they are there."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sebsx.interrupts import interrupts
+from sebsx.model import Capability, Kind, Status
+from sebsx.running.invocations import Extras, add_record, read_reply
+from sebsx.running.recording import Recording, undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sebsx.model import Invocation, ProviderRecord, Reply, Run
+    from sebsx.plugins import Registry
+    from sebsx.running.limits import Meter
+    from sebsx.running.session.functions import Function
+    from sebsx.running.session.observer import Observer
+    from sebsx.store import Store
+
+_RECORDS_AT_ONCE = 1000
+# Of what never ran no provider has a record.
+_NEVER_RAN = frozenset({Status.DROPPED, Status.THROTTLED})
+
+
+class Recorder:
+    """Numbers invocations through the run, stores them, counts them on the meter, and tells plugins of them.
+
+    Args:
+        run: The run as stored.
+        store: Where everything goes.
+        registry: Plugins that want to hear of what was stored.
+        observer: Hears when a provider is asked.
+        meter: Counts what was used.
+    """
+
+    def __init__(self, run: Run, store: Store, registry: Registry, observer: Observer, meter: Meter) -> None:
+        self._run = run
+        self._store = store
+        self._registry = registry
+        self._observer = observer
+        self._meter = meter
+        self._sequence = store.next_sequence(run.id)
+        self._batch = 0
+        self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
+
+    def add(
+        self,
+        function: Function,
+        answers: Sequence[tuple[Function, Reply]],
+        kind: Kind,
+        cell_id: int,
+        round: int | None,  # noqa: A002  # the column
+    ) -> list[Invocation]:
+        """Read a batch of answers, add the provider's figures, commit, and return the invocations.
+
+        Args:
+            function: What was called.
+            answers: The replies, each with the function as it was given the input of that request.
+            kind: Whether they count.
+            cell_id: The cell they belong to.
+            round: Of an interleaved design.
+        """
+        answers = sorted(answers, key=lambda answer: answer[1].sent_s)
+        platform, deployment = function.platform, function.deployment
+        ids = [platform.request_id_of(reply) for _, reply in answers]
+        replies = dict(zip(ids, (reply for _, reply in answers), strict=True))
+        records = self._records_of(function, cell_id, replies)
+        invocations = []
+        extras = Extras()
+        for request_id, (called, reply) in zip(ids, answers, strict=True):
+            invocation, envelope = read_reply(
+                reply,
+                platform=platform,
+                deployment=deployment,
+                record=records.get(request_id),
+                check=called.check,
+                sequence=self._sequence,
+                batch=self._batch,
+                kind=kind,
+            )
+            if called.read is not None and invocation.status is Status.OK:
+                invocation.samples = {**invocation.samples, **called.read(envelope.output)}
+            invocation.round = round
+            invocations.append(invocation)
+            extras.add(self._sequence, envelope)
+            self._sequence += 1
+        self._batch += 1
+        self._store.add_invocations(self._run.id, function.id, cell_id, invocations)
+        self._stored(function, cell_id, invocations, extras)
+        return invocations
+
+    @contextmanager
+    def phase(
+        self, function: Function, cell_id: int, on_stored: Callable[[Sequence[Invocation]], None]
+    ) -> Iterator[Recording]:
+        """Store what is added to the recording while load goes on, and afterwards the provider's figures.
+
+        The interpreter does not pause inside. `on_stored` is called with what was just committed.
+        """
+
+        def committed(invocations: Sequence[Invocation], extras: Extras) -> None:
+            self._stored(function, cell_id, invocations, extras)
+            on_stored(invocations)
+
+        first = self._sequence
+        recording = Recording(
+            self._store.stream(self._run.id, function.id, cell_id),
+            function.platform,
+            function.deployment,
+            function.check,
+            kind=Kind.MEASURED,
+            sequence=first,
+            batch=self._batch,
+            on_commit=committed,
+        )
+        self._batch += 1
+        with undisturbed():
+            try:
+                yield recording
+            finally:
+                with interrupts.shielded():
+                    try:
+                        recording.close()
+                    finally:
+                        self._sequence = recording.sequence
+        if function.platform.late_records:
+            self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        else:
+            self._add_records(function, cell_id, first)
+
+    def complete(self, function: Function) -> None:
+        """Ask the provider for the records that had not come when the invocations of a function were stored."""
+        for cell_id in sorted(self._unrecorded.pop(function.id, ())):
+            self._add_records(function, cell_id)
+
+    def _records_of(
+        self, function: Function, cell_id: int, replies: Mapping[str, Reply]
+    ) -> Mapping[str, ProviderRecord]:
+        """Return the provider's figures that came along, and those that it has by now; others are asked for later."""
+        platform, deployment = function.platform, function.deployment
+        came = {key: platform.record_of(deployment, reply) for key, reply in replies.items()}
+        found = {key: record for key, record in came.items() if record is not None}
+        missing = [key for key in replies if key not in found]
+        if missing and Capability.RECORDS in platform.capabilities:
+            if not platform.late_records:
+                found |= platform.records(deployment, missing)
+            if len(found) < len(replies):
+                self._unrecorded.setdefault(function.id, set()).add(cell_id)
+        return found
+
+    def _add_records(self, function: Function, cell_id: int, first: int = 0) -> None:
+        """Add the provider's figures to what was stored from a sequence on and has none."""
+        platform, deployment = function.platform, function.deployment
+        if Capability.RECORDS not in platform.capabilities:
+            return
+        self._observer.step(f"asking {platform.name} for its records")
+        stored = self._store.view(self._run.id).invocations(cell_id=cell_id, first=first)
+        while page := list(islice(stored, _RECORDS_AT_ONCE)):
+            sent = [item for item in page if item.status not in _NEVER_RAN and item.provider_duration_s is None]
+            sent = [item for item in sent if item.deployment_id == function.id]
+            if not sent:
+                continue
+            records = platform.records(deployment, [item.request_id for item in sent])
+            known = [item for item in sent if item.request_id in records]
+            for item in known:
+                add_record(item, records[item.request_id], platform, deployment)
+            self._store.update_recorded(known)
+
+    def _stored(self, function: Function, cell_id: int, invocations: Sequence[Invocation], extras: Extras) -> None:
+        """Count invocations that were just stored, store what goes along with them, and tell plugins of them."""
+        self._meter.used(function.platform, function.deployment, invocations)
+        for sandbox_id, told in extras.facts.items():
+            self._store.add_sandbox(function.id, sandbox_id, told)
+        for metric, points in extras.series:
+            text = json.dumps(points)
+            self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
+        self._registry.notify(
+            "sebsx_invocations_stored", run=self._run, deployment=function.deployment, invocations=invocations
+        )

@@ -1,0 +1,89 @@
+"""One cell being measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import Kind, Status
+from sebsx.running.starts import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sebsx.model import Cell, Invocation, StartType
+    from sebsx.running.session.functions import Function
+    from sebsx.running.session.session import Session
+    from sebsx.sending.health import Health
+    from sebsx.sending.schedule import Schedule
+
+
+@dataclass(slots=True)
+class Trial:
+    """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
+
+    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
+    """
+
+    session: Session
+    cell: Cell
+    cell_id: int
+    function: Function
+    wanted: StartType | None = None
+    good: list[float] = field(default_factory=list)
+    attempts: int = 0
+    failures: int = 0
+    last_error: str = ""
+    started_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the cell was begun in this process."""
+        return time.monotonic() - self.started_s
+
+    def force_cold(self) -> None:
+        """Make sure that the next invocation meets no existing sandbox."""
+        self.function.platform.force_cold(self.function.deployment)
+
+    def invoke(
+        self,
+        schedule: Schedule,
+        kind: Kind = Kind.MEASURED,
+        round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
+    ) -> list[Invocation]:
+        """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored.
+
+        `events` are the inputs of the requests in order, in place of the function's own for all.
+        """
+        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round, events)
+        if kind is Kind.MEASURED:
+            self._count(invocations)
+            self.good += [item.latency_s for item in invocations if self.counts(item.status, item.start_type)]
+            self.session.observer.progressed(self.cell, len(self.good), self.failures)
+        return invocations
+
+    def load(self, schedule: Schedule, max_in_flight: int | None = None) -> Health:
+        """Send a phase of load, stored as it goes on, and return how the generator did; see `Session.load`.
+
+        Attempts and failures are counted; latencies are not kept, so that memory does not grow with it.
+        """
+
+        def stored(invocations: Sequence[Invocation]) -> None:
+            self._count(invocations)
+            self.session.observer.progressed(self.cell, self.attempts - self.failures, self.failures)
+
+        return self.session.load(self.function, schedule, self.cell_id, max_in_flight, stored)
+
+    def counts(self, status: Status, start_type: StartType) -> bool:
+        """Tell whether an invocation that ended and started so is a sample."""
+        return status is Status.OK and counts(start_type, self.wanted)
+
+    def _count(self, invocations: Sequence[Invocation]) -> None:
+        self.attempts += len(invocations)
+        for invocation in invocations:
+            if invocation.status is not Status.OK:
+                self.failures += 1
+                reason = (invocation.error or "no reason given").partition("\n")[0]
+                self.last_error = f"{invocation.status}: {reason[:200]}"

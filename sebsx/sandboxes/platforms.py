@@ -1,0 +1,243 @@
+"""What platforms on this machine have in common: packages unpacked here, sandboxes behind a gateway, files shared."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+import re
+import shutil
+import zipfile
+from abc import abstractmethod
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from sebsx.contracts.platforms import Platform
+from sebsx.errors import DeployError, PlatformError, UnsupportedError
+from sebsx.model import Capability, Deployment, FunctionConfig, Package, ProviderRecord, Reply, Status, Target
+from sebsx.sandboxes.files import FileStorage
+from sebsx.sandboxes.keepalive import own_seed
+from sebsx.sandboxes.pool import PoolConfig
+from sebsx.sandboxes.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sebsx.contracts.storage import Storage
+    from sebsx.sandboxes.client import Gateway
+
+_MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+_WRAPPERS = {".py": "sebsx_wrapper.py", ".cjs": "sebsx_wrapper.cjs"}
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_SMALLEST_MIB = 32
+
+HOST_ARCHITECTURE = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
+
+S = TypeVar("S", bound=GatewaySettings)
+
+
+class GatewayPlatform(Platform[S]):
+    """A platform whose sandboxes are ours.
+
+    A subclass opens `self._gateway` in `__enter__`, closes it in `__exit__`, and says in `sandboxes` what a
+    sandbox of a deployment is made of.
+
+    Class attributes:
+        inside: Where functions see the folder that they share; None where they see it as it is here.
+        owner: User number to whom folders made by the driver belong; None for the driver's own.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.FORCE_COLD,
+            Capability.RESIZE,
+            Capability.RECORDS,
+            Capability.STORAGE,
+            Capability.TABLE,
+            Capability.KEEP_ALIVE_POLICY,
+        }
+    )
+    architectures: ClassVar[tuple[str, ...]] = (HOST_ARCHITECTURE,)
+    memory_mib: ClassVar[tuple[int, int]] = (
+        _SMALLEST_MIB,
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+    )
+    timeout_s: ClassVar[float] = 86400.0
+    inside: ClassVar[str | None] = None
+    owner: int | None = None
+
+    def __init__(self, settings: S, workdir: Path) -> None:
+        super().__init__(settings, workdir)
+        self._gateway: Gateway | None = None
+        self._unpacked: dict[str, tuple[Target, Path]] = {}  # deployment -> its package
+
+    @abstractmethod
+    def sandboxes(self, target: Target, root: Path, config: FunctionConfig) -> Mapping[str, Any]:
+        """Return the launcher's words for a deployment of the package that is unpacked at `root`."""
+
+    @abstractmethod
+    def effective(self, target: Target, config: FunctionConfig, limits: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return the configuration in force; `limits` is what the launcher says."""
+
+    @property
+    def shared(self) -> Path:
+        """The folder that driver and functions share."""
+        return self.workdir
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        """Unpack the package, once per package, and tell the gateway of the deployment."""
+        self._check(package.target, config)
+        with self.ledger.creating("function", config.name) as creation:
+            self._unpacked[config.name] = (package.target, self._unpack(package))
+            deployment = self._deploy(config)
+            creation.provider_id = deployment.id
+        return deployment
+
+    def teardown(self, deployment: Deployment) -> None:
+        """End the sandboxes of a deployment; returns when they are gone."""
+        if self._gateway is not None:
+            self._gateway.remove(deployment.config.name)
+        self.ledger.deleted("function", deployment.config.name)
+
+    def status_of(self, reply: Reply) -> Status:
+        """Return what the gateway says."""
+        said = reply.headers.get("x-sebsx-status")
+        return Status(said) if said else super().status_of(reply)
+
+    def force_cold(self, deployment: Deployment) -> None:
+        """See to it that no existing sandbox gets another invocation; returns when the idle ones are gone."""
+        self.gateway.force_cold(deployment.config.name)
+
+    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
+        """Change the memory; the next invocation is cold."""
+        self._check_memory(memory_mib)
+        return self._deploy(dataclasses.replace(deployment.config, memory_mib=memory_mib))
+
+    def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
+        """Return what the gateway recorded."""
+        found = self.gateway.records(deployment.config.name, request_ids)
+        return {request_id: self._record(deployment, request_id, record) for request_id, record in found.items()}
+
+    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
+        """Return the cost by the user's own prices; initialisation is not billed here."""
+        return self._cost_usd(duration_s, memory_mib)
+
+    def storage(self) -> Storage:
+        """Return files below the shared folder."""
+        return FileStorage(self.shared / "storage", self.owner)
+
+    def wrapper_files(self, language: str) -> Mapping[str, bytes]:
+        """Return the client of storage and table for that language."""
+        name = _WRAPPERS.get(self.language(language).wrapper_suffix)
+        return {} if name is None else {name: (files("sebsx") / "sandboxes" / "wrapper" / name).read_bytes()}
+
+    @property
+    def gateway(self) -> Gateway:
+        """The running gateway.
+
+        Raises:
+            PlatformError: If the platform is not open.
+        """
+        if self._gateway is None:
+            raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
+        return self._gateway
+
+    def _record(self, deployment: Deployment, request_id: str, record: Mapping[str, Any]) -> ProviderRecord:
+        billed_s = record["billed_s"]
+        cost_usd = None if billed_s is None else self._cost_usd(billed_s, deployment.config.memory_mib)
+        return ProviderRecord(
+            request_id,
+            record["duration_s"],
+            record["init_s"],
+            billed_s,
+            record["max_memory_bytes"],
+            Status(record["status"]),
+            record["sandbox"],
+            cost_usd,
+        )
+
+    def _cost_usd(self, billed_s: float, memory_mib: int) -> float | None:
+        """Return what the user's own prices make of it, None where there are none."""
+        if self.settings.price_per_gb_s_usd is None:
+            return None
+        return billed_s * memory_mib / 1024 * self.settings.price_per_gb_s_usd + (
+            self.settings.price_per_request_usd or 0.0
+        )
+
+    def _check(self, target: Target, config: FunctionConfig) -> None:
+        self._check_memory(config.memory_mib)
+        if target.architecture not in self.architectures:
+            raise UnsupportedError(f"a package for {target.architecture!r} cannot run on {self.architectures[0]!r}")
+        version = self.target(target.language, target.architecture).version
+        if target.version != version:
+            raise UnsupportedError(f"a package for {target.language} {target.version} cannot run on {version}")
+        if not _NAME.fullmatch(config.name):
+            raise DeployError(f"{config.name!r} cannot be a name here; use letters, digits, '.', '_' and '-'")
+
+    def _check_memory(self, memory_mib: int) -> None:
+        low, high = self.memory_mib
+        if not low <= memory_mib <= high:
+            raise UnsupportedError(f"{memory_mib} MiB is not possible here; choose from {low} to {high} MiB")
+
+    def _deploy(self, config: FunctionConfig) -> Deployment:
+        settings = self.settings
+        target, root = self._unpacked[config.name]
+        shared = self.inside or str(self.shared)
+        limits = self.gateway.deploy(
+            PoolConfig(
+                config.name,
+                config.memory_mib,
+                config.timeout_s,
+                settings.init_timeout_s,
+                settings.max_concurrency,
+                settings.keep_alive_policy,
+                settings.keep_alive_s,
+                own_seed(settings.keep_alive_seed, list(self._unpacked).index(config.name)),
+                {
+                    **config.environment,
+                    "SEBSX_STORAGE_ROOT": f"{shared}/storage",
+                    "SEBSX_TABLE_FILE": f"{shared}/table.sqlite",
+                },
+                self.sandboxes(target, root, config),
+            )
+        )
+        effective = {
+            "memory_mib": config.memory_mib,
+            "timeout_s": config.timeout_s,
+            "architecture": target.architecture,
+            "runtime": f"{target.language} {target.version}",
+            "limits": limits,
+            **self.effective(target, config, limits),
+        }
+        return Deployment(config.name, config, effective, self.gateway.endpoint(config.name))
+
+    def _unpack(self, package: Package) -> Path:
+        """Unpack a package and let its language prepare it, once per package."""
+        root = self.workdir / "packages" / package.sha256[:32]
+        if root.exists():
+            return root
+        partial = root.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            with zipfile.ZipFile(package.path) as archive:
+                archive.extractall(partial)
+        except (OSError, zipfile.BadZipFile) as exc:
+            raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
+        partial.rename(root)
+        language = self.language(package.target.language)
+        if language.host_version() == package.target.version:  # what this machine prepares, another version ignores
+            language.prepare(root)
+        return root
+
+
+def host_binaries() -> str:
+    """Return the newest binary interface that wheels are built for and this machine has; empty for its own."""
+    library, version = platform.libc_ver()
+    return binaries_of(version) if library == "glibc" else ""
+
+
+def binaries_of(glibc: str) -> str:
+    """Return the same for a version of glibc (`2.36`)."""
+    major, _, minor = glibc.partition(".")
+    return "manylinux_2_28" if (int(major), int(minor)) >= (2, 28) else "manylinux2014"

@@ -1,0 +1,167 @@
+"""The sandboxes of one deployment: which takes an invocation, when a new one starts, when an idle one ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sebsx.model import Status
+from sebsx.sandboxes.keepalive import keep_alive
+from sebsx.sandboxes.records import LOGS, Records
+from sebsx.sandboxes.worker import HTTP_CODES, Call, Worker, error_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sebsx.sandboxes.launcher import Launcher
+    from sebsx.sandboxes.records import Log
+
+
+@dataclass(frozen=True, slots=True)
+class PoolConfig:
+    """What is asked for one deployment.
+
+    Args:
+        name: Its name, part of its URL.
+        memory_mib: Memory limit of each sandbox.
+        timeout_s: Longest invocation, from the hand-over of the event.
+        init_timeout_s: Longest time from the launch of a sandbox to its first question for work.
+        max_concurrency: Invocations at once; more are throttled.
+        keep_alive_policy: See `sebsx.sandboxes.keepalive`.
+        keep_alive_s: Its time.
+        keep_alive_seed: Its seed.
+        environment: Variables for the function.
+        options: The launcher's own words.
+    """
+
+    name: str
+    memory_mib: int
+    timeout_s: float
+    init_timeout_s: float = 60.0
+    max_concurrency: int = 100
+    keep_alive_policy: str = "fixed"
+    keep_alive_s: float = 600.0
+    keep_alive_seed: int = 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Pool:
+    """The sandboxes of one deployment; an invocation goes to the one that became idle last.
+
+    Args:
+        config: What is asked.
+        launcher: Makes sandboxes.
+        response_bytes: Largest answer of a function.
+    """
+
+    def __init__(self, config: PoolConfig, launcher: Launcher, response_bytes: int) -> None:
+        self.config = config
+        self.launcher = launcher
+        self.response_bytes = response_bytes
+        self.records = Records()
+        self._workers: dict[str, Worker] = {}
+        self._idle: dict[str, Worker] = {}  # in the order in which they became idle
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logs: deque[tuple[str, Log]] = deque(maxlen=LOGS)
+        self._keep_alive = keep_alive(config.keep_alive_policy, config.keep_alive_s, config.keep_alive_seed)
+        self._reaper: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def submit(self, call: Call) -> None:
+        """Place an invocation, on an idle sandbox if there is one."""
+        if self._idle:
+            _, worker = self._idle.popitem()
+            worker.assign(call)
+        elif len(self._workers) >= self.config.max_concurrency:
+            body = error_body("Sebsx.Throttled", f"more than {self.config.max_concurrency} concurrent invocations")
+            status = Status.THROTTLED
+            call.client.respond(HTTP_CODES[status], body, f"X-Sebsx-Status: {status.value}\r\n")
+        else:
+            worker = Worker(self, call)
+            self._workers[worker.id] = worker
+            self._tasks.add(worker.task)
+            worker.task.add_done_callback(self._tasks.discard)
+
+    def became_idle(self, worker: Worker) -> None:
+        """Keep a sandbox for the next invocation."""
+        first = not self._idle
+        self._idle[worker.id] = worker
+        lifetime_s = self._keep_alive.lifetime_s()
+        if lifetime_s is not None:
+            worker.expires = perf_counter() + lifetime_s
+            self._reap_at(worker.expires)
+        elif first and self._keep_alive.period_s is not None:  # the clock starts when there is something to evict
+            self._reap_in(self._keep_alive.period_s)
+
+    def forget(self, worker: Worker) -> None:
+        """Take a sandbox that is ending out of the pool. Harmless twice."""
+        self._idle.pop(worker.id, None)
+        if self._workers.pop(worker.id, None) is not None:
+            self._logs.append((worker.id, worker.log))
+
+    async def force_cold(self) -> None:
+        """See to it that no sandbox that is there now gets another invocation.
+
+        Returns when all that the idle ones held is released: that work must not compete with the cold start to come.
+        """
+        self._retire()
+        if ending := self._tasks - {worker.task for worker in self._workers.values()}:
+            await asyncio.wait(ending)
+
+    def update(self, config: PoolConfig) -> None:
+        """Change what is asked; sandboxes made for the former configuration get no further invocation."""
+        self.config = config
+        self._keep_alive = keep_alive(config.keep_alive_policy, config.keep_alive_s, config.keep_alive_seed)
+        self._retire()
+
+    async def close(self) -> None:
+        """End every sandbox and return when all they held is released."""
+        for worker in list(self._workers.values()):
+            worker.end()
+        if self._reaper is not None:
+            self._reaper.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def state(self) -> dict[str, str]:
+        """Return the state of each sandbox that is not ending, by id."""
+        return {worker.id: worker.state.name.lower() for worker in self._workers.values()}
+
+    def logs(self) -> dict[str, str]:
+        """Return the last output of each sandbox, the most recently ended ones and the living, by id."""
+        ended = {sandbox: log.text() for sandbox, log in self._logs}
+        return ended | {worker.id: worker.log.text() for worker in self._workers.values()}
+
+    def _retire(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.retire()
+
+    def _reap_at(self, when: float) -> None:
+        """Wake up at a time, unless an earlier one is set already."""
+        delay = max(0.0, when - perf_counter())
+        if self._reaper is None or self._loop.time() + delay < self._reaper.when():
+            self._reap_in(delay)
+
+    def _reap_in(self, delay_s: float) -> None:
+        if self._reaper is not None:
+            self._reaper.cancel()
+        self._reaper = self._loop.call_later(delay_s, self._reap)
+
+    def _reap(self) -> None:
+        self._reaper = None
+        if self._keep_alive.period_s is not None:
+            for worker in list(self._idle.values())[: self._keep_alive.evictions(len(self._idle))]:
+                worker.end()
+            if self._idle:
+                self._reap_in(self._keep_alive.period_s)
+            return
+        now = perf_counter()
+        for worker in list(self._idle.values()):
+            if worker.expires <= now:
+                worker.end()
+        if self._idle:
+            self._reap_at(min(worker.expires for worker in self._idle.values()))

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sebsx.contracts import benchmarks
+from sebsx.errors import UserError
+from sebsx.model import Capability
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """
+name = "count"
+version = "2"
+summary = "counts"
+needs = ["storage"]
+[defaults]
+memory_mib = 512
+timeout_s = 5
+[languages.python]
+handler = "main.run"
+[parameters.words]
+type = "int"
+default = 10
+help = "how many"
+minimum = 1
+maximum = 100
+[parameters.sep]
+type = "str"
+default = " "
+[sizes]
+test = { words = 5 }
+large = { words = 100, sep = "," }
+[expect]
+test = 0.1
+"""
+DRIVER = """
+def payload(parameters, rng, storage):
+    return {"text": parameters["sep"].join(str(rng.randrange(10)) for _ in range(parameters["words"]))}
+
+def check(payload, output, storage):
+    if output["count"] != len(payload["text"]):
+        return "wrong count"
+"""
+
+
+def make(root: Path, manifest: str = MANIFEST, driver: str | None = DRIVER) -> Path:
+    (root / "python").mkdir(parents=True)
+    (root / "benchmark.toml").write_text(manifest)
+    (root / "python" / "main.py").write_text("def run(event, context): return {}")
+    if driver is not None:
+        (root / "benchmark.py").write_text(driver)
+    return root
+
+
+def test_manifest_is_read(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count"))
+    assert (benchmark.name, benchmark.version, benchmark.memory_mib, benchmark.timeout_s) == ("count", "2", 512, 5.0)
+    assert benchmark.needs == {Capability.STORAGE}
+    assert benchmark.languages == {"python": "main.run"}
+    assert benchmark.expect == {"test": 0.1}
+    assert benchmark.code("python") == tmp_path / "count" / "python"
+
+
+def test_three_lines_make_a_benchmark(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "b", 'name="b"\nversion="1"\nsummary="s"\n', None))
+    assert benchmark.languages == {"python": "function.handler"}
+    assert benchmark.resolve("default", {}) == {}
+    assert benchmark.payload({"a": 1}, random.Random(1), None) == {"a": 1}
+    assert benchmark.check({}, object(), None) is None
+
+
+def test_size_sits_on_defaults_and_overrides_on_size(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count"))
+    assert benchmark.resolve("test", {}) == {"words": 5, "sep": " "}
+    assert benchmark.resolve("large", {"words": "7"}) == {"words": 7, "sep": ","}
+
+
+@pytest.mark.parametrize(
+    ("size", "overrides", "message"),
+    [
+        ("tset", {}, "size of benchmark 'count' 'tset' is not known; did you mean 'test'?"),
+        ("test", {"word": 1}, "parameter of benchmark 'count' 'word' is not known; did you mean 'words'?"),
+        ("test", {"words": "many"}, "parameter 'words' of benchmark 'count' is 'many': an integer is wanted"),
+        ("test", {"words": 0}, "parameter 'words' of benchmark 'count' is 0: must be at least 1"),
+        ("test", {"words": 101}, "must be at most 100"),
+    ],
+)
+def test_bad_size_or_parameter_is_one_clear_line(tmp_path, size, overrides, message):
+    with pytest.raises(UserError) as caught:
+        benchmarks.load(make(tmp_path / "count")).resolve(size, overrides)
+    assert message in str(caught.value)
+
+
+def test_payload_is_the_same_for_a_seed(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count"))
+    first, second = (benchmark.payload({"words": 5, "sep": " "}, random.Random(3), None) for _ in range(2))
+    assert first == second
+    assert len(first["text"]) == 9
+
+
+def test_check_tells_what_is_wrong(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count"))
+    assert benchmark.check({"text": "abc"}, {"count": 3}, None) is None
+    assert benchmark.check({"text": "abc"}, {"count": 4}, None) == "wrong count"
+
+
+@pytest.mark.parametrize("output", [None, {}, [], "text", 3])
+def test_output_of_another_form_is_wrong_and_no_crash(tmp_path, output):
+    benchmark = benchmarks.load(make(tmp_path / "count"))
+    problem = benchmark.check({"text": "abc"}, output, None)
+    assert problem is not None
+    assert problem.startswith("output has not the expected form: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "count"', "", "needs 'name', a string"),
+        ('version = "2"', "version = 2", "needs 'version', a string"),
+        ('summary = "counts"', 'sumary = "counts"', "needs 'summary'"),
+        ("[expect]", "[expects]", "'expects' is not known; did you mean 'expect'?"),
+        ('needs = ["storage"]', 'needs = ["storge"]', "storge"),
+        ('type = "int"', 'type = "integer"', "integer"),
+        ("default = 10", "", "default"),
+        ("words = 5", "word = 5", "'word' is not known; did you mean 'words'?"),
+        ("words = 5", 'words = "five"', "an integer is wanted"),
+        ("words = 5", "words = 500", "must be at most 100"),
+        ("memory_mib = 512", 'memory_mib = "much"', "much"),
+        ("test = 0.1", "tset = 0.1", "tset"),
+        ("[sizes]", "[sizes", "cannot be read"),
+        ('needs = ["storage"]', "needs = 3", "int"),
+    ],
+)
+def test_wrong_manifest_names_the_file_and_the_key(tmp_path, old, new, message):
+    assert old in MANIFEST
+    root = make(tmp_path / "count", MANIFEST.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        benchmarks.load(root)
+    assert "benchmark.toml" in str(caught.value) or "benchmark 'count'" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_folder_without_manifest_says_so(tmp_path):
+    with pytest.raises(UserError, match=r"is no benchmark: it has no benchmark\.toml"):
+        benchmarks.load(tmp_path)
+
+
+def test_driver_that_does_not_load_is_told_as_the_users(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count", driver="1 / 0"))
+    with pytest.raises(UserError, match=r"benchmark\.py' cannot be loaded: ZeroDivisionError"):
+        benchmark.payload({}, random.Random(1), None)
+
+
+def test_identity_follows_every_source_file_and_no_cache(tmp_path):
+    root = make(tmp_path / "count")
+    before = benchmarks.load(root).sha256
+    (root / "python" / "__pycache__").mkdir()
+    (root / "python" / "__pycache__" / "main.pyc").write_bytes(b"x")
+    assert benchmarks.load(root).sha256 == before
+    (root / "python" / "main.py").write_text("changed")
+    assert benchmarks.load(root).sha256 != before
+
+
+def test_benchmarks_are_found_at_any_depth_and_not_in_caches(tmp_path):
+    for path in ("a", "b/c/d", ".venv/x", "b/node_modules/y"):
+        make(tmp_path / "node_modules" / path)
+    found = benchmarks.discover(tmp_path / "node_modules")
+    assert [path.relative_to(tmp_path / "node_modules").as_posix() for path in found] == ["a", "b/c/d"]
+
+
+STEPPED = """
+name = "stepped"
+version = "1"
+summary = "has steps"
+[parameters.n]
+type = "int"
+default = 5
+[sizes.test]
+n = 1
+[steps]
+parameter = "n"
+first = 100
+last = 4000
+"""
+
+
+def test_steps_grow_evenly_from_first_to_last(tmp_path):
+    (tmp_path / "benchmark.toml").write_text(STEPPED)
+    benchmark = benchmarks.load(tmp_path)
+    values = [benchmark.resolve(str(step), {})["n"] for step in range(1, 41)]
+    assert values == [100 * step for step in range(1, 41)]
+    assert benchmark.resolve("7", {"n": "3"}) == {"n": 3}
+
+
+def test_steps_of_quadratic_work_grow_evenly_in_work(tmp_path):
+    (tmp_path / "benchmark.toml").write_text(STEPPED.replace("last = 4000", "last = 500\ngrowth = 2\ncount = 25"))
+    benchmark = benchmarks.load(tmp_path)
+    # 100^2 = 10000 to 500^2 = 250000 in 25 steps of 10000: step 9 is sqrt(90000).
+    assert [benchmark.resolve(step, {})["n"] for step in ("1", "9", "25")] == [100, 300, 500]
+
+
+@pytest.mark.parametrize("size", ["0", "41", "large"])
+def test_unknown_step_says_what_there_is(tmp_path, size):
+    (tmp_path / "benchmark.toml").write_text(STEPPED)
+    with pytest.raises(UserError, match=r"has test, 1\.\.40"):
+        benchmarks.load(tmp_path).resolve(size, {})

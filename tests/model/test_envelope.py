@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType
+from sebsx.model.envelope import read_envelope
+from sebsx.running.invocations import read_reply
+from sebsx.testing.fakes import FakePlatform, FakeSettings
+
+COLD = {
+    "sebsx": {
+        "v": 1,
+        "sandbox": "a" * 32,
+        "call": 1,
+        "started_s": 10.0,
+        "finished_s": 10.5,
+        "duration_s": 0.5,
+        "boot_s": 0.01,
+        "import_s": 0.02,
+        "samples": {"phase.compute_s": 0.4},
+        "facts": {"python": "3.12.1"},
+    },
+    "output": {"n": 3},
+}
+
+
+def test_everything_the_shim_says_is_read() -> None:
+    envelope = read_envelope(json.dumps(COLD).encode())
+    assert envelope.output == {"n": 3}
+    assert (envelope.started_s, envelope.finished_s, envelope.duration_s) == (10.0, 10.5, 0.5)
+    assert envelope.samples == {"phase.compute_s": 0.4, "function.boot_s": 0.01, "function.import_s": 0.02}
+    assert envelope.facts == {"python": "3.12.1"}
+    assert envelope.error is None
+
+
+def test_error_is_type_and_message_in_its_first_line() -> None:
+    error = {"type": "ValueError", "message": "bad", "traceback": "File x"}
+    envelope = read_envelope(json.dumps({"sebsx": COLD["sebsx"], "error": error}).encode())
+    assert envelope.error == "ValueError: bad\nFile x"
+
+
+def test_plain_json_is_the_output() -> None:
+    assert read_envelope(b'{"answer": 42}').output == {"answer": 42}
+    assert read_envelope(b"[1, 2]").output == [1, 2]
+    assert not read_envelope(b"[1, 2]").measured
+
+
+def test_what_is_not_json_is_an_error_with_its_beginning() -> None:
+    assert "<html>" in str(read_envelope(b"<html>gateway broke").error)
+
+
+@pytest.mark.parametrize(
+    ("call", "init_s", "has_record", "wanted"),
+    [
+        (1, 0.1, True, StartType.COLD),
+        (2, None, True, StartType.WARM),
+        (1, None, False, StartType.COLD),
+        (7, None, False, StartType.WARM),
+        (1, None, True, StartType.WARM),
+    ],
+)
+def test_start_type_follows_the_provider_and_keeps_both_evidences(
+    call: int, init_s: float | None, has_record: bool, wanted: StartType
+) -> None:
+    record = ProviderRecord("id", init_s=init_s) if has_record else None
+    invocation = read({"sebsx": {"sandbox": "x", "call": call}, "output": 1}, record)
+    assert invocation.start_type is wanted
+    evidence = json.loads(invocation.start_evidence)
+    assert evidence["function"] == ("cold" if call == 1 else "warm")
+    assert ("provider" in evidence) is has_record
+
+
+@pytest.mark.parametrize(
+    ("initialization", "gap_s", "init_s", "told", "wanted"),
+    [
+        ("on-demand", 0.2, 0.1, None, StartType.COLD),
+        ("on-demand", 9.9, 0.1, None, StartType.COLD),
+        ("on-demand", 10.1, 0.1, None, StartType.PROACTIVE),
+        ("on-demand", 10.1, None, None, StartType.PROACTIVE),
+        ("provisioned", 500.0, 0.1, None, StartType.PROVISIONED),
+        ("provisioned", 0.1, None, None, StartType.PROVISIONED),
+        ("restored", 0.1, 0.4, StartType.RESTORED, StartType.RESTORED),
+        ("on-demand", 0.1, 0.4, StartType.RESTORED, StartType.RESTORED),
+        ("kind-of-tomorrow", 0.1, 0.1, None, StartType.COLD),
+    ],
+)
+def test_sandbox_that_was_made_ahead_is_no_cold_start(
+    initialization: str, gap_s: float, init_s: float | None, told: StartType | None, wanted: StartType
+) -> None:
+    shim = {"sandbox": "x", "call": 1, "initialization": initialization, "init_gap_s": gap_s}
+    invocation = read({"sebsx": shim, "output": 1}, ProviderRecord("id", init_s=init_s, start_type=told))
+    assert invocation.start_type is wanted
+    evidence = json.loads(invocation.start_evidence)
+    assert (evidence["initialization"], evidence["init_gap_s"]) == (initialization, gap_s)
+    assert {"function", "provider"} <= evidence.keys()
+
+
+def test_evidence_of_the_wrong_kind_is_passed_over() -> None:
+    invocation = read({"sebsx": {"sandbox": "x", "call": 1, "initialization": [1], "init_gap_s": "2"}}, None)
+    assert (invocation.start_type, invocation.start_evidence) == (StartType.COLD, '{"function": "cold"}')
+
+
+def test_start_type_is_unknown_when_nobody_says() -> None:
+    invocation = read({}, None)
+    assert (invocation.start_type, invocation.start_evidence) == (StartType.UNKNOWN, "{}")
+
+
+def read(document: dict[str, object], record: ProviderRecord | None) -> Invocation:
+    body = json.dumps(document).encode()
+    reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, body, 2)
+    platform = FakePlatform(FakeSettings(), Path("unused"))
+    config = FunctionConfig("fn", 128, 3.0, "x86_64")
+    invocation, _ = read_reply(
+        reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, check=lambda _: None,
+        sequence=1, batch=0, kind=Kind.MEASURED,
+    )  # fmt: skip
+    return invocation

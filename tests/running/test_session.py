@@ -1,0 +1,291 @@
+"""A session on a platform that fails in ways that cannot be provoked: each failure is a stored result."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.cli.running import _raise_for
+from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.platforms import NoSettings
+from sebsx.contracts.scene import Scene
+from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
+from sebsx.model import (
+    Capability,
+    Cell,
+    CellStatus,
+    Deployment,
+    FunctionConfig,
+    Kind,
+    Package,
+    Plan,
+    RunStatus,
+    StartType,
+    Status,
+)
+from sebsx.running import orchestrator
+from sebsx.running.session import FunctionSpec, Session
+from sebsx.sending.schedule import Closed
+from sebsx.store import RunView, Store
+from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
+from tests.orchestration import ECHO, Listener, failing, registry_with, request, store_in
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with store_in(tmp_path) as opened:
+        yield opened
+
+
+def measure(store: Store, platform: type[FakePlatform], **settings: object) -> RunView:
+    run = orchestrator.run(request(**settings), registry_with(platform), store, Listener())
+    assert run.status is RunStatus.FINISHED
+    return store.view(run.id)
+
+
+def statuses(view: RunView) -> Counter[Status]:
+    return Counter(invocation.status for invocation in view.invocations(kind=Kind.MEASURED))
+
+
+def test_facts_to_repeat_a_run_are_stored_with_each_deployment(store: Store) -> None:
+    view = measure(store, failing(), repetitions=4)
+    (deployment,) = view.deployments()
+    assert {value.deployment_id for value in view.values()} == {deployment.id}
+    told = {value.metric: json.loads(value.text) for value in view.values() if value.text}
+    sent = next(view.invocations()).bytes_out
+    assert told["client.input"]["bytes"] == sent
+    assert len(told["client.input"]["sha256"]) == 64
+    assert "client.source" in told
+    # A platform with an invoke of its own has no endpoint, and so no round trip.
+    assert "client.round_trip_s" not in {value.metric for value in view.values()}
+
+
+WARM_UP = None  # the first invocation
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "reason"),
+    [
+        (Fault.THROTTLED, Status.THROTTLED, "HTTP 429"),
+        (Fault.LOST, Status.TIMEOUT, "timeout"),
+        (Fault.REFUSED, Status.PLATFORM_ERROR, "connection refused"),
+        (Fault.GARBLED, Status.FUNCTION_ERROR, "answer is not JSON"),
+        (Fault.OUT_OF_MEMORY, Status.OUT_OF_MEMORY, "HTTP 507"),
+    ],
+)
+def test_failed_invocation_is_stored_and_the_samples_are_still_taken(
+    store: Store, fault: Fault, status: Status, reason: str
+) -> None:
+    view = measure(store, failing(WARM_UP, fault), repetitions=4)
+    # Out of memory costs the sandbox: the call after it is cold, and does not count as warm.
+    more = 1 if fault is Fault.OUT_OF_MEMORY else 0
+    assert statuses(view) == {Status.OK: 4 + more, status: 1}
+    (failed,) = view.invocations(status=status)
+    assert reason in (failed.error or "")
+    assert view.cells()[0].status is CellStatus.FINISHED
+
+
+def test_cell_is_given_up_after_as_many_failures_as_allowed(store: Store) -> None:
+    view = measure(store, failing(WARM_UP, *[Fault.THROTTLED] * 50), max_failures=4)
+    (cell,) = view.cells()
+    assert (cell.status, cell.error) == (CellStatus.FAILED, "throttled: HTTP 429")
+    # A batch is not split: at least as many as allowed, at most one batch more.
+    assert 4 <= statuses(view)[Status.THROTTLED] <= 4 + 3
+    with pytest.raises(ThresholdError, match=r"1 of 1 cells failed; .* invocations failed: throttled: HTTP 429"):
+        _raise_for(view.cells())
+
+
+def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Store) -> None:
+    view = measure(store, failing(WARM_UP, Fault.THROTTLED, Fault.REFUSED))
+    unknown = [invocation for invocation in view.invocations() if invocation.start_type is StartType.UNKNOWN]
+    assert [invocation.status for invocation in unknown] == [Status.THROTTLED, Status.PLATFORM_ERROR]
+    assert statuses(view)[Status.OK] == 3
+
+
+def test_record_that_comes_late_is_filled_in_at_the_end(store: Store) -> None:
+    view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=1)})
+    assert statuses(view)[Status.OK] == 3
+    for invocation in view.invocations(kind=Kind.MEASURED):
+        assert invocation.provider_duration_s is not None
+        assert invocation.start_evidence == '{"function": "warm", "provider": "warm"}'
+
+
+def test_record_that_never_comes_leaves_the_functions_own_word(store: Store) -> None:
+    view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=100)})
+    assert statuses(view)[Status.OK] == 3
+    for invocation in view.invocations(kind=Kind.MEASURED):
+        assert invocation.status is Status.OK
+        assert invocation.provider_duration_s is None
+        assert invocation.start_type is StartType.WARM
+        assert invocation.start_evidence == '{"function": "warm"}'
+
+
+def test_a_run_that_is_taken_up_again_meets_no_name_of_its_killed_process(store: Store) -> None:
+    names: list[str] = []
+
+    class Naming(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            names.append(config.name)
+            if len(names) == 1:
+                raise KeyboardInterrupt
+            return super().deploy(package, config)
+
+    with pytest.raises(KeyboardInterrupt):
+        orchestrator.run(request(), registry_with(Naming), store, Listener())
+    (interrupted,) = store.runs()
+    orchestrator.run(replace(request(), resume=interrupted.id), registry_with(Naming), store, Listener())
+    assert len(set(names)) == 2
+
+
+class Small(FakePlatform):
+    """Takes no more than 256 MiB."""
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        if config.memory_mib > 256:
+            raise UnsupportedError(f"{config.memory_mib} MiB are more than this account may have")
+        return super().deploy(package, config)
+
+
+def test_unsupported_cell_does_not_keep_the_others(store: Store) -> None:
+    view = measure(store, Small, memory_mib=(128, 512, 256))
+    assert [cell.status for cell in view.cells()] == ["finished", "unsupported", "finished"]
+    assert "more than this account" in (view.cells()[1].error or "")
+    assert [deployment.status for deployment in view.deployments()] == ["deleted", "unsupported", "deleted"]
+    _raise_for(view.cells())  # something was measured: no error
+
+
+def test_nothing_supported_is_a_platform_error(store: Store) -> None:
+    view = measure(store, Small, memory_mib=(512, 1024))
+    with pytest.raises(PlatformError, match="nothing could be measured: 512 MiB"):
+        _raise_for(view.cells())
+
+
+def test_benchmark_whose_needs_a_platform_lacks_is_unsupported(store: Store) -> None:
+    class Bare(FakePlatform):
+        capabilities = frozenset({Capability.FORCE_COLD})
+
+    view = measure(store, Bare, benchmarks=("crud-api",), size="test")
+    assert [cell.status for cell in view.cells()] == [CellStatus.UNSUPPORTED]
+    assert "'crud-api' needs table" in (view.cells()[0].error or "")
+
+
+def test_no_way_to_force_a_cold_start_is_unsupported_and_warm_goes_on(store: Store) -> None:
+    class Warm(FakePlatform):
+        capabilities = FakePlatform.capabilities - {Capability.FORCE_COLD}
+
+    view = measure(store, Warm, start=("cold", "warm"))
+    assert [(cell.factors["start"], cell.status) for cell in view.cells()] == [
+        ("cold", CellStatus.UNSUPPORTED),
+        ("warm", CellStatus.FINISHED),
+    ]
+
+
+def test_every_batch_is_stored_before_observer_and_plugins_hear_of_it(store: Store) -> None:
+    heard: list[tuple[int, int]] = []
+
+    def stored(run, deployment, invocations):
+        heard.append((len(invocations), sum(store.counts(run.id).values())))
+
+    registry = registry_with(FakePlatform, sebsx_invocations_stored=stored)
+    orchestrator.run(request(start=("cold",)), registry, store, Listener())
+    assert heard == [(1, 1), (1, 2), (1, 3)]
+
+
+class Sweeping(PerfCost):
+    """Calls one deployment with two inputs, and keeps a figure of each output."""
+
+    def run(self, session: Session, settings: PerfCostSettings) -> None:
+        (cell,) = self.plan(session.scene, settings).cells
+        with session.deployed(FunctionSpec.of(cell), [cell]) as function, session.trial(cell, function) as trial:
+            for held_s in (0.0, 0.25):
+                read = {"duration_s": str(held_s)}
+                trial.function = session.called(function, read, lambda output: {"phase.told_s": output["slept_s"]})
+                trial.invoke(Closed(2))
+            session.finish(trial, CellStatus.FINISHED, "enough samples")
+
+
+def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_output_is_stored(store: Store) -> None:
+    wanted = replace(request(benchmarks=("sleep",), size="test", start=("warm",)), experiment=Sweeping())
+    run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
+    view = store.view(run.id)
+    assert len(view.deployments()) == 1
+    told = [call.samples["phase.told_s"] for call in view.invocations(kind=Kind.MEASURED)]
+    assert [told_s >= 0.25 for told_s in told] == [False, False, True, True]
+
+
+class Several(Experiment[NoSettings]):
+    """Sends one batch in which every request has an input of its own."""
+
+    name = "several"
+    summary = "a test"
+
+    def __init__(self, **spec: Any) -> None:
+        self._spec = spec
+
+    def plan(self, scene: Scene, settings: NoSettings) -> Plan:
+        factors = {
+            "platform": "fake",
+            "benchmark": ECHO,
+            "size": "default",
+            "memory_mib": 128,
+            "architecture": "x86_64",
+        }
+        return Plan((Cell({**factors, "language": "python", "timeout_s": 10.0}, 3),), 1)
+
+    def run(self, session: Session, settings: NoSettings) -> None:
+        (cell,) = session.pending(self.plan(session.scene, settings))
+        spec = FunctionSpec(**cell.factors, **self._spec)
+        with session.deployed(spec, [cell]) as function:
+            if function is None:
+                return
+            with session.trial(cell, function) as trial:
+                trial.invoke(Closed(3), events=[{"do": "echo", "value": value} for value in ("c", "a", "bb")])
+                session.finish(trial, CellStatus.FINISHED, "enough")
+
+
+def test_every_request_of_a_batch_may_have_an_input_of_its_own(store: Store) -> None:
+    run = orchestrator.run(
+        orchestrator.Request(Several(), NoSettings(), {"fake": FakeSettings()}, seed=1),
+        registry_with(FakePlatform), store, Listener(),
+    )  # fmt: skip
+    view = store.view(run.id)
+    # The check holds each answer against the input that it belongs to.
+    assert statuses(view) == {Status.OK: 3}
+    sizes = [invocation.bytes_out for invocation in view.invocations()]
+    assert [size - sizes[0] for size in sizes] == [0, 0, 1]
+
+
+def test_files_of_a_deployment_are_in_its_package(store: Store) -> None:
+    seen: list[set[str]] = []
+
+    class Looking(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            with zipfile.ZipFile(package.path) as archive:
+                seen.append(set(archive.namelist()))
+            return super().deploy(package, config)
+
+    experiment = Several(files=(("more/words.txt", b"hello"),))
+    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    orchestrator.run(request_, registry_with(Looking), store, Listener())
+    assert {"more/words.txt", "function.py"} <= seen[0]
+
+
+def test_deployment_that_needs_what_the_platform_lacks_is_unsupported(store: Store) -> None:
+    experiment = Several(needs=frozenset({Capability.KEEP_ALIVE_POLICY}))
+    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    run = orchestrator.run(request_, registry_with(FakePlatform), store, Listener())
+    (cell,) = store.view(run.id).cells()
+    assert cell.status is CellStatus.UNSUPPORTED
+    assert "keep-alive-policy" in (cell.error or "")

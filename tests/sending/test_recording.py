@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sebsx.model import DROPPED, Deployment, Invocation, Kind, Reply, Status
+from sebsx.model.metrics import CORE_METRICS
+from sebsx.running.recording import _BACKLOG, Recording
+from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.clock import client_clock
+from sebsx.sending.schedule import Open, constant
+from sebsx.store import Store, open_store
+from sebsx.testing.fakes import FakePlatform, FakeSettings
+from tests.store.conftest import RUN, add_deployment, make_cell, make_config, make_run
+
+BODY = b'{"sebsx": {"v": 1, "sandbox": "a", "call": 2, "duration_s": 0.01}, "output": {"n": 1}}'
+
+
+def reply(number: int, late_s: float = 0.0, body: bytes = BODY, error: str | None = None) -> Reply:
+    return Reply(
+        f"r{number}", 1000.0, 1000.0 + late_s, 1000.0, 1000.1, 1000.5, None if error else 200, {}, body, 2, error
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "s.sqlite") as opened:
+        opened.start_run(make_run(RUN), {}, CORE_METRICS)
+        yield opened
+
+
+@pytest.fixture
+def told() -> list[Invocation]:
+    return []
+
+
+@pytest.fixture
+def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording:
+    stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("", 1)))
+    return Recording(
+        stream, FakePlatform(FakeSettings(), tmp_path), Deployment("fn", make_config(), {}),
+        lambda output: None if output == {"n": 1} else "wrong", kind=Kind.MEASURED, sequence=1, batch=0,
+        on_commit=lambda stored, _extras: told.extend(stored),
+    )  # fmt: skip
+
+
+def count(store: Store) -> int:
+    return sum(store.counts(RUN).values())
+
+
+def test_memory_does_not_grow_without_gaps(recording: Recording, store: Store) -> None:
+    for number in range(2000):
+        recording.add(reply(number))
+        assert len(recording._backlog) <= _BACKLOG
+    recording.close()
+    assert count(store) == 2000
+
+
+def test_gaps_are_used_for_one_answer_each_and_then_for_a_commit(recording: Recording, store: Store) -> None:
+    for number in range(3):
+        recording.add(reply(number))
+    assert [recording.idle(0.1) for _ in range(4)] == [True, True, True, False]
+    assert count(store) == 0
+    until_s = time.monotonic() + 5
+    while not recording.idle(0.1):
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+    assert count(store) == 3
+
+
+def test_commit_waits_for_a_gap_but_not_for_long(
+    recording: Recording, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("sebsx.running.recording.time", clock)
+    recording.add(reply(1))
+    assert recording.idle(0.0001)
+    now_s += 0.3
+    assert not recording.idle(0.0001)
+    assert count(store) == 0
+    now_s += 0.3
+    assert recording.idle(0.0001)
+    assert count(store) == 1
+
+
+def test_plugins_hear_of_what_is_safe(recording: Recording, store: Store, told: list[Invocation]) -> None:
+    recording.add(reply(1))
+    recording.idle(0.1)
+    assert told == []
+    recording.close()
+    assert [each.request_id for each in told] == ["r1"]
+    assert count(store) == 1
+
+
+def test_statuses_lateness_and_drops_are_counted(recording: Recording) -> None:
+    recording.add(reply(1, late_s=0.004))
+    recording.add(reply(2, body=b'{"output": 5}'))
+    recording.add(reply(3, error=DROPPED, body=b""))
+    recording.add(reply(4, error="timeout", body=b""))
+    recording.close()
+    assert recording.statuses == {Status.OK: 1, Status.WRONG_OUTPUT: 1, Status.DROPPED: 1, Status.TIMEOUT: 1}
+    health = recording.health(10.0, 1.0, 2)
+    assert (health.sent, health.dropped, health.late, health.cpu_share) == (3, 1, 1, 0.1)
+    assert health.lateness_max_s == pytest.approx(0.004, abs=1e-6)
+    assert health.latency_p50_s == pytest.approx(0.496, rel=0.011)
+
+
+def test_answer_that_is_plain_json_counts_without_an_envelope(
+    store: Store, tmp_path: Path, told: list[Invocation]
+) -> None:
+    stream = store.stream(RUN, add_deployment(store, RUN), None)
+    recording = Recording(
+        stream, FakePlatform(FakeSettings(), tmp_path), Deployment("fn", make_config(), {}), lambda _output: None,
+        kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda stored, _extras: told.extend(stored),
+    )  # fmt: skip
+    recording.add(reply(1, body=b'{"result": 3}'))
+    recording.close()
+    assert [(each.status, each.start_type) for each in told] == [("ok", "unknown")]
+
+
+def test_generator_that_is_held_up_is_late_in_response_time_only(recording: Recording, store: Store, url: str) -> None:
+    # 20 requests due every 20 ms; making the fifth holds the generator for 0.3 s: it leaves 0.3 s after its time, the
+    # sixth 0.28 s, and so on; each is answered as fast as ever.
+    def request(number: int) -> Request:
+        if number == 4:
+            until_s = client_clock().now() + 0.3
+            while client_clock().now() < until_s:
+                time.sleep(0.01)
+        return Request(url, BODY, f"r{number}")
+
+    with HttpClient() as client:
+        for answer in client.drive(Open(constant(50, 0.4)), request, idle=recording.idle):
+            recording.add(answer)
+    recording.close()
+    stored = {each.request_id: each for each in store.view(RUN).invocations()}
+    assert len(stored) == 20
+    for number in range(4, 12):
+        each = stored[f"r{number}"]
+        assert each.client_done_s - each.client_intended_s >= 0.3 - 0.02 * (number - 4)
+    service = sorted(each.latency_s for each in stored.values())
+    assert service[10] < 0.1
+    assert "the generator was late" in recording.health(1.0, 0.1, 1).verdict
