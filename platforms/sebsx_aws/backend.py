@@ -28,12 +28,12 @@ from sebsx.model import (
     Target,
 )
 from sebsx.sending.clock import client_clock
-from sebsx_aws import records, resources
+from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, nonce
 from sebsx_aws.images import engine, image_facts
-from sebsx_aws.records import said
+from sebsx_aws.loglines import said
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.signing import signed_headers
 from sebsx_aws.storage import S3Storage
@@ -252,7 +252,7 @@ class AwsPlatform(Platform[AwsSettings]):
         if reply.http_status in _REFUSED:
             self._refused(reply)
         if _ERROR_HEADER in reply.headers:
-            return records.error_status(reply.body)
+            return loglines.error_status(reply.body)
         if reply.http_status == 502 and self.settings.trigger == "url":
             return Status.FUNCTION_ERROR  # which one, the log tells
         return super().status_of(reply)
@@ -275,7 +275,7 @@ class AwsPlatform(Platform[AwsSettings]):
             text = base64.b64decode(tail).decode("utf-8", "replace")
         except binascii.Error:
             return None
-        return records.read_log(text.splitlines()).get(self.request_id_of(reply))
+        return loglines.read_log(text.splitlines()).get(self.request_id_of(reply))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what CloudWatch has by now, waiting a while for lines that come late."""
@@ -431,7 +431,7 @@ class AwsPlatform(Platform[AwsSettings]):
             )
             for event in (event for page in pages for event in page["events"]):
                 reports.newest_ms = max(reports.newest_ms, int(event["timestamp"]))
-                record = records.read_line(event["message"])
+                record = loglines.read_line(event["message"])
                 if record is not None:
                     reports.found[record.request_id] = record
 

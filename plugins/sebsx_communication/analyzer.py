@@ -19,8 +19,8 @@ from sebsx.contracts.analyzers import (
 from sebsx.reading.conditions import median_estimate, name_of, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
+from sebsx_communication.exchanges import Exchanged, exchanged, sizes_of
 from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitted, interval, resampled_medians
-from sebsx_communication.records import Exchanged, exchanged, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

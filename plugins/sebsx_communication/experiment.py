@@ -18,7 +18,7 @@ from sebsx.running.session import FunctionSpec
 from sebsx.sending.schedule import Arrivals
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
-from sebsx_communication.records import OPERATIONS, RATE, exchanged
+from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged
 from sebsx_communication.settings import CommunicationSettings
 
 if TYPE_CHECKING:

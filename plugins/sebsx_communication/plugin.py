@@ -42,6 +42,6 @@ def sebsx_register_channels() -> Sequence[type[Channel[Any]]]:
 @hookimpl
 def sebsx_register_metrics() -> Sequence[Metric]:
     """Return what both ends store, and what a message costs."""
-    from sebsx_communication.records import METRICS  # loading a plugin costs nothing
+    from sebsx_communication.exchanges import METRICS  # loading a plugin costs nothing
 
     return METRICS

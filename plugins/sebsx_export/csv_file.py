@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.store.reader import RunView
-    from sebsx.store.records import Page
+    from sebsx.store.stored import Page
 
 _NUMBERS = {int, float, type(None)}
 _WORDS = {str, type(None)}

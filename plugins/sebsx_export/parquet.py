@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.store.reader import RunView
-    from sebsx.store.records import Page
+    from sebsx.store.stored import Page
 
 _WHOLE = frozenset(
     ("memory_mib", "sequence", "batch", "round", "provider_max_memory_bytes", "bytes_in", "bytes_out",

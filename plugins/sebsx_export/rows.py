@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.store.reader import RunView
-    from sebsx.store.records import Page
+    from sebsx.store.stored import Page
 
 # What rows have in common with those of their cell; `invalid` says why a measurement must not be believed.
 COMMON = (*SHARED, "run_started_at", "git_commit", "invalid")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sebsx.store.frame import Frame, Mask
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredDeployment
+    from sebsx.store.stored import StoredDeployment
 
 COLUMNS = ("start_evidence", "sandbox_id")
 _LEAST_FOR_INTERVAL = 6  # samples without which a median has no interval at 95 %

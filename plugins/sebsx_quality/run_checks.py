@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Configuration
     from sebsx.store.frame import Frame, Mask
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredCell
+    from sebsx.store.stored import StoredCell
     from sebsx_quality.checks import DataQualitySettings
 
 FIRST_FEW = 5

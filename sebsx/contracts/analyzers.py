@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredCell
+    from sebsx.store.stored import StoredCell
 
 S = TypeVar("S")
 

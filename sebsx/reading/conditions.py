@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sebsx.model import Run
     from sebsx.store.frame import Frame, Mask, Numbers
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredCell, StoredDeployment
+    from sebsx.store.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
 

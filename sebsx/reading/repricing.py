@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sebsx.pricing import Rates
     from sebsx.store.frame import Frame
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredDeployment
+    from sebsx.store.stored import StoredDeployment
 
 _FIGURES = ("provider.duration_s", "provider.init_s", "provider.billed_s", "provider.max_memory_bytes")
 

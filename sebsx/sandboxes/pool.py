@@ -9,15 +9,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
+from sebsx.sandboxes.journal import LOGS, Records
 from sebsx.sandboxes.keepalive import keep_alive
-from sebsx.sandboxes.records import LOGS, Records
 from sebsx.sandboxes.worker import HTTP_CODES, Call, Worker, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sebsx.sandboxes.journal import Log
     from sebsx.sandboxes.launcher import Launcher
-    from sebsx.sandboxes.records import Log
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from sebsx.model import StartType, Status
 from sebsx.sandboxes.http import HttpProtocol, Request
+from sebsx.sandboxes.journal import Log, Record
 from sebsx.sandboxes.launcher import Sandbox, SandboxSpec
-from sebsx.sandboxes.records import Log, Record
 
 if TYPE_CHECKING:
     from sebsx.sandboxes.pool import Pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sebsx.store.owner import current_owner, is_alive
 from sebsx.store.reader import RunView
-from sebsx.store.records import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+from sebsx.store.stored import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 from sebsx.store.writer import Store, default_path, open_store
 
 __all__ = [

@@ -13,7 +13,7 @@ from sebsx.errors import StoreError
 from sebsx.model import Kind, StartType, Status
 from sebsx.store import schema
 from sebsx.store.frame import Frame, coded
-from sebsx.store.records import Page
+from sebsx.store.stored import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

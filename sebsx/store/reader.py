@@ -17,7 +17,8 @@ from sebsx.store import schema, snapshots
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
 from sebsx.store.frame import Frame, joined
 from sebsx.store.owner import is_alive
-from sebsx.store.records import (
+from sebsx.store.spreading import spread
+from sebsx.store.stored import (
     Baseline,
     Page,
     StoredCell,
@@ -26,7 +27,6 @@ from sebsx.store.records import (
     StoredSandbox,
     StoredValue,
 )
-from sebsx.store.spreading import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sebsx.store.bulk import Span
     from sebsx.store.engine import Database
-    from sebsx.store.records import Page
+    from sebsx.store.stored import Page
 
 R = TypeVar("R")
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         Status,
     )
     from sebsx.model.metrics import Metric
-    from sebsx.store.records import Baseline, StoredInvocation
+    from sebsx.store.stored import Baseline, StoredInvocation
 
 FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)

@@ -26,8 +26,8 @@ from sebsx import plugins
 from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import open_store
+from sebsx_communication.exchanges import exchanged
 from sebsx_communication.experiment import Communication
-from sebsx_communication.records import exchanged
 from sebsx_communication.settings import CommunicationSettings
 
 TRIPS = 2000

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from sebsx.sandboxes.journal import Log, Record, Records
 from sebsx.sandboxes.keepalive import keep_alive, own_seed
 from sebsx.sandboxes.owners import is_alive, owner_of
-from sebsx.sandboxes.records import Log, Record, Records
 
 
 def record(duration_s: float | None, init_s: float | None = None) -> Record:

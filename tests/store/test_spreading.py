@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sebsx.store import RunView, Store
-    from sebsx.store.records import Page
+    from sebsx.store.stored import Page
 
 COUNT = 120
 SPAN = 5

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sebsx.sending.health import Health
     from sebsx.sending.schedule import Schedule
     from sebsx.store import Store
-    from sebsx.store.records import StoredInvocation
+    from sebsx.store.stored import StoredInvocation
 
 # What is stored of the generator's health.
 _HEALTH = (

@@ -14,7 +14,7 @@ from sebsx.model import Cell, CellStatus, RunStatus, Status
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.store import open_store
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
-from sebsx_communication.records import EXCHANGE, METRICS, OPERATIONS, RATE
+from sebsx_communication.exchanges import EXCHANGE, METRICS, OPERATIONS, RATE
 from tests.store.conftest import RUN, add_deployment, make_invocation, make_run
 
 SIZES = (1, 1000, 100_000, 1_000_000)

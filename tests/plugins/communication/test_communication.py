@@ -20,8 +20,8 @@ from sebsx.store import RunView, Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
 from sebsx_communication.costs import operations_usd
+from sebsx_communication.exchanges import exchanged
 from sebsx_communication.experiment import Communication
-from sebsx_communication.records import exchanged
 from sebsx_communication.settings import CommunicationSettings
 from tests.orchestration import Listener, registry_with, store_in
 from tests.perf import communication as perf

@@ -15,7 +15,7 @@ from sebsx.model import CellStatus, Deployment, FunctionConfig, Kind, Package, R
 from sebsx.running import orchestrator
 from sebsx.running.orchestrator import Request
 from sebsx.store import RunView, Store
-from sebsx.store.records import StoredCell
+from sebsx.store.stored import StoredCell
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_eviction.experiment import Eviction, EvictionSettings
 from sebsx_eviction.trials import Trial, read_trials

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.store.reader import RunView
-    from sebsx.store.records import StoredCell
+    from sebsx.store.stored import StoredCell
 
 EXCHANGE = "communication.exchange"
 RATE = "communication.functions_usd_per_s"

@@ -16,7 +16,7 @@ from sebsx.errors import UserError
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx.running.limits import Limits
 from sebsx_aws.backend import AwsPlatform
-from sebsx_aws.records import error_status, read_line, read_log, said
+from sebsx_aws.loglines import error_status, read_line, read_log, said
 from sebsx_aws.resources import tagged
 from sebsx_aws.settings import AwsSettings
 
