@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.exporters import Exporter
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.runs import RunView
     from sebsx.contracts.storage import Storage
-    from sebsx.store import RunView
 
 REGISTRY = plugins.load()
 # What needs an account, deploys nothing, or needs something that exists has its own tests.

@@ -25,7 +25,7 @@ from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitte
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 # A size whose median is so far from the line says that the line is no description of the channel.
 _MISFIT = 0.5

@@ -12,8 +12,8 @@ from sebsx.model.metrics import Better, Metric
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredCell
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import StoredCell
 
 EXCHANGE = "communication.exchange"
 RATE = "communication.functions_usd_per_s"

@@ -30,7 +30,7 @@ from sebsx_eviction.trials import read_trials
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
     from sebsx_eviction.trials import Trial
 
 # Factors that a configuration is made of; its trials differ in idle time and number of sandboxes.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Summary
-    from sebsx.store.reader import RunView
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from sebsx.running.starts import COUNTED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Summary
-    from sebsx.store.reader import RunView
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Summary
-    from sebsx.store.reader import RunView
 
 _FILES = {Better.LOWER: "smaller", Better.HIGHER: "bigger"}
 

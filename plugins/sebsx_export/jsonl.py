@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import Page
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import Page
 
 SCHEMA = "sebsx.jsonl/1"
 

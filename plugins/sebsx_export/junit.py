@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 _EXAMPLES = 3
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 _ATTRIBUTES = ("run_id", "commit", "measured", "failed")
 _DIRECTIONS = {Better.LOWER: -1, Better.HIGHER: 1}

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import Page
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import Page
 
 _WHOLE = frozenset(
     ("memory_mib", "sequence", "batch", "round", "provider_max_memory_bytes", "bytes_in", "bytes_out",

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model.metrics import Metric
     from sebsx.reading.conditions import Summary
-    from sebsx.store.reader import RunView
     from sebsx_export.figures import Series
 
 _QUANTILES = {"p50": "0.5", "p90": "0.9", "p99": "0.99"}

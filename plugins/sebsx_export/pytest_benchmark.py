@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sebsx.store.frame import Numbers
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Numbers
 
 _VERSION = "5.0.0"  # of pytest-benchmark, whose layout this is
 _METRIC = "client.latency_s"

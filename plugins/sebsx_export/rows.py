@@ -16,8 +16,8 @@ from sebsx_export.figures import source_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import Page
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import Page
 
 # What rows have in common with those of their cell; `invalid` says why a measurement must not be believed.
 COMMON = (*SHARED, "run_started_at", "git_commit", "invalid")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 _TABLES = """
 CREATE TABLE figure (

@@ -19,8 +19,8 @@ from sebsx_invocation_overhead.windows import judge_all
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.stats import LineFit
-    from sebsx.store.reader import RunView
     from sebsx_invocation_overhead.windows import Sample, Window
 
 _MIB = 2**20

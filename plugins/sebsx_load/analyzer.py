@@ -22,8 +22,8 @@ from sebsx.settings import setting
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sebsx.store.frame import Frame, Mask, Numbers
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Frame, Mask, Numbers
 
 _MORE = ("client_intended_s", "client_done_s")
 _WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)

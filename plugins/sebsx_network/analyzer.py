@@ -24,8 +24,8 @@ from sebsx_network.experiment import DOWNLOAD, UPLOAD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sebsx.store.frame import Numbers
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Numbers
 
 _ROUND_TRIP = "round trip"
 _COLUMNS = (

@@ -41,8 +41,8 @@ from sebsx_perf_cost.parts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.reader import RunView
 
 _LATENCY = (
     Column("ok", "ok", "count", "measured invocations that count"),

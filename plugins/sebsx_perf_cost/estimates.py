@@ -20,7 +20,7 @@ from sebsx.stats import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sebsx.store.frame import Frame, Numbers
+    from sebsx.model.frame import Frame, Numbers
 
 
 def ratio_estimate(values: Numbers, base: Numbers, confidence: float) -> Estimate:

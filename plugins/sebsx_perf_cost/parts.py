@@ -11,8 +11,8 @@ from sebsx.contracts.analyzers import Column, Figure, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.model.frame import Frame, Numbers
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.frame import Frame, Numbers
 
 PARTS = (
     Column("connect_s", "connect", "s", "median of name look-up, TCP and TLS"),

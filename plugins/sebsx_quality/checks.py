@@ -13,7 +13,7 @@ from sebsx.settings import setting
 from sebsx_quality.evidence import sandboxes_of, told
 
 if TYPE_CHECKING:
-    from sebsx.store.frame import Frame, Mask, Numbers
+    from sebsx.model.frame import Frame, Mask, Numbers
 
 # Columns of invocations that checks look at besides those that a frame always has.
 COLUMNS = ("function_started_s", "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s")

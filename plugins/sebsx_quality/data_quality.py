@@ -11,8 +11,8 @@ from sebsx_quality.run_checks import RUN_CHECKS, Evidence
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model import Run
-    from sebsx.store.reader import RunView
 
 _COLUMNS = (
     Column("check", "check"),

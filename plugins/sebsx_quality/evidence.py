@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sebsx.store.frame import Frame, Places
+    from sebsx.model.frame import Frame, Places
 
 READY = ("ready", "deleted")  # states of a deployment that took invocations
 

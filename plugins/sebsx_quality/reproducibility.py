@@ -11,7 +11,7 @@ from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Answer, Facts, Met
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 _COLUMNS = (
     Column("number", "no.", "count"),

@@ -17,9 +17,9 @@ from sebsx_quality.evidence import READY, sandboxes_of, told, told_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sebsx.store.frame import Frame, Mask
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredDeployment
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Frame, Mask
+    from sebsx.model.stored import StoredDeployment
 
 COLUMNS = ("start_evidence", "sandbox_id")
 _LEAST_FOR_INTERVAL = 6  # samples without which a median has no interval at 95 %

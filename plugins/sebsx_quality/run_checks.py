@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Frame, Mask
+    from sebsx.model.stored import StoredCell
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.frame import Frame, Mask
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredCell
     from sebsx_quality.checks import DataQualitySettings
 
 FIRST_FEW = 5

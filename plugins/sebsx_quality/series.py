@@ -12,8 +12,8 @@ from sebsx.stats.samples import SamplesError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.model.frame import Numbers, Places
     from sebsx.stats import Drift, Modes
-    from sebsx.store.frame import Numbers, Places
 
 LEAST_OF_A_GROUP = 5  # observations of a sandbox or CPU model that the chi-squared of Kruskal-Wallis stands on
 _LEAST_OF_A_LEVEL = 10

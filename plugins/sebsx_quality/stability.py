@@ -26,10 +26,10 @@ from sebsx_quality.series import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Numbers, Places
     from sebsx.reading.conditions import Configuration
     from sebsx.stats import Drift, Modes
-    from sebsx.store.frame import Numbers, Places
-    from sebsx.store.reader import RunView
     from sebsx_quality.series import WarmUp
 
 _TOO_FEW = "not enough data"

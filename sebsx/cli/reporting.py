@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sebsx.contracts.analyzers import Report
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 
 @command("report")

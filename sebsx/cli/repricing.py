@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sebsx.contracts.analyzers import Estimate, Table
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.repricing import Repriced, Target
-    from sebsx.store import RunView
 
 MILLION = 1_000_000
 

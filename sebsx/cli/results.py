@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.analyzers import Report
+    from sebsx.contracts.runs import RunView
     from sebsx.model import Run
-    from sebsx.store.reader import RunView
 
 
 _MANY = 10  # files that are counted rather than listed

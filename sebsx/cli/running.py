@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.runs import RunView
     from sebsx.model import Run
+    from sebsx.model.stored import StoredCell
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import Request
-    from sebsx.store import RunView, Store, StoredCell
+    from sebsx.store import Store
 
 LIMITS: tuple[click.Parameter, ...] = (
     click.Option(

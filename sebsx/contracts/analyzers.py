@@ -13,8 +13,8 @@ from sebsx.model import CellStatus, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredCell
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import StoredCell
 
 S = TypeVar("S")
 

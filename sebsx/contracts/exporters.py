@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sebsx.store.reader import RunView
+    from sebsx.contracts.runs import RunView
 
 FOLDER_MARK = "sebsx.txt"  # in a folder that an exporter made: such a folder may be replaced
 DATABASE_MARK = 0x73656273  # "sebs": PRAGMA application_id of a database that an exporter made

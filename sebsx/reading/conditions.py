@@ -20,10 +20,10 @@ from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, qu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model import Run
-    from sebsx.store.frame import Frame, Mask, Numbers
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredCell, StoredDeployment
+    from sebsx.model.frame import Frame, Mask, Numbers
+    from sebsx.model.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
 

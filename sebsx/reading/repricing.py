@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Frame
+    from sebsx.model.stored import StoredDeployment
     from sebsx.plugins import Registry
     from sebsx.pricing import Rates
-    from sebsx.store.frame import Frame
-    from sebsx.store.reader import RunView
-    from sebsx.store.stored import StoredDeployment
 
 _FIGURES = ("provider.duration_s", "provider.init_s", "provider.billed_s", "provider.max_memory_bytes")
 

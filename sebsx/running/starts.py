@@ -9,7 +9,7 @@ from sebsx.model import StartType
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sebsx.store.frame import Frame, Mask
+    from sebsx.model.frame import Frame, Mask
 
 # A sandbox restored from a snapshot is the cold start of a function that has one. The view `measured` says the same.
 COUNTED: Mapping[str, tuple[StartType, ...]] = {

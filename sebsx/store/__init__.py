@@ -3,21 +3,6 @@
 from __future__ import annotations
 
 from sebsx.store.owner import current_owner, is_alive
-from sebsx.store.reader import RunView
-from sebsx.store.stored import Baseline, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
 from sebsx.store.writer import Store, default_path, open_store
 
-__all__ = [
-    "Baseline",
-    "RunView",
-    "Store",
-    "StoredCell",
-    "StoredDeployment",
-    "StoredInvocation",
-    "StoredSandbox",
-    "StoredValue",
-    "current_owner",
-    "default_path",
-    "is_alive",
-    "open_store",
-]
+__all__ = ["Store", "current_owner", "default_path", "is_alive", "open_store"]

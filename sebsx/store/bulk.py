@@ -11,9 +11,9 @@ from sqlalchemy import Double, case, cast, column, func, select, table
 
 from sebsx.errors import StoreError
 from sebsx.model import Kind, StartType, Status
+from sebsx.model.frame import Frame, coded
+from sebsx.model.stored import Page
 from sebsx.store import schema
-from sebsx.store.frame import Frame, coded
-from sebsx.store.stored import Page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
+    from sebsx.model.frame import Codes, Numbers
     from sebsx.store.engine import Database
-    from sebsx.store.frame import Codes, Numbers
 
     Span = tuple[int, int]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from sebsx.model import Invocation
-    from sebsx.store.stored import StoredInvocation
+    from sebsx.model.stored import StoredInvocation
 
 logger = logging.getLogger(__name__)
 

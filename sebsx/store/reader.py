@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Double, cast, column, func, select, table
 
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
+from sebsx.model.frame import Frame, joined
 from sebsx.model.metrics import Better, Metric
-from sebsx.store import schema, snapshots
-from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
-from sebsx.store.frame import Frame, joined
-from sebsx.store.owner import is_alive
-from sebsx.store.spreading import spread
-from sebsx.store.stored import (
+from sebsx.model.stored import (
     Baseline,
     Page,
     StoredCell,
@@ -27,6 +24,10 @@ from sebsx.store.stored import (
     StoredSandbox,
     StoredValue,
 )
+from sebsx.store import schema, snapshots
+from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
+from sebsx.store.owner import is_alive
+from sebsx.store.spreading import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+    from sebsx.model.stored import Page
     from sebsx.store.bulk import Span
     from sebsx.store.engine import Database
-    from sebsx.store.stored import Page
 
 R = TypeVar("R")
 
@@ -46,10 +47,8 @@ _BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins wi
 _i = schema.invocation.c
 
 
-class RunView:
-    """One stored run to read from. Small tables are read when first asked for and kept; invocations stream.
-
-    Made by `Store.view`; usable as long as that store is open.
+class StoredRun(RunView):
+    """A run in a database; what its methods do is said by `RunView`.
 
     Args:
         database: The open database.
@@ -65,32 +64,26 @@ class RunView:
 
     @cached_property
     def run(self) -> Run:
-        """The run; `interrupted` if it was left `running` by a process that is gone."""
         with self._database.read() as connection:
             return next(iter(read_runs(connection, key=self._key)))
 
     @property
     def status(self) -> RunStatus:
-        """State of the run."""
         return self.run.status
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """Facts about the client machine."""
         query = select(schema.environment.c.facts).join(schema.run).where(schema.run.c.id == self._key)
         with self._database.read() as connection:
             return dict(connection.execute(query).scalar_one())
 
     def cells(self) -> list[StoredCell]:
-        """Return the cells of the design in its order."""
         return list(self._cells)
 
     def deployments(self) -> list[StoredDeployment]:
-        """Return the deployments in the order in which they were made, failed and unsupported ones too."""
         return list(self._deployments)
 
     def sandboxes(self) -> list[StoredSandbox]:
-        """Return the sandboxes in the order in which they were first seen."""
         c = schema.sandbox.c
         query = (
             select(c.id, c.deployment_id, c.sandbox_id, c.facts, c.seen_at)
@@ -101,13 +94,11 @@ class RunView:
         return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
 
     def packages(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return what is known of the packages that were deployed (`requirements`, `content_hash`), by SHA-256."""
         c = schema.artifact.c
         mine = select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == self._key)
         return {row.sha256: row.facts for row in self._all(select(c.sha256, c.facts).where(c.sha256.in_(mine)))}
 
     def values(self) -> list[StoredValue]:
-        """Return values of the run, its deployments and its cells in the order in which they were stored."""
         c = schema.run_value.c
         query = (
             select(schema.metric.c.name.label("metric"), c.value, c.text, c.deployment_id, c.cell_id, c.stored_at)
@@ -118,13 +109,11 @@ class RunView:
         return [_record(StoredValue, row, stored_at=datetime.fromisoformat(row.stored_at)) for row in self._all(query)]
 
     def metrics(self) -> Mapping[str, Metric]:
-        """Return the metrics registered in the store, by name."""
         c = schema.metric.c
         query = select(c.name, c.unit, c.better, c.meaning).order_by(c.name)
         return {row.name: Metric(row.name, row.unit, Better(row.better), row.meaning) for row in self._all(query)}
 
     def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
-        """Return how many invocations there are of each kind, status and start type."""
         if self._kept_names:
             return _counted(self._kept if cell_id is None else self._kept.where(self._kept["cell_id"] == cell_id))
         with self._database.read() as connection:
@@ -137,14 +126,6 @@ class RunView:
         status: Status | None = None,
         first: int | None = None,
     ) -> Iterator[StoredInvocation]:
-        """Return invocations with their samples, by sequence, reading a thousand at a time.
-
-        Args:
-            cell_id: Only of this cell.
-            kind: Only of this kind.
-            status: Only those that ended like this.
-            first: Only from this sequence on.
-        """
         names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
         columns = [column_ for column_ in _i if column_.name != "run_id"]
         query = select(*columns).where(*self._where(cell_id, kind, status))
@@ -171,18 +152,6 @@ class RunView:
         status: Status | None = None,
         start_type: StartType | None = None,
     ) -> list[float]:
-        """Return the values of one metric by sequence; invocations that do not have it are left out.
-
-        Args:
-            name: A metric (`client.latency_s`, `phase.compute_s`) or a column of `invocation` with a number.
-            cell_id: Only of this cell.
-            kind: Only of this kind.
-            status: Only of invocations that ended like this.
-            start_type: Only of invocations that started like this.
-
-        Raises:
-            UnknownNameError: If there is no such metric or column.
-        """
         where = self._where(cell_id, kind, status)
         if start_type is not None:
             where.append(_i.start_type == start_type.value)
@@ -201,19 +170,6 @@ class RunView:
             return list(connection.execute(query.order_by(_i.sequence)).scalars())
 
     def frame(self, *, kind: Kind | None = Kind.MEASURED, more: Sequence[str] = ()) -> Frame:
-        """Return all invocations as arrays, by sequence: a million take a few seconds and some 150 MB.
-
-        Always there are the numbers `sequence`, `round`, `deployment_id`, `cell_id`, `client_sent_s`, the core
-        metrics of an invocation (`client.latency_s`, `function.duration_s`, `cost_usd`, ...), and the words `kind`,
-        `status`, `start_type`. The columns of a run that has ended are kept for those who ask next, and cannot be
-        written to.
-
-        Args:
-            kind: Only of this kind; None for warm-ups too.
-            more: Columns wanted besides: other columns of `invocation` (`client_done_s`, `bytes_in`, the words
-                `sandbox_id` and `start_evidence`), and samples by name or pattern (`phase.*_s`); samples that no
-                invocation has are left out.
-        """
         wanted = list(dict.fromkeys((*ALWAYS, *more)))
         if self.status is RunStatus.RUNNING:
             found = self._columns(wanted)
@@ -225,22 +181,9 @@ class RunView:
         return found if kind is None else found.where(found.equals("kind", kind.value))
 
     def add_to(self, destination: Path) -> None:
-        """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
-
-        All runs added to one file must come from one store.
-
-        Raises:
-            StoreError: If it cannot be written.
-        """
         snapshots.add_run(self._database, self._key, destination)
 
     def rows(self, view: str = "invocations", columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
-        """Return the run's rows of a view by sequence, reading a thousand at a time.
-
-        Args:
-            view: `invocations` or `measured`.
-            columns: Those wanted; None for all.
-        """
         names = self.row_columns(view)
         source = table(view, *map(column, names))
         wanted = names if columns is None else list(columns)
@@ -249,26 +192,15 @@ class RunView:
             yield from (dict(zip(wanted, row, strict=False)) for row in page)
 
     def map_pages(self, function: Callable[[Page], R]) -> Iterator[R]:
-        """Yield what a function makes of each page of all invocations, by sequence.
-
-        Many pages are read by several processes, in which the function is called: it is one of a module, or a
-        `functools.partial` of one, and can be pickled as what it returns can.
-        """
         return self._spread(partial(_of_page, function))
 
     def sample_names(self) -> list[str]:
-        """Return the names of the samples that the run's invocations have, sorted."""
         c = schema.sample.c
         mine = select(c.metric_id).join(schema.invocation).where(_i.run_id == self._key)
         query = select(schema.metric.c.name).where(schema.metric.c.id.in_(mine))
         return sorted(row.name for row in self._all(query))
 
     def row_columns(self, view: str = "invocations") -> list[str]:
-        """Return the columns of a view in their order.
-
-        Raises:
-            UnknownNameError: If there is no such view.
-        """
         if view not in schema.VIEWS:
             raise UnknownNameError("view", view, schema.VIEWS, f"has {', '.join(schema.VIEWS)}")
         with self._database.read() as connection:

@@ -16,13 +16,14 @@ from sebsx.store import ledger, migrations, schema, snapshots
 from sebsx.store.engine import Database, open_database
 from sebsx.store.invocations import InvocationStream, MetricIds, clean, insert_invocations, update_recorded
 from sebsx.store.owner import is_alive
-from sebsx.store.reader import RunView, check_baseline_name, find_run, read_baselines, read_counts, read_runs
+from sebsx.store.reader import StoredRun, check_baseline_name, find_run, read_baselines, read_counts, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model import (
         Cell,
         Deployment,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         Status,
     )
     from sebsx.model.metrics import Metric
-    from sebsx.store.stored import Baseline, StoredInvocation
+    from sebsx.model.stored import Baseline, StoredInvocation
 
 FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
@@ -373,7 +374,7 @@ class Store:
             UserError: If there is no such run.
         """
         with self._database.read() as connection:
-            return RunView(self._database, find_run(connection, run_id))
+            return StoredRun(self._database, find_run(connection, run_id))
 
     # Baselines
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.store import RunView, Store
+    from sebsx.contracts.runs import RunView
+    from sebsx.store import Store
 
 _STARTED_S = 1_750_000_000.0
 _FAILURES = {5: Status.TIMEOUT, 11: Status.FUNCTION_ERROR, 17: Status.THROTTLED}  # sequence in a cell -> status

@@ -17,10 +17,11 @@ import pytest
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.platforms import Platform
+from sebsx.contracts.runs import RunView
 from sebsx.model import Deployment, FunctionConfig, Package
 from sebsx.running import orchestrator
 from sebsx.sandboxes.platforms import GatewayPlatform
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx_local.backend import LocalPlatform
 from tests.orchestration import Listener, registry_with
 

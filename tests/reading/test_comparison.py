@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sebsx.store import RunView
+    from sebsx.contracts.runs import RunView
 
 N = 60
 ROUNDS = range(N)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sebsx.store import RunView
+    from sebsx.contracts.runs import RunView
 
 
 @pytest.fixture

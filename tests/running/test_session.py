@@ -14,6 +14,7 @@ import pytest
 from sebsx.cli.running import _raise_for
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.platforms import NoSettings
+from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
 from sebsx.model import (
@@ -32,7 +33,7 @@ from sebsx.model import (
 from sebsx.running import orchestrator
 from sebsx.running.session import FunctionSpec, Session
 from sebsx.sending.schedule import Closed
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.orchestration import ECHO, Listener, failing, registry_with, request, store_in

@@ -23,8 +23,9 @@ from tests.store.conftest import RUN, Begun, make_invocation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sebsx.store import RunView, Store
-    from sebsx.store.stored import Page
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import Page
+    from sebsx.store import Store
 
 COUNT = 120
 SPAN = 5

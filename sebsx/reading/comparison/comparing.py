@@ -36,9 +36,9 @@ from sebsx.stats import Verdict, holm, verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model.metrics import Metric
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.reader import RunView
 
 VERSION = "version"
 _BASE = "base"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.reader import RunView
 
 CPU_MODEL = "cpu_model"
 PRICE_BOOK = "price_book"

@@ -11,8 +11,8 @@ from sebsx.reading.conditions import name_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.reader import RunView
 
     Pair = tuple[Configuration, Configuration]
 

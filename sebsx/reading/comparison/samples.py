@@ -23,9 +23,9 @@ from sebsx.stats import (
 )
 
 if TYPE_CHECKING:
+    from sebsx.model.frame import Numbers
     from sebsx.model.metrics import Metric
     from sebsx.reading.conditions import Configuration
-    from sebsx.store.frame import Numbers
 
 _LEAST_FOR_MEAN = 10  # as for an interval of one mean
 _PER_MILLION = 1e6

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.analyzers import Figure
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.reporting.measured import Measured
-    from sebsx.store.reader import RunView
 
 _MOST_ERROR_ROWS = 100
 _FIRST_ERROR = 300  # characters

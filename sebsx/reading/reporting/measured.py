@@ -17,8 +17,8 @@ from sebsx.stats import cv
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Configuration, Summary
-    from sebsx.store.reader import RunView
 
 MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 

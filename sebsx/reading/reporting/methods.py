@@ -11,8 +11,8 @@ from sebsx.stats import median_ranks, tail_samples
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.reporting.measured import Measured
-    from sebsx.store.reader import RunView
 
 _DESIGNS = {
     Design.SEQUENTIAL: (

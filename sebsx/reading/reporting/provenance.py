@@ -14,8 +14,8 @@ from sebsx.reading.units import duration, show
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.model import Run
-    from sebsx.store.reader import RunView
 
 MISSING = "missing"  # how a cell begins that says what is not known; pages mark it
 _MOST_RUNS = 6

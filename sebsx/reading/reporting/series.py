@@ -12,9 +12,9 @@ from sebsx.stats import ecdf
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
+    from sebsx.model.frame import Mask, Numbers, Places
     from sebsx.reading.reporting.measured import Measured
-    from sebsx.store.frame import Mask, Numbers, Places
-    from sebsx.store.reader import RunView
 
 MOST_SERIES = 8
 MOST_FIGURES = 6

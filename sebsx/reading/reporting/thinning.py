@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sebsx.store.frame import Numbers, Places
+    from sebsx.model.frame import Numbers, Places
 
 
 def in_order(values: Numbers, points: int = 1500) -> Places:

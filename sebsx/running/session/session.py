@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from sebsx.building import Packager
     from sebsx.contracts.scene import Scene
     from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
+    from sebsx.model.stored import StoredInvocation
     from sebsx.running.session.functions import Function, FunctionSpec
     from sebsx.running.session.observer import Observer
     from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.health import Health
     from sebsx.sending.schedule import Schedule
     from sebsx.store import Store
-    from sebsx.store.stored import StoredInvocation
 
 # What is stored of the generator's health.
 _HEALTH = (

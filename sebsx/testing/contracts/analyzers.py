@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sebsx.store import RunView
+    from sebsx.contracts.runs import RunView
 
 _UNITS = {"", "s", "bytes", "bytes/s", "USD", "1", "count", "MiB"}
 _FIGURES = {"ecdf", "scatter", "line", "bar", "stacked", "interval"}

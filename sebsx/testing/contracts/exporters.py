@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.exporters import Exporter
-    from sebsx.store import RunView
+    from sebsx.contracts.runs import RunView
 
 
 class ExporterContract:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.channels import Channel
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UserError
 from sebsx.model import CellStatus, Design, Kind, Status
 from sebsx.plugins import Registry
 from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
 from sebsx_communication.costs import operations_usd

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.errors import DeployError
 from sebsx.model import CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
+from sebsx.model.stored import StoredCell
 from sebsx.running import orchestrator
 from sebsx.running.orchestrator import Request
-from sebsx.store import RunView, Store
-from sebsx.store.stored import StoredCell
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_eviction.experiment import Eviction, EvictionSettings
 from sebsx_eviction.trials import Trial, read_trials

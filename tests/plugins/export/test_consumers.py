@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.model import StartType
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
 from sebsx_export.asv import AsvExporter
 from sebsx_export.otava import OtavaExporter

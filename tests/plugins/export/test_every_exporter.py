@@ -13,9 +13,10 @@ import pytest
 
 from sebsx import plugins
 from sebsx.contracts.exporters import Exporter
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UserError
 from sebsx.model import CellStatus, StartType, Status
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
 
 pytestmark = pytest.mark.slow  # every format with every run

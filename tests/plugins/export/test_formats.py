@@ -22,9 +22,10 @@ import pytest
 
 import sebsx_export.jsonl
 from sebsx.contracts.exporters import Selection
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UnknownNameError
 from sebsx.model import CellStatus, StartType, Status
-from sebsx.store import RunView, Store, open_store
+from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter, store_runs
 from sebsx_export.bencher import BencherExporter
 from sebsx_export.figures import read_series

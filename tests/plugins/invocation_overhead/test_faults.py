@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UserError
 from sebsx.model import Capability, CellStatus, Deployment, Kind, Reply, StartType, Status
 from sebsx.running import orchestrator
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.experiment import InvocationOverhead

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, StartType
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx_docker.backend import DockerPlatform
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.experiment import InvocationOverhead

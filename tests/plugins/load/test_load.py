@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from sebsx.cli.running import _raise_for
+from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.errors import ThresholdError
 from sebsx.model import CellStatus, Kind, Status
 from sebsx.running import orchestrator
-from sebsx.store import RunView, Store, open_store
+from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings

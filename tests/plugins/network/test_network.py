@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
 from sebsx.running import orchestrator
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_network.analyzer import NetworkAnalyzer, NetworkAnalyzerSettings
 from sebsx_network.experiment import DOWNLOAD, UPLOAD, Network, NetworkSettings

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.runs import RunView
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, CellStatus, Deployment, Design, FunctionConfig, Kind, Package, Reply, Status
 from sebsx.running import orchestrator
-from sebsx.store import RunView, Store
+from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings
 from tests.orchestration import Listener, Restoring, registry_with, request, store_in

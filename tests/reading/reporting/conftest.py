@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Report, Table
+from sebsx.contracts.runs import RunView
 from sebsx.model import Design, StartType, Status
 from sebsx.reading.reporting import build
 from sebsx.reading.reporting.html import render
-from sebsx.store import RunView, Store, open_store
+from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
 
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"

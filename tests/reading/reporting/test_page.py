@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Report, Table
+from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, Package, RunStatus, StartType, Status, Target
 from sebsx.reading.reporting import Section, build, provenance
 from sebsx.reading.reporting.html import LIMIT_BYTES, render
-from sebsx.store import RunView, Store, open_store
+from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
 from tests.reading.reporting.conftest import EVIL, Page, fill
 

@@ -13,7 +13,7 @@ from sebsx.settings import setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.store import RunView
+    from sebsx.contracts.runs import RunView
 
 _COLUMNS = (
     Column("run", "run"),

@@ -1,0 +1,164 @@
+"""The contract of a stored run as analyzers, exporters and reports read it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sebsx.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sebsx.model import Run, RunStatus, StartType, Status
+    from sebsx.model.frame import Frame
+    from sebsx.model.metrics import Metric
+    from sebsx.model.stored import Page, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+
+R = TypeVar("R")
+
+
+class RunView(ABC):
+    """One stored run to read from. Small tables are read when first asked for and kept; invocations stream.
+
+    Made by `Store.view`; usable as long as that store is open.
+    """
+
+    @property
+    @abstractmethod
+    def run(self) -> Run:
+        """The run; `interrupted` if it was left `running` by a process that is gone."""
+
+    @property
+    @abstractmethod
+    def status(self) -> RunStatus:
+        """State of the run."""
+
+    @property
+    @abstractmethod
+    def environment(self) -> Mapping[str, Any]:
+        """Facts about the client machine."""
+
+    @abstractmethod
+    def cells(self) -> list[StoredCell]:
+        """Return the cells of the design in its order."""
+
+    @abstractmethod
+    def deployments(self) -> list[StoredDeployment]:
+        """Return the deployments in the order in which they were made, failed and unsupported ones too."""
+
+    @abstractmethod
+    def sandboxes(self) -> list[StoredSandbox]:
+        """Return the sandboxes in the order in which they were first seen."""
+
+    @abstractmethod
+    def packages(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return what is known of the packages that were deployed (`requirements`, `content_hash`), by SHA-256."""
+
+    @abstractmethod
+    def values(self) -> list[StoredValue]:
+        """Return values of the run, its deployments and its cells in the order in which they were stored."""
+
+    @abstractmethod
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return the metrics registered in the store, by name."""
+
+    @abstractmethod
+    def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
+        """Return how many invocations there are of each kind, status and start type."""
+
+    @abstractmethod
+    def invocations(
+        self,
+        cell_id: int | None = None,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        first: int | None = None,
+    ) -> Iterator[StoredInvocation]:
+        """Return invocations with their samples, by sequence, reading a thousand at a time.
+
+        Args:
+            cell_id: Only of this cell.
+            kind: Only of this kind.
+            status: Only those that ended like this.
+            first: Only from this sequence on.
+        """
+
+    @abstractmethod
+    def column(
+        self,
+        name: str,
+        *,
+        cell_id: int | None = None,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        start_type: StartType | None = None,
+    ) -> list[float]:
+        """Return the values of one metric by sequence; invocations that do not have it are left out.
+
+        Args:
+            name: A metric (`client.latency_s`, `phase.compute_s`) or a column of `invocation` with a number.
+            cell_id: Only of this cell.
+            kind: Only of this kind.
+            status: Only of invocations that ended like this.
+            start_type: Only of invocations that started like this.
+
+        Raises:
+            UnknownNameError: If there is no such metric or column.
+        """
+
+    @abstractmethod
+    def frame(self, *, kind: Kind | None = Kind.MEASURED, more: Sequence[str] = ()) -> Frame:
+        """Return all invocations as arrays, by sequence: a million take a few seconds and some 150 MB.
+
+        Always there are the numbers `sequence`, `round`, `deployment_id`, `cell_id`, `client_sent_s`, the core
+        metrics of an invocation (`client.latency_s`, `function.duration_s`, `cost_usd`, ...), and the words `kind`,
+        `status`, `start_type`. The columns of a run that has ended are kept for those who ask next, and cannot be
+        written to.
+
+        Args:
+            kind: Only of this kind; None for warm-ups too.
+            more: Columns wanted besides: other columns of `invocation` (`client_done_s`, `bytes_in`, the words
+                `sandbox_id` and `start_evidence`), and samples by name or pattern (`phase.*_s`); samples that no
+                invocation has are left out.
+        """
+
+    @abstractmethod
+    def add_to(self, destination: Path) -> None:
+        """Copy the run with all that belongs to it into an SQLite store, made where it is missing, in DELETE mode.
+
+        All runs added to one file must come from one store.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+
+    @abstractmethod
+    def rows(self, view: str = "invocations", columns: Sequence[str] | None = None) -> Iterator[Mapping[str, Any]]:
+        """Return the run's rows of a view by sequence, reading a thousand at a time.
+
+        Args:
+            view: `invocations` or `measured`.
+            columns: Those wanted; None for all.
+        """
+
+    @abstractmethod
+    def map_pages(self, function: Callable[[Page], R]) -> Iterator[R]:
+        """Yield what a function makes of each page of all invocations, by sequence.
+
+        Many pages are read by several processes, in which the function is called: it is one of a module, or a
+        `functools.partial` of one, and can be pickled as what it returns can.
+        """
+
+    @abstractmethod
+    def sample_names(self) -> list[str]:
+        """Return the names of the samples that the run's invocations have, sorted."""
+
+    @abstractmethod
+    def row_columns(self, view: str = "invocations") -> list[str]:
+        """Return the columns of a view in their order.
+
+        Raises:
+            UnknownNameError: If there is no such view.
+        """
