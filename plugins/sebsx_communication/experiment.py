@@ -12,9 +12,9 @@ from itertools import count, groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Cell, CellStatus, Design, Kind, Plan, Status
-from sebsx.running.session import FunctionSpec
 from sebsx.sending.schedule import Arrivals
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.channels import Channel
+    from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.model import Invocation
-    from sebsx.running.session import Function, Session, Trial
+    from sebsx.running.session import Session, Trial
 
 LANGUAGE = "python"
 _PROBES = 3

@@ -23,8 +23,9 @@ from sebsx_eviction.trials import read_trial, read_trials, unsettled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.model import Cell, Invocation
-    from sebsx.running.session import Function, FunctionSpec, Session
+    from sebsx.running.session import Session
     from sebsx_eviction.trials import Trial
 
 # Functions are deployed for so long before answers are looked for again: a call that is due may be so much late.

@@ -9,9 +9,9 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Cell, Plan
 from sebsx.pricing.planning import estimate
-from sebsx.running.session import FunctionSpec
 from sebsx.settings import setting
 from sebsx_eviction.campaign import Campaign, Work
 from sebsx_eviction.models import survival_steps

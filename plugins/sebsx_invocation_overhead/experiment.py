@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Cell, Plan
 from sebsx.pricing.planning import estimate
-from sebsx.running.session import FunctionSpec
 from sebsx_invocation_overhead.sampling import measure
 from sebsx_invocation_overhead.settings import OverheadSettings
 

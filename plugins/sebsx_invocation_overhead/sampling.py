@@ -12,8 +12,9 @@ from sebsx_invocation_overhead.clocksync import since_minimum
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 
 if TYPE_CHECKING:
+    from sebsx.contracts.functions import Function
     from sebsx.model import Cell, Invocation
-    from sebsx.running.session import Function, Session, Trial
+    from sebsx.running.session import Session, Trial
     from sebsx_invocation_overhead.clocksync import Exchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 

@@ -6,18 +6,19 @@ import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan
 from sebsx.running.calibration import calibrated, spelt_out
-from sebsx.running.session import FunctionSpec
 from sebsx.sending.schedule import Arrivals
 from sebsx.settings import public
 from sebsx_load.shapes import LoadSettings
 
 if TYPE_CHECKING:
+    from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Function, Session
+    from sebsx.running.session import Session
 
 _SHAPE = frozenset((
     "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",

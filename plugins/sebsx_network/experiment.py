@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType, Status
 from sebsx.pricing.planning import estimate
-from sebsx.running.session import FunctionSpec
 from sebsx.sending.schedule import Closed
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Function, Session, Trial
+    from sebsx.running.session import Session, Trial
 
 UPLOAD, DOWNLOAD = "network.upload_s", "network.download_s"
 CLIENT, STORAGE = "client", "storage"

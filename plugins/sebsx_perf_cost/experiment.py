@@ -8,11 +8,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
 from sebsx.model import Cell, Design, Plan
 from sebsx.pricing.planning import estimate
 from sebsx.running.calibration import calibrated, spelt_out
-from sebsx.running.session import FunctionSpec
 from sebsx.settings import setting
 from sebsx_perf_cost.sampling import interleave, one_by_one
 

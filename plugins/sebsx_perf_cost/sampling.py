@@ -16,8 +16,9 @@ from sebsx.stats import median
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.model import Cell
-    from sebsx.running.session import Function, FunctionSpec, Session, Trial
+    from sebsx.running.session import Session, Trial
     from sebsx_perf_cost.experiment import PerfCostSettings
 
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Plan, Problem
     from sebsx.plugins import Registry
-    from sebsx.running.session import Observer
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from sebsx.sending.clock import client_clock
 from sebsx.sending.schedule import OVER, Schedule
 
 if TYPE_CHECKING:
-    from sebsx.running.session import Function
+    from sebsx.contracts.functions import Function
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from sebsx import plugins
+from sebsx.contracts.functions import Function, FunctionSpec
 from sebsx.model import Kind
 from sebsx.running import orchestrator
-from sebsx.running.session import Function, FunctionSpec, Session
+from sebsx.running.session import Session
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.schedule import Closed
 from sebsx.store import open_store

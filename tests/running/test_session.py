@@ -13,6 +13,7 @@ import pytest
 
 from sebsx.cli.running import _raise_for
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.platforms import NoSettings
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
@@ -31,7 +32,7 @@ from sebsx.model import (
     Status,
 )
 from sebsx.running import orchestrator
-from sebsx.running.session import FunctionSpec, Session
+from sebsx.running.session import Session
 from sebsx.sending.schedule import Closed
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault

@@ -1,14 +1,12 @@
 """What an experiment may do: deploy, invoke, load, force cold, record, wait. Everything it does is stored at once.
 
-`functions` says what can be called, `deploying` makes functions ready and tears them down, `sending` calls them,
-`storing` keeps what came back; `Session` is all of that in the hands of an experiment.
+`deploying` makes functions ready and tears them down, `sending` calls them, `storing` keeps what came back; `Session`
+is all of that in the hands of an experiment.
 """
 
 from __future__ import annotations
 
-from sebsx.running.session.functions import Function, FunctionSpec, Origin
-from sebsx.running.session.observer import Observer
 from sebsx.running.session.session import Session
 from sebsx.running.session.trial import Trial
 
-__all__ = ["Function", "FunctionSpec", "Observer", "Origin", "Session", "Trial"]
+__all__ = ["Session", "Trial"]

@@ -12,22 +12,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.functions import Function, Origin
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, FunctionConfig, content_hash
 from sebsx.running.environment import source_of
-from sebsx.running.session.functions import Function, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.building import Packager
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.functions import FunctionSpec
+    from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.model import Adoption, Package, Run
-    from sebsx.running.session.functions import FunctionSpec
-    from sebsx.running.session.observer import Observer
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)

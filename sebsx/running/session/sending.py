@@ -17,9 +17,9 @@ from sebsx.sending.schedule import OVER, Schedule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sebsx.contracts.functions import Function
     from sebsx.model import Reply
     from sebsx.running.limits import Meter
-    from sebsx.running.session.functions import Function
     from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.client import HttpClient
 

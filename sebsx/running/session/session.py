@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.building import Packager
+    from sebsx.contracts.functions import Function, FunctionSpec
+    from sebsx.contracts.observers import Observer
     from sebsx.contracts.scene import Scene
     from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
     from sebsx.model.stored import StoredInvocation
-    from sebsx.running.session.functions import Function, FunctionSpec
-    from sebsx.running.session.observer import Observer
     from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.health import Health
     from sebsx.sending.schedule import Schedule

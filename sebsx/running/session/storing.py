@@ -15,11 +15,11 @@ from sebsx.running.recording import Recording, undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.functions import Function
+    from sebsx.contracts.observers import Observer
     from sebsx.model import Invocation, ProviderRecord, Reply, Run
     from sebsx.plugins import Registry
     from sebsx.running.limits import Meter
-    from sebsx.running.session.functions import Function
-    from sebsx.running.session.observer import Observer
     from sebsx.store import Store
 
 _RECORDS_AT_ONCE = 1000

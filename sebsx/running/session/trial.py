@@ -12,8 +12,8 @@ from sebsx.running.starts import counts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sebsx.contracts.functions import Function
     from sebsx.model import Cell, Invocation, StartType
-    from sebsx.running.session.functions import Function
     from sebsx.running.session.session import Session
     from sebsx.sending.health import Health
     from sebsx.sending.schedule import Schedule
