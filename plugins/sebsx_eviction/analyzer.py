@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx_eviction.trials import Trial
 
-# Factors that a configuration is made of; its trials differ in idle time and number of sandboxes.
+# Factors that a condition is made of; its trials differ in idle time and number of sandboxes.
 _IDENTITY = (
     Column("platform", "platform"),
     Column("region", "region"),
@@ -94,7 +94,7 @@ class EvictionAnalyzerSettings:
 
 @dataclass
 class _Group:
-    """The trials of one configuration, by (idle time of the design, number of sandboxes)."""
+    """The trials of one condition, by (idle time of the design, number of sandboxes)."""
 
     identity: Mapping[str, Any]
     trials: dict[tuple[Any, int], list[Trial]] = field(default_factory=lambda: defaultdict(list))
@@ -131,7 +131,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
     Settings: ClassVar[type[Any]] = EvictionAnalyzerSettings
 
     def analyze(self, runs: Sequence[RunView], settings: EvictionAnalyzerSettings) -> Report:
-        """Return the report over all configurations of all runs."""
+        """Return the report over all conditions of all runs."""
         groups = [group for view in runs for group in _groups(view)]
         shown = _telling(groups)
         for group in groups:
@@ -180,7 +180,7 @@ def _groups(view: RunView) -> list[_Group]:
 
 
 def _telling(groups: Sequence[_Group]) -> list[Column]:
-    """Return the columns that tell configurations apart; the platform always does for a reader."""
+    """Return the columns that tell conditions apart; the platform always does for a reader."""
     return [
         column
         for column in _IDENTITY

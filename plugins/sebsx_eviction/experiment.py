@@ -117,7 +117,7 @@ class Eviction(Experiment[EvictionSettings]):
     analyzer = "eviction"
 
     def plan(self, scene: Scene, settings: EvictionSettings) -> Plan:
-        """Return one cell per platform, configuration, number of sandboxes, and idle time."""
+        """Return one cell per platform, condition, number of sandboxes, and idle time."""
         preset = PRESETS[settings.preset]
         idles: tuple[float | str, ...] = settings.ladder_s if settings.method == "ladder" else (_BISECTION,)
         own = scene.benchmark(settings.benchmark).memory_mib

@@ -115,7 +115,7 @@ def _facts(series: Series) -> dict[str, str]:
 
 
 def _results(commit: str, items: Sequence[Series], known: Mapping[str, set[str]]) -> dict[str, Any]:
-    started_ms = int(items[0].configuration.run.started_at.timestamp() * 1000)
+    started_ms = int(items[0].condition.run.started_at.timestamp() * 1000)
     results: dict[str, list[Any]] = {}
     for item in items:
         said = {_benchmark(item, summary): summary for summary in item.summaries}
@@ -143,5 +143,5 @@ def _result(series: Series, summary: Summary | None, started_ms: int) -> list[An
 def _quartiles(series: Series, summary: Summary) -> tuple[float, float]:
     import numpy as np  # heavy
 
-    low, high = np.quantile(series.configuration.counted.known(summary.metric.name), (0.25, 0.75))
+    low, high = np.quantile(series.condition.counted.known(summary.metric.name), (0.25, 0.75))
     return float(low), float(high)

@@ -35,7 +35,7 @@ class BencherExporter(Exporter):
     chooses: ClassVar[frozenset[str]] = CHOOSES
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
-        """Write the file; a configuration without a figure is left out."""
+        """Write the file; a condition without a figure is left out."""
         series = read_series(runs, selection)
         document = {
             _limited(item.name, _NAME_LIMIT): dict(map(_measure, item.summaries)) for item in series if item.summaries

@@ -33,7 +33,7 @@ class CsvExporter(Exporter):
     """
 
     name: ClassVar[str] = "csv"
-    summary: ClassVar[str] = "raw: one line per invocation, with configuration, times, cost and samples"
+    summary: ClassVar[str] = "raw: one line per invocation, with condition, times, cost and samples"
     suffix: ClassVar[str] = ".csv"
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.reading.conditions import ERRORS, Configuration, configurations, summaries
+from sebsx.reading.conditions import ERRORS, Condition, conditions, summaries
 from sebsx.running.starts import COUNTED
 
 if TYPE_CHECKING:
@@ -53,20 +53,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Series:
-    """One configuration as exporters write it.
+    """One condition as exporters write it.
 
     Args:
         name: `platform/region/architecture/memory/benchmark[size,language]/start`, the same in every export; begins
             with the run where several of the exported runs measured it.
         labels: The parts of the name by what they are; `run` is among them only if it begins the name.
-        configuration: Its invocations.
+        condition: Its invocations.
         summaries: The figures wanted; those that cannot be said are left out, and all where it is invalid.
         source: The run.
     """
 
     name: str
     labels: Mapping[str, str]
-    configuration: Configuration
+    condition: Condition
     summaries: Sequence[Summary]
     source: Source
 
@@ -88,20 +88,20 @@ class Series:
     @property
     def measured(self) -> int:
         """Measured invocations, failed ones too."""
-        return len(self.configuration.frame)
+        return len(self.condition.frame)
 
     @property
     def failed(self) -> int:
         """Measured invocations that failed."""
-        return sum(self.configuration.failed.values())
+        return sum(self.condition.failed.values())
 
     @property
     def note(self) -> str:
         """What a reader has to know; empty if nothing."""
-        invalid = f"invalid: {self.configuration.invalid}" if self.configuration.invalid else ""
-        failed = ", ".join(f"{n} {status}" for status, n in sorted(self.configuration.failed.items()))
-        emulated = "emulated processor" if self.configuration.emulated else ""
-        words = (invalid, failed and f"failed: {failed}", self.configuration.mixture, emulated)
+        invalid = f"invalid: {self.condition.invalid}" if self.condition.invalid else ""
+        failed = ", ".join(f"{n} {status}" for status, n in sorted(self.condition.failed.items()))
+        emulated = "emulated processor" if self.condition.emulated else ""
+        words = (invalid, failed and f"failed: {failed}", self.condition.mixture, emulated)
         return "; ".join(word for word in words if word)
 
 
@@ -144,8 +144,8 @@ def read_series(
     sources = {view.run.id: source_of(view) for view in runs}
     series = [
         Series(_name(labels), labels, part, _said(part, confidence, says), sources[part.run.id])
-        for configuration in configurations(runs, more)
-        for part, says in _apart(configuration)
+        for condition in conditions(runs, more)
+        for part, says in _apart(condition)
         for labels in [_labels(part)]
     ]
     if not history:
@@ -166,25 +166,25 @@ def json_text(document: Any) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _apart(configuration: Configuration) -> Iterator[tuple[Configuration, Callable[[Summary], bool]]]:
-    """Yield a configuration by the start that its invocations had, and which of its summaries hold.
+def _apart(condition: Condition) -> Iterator[tuple[Condition, Callable[[Summary], bool]]]:
+    """Yield a condition by the start that its invocations had, and which of its summaries hold.
 
     Where the design asks for neither cold nor warm, both are in it: its parts have the figures. Failures have no start
     and stay with the whole, which has nothing but their share.
     """
-    if configuration.wanted in COUNTED:
-        yield configuration, lambda summary: True
+    if condition.wanted in COUNTED:
+        yield condition, lambda summary: True
         return
-    word = configuration.wanted or "any"
-    yield replace(configuration, identity={**configuration.identity, "start": word}), lambda it: it.metric == ERRORS
-    ok = configuration.frame.equals("status", "ok")
-    for start in sorted(map(str, configuration.frame.where(ok).tally("start_type"))):
-        frame = configuration.frame.where(ok & configuration.frame.equals("start_type", start))
-        identity = {**configuration.identity, "start": f"{word}-{start}"}
-        yield replace(configuration, identity=identity, frame=frame), lambda it: it.metric != ERRORS
+    word = condition.wanted or "any"
+    yield replace(condition, identity={**condition.identity, "start": word}), lambda it: it.metric == ERRORS
+    ok = condition.frame.equals("status", "ok")
+    for start in sorted(map(str, condition.frame.where(ok).tally("start_type"))):
+        frame = condition.frame.where(ok & condition.frame.equals("start_type", start))
+        identity = {**condition.identity, "start": f"{word}-{start}"}
+        yield replace(condition, identity=identity, frame=frame), lambda it: it.metric != ERRORS
 
 
-def _said(part: Configuration, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
+def _said(part: Condition, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
     """Return the summaries of a part that are numbers."""
     if part.invalid:
         return []
@@ -214,7 +214,7 @@ def _told_apart(series: Sequence[Series]) -> list[Series]:
     return found
 
 
-def _labels(part: Configuration) -> dict[str, str]:
+def _labels(part: Condition) -> dict[str, str]:
     identity = part.identity
     known = {key: str(identity[key]) for key in _KNOWN if identity.get(key) not in (None, "")}
     factors = [f"{key}={value}" for key, value in identity.items() if key not in _KNOWN and value not in (None, "")]
@@ -255,9 +255,9 @@ def _check(selection: Selection, series: Sequence[Series]) -> None:
 
 
 def _warn(series: Sequence[Series]) -> None:
-    invalid = [f"{item.name} ({item.configuration.invalid})" for item in series if item.configuration.invalid]
+    invalid = [f"{item.name} ({item.condition.invalid})" for item in series if item.condition.invalid]
     if invalid:
         more = f" and {len(invalid) - _SHOWN} more" if len(invalid) > _SHOWN else ""
-        logger.warning("no figures of configurations that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
+        logger.warning("no figures of conditions that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
     elif not any(item.summaries for item in series):
         logger.warning("these runs hold no measured figure, so there is none in the export")

@@ -1,4 +1,4 @@
-"""JUnit XML of runs: a test case per configuration."""
+"""JUnit XML of runs: a test case per condition."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _EXAMPLES = 3
 
 
 class JUnitExporter(Exporter):
-    """A suite per run and place, a case per configuration, its time the median latency.
+    """A suite per run and place, a case per condition, its time the median latency.
 
     Failed invocations make an `error`, with examples of what they said; an invalid measurement, or one without a
     measured invocation, is `skipped` with the reason; anything else is passed, with its figures as output.
     """
 
     name: ClassVar[str] = "junit"
-    summary: ClassVar[str] = "a test case per configuration as JUnit XML; failed invocations are errors"
+    summary: ClassVar[str] = "a test case per condition as JUnit XML; failed invocations are errors"
     suffix: ClassVar[str] = ".junit.xml"
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
@@ -68,17 +68,17 @@ def _case(series: Series) -> Case:
 
 def _outcome(series: Series) -> tuple[str, str, str]:
     if series.failed:
-        words = ", ".join(f"{n} {status}" for status, n in sorted(series.configuration.failed.items()))
+        words = ", ".join(f"{n} {status}" for status, n in sorted(series.condition.failed.items()))
         return ERROR, "failed invocations", f"{series.failed} of {series.measured} measured invocations failed: {words}"
-    if series.configuration.invalid:
-        return SKIPPED, "invalid", f"invalid measurement: {series.configuration.invalid}"
-    if not len(series.configuration.counted):
+    if series.condition.invalid:
+        return SKIPPED, "invalid", f"invalid measurement: {series.condition.invalid}"
+    if not len(series.condition.counted):
         return SKIPPED, "no samples", "no measured invocation counts"
     return PASSED, "", ""
 
 
 def _errors(series: Series) -> list[str]:
-    frame = series.configuration.frame
+    frame = series.condition.frame
     return [f"for example: {error}" for error in sorted(filter(None, frame.tally("error")))[:_EXAMPLES]]
 
 

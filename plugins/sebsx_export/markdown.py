@@ -24,10 +24,10 @@ _USUAL = (
 
 
 class MarkdownExporter(Exporter):
-    """Where the figures come from, then a row per configuration; what is invalid or failed is said in its row.
+    """Where the figures come from, then a row per condition; what is invalid or failed is said in its row.
 
     Latency and cost unless other figures are selected. Fits a comment on GitHub: where there are too many
-    configurations those with something to say come first, and the last line says how many are left out.
+    conditions those with something to say come first, and the last line says how many are left out.
     """
 
     name: ClassVar[str] = "markdown"
@@ -59,7 +59,7 @@ def _about(view: RunView) -> str:
 
 
 def _heading(shown: Sequence[Summary]) -> list[str]:
-    titles = ["configuration", "measured", "failed", *(summary.name for summary in shown), "note"]
+    titles = ["condition", "measured", "failed", *(summary.name for summary in shown), "note"]
     return [_line(titles), _line(["---", "---:", "---:", *("---:" for _ in shown), "---"])]
 
 
@@ -89,4 +89,4 @@ def _fitted(head: Sequence[str], rows: Sequence[str], series: Sequence[Series]) 
         if room < 0:
             break
         kept.append(rows[place])
-    return "\n".join((*head, *kept, "", f"{len(rows) - len(kept)} more configurations do not fit here.")) + "\n"
+    return "\n".join((*head, *kept, "", f"{len(rows) - len(kept)} more conditions do not fit here.")) + "\n"

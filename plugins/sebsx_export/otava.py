@@ -24,7 +24,7 @@ _DIRECTIONS = {Better.LOWER: -1, Better.HIGHER: 1}
 
 
 class OtavaExporter(Exporter):
-    """`otava.yaml` and CSV files: a test per configuration, a row per run by time.
+    """`otava.yaml` and CSV files: a test per condition, a row per run by time.
 
     Otava stops at an empty field, so a file holds only figures that all of its runs have: a figure that some runs lack
     (a tail of too few samples) is in a file and a test of its own, whose name ends with `#2` and so on.
@@ -77,7 +77,7 @@ def _table(metrics: Mapping[str, Metric], items: Sequence[Series]) -> str:
     for item in items:
         figures = {summary.name: summary.estimate.value for summary in item.summaries}
         head = (item.source.run, item.source.commit or "unknown", item.measured, item.failed)
-        writer.writerow((_time(item.configuration.run.started_at), *head, *(figures[name] for name in metrics)))
+        writer.writerow((_time(item.condition.run.started_at), *head, *(figures[name] for name in metrics)))
     return text.getvalue()
 
 

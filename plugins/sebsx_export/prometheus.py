@@ -104,7 +104,7 @@ def _add(
                 name = f"{base}_{summary.statistic}_{word}{ending}"
                 found.setdefault(name, _Family("gauge", unit, meaning)).samples.append(("", labels, _number(end)))
     if quantiles:
-        values = series.configuration.counted.known(metric.name)
+        values = series.condition.counted.known(metric.name)
         family.samples.append(("_count", labels, str(len(values))))
         family.samples.append(("_sum", labels, _number(float(values.sum()))))
 
@@ -117,11 +117,11 @@ def _family(found: dict[str, _Family], name: str, kind: str, unit: str, metric: 
 def _counts(found: dict[str, _Family], series: Series, labels: Mapping[str, str]) -> None:
     """Add how many invocations ended how, and whether the measurement must not be believed."""
     invocations = found.setdefault("sebsx_invocations", _Family("gauge", "", "Measured invocations by status."))
-    by_status = {"ok": series.measured - series.failed, **series.configuration.failed}
+    by_status = {"ok": series.measured - series.failed, **series.condition.failed}
     for status, n in sorted(by_status.items()):
         invocations.samples.append(("", {**labels, "status": status}, str(n)))
     invalid = found.setdefault("sebsx_invalid", _Family("gauge", "", "1 where the measurement must not be believed."))
-    invalid.samples.append(("", labels, str(int(bool(series.configuration.invalid)))))
+    invalid.samples.append(("", labels, str(int(bool(series.condition.invalid)))))
 
 
 def _lines(families: Mapping[str, _Family], *, classic: bool) -> Iterator[str]:

@@ -20,9 +20,9 @@ _METRIC = "client.latency_s"
 
 
 class PytestBenchmarkExporter(Exporter):
-    """One benchmark per configuration with every sample that counts, in seconds: client latency, or `--metric`.
+    """One benchmark per condition with every sample that counts, in seconds: client latency, or `--metric`.
 
-    A configuration without such a sample, or an invalid one, stands under `left_out`, with the reason.
+    A condition without such a sample, or an invalid one, stands under `left_out`, with the reason.
     """
 
     name: ClassVar[str] = "pytest-benchmark"
@@ -40,8 +40,8 @@ class PytestBenchmarkExporter(Exporter):
         if wrong := [name for name in metrics if not name.endswith("_s")]:
             raise UserError(f"metric {wrong[0]!r} is not in seconds, as pytest-benchmark wants it; export it as 'csv'")
         series = read_series(runs, Selection(metrics) if selection.metrics else EVERYTHING)
-        found = [(item, metric, item.configuration.counted.known(metric)) for item in series for metric in metrics]
-        kept = [entry for entry in found if len(entry[2]) and not entry[0].configuration.invalid]
+        found = [(item, metric, item.condition.counted.known(metric)) for item in series for metric in metrics]
+        kept = [entry for entry in found if len(entry[2]) and not entry[0].condition.invalid]
         names = {entry[0].name for entry in kept}
         first = series[0].source if series else None
         started_at = runs[0].run.started_at.isoformat()

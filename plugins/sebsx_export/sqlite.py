@@ -34,7 +34,7 @@ class SqliteExporter(Exporter):
     """A store of the runs chosen alone, with the table `figure` and the view `v_timeseries` besides.
 
     It is not in write-ahead mode, so that anybody who may read the file can open it, in a folder that he cannot write
-    too. A configuration that is invalid is a row without figures.
+    too. A condition that is invalid is a row without figures.
     """
 
     name: ClassVar[str] = "sqlite"
@@ -63,7 +63,7 @@ def _rows(series: Series) -> Iterator[tuple[Any, ...]]:
     source = series.source
     head = (
         source.run, source.started_at, source.commit, series.name, json.dumps(dict(series.labels)), series.measured,
-        series.failed, series.configuration.invalid,
+        series.failed, series.condition.invalid,
     )  # fmt: skip
     if not series.summaries:
         yield (*head, *(None,) * 7)

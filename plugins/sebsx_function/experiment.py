@@ -68,7 +68,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
         return Plan(tuple(cells), deployments, (_warning(subject, settings), _UNKNOWN), design)
 
     def run(self, session: Session, settings: FunctionSettings) -> None:
-        """Take the function as each configuration wants it, and measure in rounds what is there at the same time."""
+        """Take the function as each condition wants it, and measure in rounds what is there at the same time."""
         plan = self.plan(session.scene, settings)
         platform = self._platform(session.scene, settings)
         session.observer.warned(_warning(platform.subject_of(settings.target), settings))

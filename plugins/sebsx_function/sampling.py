@@ -27,7 +27,7 @@ _FIRST_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A function as one configuration wants it, and the cells that are measured on it.
+    """A function as one condition wants it, and the cells that are measured on it.
 
     Args:
         adoption: What the platform is asked for.

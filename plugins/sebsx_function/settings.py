@@ -44,7 +44,7 @@ class FunctionSettings:
     max_deployed: int = setting(
         32, help="most copies at a time; more cells than that are not all interleaved", minimum=1
     )
-    repetitions: int = setting(30, help="samples wanted of each configuration and start type", minimum=1)
+    repetitions: int = setting(30, help="samples wanted of each condition and start type", minimum=1)
     concurrency: int = setting(1, help=f"users of the closed loop, at most {MOST_CONCURRENT}", minimum=1)
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
     precision: float = setting(

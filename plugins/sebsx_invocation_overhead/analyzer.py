@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sebsx_invocation_overhead.windows import Sample, Window
 
 _MIB = 2**20
-# What tells configurations from each other, before sweep and start type.
+# What tells conditions from each other, before sweep and start type.
 _IDENTITY = (
     Column("run", "run"),
     Column("platform", "platform"),
@@ -84,7 +84,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """The cells of one sweep and start type on one configuration, by size."""
+    """The cells of one sweep and start type on one condition, by size."""
 
     identity: Mapping[str, Any]
     sweep: str
@@ -237,7 +237,7 @@ def _clocks(each: _Series) -> dict[str, Any]:
 
 
 def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[Finding]:
-    """Yield one sentence for each configuration: what it costs to reach the handler, and what size adds."""
+    """Yield one sentence for each condition: what it costs to reach the handler, and what size adds."""
     groups: dict[str, list[_Series]] = defaultdict(list)
     for each in series:
         groups[name_of(named(each))].append(each)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.reading.conditions import (
-    Configuration,
+    Condition,
     caption,
-    configurations,
+    conditions,
     identity_columns,
     label,
     level,
@@ -67,17 +67,17 @@ class LoadAnalyzerSettings:
 
 @dataclass(frozen=True)
 class _Phase:
-    """The last phase of load of one configuration; times are since its start.
+    """The last phase of load of one condition; times are since its start.
 
     Args:
-        configuration: What was under load.
+        condition: What was under load.
         frame: Its invocations.
         started_s: Unix time at which the first request was due.
         generator: The generator's figures by name; empty where the phase was cut short.
         earlier: Invocations of phases that were interrupted and begun again.
     """
 
-    configuration: Configuration
+    condition: Condition
     frame: Frame
     started_s: float
     generator: Mapping[str, float]
@@ -106,21 +106,21 @@ class _Phase:
 
 
 class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
-    """Rates, response time and service time per configuration, over time, with the generator's health."""
+    """Rates, response time and service time per condition, over time, with the generator's health."""
 
     name: ClassVar[str] = "load"
     summary: ClassVar[str] = "rates, response and service time under load, and the generator's health"
     Settings: ClassVar[type[Any]] = LoadAnalyzerSettings
 
     def analyze(self, runs: Sequence[RunView], settings: LoadAnalyzerSettings) -> Report:
-        """Return the report over all configurations of all runs."""
+        """Return the report over all conditions of all runs."""
         phases = [phase for view in runs for phase in _phases(view)]
-        among = [phase.configuration for phase in phases]
+        among = [phase.condition for phase in phases]
         identity = [column for column in identity_columns(among) if column.key != "start"] if phases else []
 
         def rows(of: Any) -> list[dict[str, Any]]:
             return [
-                {**{column.key: level(each.configuration, column.key) for column in identity}, **of(each)}
+                {**{column.key: level(each.condition, column.key) for column in identity}, **of(each)}
                 for each in phases
             ]
 
@@ -141,14 +141,14 @@ def _phases(view: RunView) -> Iterator[_Phase]:
             if value.metric == "generator.started_s":
                 values[value.cell_id] = {}  # an earlier phase was interrupted: its figures are not of this one
             values.setdefault(value.cell_id, {})[value.metric.removeprefix("generator.")] = value.value
-    for configuration in configurations([view], _MORE):
-        frame = configuration.frame
-        cell = configuration.cell
+    for condition in conditions([view], _MORE):
+        frame = condition.frame
+        cell = condition.cell
         generator = values.get(cell.id, {}) if cell else {}
         intended = frame["client_intended_s"]
         last = intended >= generator.get("started_s", 0.0)
         started_s = float(intended[last].min()) if last.any() else 0.0
-        yield _Phase(configuration, frame.where(last), started_s, generator, int((~last).sum()))
+        yield _Phase(condition, frame.where(last), started_s, generator, int((~last).sum()))
 
 
 def _rates(phase: _Phase) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
 
 def _p99(phase: _Phase, values: Numbers) -> Estimate:
     """Return the tail, unless the generator made it itself."""
-    why = phase.configuration.invalid
+    why = phase.condition.invalid
     if why:
         return Estimate(None, n=len(values), note=why.partition(":")[0])
     return tail_estimate(values, 0.99)
@@ -190,12 +190,12 @@ def _generator(phase: _Phase) -> dict[str, Any]:
     found = {column.key: phase.generator.get(column.key) for column in _GENERATOR[:-1]}
     if "lateness_p99_s" not in phase.generator:
         return {**found, "verdict": "unknown: cut short"}
-    return {**found, "verdict": phase.configuration.invalid.partition(":")[0] or "kept up"}
+    return {**found, "verdict": phase.condition.invalid.partition(":")[0] or "kept up"}
 
 
-def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> Iterator[Finding]:
+def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Iterator[Finding]:
     for phase in phases:
-        name = label(phase.configuration, among)
+        name = label(phase.condition, among)
         n = len(phase.frame)
         if phase.earlier:
             text = f"{name}: {phase.earlier} invocations of an interrupted phase before this one are left out"
@@ -209,8 +209,8 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Configuration]) -> I
             yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", {"cold": cold, "n": n})
 
 
-def _figures(phases: Sequence[_Phase], among: Sequence[Configuration]) -> list[Figure]:
-    shown = [(label(phase.configuration, among), phase) for phase in phases if phase.ok.any()]
+def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figure]:
+    shown = [(label(phase.condition, among), phase) for phase in phases if phase.ok.any()]
     if not shown:
         return []
     time = Column("time_s", "time since the start", "s")

@@ -56,7 +56,7 @@ class Load(Experiment[LoadSettings]):
         return Plan(cells, len(cells), tuple(notes))
 
     def run(self, session: Session, settings: LoadSettings) -> None:
-        """Deploy each configuration, warm it up, and send the phase."""
+        """Deploy each condition, warm it up, and send the phase."""
         for cell in session.pending(self.plan(session.scene, settings)):
             with session.deployed(FunctionSpec.of(cell), [cell]) as function:
                 if function is not None:
@@ -87,7 +87,7 @@ class Load(Experiment[LoadSettings]):
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:
-    # The same load for every configuration, and again when a run is taken up: not from the session's generator.
+    # The same load for every condition, and again when a run is taken up: not from the session's generator.
     seed = random.Random(f"{session.run.seed}/load").getrandbits(48)  # noqa: S311  # a seeded design, not a secret
     with session.trial(cell, function) as trial:
         if settings.warmups:

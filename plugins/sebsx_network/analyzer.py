@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
 from sebsx.reading.conditions import (
-    Configuration,
+    Condition,
     caption,
-    configurations,
+    conditions,
     identity_columns,
     label,
     level,
@@ -51,9 +51,9 @@ class NetworkAnalyzerSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The times of one way of one configuration, and the sandbox of each."""
+    """The times of one way of one condition, and the sandbox of each."""
 
-    configuration: Configuration
+    condition: Condition
     what: str
     times_s: Numbers
     sandboxes: Sequence[str | None]
@@ -69,11 +69,11 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: NetworkAnalyzerSettings) -> Report:
         """Return the report of one or more runs."""
-        found = configurations(runs, ("client_connected_s", "client_first_byte_s", "sandbox_id", UPLOAD, DOWNLOAD))
+        found = conditions(runs, ("client_connected_s", "client_first_byte_s", "sandbox_id", UPLOAD, DOWNLOAD))
         identity = identity_columns(found)
-        ways = [way for configuration in found for way in _ways(configuration) if len(way.times_s)]
+        ways = [way for condition in found for way in _ways(condition) if len(way.times_s)]
         rows = [
-            {**{column.key: level(way.configuration, column.key) for column in identity}, **_row(way, settings)}
+            {**{column.key: level(way.condition, column.key) for column in identity}, **_row(way, settings)}
             for way in ways
         ]
         tables = (Table("round-trips", (*identity, *_COLUMNS), rows, caption(found)),)
@@ -81,31 +81,29 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
         return Report("Network", tables if rows else (), list(_figures(ways, found)), findings)
 
 
-def _ways(configuration: Configuration) -> Iterator[_Way]:
+def _ways(condition: Condition) -> Iterator[_Way]:
     import numpy as np  # heavy
 
-    frame = configuration.counted
+    frame = condition.counted
     sandboxes = frame.words("sandbox_id")
-    if configuration.identity.get("path") == "storage":
-        cell = configuration.cell
+    if condition.identity.get("path") == "storage":
+        cell = condition.cell
         size = cell.factors["parameters"].get("object_bytes") if cell else None
         for what, metric in (("upload", UPLOAD), ("download", DOWNLOAD)):
             times = frame[metric] if metric in frame else np.full(len(frame), np.nan)
-            yield _known(configuration, what, times, sandboxes, size)
+            yield _known(condition, what, times, sandboxes, size)
         return
     connected, first_byte = frame["client_connected_s"], frame["client_first_byte_s"]
     times = first_byte - connected - frame["function.duration_s"]
-    yield _known(configuration, _ROUND_TRIP, times, sandboxes, None)
+    yield _known(condition, _ROUND_TRIP, times, sandboxes, None)
 
 
-def _known(
-    configuration: Configuration, what: str, times: Numbers, sandboxes: Sequence[str | None], size: int | None
-) -> _Way:
+def _known(condition: Condition, what: str, times: Numbers, sandboxes: Sequence[str | None], size: int | None) -> _Way:
     import numpy as np  # heavy
 
     known = ~np.isnan(times)
     return _Way(
-        configuration,
+        condition,
         what,
         times[known],
         [sandbox for sandbox, there in zip(sandboxes, known, strict=True) if there],
@@ -134,14 +132,14 @@ def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
     }
 
 
-def _said(ways: Sequence[_Way], found: Sequence[Configuration], settings: NetworkAnalyzerSettings) -> Iterator[Finding]:
+def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAnalyzerSettings) -> Iterator[Finding]:
     """Yield all medians in one sentence."""
     parts, numbers = [], {}
     for way in ways:
         estimate = median_estimate(way.times_s, settings.confidence)
         size = f" of {show(way.object_bytes, 'bytes')}" if way.object_bytes else ""
-        where = f" ({label(way.configuration, found)})" if len({each.run.id for each in found}) > 1 else ""
-        platform = f" on {way.configuration.identity['platform']}" if len(_platforms(found)) > 1 else ""
+        where = f" ({label(way.condition, found)})" if len({each.run.id for each in found}) > 1 else ""
+        platform = f" on {way.condition.identity['platform']}" if len(_platforms(found)) > 1 else ""
         parts.append(f"{way.what}{size}{platform}{where} {show(estimate, 's')}")
         numbers[f"{way.what}{size}{platform}{where}"] = estimate.value
     if parts:
@@ -150,29 +148,27 @@ def _said(ways: Sequence[_Way], found: Sequence[Configuration], settings: Networ
         yield Finding("not enough data: no round trip was measured", warning=True)
 
 
-def _platforms(found: Sequence[Configuration]) -> set[Any]:
-    return {configuration.identity["platform"] for configuration in found}
+def _platforms(found: Sequence[Condition]) -> set[Any]:
+    return {condition.identity["platform"] for condition in found}
 
 
-def _about_samples(found: Sequence[Configuration]) -> Iterator[Finding]:
-    for configuration in found:
-        name = label(configuration, found)
-        for status, count in sorted(configuration.failed.items()):
-            text = f"{name}: {count} of {len(configuration.frame)} calls ended as {status}"
+def _about_samples(found: Sequence[Condition]) -> Iterator[Finding]:
+    for condition in found:
+        name = label(condition, found)
+        for status, count in sorted(condition.failed.items()):
+            text = f"{name}: {count} of {len(condition.frame)} calls ended as {status}"
             yield Finding(text, {"status": status, "count": count}, warning=True)
-        if configuration.wrong_start:
-            text = f"{name}: {configuration.wrong_start} calls met a new sandbox and do not count"
-            yield Finding(text, {"count": configuration.wrong_start}, warning=True)
+        if condition.wrong_start:
+            text = f"{name}: {condition.wrong_start} calls met a new sandbox and do not count"
+            yield Finding(text, {"count": condition.wrong_start}, warning=True)
 
 
-def _figures(ways: Sequence[_Way], found: Sequence[Configuration]) -> Iterator[Figure]:
+def _figures(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Figure]:
     x, y = Column("time_s", "time", "s"), Column("share", "share", "1")
     for name, title, wanted in (
         ("round-trip-ecdf", "Round trips between client and sandbox", {_ROUND_TRIP}),
         ("storage-ecdf", "Transfers between sandbox and storage", {"upload", "download"}),
     ):
-        curves = {
-            f"{label(way.configuration, found)} {way.what}": ecdf(way.times_s) for way in ways if way.what in wanted
-        }
+        curves = {f"{label(way.condition, found)} {way.what}": ecdf(way.times_s) for way in ways if way.what in wanted}
         if curves:
             yield Figure(name, "ecdf", title, x, y, curves)

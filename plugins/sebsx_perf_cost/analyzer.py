@@ -1,4 +1,4 @@
-"""What a perf-cost run says: latency and cost of each configuration, cold and warm, and which one to take."""
+"""What a perf-cost run says: latency and cost of each condition, cold and warm, and which one to take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report,
 from sebsx.model import Design, Kind, StartType, Status
 from sebsx.reading.conditions import (
     caption,
-    configurations,
+    conditions,
     identity_columns,
     labels,
     median_estimate,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
 _LATENCY = (
     Column("ok", "ok", "count", "measured invocations that count"),
@@ -77,11 +77,11 @@ class PerfCostAnalyzerSettings:
     cost_weight: float = setting(
         0.5, help="weight of cost against duration in the balanced choice, 0 to 1", minimum=0, maximum=1
     )
-    emulated: bool = setting(False, help="choose between configurations even where the processor was emulated")
+    emulated: bool = setting(False, help="choose between conditions even where the processor was emulated")
 
 
 class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
-    """Latency, its parts and cost per configuration; the cheapest, the fastest and the balanced choice."""
+    """Latency, its parts and cost per condition; the cheapest, the fastest and the balanced choice."""
 
     name: ClassVar[str] = "perf-cost"
     summary: ClassVar[str] = "latency, cold-start overhead, cost and the memory size to take"
@@ -89,8 +89,8 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
     Settings: ClassVar[type[Any]] = PerfCostAnalyzerSettings
 
     def analyze(self, runs: Sequence[RunView], settings: PerfCostAnalyzerSettings) -> Report:
-        """Return the report over all configurations of all runs."""
-        found = configurations(runs, more=self.columns)
+        """Return the report over all conditions of all runs."""
+        found = conditions(runs, more=self.columns)
         if not found:
             return Report("Performance and cost", (), (), list(about_runs(runs)))
         names = labels(found)
@@ -124,7 +124,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         return Report("Performance and cost", tables, figures, findings)
 
 
-def _latency(found: Configuration, settings: PerfCostAnalyzerSettings) -> dict[str, Any]:
+def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, Any]:
     import numpy as np  # heavy
 
     ordered = np.sort(found.latency_s).tolist()
@@ -139,7 +139,7 @@ def _latency(found: Configuration, settings: PerfCostAnalyzerSettings) -> dict[s
     }
 
 
-def _breakdown(found: Sequence[Configuration], parts: Sequence[Breakdown], identity: Sequence[Column]) -> Table:
+def _breakdown(found: Sequence[Condition], parts: Sequence[Breakdown], identity: Sequence[Column]) -> Table:
     phases = dict.fromkeys(phase for mine in parts for phase in mine.phases)
     rows = [
         {**_identity(each), **dict.fromkeys(phases), **breakdown_row(mine), **_resources(each)}
@@ -149,7 +149,7 @@ def _breakdown(found: Sequence[Configuration], parts: Sequence[Breakdown], ident
     return Table("breakdown", columns, rows, "medians of parts")
 
 
-def _resources(found: Configuration) -> dict[str, Any]:
+def _resources(found: Condition) -> dict[str, Any]:
     memory = found.counted.known("provider.max_memory_bytes")
     cost = found.counted.known("cost_usd")
     return {
@@ -158,13 +158,13 @@ def _resources(found: Configuration) -> dict[str, Any]:
     }
 
 
-def _identity(found: Configuration) -> dict[str, Any]:
+def _identity(found: Condition) -> dict[str, Any]:
     return {**found.identity, "run": found.run.id}
 
 
-def _paired_by(found: Sequence[Configuration], key: str) -> list[dict[Any, Configuration]]:
-    """Return the configurations whose designs differ in one factor only, by its level."""
-    alike: dict[tuple[Any, ...], dict[Any, Configuration]] = defaultdict(dict)
+def _paired_by(found: Sequence[Condition], key: str) -> list[dict[Any, Condition]]:
+    """Return the conditions whose designs differ in one factor only, by its level."""
+    alike: dict[tuple[Any, ...], dict[Any, Condition]] = defaultdict(dict)
     for each in found:
         levels = {**_identity(each), "start": each.wanted}
         word = levels.pop(key, None)
@@ -173,7 +173,7 @@ def _paired_by(found: Sequence[Configuration], key: str) -> list[dict[Any, Confi
 
 
 def _overhead(
-    found: Sequence[Configuration], identity: Sequence[Column], settings: PerfCostAnalyzerSettings
+    found: Sequence[Condition], identity: Sequence[Column], settings: PerfCostAnalyzerSettings
 ) -> Iterator[Table]:
     rows = []
     for starts in _paired_by(found, "start"):
@@ -195,7 +195,7 @@ def _overhead(
 
 
 def _versions(
-    found: Sequence[Configuration], identity: Sequence[Column], settings: PerfCostAnalyzerSettings
+    found: Sequence[Condition], identity: Sequence[Column], settings: PerfCostAnalyzerSettings
 ) -> Iterator[Table]:
     rows = []
     for versions in _paired_by(found, "version"):
@@ -215,7 +215,7 @@ def _versions(
         yield Table("versions", (*columns, *_VERSIONS), rows, "the new version against its base")
 
 
-def _distributions(names: Sequence[str], found: Sequence[Configuration]) -> Iterator[Figure]:
+def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Figure]:
     import numpy as np  # heavy
 
     curves = {
@@ -229,7 +229,7 @@ def _distributions(names: Sequence[str], found: Sequence[Configuration]) -> Iter
         yield Figure("latency-ecdf", "ecdf", "Distribution of the client latency", x, y, curves)
 
 
-def _about_designs(found: Sequence[Configuration]) -> Iterator[Finding]:
+def _about_designs(found: Sequence[Condition]) -> Iterator[Finding]:
     """Yield a warning where what is compared was measured at different times."""
     compared: dict[str, dict[tuple[Any, ...], set[str]]] = defaultdict(lambda: defaultdict(set))
     for each in found:
@@ -241,14 +241,14 @@ def _about_designs(found: Sequence[Configuration]) -> Iterator[Finding]:
         several = sorted({benchmark for (benchmark, _), members in questions.items() if len(members) > 1})
         if several:
             text = (
-                f"run {run_id} measured the configurations of {', '.join(several)} one after the other (design "
+                f"run {run_id} measured the conditions of {', '.join(several)} one after the other (design "
                 "sequential): a drift of the platform between them looks like a difference; interleave them with "
                 "--design rmit"
             )
             yield Finding(text, {"run": run_id, "design": "sequential"}, warning=True)
 
 
-def _about_versions(runs: Sequence[RunView], found: Sequence[Configuration]) -> Iterator[Finding]:
+def _about_versions(runs: Sequence[RunView], found: Sequence[Condition]) -> Iterator[Finding]:
     """Yield which versions are compared, and whether they were called with the same input."""
     told = set()
     inputs = {
@@ -278,7 +278,7 @@ def _about_versions(runs: Sequence[RunView], found: Sequence[Configuration]) -> 
             yield Finding(text, {"inputs": len(digests)}, warning=True)
 
 
-def _version(found: Configuration) -> str:
+def _version(found: Condition) -> str:
     deployment = found.deployments[0]
     return f"{deployment.benchmark_version} ({deployment.benchmark_sha256[:12]})"
 
@@ -295,7 +295,7 @@ def _about_deployments(runs: Sequence[RunView]) -> Iterator[Finding]:
                 yield Finding(text, {"requested_mib": asked, "effective_mib": item.memory_mib}, warning=True)
 
 
-def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Configuration]) -> Iterator[Finding]:
+def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
     for name, each in zip(names, found, strict=True):
         if each.run.id != view.run.id:
             continue
@@ -315,8 +315,8 @@ def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Configur
             yield Finding(text, {"disagreeing": disagreeing, "n": n}, warning=True)
 
 
-def _example(view: RunView, found: Configuration, status: str) -> str:
-    """Return the reason of the first invocation of a configuration that ended so, in one line."""
+def _example(view: RunView, found: Condition, status: str) -> str:
+    """Return the reason of the first invocation of a condition that ended so, in one line."""
     mine = {deployment.id for deployment in found.deployments}
     cell_id = found.cell.id if found.cell else None
     stored = view.invocations(cell_id=cell_id, kind=Kind.MEASURED, status=Status(status))

@@ -1,4 +1,4 @@
-"""Which configuration to take: the cheapest, the fastest, the balanced one, the Pareto front, and the knee."""
+"""Which condition to take: the cheapest, the fastest, the balanced one, the Pareto front, and the knee."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.analyzers import Estimate
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
-# What one may choose; whatever else two configurations differ in makes them different questions.
+# What one may choose; whatever else two conditions differ in makes them different questions.
 _CHOSEN = ("platform", "region", "architecture", "memory_mib")
 _COLUMNS = (
     Column("median_s", "median", "s", "client latency, with the interval of its median"),
@@ -29,16 +29,16 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Option:
-    """One configuration of a sweep with what decides: its duration and its cost."""
+    """One condition of a sweep with what decides: its duration and its cost."""
 
-    configuration: Configuration
+    condition: Condition
     duration: Estimate
     cost: Estimate
 
     @property
     def memory_mib(self) -> int:
         """Memory as the platform reports it."""
-        return int(self.configuration.identity["memory_mib"])
+        return int(self.condition.identity["memory_mib"])
 
     @property
     def duration_s(self) -> float:
@@ -77,7 +77,7 @@ class Sweep:
         """Return the options that differ in memory only, each line by ascending memory."""
         found: dict[tuple[Any, ...], list[Option]] = defaultdict(list)
         for option in self.options:
-            found[tuple(option.configuration.identity.get(key) for key in _CHOSEN[:-1])].append(option)
+            found[tuple(option.condition.identity.get(key) for key in _CHOSEN[:-1])].append(option)
         return [sorted(line, key=lambda option: option.memory_mib) for line in found.values()]
 
 
@@ -105,14 +105,14 @@ def knee(costs: Sequence[float], durations: Sequence[float]) -> int | None:
     return last if last < len(products) - 1 else None
 
 
-def sweeps(found: Sequence[Configuration], confidence: float) -> list[Sweep]:
+def sweeps(found: Sequence[Condition], confidence: float) -> list[Sweep]:
     """Return what may be chosen between, where durations and costs are known; the warm ones where there are any."""
-    families: dict[tuple[Any, ...], dict[str | None, list[Configuration]]] = defaultdict(lambda: defaultdict(list))
-    for configuration in found:
-        if len(configuration.latency_s) and configuration.identity["memory_mib"]:  # nobody knows that of a URL
-            rest = {key: word for key, word in configuration.identity.items() if key not in (*_CHOSEN, "start")}
-            key = (configuration.run.id, *sorted((key, str(word)) for key, word in rest.items()))
-            families[key][configuration.wanted].append(configuration)
+    families: dict[tuple[Any, ...], dict[str | None, list[Condition]]] = defaultdict(lambda: defaultdict(list))
+    for condition in found:
+        if len(condition.latency_s) and condition.identity["memory_mib"]:  # nobody knows that of a URL
+            rest = {key: word for key, word in condition.identity.items() if key not in (*_CHOSEN, "start")}
+            key = (condition.run.id, *sorted((key, str(word)) for key, word in rest.items()))
+            families[key][condition.wanted].append(condition)
     telling = [column.key for column in identity_columns(found) if column.key not in _CHOSEN]
     made = []
     for starts in families.values():
@@ -137,8 +137,8 @@ def choices_table(found: Sequence[Sweep], identity: Sequence[Column], weight: fl
             words += ["knee"] if any(option is turning for turning, _ in _knees(sweep)) else []
             rows.append(
                 {
-                    **option.configuration.identity,
-                    "run": option.configuration.run.id,
+                    **option.condition.identity,
+                    "run": option.condition.run.id,
                     "median_s": option.duration,
                     "million_usd": option.cost,
                     "score": score,
@@ -217,15 +217,15 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
         )
 
 
-def _option(configuration: Configuration, confidence: float) -> Option:
+def _option(condition: Condition, confidence: float) -> Option:
     return Option(
-        configuration,
-        median_estimate(configuration.latency_s, confidence),
-        mean_estimate(configuration.counted.known("cost_usd"), 1e6, confidence),
+        condition,
+        median_estimate(condition.latency_s, confidence),
+        mean_estimate(condition.counted.known("cost_usd"), 1e6, confidence),
     )
 
 
-def _name(member: Configuration, telling: Sequence[str]) -> str:
+def _name(member: Condition, telling: Sequence[str]) -> str:
     """Return what all options of a sweep share and other sweeps do not, in words."""
     return " ".join(str(word) for key in telling if (word := level(member, key)) not in (None, ""))
 
@@ -278,6 +278,6 @@ def _place(option: Option, sweep: Sweep) -> str:
 
 
 def _words(option: Option, sweep: Sweep, without: Sequence[str]) -> list[str]:
-    identities = [each.configuration.identity for each in sweep.options]
+    identities = [each.condition.identity for each in sweep.options]
     keys = [key for key in _CHOSEN if key not in without and len({item.get(key) for item in identities}) > 1]
-    return [str(option.configuration.identity.get(key)) for key in keys]
+    return [str(option.condition.identity.get(key)) for key in keys]

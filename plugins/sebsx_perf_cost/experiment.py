@@ -55,7 +55,7 @@ class PerfCostSettings:
     design: str = setting(
         "auto",
         help="order of the cells: rmit interleaves them in random order, so that drift hits all alike; "
-        "auto does so whenever two or more configurations of a benchmark are compared",
+        "auto does so whenever two or more conditions of a benchmark are compared",
         choices=("auto", "rmit", "sequential"),
     )
     against: str = setting(
@@ -64,7 +64,7 @@ class PerfCostSettings:
     max_deployed: int = setting(
         32, help="most functions deployed at a time; more cells than that are not all interleaved", minimum=1
     )
-    repetitions: int = setting(30, help="samples wanted of each configuration and start type", minimum=1)
+    repetitions: int = setting(30, help="samples wanted of each condition and start type", minimum=1)
     concurrency: int = setting(1, help="users of the warm closed loop", minimum=1)
     burst_size: int = setting(10, help="simultaneous invocations of a burst", minimum=1)
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
@@ -231,7 +231,7 @@ def _cell(
 
 
 def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Design:
-    """Return the design: cold and warm of one configuration alone differ by more than drift."""
+    """Return the design: cold and warm of one condition alone differ by more than drift."""
     if settings.design != "auto":
         return Design(settings.design)
     compared = any(len({FunctionSpec.of(cell) for cell in family}) > 1 for family in families)
@@ -242,7 +242,7 @@ def _groups(family: Sequence[Cell], settings: PerfCostSettings) -> list[list[Cel
     """Return the cells that are interleaved: all of a family, or as many as may be deployed at a time.
 
     Each cell is a deployment of its own. Where that is too many, first the start types are measured apart, then
-    configurations.
+    conditions.
     """
     groups = [list(family)]
     if len(family) > settings.max_deployed:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.model.frame import Frame, Numbers
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
 PARTS = (
     Column("connect_s", "connect", "s", "median of name look-up, TCP and TLS"),
@@ -33,7 +33,7 @@ def phase_column(name: str) -> Column:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The parts of the latencies that count of one configuration, an array each; NaN where nothing is known.
+    """The parts of the latencies that count of one condition, an array each; NaN where nothing is known.
 
     Connecting, network, initialisation, provider and handler add up to the latency of each invocation, and the phases
     to no more than the handler. What the clocks of two hosts show is never subtracted, only durations are.
@@ -97,7 +97,7 @@ def breakdown_row(found: Breakdown) -> dict[str, float | None]:
 
 
 def about_parts(name: str, found: Breakdown) -> Iterator[Finding]:
-    """Yield what is wrong with the parts of a configuration: negative ones, and sums that are not the whole."""
+    """Yield what is wrong with the parts of a condition: negative ones, and sums that are not the whole."""
     import numpy as np  # heavy
 
     for part, values in found.parts.items():
@@ -130,9 +130,9 @@ def about_parts(name: str, found: Breakdown) -> Iterator[Finding]:
         yield Finding(text, {"parts_s": total, "median_s": whole}, warning=True)
 
 
-def breakdown_figure(found: Sequence[tuple[str, Configuration, Breakdown]]) -> Iterator[Figure]:
-    """Yield stacked bars of the parts, one for each configuration."""
-    bars = [(name, breakdown.stack()) for name, configuration, breakdown in found if len(configuration.counted)]
+def breakdown_figure(found: Sequence[tuple[str, Condition, Breakdown]]) -> Iterator[Figure]:
+    """Yield stacked bars of the parts, one for each condition."""
+    bars = [(name, breakdown.stack()) for name, condition, breakdown in found if len(condition.counted)]
     keys = [column.key for column in PARTS[:-1]]
     keys += dict.fromkeys(key for _, stack in bars for key in stack if key.startswith("phase."))
     titles = {column.key: column.title for column in PARTS}
@@ -148,7 +148,7 @@ def breakdown_figure(found: Sequence[tuple[str, Configuration, Breakdown]]) -> I
             "breakdown",
             "stacked",
             "Where the time of an invocation goes (medians)",
-            Column("configuration", "configuration"),
+            Column("condition", "condition"),
             Column("part_s", "median", "s"),
             kept,
             categories=[name for name, _ in bars],

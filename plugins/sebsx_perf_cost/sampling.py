@@ -31,7 +31,7 @@ _ROUNDS = 100
 
 
 def one_by_one(session: Session, spec: FunctionSpec, cells: Sequence[Cell], settings: PerfCostSettings) -> None:
-    """Deploy a configuration once and measure its start types one after the other."""
+    """Deploy a condition once and measure its start types one after the other."""
     with session.deployed(spec, cells) as function:
         if function is None:
             return

@@ -1,4 +1,4 @@
-"""The checks that look at a run as a whole: its cells, deployments, sandboxes and configurations."""
+"""The checks that look at a run as a whole: its cells, deployments, sandboxes and conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Cell, CellStatus, RunStatus, content_hash
-from sebsx.reading.conditions import configurations_of
+from sebsx.reading.conditions import conditions_of
 from sebsx.running.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Frame, Mask
     from sebsx.model.stored import StoredCell
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
     from sebsx_quality.checks import DataQualitySettings
 
 FIRST_FEW = 5
@@ -295,14 +295,14 @@ def _sandbox_facts(evidence: Evidence, check: Check) -> Outcome:
 
 
 def _sizes(evidence: Evidence, check: Check) -> Outcome:
-    """Compare configurations of one benchmark that differ only in how much there is to do."""
+    """Compare conditions of one benchmark that differ only in how much there is to do."""
     if len({content_hash(item.parameters) for item in evidence.view.deployments()}) < 2:
         return Outcome(check, 0)
     frame = evidence.frame if evidence.measured.all() else evidence.frame.where(evidence.measured)
-    groups: dict[tuple[Any, ...], list[Configuration]] = defaultdict(list)
-    for configuration in configurations_of(evidence.view, frame):
-        same = {key: level for key, level in configuration.identity.items() if key not in {"size", "parameters"}}
-        groups[tuple(same.items())].append(configuration)
+    groups: dict[tuple[Any, ...], list[Condition]] = defaultdict(list)
+    for condition in conditions_of(evidence.view, frame):
+        same = {key: level for key, level in condition.identity.items() if key not in {"size", "parameters"}}
+        groups[tuple(same.items())].append(condition)
     checked, bad = 0, []
     for group in groups.values():
         for one, other in combinations(group, 2) if len(group) <= _MOST_SIZES else pairwise(group):
@@ -323,7 +323,7 @@ def _sizes(evidence: Evidence, check: Check) -> Outcome:
 _MOST_SIZES = 30  # of one benchmark that are compared all with all
 
 
-def _less_work(small: Configuration, large: Configuration) -> bool:
+def _less_work(small: Condition, large: Condition) -> bool:
     """Tell whether the parameters of one are the other's with some numbers larger and none smaller."""
     few, many = (dict(item.deployments[0].parameters) for item in (small, large))
     if few.keys() != many.keys():
@@ -338,8 +338,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _duration_interval(configuration: Configuration) -> tuple[float, float] | None:
-    counted = configuration.counted
+def _duration_interval(condition: Condition) -> tuple[float, float] | None:
+    counted = condition.counted
     values = counted.known("function.duration_s")
     try:
         interval = order_statistic_interval(values if len(values) else counted.known("client.latency_s"))
@@ -348,9 +348,9 @@ def _duration_interval(configuration: Configuration) -> tuple[float, float] | No
     return interval.low, interval.high
 
 
-def _named(configuration: Configuration) -> str:
-    words = [configuration.identity.get("benchmark"), configuration.identity.get("size")]
-    parameters = ",".join(f"{key}={value}" for key, value in configuration.deployments[0].parameters.items())
+def _named(condition: Condition) -> str:
+    words = [condition.identity.get("benchmark"), condition.identity.get("size")]
+    parameters = ",".join(f"{key}={value}" for key, value in condition.deployments[0].parameters.items())
     return " ".join(str(word) for word in (*words, f"({parameters})") if word)
 
 
@@ -376,7 +376,7 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
            "errors first (sebsx export -f csv)", "cells", missing="no cell has invocations"), _failures),
     (Check("start-type", "have another start type than their cell wanted", "they are stored and do not count; nothing "
            "to do unless they are many", missing="no cell wants cold or warm starts"), _wrong_start),
-    (Check("mixed-starts", "mix cold and warm invocations in one sample", "measure them as two configurations, or read "
+    (Check("mixed-starts", "mix cold and warm invocations in one sample", "measure them as two conditions, or read "
            "them apart by start_type", "deployments", missing="all invocations belong to cells"), _mixed_starts),
     (Check("restored", "hold cold starts and restored ones in one sample", "they take different times; read them apart "
            "by start_type, and measure again", "cells", missing="no cell has cold starts"), _mixed_cold),

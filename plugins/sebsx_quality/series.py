@@ -1,4 +1,4 @@
-"""One configuration's values over time: drift, changes, warm-up, modes, and what groups of sandboxes explain."""
+"""One condition's values over time: drift, changes, warm-up, modes, and what groups of sandboxes explain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""stability: does a configuration hold still while it is measured, and if not, what moves it."""
+"""stability: does a condition hold still while it is measured, and if not, what moves it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_completeness
-from sebsx.reading.conditions import caption, configurations, identity_columns, labels, level, median_estimate
+from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level, median_estimate
 from sebsx.settings import setting
 from sebsx.stats import cv, holm
 from sebsx_quality.evidence import sandboxes_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Numbers, Places
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
     from sebsx.stats import Drift, Modes
     from sebsx_quality.series import WarmUp
 
@@ -54,7 +54,7 @@ _SHAPE = (
     Column("verdict", "verdict"),
 )
 _CHANGES = (
-    Column("at_s", "at", "s", "since the first invocation of the configuration"),
+    Column("at_s", "at", "s", "since the first invocation of the condition"),
     Column("sequence", "sequence", "count", "first invocation of the new level"),
     Column("before_s", "before", "s", "median"),
     Column("after_s", "after", "s", "median"),
@@ -81,7 +81,7 @@ class StabilitySettings:
         0.95, help="confidence of the intervals, and of all tests together", minimum=0.5, maximum=0.999
     )
     smallest_change: float = setting(0.05, help="smallest change that matters, as a share", minimum=0)
-    figures: int = setting(12, help="most configurations that are drawn, the least stable first", minimum=0)
+    figures: int = setting(12, help="most conditions that are drawn, the least stable first", minimum=0)
     points: int = setting(400, help="most points of one series in a figure", minimum=2)
 
 
@@ -95,12 +95,12 @@ class Stability(Analyzer[StabilitySettings]):
     Settings: ClassVar[type[Any]] = StabilitySettings
 
     def analyze(self, runs: Sequence[RunView], settings: StabilitySettings) -> Report:
-        """Return what holds still and what does not, configuration by configuration."""
-        found = configurations(runs, more=self.columns)
+        """Return what holds still and what does not, condition by condition."""
+        found = conditions(runs, more=self.columns)
         models = {view.run.id: _cpu_models(view) for view in runs}
         studies = [
-            _Study(configuration, name, models[configuration.run.id], settings)
-            for configuration, name in zip(found, labels(found), strict=True)
+            _Study(condition, name, models[condition.run.id], settings)
+            for condition, name in zip(found, labels(found), strict=True)
         ]
         _correct(studies)
         identity = identity_columns(found)
@@ -118,10 +118,10 @@ class Stability(Analyzer[StabilitySettings]):
 
 
 class _Study:
-    """What is known of the stability of one configuration.
+    """What is known of the stability of one condition.
 
     Args:
-        configuration: The configuration.
+        condition: The condition.
         name: What it is called in findings.
         models: CPU model by deployment and sandbox.
         settings: What counts as unstable.
@@ -129,15 +129,15 @@ class _Study:
 
     def __init__(
         self,
-        configuration: Configuration,
+        condition: Condition,
         name: str,
         models: Mapping[tuple[int, str], str],
         settings: StabilitySettings,
     ) -> None:
         import numpy as np  # heavy
 
-        self.configuration, self.name, self.settings = configuration, name, settings
-        counted = configuration.counted
+        self.condition, self.name, self.settings = condition, name, settings
+        counted = condition.counted
         values, times = counted[settings.metric], counted["client_sent_s"]
         usable = np.isfinite(values) & (values > 0) & np.isfinite(times)
         self.unusable = int((np.isinf(values) | (values <= 0)).sum())
@@ -157,7 +157,7 @@ class _Study:
         self.modes: Modes | None = modes_of(self.values)
         self.by_cpu: Explained | None = explained_by(self.values, list(self.models.values()))
         self.by_sandbox: Explained | None = explained_by(self.values, self.sandboxes)
-        self.p: dict[str, float] = {}  # corrected for all tests of all configurations, by `_correct`
+        self.p: dict[str, float] = {}  # corrected for all tests of all conditions, by `_correct`
 
     @cached_property
     def sandboxes(self) -> list[Places]:
@@ -397,14 +397,14 @@ def _members(codes: Places) -> list[Places]:
 
 
 def _correct(studies: Sequence[_Study]) -> None:
-    """Correct the tests of all configurations together: a thousand of them would else give fifty false alarms."""
+    """Correct the tests of all conditions together: a thousand of them would else give fifty false alarms."""
     made = [(study, name, p) for study in studies for name, p in study.tests()]
     for (study, name, _p), corrected in zip(made, holm([p for _study, _name, p in made]), strict=True):
         study.p[name] = corrected
 
 
 def _identity(study: _Study, columns: Sequence[Column]) -> dict[str, Any]:
-    return {column.key: level(study.configuration, column.key) for column in columns}
+    return {column.key: level(study.condition, column.key) for column in columns}
 
 
 def _excludes_0(known: Drift) -> bool:
@@ -420,19 +420,19 @@ def _span(seconds: float) -> str:
 
 
 def _in_short(studies: Sequence[_Study], settings: StabilitySettings) -> Iterator[Finding]:
-    """Yield how many configurations are stable, and what could not be told or shown."""
+    """Yield how many conditions are stable, and what could not be told or shown."""
     told = [study for study in studies if study.drift]
     stable, quiet = (sum(study.verdict == word for study in told) for word in (_STABLE, _NOTHING))
     if told:
-        text = f"{stable} of {len(told)} configurations are stable"
+        text = f"{stable} of {len(told)} conditions are stable"
         hidden = f"; of {quiet} nothing is certain, but too little is known to call them so" if quiet else ""
         yield Finding(text + hidden, {"stable": stable, "nothing_found": quiet, "n": len(told)})
     if len(told) < len(studies):
         few = len(studies) - len(told)
-        text = f"{few} of {len(studies)} configurations have fewer than 10 samples: {_TOO_FEW} to tell stability"
+        text = f"{few} of {len(studies)} conditions have fewer than 10 samples: {_TOO_FEW} to tell stability"
         yield Finding(text, {"count": few}, warning=True)
     if len(told) > settings.figures:
-        yield Finding(f"the {settings.figures} least stable configurations of {len(told)} are drawn")
+        yield Finding(f"the {settings.figures} least stable conditions of {len(told)} are drawn")
 
 
 def _figures(studies: Sequence[_Study], settings: StabilitySettings) -> list[Figure]:

@@ -209,9 +209,9 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
         worst, many = hits[0], "s" * (len(report.rows) > 1)
         what = worst.change if worst.change != "-" else worst.reason
         counts = f"{in_words(counted(hits))} in {len(report.rows)} comparison{many}"
-        raise ThresholdError(f"{counts}; the worst: {worst.configuration} {worst.name}: {what}")
+        raise ThresholdError(f"{counts}; the worst: {worst.condition} {worst.name}: {what}")
     if missing:
-        raise ThresholdError(f"{missing} configurations were measured on one side only, the first: {report.missing[0]}")
+        raise ThresholdError(f"{missing} conditions were measured on one side only, the first: {report.missing[0]}")
     if not report.comparable and "never" not in failing:
         why = report.rows[0].reason if report.rows else str(report.missing[0]) if report.missing else report.summary
         raise UserError(f"nothing of {report.title} can be compared: {why}")

@@ -43,7 +43,7 @@ def report_command(
 ) -> None:
     """Write one HTML page of what stored runs say: it holds all it needs and can be mailed, kept and printed.
 
-    RUN is an id, its start, a baseline, or `last`. The page has the latency and cost of each configuration,
+    RUN is an id, its start, a baseline, or `last`. The page has the latency and cost of each condition,
     distributions, what the analyzers of the experiments say, failures, where the numbers come from with what is
     missing, the methods and the command line that does it again.
     """

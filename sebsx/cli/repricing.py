@@ -74,34 +74,34 @@ def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any
 @click.option("--requests-per-s", type=exact, metavar="N", help="Compare a month at this rate as well.")
 @_targeting
 def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s: Decimal | None, **values: Any) -> None:
-    """Say from how many invocations an hour on a rented machine costs less than each configuration of RUN.
+    """Say from how many invocations an hour on a rented machine costs less than each condition of RUN.
 
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
     run; with --as or --book they are counted anew.
     """
     from sebsx.pricing.books import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour
-    from sebsx.reading.conditions import configurations, identity_columns
+    from sebsx.reading.conditions import conditions, identity_columns
 
     anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
     with app.open_store() as store:
         view = store.view(run)
         if anew:
-            found = [(item.configuration, item.costs_usd) for item in _reprice(app, view, values)]
+            found = [(item.condition, item.costs_usd) for item in _reprice(app, view, values)]
         else:
             found = [
                 (item, tuple(costs.tolist()))
-                for item in configurations([view])
+                for item in conditions([view])
                 if len(costs := item.counted.known("cost_usd"))
             ]
     if not found:
         raise UserError(f"no invocation of run {view.run.id!r} has a cost; name prices by --as PROVIDER:REGION")
     columns = {column.key: column.title for column in identity_columns([item for item, _ in found])}
     rows = []
-    for configuration, costs_usd in found:
+    for condition, costs_usd in found:
         usd = Decimal(repr(fsum(costs_usd) / len(costs_usd)))
         per_hour = float(break_even_per_hour(vm_per_hour, usd))
-        row = {key: configuration.identity.get(key) for key in columns}
+        row = {key: condition.identity.get(key) for key in columns}
         row |= {"per_million_usd": float(usd * MILLION), "per_s": per_hour / 3600}
         row["per_hour"] = _break_even(float(vm_per_hour), per_hour, costs_usd)
         if requests_per_s is not None:
@@ -110,7 +110,7 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
         rows.append(row)
     columns |= {"per_million_usd": "per million", "per_hour": "break-even /h", "per_s": "/s"}
     columns |= {} if requests_per_s is None else {"month_usd": "month", "vm_month_usd": "month of the machine"}
-    document = {"run": view.run.id, "vm_per_hour_usd": float(vm_per_hour), "configurations": rows}
+    document = {"run": view.run.id, "vm_per_hour_usd": float(vm_per_hour), "conditions": rows}
     app.console.result(document, money_table("", columns, rows))
 
 
@@ -153,21 +153,21 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
         if save:
             for item in found:
                 said = {**item.rates.identity, "estimate": item.cost.estimate, "invocations": len(item.costs_usd)}
-                cell = item.configuration.cell
+                cell = item.condition.cell
                 store.add_value(
                     view.run.id,
                     "reprice.cost_usd",
                     float(item.cost.usd),
-                    deployment_id=item.configuration.deployments[0].id,
+                    deployment_id=item.condition.deployments[0].id,
                     cell_id=cell.id if cell else None,
                     text=json.dumps(said, sort_keys=True),
                 )
-    columns = {column.key: column.title for column in identity_columns([item.configuration for item in found])}
+    columns = {column.key: column.title for column in identity_columns([item.condition for item in found])}
     rows = [_repriced_row(item, columns) for item in found]
     olds = [item.old_total_usd for item in found]
     total = sum((item.total_usd for item in found), Decimal())
     old_total = None if None in olds else sum(usd for usd in olds if usd is not None)
-    document = {"run": view.run.id, "configurations": rows, "old_total_usd": old_total, "total_usd": float(total)}
+    document = {"run": view.run.id, "conditions": rows, "old_total_usd": old_total, "total_usd": float(total)}
     columns |= {"n": "n", "old_per_million_usd": "was", "per_million_usd": "per million", "change": "change"}
     columns |= {"book": "by", "estimate": "estimate"}
     was = "" if old_total is None else f", was ${old_total:.6g}"
@@ -189,7 +189,7 @@ def _repriced_row(item: Repriced, columns: dict[str, str]) -> dict[str, Any]:
     new = float(item.cost.usd * MILLION)
     old = None if item.old_usd is None else item.old_usd * MILLION
     return {
-        **{key: item.configuration.identity.get(key) for key in columns},
+        **{key: item.condition.identity.get(key) for key in columns},
         "n": len(item.costs_usd),
         "old_per_million_usd": old,
         "per_million_usd": new,

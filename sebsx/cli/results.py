@@ -171,7 +171,7 @@ def export_command(
     """Write runs in a format that other tools read.
 
     RUN is an id, its start, or `last`; several are one history for formats that know time, and stand side by side in
-    the others. Raw formats hold every invocation; all others hold the figures of each configuration, cold and warm
+    the others. Raw formats hold every invocation; all others hold the figures of each condition, cold and warm
     apart, with how many invocations failed, and no figure of a measurement that is invalid.
     """
     from sebsx.contracts.exporters import Selection  # only when needed

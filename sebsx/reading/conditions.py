@@ -1,6 +1,6 @@
-"""Configurations: what was measured, told apart by what it was, with its samples.
+"""Conditions: what was measured, told apart by what it was, with its samples.
 
-A configuration is one combination of platform, benchmark, memory, start type and whatever else an experiment varied,
+A condition is one combination of platform, benchmark, memory, start type and whatever else an experiment varied,
 within one run. Analyzers, comparisons, reports and exporters all read runs through it, so that they count the same
 invocations and give the same names.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TOO_SMALL = "n too small"
 
-# What every configuration has, in the order in which people read it; factors of an experiment follow.
+# What every condition has, in the order in which people read it; factors of an experiment follow.
 _KNOWN = (
     Column("platform", "platform"),
     Column("region", "region"),
@@ -45,8 +45,8 @@ _ALWAYS = ("benchmark", "memory_mib", "start")
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """One configuration of one run and its measured invocations.
+class Condition:
+    """One condition of one run and its measured invocations.
 
     Args:
         run: The run it belongs to.
@@ -116,7 +116,7 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One statistic of one metric of a configuration, in the metric's unit."""
+    """One statistic of one metric of a condition, in the metric's unit."""
 
     metric: Metric
     statistic: str
@@ -138,47 +138,47 @@ _SUMMARISED = (
 _TAILS = {"p90": 0.9, "p99": 0.99}
 
 
-def configurations(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Configuration]:
-    """Return the configurations of some runs, in the order of their designs.
+def conditions(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Condition]:
+    """Return the conditions of some runs, in the order of their designs.
 
     Args:
         views: The runs.
         more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
     """
     found = ((view, view.frame(kind=Kind.MEASURED, more=more)) for view in views)
-    return [configuration for view, frame in found for configuration in configurations_of(view, frame)]
+    return [condition for view, frame in found for condition in conditions_of(view, frame)]
 
 
-def identity_columns(found: Sequence[Configuration], *, telling: bool = True) -> list[Column]:
-    """Return the columns of the configurations' identities.
+def identity_columns(found: Sequence[Condition], *, telling: bool = True) -> list[Column]:
+    """Return the columns of the conditions' identities.
 
     Args:
-        found: The configurations.
+        found: The conditions.
         telling: Only those that tell them apart (benchmark, memory and start type always do for a reader).
     """
     names = {column.key: column for column in _KNOWN}
-    keys = dict.fromkeys(key for configuration in found for key in configuration.identity)
+    keys = dict.fromkeys(key for condition in found for key in condition.identity)
     ordered = sorted(keys, key=lambda key: key == "start")  # a factor that only some runs have comes before it too
     columns = [names.get(key, Column(key, key.replace("_", " "))) for key in ordered]
-    if len({configuration.run.id for configuration in found}) > 1:
+    if len({condition.run.id for condition in found}) > 1:
         columns.insert(0, Column("run", "run"))
     if not telling:
         return columns
     return [column for column in columns if column.key in _ALWAYS or len(_levels(found, column.key)) > 1]
 
 
-def level(configuration: Configuration, key: str) -> Any:
-    """Return the level of one identity column; None where the configuration has none."""
-    return configuration.run.id if key == "run" else configuration.identity.get(key)
+def level(condition: Condition, key: str) -> Any:
+    """Return the level of one identity column; None where the condition has none."""
+    return condition.run.id if key == "run" else condition.identity.get(key)
 
 
-def label(configuration: Configuration, among: Sequence[Configuration]) -> str:
-    """Return the shortest name that tells a configuration from the others."""
-    return name_of({column.key: level(configuration, column.key) for column in identity_columns(among)})
+def label(condition: Condition, among: Sequence[Condition]) -> str:
+    """Return the shortest name that tells a condition from the others."""
+    return name_of({column.key: level(condition, column.key) for column in identity_columns(among)})
 
 
-def labels(found: Sequence[Configuration]) -> list[str]:
-    """Return the `label` of each configuration among all of them."""
+def labels(found: Sequence[Condition]) -> list[str]:
+    """Return the `label` of each condition among all of them."""
     columns = identity_columns(found)
     return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
 
@@ -192,23 +192,23 @@ def name_of(levels: Mapping[str, Any]) -> str:
     )
 
 
-def caption(found: Sequence[Configuration]) -> str:
-    """Return in words what all configurations share and no column shows."""
+def caption(found: Sequence[Condition]) -> str:
+    """Return in words what all conditions share and no column shows."""
     shown = {column.key for column in identity_columns(found)}
     hidden = [column.key for column in identity_columns(found, telling=False) if column.key not in shown]
     shared = [(key, level(found[0], key)) for key in hidden] if found else []
     return ", ".join(f"{key} {word}" for key, word in shared if word not in (None, ""))
 
 
-def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Summary]:
-    """Return what there is to say of a configuration in numbers: the same for tables, gates and exports.
+def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
+    """Return what there is to say of a condition in numbers: the same for tables, gates and exports.
 
     Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
     as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
     """
     import numpy as np  # heavy
 
-    counted = configuration.counted
+    counted = condition.counted
     found = []
     for name in _SUMMARISED:
         values = np.sort(counted.known(name))  # once: every estimator below wants order
@@ -220,9 +220,9 @@ def summaries(configuration: Configuration, confidence: float = 0.95) -> list[Su
     cost = counted.known("cost_usd")
     if len(cost):
         found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
-    if len(configuration.frame):
-        share = sum(configuration.failed.values()) / len(configuration.frame)
-        found.append(Summary(ERRORS, "share", Estimate(share, n=len(configuration.frame))))
+    if len(condition.frame):
+        share = sum(condition.failed.values()) / len(condition.frame)
+        found.append(Summary(ERRORS, "share", Estimate(share, n=len(condition.frame))))
     return found
 
 
@@ -253,8 +253,8 @@ def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float
     return Estimate(value, interval.low, interval.high, confidence, len(values))
 
 
-def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
-    """Yield the configurations of one run whose measured invocations (`RunView.frame`) were read already."""
+def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
+    """Yield the conditions of one run whose measured invocations (`RunView.frame`) were read already."""
     import numpy as np  # heavy
 
     cells = {cell.id: cell for cell in view.cells()}
@@ -273,7 +273,7 @@ def configurations_of(view: RunView, frame: Frame) -> Iterable[Configuration]:
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
         places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
         identity, own = dict(items), frame.where(places)
-        yield Configuration(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
+        yield Condition(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
 
 
 def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
@@ -285,12 +285,12 @@ def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str
 
 
 def _start_had(frame: Frame, wanted: str | None) -> str | None:
-    """Return the start of a configuration as the invocations had it that ended well."""
+    """Return the start of a condition as the invocations had it that ended well."""
     import numpy as np  # heavy
 
     codes, words = frame.codes("start_type")
     return start_name(wanted, {words[code] for code in np.unique(codes[frame.equals("status", "ok")])})
 
 
-def _levels(found: Iterable[Configuration], key: str) -> set[Any]:
-    return {level(configuration, key) for configuration in found}
+def _levels(found: Iterable[Condition], key: str) -> set[Any]:
+    return {level(condition, key) for condition in found}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
 from sebsx.pricing import Cost, Usage
-from sebsx.reading.conditions import Configuration, configurations
+from sebsx.reading.conditions import Condition, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,10 +50,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Repriced:
-    """One configuration under other prices.
+    """One condition under other prices.
 
     Args:
-        configuration: What was measured.
+        condition: What was measured.
         rates: The prices.
         old_usd: Mean cost of an invocation as stored; None where it had none.
         cost: Mean cost of an invocation now, with its parts.
@@ -63,7 +63,7 @@ class Repriced:
         unpriced: Measured invocations without figures of the provider.
     """
 
-    configuration: Configuration
+    condition: Condition
     rates: Rates
     old_usd: float | None
     cost: Cost
@@ -74,7 +74,7 @@ class Repriced:
 
 
 def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]:
-    """Return the configurations of a run under other prices, those without any figures to price left out.
+    """Return the conditions of a run under other prices, those without any figures to price left out.
 
     Where the provider stays the same, the billed time that it reported is priced, unless its rules changed between the
     day of the run and the book's; else billed time follows from durations and the rules, and is an estimate. So is all
@@ -86,10 +86,10 @@ def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]
     """
     own = _providers(view, registry)
     priced = []
-    for configuration in configurations([view]):
-        provider = own.get(configuration.deployments[0].id, "")
-        rates = _rates_for(configuration.deployments[0], provider, registry, target)
-        if item := _reprice(configuration, rates, rates.book.provider == provider, target.day):
+    for condition in conditions([view]):
+        provider = own.get(condition.deployments[0].id, "")
+        rates = _rates_for(condition.deployments[0], provider, registry, target)
+        if item := _reprice(condition, rates, rates.book.provider == provider, target.day):
             priced.append(item)
     if not priced:
         raise UserError(f"run {view.run.id!r} has no durations or billed times of a provider; nothing can be priced")
@@ -130,17 +130,17 @@ def _providers(view: RunView, registry: Registry) -> dict[int, str]:
     return found
 
 
-def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) -> Repriced | None:
-    """Return a configuration by other prices, `same` telling that they are of the provider that it ran on."""
-    deployment = configuration.deployments[0]
-    ran = configuration.run.started_at.date()
+def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repriced | None:
+    """Return a condition by other prices, `same` telling that they are of the provider that it ran on."""
+    deployment = condition.deployments[0]
+    ran = condition.run.started_at.date()
     reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(day)
     moved = (rates.region, rates.architecture) != (deployment.region, deployment.architecture)
-    counting = set(configuration.counted["sequence"].tolist())
+    counting = set(condition.counted["sequence"].tolist())
     costs: dict[object, Cost] = {}  # by what is billed: many invocations fall on the same step of time
     every: Counter[object] = Counter()
     counted: Counter[object] = Counter()
-    for sequence, usage in _usages(configuration.frame, deployment, same, reported):
+    for sequence, usage in _usages(condition.frame, deployment, same, reported):
         what = (rates.scheme.times(usage, day), rates.scheme.billed_mib(usage), usage.restored, usage.billed_s is None)
         if what not in costs:
             costs[what] = rates.invocation(usage, day)
@@ -149,16 +149,16 @@ def _reprice(configuration: Configuration, rates: Rates, same: bool, day: date) 
             counted[what] += 1
     if not counted:
         return None
-    old, old_total = configuration.counted.known("cost_usd"), configuration.frame.known("cost_usd")
+    old, old_total = condition.counted.known("cost_usd"), condition.frame.known("cost_usd")
     return Repriced(
-        configuration,
+        condition,
         rates,
         float(old.mean()) if len(old) else None,
         _mean(costs, counted, moved),
         tuple(usd for what, n in counted.items() for usd in [float(costs[what].usd)] * n),
-        float(old_total.sum()) if len(old_total) == len(configuration.frame) else None,
+        float(old_total.sum()) if len(old_total) == len(condition.frame) else None,
         sum((costs[what].usd * n for what, n in every.items()), Decimal()),
-        len(configuration.frame) - every.total(),
+        len(condition.frame) - every.total(),
     )
 
 

@@ -53,7 +53,7 @@ def test_sequential_sweep_is_warned_of(sebsx: Cli) -> None:
     words = ("run", "benchmark", "sleep", "--size", "test", "--memory", "128,256", *WARM, "--repetitions", "2")
     document = sebsx.json(*words, "--design", "sequential")
     assert document["run"]["design"] == "sequential"
-    assert "measured the configurations of sleep one after the other" in texts(document)
+    assert "measured the conditions of sleep one after the other" in texts(document)
     assert "design      sequential" in sebsx("show", "last").stdout
 
 

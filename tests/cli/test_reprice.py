@@ -28,7 +28,7 @@ def stored(
     ephemeral_mib: int = 512,
     **run: Any,
 ) -> None:
-    """Store a run of one configuration, priced by `provider`."""
+    """Store a run of one condition, priced by `provider`."""
     effective = {"memory_mib": memory_mib, "architecture": "x86_64", "ephemeral_mib": ephemeral_mib}
     with open_store(path) as store:
         store.start_run(make_run(**run), {}, METRICS)
@@ -58,7 +58,7 @@ def took(sequence: int, billed_s: float, cost_usd: float | None = None, **change
 def test_billed_time_of_the_provider_is_priced_anew(call: Call, sebsx: Cli) -> None:
     stored(sebsx.store, took(1, 0.1, 1e-6), took(2, 0.3, 3e-6))
     said = call("reprice", "last", "--book", "2026-09-06", "--json").json
-    (row,) = said["configurations"]
+    (row,) = said["conditions"]
     assert row["per_million_usd"] == pytest.approx(0.2 + 0.2 * 16.6667, rel=1e-12)  # the mean of 0.1 and 0.3 s
     assert row["old_per_million_usd"] == pytest.approx(2)
     assert row["change"] == pytest.approx(3.53334 / 2 - 1)
@@ -77,7 +77,7 @@ def test_failed_invocations_cost_too_but_are_not_in_the_mean(call: Call, sebsx: 
         warm(3, status=Status.THROTTLED),
     )
     said = call("reprice", "last", "--json").json
-    assert said["configurations"][0]["per_million_usd"] == pytest.approx(1.86667)
+    assert said["conditions"][0]["per_million_usd"] == pytest.approx(1.86667)
     assert said["total_usd"] == pytest.approx(1.86667e-6 + 16.8667e-6)
     assert said["old_total_usd"] is None
     assert "1 without figures of the provider are left out" in call("reprice", "last").stdout
@@ -86,11 +86,11 @@ def test_failed_invocations_cost_too_but_are_not_in_the_mean(call: Call, sebsx: 
 def test_another_provider_follows_from_durations_and_is_an_estimate(call: Call, sebsx: Cli) -> None:
     figures = {"provider_duration_s": 0.1, "provider_init_s": 0.4, "provider_billed_s": 9.0}
     stored(sebsx.store, warm(1, **figures), provider="", region="")
-    row = call("reprice", "last", "--as", "aws:us-east-1", "--json").json["configurations"][0]
+    row = call("reprice", "last", "--as", "aws:us-east-1", "--json").json["conditions"][0]
     assert row["per_million_usd"] == pytest.approx(0.2 + 0.5 * 16.6667)
     assert row["parts_per_million_usd"]["init"] == pytest.approx(0.4 * 16.6667)
     assert row["estimate"] == "yes"
-    gen1 = call("reprice", "last", "--as", "gcp:us-central1", "--scheme", "gen1", "--json").json["configurations"][0]
+    gen1 = call("reprice", "last", "--as", "gcp:us-central1", "--scheme", "gen1", "--json").json["conditions"][0]
     assert gen1["per_million_usd"] == pytest.approx(2.05)  # 100 ms; its initialisation is not billed
 
 
@@ -98,7 +98,7 @@ def test_another_provider_is_not_asked_for_snapshots_and_storage_of_this_one(cal
     restored = took(1, 0.1, provider_init_s=0.2, start_type=StartType.RESTORED)
     stored(sebsx.store, restored, ephemeral_mib=1024, start="cold")
     here, there = (
-        call("reprice", "last", *words, "--json").json["configurations"][0]["parts_per_million_usd"]
+        call("reprice", "last", *words, "--json").json["conditions"][0]["parts_per_million_usd"]
         for words in ((), ("--as", "azure:eastus", "--scheme", "consumption"))
     )
     assert {"ephemeral", "restore"} <= set(here)
@@ -108,7 +108,7 @@ def test_another_provider_is_not_asked_for_snapshots_and_storage_of_this_one(cal
 @pytest.mark.parametrize("words", [("--architecture", "arm64"), ("--region", "eu-west-1")])
 def test_another_place_of_the_same_provider_is_an_estimate(call: Call, sebsx: Cli, words: tuple[str, str]) -> None:
     stored(sebsx.store, took(1, 0.1))
-    row = call("reprice", "last", *words, "--json").json["configurations"][0]
+    row = call("reprice", "last", *words, "--json").json["conditions"][0]
     usd = 1.53334 if "arm64" in words else 1.86667
     assert (row["per_million_usd"], row["estimate"]) == (pytest.approx(usd), "yes")
 
@@ -117,7 +117,7 @@ def test_rules_that_changed_since_the_run_are_applied_anew(call: Call, sebsx: Cl
     figures = {"provider_duration_s": 0.1, "provider_init_s": 0.4, "provider_billed_s": 0.1}  # init was free then
     started_at = datetime(2025, 7, 1, tzinfo=UTC)
     stored(sebsx.store, warm(1, **figures), started_at=started_at)
-    row = call("reprice", "last", "--book", "2025-08-01", "--json").json["configurations"][0]
+    row = call("reprice", "last", "--book", "2025-08-01", "--json").json["conditions"][0]
     assert row["per_million_usd"] == pytest.approx(0.2 + 0.5 * 16.6667)
     assert row["estimate"] == "yes"
 
@@ -178,7 +178,7 @@ def test_run_without_figures_of_a_provider_is_refused(call: Call, sebsx: Cli) ->
 def test_break_even_is_what_the_machine_costs_over_what_an_invocation_costs(call: Call, sebsx: Cli) -> None:
     stored(sebsx.store, took(1, 0.1, 3e-6), took(2, 0.1, 4.08e-6))  # mean 3.54 per million, as published
     words = ("prices", "break-even", "last", "--vm-per-hour", "0.0116")
-    (row,) = call(*words, "--requests-per-s", "2", "--json").json["configurations"]
+    (row,) = call(*words, "--requests-per-s", "2", "--json").json["conditions"]
     assert row["per_hour"]["value"] == pytest.approx(3275, rel=0.005)
     assert row["per_hour"]["note"] == "n too small"
     assert row["per_s"] == pytest.approx(row["per_hour"]["value"] / 3600)
@@ -191,14 +191,14 @@ def test_break_even_counts_anew_by_other_prices(call: Call, sebsx: Cli) -> None:
     stored(sebsx.store, took(1, 0.1), provider="", region="")
     words = ("prices", "break-even", "last", "--vm-per-hour", "0.0116")
     call(*words).assert_fails(2, "has a cost; name prices by --as PROVIDER:REGION")
-    (row,) = call(*words, "--as", "aws:us-east-1", "--json").json["configurations"]
+    (row,) = call(*words, "--as", "aws:us-east-1", "--json").json["conditions"]
     assert row["per_hour"]["value"] == pytest.approx(0.0116 / 1.86667e-6)
 
 
 def test_break_even_has_the_interval_of_the_mean_cost_upside_down(call: Call, sebsx: Cli) -> None:
     costs = [1e-6 + n * 1e-8 for n in range(40)]
     stored(sebsx.store, *(took(number, 0.1, cost) for number, cost in enumerate(costs, start=1)))
-    (row,) = call("prices", "break-even", "last", "--vm-per-hour", "0.01", "--json").json["configurations"]
+    (row,) = call("prices", "break-even", "last", "--vm-per-hour", "0.01", "--json").json["conditions"]
     interval = mean_interval(costs)
     assert row["per_hour"]["low"] == pytest.approx(0.01 / interval.high)
     assert row["per_hour"]["high"] == pytest.approx(0.01 / interval.low)
@@ -214,7 +214,7 @@ def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) 
     ran = call("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "512")
     assert ran.code == 0, ran.stderr
     call("reprice", "last").assert_fails(2, "platform 'local' names no price list")
-    (row,) = call("reprice", "last", "--as", "aws:us-east-1", "--json").json["configurations"]
+    (row,) = call("reprice", "last", "--as", "aws:us-east-1", "--json").json["conditions"]
     durations = [row[0] for row in sebsx.rows("SELECT provider_duration_s FROM measured")]
     expected = sum(-(-round(1e9 * time_s) // 10**6) / 1000 for time_s in durations) / len(durations)
     assert row["per_million_usd"] == pytest.approx(0.2 + expected * 0.5 * 16.6667, rel=1e-9)

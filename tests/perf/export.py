@@ -21,7 +21,7 @@ from sebsx import plugins
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter
 
-CONFIGURATIONS = 10
+CONDITIONS = 10
 
 
 def write(store_path: Path, invocations: int) -> None:
@@ -29,8 +29,8 @@ def write(store_path: Path, invocations: int) -> None:
     rng = random.Random(7)  # figures
     with open_store(store_path) as store:
         writer = RunWriter(store)
-        for number in range(CONFIGURATIONS):
-            share = invocations // CONFIGURATIONS
+        for number in range(CONDITIONS):
+            share = invocations // CONDITIONS
             writer.add([rng.lognormvariate(-3, 0.3) for _ in range(share)], memory_mib=128 * (number + 1))
         writer.finish()
 

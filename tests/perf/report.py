@@ -26,7 +26,7 @@ LIMIT_S, LIMIT_MIB, LIMIT_BYTES = 10.0, 1024, 2_000_000
 
 
 def fill(path: Path, invocations: int) -> str:
-    """Store a run of four configurations and return its id."""
+    """Store a run of four conditions and return its id."""
     rng = random.Random(1)
     with open_store(path) as store:
         writer = RunWriter(store)

@@ -150,7 +150,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("analyzer", sorted(name for name, cls in ANALYZERS.items() if cls.standard))
-def test_ten_thousand_configurations_are_analyzed_in_seconds(many: Path, analyzer: str) -> None:
+def test_ten_thousand_conditions_are_analyzed_in_seconds(many: Path, analyzer: str) -> None:
     with open_store(many) as store:
         begun_s = time.process_time()
         assert_report_or_one_line(analyzer, store)

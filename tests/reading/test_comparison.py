@@ -57,7 +57,7 @@ def versions(store: Store, base: Sequence[float], new: Sequence[float], **more: 
 
 
 def two_runs(store: Store, base: dict[str, Any], new: dict[str, Any], **options: Any) -> ComparisonReport:
-    """Return the comparison of two runs of one configuration with the same latencies."""
+    """Return the comparison of two runs of one condition with the same latencies."""
     views = []
     for number, arguments in enumerate((base, new), 1):
         writer = RunWriter(store, number)
@@ -172,7 +172,7 @@ def test_levels_of_any_factor_are_compared_within_a_run(store: Store) -> None:
         writer.add(slower(times(), factor), rounds=ROUNDS, memory_mib=memory_mib)
     view = writer.finish()
     rows = compare_runs([view], options=Options(factor="memory_mib")).rows
-    assert [(row.configuration, row.ratio.value) for row in rows] == [
+    assert [(row.condition, row.ratio.value) for row in rows] == [
         ("echo warm (memory_mib 1024)", pytest.approx(0.25, rel=1e-4)),
         ("echo warm (memory_mib 512)", pytest.approx(0.5, rel=1e-4)),
     ]
@@ -302,7 +302,7 @@ def test_start_that_may_differ_still_tells_cold_from_warm(store: Store) -> None:
         writer.add(times(number + 2, scale=0.01))
         views.append(writer.finish())
     report = compare_runs(views[:1], views[1:], Options(allow=frozenset({"start"})))
-    assert sorted(row.configuration for row in report.rows) == ["echo 256 MiB cold", "echo 256 MiB warm"]
+    assert sorted(row.condition for row in report.rows) == ["echo 256 MiB cold", "echo 256 MiB warm"]
     assert report.comparable
     assert any("start cold -> restored" in text for text in report.warnings)
 
@@ -552,7 +552,7 @@ def test_a_change_reads_as_people_say_it(ratio: Estimate, text: str) -> None:
 
 
 def many(store: Store, n: int, samples: int = 6) -> tuple[RunView, RunView]:
-    """Return two runs of `n` configurations; the last one is slower."""
+    """Return two runs of `n` conditions; the last one is slower."""
     views = []
     for number in (1, 2):
         writer = RunWriter(store, number)
@@ -579,7 +579,7 @@ def test_markdown_cells_cannot_break_the_table(store: Store) -> None:
     view = versions(store, times(), times())
     report = compare_runs([view])
     (row,) = report.rows
-    text = replace(report, rows=(replace(row, configuration="a|b <img> @all\nx"),)).to_markdown()
+    text = replace(report, rows=(replace(row, condition="a|b <img> @all\nx"),)).to_markdown()
     assert "a\\|b &lt;img> &#64;all x" in text
 
 
@@ -697,7 +697,7 @@ def test_ten_percent_slower_is_nearly_always_found(store: Store) -> None:
 
 
 def multiply(store: Store, view: RunView, times_: int) -> RunView:
-    """Return a run of one configuration with so many of them, copied inside the database."""
+    """Return a run of one condition with so many of them, copied inside the database."""
     series = f"WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {times_ - 1})"
     with store._database.write() as connection:
         (key,) = connection.exec_driver_sql("SELECT id FROM run WHERE ulid = ?", (view.run.id,)).one()
@@ -720,7 +720,7 @@ def multiply(store: Store, view: RunView, times_: int) -> RunView:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ten_thousand_configurations_take_seconds(store: Store) -> None:
+def test_ten_thousand_conditions_take_seconds(store: Store) -> None:
     views = []
     for number in (1, 2):
         writer = RunWriter(store, number)

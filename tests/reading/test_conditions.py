@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sebsx.model import CellStatus, Design, Kind, StartType
-from sebsx.reading.conditions import TOO_SMALL, caption, configurations, identity_columns, label, labels, summaries
+from sebsx.reading.conditions import TOO_SMALL, caption, conditions, identity_columns, label, labels, summaries
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter, store_runs
 
@@ -22,8 +22,8 @@ def views(tmp_path: Path) -> Iterator[Mapping[str, RunView]]:
     yield from store_runs(tmp_path / "store.sqlite", "perf-cost")
 
 
-def test_each_memory_size_and_start_is_a_configuration(views: Mapping[str, RunView]) -> None:
-    found = configurations([views["finished"]])
+def test_each_memory_size_and_start_is_a_condition(views: Mapping[str, RunView]) -> None:
+    found = conditions([views["finished"]])
     assert [(one.identity["memory_mib"], one.identity["start"]) for one in found] == [
         (256, "cold"), (256, "warm"), (512, "cold"), (512, "warm"),
     ]  # fmt: skip
@@ -31,7 +31,7 @@ def test_each_memory_size_and_start_is_a_configuration(views: Mapping[str, RunVi
 
 def test_samples_are_those_that_the_view_measured_counts(views: Mapping[str, RunView]) -> None:
     view = views["finished"]
-    for one in configurations([view]):
+    for one in conditions([view]):
         rows = [
             row["client_latency_s"]
             for row in view.rows("measured")
@@ -42,7 +42,7 @@ def test_samples_are_those_that_the_view_measured_counts(views: Mapping[str, Run
 
 
 def test_failures_are_counted_by_status_and_not_lost(views: Mapping[str, RunView]) -> None:
-    cold = configurations([views["finished"]])[0]
+    cold = conditions([views["finished"]])[0]
     assert cold.failed == {"timeout": 1, "function_error": 1, "throttled": 1}
     assert len(cold.frame) == 40
     assert len(cold.counted) == 37
@@ -62,13 +62,13 @@ def test_samples_stand_beside_their_invocations(views: Mapping[str, RunView]) ->
     assert np.nanmax(np.abs(phase - function / 2)) < 1e-12
 
 
-def test_empty_run_has_no_configuration(views: Mapping[str, RunView]) -> None:
-    assert configurations([views["empty"]]) == []
+def test_empty_run_has_no_condition(views: Mapping[str, RunView]) -> None:
+    assert conditions([views["empty"]]) == []
     assert len(views["empty"].frame(more=["phase.*_s"])) == 0
 
 
 def test_names_hold_what_differs_and_the_caption_what_does_not(views: Mapping[str, RunView]) -> None:
-    found = configurations([views["finished"]])
+    found = conditions([views["finished"]])
     assert [column.key for column in identity_columns(found)] == ["benchmark", "memory_mib", "start"]
     assert label(found[0], found) == "echo 256 MiB cold"
     assert labels(found) == [label(one, found) for one in found]
@@ -76,13 +76,13 @@ def test_names_hold_what_differs_and_the_caption_what_does_not(views: Mapping[st
 
 
 def test_runs_are_told_apart(views: Mapping[str, RunView]) -> None:
-    found = configurations([views["finished"], views["interrupted"]])
+    found = conditions([views["finished"], views["interrupted"]])
     assert identity_columns(found)[0].key == "run"
     assert label(found[0], found).startswith("01JZ0000000000000000000001 ")
 
 
 def test_summaries_say_what_can_be_said(views: Mapping[str, RunView]) -> None:
-    cold = configurations([views["finished"]])[0]
+    cold = conditions([views["finished"]])[0]
     said = {summary.name: summary.estimate for summary in summaries(cold)}
     latency = said["client.latency_s.p50"]
     assert latency.value == pytest.approx(float(np.median(cold.latency_s)))
@@ -110,7 +110,7 @@ def test_factors_of_an_experiment_are_part_of_the_identity(tmp_path: Path) -> No
         writer = RunWriter(store, design=Design.RMIT)
         writer.add([0.1, 0.2], rounds=[0, 1], version="base")
         writer.add([0.3, 0.4], rounds=[0, 1], version="new", parameters={"n": "10"})
-        base, new = found = configurations([writer.finish()])
+        base, new = found = conditions([writer.finish()])
         assert [label(one, found) for one in found] == ["echo 256 MiB base warm", "echo 256 MiB new n=10 warm"]
         assert base.run.design is Design.RMIT
         assert new.latency_s == pytest.approx([0.3, 0.4])
@@ -122,7 +122,7 @@ def test_wrong_start_types_are_not_counted_and_invalid_cells_say_why(tmp_path: P
         writer = RunWriter(store)
         cell = writer.add([0.1, 0.2], changes={"start_type": StartType.COLD}, effective={"emulated": True})
         store.finish_cell(cell, CellStatus.INVALID, "generator late")
-        one = configurations([writer.finish()])[0]
+        one = conditions([writer.finish()])[0]
         assert one.wrong_start == 2
         assert len(one.latency_s) == 0
         assert one.invalid == "generator late"

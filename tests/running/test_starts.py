@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sebsx.model import CellStatus, RunStatus, StartType
-from sebsx.reading.conditions import configurations
+from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits
 from sebsx.running.starts import counts, start_name
@@ -49,7 +49,7 @@ def test_sample_is_named_by_the_starts_it_has(wanted: str | None, had: set[str |
     assert start_name(wanted, had) == name
 
 
-def test_view_and_configurations_count_the_same(store: Store) -> None:
+def test_view_and_conditions_count_the_same(store: Store) -> None:
     begun = Begun(store)
     for sequence, (wanted, start) in enumerate(product(("cold", "warm", "burst"), StartType), 1):
         begun.cell = store.add_cell(RUN, make_cell(wanted))
@@ -57,7 +57,7 @@ def test_view_and_configurations_count_the_same(store: Store) -> None:
     view = store.view(RUN)
     rows = {(row["start_wanted"], row["start_type"]) for row in view.rows("measured")}
     assert rows == {(w, s.value) for w, s in product(("cold", "warm", "burst"), StartType) if counts(s, w)}
-    counted = [int(sequence) for one in configurations([view]) for sequence in one.counted["sequence"]]
+    counted = [int(sequence) for one in conditions([view]) for sequence in one.counted["sequence"]]
     assert sorted(counted) == sorted(row["sequence"] for row in view.rows("measured"))
 
 
@@ -71,7 +71,7 @@ def test_cold_cell_has_enough_when_sandboxes_are_restored(store: Store) -> None:
     (cell,) = view.cells()
     assert (cell.status, cell.stop_reason) == (CellStatus.FINISHED, "enough samples")
     assert [call.start_type for call in view.invocations()] == [StartType.RESTORED] * 3
-    (one,) = configurations([view])
+    (one,) = conditions([view])
     assert (one.wanted, one.identity["start"], one.wrong_start, one.mixture) == ("cold", "restored", 0, "")
 
 

@@ -1,6 +1,6 @@
 """Two versions, platforms or sizes against each other: which changes are real, and which numbers cannot be compared.
 
-`compare_runs` takes stored runs and gives a `ComparisonReport`: a verdict for each configuration and metric, what was
+`compare_runs` takes stored runs and gives a `ComparisonReport`: a verdict for each condition and metric, what was
 measured on one side only, what differs beside what is studied, and how far the design can be trusted. It reads the
 runs it is given and nothing else. docs/compare.md explains the verdicts.
 """

@@ -1,4 +1,4 @@
-"""From stored runs to verdicts: choose the metrics, pair the configurations, measure, correct, judge."""
+"""From stored runs to verdicts: choose the metrics, pair the conditions, measure, correct, judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sebsx.reading.comparison.samples import NOTHING, Measured, measure
 from sebsx.reading.conditions import (
     COST_PER_MILLION,
     ERRORS,
-    configurations,
+    conditions,
     identity_columns,
     level,
     name_of,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.metrics import Metric
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
 VERSION = "version"
 _BASE = "base"
@@ -96,17 +96,17 @@ class _Sides:
 
     base: str
     new: str
-    old: Sequence[Configuration]
-    young: Sequence[Configuration]
+    old: Sequence[Condition]
+    young: Sequence[Condition]
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A pair of configurations, what it is called, and what keeps it from being compared."""
+    """A pair of conditions, what it is called, and what keeps it from being compared."""
 
     label: str
-    base: Configuration
-    new: Configuration
+    base: Condition
+    new: Condition
     differences: tuple[Difference, ...]
     allowed: tuple[Difference, ...]
 
@@ -122,7 +122,7 @@ class _Task:
 def compare_runs(
     base: Sequence[RunView], new: Sequence[RunView] = (), options: Options | None = None
 ) -> ComparisonReport:
-    """Return the verdict on each configuration and metric.
+    """Return the verdict on each condition and metric.
 
     Samples are compared as pairs where both sides were measured in one interleaved run. p values are corrected over
     all rows (Holm). Failures are compared as shares wherever an invocation failed.
@@ -143,7 +143,7 @@ def compare_runs(
     backgrounds = {view.run.id: Background(view, priced=priced) for view in views}
     models = {model for background in backgrounds.values() for model in background.cpu_models.values()}
     more = [*(metric.name for metric in metrics), *(["sandbox_id"] if len(models) > 1 else [])]
-    old, young = configurations(base, more), configurations(new, more)
+    old, young = conditions(base, more), conditions(new, more)
     _check_allowed(chosen, [*old, *young])
     studied = chosen.allow
     factor = "" if new else _factor(base, old, chosen)
@@ -181,7 +181,7 @@ def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Optio
         raise UserError(f"alpha {options.alpha!r} must lie between 0 and 1")
 
 
-def _check_allowed(options: Options, found: Sequence[Configuration]) -> None:
+def _check_allowed(options: Options, found: Sequence[Condition]) -> None:
     known = known_facts(found)
     for name in sorted(options.allow - set(known)):
         raise UnknownNameError("fact", name, known, f"--allow takes {', '.join(known)}")
@@ -207,7 +207,7 @@ def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
     return [*(metric for metric in chosen.values() if metric is not ERRORS), ERRORS]
 
 
-def _factor(base: Sequence[RunView], found: Sequence[Configuration], options: Options) -> str:
+def _factor(base: Sequence[RunView], found: Sequence[Condition], options: Options) -> str:
     """Return the factor whose levels one run is to be split by.
 
     Raises:
@@ -233,12 +233,12 @@ def _factor(base: Sequence[RunView], found: Sequence[Configuration], options: Op
     raise UserError(f"{name} holds no two levels of {factor} ({here}); {failed[0] if failed else advice}")
 
 
-def _levels(views: Sequence[RunView], found: Sequence[Configuration], factor: str, wanted: str) -> Iterator[_Sides]:
-    groups: dict[str, list[Configuration]] = {}
-    for configuration in found:
-        value = level(configuration, factor)
+def _levels(views: Sequence[RunView], found: Sequence[Condition], factor: str, wanted: str) -> Iterator[_Sides]:
+    groups: dict[str, list[Condition]] = {}
+    for condition in found:
+        value = level(condition, factor)
         if value is not None:
-            groups.setdefault(str(value), []).append(configuration)
+            groups.setdefault(str(value), []).append(condition)
     if wanted and wanted not in groups:
         raise UnknownNameError(f"level of {factor}", wanted, groups, f"it has {', '.join(groups)}")
     base = wanted or (_BASE if factor == VERSION and _BASE in groups else next(iter(groups)))
@@ -264,8 +264,8 @@ def _tasks(
         pairs, old, young = pair(side.old, side.young, studied)
         columns = [column.key for column in identity_columns([*side.old, *side.young]) if column.key not in hidden]
 
-        def words(configuration: Configuration, side: _Sides = side, columns: Sequence[str] = columns) -> str:
-            name = name_of({key: level(configuration, key) for key in columns})
+        def words(condition: Condition, side: _Sides = side, columns: Sequence[str] = columns) -> str:
+            name = name_of({key: level(condition, key) for key in columns})
             return f"{name} ({side.new})" if len(sides) > 1 else name
 
         for one, other in pairs:
@@ -376,7 +376,7 @@ def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_
     if tasks and new:
         yield f"the two sides are separate runs{_apart(base, new)}, {_DRIFT}; {_TOGETHER}"
     elif tasks and not all(task.paired for task in tasks):
-        yield f"{_names(base)} measured one configuration after the other, {_DRIFT}; {_TOGETHER}"
+        yield f"{_names(base)} measured one condition after the other, {_DRIFT}; {_TOGETHER}"
     for view in (*base, *new):
         run = view.run
         if run.status is not RunStatus.FINISHED:

@@ -1,4 +1,4 @@
-"""What two configurations must have in common to be compared, and what they may differ in because it is studied."""
+"""What two conditions must have in common to be compared, and what they may differ in because it is studied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
 CPU_MODEL = "cpu_model"
 PRICE_BOOK = "price_book"
@@ -102,11 +102,11 @@ class Background:
             if value.metric == PRICE_BOOK and value.text
         }
 
-    def cpu_mix(self, configuration: Configuration) -> dict[str, float]:
+    def cpu_mix(self, condition: Condition) -> dict[str, float]:
         """Return the share of the invocations that each CPU model served, of those whose model is known."""
         import numpy as np  # heavy
 
-        frame = configuration.counted
+        frame = condition.counted
         if "sandbox_id" not in frame:
             return {}
         codes, names = frame.codes("sandbox_id")
@@ -124,7 +124,7 @@ def implied(factor: str) -> frozenset[str]:
 
 
 def differences(
-    base: Configuration, new: Configuration, backgrounds: Mapping[str, Background], studied: frozenset[str]
+    base: Condition, new: Condition, backgrounds: Mapping[str, Background], studied: frozenset[str]
 ) -> list[Difference]:
     """Return what is not the same on both sides and should be.
 
@@ -147,31 +147,31 @@ def differences(
     return found
 
 
-def told(base: Configuration, new: Configuration) -> list[Difference]:
+def told(base: Condition, new: Condition) -> list[Difference]:
     """Return what is not the same on both sides and may be: the code and what comes with it."""
     return _unequal(_of(base, _TOLD, _TOLD_REPORTED), _of(new, _TOLD, _TOLD_REPORTED), frozenset())
 
 
-def known_facts(found: Iterable[Configuration]) -> list[str]:
+def known_facts(found: Iterable[Condition]) -> list[str]:
     """Return the names that may be allowed to differ."""
-    levels = {key for configuration in found for key in configuration.identity}
+    levels = {key for condition in found for key in condition.identity}
     return sorted({*levels, *_DEPLOYED, *_REPORTED, "emulated", "collectors", PRICE_BOOK, VALIDITY, CPU_MODEL})
 
 
-def _comparable(configuration: Configuration, background: Background) -> dict[str, Any]:
+def _comparable(condition: Condition, background: Background) -> dict[str, Any]:
     books = background.price_books
     return {
-        **{key: level for key, level in configuration.identity.items() if key not in _DEPLOYED},
-        **_of(configuration, _DEPLOYED, _REPORTED),
-        "emulated": "yes" if configuration.emulated else "no",
+        **{key: level for key, level in condition.identity.items() if key not in _DEPLOYED},
+        **_of(condition, _DEPLOYED, _REPORTED),
+        "emulated": "yes" if condition.emulated else "no",
         "collectors": background.collectors,
-        PRICE_BOOK: " / ".join(dict.fromkeys(books.get(item.id, "") for item in configuration.deployments)),
+        PRICE_BOOK: " / ".join(dict.fromkeys(books.get(item.id, "") for item in condition.deployments)),
     }
 
 
-def _of(configuration: Configuration, columns: Sequence[str], reported: Sequence[str]) -> dict[str, Any]:
-    facts = {name: [getattr(item, name) for item in configuration.deployments] for name in columns}
-    facts |= {name: [item.effective.get(name) for item in configuration.deployments] for name in reported}
+def _of(condition: Condition, columns: Sequence[str], reported: Sequence[str]) -> dict[str, Any]:
+    facts = {name: [getattr(item, name) for item in condition.deployments] for name in columns}
+    facts |= {name: [item.effective.get(name) for item in condition.deployments] for name in reported}
     return {name: " / ".join(dict.fromkeys(map(_word, values))) for name, values in facts.items()}
 
 

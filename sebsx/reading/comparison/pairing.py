@@ -1,4 +1,4 @@
-"""Which configuration of one side belongs to which of the other, and what has no counterpart."""
+"""Which condition of one side belongs to which of the other, and what has no counterpart."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
-    Pair = tuple[Configuration, Configuration]
+    Pair = tuple[Condition, Condition]
 
 # What is left without an equal is matched by less and less, where that is unambiguous: two runs in different regions
 # were not measured on one side only, they differ in region.
@@ -26,7 +26,7 @@ _UNMEASURED = (CellStatus.FAILED, CellStatus.UNSUPPORTED)
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A configuration that was measured on one side only.
+    """A condition that was measured on one side only.
 
     Args:
         side: `base` or `new`: where it is missing.
@@ -43,16 +43,16 @@ class Missing:
 
 
 def pair(
-    base: Sequence[Configuration], new: Sequence[Configuration], studied: frozenset[str]
-) -> tuple[list[Pair], list[Configuration], list[Configuration]]:
+    base: Sequence[Condition], new: Sequence[Condition], studied: frozenset[str]
+) -> tuple[list[Pair], list[Condition], list[Condition]]:
     """Return the pairs in the order of `base`, and what is left on each side.
 
     Args:
-        base: Configurations of one side.
+        base: Conditions of one side.
         new: Of the other.
         studied: Columns of the identity that are meant to differ.
     """
-    found: dict[int, Configuration] = {}
+    found: dict[int, Condition] = {}
     places = {id(one): place for place, one in enumerate(base)}
     left, right = list(base), list(new)
     columns = sorted({key for one in (*base, *new) for key in one.identity} - studied)
@@ -63,37 +63,37 @@ def pair(
             break
         matches = list(_match(left, right, keys))
         found.update({places[id(one)]: other for one, other in matches})
-        taken = {id(configuration) for match in matches for configuration in match}
+        taken = {id(condition) for match in matches for condition in match}
         left = [one for one in left if id(one) not in taken]
         right = [one for one in right if id(one) not in taken]
     return [(base[place], found[place]) for place in sorted(found)], left, right
 
 
-def unmeasured(view: RunView, found: Iterable[Configuration]) -> Iterator[tuple[str, str]]:
+def unmeasured(view: RunView, found: Iterable[Condition]) -> Iterator[tuple[str, str]]:
     """Yield what a run planned and never measured, with the reason.
 
     Args:
         view: The run.
-        found: Its configurations.
+        found: Its conditions.
     """
-    measured = {configuration.cell.id for configuration in found if configuration.cell}
+    measured = {condition.cell.id for condition in found if condition.cell}
     for cell in view.cells():
         if cell.status in _UNMEASURED and cell.id not in measured:
             levels = {key: cell.factors.get(key) for key in _NAMED}
             yield name_of(levels), cell.error or cell.stop_reason or str(cell.status)
 
 
-def _match(left: Sequence[Configuration], right: Sequence[Configuration], keys: Sequence[str]) -> Iterator[Pair]:
+def _match(left: Sequence[Condition], right: Sequence[Condition], keys: Sequence[str]) -> Iterator[Pair]:
     ours, theirs = _by(left, keys), _by(right, keys)
     for key, mine in ours.items():
         if len(mine) == len(theirs.get(key, ())) == 1:
             yield mine[0], theirs[key][0]
 
 
-def _by(found: Iterable[Configuration], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Configuration]]:
-    groups: dict[tuple[Any, ...], list[Configuration]] = {}
-    for configuration in found:
-        levels = {**configuration.identity, "start": configuration.wanted}  # what it was had as may differ
+def _by(found: Iterable[Condition], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Condition]]:
+    groups: dict[tuple[Any, ...], list[Condition]] = {}
+    for condition in found:
+        levels = {**condition.identity, "start": condition.wanted}  # what it was had as may differ
         key = tuple(str(levels.get(name)) for name in keys)
-        groups.setdefault(key, []).append(configuration)
+        groups.setdefault(key, []).append(condition)
     return groups

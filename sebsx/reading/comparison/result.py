@@ -32,7 +32,7 @@ _FACTOR_FROM = 3.0  # from here on a change reads better as a factor than as a p
 
 _COLUMNS = (
     Column("verdict", "verdict"),
-    Column("configuration", "configuration"),
+    Column("condition", "condition"),
     Column("metric", "metric"),
     Column("base", "base"),
     Column("new", "new"),
@@ -46,10 +46,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The verdict on one metric of one configuration.
+    """The verdict on one metric of one condition.
 
     Args:
-        configuration: What tells it from the others, in words.
+        condition: What tells it from the others, in words.
         identity: Level of each factor on the base side.
         metric: What was compared.
         statistic: `p50`, `mean` or `share` (of failures).
@@ -67,7 +67,7 @@ class Row:
         differences: What is not the same on both sides and should be; empty unless incomparable.
     """
 
-    configuration: str
+    condition: str
     identity: Mapping[str, Any]
     metric: Metric
     statistic: str
@@ -104,7 +104,7 @@ class Row:
         sizes = dict.fromkeys((self.base.n, self.new.n))
         n = f"{self.ratio.n} pairs" if self.method == "paired" else " / ".join(map(str, sizes))
         return {
-            "verdict": self.verdict, "configuration": self.configuration, "metric": self.name,
+            "verdict": self.verdict, "condition": self.condition, "metric": self.name,
             "base": show(self.base, self.metric.unit), "new": show(self.new, self.metric.unit),
             "change": self.change, "p": _p_in_words(self.adjusted_p), "effect": effect, "n": n, "reason": self.reason,
         }  # fmt: skip
@@ -118,7 +118,7 @@ class ComparisonReport:
         base: What is compared with.
         new: What is compared.
         rows: By severity, then by size of the change.
-        missing: Configurations that one side does not have.
+        missing: Conditions that one side does not have.
         changed: What differs and may: the code and what comes with it.
         warnings: Why the verdicts may be wrong, one sentence each.
         alpha: Chance of any false alarm among all rows.
@@ -152,7 +152,7 @@ class ComparisonReport:
         worst, counts = self.rows[0], in_words(self.counts)
         if worst.verdict is not Verdict.REGRESSION:
             return f"no regression in {_many(len(self.rows), 'comparison')}: {counts}"
-        return f"{counts}; the worst: {worst.configuration} {worst.name} {worst.change}"
+        return f"{counts}; the worst: {worst.condition} {worst.name} {worst.change}"
 
     def document(self) -> dict[str, Any]:
         """Return it as one document for programs."""
@@ -218,8 +218,8 @@ class ComparisonReport:
         return [
             Figure(
                 "comparison-ratios", "interval", "Ratio of new to base, with its interval",
-                Column("configuration", "configuration"), Column("ratio", "new / base"), series,
-                categories=[f"{row.configuration} {row.name}" for row in drawn], intervals=intervals, reference=1.0,
+                Column("condition", "condition"), Column("ratio", "new / base"), series,
+                categories=[f"{row.condition} {row.name}" for row in drawn], intervals=intervals, reference=1.0,
             )
         ]  # fmt: skip
 
@@ -272,7 +272,7 @@ def _unsaid(rows: Sequence[Row]) -> list[str]:
         if row.verdict in _UNSAID:
             groups.setdefault((row.verdict, row.reason), []).append(row)
     return [
-        f"{verdict}: {members[0].configuration} {members[0].name}"
+        f"{verdict}: {members[0].condition} {members[0].name}"
         f"{f' and {len(members) - 1} more' if len(members) > 1 else ''}: {reason}"
         for (verdict, reason), members in groups.items()
     ]

@@ -1,4 +1,4 @@
-"""Numbers of two configurations against each other: medians by rank, means of costs, shares of failures."""
+"""Numbers of two conditions against each other: medians by rank, means of costs, shares of failures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sebsx.stats import (
 if TYPE_CHECKING:
     from sebsx.model.frame import Numbers
     from sebsx.model.metrics import Metric
-    from sebsx.reading.conditions import Configuration
+    from sebsx.reading.conditions import Condition
 
 _LEAST_FOR_MEAN = 10  # as for an interval of one mean
 _PER_MILLION = 1e6
@@ -58,7 +58,7 @@ class Measured:
 
 
 def measure(
-    base: Configuration, new: Configuration, metric: Metric, *, paired: bool, alpha: float, threshold: float
+    base: Condition, new: Condition, metric: Metric, *, paired: bool, alpha: float, threshold: float
 ) -> Measured | None:
     """Return one metric on both sides, or None if neither side has it.
 
@@ -187,10 +187,10 @@ class _Side:
     numbers: Numbers
 
     @classmethod
-    def of(cls, configuration: Configuration, metric: Metric) -> _Side:
+    def of(cls, condition: Condition, metric: Metric) -> _Side:
         import numpy as np
 
-        frame = configuration.counted
+        frame = condition.counted
         scale, name = (_PER_MILLION, "cost_usd") if metric is COST_PER_MILLION else (1.0, metric.name)
         if name not in frame:
             return cls(np.empty(0), np.empty(0))
@@ -201,7 +201,7 @@ class _Side:
         return [(int(number), value) for number, value in zip(self.numbers, self.values, strict=True) if number >= 0]
 
 
-def _failures(base: Configuration, new: Configuration, alpha: float) -> Measured | None:
+def _failures(base: Condition, new: Condition, alpha: float) -> Measured | None:
     """Return the shares that failed, or None where nothing did."""
     old, young = ((sum(side.failed.values()), len(side.frame)) for side in (base, new))
     if not old[0] and not young[0]:
@@ -217,13 +217,13 @@ def _share_estimate(failed: int, n: int) -> Estimate:
     return Estimate(failed / n, n=n) if n else Estimate(None, note="no samples")
 
 
-def _unusable(configuration: Configuration, side: _Side, name: str) -> str:
+def _unusable(condition: Condition, side: _Side, name: str) -> str:
     if len(side.values):
         return ""
-    measured = len(configuration.frame)
-    if measured and measured == sum(configuration.failed.values()):
+    measured = len(condition.frame)
+    if measured and measured == sum(condition.failed.values()):
         return f"not enough data: all {measured} invocations of {name} failed"
-    if not len(configuration.counted):
+    if not len(condition.counted):
         return f"not enough data: none of the {measured} invocations of {name} counts"
     return f"not enough data: no invocation of {name} has this metric"
 

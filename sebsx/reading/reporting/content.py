@@ -76,13 +76,13 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     shown = {"latency", *(figure.name for figure in own.figures)}
     analysed = [_without(report, shown) for report in said]
     latency = Report("", [latency_table(measured)] if measured else [], findings=_empty(views, measured))
-    has_cost = {each.configuration.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
+    has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
     settings = [provenance.settings(view.run) for view in views[:6]]
     packages = provenance.packages(views)
     sections = [
         *([Section("comparison", "Comparison", [replace(comparison, title="", findings=())])] if comparison else []),
         Section("provenance", "Where the numbers come from", [Report("", [provenance.table(views, has_cost)])]),
-        Section("latency", "Latency and cost of each configuration", [latency]),
+        Section("latency", "Latency and cost of each condition", [latency]),
         Section("figures", "Figures", [own]),
         Section("analysis", "What analyzers say", analysed),
         Section("errors", "Failed invocations", [_errors(views, measured)]),
@@ -95,11 +95,11 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     files = {"sebsx-summary.csv": as_csv(measured), "sebsx-summary.json": as_json(measured)} if measured else {}
     runs = ", ".join(view.run.id for view in views[:3]) + (f" and {len(views) - 3} more" if len(views) > 3 else "")
     experiments = ", ".join(dict.fromkeys(view.run.experiment for view in views))
-    invocations = sum(len(each.configuration.frame) for each in measured)
-    configurations = f"{len(measured):,} configuration{'s' * (len(measured) != 1)}"
+    invocations = sum(len(each.condition.frame) for each in measured)
+    conditions = f"{len(measured):,} condition{'s' * (len(measured) != 1)}"
     return Content(
         title=f"{experiments}: {runs}",
-        subtitle=f"{configurations}, {invocations:,} measured invocations, {len(views)} run{'s' * (len(views) != 1)}",
+        subtitle=f"{conditions}, {invocations:,} measured invocations, {len(views)} run{'s' * (len(views) != 1)}",
         verdict=_counts_first(comparison) if comparison else None,
         notes=list(_notes(views, measured, compared=comparison is not None)),
         sections=[one for one in sections if one.reports or one.paragraphs],
@@ -117,10 +117,10 @@ def _notes(views: Sequence[RunView], measured: Sequence[Measured], *, compared: 
         states = [cell.status for cell in view.cells()]
         for status in (CellStatus.INVALID, CellStatus.FAILED, CellStatus.UNSUPPORTED):
             if n := states.count(status):
-                yield Finding(f"run {run.id}: {n} of {len(states)} configurations are {status.value}", warning=True)
-    emulated = sum(each.configuration.emulated for each in measured)
+                yield Finding(f"run {run.id}: {n} of {len(states)} conditions are {status.value}", warning=True)
+    emulated = sum(each.condition.emulated for each in measured)
     if emulated:
-        yield Finding(f"{emulated} configurations ran on an emulated processor: their times say nothing", warning=True)
+        yield Finding(f"{emulated} conditions ran on an emulated processor: their times say nothing", warning=True)
     designs = " and ".join(sorted({view.run.design.value for view in views}))
     yield Finding(
         f"design: {designs}" if compared else f"no comparison was asked for (--base, --compare); design: {designs}"
@@ -133,7 +133,7 @@ def _counts_first(comparison: Report) -> Report:
 
 
 def _empty(views: Sequence[RunView], measured: Sequence[Measured]) -> list[Finding]:
-    with_some = {each.configuration.run.id for each in measured}
+    with_some = {each.condition.run.id for each in measured}
     return [
         Finding(f"run {view.run.id} holds no measured invocation: there is nothing to show of it", warning=True)
         for view in views
@@ -149,11 +149,11 @@ def _own_figures(views: Sequence[RunView], measured: Sequence[Measured]) -> Repo
     figures: list[Figure] = every[:most]
     if len(every) > most:
         notes.append(Finding(f"{most} of {len(every)} figures of distributions are drawn"))
-    some = [each for each in measured if len(each.configuration.frame)]
+    some = [each for each in measured if len(each.condition.frame)]
     if len(some) > most:
-        notes.append(Finding(f"latency in the order of time is drawn of {most} of {len(some)} configurations"))
+        notes.append(Finding(f"latency in the order of time is drawn of {most} of {len(some)} conditions"))
     for number, each in enumerate(some[:most], 1):
-        run = each.configuration.run.id
+        run = each.condition.run.id
         figures += series.in_time(each, number, began[run], models.get(run, {}))
         figures += series.lateness(each, number, began[run])
     return Report("", figures=figures, findings=notes)
@@ -185,22 +185,22 @@ def _without(report: Report, shown: set[str]) -> Report:
 
 def _errors(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
     by_run = {view.run.id: view for view in views}
-    failing = [(each, status, n) for each in measured for status, n in sorted(each.configuration.failed.items()) if n]
+    failing = [(each, status, n) for each in measured for status, n in sorted(each.condition.failed.items()) if n]
     rows = [
         {
-            "configuration": each.name,
+            "condition": each.name,
             "status": status,
             "count": n,
-            "share": n / len(each.configuration.frame),
-            "first": _first_error(by_run[each.configuration.run.id], each, status),
+            "share": n / len(each.condition.frame),
+            "first": _first_error(by_run[each.condition.run.id], each, status),
         }
         for each, status, n in failing[:_MOST_ERROR_ROWS]
     ]
     if not rows:
         return Report("", findings=[Finding("no measured invocation failed" if measured else "nothing was measured")])
     columns = (
-        Column("configuration", "configuration"), Column("status", "ended as"), Column("count", "how many", "count"),
-        Column("share", "share", "1", "of the measured invocations of the configuration"),
+        Column("condition", "condition"), Column("status", "ended as"), Column("count", "how many", "count"),
+        Column("share", "share", "1", "of the measured invocations of the condition"),
         Column("first", "the first said"),
     )  # fmt: skip
     left = len(failing) - len(rows)
@@ -209,7 +209,7 @@ def _errors(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
 
 
 def _first_error(view: RunView, each: Measured, status: str) -> str:
-    cell = each.configuration.cell
+    cell = each.condition.cell
     found = view.invocations(cell.id if cell else None, Kind.MEASURED, Status(status))
     text = next((one.error for one in found), None) or _REASON
     return text if len(text) <= _FIRST_ERROR else f"{text[:_FIRST_ERROR]} ..."

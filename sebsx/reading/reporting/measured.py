@@ -1,4 +1,4 @@
-"""Each configuration with its name and summaries, computed once; the table of them and the files to download."""
+"""Each condition with its name and summaries, computed once; the table of them and the files to download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.model import Status
-from sebsx.reading.conditions import caption, configurations, identity_columns, labels, level, summaries
+from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level, summaries
 from sebsx.running.starts import counting
 from sebsx.stats import cv
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Configuration, Summary
+    from sebsx.reading.conditions import Condition, Summary
 
 MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 
@@ -43,16 +43,16 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A configuration with its shortest telling name and what there is to say of it."""
+    """A condition with its shortest telling name and what there is to say of it."""
 
-    configuration: Configuration
+    condition: Condition
     name: str
     said: Mapping[str, Summary]
 
 
 def measure(views: Sequence[RunView]) -> list[Measured]:
-    """Return the configurations of some runs, in the order of their designs."""
-    found = configurations(views, MORE_COLUMNS)
+    """Return the conditions of some runs, in the order of their designs."""
+    found = conditions(views, MORE_COLUMNS)
     return [
         Measured(one, name, {summary.name: summary for summary in summaries(one)})
         for one, name in zip(found, labels(found), strict=True)
@@ -60,11 +60,11 @@ def measure(views: Sequence[RunView]) -> list[Measured]:
 
 
 def latency_table(measured: Sequence[Measured]) -> Table:
-    """Return the table with a row for each configuration."""
-    found = [each.configuration for each in measured]
+    """Return the table with a row for each condition."""
+    found = [each.condition for each in measured]
     identity = identity_columns(found)
     rows = [
-        {**{column.key: level(each.configuration, column.key) for column in identity}, **_figures(each)}
+        {**{column.key: level(each.condition, column.key) for column in identity}, **_figures(each)}
         for each in measured
     ]
     notes = [Column("note", "note")] if any("note" in row for row in rows) else []
@@ -73,7 +73,7 @@ def latency_table(measured: Sequence[Measured]) -> Table:
 
 
 def _figures(each: Measured) -> dict[str, Any]:
-    one = each.configuration
+    one = each.condition
     failed = one.failed
     throttled = failed.get(Status.THROTTLED.value, 0)
     ok = one.frame.equals("status", "ok")
@@ -92,7 +92,7 @@ def _figures(each: Measured) -> dict[str, Any]:
 
 
 def as_csv(measured: Sequence[Measured]) -> str:
-    """Return every configuration as a line of CSV: identity, counts, each statistic with its interval."""
+    """Return every condition as a line of CSV: identity, counts, each statistic with its interval."""
     rows = list(_flat(measured))
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO(newline="")
@@ -103,16 +103,16 @@ def as_csv(measured: Sequence[Measured]) -> str:
 
 
 def as_json(measured: Sequence[Measured]) -> str:
-    """Return every configuration as JSON, statistics as objects with value, interval, n and note."""
+    """Return every condition as JSON, statistics as objects with value, interval, n and note."""
     document = [
         {
-            "run": each.configuration.run.id,
-            "configuration": each.name,
-            "identity": dict(each.configuration.identity),
-            "ok": len(each.configuration.counted),
-            "failed": dict(each.configuration.failed),
-            "wrong_start": each.configuration.wrong_start,
-            "invalid": each.configuration.invalid,
+            "run": each.condition.run.id,
+            "condition": each.name,
+            "identity": dict(each.condition.identity),
+            "ok": len(each.condition.counted),
+            "failed": dict(each.condition.failed),
+            "wrong_start": each.condition.wrong_start,
+            "invalid": each.condition.invalid,
             "statistics": {name: _estimate(summary.estimate) for name, summary in each.said.items()},
         }
         for each in measured
@@ -131,7 +131,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 
 def _flat(measured: Iterable[Measured]) -> Iterable[dict[str, Any]]:
     for each in measured:
-        one = each.configuration
+        one = each.condition
         row: dict[str, Any] = {"run": one.run.id, **one.identity, "ok": len(one.counted)}
         row |= {f"failed.{status}": n for status, n in one.failed.items()}
         row |= {"wrong_start": one.wrong_start, "invalid": one.invalid}

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _DESIGNS = {
     Design.SEQUENTIAL: (
-        "Configurations were measured one after the other. Whatever changed on the platform or this machine meanwhile "
+        "Conditions were measured one after the other. Whatever changed on the platform or this machine meanwhile "
         "looks like a difference between them: differences within such a run are hints, not proof."
     ),
     Design.RMIT: (
-        "Configurations were measured in rounds, each once a round in seeded random order (randomised multiple "
+        "Conditions were measured in rounds, each once a round in seeded random order (randomised multiple "
         "interleaved trials), so that slow changes of the platform hit all of them alike."
     ),
 }
@@ -80,14 +80,14 @@ def _stopping(views: Sequence[RunView]) -> str:
     reasons = Counter(cell.stop_reason or "no reason stored" for view in views for cell in view.cells())
     told = "; ".join(f"{reason} ({n})" for reason, n in reasons.most_common(8))
     more = f"; {len(reasons) - 8} other reasons" if len(reasons) > 8 else ""
-    return f"Sampling of a configuration ended by: {told}{more}." if reasons else "No stopping rule is stored."
+    return f"Sampling of a condition ended by: {told}{more}." if reasons else "No stopping rule is stored."
 
 
 def _excluded(views: Sequence[RunView], measured: Sequence[Measured]) -> str:
     warm = sum(n for view in views for (kind, _, _), n in view.counts().items() if kind is Kind.WARMUP)
-    failed = sum(sum(each.configuration.failed.values()) for each in measured)
-    wrong = sum(each.configuration.wrong_start for each in measured)
-    total = sum(len(each.configuration.frame) for each in measured)
+    failed = sum(sum(each.condition.failed.values()) for each in measured)
+    wrong = sum(each.condition.wrong_start for each in measured)
+    total = sum(len(each.condition.frame) for each in measured)
     return (
         f"Not counted in statistics: {warm:,} warm-ups, and of {total:,} measured invocations {failed:,} that failed "
         f"and {wrong:,} of another start type than wanted. All of them are stored. Nothing else was left out, and "

@@ -32,27 +32,27 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
     """Yield distributions of the latency: cold and warm, both versions and all memory sizes in one figure."""
     groups: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
     for each in measured:
-        if len(each.configuration.counted):
+        if len(each.condition.counted):
             apart = {"memory_mib", "start", "version"}
-            levels = [(key, value) for key, value in each.configuration.identity.items() if key not in apart]
-            groups[each.configuration.run.id, *levels].append(each)
+            levels = [(key, value) for key, value in each.condition.identity.items() if key not in apart]
+            groups[each.condition.run.id, *levels].append(each)
     for number, group in enumerate(groups.values(), 1):
         for part in range(0, len(group), MOST_SERIES):
             shown = group[part : part + MOST_SERIES]
             more = f"-{number}" * (number > 1) + f"-part-{1 + part // MOST_SERIES}" * (part > 0)
             yield Figure(
                 f"latency-ecdf{more}", "ecdf", "Distribution of the client latency", _LATENCY, _SHARE,
-                {each.name: ecdf(each.configuration.latency_s) for each in shown},
-                log="x", samples={each.name: len(each.configuration.counted) for each in shown},
+                {each.name: ecdf(each.condition.latency_s) for each in shown},
+                log="x", samples={each.name: len(each.condition.counted) for each in shown},
             )  # fmt: skip
 
 
 def in_time(each: Measured, number: int, began_s: float, models: Mapping[str, str]) -> Iterator[Figure]:
-    """Yield the latency of one configuration in the order of time, by sandbox and by CPU model.
+    """Yield the latency of one condition in the order of time, by sandbox and by CPU model.
 
     The figure by CPU model is left out where all sandboxes are of one.
     """
-    frame = each.configuration.frame
+    frame = each.condition.frame
     codes, levels = frame.codes("sandbox_id")
     ok = frame.equals("status", "ok")
     by_model = [models.get(level or "", UNKNOWN) for level in levels]
@@ -64,7 +64,7 @@ def in_time(each: Measured, number: int, began_s: float, models: Mapping[str, st
 
 def lateness(each: Measured, number: int, began_s: float) -> Iterator[Figure]:
     """Yield how much later than scheduled requests were sent, if any of them noticeably."""
-    frame = each.configuration.frame
+    frame = each.condition.frame
     late_s = frame["client_sent_s"] - frame["client_intended_s"]
     if not (late_s > _NOTICEABLE_S).any():
         return
@@ -81,9 +81,9 @@ def began(measured: Iterable[Measured]) -> dict[str, float]:
     """Return when the first measured invocation of each run was sent."""
     found: dict[str, float] = {}
     for each in measured:
-        sent_s = each.configuration.frame["client_sent_s"]
+        sent_s = each.condition.frame["client_sent_s"]
         if len(sent_s):
-            run = each.configuration.run.id
+            run = each.condition.run.id
             found[run] = min(found.get(run, float("inf")), float(sent_s.min()))
     return found
 
@@ -101,7 +101,7 @@ def _coloured(each: Measured, name: str, by: str, began_s: float, names: Mapping
     """Return a scatter whose series are groups of sandboxes, and the failures as one of their own."""
     import numpy as np  # heavy
 
-    frame = each.configuration.frame
+    frame = each.condition.frame
     ok = frame.equals("status", "ok")
     codes, _ = frame.codes("sandbox_id")
     when, latency = frame["client_sent_s"] - began_s, frame["client.latency_s"]

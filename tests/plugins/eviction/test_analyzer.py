@@ -112,7 +112,7 @@ def test_warming_is_priced_by_the_warm_calls_of_the_run(campaign: Campaign) -> N
     assert "3 simultaneous calls every 10.0 s will keep 3 sandboxes of local warm" in report.findings[1].text
 
 
-def test_configurations_are_fitted_apart_and_named_by_what_differs(campaign: Campaign) -> None:
+def test_conditions_are_fitted_apart_and_named_by_what_differs(campaign: Campaign) -> None:
     for memory_mib, limit_s in ((128, 20), (1536, 60)):
         for idle_s in (10, 19, 21, 59, 61):
             warm = int(survivors("fixed", limit_s, idle_s, 2))

@@ -156,7 +156,7 @@ def test_nasty_words_stay_in_their_place(exporter: Exporter, store: Store, tmp_p
     assert first == second
 
 
-def test_runs_of_one_configuration_stay_apart(figures_exporter: Exporter, store: Store, tmp_path: Path) -> None:
+def test_runs_of_one_condition_stay_apart(figures_exporter: Exporter, store: Store, tmp_path: Path) -> None:
     views = []
     for number, latency_s in ((1, SLOW_S), (2, FAST_S)):
         git = {"git": {"commit": f"{number}" * 40, "dirty": False}}
@@ -191,9 +191,9 @@ def test_database_or_folder_of_somebody_else_is_not_replaced(exporter: Exporter,
 
 
 @pytest.mark.slow
-def test_ten_thousand_configurations_are_exported(figures_exporter: Exporter, large: RunView, tmp_path: Path) -> None:
+def test_ten_thousand_conditions_are_exported(figures_exporter: Exporter, large: RunView, tmp_path: Path) -> None:
     text = exported(figures_exporter, [large], tmp_path / "out")
-    assert "10240" in text or (figures_exporter.name == "markdown" and "more configurations do not fit" in text)
+    assert "10240" in text or (figures_exporter.name == "markdown" and "more conditions do not fit" in text)
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def multiply(connection: sqlite3.Connection, times: int) -> None:
-    """Make many configurations of one: the same rows with another memory size, number and cell."""
+    """Make many conditions of one: the same rows with another memory size, number and cell."""
     for table, changes in (
         ("deployment", {"id": "id + k", "memory_mib": "240 + k"}),
         ("cell", {"id": "id + k", "hash": "hash || k", "position": "position + k",

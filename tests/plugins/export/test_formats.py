@@ -274,7 +274,7 @@ class TestMarkdown:
         rows = [line for line in text.splitlines() if line.startswith("| `")]
         assert len(text) <= LIMIT_CHARACTERS
         assert "512MiB" in rows[0]
-        assert text.splitlines()[-1] == f"{61 - len(rows)} more configurations do not fit here."
+        assert text.splitlines()[-1] == f"{61 - len(rows)} more conditions do not fit here."
 
 
 class TestJsonLines:
@@ -378,7 +378,7 @@ class TestSqlite:
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
-    def test_invalid_configuration_is_a_row_without_figures(self, store: Store, tmp_path: Path) -> None:
+    def test_invalid_condition_is_a_row_without_figures(self, store: Store, tmp_path: Path) -> None:
         writer = RunWriter(store)
         cell = writer.add([0.1] * 9)
         store.finish_cell(cell, CellStatus.INVALID, "late")

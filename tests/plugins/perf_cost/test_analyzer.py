@@ -234,7 +234,7 @@ def test_failures_are_told_by_status_with_one_example(scene: Scene) -> None:
     assert errors.text.endswith("ValueError: bad")
 
 
-def test_configuration_with_failures_only_is_a_row(scene: Scene) -> None:
+def test_condition_with_failures_only_is_a_row(scene: Scene) -> None:
     scene.cell("warm", [took(1.0, status=Status.OUT_OF_MEMORY, error="")])
     report = scene.analyze()
     (row,) = table(report, "latency").rows

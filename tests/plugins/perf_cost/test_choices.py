@@ -1,4 +1,4 @@
-"""Which configuration to take, held to figures worked out by hand."""
+"""Which condition to take, held to figures worked out by hand."""
 
 from __future__ import annotations
 

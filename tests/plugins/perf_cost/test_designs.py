@@ -35,7 +35,7 @@ def texts(report: Report, part: str) -> list[Finding]:
     return [finding for finding in report.findings if part in finding.text]
 
 
-def test_sequential_run_of_several_configurations_is_warned_of(store: Store) -> None:
+def test_sequential_run_of_several_conditions_is_warned_of(store: Store) -> None:
     run = RunWriter(store)
     for memory_mib in (128, 256):
         run.add([1.0], memory_mib=memory_mib)

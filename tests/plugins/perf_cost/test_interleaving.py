@@ -51,7 +51,7 @@ def turns(view: RunView, *levels: str) -> dict[int, list[Any]]:
     return found
 
 
-def test_every_round_has_each_configuration_once_in_another_order(store: Store) -> None:
+def test_every_round_has_each_condition_once_in_another_order(store: Store) -> None:
     view = measure(store, memory_mib=SWEEP, repetitions=8)
     assert view.run.design is Design.RMIT
     rounds = turns(view, "memory_mib")
@@ -71,7 +71,7 @@ def test_order_belongs_to_the_seed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("settings", "design"),
     [
-        ({"memory_mib": (128,), "start": ("cold", "warm")}, Design.SEQUENTIAL),  # one configuration
+        ({"memory_mib": (128,), "start": ("cold", "warm")}, Design.SEQUENTIAL),  # one condition
         ({"memory_mib": (128, 256)}, Design.RMIT),
         ({"memory_mib": (128, 256), "design": "sequential"}, Design.SEQUENTIAL),
         ({"memory_mib": (128,), "design": "rmit"}, Design.RMIT),
@@ -187,7 +187,7 @@ def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(
     assert min(Counter(call.cell_id for call in counted).values()) >= 12
 
 
-def test_configuration_that_cannot_be_deployed_leaves_the_others_interleaved(store: Store) -> None:
+def test_condition_that_cannot_be_deployed_leaves_the_others_interleaved(store: Store) -> None:
     class Small(FakePlatform):
         def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
             if config.memory_mib > 256:

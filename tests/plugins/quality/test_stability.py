@@ -91,7 +91,7 @@ def test_few_samples_are_not_enough_data_and_not_stable(store: Store, analyze: A
     report = analyze(Stability)
     assert row(report)["verdict"] == "not enough data"
     assert row(report)["drift"] == Estimate(None, n=9, note="not enough data")
-    assert "1 of 1 configurations have fewer than 10 samples" in texts(report)
+    assert "1 of 1 conditions have fewer than 10 samples" in texts(report)
     assert report.figures == []
 
 
@@ -168,7 +168,7 @@ def test_figures_show_the_least_stable_first_and_say_what_is_not_drawn(store: St
     writer.finish()
     report = analyze(Stability, figures=1)
     assert [figure.title for figure in report.figures] == ["echo 512 MiB warm: client.latency_s over time"]
-    assert "the 1 least stable configurations of 2 are drawn" in texts(report)
+    assert "the 1 least stable conditions of 2 are drawn" in texts(report)
 
 
 def test_thinning_keeps_the_extremes_and_the_order() -> None:

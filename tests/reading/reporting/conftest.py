@@ -79,7 +79,7 @@ def comparison() -> Report:
 def breakdown() -> Report:
     """A report with stacked bars and points, as analyzers make them."""
     parts = Figure(
-        "parts", "stacked", "Where the time goes", Column("c", "configuration"), Column("t", "median", "s"),
+        "parts", "stacked", "Where the time goes", Column("c", "condition"), Column("t", "median", "s"),
         {"init": [(0, 0.2), (1, 0.0)], "handler": [(0, 0.05), (1, 0.05)]}, categories=["echo cold", "echo warm"],
     )  # fmt: skip
     pareto = Figure(
@@ -87,7 +87,7 @@ def breakdown() -> Report:
         Column("latency", "median latency", "s"), {"256 MiB": [(1.0, 0.2)], "512 MiB": [(1.5, 0.1)]},
     )  # fmt: skip
     bars = Figure(
-        "memory", "bar", "Memory used", Column("c", "configuration"), Column("bytes", "peak", "bytes"),
+        "memory", "bar", "Memory used", Column("c", "condition"), Column("bytes", "peak", "bytes"),
         {"peak": [(0, 2.0**26), (1, 2.0**25)]}, categories=["echo cold", "echo warm"],
     )  # fmt: skip
     return Report("Breakdown", figures=[parts, pareto, bars], findings=[Finding("the parts add up")])

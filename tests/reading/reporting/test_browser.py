@@ -161,6 +161,6 @@ def test_report_of_a_real_run_opens(sebsx: Cli, browser: Any) -> None:
     written = sebsx.json("report", "last")
     page = browser.new_page()
     page.goto((sebsx.home / written["file"]).as_uri())
-    assert page.get_by_role("heading", name="Latency and cost of each configuration").count() == 1
+    assert page.get_by_role("heading", name="Latency and cost of each condition").count() == 1
     assert page.get_by_role("cell", name="6", exact=True).count() >= 2
     page.close()

@@ -32,7 +32,7 @@ CSV = re.compile(r'download="sebsx-summary\.csv(?:\.gz)?" href="data:[^,]+,([^"]
 
 def test_page_has_its_parts_in_order(page: Page) -> None:
     assert page.texts("h2") == [
-        "Base and new", "Comparison", "Where the numbers come from", "Latency and cost of each configuration",
+        "Base and new", "Comparison", "Where the numbers come from", "Latency and cost of each condition",
         "Figures", "What analyzers say", "Failed invocations", "Methods", "Do it again", "Files",
     ]  # fmt: skip
 
@@ -128,7 +128,7 @@ def test_restored_starts_are_named_and_a_mixture_is_noted(store: Store) -> None:
     ]  # fmt: skip
 
 
-def test_configuration_table_has_the_numbers(store: Store) -> None:
+def test_condition_table_has_the_numbers(store: Store) -> None:
     writer = RunWriter(store)
     writer.add([n / 100 for n in range(1, 101)], start=StartType.WARM)
     (row,) = _section([writer.finish()], "latency").reports[0].tables[0].rows
@@ -151,7 +151,7 @@ def test_failures_throttling_and_invalid_cells_are_told_apart(store: Store, read
     assert (row["ok"], row["failed"], row["throttled"]) == (0, 0, 3)
     page = read([view])
     assert "invalid: the generator was late" in page.said
-    assert "1 of 1 configurations are invalid" in page.said
+    assert "1 of 1 conditions are invalid" in page.said
     assert "no reason given" in page.said
 
 
@@ -209,14 +209,14 @@ def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
 
 def test_methods_follow_from_the_run(store: Store) -> None:
     said = " ".join(_section([fill(store)], "methods").paragraphs)
-    assert "Design: rmit. Configurations were measured in rounds" in said
+    assert "Design: rmit. Conditions were measured in rounds" in said
     assert "one after the other" not in said
     assert "an interval of the median below 6 invocations, p90 below 29 and p99 below 299" in said
     assert "of 162 measured invocations 2 that failed and 0 of another start type" in said
     assert "enough samples (4)" in said
 
 
-def test_files_hold_every_configuration(page: Page) -> None:
+def test_files_hold_every_condition(page: Page) -> None:
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(CSV.findall(page.text)[0]).decode())))
     assert len(rows) == 8
     assert {row["start"] for row in rows} == {"cold", "warm"}
@@ -272,7 +272,7 @@ def test_all_failed_gives_no_number(store: Store, read: Read) -> None:
     failed = {"status": Status.TIMEOUT, "error": "took too long\n  at line 1", "sandbox_id": None, "cost_usd": None}
     writer.add([3.0] * 10, changes=failed)
     page = read([writer.finish()])
-    latency = page.said.partition("cost of each configuration")[2].partition("Figures")[0]
+    latency = page.said.partition("cost of each condition")[2].partition("Figures")[0]
     assert not re.findall(r"\d m?s\b", latency.partition("Latency")[0].partition("measured invocations that count")[0])
     assert "took too long" in page.said
     assert "missing: the platform has no price" in page.said
@@ -295,7 +295,7 @@ def test_damaged_facts_of_sandboxes_are_said(tmp_path: Path, facts: str, words: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_ten_thousand_configurations_stay_within_the_limit(tmp_path: Path) -> None:
+def test_ten_thousand_conditions_stay_within_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     with open_store(path) as store:
         writer = RunWriter(store)
@@ -307,7 +307,7 @@ def test_ten_thousand_configurations_stay_within_the_limit(tmp_path: Path) -> No
         text = render(build([view]), "sebsx report", "now")
     page = Page(text)
     assert len(text.encode()) < 2_000_000
-    assert "10,000 configurations, 80,000 measured invocations" in page.said
+    assert "10,000 conditions, 80,000 measured invocations" in page.said
     assert "200 of 10,000 rows are shown, the rest is in the CSV" in page.said
     assert len(gzip.decompress(base64.b64decode(CSV.findall(text)[0])).splitlines()) == 10_001
 

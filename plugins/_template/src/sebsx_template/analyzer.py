@@ -1,4 +1,4 @@
-"""The analyzer `failures`: how invocations ended, per configuration."""
+"""The analyzer `failures`: how invocations ended, per condition."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("run", "run"),
-    Column("cell", "configuration"),
+    Column("cell", "condition"),
     Column("invocations", "n", "count", "measured and warm-up"),
     Column("failed", "failed", "1", "share of invocations that did not end well"),
     Column("statuses", "how", meaning="failures by status"),
@@ -35,7 +35,7 @@ class FailuresAnalyzer(Analyzer[FailuresSettings]):
     """Counts invocations by status."""
 
     name = "failures"
-    summary = "how invocations ended, per configuration"
+    summary = "how invocations ended, per condition"
     Settings = FailuresSettings
 
     def analyze(self, runs: Sequence[RunView], settings: FailuresSettings) -> Report:
