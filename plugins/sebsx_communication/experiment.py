@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.model import Invocation
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
 
 LANGUAGE = "python"
 _PROBES = 3
@@ -95,7 +95,7 @@ class _Lane:
     """One cell being measured, exchange by exchange."""
 
     session: Session
-    trial: Trial
+    measurement: Measurement
     channel: Channel[Any]
     settings: CommunicationSettings
     parameters: Mapping[str, Any]
@@ -106,13 +106,13 @@ class _Lane:
     @cached_property
     def size(self) -> int:
         """Size of its messages."""
-        return int(self.trial.cell.factors["message_bytes"])
+        return int(self.measurement.cell.factors["message_bytes"])
 
     def begin(self) -> None:
         """Count the exchanges that an interrupted run completed."""
         rounds: dict[int | None, list[bool]] = {}
         view = self.session.store.view(self.session.run.id)
-        for stored in view.invocations(cell_id=self.trial.cell_id, kind=Kind.MEASURED):
+        for stored in view.invocations(cell_id=self.measurement.cell_id, kind=Kind.MEASURED):
             rounds.setdefault(stored.round, []).append(stored.status is Status.OK)
         self.done = sum(all(ends) and len(ends) == self.ends for ends in rounds.values())
         self.settle()
@@ -144,9 +144,9 @@ class _Lane:
         roles = ("consumer", "producer")[-self.ends :]
         events = [{**event, "role": role} for role in roles]
         try:
-            return self.trial.invoke(Arrivals([0.0] * self.ends), kind, number, events)
+            return self.measurement.invoke(Arrivals([0.0] * self.ends), kind, number, events)
         finally:
-            self.channel.clean(self.trial.function.platform, session)
+            self.channel.clean(self.measurement.function.platform, session)
 
     def sample(self, number: int) -> None:
         """Do one exchange that counts."""
@@ -163,8 +163,8 @@ class _Lane:
         if self.done >= settings.rounds:
             self.close(CellStatus.FINISHED, f"{self.done} exchanges")
         elif self.failures >= settings.max_failures:
-            self.close(CellStatus.FAILED, f"{self.failures} exchanges failed", self.trial.last_error)
-        elif self.trial.elapsed_s > settings.max_time_s:
+            self.close(CellStatus.FAILED, f"{self.failures} exchanges failed", self.measurement.last_error)
+        elif self.measurement.elapsed_s > settings.max_time_s:
             status = CellStatus.FINISHED if self.done else CellStatus.FAILED
             self.close(status, f"time is up after {self.done} exchanges", None if self.done else "no exchange ended")
 
@@ -172,11 +172,11 @@ class _Lane:
         """Close the cell, with what a message costs by what was counted."""
         self.closed = True
         self._price()
-        self.session.finish(self.trial, status, reason, error)
+        self.session.finish(self.measurement, status, reason, error)
 
     def _price(self) -> None:
-        function, cell_id = self.trial.function, self.trial.cell_id
-        platform, factors = function.platform, self.trial.cell.factors
+        function, cell_id = self.measurement.function, self.measurement.cell_id
+        platform, factors = function.platform, self.measurement.cell.factors
         view = self.session.store.view(self.session.run.id)
         (mine,) = [each for each in exchanged(view) if each.cell.id == cell_id]
         if not mine.carried:
@@ -231,7 +231,7 @@ def _reached(
         return []
     session.observer.step(f"trying channel {channel.name} on {function.platform.name}")
     lanes = [
-        _Lane(session, stack.enter_context(session.trial(cell, function)), channel, settings, parameters)
+        _Lane(session, stack.enter_context(session.measure(cell, function)), channel, settings, parameters)
         for cell in cells
     ]
     problem = ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.model import Adoption, Cell
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
     from sebsx_function.settings import FunctionSettings
 
 # So often a function is tried that answers no first call, before it is left in peace.
@@ -61,7 +61,7 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
                 called = function.given(payload, partial(missing, slot.expected))
                 start = cell.factors["start"]
                 wanted = StartType(start) if start else None
-                lanes.append(_Lane(stack.enter_context(session.trial(cell, called, wanted)), settings))
+                lanes.append(_Lane(stack.enter_context(session.measure(cell, called, wanted)), settings))
         for lane in lanes:
             lane.prepare()
         for number in count(session.next_round):
@@ -77,8 +77,8 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
 class _Lane(Sampling):
     """One cell being measured, a turn at a time."""
 
-    def __init__(self, trial: Trial, settings: FunctionSettings) -> None:
-        super().__init__(trial, settings)
+    def __init__(self, measurement: Measurement, settings: FunctionSettings) -> None:
+        super().__init__(measurement, settings)
         self._settings = settings
 
     def prepare(self) -> None:
@@ -88,7 +88,7 @@ class _Lane(Sampling):
         users = self._settings.concurrency
         left, tries, problem = self._settings.warmups, 0, ""
         while left and tries < _FIRST_TRIES:
-            calls = self.trial.invoke(Arrivals([0.0] * users), Kind.WARMUP)
+            calls = self.measurement.invoke(Arrivals([0.0] * users), Kind.WARMUP)
             answered = [call for call in calls if call.status is Status.OK]
             if answered:
                 left, tries = left - 1, 0
@@ -102,7 +102,7 @@ class _Lane(Sampling):
         """Take the samples of one round: as many as there are users."""
         began_s = time.monotonic()
         if self.start == StartType.COLD:
-            self.trial.force_cold()
+            self.measurement.force_cold()
         users = self._settings.concurrency
-        self.trial.invoke(Closed(users, users), round=number)
+        self.measurement.invoke(Closed(users, users), round=number)
         self.spent_s += time.monotonic() - began_s

@@ -14,7 +14,7 @@ from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_o
 if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.model import Cell, Invocation
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
     from sebsx_invocation_overhead.clocksync import Exchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 
@@ -25,18 +25,18 @@ _BARE = {"padding_bytes": 0}
 def measure(session: Session, cell: Cell, function: Function, settings: OverheadSettings) -> None:
     """Measure a cell until it has enough samples or a cap is reached; samples of an interrupted run count."""
     start = StartType(cell.factors["start"])
-    with session.trial(cell, function, start) as trial:
+    with session.measure(cell, function, start) as measurement:
         if start is StartType.COLD and Capability.FORCE_COLD not in function.platform.capabilities:
-            session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")
+            session.finish(measurement, CellStatus.UNSUPPORTED, "no way to force a cold start")
             return
         try:
             probe = session.called(function, _BARE, clock_readings)
             filling = {"padding_bytes": max(0, cell.factors["payload_bytes"] - len(probe.payload))}
-            trial.function = session.called(function, filling, clock_readings)
+            measurement.function = session.called(function, filling, clock_readings)
         except UnsupportedError as exc:
-            session.finish(trial, CellStatus.UNSUPPORTED, "payload not taken", str(exc))
+            session.finish(measurement, CellStatus.UNSUPPORTED, "payload not taken", str(exc))
             return
-        sampler = Sampler(trial, probe, start, settings)
+        sampler = Sampler(measurement, probe, start, settings)
         while not (reason := sampler.over()):
             sampler.take()
         sampler.finish(reason)
@@ -46,20 +46,20 @@ class Sampler:
     """Takes the windows of one cell.
 
     Args:
-        trial: The cell; its function is called with the payload that is measured.
+        measurement: The cell; its function is called with the payload that is measured.
         probe: The same deployment called with the smallest payload.
         start: Start type wanted.
         settings: Numbers and caps.
     """
 
-    def __init__(self, trial: Trial, probe: Function, start: StartType, settings: OverheadSettings) -> None:
-        self._trial = trial
-        self._session = trial.session
+    def __init__(self, measurement: Measurement, probe: Function, start: StartType, settings: OverheadSettings) -> None:
+        self._measurement = measurement
+        self._session = measurement.session
         self._probe = probe
         self._start = start
         self._settings = settings
         self._wanted = settings.chosen.repetitions
-        stored = self._session.store.view(self._session.run.id).invocations(cell_id=trial.cell_id)
+        stored = self._session.store.view(self._session.run.id).invocations(cell_id=measurement.cell_id)
         self._total: Window = judge_all(stored, start)
         self._round = 0
         self._attempts = 0
@@ -69,11 +69,11 @@ class Sampler:
         settings = self._settings
         if len(self._total.samples) >= self._wanted:
             return "enough samples"
-        if self._trial.failures >= settings.max_failures:
-            return f"{self._trial.failures} invocations failed"
+        if self._measurement.failures >= settings.max_failures:
+            return f"{self._measurement.failures} invocations failed"
         if self._attempts >= settings.attempts:
             return f"cap of {settings.attempts} attempts reached"
-        if self._trial.elapsed_s >= settings.max_time_s:
+        if self._measurement.elapsed_s >= settings.max_time_s:
             return f"cap of {settings.max_time_s:g} s reached"
         return ""
 
@@ -87,19 +87,19 @@ class Sampler:
 
     def finish(self, reason: str) -> None:
         """Store how the cell ended."""
-        trial, total = self._trial, self._total
+        measurement, total = self._measurement, self._total
         enough = len(total.samples) >= self._wanted
-        failed = not total.samples or (trial.failures >= self._settings.max_failures and not enough)
-        why = trial.last_error
+        failed = not total.samples or (measurement.failures >= self._settings.max_failures and not enough)
+        why = measurement.last_error
         if not why and total.discarded:
             why = ", ".join(f"{count} x {words}" for words, count in total.discarded.most_common(3))
         status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        self._session.finish(trial, status, reason, (why or "the clock could not be aligned") if failed else None)
+        self._session.finish(measurement, status, reason, (why or "the clock could not be aligned") if failed else None)
 
     def _cold(self) -> list[Invocation]:
         """Start a sandbox, and align its clock right after."""
-        self._trial.force_cold()
-        calls = self._trial.invoke(Closed(1), round=self._round)
+        self._measurement.force_cold()
+        calls = self._measurement.invoke(Closed(1), round=self._round)
         (first,) = calls
         if first.status is not Status.OK or not counts(first.start_type, self._start):
             return calls
@@ -112,7 +112,7 @@ class Sampler:
         if not sandboxes:
             return calls
         missing = self._wanted - len(self._total.samples)
-        calls += self._trial.invoke(Closed(min(missing, self._settings.window)), round=self._round)
+        calls += self._measurement.invoke(Closed(min(missing, self._settings.window)), round=self._round)
         return calls + self._align(sandboxes[-1])
 
     def _align(self, sandbox: str | None) -> list[Invocation]:
@@ -126,7 +126,9 @@ class Sampler:
         wanted = self._settings.chosen.exchanges
         while since_minimum(found) < wanted and len(calls) < self._settings.max_exchanges:
             count = min(wanted - since_minimum(found) + (not found), self._settings.max_exchanges - len(calls))
-            batch = self._session.invoke(self._probe, Closed(count), Kind.WARMUP, self._trial.cell_id, self._round)
+            batch = self._session.invoke(
+                self._probe, Closed(count), Kind.WARMUP, self._measurement.cell_id, self._round
+            )
             calls += batch
             known = len(found)
             for call in batch:

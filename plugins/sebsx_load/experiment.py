@@ -89,15 +89,17 @@ class Load(Experiment[LoadSettings]):
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:
     # The same load for every condition, and again when a run is taken up: not from the session's generator.
     seed = random.Random(f"{session.run.seed}/load").getrandbits(48)  # noqa: S311  # a seeded design, not a secret
-    with session.trial(cell, function) as trial:
+    with session.measure(cell, function) as measurement:
         if settings.warmups:
-            trial.invoke(Arrivals([0.0] * settings.warmups), Kind.WARMUP)
-        health = trial.load(settings.schedule(seed), settings.cap)
-        if not trial.attempts:
-            session.finish(trial, CellStatus.FAILED, "nothing was sent", "the load has no requests")
-        elif trial.failures == trial.attempts:
-            session.finish(trial, CellStatus.FAILED, f"all {trial.failures} invocations failed", trial.last_error)
+            measurement.invoke(Arrivals([0.0] * settings.warmups), Kind.WARMUP)
+        health = measurement.load(settings.schedule(seed), settings.cap)
+        if not measurement.attempts:
+            session.finish(measurement, CellStatus.FAILED, "nothing was sent", "the load has no requests")
+        elif measurement.failures == measurement.attempts:
+            session.finish(
+                measurement, CellStatus.FAILED, f"all {measurement.failures} invocations failed", measurement.last_error
+            )
         elif health.verdict:
-            session.finish(trial, CellStatus.INVALID, health.verdict)
+            session.finish(measurement, CellStatus.INVALID, health.verdict)
         else:
-            session.finish(trial, CellStatus.FINISHED, "the load ended")
+            session.finish(measurement, CellStatus.FINISHED, "the load ended")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
 
 UPLOAD, DOWNLOAD = "network.upload_s", "network.download_s"
 CLIENT, STORAGE = "client", "storage"
@@ -143,39 +143,39 @@ def _measure(session: Session, cell: Cell, function: Function, settings: Network
     """Take the round trips of one sandbox after the other; a sandbox that is evicted is followed by the next."""
     if cell.factors["path"] == STORAGE:
         function = session.called(function, read=storage_times)
-    with session.trial(cell, function, StartType.WARM) as trial:
+    with session.measure(cell, function, StartType.WARM) as measurement:
         for number in range(settings.chosen.sandboxes):
             wanted = (number + 1) * settings.chosen.round_trips
-            if len(trial.good) >= wanted:
+            if len(measurement.good) >= wanted:
                 continue  # before an interruption
             sandbox = session.next_round
-            _fresh_sandbox(trial, sandbox)
-            while len(trial.good) < wanted and not _cap(trial, settings):
-                trial.invoke(Closed(min(_BATCH, wanted - len(trial.good))), round=sandbox)
-        enough = len(trial.good) >= settings.wanted
-        reason = "enough samples" if enough else _cap(trial, settings)
-        failed = not trial.good or (trial.failures >= settings.max_failures and not enough)
+            _fresh_sandbox(measurement, sandbox)
+            while len(measurement.good) < wanted and not _cap(measurement, settings):
+                measurement.invoke(Closed(min(_BATCH, wanted - len(measurement.good))), round=sandbox)
+        enough = len(measurement.good) >= settings.wanted
+        reason = "enough samples" if enough else _cap(measurement, settings)
+        failed = not measurement.good or (measurement.failures >= settings.max_failures and not enough)
         status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        error = trial.last_error or "no call met a warm sandbox"
-        session.finish(trial, status, reason, error if failed else None)
+        error = measurement.last_error or "no call met a warm sandbox"
+        session.finish(measurement, status, reason, error if failed else None)
 
 
-def _fresh_sandbox(trial: Trial, number: int) -> None:
+def _fresh_sandbox(measurement: Measurement, number: int) -> None:
     """Start the sandbox whose round trips are next, where the platform can be made to; warm it up."""
-    if Capability.FORCE_COLD in trial.function.platform.capabilities:
-        trial.force_cold()
-    for call in trial.invoke(Closed(1), Kind.WARMUP, round=number):
+    if Capability.FORCE_COLD in measurement.function.platform.capabilities:
+        measurement.force_cold()
+    for call in measurement.invoke(Closed(1), Kind.WARMUP, round=number):
         if call.status is not Status.OK:
-            trial.failures += 1
-            trial.last_error = f"{call.status}: {call.error}"
+            measurement.failures += 1
+            measurement.last_error = f"{call.status}: {call.error}"
 
 
-def _cap(trial: Trial, settings: NetworkSettings) -> str:
+def _cap(measurement: Measurement, settings: NetworkSettings) -> str:
     """Return which cap is reached, in words; empty for none."""
-    if trial.failures >= settings.max_failures:
-        return f"{trial.failures} invocations failed"
-    if trial.attempts >= settings.attempts:
+    if measurement.failures >= settings.max_failures:
+        return f"{measurement.failures} invocations failed"
+    if measurement.attempts >= settings.attempts:
         return f"cap of {settings.attempts} attempts reached"
-    if trial.elapsed_s >= settings.max_time_s:
+    if measurement.elapsed_s >= settings.max_time_s:
         return f"cap of {settings.max_time_s:g} s reached"
     return ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.model import Cell
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
     from sebsx_perf_cost.experiment import PerfCostSettings
 
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.
@@ -78,12 +78,12 @@ class Sampler(Sampling):
     """Samples one cell batch by batch, in the way of its start type.
 
     Args:
-        trial: The cell.
+        measurement: The cell.
         settings: What to measure and when to stop.
     """
 
-    def __init__(self, trial: Trial, settings: PerfCostSettings) -> None:
-        super().__init__(trial, settings)
+    def __init__(self, measurement: Measurement, settings: PerfCostSettings) -> None:
+        super().__init__(measurement, settings)
         self.settings = settings
         self._ready = False
 
@@ -94,7 +94,7 @@ class Sampler(Sampling):
         if self.start == "warm":
             # All users at once, so that each finds a sandbox of its own; again where a first call is slow for long.
             for _ in range(self.settings.warmups):
-                self.trial.invoke(Arrivals([0.0] * self.settings.concurrency), Kind.WARMUP)
+                self.measurement.invoke(Arrivals([0.0] * self.settings.concurrency), Kind.WARMUP)
         elif self.start == "sequential":
             self._discard_sandboxes()
         self._ready = True
@@ -110,21 +110,23 @@ class Sampler(Sampling):
         self.prepare()
         if self.start == "burst":
             self._discard_sandboxes()
-            self.trial.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
+            self.measurement.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
         elif self.start == "cold":
             self._discard_sandboxes()
-            self.trial.invoke(Closed(1), round=number)
+            self.measurement.invoke(Closed(1), round=number)
         else:
             users = self.settings.concurrency if self.start == "warm" else 1
-            taken = self.trial.invoke(Closed(max(samples, users if number is not None else 1), users), round=number)
+            taken = self.measurement.invoke(
+                Closed(max(samples, users if number is not None else 1), users), round=number
+            )
             # A platform that ended the idle sandbox since the last turn is warmed up before the next.
             cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]
             self._ready = self.start != "warm" or number is None or not cold or not all(cold)
         self.spent_s += time.monotonic() - began_s
 
     def _discard_sandboxes(self) -> None:
-        if Capability.FORCE_COLD in self.trial.function.platform.capabilities:
-            self.trial.force_cold()
+        if Capability.FORCE_COLD in self.measurement.function.platform.capabilities:
+            self.measurement.force_cold()
 
 
 @contextmanager
@@ -132,12 +134,12 @@ def _sampler(session: Session, cell: Cell, function: Function, settings: PerfCos
     """Begin a cell; None, with the reason stored, where the platform cannot do what its start type asks for."""
     start = cell.factors["start"]
     wanted = StartType(start) if start in COUNTED else None
-    with session.trial(cell, function, wanted) as trial:
+    with session.measure(cell, function, wanted) as measurement:
         if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
-            session.finish(trial, CellStatus.UNSUPPORTED, "no way to force a cold start")
+            session.finish(measurement, CellStatus.UNSUPPORTED, "no way to force a cold start")
             yield None
         else:
-            yield Sampler(trial, settings)
+            yield Sampler(measurement, settings)
 
 
 def _alone(sampler: Sampler) -> None:
@@ -156,7 +158,7 @@ def _turn(lanes: Sequence[Sampler]) -> int:
     """Return how many samples every turn of a round takes: short turns, and many rounds rather than long ones."""
     if any(lane.start == "cold" for lane in lanes):
         return 1  # a cold turn takes one, and longer than the call
-    slowest_s = max((median(lane.trial.good) for lane in lanes if lane.trial.good), default=_TURN_S)
+    slowest_s = max((median(lane.measurement.good) for lane in lanes if lane.measurement.good), default=_TURN_S)
     most = lanes[0].settings.repetitions // _ROUNDS
     wanted = max(lane.missing for lane in lanes)
     return max(1, min(most, wanted, int(_TURN_S / max(slowest_s, 1e-6))))

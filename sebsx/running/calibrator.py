@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.running.calibration import Fit
-    from sebsx.running.session import Session, Trial
+    from sebsx.running.session import Measurement, Session
 
 # A call this long is measured once and without a warm-up: what a first call adds is lost in it.
 _LONG_S = 10.0
@@ -280,22 +280,22 @@ class _Prober:
         with self.session.deployed(spec, [cell]) as function:
             if function is None:
                 raise PlatformError(f"benchmark {self.benchmark.name!r} could not be deployed; see the warning above")
-            with self.session.trial(cell, function) as trial:
-                took_s = self._timed(trial, value, long=expected_s >= _LONG_S)
-                self.session.finish(trial, CellStatus.FINISHED, "enough samples")
+            with self.session.measure(cell, function) as measurement:
+                took_s = self._timed(measurement, value, long=expected_s >= _LONG_S)
+                self.session.finish(measurement, CellStatus.FINISHED, "enough samples")
         return took_s
 
-    def _timed(self, trial: Trial, value: float, *, long: bool) -> float:
+    def _timed(self, measurement: Measurement, value: float, *, long: bool) -> float:
         if not long:
-            self._call(trial, value, 1, Kind.WARMUP)
-        return median(self._call(trial, value, 1 if long else self.settings.repetitions, Kind.MEASURED))
+            self._call(measurement, value, 1, Kind.WARMUP)
+        return median(self._call(measurement, value, 1 if long else self.settings.repetitions, Kind.MEASURED))
 
-    def _call(self, trial: Trial, value: float, count: int, kind: Kind) -> list[float]:
-        invocations = trial.invoke(Closed(count), kind)
+    def _call(self, measurement: Measurement, value: float, count: int, kind: Kind) -> list[float]:
+        invocations = measurement.invoke(Closed(count), kind)
         for invocation in invocations:
             if invocation.status is not Status.OK or invocation.function_duration_s is None:
                 reason = (invocation.error or "the function told no duration").splitlines()[0]
-                trial.session.finish(trial, CellStatus.FAILED, f"{invocation.status}", reason)
+                measurement.session.finish(measurement, CellStatus.FAILED, f"{invocation.status}", reason)
                 raise ThresholdError(
                     f"benchmark {self.benchmark.name!r} with {self.steps.parameter}={value:g} ended as "
                     f"{invocation.status}: {reason}"

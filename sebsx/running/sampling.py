@@ -11,7 +11,7 @@ from sebsx.stats import next_look, precise_enough
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.running.session import Trial
+    from sebsx.running.session import Measurement
 
 
 class Caps(Protocol):
@@ -52,7 +52,7 @@ class Sampling:
     """One cell being sampled; an experiment derives from it how a sample is taken.
 
     Args:
-        trial: The cell.
+        measurement: The cell.
         caps: When to end.
 
     Attributes:
@@ -61,9 +61,9 @@ class Sampling:
         closed: Whether it is stored how the cell ended.
     """
 
-    def __init__(self, trial: Trial, caps: Caps) -> None:
-        self.trial = trial
-        self.start: str | None = trial.cell.factors["start"]
+    def __init__(self, measurement: Measurement, caps: Caps) -> None:
+        self.measurement = measurement
+        self.start: str | None = measurement.cell.factors["start"]
         self.spent_s = 0.0
         self.closed = False
         self._caps = caps
@@ -73,11 +73,11 @@ class Sampling:
     @property
     def missing(self) -> int:
         """How many samples are wanted before the next look at their precision."""
-        return min(self._look_at, self._caps.most_samples) - len(self.trial.good)
+        return min(self._look_at, self._caps.most_samples) - len(self.measurement.good)
 
     def enough(self) -> bool:
         """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
-        good = self.trial.good
+        good = self.measurement.good
         if not self._reached and len(good) >= self._caps.most_samples:
             self._reached = "enough samples"
         if not self._reached and len(good) >= self._look_at:
@@ -93,27 +93,27 @@ class Sampling:
     def close(self) -> None:
         """Store how the cell ended."""
         status, reason = CellStatus.FINISHED, self._reached or self._cap()
-        if not self._reached and (self._failed() or not self.trial.good):
+        if not self._reached and (self._failed() or not self.measurement.good):
             status = CellStatus.FAILED
-        self.end(status, reason, self.trial.last_error if status is CellStatus.FAILED else None)
+        self.end(status, reason, self.measurement.last_error if status is CellStatus.FAILED else None)
 
     def end(self, status: CellStatus, reason: str, error: str | None = None) -> None:
         """Store that the cell ended so."""
-        self.trial.session.finish(self.trial, status, reason, error)
+        self.measurement.session.finish(self.measurement, status, reason, error)
         self.closed = True
 
     def _cap(self) -> str:
         """Return which cap is reached, in words; empty for none."""
         if self._failed():
-            return f"{self.trial.failures} invocations failed"
-        if self.trial.attempts >= self._caps.attempts:
+            return f"{self.measurement.failures} invocations failed"
+        if self.measurement.attempts >= self._caps.attempts:
             return f"cap of {self._caps.attempts} attempts reached"
         if self.spent_s >= self._caps.max_time_s:
             return f"cap of {self._caps.max_time_s:g} s reached"
         return ""
 
     def _failed(self) -> bool:
-        return self.trial.failures >= self._caps.max_failures
+        return self.measurement.failures >= self._caps.max_failures
 
 
 def settle(lanes: Sequence[Sampling]) -> None:

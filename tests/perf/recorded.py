@@ -53,15 +53,15 @@ class Measure:
         (cell,) = self.plan(session.scene, settings).cells
         with session.deployed(FunctionSpec.of(cell), [cell]) as function, HttpClient() as client:
             assert function is not None
-            with session.trial(cell, function) as trial:
-                trial.invoke(Closed(200, self.users), Kind.WARMUP)
+            with session.measure(cell, function) as measurement:
+                measurement.invoke(Closed(200, self.users), Kind.WARMUP)
                 for _ in range(self.rounds):
                     self.alone_rps.append(drive_alone(client, function, self.users))
                     started = time.perf_counter()
-                    done = trial.invoke(Closed(BATCH, self.users))
+                    done = measurement.invoke(Closed(BATCH, self.users))
                     self.recorded_rps.append(BATCH / (time.perf_counter() - started))
                     assert all(invocation.status == "ok" for invocation in done)
-                single = trial.invoke(Closed(500, 1))
+                single = measurement.invoke(Closed(500, 1))
                 self.overhead_s = [each.latency_s - (each.function_duration_s or 0) for each in single]
 
 

@@ -210,12 +210,17 @@ class Sweeping(PerfCost):
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         (cell,) = self.plan(session.scene, settings).cells
-        with session.deployed(FunctionSpec.of(cell), [cell]) as function, session.trial(cell, function) as trial:
+        with (
+            session.deployed(FunctionSpec.of(cell), [cell]) as function,
+            session.measure(cell, function) as measurement,
+        ):
             for held_s in (0.0, 0.25):
                 read = {"duration_s": str(held_s)}
-                trial.function = session.called(function, read, lambda output: {"phase.told_s": output["slept_s"]})
-                trial.invoke(Closed(2))
-            session.finish(trial, CellStatus.FINISHED, "enough samples")
+                measurement.function = session.called(
+                    function, read, lambda output: {"phase.told_s": output["slept_s"]}
+                )
+                measurement.invoke(Closed(2))
+            session.finish(measurement, CellStatus.FINISHED, "enough samples")
 
 
 def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_output_is_stored(store: Store) -> None:
@@ -252,9 +257,9 @@ class Several(Experiment[NoSettings]):
         with session.deployed(spec, [cell]) as function:
             if function is None:
                 return
-            with session.trial(cell, function) as trial:
-                trial.invoke(Closed(3), events=[{"do": "echo", "value": value} for value in ("c", "a", "bb")])
-                session.finish(trial, CellStatus.FINISHED, "enough")
+            with session.measure(cell, function) as measurement:
+                measurement.invoke(Closed(3), events=[{"do": "echo", "value": value} for value in ("c", "a", "bb")])
+                session.finish(measurement, CellStatus.FINISHED, "enough")
 
 
 def test_every_request_of_a_batch_may_have_an_input_of_its_own(store: Store) -> None:

@@ -6,7 +6,7 @@ is all of that in the hands of an experiment.
 
 from __future__ import annotations
 
+from sebsx.running.session.measurement import Measurement
 from sebsx.running.session.session import Session
-from sebsx.running.session.trial import Trial
 
-__all__ = ["Session", "Trial"]
+__all__ = ["Measurement", "Session"]

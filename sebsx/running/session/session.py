@@ -13,9 +13,9 @@ from sebsx.errors import DeployError, UnsupportedError
 from sebsx.model import CellStatus, Kind
 from sebsx.running.limits import Limits, Meter
 from sebsx.running.session.deploying import Deployer, rng_for
+from sebsx.running.session.measurement import Measurement
 from sebsx.running.session.sending import Allowed, attend, send
 from sebsx.running.session.storing import Recorder
-from sebsx.running.session.trial import Trial
 from sebsx.sending.client import HttpClient
 from sebsx.sending.clock import client_clock
 from sebsx.sending.roundtrip import round_trip_s
@@ -163,23 +163,23 @@ class Session:
             self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, reason, error)
 
     @contextmanager
-    def trial(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Trial]:
+    def measure(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Measurement]:
         """Begin to measure a cell; samples stored by an interrupted run count.
 
         The body ends it with `finish`; a body that raises leaves the cell running, to be resumed.
         """
         cell_id = self.store.add_cell(self.run.id, cell)
-        trial = Trial(self, cell, cell_id, function, wanted)
+        measurement = Measurement(self, cell, cell_id, function, wanted)
         if function.deployment.adopted:  # each of its cells may have another input
             self._deployer.record_input(function, cell_id)
         for stored in self.store.view(self.run.id).invocations(cell_id=cell_id, kind=Kind.MEASURED):
-            if trial.counts(stored.status, stored.start_type):
-                trial.good.append(stored.latency_s)
-        yield trial
+            if measurement.counts(stored.status, stored.start_type):
+                measurement.good.append(stored.latency_s)
+        yield measurement
 
-    def finish(self, trial: Trial, status: CellStatus, reason: str, error: str | None = None) -> None:
+    def finish(self, measurement: Measurement, status: CellStatus, reason: str, error: str | None = None) -> None:
         """Close a cell with the reason why sampling stopped."""
-        self.finish_cell(trial.cell, trial.cell_id, status, reason, error)
+        self.finish_cell(measurement.cell, measurement.cell_id, status, reason, error)
 
     def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
         """Begin a cell that several functions serve; return its row and what an interrupted run stored of it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Trial:
+class Measurement:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
 
     `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
