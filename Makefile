@@ -20,10 +20,11 @@ test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a se
 
 test-all: check test test-slow ## Everything that CI runs
 
-check: $(VENV)/installed-dev ## Lint, format and types
+check: $(VENV)/installed-dev ## Lint, format, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(VENV)/installed-dev ## Format the code
 	$(BIN)/ruff check --fix .

@@ -1,13 +1,16 @@
-"""Holds the rooms of docs/architecture.md: who may import whom, and what no file of core may do."""
+"""Holds the house of docs/architecture.md: its import contracts (in `pyproject.toml`) and what those cannot say."""
 
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grimp
 import pytest
 
 import sebsx
@@ -18,15 +21,12 @@ if TYPE_CHECKING:
 
 CORE = Path(sebsx.__file__).parent
 TREE = CORE.parent
-# Rows of the table in docs/architecture.md, lowest first; a module may import its own row and those above it there.
-ROWS = (
-    {"__init__", "model", "errors", "settings", "lazy", "interrupts", "stats"},
-    {"contracts", "plugins", "pricing"},
-    {"store", "sending", "building", "sandboxes", "running", "reading"},
-    {"cli", "__main__"},
-)
 APART = {"runtime", "testing"}
+ENTRIES = 22
+LAYERS_BROKEN = "Rooms import lower layers only, and not their siblings BROKEN"
+CYCLE = 3
 PLUGIN_ROOTS = ("platforms", "benchmarks", "plugins")
+TYPE_ONLY = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sebsx.reading import conditions"
 
 
 def files(folder: Path) -> list[Path]:
@@ -45,10 +45,6 @@ def label(path: Path) -> str:
 
 def room(path: Path) -> str:
     return path.relative_to(CORE).parts[0].removesuffix(".py")
-
-
-def row(name: str) -> int:
-    return next(number for number, names in enumerate(ROWS) if name in names)
 
 
 @cache
@@ -86,29 +82,68 @@ def test_there_is_something_to_look_at():
     assert any("building" in path.parts for path in CORE_FILES)
 
 
-def test_every_room_of_core_has_its_row():
-    rooms = {room(path) for path in CORE_FILES}
-    assert rooms - set().union(*ROWS) - APART == set()
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    options = ["--no-cache", "--no-logo", str(TREE / "pyproject.toml")]
+    return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("path", [path for path in CORE_FILES if room(path) not in APART], ids=label)
-def test_core_imports_only_its_own_row_and_lower_ones(path):
-    own = row(room(path))
-    for name in imports(path):
-        if name == "sebsx" or not name.startswith("sebsx."):
-            continue
-        imported = name.split(".")[1]
-        assert imported not in APART, f"imports {name}"
-        if imported != "__version__":
-            assert row(imported) <= own, f"{label(path)} reaches up to {name}"
+def test_import_contracts_hold():
+    done = lint_imports(TREE)
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=label)
-def test_core_imports_no_plugin(path):
-    allowed = {"sebsx_runtime", "sebsx_wrapper", "sebsx_collectors"}  # names inside a package
-    for name in imports(path, at_runtime=False):
-        top = name.split(".")[0]
-        assert not top.startswith("sebsx_") or top in allowed, f"imports {name}"
+@pytest.mark.parametrize(
+    ("file", "line", "broken"),
+    [
+        (
+            "model/upward.py",
+            "from sebsx.cli import app",
+            LAYERS_BROKEN,
+        ),
+        ("store/typed.py", TYPE_ONLY, LAYERS_BROKEN),
+        ("sending/named.py", "import sebsx_local", "Core uses neither plugins nor the test kit BROKEN"),
+        ("attic/forgotten.py", "import json", "every child of every container must be declared as a layer"),
+    ],
+)
+def test_import_that_breaks_a_contract_is_found(tmp_path, file, line, broken):
+    shutil.copytree(CORE, tmp_path / "sebsx", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "sebsx" / file
+    path.parent.mkdir(exist_ok=True)
+    (path.parent / "__init__.py").touch()
+    path.write_text(line)
+    done = lint_imports(tmp_path)
+    assert done.returncode == 1
+    assert broken in " ".join((done.stdout + done.stderr).split())
+
+
+def tangles(graph: grimp.ImportGraph) -> list[set[str]]:
+    """Return the groups of modules that reach each other, largest first."""
+    reached = {module: graph.find_downstream_modules(module) for module in graph.modules}
+    groups = {
+        frozenset({module, *(other for other in reached[module] if module in reached[other])}) for module in reached
+    }
+    return sorted(map(set, groups), key=len, reverse=True)
+
+
+@pytest.mark.xfail(reason="the session's contract is under way")
+def test_no_tangle_of_imports_over_more_than_three_files():
+    graph = grimp.build_graph("sebsx", exclude_type_checking_imports=False, cache_dir=None)
+    assert len(graph.modules) > 100
+    assert [sorted(group) for group in tangles(graph) if len(group) > CYCLE] == []
+
+
+def test_tangle_is_found():
+    graph = grimp.ImportGraph()
+    for importer, imported in (("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")):
+        graph.add_import(importer=importer, imported=imported)
+    assert [sorted(group) for group in tangles(graph)] == [["a", "b", "c"], ["d"]]
+
+
+def test_house_has_few_doors():
+    entries = {path.name for path in CORE.iterdir()} - {"__pycache__"}
+    assert len(entries) <= ENTRIES
 
 
 @cache
@@ -159,20 +194,6 @@ def test_runtime_imports_the_standard_library_only(path):
 
 def shipped_into_functions(path: Path) -> bool:
     return bool({"wrapper", "shipped", "python"} & set(path.parts)) or path.name == "collector.py"
-
-
-@pytest.mark.parametrize("path", PLUGIN_FILES, ids=label)
-def test_plugin_imports_no_other_plugin(path):
-    own = next(part for part in path.relative_to(TREE).parts if part.startswith("sebsx_"))
-    others = plugin_packages() - {own}
-    assert {name.split(".")[0] for name in imports(path, at_runtime=False)} & others == set()
-
-
-@pytest.mark.parametrize("path", PLUGIN_FILES, ids=label)
-def test_plugin_uses_neither_command_line_nor_orchestrator(path):
-    assert {"sebsx.cli", "sebsx.cli.console", "sebsx.running.orchestrator"} & set(
-        imports(path, at_runtime=False)
-    ) == set()
 
 
 @pytest.mark.parametrize("path", CORE_FILES + PLUGIN_FILES, ids=label)
