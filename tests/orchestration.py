@@ -15,7 +15,7 @@ from sebsx.contracts.hookspecs import hookimpl
 from sebsx.contracts.platforms import Platform
 from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
 from sebsx.plugins import LoadedPlugin, Registry
-from sebsx.running.orchestrator import Request
+from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
@@ -78,10 +78,10 @@ class Restoring(FakePlatform):
         }
 
 
-def request(platforms: Mapping[str, FakeSettings] | None = None, **settings: Any) -> Request:
-    """Return the request to measure the echo, three warm samples unless told otherwise."""
+def run_spec(platforms: Mapping[str, FakeSettings] | None = None, **settings: Any) -> RunSpec:
+    """Return what is asked of a run that measures the echo, three warm samples unless told otherwise."""
     wanted = {"benchmarks": (ECHO,), "start": ("warm",), "repetitions": 3, **settings}
-    return Request(PerfCost(), PerfCostSettings(**wanted), platforms or {"fake": FakeSettings()}, seed=1)
+    return RunSpec(PerfCost(), PerfCostSettings(**wanted), platforms or {"fake": FakeSettings()}, seed=1)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sebsx.settings import Layer, Section, SettingsReader
 
 if TYPE_CHECKING:
     from sebsx.running.calibrator import Outcome
-    from sebsx.running.orchestrator import Request
+    from sebsx.running.orchestrator import RunSpec
 
 
 @command("calibrate")
@@ -44,22 +44,22 @@ def calibrate_command(
 
     low_s, high_s = calibration.parse_target(target)
     experiment = calibrator.Calibrate()
-    request = _request(app, experiment, platform, assignments, {
+    spec = _spec(app, experiment, platform, assignments, {
         **values, "benchmark": benchmark, "low_s": low_s, "high_s": high_s,
     })  # fmt: skip
     with app.open_store() as store, app.console.progress() as observer:
-        orchestrator.run(request, app.registry, store, observer)
+        orchestrator.run(spec, app.registry, store, observer)
     outcome = experiment.outcome
     assert outcome is not None
     path = calibration.save(outcome.calibration) if save else None
     _print(app, outcome, None if path is None else str(path))
 
 
-def _request(
+def _spec(
     app: App, experiment: Any, platform: str | None, assignments: tuple[str, ...], values: dict[str, Any]
-) -> Request:
+) -> RunSpec:
     from sebsx.running.calibrator import CalibrateSettings  # heavy
-    from sebsx.running.orchestrator import Request
+    from sebsx.running.orchestrator import RunSpec
 
     section, seed = Section("calibrate", CalibrateSettings), values.pop("seed")
     given = [Layer("the command line", {f"{CORE}.platform": platform})] if platform else []
@@ -69,7 +69,7 @@ def _request(
     reader = app.reader(assignments, [f"platform.{name}" for name in names], *given)
     settings = SettingsReader([layer_of(section, values)], [section]).read(section.name).value
     platforms = {name: reader.read(f"platform.{name}").value for name in names}
-    return Request(experiment, settings, platforms, seed=seed)
+    return RunSpec(experiment, settings, platforms, seed=seed)
 
 
 def _print(app: App, outcome: Outcome, path: str | None) -> None:

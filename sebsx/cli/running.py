@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sebsx.model import Run
     from sebsx.model.stored import StoredCell
     from sebsx.running.limits import Limits
-    from sebsx.running.orchestrator import Request
+    from sebsx.running.orchestrator import RunSpec
     from sebsx.store import Store
 
 LIMITS: tuple[click.Parameter, ...] = (
@@ -58,7 +58,7 @@ _COMMON: tuple[click.Parameter, ...] = (
 class ExperimentGroup(Group):
     """`experiment NAME`: one command per registered experiment, with an option for each of its settings."""
 
-    def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
+    def __init__(self, action: Callable[[App, RunSpec], None], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._action = action
 
@@ -75,7 +75,7 @@ class ExperimentGroup(Group):
 class SubjectGroup(Group):
     """`run` and `plan`: `benchmark` is the experiment that runs benchmarks, found by what it says of itself."""
 
-    def __init__(self, action: Callable[[App, Request], None], **attributes: Any) -> None:
+    def __init__(self, action: Callable[[App, RunSpec], None], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._action = action
         help_text = "An experiment by its name; `sebsx list experiments`."
@@ -101,7 +101,7 @@ def _subjects(app: App) -> dict[str, type[Experiment[Any]]]:
 
 
 def _command(
-    name: str, experiment: type[Experiment[Any]], action: Callable[[App, Request], None], *, positional: bool = False
+    name: str, experiment: type[Experiment[Any]], action: Callable[[App, RunSpec], None], *, positional: bool = False
 ) -> click.Command:
     """Return the command of an experiment: its settings as options, and what all runs have."""
     section = Section(f"experiment.{experiment.name}", experiment.Settings)
@@ -109,7 +109,7 @@ def _command(
 
     @click.pass_obj
     def callback(app: App, /, **values: Any) -> None:
-        action(app, _request(app, experiment, section, values))
+        action(app, _spec(app, experiment, section, values))
 
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional and any(isinstance(parameter, click.Argument) for parameter in parameters):
@@ -125,9 +125,9 @@ def _about_arguments(section: Section) -> str:
     return "\n\n".join(f"{item.metadata['positional']}: {item.metadata['help']}." for item in fields)
 
 
-def _request(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> Request:
+def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> RunSpec:
     """Return what the user asked for, from options, `--set`, environment and files."""
-    from sebsx.running.orchestrator import Request  # heavy
+    from sebsx.running.orchestrator import RunSpec  # heavy
 
     core_values = {
         f"{CORE}.{name}": values[name]
@@ -144,7 +144,7 @@ def _request(app: App, experiment: type[Experiment[Any]], section: Section, valu
     reader = app.reader(assignments, in_play, *options)
     core = reader.read(CORE).value
     app.analyzer_assignments = [word for word in assignments if word.startswith("analyzer.")]
-    return Request(
+    return RunSpec(
         experiment=experiment(),
         settings=reader.read(section.name).value,
         platforms={name: reader.read(f"platform.{name}").value for name in names},
@@ -178,20 +178,20 @@ def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
     return chosen or tuple(sorted(name for name, cls in app.registry.collectors.items() if cls.default))
 
 
-def _plan(app: App, request: Request) -> None:
+def _plan(app: App, spec: RunSpec) -> None:
     """Print what a run would do."""
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
     from sebsx.running import orchestrator  # heavy
 
-    plan = orchestrator.plan(request, app.registry)
+    plan = orchestrator.plan(spec, app.registry)
     shown = ("platform", "benchmark", "version", "channel", "size", "language", "architecture", "memory_mib", "start")
     used = [name for name in shown if any(cell.factors.get(name) is not None for cell in plan.cells)]
     columns = [Column(name, name.replace("_mib", " MiB")) for name in used]
     columns += [Column("invocations", "calls", "count"), Column("duration_s", "about", "s")]
     rows = [{**cell.factors, "invocations": cell.invocations, "duration_s": cell.duration_s} for cell in plan.cells]
     document = {
-        "experiment": request.experiment.name,
+        "experiment": spec.experiment.name,
         "design": plan.design,
         "deployments": plan.deployments,
         "invocations": plan.invocations,
@@ -206,7 +206,7 @@ def _plan(app: App, request: Request) -> None:
         app.console.note(f"note: {note}")
 
 
-def _run(app: App, request: Request) -> None:
+def _run(app: App, spec: RunSpec) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
     from sebsx.model import RunStatus
     from sebsx.running import orchestrator  # heavy
@@ -214,13 +214,13 @@ def _run(app: App, request: Request) -> None:
     with app.open_store() as store:
         try:
             with app.console.progress() as observer:
-                run = orchestrator.run(request, app.registry, store, observer)
+                run = orchestrator.run(spec, app.registry, store, observer)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"interrupted{_advice(store)}") from None
         except PlatformError as exc:
             raise PlatformError(f"{exc}{_advice(store)}") from exc
         view = store.view(run.id)
-        _print_run(app, request, run, view)
+        _print_run(app, spec, run, view)
         if run.status is not RunStatus.FINISHED:
             raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
         _raise_for(view.cells())
@@ -234,10 +234,10 @@ def _advice(store: Store) -> str:
     return f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
 
 
-def _print_run(app: App, request: Request, run: Run, view: RunView) -> None:
+def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
     from sebsx.cli.results import analyze  # heavy
 
-    report = analyze(app, [view], request.experiment.analyzer)
+    report = analyze(app, [view], spec.experiment.analyzer)
     if app.console.json:
         app.console.result({"run": run, "cells": view.cells(), "report": report})
         return
@@ -299,10 +299,10 @@ def plan_command() -> None:
     """Say what a run would deploy and call, how long it takes and what it costs. Same words as `run`."""
 
 
-def _resumed(app: App, name: str, limits: Limits) -> Request:
-    """Return the request that an interrupted run was started with; secrets come from the settings of today."""
+def _resumed(app: App, name: str, limits: Limits) -> RunSpec:
+    """Return the spec that an interrupted run was started with; secrets come from the settings of today."""
     from sebsx.model import RunStatus
-    from sebsx.running.orchestrator import Request, settings_of  # heavy
+    from sebsx.running.orchestrator import RunSpec, settings_of  # heavy
 
     with app.open_store() as store:
         run = store.view(name).run
@@ -312,7 +312,7 @@ def _resumed(app: App, name: str, limits: Limits) -> Request:
     for platform in run.settings["platforms"]:
         app.registry.get("platforms", platform)
     reader = app.reader((), (), settings_of(run))
-    return Request(
+    return RunSpec(
         experiment=experiment(),
         settings=reader.read(f"experiment.{run.experiment}").value,
         platforms={platform: reader.read(f"platform.{platform}").value for platform in run.settings["platforms"]},

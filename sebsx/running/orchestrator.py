@@ -47,7 +47,7 @@ OWNER_FILE = "owner.json"
 
 
 @dataclass(frozen=True)
-class Request:
+class RunSpec:
     """What a user asked for.
 
     Args:
@@ -80,16 +80,16 @@ class Request:
         }
 
 
-def plan(request: Request, registry: Registry) -> Plan:
+def plan(spec: RunSpec, registry: Registry) -> Plan:
     """Return what a run would do, without touching anything.
 
     Raises:
         UserError: If the settings make no design, or a platform cannot take it.
     """
-    return _plan(request, registry, _make_platforms(request, registry, workdir("plan")))
+    return _plan(spec, registry, _make_platforms(spec, registry, workdir("plan")))
 
 
-def run(request: Request, registry: Registry, store: Store, observer: Observer) -> Run:
+def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> Run:
     """Do a run from checks to teardown and return it as closed.
 
     What was measured is in the store whatever happens. Resources are torn down on every way out; what
@@ -100,24 +100,24 @@ def run(request: Request, registry: Registry, store: Store, observer: Observer) 
         SebsxError: If the run cannot begin or a platform ends it; the run is then stored as failed.
         KeyboardInterrupt: After everything was torn down; the run is stored as interrupted.
     """
-    run_id = request.resume or str(ULID())
+    run_id = spec.resume or str(ULID())
     # What a killed process of this run left in its directory may be being swept away at this moment.
-    directory = workdir(f"{run_id}.{os.getpid()}" if request.resume else run_id)
-    platforms = _make_platforms(request, registry, directory)
-    design = _plan(request, registry, platforms)
+    directory = workdir(f"{run_id}.{os.getpid()}" if spec.resume else run_id)
+    platforms = _make_platforms(spec, registry, directory)
+    design = _plan(spec, registry, platforms)
     observer.planned(design)
-    request.limits.check(platforms.values())
+    spec.limits.check(platforms.values())
     _check(platforms.values(), observer)
-    current = _begin(request, registry, store, run_id, design)
+    current = _begin(spec, registry, store, run_id, design)
     status, error = RunStatus.FAILED, None
     try:
         registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, directory, store, observer):
             scene = Scene(registry, platforms)
-            meter = Meter(request.limits, *store.used(run_id))
-            session = Session(current, store, scene, Packager(default_cache()), request.collectors, observer, meter)
+            meter = Meter(spec.limits, *store.used(run_id))
+            session = Session(current, store, scene, Packager(default_cache()), spec.collectors, observer, meter)
             try:
-                request.experiment.run(session, request.settings)
+                spec.experiment.run(session, spec.settings)
             finally:
                 with interrupts.shielded(swallow=True):
                     session.close()
@@ -158,15 +158,15 @@ def work_root() -> Path:
     return Path(platformdirs.user_cache_dir("sebsx")) / "work"
 
 
-def _plan(request: Request, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
+def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
     for name, platform in platforms.items():
-        missing = sorted(need.value for need in request.experiment.needs - platform.capabilities)
+        missing = sorted(need.value for need in spec.experiment.needs - platform.capabilities)
         if missing:
-            raise UserError(f"experiment {request.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
+            raise UserError(f"experiment {spec.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
     scene = Scene(registry, platforms)
-    design = request.experiment.plan(scene, request.settings)
+    design = spec.experiment.plan(scene, spec.settings)
     if not design.cells:
-        raise UserError(f"experiment {request.experiment.name!r} has nothing to measure with these settings")
+        raise UserError(f"experiment {spec.experiment.name!r} has nothing to measure with these settings")
     for cell in design.cells:
         _check_names(cell.factors, scene)
         _check_memory(cell.factors, platforms)
@@ -193,9 +193,9 @@ def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[A
         raise UserError(f"memory of {memory_mib} MiB: platform {name!r} offers {smallest} to {largest} MiB")
 
 
-def _make_platforms(request: Request, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
+def _make_platforms(spec: RunSpec, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
     platforms = {}
-    for name, settings in request.platforms.items():
+    for name, settings in spec.platforms.items():
         platforms[name] = registry.get("platforms", name)(settings, directory / name)
         platforms[name].registry = registry
     return platforms
@@ -215,23 +215,23 @@ def describe_problem(platform: str, problem: Problem) -> str:
     return f"platform {platform!r}: {problem.message}" + (f"; {problem.advice}" if problem.advice else "")
 
 
-def _begin(request: Request, registry: Registry, store: Store, run_id: str, plan: Plan) -> Run:
+def _begin(spec: RunSpec, registry: Registry, store: Store, run_id: str, plan: Plan) -> Run:
     """Write the run to the store, or take an interrupted one over."""
     owner = current_owner()
-    if request.resume:
+    if spec.resume:
         store.resume_run(run_id, owner)
         return replace(store.view(run_id).run, owner=owner)
     facts = environment.gather(registry)
     current = Run(
         id=run_id,
-        experiment=request.experiment.name,
-        settings=request.described(),
-        seed=secrets.randbits(_SEED_BITS) if request.seed is None else request.seed,
+        experiment=spec.experiment.name,
+        settings=spec.described(),
+        seed=secrets.randbits(_SEED_BITS) if spec.seed is None else spec.seed,
         status=RunStatus.RUNNING,
         started_at=datetime.now(UTC),
         owner=owner,
         environment=content_hash(facts),
-        campaign=request.campaign,
+        campaign=spec.campaign,
         design=plan.design,
     )
     store.start_run(current, facts, registry.metrics.values())

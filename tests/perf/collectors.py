@@ -33,7 +33,7 @@ def measure(root: Path, store_path: Path, calls: int, collectors: tuple[str, ...
     registry = plugins.load()
     settings = PerfCostSettings(benchmarks=(str(root),), memory_mib=(1769,), start=("warm",), repetitions=calls)
     local = registry.get("platforms", "local").Settings()
-    request = orchestrator.Request(PerfCost(), settings, {"local": local}, collectors=collectors)
+    request = orchestrator.RunSpec(PerfCost(), settings, {"local": local}, collectors=collectors)
     with open_store(store_path) as store:
         run = orchestrator.run(request, registry, store, Quiet())
         done = list(store.view(run.id).invocations())

@@ -96,7 +96,7 @@ def channel_round_trip_s(message_bytes: int) -> float:
         stream_messages=1, budget_s=20.0,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "r.sqlite") as store:
-        request = orchestrator.Request(Communication(), settings, {"local": platform}, seed=1)
+        request = orchestrator.RunSpec(Communication(), settings, {"local": platform}, seed=1)
         run = orchestrator.run(request, registry, store, Silent())
         (found,) = exchanged(store.view(run.id))
         return 2 * statistics.median(found.latencies_s)

@@ -88,7 +88,7 @@ def main() -> None:
         settings = PerfCostSettings(benchmarks=(str(root),), memory_mib=(1769,), start=("warm",))
         measure = Measure(arguments.rounds, arguments.users)
         local = registry.get("platforms", "local").Settings()
-        request = orchestrator.Request(measure, settings, {"local": local}, collectors=("process",))
+        request = orchestrator.RunSpec(measure, settings, {"local": local}, collectors=("process",))
         with open_store(Path(folder) / "results.sqlite") as store:
             orchestrator.run(request, registry, store, Quiet())
     ratios = [recorded / alone for recorded, alone in zip(measure.recorded_rps, measure.alone_rps, strict=True)]

@@ -136,7 +136,7 @@ def run_on(
     platform: type[Platform[Any]], experiment: Experiment[Any], settings: Any, store: Store, seed: int = 1
 ) -> RunView:
     """Run an experiment on one platform with its default settings, and return what was stored."""
-    wanted = orchestrator.Request(experiment, settings, {platform.name: platform.Settings()}, seed=seed)
+    wanted = orchestrator.RunSpec(experiment, settings, {platform.name: platform.Settings()}, seed=seed)
     run = orchestrator.run(wanted, registry_with(platform), store, Listener())
     return store.view(run.id)
 

@@ -18,7 +18,7 @@ from sebsx.pricing.planning import PlannedCost, estimate
 from sebsx.running import orchestrator
 from sebsx.settings import setting
 from sebsx.testing.fakes import FakePlatform, FakeSettings
-from tests.orchestration import Listener, registry_with, request, store_in
+from tests.orchestration import Listener, registry_with, run_spec, store_in
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def test_run_stores_costs_and_the_book_they_come_from(tmp_path: Path, monkeypatc
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     registry = registry_with(Priced)
     with store_in(tmp_path) as store:
-        wanted = request({"fake": RegionSettings()}, memory_mib=(1024,))
+        wanted = run_spec({"fake": RegionSettings()}, memory_mib=(1024,))
         view = store.view(orchestrator.run(wanted, registry, store, Listener()).id)
         (value,) = [value for value in view.values() if value.metric == "price_book"]
         assert value.deployment_id == view.deployments()[0].id
@@ -106,7 +106,7 @@ def test_run_stores_costs_and_the_book_they_come_from(tmp_path: Path, monkeypatc
 def test_platform_without_prices_stores_no_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with store_in(tmp_path) as store:
-        view = store.view(orchestrator.run(request(), registry_with(FakePlatform), store, Listener()).id)
+        view = store.view(orchestrator.run(run_spec(), registry_with(FakePlatform), store, Listener()).id)
         assert [value for value in view.values() if value.metric == "price_book"] == []
 
 

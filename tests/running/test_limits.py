@@ -13,7 +13,7 @@ from sebsx.model import Deployment, FunctionConfig, RunStatus, StartType
 from sebsx.reading.units import show
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits, Meter, cost_of, described
-from sebsx.running.orchestrator import Request
+from sebsx.running.orchestrator import RunSpec
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
@@ -135,7 +135,7 @@ def test_budget_is_refused_where_nobody_knows_a_price(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("calls", "limits"), [(7, Limits(max_invocations=7)), (12, Limits())])
 def test_phase_of_load_ends_at_a_limit(calls: int, limits: Limits, tmp_path: Path) -> None:
     settings: Any = LoadSettings(benchmark=ECHO, users=1, requests=10, warmups=2)
-    request = Request(Load(), settings, {"fake": FakeSettings()}, seed=1, limits=limits)
+    request = RunSpec(Load(), settings, {"fake": FakeSettings()}, seed=1, limits=limits)
     with store_in(tmp_path) as store:
         run = orchestrator.run(request, registry_with(failing()), store, Listener())
         assert len(list(store.view(run.id).invocations())) == calls

@@ -27,7 +27,7 @@ from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_perf_cost.experiment import PerfCost
-from tests.orchestration import Listener, registry_with, request, store_in
+from tests.orchestration import Listener, registry_with, run_spec, store_in
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def leftovers(store: Store, registry: Registry) -> cleaning.Leftovers:
 
 def test_teardown_that_fails_is_warned_of_and_left_to_clean(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     registry, listener = registry_with(Clinging), Listener()
-    run = orchestrator.run(request(), registry, store, listener)
+    run = orchestrator.run(run_spec(), registry, store, listener)
     assert run.status is RunStatus.FINISHED
     assert sum(store.counts(run.id).values()) == 4  # a warm-up and three measured
     (resource,) = store.resources(run.id)
@@ -93,7 +93,7 @@ def test_what_a_run_left_is_removed_where_that_run_was(store: Store, monkeypatch
     monkeypatch.setattr(There, "remove", Clinging.remove)
     registry = registry_with(There)
     for polls in (1, 2):  # two runs with settings of their own, such as the profile of another account
-        orchestrator.run(request({"fake": FakeSettings(record_delay_polls=polls)}), registry, store, Listener())
+        orchestrator.run(run_spec({"fake": FakeSettings(record_delay_polls=polls)}), registry, store, Listener())
     monkeypatch.undo()
     found = leftovers(store, registry)
     outcomes = cleaning.remove(
@@ -135,7 +135,7 @@ def test_deployment_that_fails_half_way_is_removed_by_the_ledger(store: Store) -
         def remove(self, resource: Resource) -> None:
             removed.append(resource.kind)
 
-    run = orchestrator.run(request(), registry_with(HalfWay), store, Listener())
+    run = orchestrator.run(run_spec(), registry_with(HalfWay), store, Listener())
     assert removed == ["function", "role"]  # the newest first: what is undone last is what was there at first
     assert store.resources(run.id) == []
     assert [cell.stop_reason for cell in store.view(run.id).cells()] == ["not deployed"]
@@ -149,7 +149,7 @@ def test_plugin_that_fails_when_told_does_not_end_the_run(store: Store, hook: st
         heard.append(run.id)
         raise LookupError("a fault of the plugin")
 
-    run = orchestrator.run(request(), registry_with(FakePlatform, **{hook: fail}), store, Listener())
+    run = orchestrator.run(run_spec(), registry_with(FakePlatform, **{hook: fail}), store, Listener())
     assert run.status is RunStatus.FINISHED
     assert set(heard) == {run.id}
     assert sum(store.counts(run.id).values()) == 4
@@ -177,7 +177,7 @@ class Bursting(PerfCost):
 def test_run_that_ends_badly_is_closed_torn_down_and_kept(
     store: Store, fault: BaseException, status: RunStatus, error: str
 ) -> None:
-    wanted = replace(request(), experiment=Bursting(fault))
+    wanted = replace(run_spec(), experiment=Bursting(fault))
     with pytest.raises(type(fault)):
         orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
     (run,) = store.runs()
@@ -191,9 +191,9 @@ def test_run_that_ends_badly_is_closed_torn_down_and_kept(
 def test_run_that_a_platform_ended_is_gone_on_with(store: Store) -> None:
     registry, fault = registry_with(FakePlatform), PlatformError("the region is gone")
     with pytest.raises(PlatformError):
-        orchestrator.run(replace(request(), experiment=Bursting(fault)), registry, store, Listener())
+        orchestrator.run(replace(run_spec(), experiment=Bursting(fault)), registry, store, Listener())
     (failed,) = store.runs()
-    wanted = request(memory_mib=(128, 256))  # the first of them is measured
+    wanted = run_spec(memory_mib=(128, 256))  # the first of them is measured
     resumed = orchestrator.run(replace(wanted, resume=failed.id), registry, store, Listener())
     assert (resumed.id, resumed.status, resumed.error) == (failed.id, RunStatus.FINISHED, None)
     cells = store.view(failed.id).cells()
@@ -215,7 +215,7 @@ def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store
             closed.append("second")
             raise PlatformError("the connection is gone")
 
-    wanted = request({"fake": FakeSettings(), "second": FakeSettings()})
+    wanted = run_spec({"fake": FakeSettings(), "second": FakeSettings()})
     with pytest.raises(PlatformError, match="the connection is gone"):
         orchestrator.run(wanted, registry_with(First, Second), store, Listener())
     assert closed == ["second", "first"]
@@ -234,10 +234,10 @@ def test_problem_of_a_platform_stops_or_warns_before_anything_is_stored(store: S
     told = "platform 'fake': the quota is nearly used up; ask for more"
     if severity is Severity.ERROR:
         with pytest.raises(PlatformError, match=told):
-            orchestrator.run(request(), registry_with(Troubled), store, listener)
+            orchestrator.run(run_spec(), registry_with(Troubled), store, listener)
         assert store.runs() == []
     else:
-        orchestrator.run(request(), registry_with(Troubled), store, listener)
+        orchestrator.run(run_spec(), registry_with(Troubled), store, listener)
         assert told in listener.warnings
 
 
@@ -246,7 +246,7 @@ def test_need_that_a_platform_lacks_is_told_before_anything_is_done(store: Store
         needs = frozenset({Capability.KEEP_ALIVE_POLICY})
 
     with pytest.raises(UserError, match="needs keep-alive-policy; 'fake' has none"):
-        orchestrator.run(replace(request(), experiment=Needing()), registry_with(FakePlatform), store, Listener())
+        orchestrator.run(replace(run_spec(), experiment=Needing()), registry_with(FakePlatform), store, Listener())
     assert store.runs() == []
 
 
@@ -259,4 +259,4 @@ def test_need_that_a_platform_lacks_is_told_before_anything_is_done(store: Store
 )
 def test_name_that_exists_nowhere_is_told_by_the_plan(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(UnknownNameError, match=told):
-        orchestrator.plan(request(**settings), registry_with(FakePlatform))
+        orchestrator.plan(run_spec(**settings), registry_with(FakePlatform))

@@ -37,7 +37,7 @@ from sebsx.sending.schedule import Closed
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
-from tests.orchestration import ECHO, Listener, failing, registry_with, request, store_in
+from tests.orchestration import ECHO, Listener, failing, registry_with, run_spec, store_in
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def store(tmp_path: Path):
 
 
 def measure(store: Store, platform: type[FakePlatform], **settings: object) -> RunView:
-    run = orchestrator.run(request(**settings), registry_with(platform), store, Listener())
+    run = orchestrator.run(run_spec(**settings), registry_with(platform), store, Listener())
     assert run.status is RunStatus.FINISHED
     return store.view(run.id)
 
@@ -145,9 +145,9 @@ def test_a_run_that_is_taken_up_again_meets_no_name_of_its_killed_process(store:
             return super().deploy(package, config)
 
     with pytest.raises(KeyboardInterrupt):
-        orchestrator.run(request(), registry_with(Naming), store, Listener())
+        orchestrator.run(run_spec(), registry_with(Naming), store, Listener())
     (interrupted,) = store.runs()
-    orchestrator.run(replace(request(), resume=interrupted.id), registry_with(Naming), store, Listener())
+    orchestrator.run(replace(run_spec(), resume=interrupted.id), registry_with(Naming), store, Listener())
     assert len(set(names)) == 2
 
 
@@ -201,7 +201,7 @@ def test_every_batch_is_stored_before_observer_and_plugins_hear_of_it(store: Sto
         heard.append((len(invocations), sum(store.counts(run.id).values())))
 
     registry = registry_with(FakePlatform, sebsx_invocations_stored=stored)
-    orchestrator.run(request(start=("cold",)), registry, store, Listener())
+    orchestrator.run(run_spec(start=("cold",)), registry, store, Listener())
     assert heard == [(1, 1), (1, 2), (1, 3)]
 
 
@@ -224,7 +224,7 @@ class Sweeping(PerfCost):
 
 
 def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_output_is_stored(store: Store) -> None:
-    wanted = replace(request(benchmarks=("sleep",), size="test", start=("warm",)), experiment=Sweeping())
+    wanted = replace(run_spec(benchmarks=("sleep",), size="test", start=("warm",)), experiment=Sweeping())
     run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
     view = store.view(run.id)
     assert len(view.deployments()) == 1
@@ -264,7 +264,7 @@ class Several(Experiment[NoSettings]):
 
 def test_every_request_of_a_batch_may_have_an_input_of_its_own(store: Store) -> None:
     run = orchestrator.run(
-        orchestrator.Request(Several(), NoSettings(), {"fake": FakeSettings()}, seed=1),
+        orchestrator.RunSpec(Several(), NoSettings(), {"fake": FakeSettings()}, seed=1),
         registry_with(FakePlatform), store, Listener(),
     )  # fmt: skip
     view = store.view(run.id)
@@ -284,14 +284,14 @@ def test_files_of_a_deployment_are_in_its_package(store: Store) -> None:
             return super().deploy(package, config)
 
     experiment = Several(files=(("more/words.txt", b"hello"),))
-    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    request_ = orchestrator.RunSpec(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
     orchestrator.run(request_, registry_with(Looking), store, Listener())
     assert {"more/words.txt", "function.py"} <= seen[0]
 
 
 def test_deployment_that_needs_what_the_platform_lacks_is_unsupported(store: Store) -> None:
     experiment = Several(needs=frozenset({Capability.KEEP_ALIVE_POLICY}))
-    request_ = orchestrator.Request(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
+    request_ = orchestrator.RunSpec(experiment, NoSettings(), {"fake": FakeSettings()}, seed=1)
     run = orchestrator.run(request_, registry_with(FakePlatform), store, Listener())
     (cell,) = store.view(run.id).cells()
     assert cell.status is CellStatus.UNSUPPORTED

@@ -14,7 +14,7 @@ from sebsx.running import orchestrator
 from sebsx.running.limits import Limits
 from sebsx.running.starts import counts, start_name
 from sebsx.store import Store
-from tests.orchestration import Listener, Restoring, registry_with, request
+from tests.orchestration import Listener, Restoring, registry_with, run_spec
 from tests.store.conftest import RUN, Begun, make_cell, make_invocation, postgresql, postgresql_target, store, target
 
 __all__ = ["postgresql", "postgresql_target", "store", "target"]  # fixtures
@@ -62,7 +62,7 @@ def test_view_and_conditions_count_the_same(store: Store) -> None:
 
 
 def measure(store: Store, **changes: Any) -> Any:
-    wanted = replace(request(start=("cold",)), **changes)
+    wanted = replace(run_spec(start=("cold",)), **changes)
     return orchestrator.run(wanted, registry_with(Restoring), store, Listener())
 
 

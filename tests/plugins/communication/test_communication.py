@@ -45,11 +45,11 @@ def cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared_cache))
 
 
-def request(resume: str | None = None, local: dict[str, Any] | None = None, **settings: Any) -> orchestrator.Request:
+def request(resume: str | None = None, local: dict[str, Any] | None = None, **settings: Any) -> orchestrator.RunSpec:
     registry = registry_with()
     section = Section("platform.local", registry.platforms["local"].Settings)
     platform = section.cls(**(local or {})) if local else SettingsReader([], [section]).read("platform.local").value
-    return orchestrator.Request(
+    return orchestrator.RunSpec(
         Communication(), CommunicationSettings(**{**FEW, **settings}), {"local": platform}, seed=1, resume=resume
     )
 

@@ -15,7 +15,7 @@ from sebsx.errors import DeployError
 from sebsx.model import CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
 from sebsx.model.stored import StoredCell
 from sebsx.running import orchestrator
-from sebsx.running.orchestrator import Request
+from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_eviction.experiment import Eviction, EvictionSettings
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def measure(store: Store, platform: type[FakePlatform], listener: Listener | None = None, **settings: Any) -> RunView:
     wanted = {"idle_s": (0.1,), "d_init": (2,), "repetitions": 1, "hold_s": (0.03,), **settings}
-    request = Request(Eviction(), EvictionSettings(**wanted), {platform.name: FakeSettings()}, seed=1)
+    request = RunSpec(Eviction(), EvictionSettings(**wanted), {platform.name: FakeSettings()}, seed=1)
     run = orchestrator.run(request, registry_with(platform), store, listener or Listener())
     assert run.status is RunStatus.FINISHED
     return store.view(run.id)
@@ -228,13 +228,13 @@ def test_resumed_run_keeps_what_is_done_and_repeats_what_was_cut(store: Store) -
 
     with pond() as platform:
         wanted = {"idle_s": (0.1, 0.8), "d_init": (1,), "repetitions": 1, "hold_s": (0.03,), "max_void": 1}
-        request = Request(Eviction(), EvictionSettings(**wanted), {"pond": FakeSettings()}, seed=1)
+        request = RunSpec(Eviction(), EvictionSettings(**wanted), {"pond": FakeSettings()}, seed=1)
         registry = registry_with(platform)
         with pytest.raises(KeyboardInterrupt):
             orchestrator.run(request, registry, store, Cut())
         (cut,) = store.runs()
         orchestrator.run(
-            Request(Eviction(), EvictionSettings(**wanted), {"pond": FakeSettings()}, resume=cut.id),
+            RunSpec(Eviction(), EvictionSettings(**wanted), {"pond": FakeSettings()}, resume=cut.id),
             registry,
             store,
             Listener(),

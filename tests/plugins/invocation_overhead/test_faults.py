@@ -195,7 +195,7 @@ def test_interrupted_cell_is_gone_on_with_and_its_samples_count(store: Store) ->
 
     registry = registry_with(FakePlatform)
     chosen = OverheadSettings(sweeps=("payload",), start=("cold",), payload_bytes=(LARGE,), repetitions=3)
-    wanted = orchestrator.Request(InvocationOverhead(), chosen, {"fake": FakeSettings()}, seed=1)
+    wanted = orchestrator.RunSpec(InvocationOverhead(), chosen, {"fake": FakeSettings()}, seed=1)
     with pytest.raises(KeyboardInterrupt):
         orchestrator.run(wanted, registry, store, Impatience())
     (run,) = store.runs()

@@ -212,7 +212,7 @@ def store(tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def measure(store: Store, platform: type[FakePlatform], **settings: object) -> RunView:
-    request = orchestrator.Request(Load(), LoadSettings(**settings), {"fake": FakeSettings()}, seed=1)  # type: ignore[arg-type]
+    request = orchestrator.RunSpec(Load(), LoadSettings(**settings), {"fake": FakeSettings()}, seed=1)  # type: ignore[arg-type]
     run = orchestrator.run(request, registry_with(platform), store, Listener())
     return store.view(run.id)
 
@@ -251,7 +251,7 @@ def test_platform_without_an_endpoint_is_stored_while_it_goes_on(store: Store) -
     def stored(run, deployment, invocations):
         heard.append(len(invocations))
 
-    request = orchestrator.Request(
+    request = orchestrator.RunSpec(
         Load(), LoadSettings(benchmark=ECHO, rate="40", duration="1s", warmups=0), {"fake": FakeSettings()}, seed=1
     )
     orchestrator.run(request, registry_with(FakePlatform, sebsx_invocations_stored=stored), store, Listener())
@@ -292,7 +292,7 @@ def test_resumed_load_begins_again_and_only_the_last_phase_counts(tmp_path: Path
                 raise KeyboardInterrupt
             return super().invoke(deployment, payload, timeout_s)
 
-    request = orchestrator.Request(
+    request = orchestrator.RunSpec(
         Load(), LoadSettings(benchmark=ECHO, burst=10, warmups=0), {"fake": FakeSettings()}, seed=1
     )
     registry = registry_with(Interrupting)

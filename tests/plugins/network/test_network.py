@@ -126,7 +126,7 @@ def test_interrupted_run_goes_on_with_the_sandbox_that_was_not_finished(store: S
                 raise KeyboardInterrupt
 
     registry = registry_with(FakePlatform)
-    wanted = orchestrator.Request(Network(), settings("client"), {"fake": FakeSettings()}, seed=1)
+    wanted = orchestrator.RunSpec(Network(), settings("client"), {"fake": FakeSettings()}, seed=1)
     with pytest.raises(KeyboardInterrupt):
         orchestrator.run(wanted, registry, store, Impatience())
     (run,) = store.runs()

@@ -17,7 +17,7 @@ from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings
-from tests.orchestration import Listener, Restoring, registry_with, request, store_in
+from tests.orchestration import Listener, Restoring, registry_with, run_spec, store_in
 
 Write = Callable[..., Path]
 SWEEP = (128, 256, 512)
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def measure(store: Store, platform: type[FakePlatform] = FakePlatform, seed: int = 1, **settings: Any) -> RunView:
-    wanted = replace(request(**settings), seed=seed)
+    wanted = replace(run_spec(**settings), seed=seed)
     return store.view(orchestrator.run(wanted, registry_with(platform), store, Listener()).id)
 
 
@@ -230,7 +230,7 @@ def test_no_more_are_deployed_at_a_time_than_allowed(store: Store, most: int, si
             return made
 
     listener = Listener()
-    wanted = request(memory_mib=SWEEP, start=("cold", "warm"), repetitions=1, max_deployed=most)
+    wanted = run_spec(memory_mib=SWEEP, start=("cold", "warm"), repetitions=1, max_deployed=most)
     run = orchestrator.run(wanted, registry_with(Counting), store, listener)
     assert max(live) == min(most, max(sizes))
     assert live == [place for size in sizes for place in range(1, size + 1)]
@@ -240,7 +240,7 @@ def test_no_more_are_deployed_at_a_time_than_allowed(store: Store, most: int, si
 
 
 def test_groups_that_ran_at_different_times_share_no_round(store: Store) -> None:
-    wanted = request(memory_mib=SWEEP, start=("warm",), repetitions=2, max_deployed=1)
+    wanted = run_spec(memory_mib=SWEEP, start=("warm",), repetitions=2, max_deployed=1)
     run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
     view = store.view(run.id)
     rounds = [{item.round for item in view.invocations(cell_id=cell.id, kind=Kind.MEASURED)} for cell in view.cells()]
@@ -263,7 +263,7 @@ class Impatience(Listener):
 
 @pytest.mark.parametrize("batches", [1, 7, 8, 9])  # in the first round, and around the end of the third
 def test_interrupted_rounds_are_left_and_new_ones_complete_the_pairs(store: Store, batches: int) -> None:
-    registry, wanted = registry_with(FakePlatform), request(memory_mib=SWEEP, repetitions=5)
+    registry, wanted = registry_with(FakePlatform), run_spec(memory_mib=SWEEP, repetitions=5)
     with pytest.raises(KeyboardInterrupt):
         orchestrator.run(wanted, registry, store, Impatience(batches))
     (run,) = store.runs()
@@ -361,4 +361,4 @@ def test_two_folders_of_one_name_are_refused(store: Store, write_function: Write
 @pytest.mark.parametrize("benchmarks", [(), ("sleep", "graph-bfs")])
 def test_against_takes_one_benchmark(benchmarks: Sequence[str]) -> None:
     with pytest.raises(ValueError, match="against takes exactly one benchmark"):
-        request(benchmarks=tuple(benchmarks), against="sleep")
+        run_spec(benchmarks=tuple(benchmarks), against="sleep")
