@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 project = "sebsx"
 author = "the sebsx maintainers"
 version = release = sebsx.__version__
-extensions = ["myst_parser", "sphinx_click"]
+extensions = ["myst_parser", "sphinx_click", "sphinxcontrib.mermaid"]
+myst_fence_as_directive = ["mermaid"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"sebsx {release}"

@@ -141,9 +141,12 @@ def test_tangle_is_found():
     assert [sorted(group) for group in tangles(graph)] == [["a", "b", "c"], ["d"]]
 
 
-def test_house_has_few_doors():
+def test_house_has_few_doors_and_the_architecture_page_names_each():
     entries = {path.name for path in CORE.iterdir()} - {"__pycache__"}
     assert len(entries) <= ENTRIES
+    rooms = {path.name + "/" * path.is_dir() for path in CORE.iterdir()} - {"__pycache__/", "py.typed"}
+    page = (TREE / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(rooms) if not name.startswith("__") and f"`{name}`" not in page] == []
 
 
 @cache
