@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
+from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Cell, CellStatus, Design, Kind, Plan, Status
-from sebsx.sending.schedule import Arrivals
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
 from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged

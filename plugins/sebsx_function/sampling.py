@@ -9,9 +9,9 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.model import CellStatus, Kind, StartType, Status
 from sebsx.running.sampling import Sampling, settle
-from sebsx.sending.schedule import Arrivals, Closed
 from sebsx_function.inputs import missing
 
 if TYPE_CHECKING:

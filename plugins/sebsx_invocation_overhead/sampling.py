@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.schedules import Closed
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
 from sebsx.running.starts import counts
-from sebsx.sending.schedule import Closed
 from sebsx_invocation_overhead.clocksync import since_minimum
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 

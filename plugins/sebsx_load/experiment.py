@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
+from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan
 from sebsx.running.calibration import calibrated, spelt_out
-from sebsx.sending.schedule import Arrivals
 from sebsx.settings import public
 from sebsx_load.shapes import LoadSettings
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.schedules import Arrivals, Open, Users, constant, ramp, steps
 from sebsx.reading.units import parse_duration, parse_range
-from sebsx.sending.schedule import Arrivals, Open, Users, constant, ramp, steps
 from sebsx.sending.trace import read_trace
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
-    from sebsx.sending.schedule import Schedule, Stretch
+    from sebsx.contracts.schedules import Schedule, Stretch
 
 _DEFAULT_S = 30.0
 # One process sends some thousand requests a second; what is far beyond is a slip.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
+from sebsx.contracts.schedules import Closed
 from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType, Status
 from sebsx.pricing.planning import estimate
-from sebsx.sending.schedule import Closed
 from sebsx.settings import setting
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
 from sebsx.running.sampling import Sampling, settle
 from sebsx.running.starts import COUNTED, counts
-from sebsx.sending.schedule import Arrivals, Closed
 from sebsx.stats import median
 
 if TYPE_CHECKING:

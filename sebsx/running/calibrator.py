@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
+from sebsx.contracts.schedules import Closed
 from sebsx.errors import PlatformError, ThresholdError, UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan, Status
 from sebsx.running.calibration import Calibration, fit_line
-from sebsx.sending.schedule import Closed
 from sebsx.settings import setting
 
 if TYPE_CHECKING:

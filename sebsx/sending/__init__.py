@@ -1,3 +1,3 @@
-"""The load engine: when requests are due (`schedule`), how they are sent and timed (`client`, `clock`)."""
+"""The load engine: how what is due (`sebsx.contracts.schedules`) is sent and timed (`client`, `clock`)."""
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.model import Kind
 from sebsx.sending.clock import client_clock
-from sebsx.sending.schedule import OVER, Schedule
 
 if TYPE_CHECKING:
     from sebsx.contracts.functions import Function

@@ -18,19 +18,19 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from sebsx.contracts.schedules import OVER
 from sebsx.interrupts import interrupts
 from sebsx.model import DROPPED, Reply
 from sebsx.sending.clock import client_clock
 from sebsx.sending.connection import READ, RECEIVE_BYTES, WRITE, BrokenConnectionError, Connection
 from sebsx.sending.http1 import Answer, Headers, whole
 from sebsx.sending.route import Routes
-from sebsx.sending.schedule import OVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.schedules import Schedule
     from sebsx.sending.route import Origin
-    from sebsx.sending.schedule import Schedule
 
 _perf = time.perf_counter
 

@@ -8,8 +8,8 @@ from array import array
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UserError
-from sebsx.sending.schedule import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

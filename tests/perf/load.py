@@ -25,12 +25,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from sebsx.contracts.schedules import Closed, Open, Schedule, constant
 from sebsx.model import Deployment, FunctionConfig, Kind
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.health import Health
-from sebsx.sending.schedule import Closed, Open, Schedule, constant
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.store.conftest import RUN, add_deployment, make_cell, make_run

@@ -16,11 +16,11 @@ from typing import Any
 
 from sebsx import plugins
 from sebsx.contracts.functions import Function, FunctionSpec
+from sebsx.contracts.schedules import Closed
 from sebsx.model import Kind
 from sebsx.running import orchestrator
 from sebsx.running.session import Session
 from sebsx.sending.client import HttpClient, Request
-from sebsx.sending.schedule import Closed
 from sebsx.store import open_store
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 

@@ -17,6 +17,7 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.platforms import NoSettings
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
+from sebsx.contracts.schedules import Closed
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
 from sebsx.model import (
     Capability,
@@ -33,7 +34,6 @@ from sebsx.model import (
 )
 from sebsx.running import orchestrator
 from sebsx.running.session import Session
-from sebsx.sending.schedule import Closed
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings

@@ -3,9 +3,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+from sebsx.contracts.schedules import OVER
 from sebsx.sending.agenda import Agenda, Burst
 from sebsx.sending.clock import client_clock
-from sebsx.sending.schedule import OVER
 
 
 def burst(due_in_s: float, calls: int = 1) -> Burst:

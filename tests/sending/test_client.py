@@ -11,13 +11,13 @@ from statistics import median
 
 import pytest
 
+from sebsx.contracts.schedules import Arrivals, Closed, Open, Users, constant
 from sebsx.errors import LimitReachedError
 from sebsx.interrupts import interrupts
 from sebsx.model import DROPPED, Reply
 from sebsx.running.session.sending import Allowed
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.clock import client_clock
-from sebsx.sending.schedule import Arrivals, Closed, Open, Users, constant
 
 
 @pytest.fixture

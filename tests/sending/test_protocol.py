@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from sebsx.contracts.schedules import Closed
 from sebsx.errors import UserError
 from sebsx.model import Reply
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.http1 import Headers, whole
-from sebsx.sending.schedule import Closed
 from tests.sending.conftest import Scripted
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Word: one\r\n\r\nhi"

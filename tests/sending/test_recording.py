@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from sebsx.contracts.schedules import Open, constant
 from sebsx.model import DROPPED, Deployment, Invocation, Kind, Reply, Status
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.recording import _BACKLOG, Recording
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.clock import client_clock
-from sebsx.sending.schedule import Open, constant
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.store.conftest import RUN, add_deployment, make_cell, make_config, make_run

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.schedules import Schedule
     from sebsx.model import Cell, Invocation, StartType
     from sebsx.running.session.session import Session
     from sebsx.sending.health import Health
-    from sebsx.sending.schedule import Schedule
 
 
 @dataclass(slots=True)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from ulid import ULID
 
+from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.sending.client import Request
 from sebsx.sending.clock import client_clock
-from sebsx.sending.schedule import OVER, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.schedules import Schedule
     from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
     from sebsx.model.stored import StoredInvocation
     from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.health import Health
-    from sebsx.sending.schedule import Schedule
     from sebsx.store import Store
 
 # What is stored of the generator's health.

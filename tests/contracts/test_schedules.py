@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from sebsx.sending.schedule import OVER, Arrivals, Closed, Open, Schedule, Stretch, Users, constant, ramp, steps
+from sebsx.contracts.schedules import OVER, Arrivals, Closed, Open, Schedule, Stretch, Users, constant, ramp, steps
 
 
 def test_closed_loop_sends_while_a_user_is_free() -> None:
