@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import stat
 import tempfile
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,18 @@ _TEMPORARY = "tmp-"
 _STALE_S = 6 * 3600.0  # no build takes that long: its process is gone
 
 
+def private(folder: Path) -> None:
+    """Make a folder that nobody else may look into: it holds the code of users and what they gave to it.
+
+    Raises:
+        OSError: If it cannot be made. One that is somebody else's is used as it is.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(PermissionError):
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            folder.chmod(0o700)
+
+
 @contextlib.contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
     """Return a fresh folder inside `folder`, removed afterwards together with those that dead builds left.
@@ -27,7 +40,7 @@ def scratch(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: If `folder` cannot be made or written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private(folder)
     _remove_stale(folder)
     path = folder / tempfile.mkdtemp(prefix=_TEMPORARY, dir=folder)
     try:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from sebsx.building import archive, cache
-from sebsx.contracts.benchmarks import source_files
+from sebsx.contracts.sources import source_files
 from sebsx.errors import PackagingError
 from sebsx.model import Package, content_hash
 
@@ -169,7 +169,7 @@ class Packager:
 
 def _code_folder(benchmark: Benchmark, language: Language) -> Path:
     source = benchmark.code(language.name)
-    if not source_files(source):
+    if not source_files(source, benchmark.root):
         raise PackagingError(
             f"benchmark {benchmark.name!r} has no code: put handler {benchmark.languages[language.name]!r} "
             f"into {str(source)!r}"
@@ -202,7 +202,11 @@ def _own_contents(
     _merge(contents, wrapper, "the platform's wrapper")
     shipped = {f"sebsx_collectors/{name}{language.wrapper_suffix}": code for name, code in modules.items()}
     _merge(contents, shipped, "a collector")
-    _merge(contents, {path.relative_to(source).as_posix(): path for path in source_files(source)}, "the code")
+    _merge(
+        contents,
+        {path.relative_to(source).as_posix(): path for path in source_files(source, benchmark.root)},
+        "the code",
+    )
     return contents
 
 

@@ -16,93 +16,31 @@ functions in `benchmark.py`, both optional:
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import SebsxError, UnknownNameError, UserError
+from sebsx.contracts import tables
+from sebsx.contracts.drivers import Driver
+from sebsx.contracts.parameters import Parameter, Steps
+from sebsx.contracts.sources import IGNORED_PARTS, source_files
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Capability
-from sebsx.settings import parse
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Mapping
     from pathlib import Path
-    from types import ModuleType
 
     from sebsx.contracts.storage import Storage
+    from sebsx.contracts.tables import Table
 
 MANIFEST = "benchmark.toml"
 DEFAULT_SIZE = "small"
 # A group `suite:NAME` makes a benchmark a member of the suite NAME; this one is of every benchmark there is.
 SUITE_PREFIX = "suite:"
 EVERY = "all"
-IGNORED_PARTS = frozenset(
-    {"__pycache__", "node_modules", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-)
-_TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
-_REQUIRED = ("name", "version", "summary")
-_KNOWN = frozenset({
-    *_REQUIRED, "category", "groups", "source", "licence", "needs", "defaults", "languages", "parameters", "sizes",
-    "steps", "expect", "external_binary",
-})  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a benchmark: its type, default, range and help."""
-
-    name: str
-    type: str
-    default: Any
-    help: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-
-    def parse(self, value: Any, where: str) -> Any:
-        """Return `value` in the parameter's type.
-
-        Raises:
-            UserError: If it has the wrong type or is out of range; the message names `where`.
-        """
-        try:
-            parsed = parse(value, _TYPES[self.type])
-        except ValueError as exc:
-            raise UserError(f"parameter {self.name!r} of {where} is {value!r}: {exc}") from exc
-        if self.minimum is not None and parsed < self.minimum:
-            raise UserError(f"parameter {self.name!r} of {where} is {value!r}: must be at least {self.minimum}")
-        if self.maximum is not None and parsed > self.maximum:
-            raise UserError(f"parameter {self.name!r} of {where} is {value!r}: must be at most {self.maximum}")
-        return parsed
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Numbered sizes `1..count` of one parameter, chosen so that the work grows in equal steps.
-
-    Args:
-        parameter: Name of the parameter that a step sets.
-        first: Its value at step 1.
-        last: Its value at the last step.
-        count: How many steps there are.
-        growth: Exponent by which work grows with the parameter: work is proportional to `value ** growth`.
-    """
-
-    parameter: str
-    first: float
-    last: float
-    count: int = 40
-    growth: float = 1.0
-
-    def value(self, step: int) -> float:
-        """Return the parameter's value at a step from 1 to `count`."""
-        low, high = self.first**self.growth, self.last**self.growth
-        return float((low + (high - low) * (step - 1) / (self.count - 1)) ** (1 / self.growth))
-
-    def __contains__(self, size: str) -> bool:
-        return size.isdecimal() and 1 <= int(size) <= self.count
+HANDLER = "function.handler"
 
 
 @dataclass(frozen=True)
@@ -208,31 +146,11 @@ class Benchmark:
         Raises:
             UserError: If the benchmark's own code fails, in whatever way.
         """
-        function = getattr(self._driver, "payload", None)
-        if function is None:
-            return dict(parameters)
-        try:
-            return dict(function(dict(parameters), rng, storage))
-        except SebsxError:
-            raise  # of the storage, say
-        except Exception as exc:  # a user's code may fail in any way; it is told as theirs
-            where = f"payload() of {str(self.root / 'benchmark.py')!r}"
-            raise UserError(f"{where} failed: {type(exc).__name__}: {exc}") from exc
+        return self._driver.payload(parameters, rng, storage)
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
-        function = getattr(self._driver, "check", None)
-        if function is None:
-            return None
-        try:
-            problem = function(payload, output, storage)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
-            return f"output has not the expected form: {type(exc).__name__}: {exc}"
-        except SebsxError:
-            raise
-        except Exception as exc:  # noqa: BLE001  # a user's code may fail in any way; it is a result, not the end
-            return f"check failed: {type(exc).__name__}: {exc}"
-        return str(problem) if problem else None
+        return self._driver.check(payload, output, storage)
 
     @cached_property
     def sha256(self) -> str:
@@ -244,19 +162,8 @@ class Benchmark:
         return digest.hexdigest()
 
     @cached_property
-    def _driver(self) -> ModuleType | None:
-        path = self.root / "benchmark.py"
-        if not path.is_file():
-            return None
-        spec = importlib.util.spec_from_file_location(f"sebsx_benchmark_{self.sha256[:12]}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as exc:  # a user's file may fail in any way; it is told as theirs
-            raise UserError(f"{str(path)!r} cannot be loaded: {type(exc).__name__}: {exc}") from exc
-        return module
+    def _driver(self) -> Driver:
+        return Driver(self.root, self.sha256)
 
 
 def load(root: Path) -> Benchmark:
@@ -265,18 +172,12 @@ def load(root: Path) -> Benchmark:
     Raises:
         UserError: If the manifest is missing or wrong; the message names the file and the key.
     """
-    path = root / MANIFEST
     try:
-        manifest = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tables.read(root / MANIFEST)
     except FileNotFoundError:
         trouble = f"is no benchmark: it has no {MANIFEST}" if root.is_dir() else "does not exist"
         raise UserError(f"folder {str(root)!r} {trouble}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise UserError(f"{str(path)!r} cannot be read: {exc}") from exc
-    try:
-        return _from_manifest(root, manifest)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise UserError(f"{str(path)!r} is wrong: {exc}") from exc
+    return _read(root, table)
 
 
 def discover(root: Path) -> list[Path]:
@@ -294,57 +195,58 @@ def suites(known: Iterable[Benchmark]) -> dict[str, list[str]]:
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
-def source_files(root: Path) -> list[Path]:
-    """Return the files below `root` that are source, not caches or compiled, sorted by path."""
-    return sorted(
-        path
-        for path in root.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and not IGNORED_PARTS & set(path.relative_to(root).parts)
-    )
-
-
-def _from_manifest(root: Path, manifest: Mapping[str, Any]) -> Benchmark:
-    for key in _REQUIRED:
-        if not isinstance(manifest.get(key), str):
-            raise UserError(f"{str(root / MANIFEST)!r} needs {key!r}, a string")
-    for key in manifest:
-        if key not in _KNOWN:
-            raise UnknownNameError(f"key in {str(root / MANIFEST)!r}", key, _KNOWN)
-    defaults = manifest.get("defaults", {})
-    parameters = {
-        name: Parameter(
-            name, entry["type"], entry["default"], entry.get("help", ""), entry.get("minimum"), entry.get("maximum")
-        )
-        for name, entry in manifest.get("parameters", {}).items()
-    }
+def _read(root: Path, table: Table) -> Benchmark:
+    """Return what a manifest describes, and refuse every key that it cannot have."""
+    defaults, languages = table.table("defaults"), table.tables("languages")
     benchmark = Benchmark(
         root=root,
-        name=manifest["name"],
-        version=manifest["version"],
-        summary=manifest["summary"],
-        category=manifest.get("category", "own"),
-        groups=tuple(manifest.get("groups", ())),
-        source=manifest.get("source", ""),
-        licence=manifest.get("licence", ""),
-        needs=frozenset(Capability(need) for need in manifest.get("needs", ())),
-        memory_mib=int(defaults.get("memory_mib", 256)),
-        timeout_s=float(defaults.get("timeout_s", 60)),
-        languages={
-            language: entry.get("handler", "function.handler")
-            for language, entry in manifest.get("languages", {"python": {}}).items()
-        },
-        parameters=parameters,
-        sizes=manifest.get("sizes", {}) or {"default": {}},
-        steps=Steps(**manifest["steps"]) if "steps" in manifest else None,
-        external_binary=bool(manifest.get("external_binary", False)),
-        expect={size: float(value) for size, value in manifest.get("expect", {}).items()},
+        name=table.text("name"),
+        version=table.text("version"),
+        summary=table.text("summary"),
+        category=table.text("category", "own"),
+        groups=table.words("groups"),
+        source=table.text("source", ""),
+        licence=table.text("licence", ""),
+        needs=_needs(table),
+        memory_mib=defaults.integer("memory_mib", 256),
+        timeout_s=float(defaults.number("timeout_s", 60.0, above=0)),
+        languages={name: entry.text("handler", HANDLER) for name, entry in languages.items()} or {"python": HANDLER},
+        parameters={name: Parameter.read(name, entry) for name, entry in table.tables("parameters").items()},
+        sizes={name: _values(entry) for name, entry in table.tables("sizes").items()} or {"default": {}},
+        steps=Steps.read(table.table("steps")) if "steps" in table else None,
+        external_binary=table.flag("external_binary", False),
+        expect=_expectations(table.table("expect")),
     )
+    for entry in (table, defaults, *languages.values()):
+        entry.done()
+    _check_references(benchmark, root / MANIFEST)
+    return benchmark
+
+
+def _needs(table: Table) -> frozenset[Capability]:
+    known = [capability.value for capability in Capability]
+    for word in table.words("needs"):
+        if word not in known:
+            raise UnknownNameError(f"capability under 'needs' in {table.where}", word, known)
+    return frozenset(map(Capability, table.words("needs")))
+
+
+def _values(table: Table) -> dict[str, Any]:
+    return {name: table.any(name) for name in table.keys}  # not a mapping
+
+
+def _expectations(table: Table) -> dict[str, float]:
+    return {size: float(table.number(size)) for size in table.keys}  # not a mapping
+
+
+def _check_references(benchmark: Benchmark, path: Path) -> None:
+    """Refuse what names a parameter or a size that is not there."""
     for size in benchmark.sizes:
         benchmark.resolve(size, benchmark.sizes[size])
     if benchmark.steps is not None and benchmark.steps.parameter not in benchmark.parameters:
-        known = benchmark.parameters
-        raise UnknownNameError(f"parameter of [steps] in {str(root / MANIFEST)!r}", benchmark.steps.parameter, known)
+        raise UnknownNameError(
+            f"parameter of [steps] in {str(path)!r}", benchmark.steps.parameter, benchmark.parameters
+        )
     for size in benchmark.expect:
         if size not in benchmark.sizes and (benchmark.steps is None or size not in benchmark.steps):
-            raise UnknownNameError(f"size under [expect] in {str(root / MANIFEST)!r}", size, benchmark.sizes)
-    return benchmark
+            raise UnknownNameError(f"size under [expect] in {str(path)!r}", size, benchmark.sizes)

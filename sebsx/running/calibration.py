@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from sebsx.contracts.benchmarks import Steps
+from sebsx.contracts.parameters import Steps
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from sebsx.running.calibration import Calibration, fit_line
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
-    from sebsx.contracts.benchmarks import Benchmark, Steps
+    from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.parameters import Steps
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.running.calibration import Fit

@@ -387,6 +387,23 @@ def test_processes_that_build_at_once_agree(tmp_path, folder, language):
     assert list((tmp_path / "cache").glob("tmp-*")) == []
 
 
+@pytest.mark.parametrize("before", [None, 0o755])
+def test_cache_is_for_the_eyes_of_its_owner(packager, folder, language, tmp_path, before):
+    if before:
+        (tmp_path / "cache" / "dependencies").mkdir(parents=True, mode=before)
+    packager.build(load(folder), language, TARGET)
+    for place in (tmp_path / "cache", tmp_path / "cache" / "dependencies"):
+        assert place.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc/ssl"])
+def test_link_out_of_the_benchmark_is_not_handed_to_the_function(packager, folder, language, tmp_path, target):
+    (folder / "text" / "link").symlink_to(target)
+    with pytest.raises(UserError, match=rf"text/link' leads out of .*, to '{target}"):
+        packager.build(load(folder), language, TARGET)
+    assert not list(tmp_path.glob("cache/*.zip"))
+
+
 def test_default_cache_is_the_users_and_is_not_made(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     cache = default_cache()

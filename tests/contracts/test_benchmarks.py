@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+import tomllib
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sebsx.contracts import benchmarks
+from sebsx.contracts.tables import Table
 from sebsx.errors import UserError
 from sebsx.model import Capability
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MANIFEST = """
@@ -120,7 +125,7 @@ def test_output_of_another_form_is_wrong_and_no_crash(tmp_path, output):
     ("old", "new", "message"),
     [
         ('name = "count"', "", "needs 'name', a string"),
-        ('version = "2"', "version = 2", "needs 'version', a string"),
+        ('version = "2"', "version = 2", "'version' in"),
         ('summary = "counts"', 'sumary = "counts"', "needs 'summary'"),
         ("[expect]", "[expects]", "'expects' is not known; did you mean 'expect'?"),
         ('needs = ["storage"]', 'needs = ["storge"]', "storge"),
@@ -132,7 +137,7 @@ def test_output_of_another_form_is_wrong_and_no_crash(tmp_path, output):
         ("memory_mib = 512", 'memory_mib = "much"', "much"),
         ("test = 0.1", "tset = 0.1", "tset"),
         ("[sizes]", "[sizes", "cannot be read"),
-        ('needs = ["storage"]', "needs = 3", "int"),
+        ('needs = ["storage"]', "needs = 3", "a list of strings is wanted"),
     ],
 )
 def test_wrong_manifest_names_the_file_and_the_key(tmp_path, old, new, message):
@@ -142,6 +147,119 @@ def test_wrong_manifest_names_the_file_and_the_key(tmp_path, old, new, message):
         benchmarks.load(root)
     assert "benchmark.toml" in str(caught.value) or "benchmark 'count'" in str(caught.value)
     assert message in str(caught.value)
+
+
+FULL = (
+    MANIFEST.replace('name = "count"', 'name = "count"\ncategory = "web"\ngroups = ["suite:mine"]\nsource = "own"')
+    .replace("[defaults]", 'licence = "MIT"\nexternal_binary = false\n[defaults]', 1)
+    .replace("[expect]", '[steps]\nparameter = "words"\nfirst = 1\nlast = 9\ncount = 3\ngrowth = 2\n[expect]')
+)
+
+
+def places(table: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key of a manifest, by its path."""
+    for key, value in table.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from places(value, (*above, key))
+
+
+# Names that the author makes up: another one is not a mistake of spelling.
+OWN = [("languages",), ("parameters",), ("sizes",), ("expect",)]
+EVERY_KEY = list(places(tomllib.loads(FULL)))
+SPELT_BY_US = [place for place in EVERY_KEY if place[:-1] not in OWN and place[:1] != ("sizes",)]
+
+
+def changed(place: tuple[str, ...], change: Callable[[dict[str, Any], str], None]) -> dict[str, Any]:
+    manifest = tomllib.loads(FULL)
+    inner = manifest
+    for key in place[:-1]:
+        inner = inner[key]
+    change(inner, place[-1])
+    return manifest
+
+
+def read(manifest: dict[str, Any], folder: Path) -> benchmarks.Benchmark:
+    return benchmarks._read(folder, Table(manifest, folder / "benchmark.toml"))
+
+
+def test_a_manifest_with_every_key_is_read(tmp_path):
+    assert read(tomllib.loads(FULL), tmp_path).steps.growth == 2
+
+
+@pytest.mark.parametrize("place", SPELT_BY_US, ids=".".join)
+def test_misspelt_key_at_any_level_is_refused_with_the_right_one(tmp_path, place):
+    def misspell(table: dict[str, Any], key: str) -> None:
+        table[f"{key}s"] = table[key]
+
+    with pytest.raises(UserError, match=rf"'{place[-1]}s' is not known; did you mean '{place[-1]}'\?"):
+        read(changed(place, misspell), tmp_path)
+
+
+def test_a_unit_left_out_is_not_taken_for_the_default(tmp_path):
+    manifest = MANIFEST.replace("memory_mib = 512", "memory = 128")
+    with pytest.raises(UserError, match=r"key of \[defaults\] of .* 'memory' is not known; did you mean 'memory_mib'"):
+        benchmarks.load(make(tmp_path / "count", manifest))
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(10**400), st.dates()
+    ).filter(lambda value: value is not None),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(EVERY_KEY), value=VALUES)
+def test_whatever_stands_in_a_manifest_is_read_or_refused_in_one_line(tmp_path, place, value):
+    def put(table: dict[str, Any], key: str) -> None:
+        table[key] = value
+
+    problem = ""
+    try:
+        read(changed(place, put), tmp_path)
+    except UserError as exc:
+        problem = str(exc)
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "\x00", "a = 1\na = 2"])
+def test_what_toml_cannot_say_is_one_line(tmp_path, text):
+    (tmp_path / "benchmark.toml").write_text(text)
+    with pytest.raises(UserError, match=r"benchmark\.toml' cannot be read"):
+        benchmarks.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("chek", "check"), ("payloads", "payload"), ("Check", "check"), ("paylod", "payload")]
+)
+def test_function_of_the_driver_that_is_almost_known_is_told(tmp_path, wrong, right):
+    driver = DRIVER.replace(f"def {right}(", f"def {wrong}(")
+    benchmark = benchmarks.load(make(tmp_path / "count", driver=driver))
+    with pytest.raises(UserError, match=rf"'{wrong}' in .*benchmark\.py' is never called; did you mean '{right}'"):
+        benchmark.payload({"words": 1, "sep": ""}, random.Random(1), None)
+
+
+def test_helpers_of_a_driver_and_what_it_imports_are_its_own(tmp_path):
+    driver = "from os.path import checks\n".replace("checks", "join as payloads") + DRIVER + "\ndef _chek(): pass\n"
+    benchmark = benchmarks.load(make(tmp_path / "count", driver=driver + "def checked_words(): pass\n"))
+    assert benchmark.payload({"words": 1, "sep": ""}, random.Random(1), None)
+
+
+def test_function_of_the_driver_with_other_arguments_is_told(tmp_path):
+    benchmark = benchmarks.load(make(tmp_path / "count", driver="def payload(parameters):\n    return {}\n"))
+    with pytest.raises(UserError, match=r"payload\(\) in .* must take 3 arguments"):
+        benchmark.payload({}, random.Random(1), None)
+
+
+@pytest.mark.parametrize("answer", ["None", "[1]", "'text'"])
+def test_payload_that_is_no_dict_is_told_as_the_users(tmp_path, answer):
+    driver = f"def payload(parameters, rng, storage):\n    return {answer}\n"
+    benchmark = benchmarks.load(make(tmp_path / "count", driver=driver))
+    with pytest.raises(UserError, match=r"payload\(\) of .* returned a .*; a dict is wanted"):
+        benchmark.payload({}, random.Random(1), None)
 
 
 def test_folder_without_manifest_says_so(tmp_path):
