@@ -30,7 +30,7 @@ S = TypeVar("S")
 
 ENVIRONMENT_PREFIX = "SEBSX_"
 FILE_NAME = "sebsx.toml"
-DEFAULT_ORIGIN = "default"
+DEFAULT_SOURCE = "default"
 
 
 def setting(
@@ -70,7 +70,7 @@ def setting(
 class Layer:
     """One source of settings: where it came from, and `section.field` -> value (text or TOML value)."""
 
-    origin: str
+    source: str
     values: Mapping[str, Any]
 
 
@@ -79,7 +79,7 @@ class Resolved(Generic[S]):
     """A filled settings object and, for each field, where its value came from."""
 
     value: S
-    origins: Mapping[str, str]
+    sources: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +111,26 @@ class SettingsReader:
         """Return the settings of one section.
 
         Raises:
-            UserError: If a value has the wrong type or is out of range; the message names key and origin.
+            UserError: If a value has the wrong type or is out of range; the message names key and source.
         """
         section = self._sections[name]
         hints = typing.get_type_hints(section.cls)
         values: dict[str, Any] = {}
-        origins = dict.fromkeys(section.fields, DEFAULT_ORIGIN)
+        sources = dict.fromkeys(section.fields, DEFAULT_SOURCE)
         for layer in self._layers:
             for key, field in section.fields.items():
                 full = f"{name}.{key}"
                 if full in layer.values:
-                    values[key] = _checked(layer.values[full], hints[key], field, full, layer.origin)
-                    origins[key] = layer.origin
-        return Resolved(_build(section, values), origins)
+                    values[key] = _checked(layer.values[full], hints[key], field, full, layer.source)
+                    sources[key] = layer.source
+        return Resolved(_build(section, values), sources)
 
     def over(self, layer: Layer) -> SettingsReader:
         """Return a reader in which one more layer is the strongest."""
         return SettingsReader([*self._layers, layer], self._sections.values())
 
     def unknown(self) -> list[tuple[str, str, str]]:
-        """Return (key, origin, advice) of every value that no section takes."""
+        """Return (key, source, advice) of every value that no section takes."""
         found = []
         for layer in self._layers:
             for key in layer.values:
@@ -142,7 +142,7 @@ class SettingsReader:
                     advice = f"{section}.{advice}" if advice else None
                 else:
                     continue
-                found.append((key, layer.origin, f"did you mean {advice!r}?" if advice else ""))
+                found.append((key, layer.source, f"did you mean {advice!r}?" if advice else ""))
         return found
 
     def _nearest_section(self, name: str) -> str | None:
@@ -194,7 +194,7 @@ def match_environment(layer: Layer, sections: Iterable[Section]) -> Layer:
             field = name.removeprefix(prefix).lower()
             if name.startswith(prefix) and (field in section.fields or section.name != "core"):
                 values[f"{section.name}.{field}"] = value
-    return Layer(layer.origin, values)
+    return Layer(layer.source, values)
 
 
 def environment_prefix(section: str) -> str:
@@ -204,7 +204,7 @@ def environment_prefix(section: str) -> str:
     return ENVIRONMENT_PREFIX + section.replace(".", "__").replace("-", "_").upper() + "__"
 
 
-def from_assignments(assignments: Iterable[str], origin: str, in_play: Sequence[Section]) -> Layer:
+def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[Section]) -> Layer:
     """Read `key=value` words; a short key goes to the one section in play that has such a field.
 
     Raises:
@@ -215,9 +215,9 @@ def from_assignments(assignments: Iterable[str], origin: str, in_play: Sequence[
         key, equals, value = word.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UserError(f"{origin} {word!r} is not of the form key=value")
-        values[_full_key(key, origin, in_play)] = value
-    return Layer(origin, values)
+            raise UserError(f"{source} {word!r} is not of the form key=value")
+        values[_full_key(key, source, in_play)] = value
+    return Layer(source, values)
 
 
 def describe(field: dataclasses.Field[Any], hint: Any) -> str:
@@ -294,13 +294,13 @@ def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
             yield name, value
 
 
-def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, origin: str) -> Any:
+def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, source: str) -> Any:
     try:
         parsed = parse(value, hint)
         _check_range(parsed, field)
     except (ValueError, TypeError) as exc:
         shown = "a secret" if field.metadata.get("secret") else repr(value)
-        raise UserError(f"{full} from {origin} is {shown}: {exc}") from exc
+        raise UserError(f"{full} from {source} is {shown}: {exc}") from exc
     return parsed
 
 
@@ -324,14 +324,14 @@ def _build(section: Section, values: dict[str, Any]) -> Any:
         raise UserError(f"settings of {section.name}: {exc}") from exc
 
 
-def _full_key(key: str, origin: str, in_play: Sequence[Section]) -> str:
+def _full_key(key: str, source: str, in_play: Sequence[Section]) -> str:
     if "." in key:
         return key
     takers = [section.name for section in in_play if key in section.fields]
     if len(takers) == 1:
         return f"{takers[0]}.{key}"
     if takers:
-        raise UserError(f"{origin} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
+        raise UserError(f"{source} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
     raise UnknownNameError(
         "setting", key, [field for section in in_play for field in section.fields], "sebsx config show"
     )

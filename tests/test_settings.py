@@ -41,22 +41,22 @@ def read(*layers: Layer, section: Section = LOCAL) -> settings.Resolved[Example]
     return SettingsReader(layers, [LOCAL, CORE]).read(section.name)
 
 
-def one(key: str, value: object, origin: str = "test") -> Layer:
-    return Layer(origin, {f"platform.local-box.{key}": value})
+def one(key: str, value: object, source: str = "test") -> Layer:
+    return Layer(source, {f"platform.local-box.{key}": value})
 
 
 def test_defaults_hold_without_layers():
     resolved = read()
     assert resolved.value == Example()
-    assert set(resolved.origins.values()) == {"default"}
+    assert set(resolved.sources.values()) == {"default"}
 
 
 def test_the_last_layer_wins_and_each_value_knows_its_origin():
     resolved = read(one("port", 1, "file"), one("limits", "no", "file"), one("port", "2", "--set"))
     assert (resolved.value.port, resolved.value.limits) == (2, False)
-    assert resolved.origins["port"] == "--set"
-    assert resolved.origins["limits"] == "file"
-    assert resolved.origins["start"] == "default"
+    assert resolved.sources["port"] == "--set"
+    assert resolved.sources["limits"] == "file"
+    assert resolved.sources["start"] == "default"
 
 
 def test_file_environment_and_assignments_reach_the_same_field(tmp_path):
@@ -73,9 +73,9 @@ def test_file_environment_and_assignments_reach_the_same_field(tmp_path):
     assert resolved.value.memory_mib == (128, 256)
     assert resolved.value.labels == {"a": "1"}
     assert resolved.value.keep_alive_s == 1.5
-    assert resolved.origins["port"] == "environment"
-    assert resolved.origins["memory_mib"] == str(path)
-    assert resolved.origins["keep_alive_s"] == "--set"
+    assert resolved.sources["port"] == "environment"
+    assert resolved.sources["memory_mib"] == str(path)
+    assert resolved.sources["keep_alive_s"] == "--set"
 
 
 def test_core_variables_have_no_section_in_their_name():

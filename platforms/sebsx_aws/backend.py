@@ -162,13 +162,13 @@ class AwsPlatform(Platform[AwsSettings]):
             return self._deployment(name, arn, config)
 
     @classmethod
-    def recognises(cls, target: str) -> bool:
+    def recognises(cls, address: str) -> bool:
         """Tell whether a word is an ARN; either architecture is measured here."""
-        return target.startswith("arn:")
+        return address.startswith("arn:")
 
-    def subject_of(self, target: str) -> str:
+    def subject_of(self, address: str) -> str:
         """Return name and qualifier of a function, without the account."""
-        return read_name(target).subject
+        return read_name(address).subject
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the user's function, a copy of it, or itself with other memory."""
@@ -465,6 +465,6 @@ class AwsArmPlatform(AwsPlatform):
     architectures: ClassVar[tuple[str, ...]] = ("arm64",)
 
     @classmethod
-    def recognises(cls, target: str) -> bool:
+    def recognises(cls, address: str) -> bool:
         """Leave ARNs to the other one, which measures both architectures."""
         return False

@@ -114,7 +114,7 @@ class Existing:
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the function, its copy, or itself with other memory; see `Platform.adopt`."""
         self._check_settings()
-        named = read_name(adoption.target)
+        named = read_name(adoption.address)
         self._check_place(named)
         found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
         self._check_kind(named, found["Configuration"])

@@ -37,28 +37,28 @@ class UrlPlatform(Platform[NoSettings]):
         """Do nothing: nothing was made."""
 
     @classmethod
-    def recognises(cls, target: str) -> bool:
+    def recognises(cls, address: str) -> bool:
         """Tell whether a word is a URL."""
-        return target.lower().startswith(_SCHEMES)
+        return address.lower().startswith(_SCHEMES)
 
-    def subject_of(self, target: str) -> str:
+    def subject_of(self, address: str) -> str:
         """Return host and path of a URL: keys stand in the rest of it."""
         try:
-            parts = urlsplit(target)
+            parts = urlsplit(address)
             port = parts.port
         except ValueError as exc:
             raise UserError(f"URL cannot be read: {exc}") from exc
-        if not self.recognises(target) or not parts.hostname:
-            raise UserError(f"{target!r} is no URL; write http://HOST/PATH or https://HOST/PATH")
+        if not self.recognises(address) or not parts.hostname:
+            raise UserError(f"{address!r} is no URL; write http://HOST/PATH or https://HOST/PATH")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return f"{host}:{port}{parts.path}" if port else f"{host}{parts.path}"
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the endpoint; it is not asked anything yet."""
-        subject = self.subject_of(adoption.target)
+        subject = self.subject_of(adoption.address)
         if adoption.copy or adoption.in_place or adoption.config.memory_mib:
             raise UnsupportedError(f"{subject!r} is a URL: what stands behind it can be neither copied nor changed")
-        parts = urlsplit(adoption.target)
+        parts = urlsplit(adoption.address)
         endpoint = parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
         return Deployment(
             subject, adoption.config, {}, endpoint, adoption.headers, method=adoption.method, adopted=True

@@ -13,8 +13,8 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Cell, Plan
 from sebsx.pricing.planning import estimate
 from sebsx.settings import setting
-from sebsx_eviction.campaign import Campaign, Work
 from sebsx_eviction.models import survival_steps
+from sebsx_eviction.runner import TrialRunner, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,14 +133,14 @@ class Eviction(Experiment[EvictionSettings]):
                 idles,
             )
         ]
-        notes = ["all trials are under way at the same time: the campaign takes as long as the longest"]
+        notes = ["all trials are under way at the same time: the run takes as long as the longest"]
         if settings.method == _BISECTION:
             notes.append("how many steps a bisection takes depends on what it finds: the most are given")
         return Plan(tuple(cells), len(cells) * settings.trials, tuple(notes), together=True)
 
     def run(self, session: Session, settings: EvictionSettings) -> None:
         """Begin every trial, sleep until something is due, and go on until all are over."""
-        campaign = Campaign(
+        runner = TrialRunner(
             session,
             max_deployed=settings.max_deployed,
             max_starting=settings.max_starting,
@@ -148,7 +148,7 @@ class Eviction(Experiment[EvictionSettings]):
             max_void=settings.max_void,
             max_time_s=settings.max_time_s,
         )
-        campaign.run([_work(cell, settings) for cell in session.pending(self.plan(session.scene, settings))])
+        runner.run([_work(cell, settings) for cell in session.pending(self.plan(session.scene, settings))])
 
 
 def _cell(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values
+from sebsx_export.rows import COMMON, Provenance, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +42,13 @@ class CsvExporter(Exporter):
         with replacing(destination) as part, part.open("wb") as file:
             file.write(f"{_line([*COMMON, *own, *samples])}\n".encode())
             for run in runs:
-                file.writelines(run.map_pages(partial(_lines, Origin.of(run), samples)))
+                file.writelines(run.map_pages(partial(_lines, Provenance.of(run), samples)))
         return [destination]
 
 
-def _lines(origin: Origin, samples: Sequence[str], page: Page) -> bytes:
+def _lines(provenance: Provenance, samples: Sequence[str], page: Page) -> bytes:
     """Return the lines of a page."""
-    common = [_line(values) for values in origin.of_groups(page)]
+    common = [_line(values) for values in provenance.of_groups(page)]
     columns = [[common[group] for group in page.groups], *map(_fields, wide_values(page, samples))]
     return "".join([f"{','.join(row)}\n" for row in zip(*columns, strict=True)]).encode()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.lazy import require
 from sebsx_export.figures import source_of
-from sebsx_export.rows import COMMON, Origin, wide_columns, wide_values
+from sebsx_export.rows import COMMON, Provenance, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,16 +50,16 @@ class ParquetExporter(Exporter):
         )
         with replacing(destination) as part, writers.ParquetWriter(str(part), schema) as writer:
             for run in runs:
-                for batch in run.map_pages(partial(_batch, Origin.of(run), samples, schema)):
+                for batch in run.map_pages(partial(_batch, Provenance.of(run), samples, schema)):
                     writer.write_batch(batch)
         return [destination]
 
 
-def _batch(origin: Origin, samples: Sequence[str], schema: Any, page: Page) -> Any:
+def _batch(provenance: Provenance, samples: Sequence[str], schema: Any, page: Page) -> Any:
     """Return the rows of a page."""
     arrow = require("pyarrow", extra="parquet")
     groups = arrow.array(page.groups)
-    common = zip(*origin.of_groups(page), strict=True)
+    common = zip(*provenance.of_groups(page), strict=True)
     columns = [*common, *wide_values(page, samples)]
     arrays = [_array(arrow, values, field.type) for values, field in zip(columns, schema, strict=True)]
     arrays[: len(COMMON)] = [array.take(groups) for array in arrays[: len(COMMON)]]

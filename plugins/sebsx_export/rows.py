@@ -24,7 +24,7 @@ COMMON = (*SHARED, "run_started_at", "git_commit", "invalid")
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """Where the rows of a run come from.
 
     Args:

@@ -40,19 +40,19 @@ class FunctionExperiment(Experiment[FunctionSettings]):
 
     def platforms(self, registry: Registry, settings: FunctionSettings) -> Sequence[str]:
         """Return the platform that an ARN or a URL can only mean."""
-        if not settings.target:
+        if not settings.address:
             raise UserError("say what to measure: sebsx run function ARN|URL")
-        found = sorted(name for name, cls in registry.platforms.items() if cls.recognises(settings.target))
+        found = sorted(name for name, cls in registry.platforms.items() if cls.recognises(settings.address))
         if not found:
             raise UserError(
-                f"target {settings.target!r} is neither an ARN nor a URL; a name needs its platform: --platform aws"
+                f"address {settings.address!r} is neither an ARN nor a URL; a name needs its platform: --platform aws"
             )
         return found[:1]
 
     def plan(self, scene: Scene, settings: FunctionSettings) -> Plan:
         """Return one cell per memory size, architecture, start type and input."""
         platform = self._platform(scene, settings)
-        subject = platform.subject_of(settings.target)
+        subject = platform.subject_of(settings.address)
         given = inputs(settings.payload)
         expectation(settings.expect)  # fails now on what is not JSON
         _check(platform, settings, given)
@@ -71,7 +71,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
         """Take the function as each condition wants it, and measure in rounds what is there at the same time."""
         plan = self.plan(session.scene, settings)
         platform = self._platform(session.scene, settings)
-        session.observer.warned(_warning(platform.subject_of(settings.target), settings))
+        session.observer.warned(_warning(platform.subject_of(settings.address), settings))
         given = {item.sha256: item.payload for item in inputs(settings.payload)}
         expected = expectation(settings.expect)
         taken = [
@@ -88,10 +88,10 @@ class FunctionExperiment(Experiment[FunctionSettings]):
             measure(session, taken[first : first + together], settings)
 
     def _platform(self, scene: Scene, settings: FunctionSettings) -> Platform[Any]:
-        if not settings.target:
+        if not settings.address:
             raise UserError(
                 "say what to measure: sebsx run function ARN|URL; it is not stored, so that a run is resumed with "
-                "SEBSX_EXPERIMENT__FUNCTION__TARGET=... sebsx run --resume"
+                "SEBSX_EXPERIMENT__FUNCTION__ADDRESS=... sebsx run --resume"
             )
         if len(scene.platforms) != 1:
             raise UserError(f"a function is on one platform; {', '.join(scene.platforms)} are too many")
@@ -161,7 +161,7 @@ def _slot(cell: Cell) -> tuple[Any, ...]:
 def _adoption(
     session: Session, platform: Platform[Any], settings: FunctionSettings, cell: Cell, number: int
 ) -> Adoption:
-    factors, subject = cell.factors, platform.subject_of(settings.target)
+    factors, subject = cell.factors, platform.subject_of(settings.address)
     words = re.sub(r"[^A-Za-z0-9-]+", "-", subject)[:_LONGEST_NAME].strip("-")
     config = FunctionConfig(
         name=f"sebsx-{session.run.id[-8:].lower()}-{number}-{words}",
@@ -172,7 +172,7 @@ def _adoption(
     )
     return Adoption(
         platform=platform.name,
-        target=settings.target,
+        address=settings.address,
         subject=subject,
         config=config,
         copy=settings.copy,

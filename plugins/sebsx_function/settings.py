@@ -15,7 +15,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 class FunctionSettings:
     """What to measure, on which input, and when to stop."""
 
-    target: str = setting(
+    address: str = setting(
         "", help="ARN, name (with --platform) or URL of a function that exists", secret=True, positional="ARN|URL"
     )
     payload: str = setting(

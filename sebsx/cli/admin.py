@@ -13,7 +13,7 @@ from sebsx.errors import PlatformError, SebsxError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.running.cleaning import Outcome
+    from sebsx.running.cleaning import Removal
 
 
 @command("clean")
@@ -38,34 +38,34 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
         app.registry.get("platforms", name)
     with app.open_store() as store:
         leftovers = cleaning.find(store, app.registry, app.reader(), chosen, [run.upper() for run in runs])
-        planned = [cleaning.Outcome(item, "would be deleted") for item in leftovers.resources]
-        kept = [cleaning.Outcome(item, f"kept until {item.expires_at:%Y-%m-%d %H:%M} UTC") for item in leftovers.kept]
+        planned = [cleaning.Removal(item, "would be deleted") for item in leftovers.resources]
+        kept = [cleaning.Removal(item, f"kept until {item.expires_at:%Y-%m-%d %H:%M} UTC") for item in leftovers.kept]
         asks = bool(planned) and not (dry_run or yes or app.console.json) and sys.stdin.isatty()
         if asks:
-            _print_outcomes(app, planned)
+            _print_removals(app, planned)
             click.confirm(f"delete these {len(planned)}?", abort=True)
-        outcomes = planned if dry_run else cleaning.remove(leftovers, store)
-    if outcomes or kept or not leftovers.failures:
-        _print_outcomes(app, [*outcomes, *kept])
-    failed = [outcome for outcome in outcomes if outcome.failed]
+        removals = planned if dry_run else cleaning.remove(leftovers, store)
+    if removals or kept or not leftovers.failures:
+        _print_removals(app, [*removals, *kept])
+    failed = [removal for removal in removals if removal.failed]
     if failed:
-        raise PlatformError(f"{len(failed)} of {len(outcomes)} could not be deleted: {failed[0].text}")
+        raise PlatformError(f"{len(failed)} of {len(removals)} could not be deleted: {failed[0].text}")
     if leftovers.failures:
         raise leftovers.failures[0]
 
 
-def _print_outcomes(app: App, outcomes: Sequence[Outcome]) -> None:
+def _print_removals(app: App, removals: Sequence[Removal]) -> None:
     from sebsx.cli.console import rows_table  # heavy
 
     rows: list[dict[str, Any]] = [
         {
-            "platform": outcome.resource.platform,
-            "kind": outcome.resource.kind,
-            "name": outcome.resource.name,
-            "run": outcome.resource.run_id,
-            "outcome": outcome.text,
+            "platform": removal.resource.platform,
+            "kind": removal.resource.kind,
+            "name": removal.resource.name,
+            "run": removal.resource.run_id,
+            "outcome": removal.text,
         }
-        for outcome in outcomes
+        for removal in removals
     ]
     columns = {key: key for key in ("platform", "kind", "name", "run", "outcome")}
     app.console.result(rows, rows_table("", columns, rows), text="" if rows else "nothing is left behind")

@@ -86,7 +86,7 @@ class App:
         """Return a reader over defaults, files, environment, `--set` and, strongest, the given layers.
 
         Raises:
-            UserError: If a key is unknown; it names key, origin and the nearest. Only a warning for a
+            UserError: If a key is unknown; it names key, source and the nearest. Only a warning for a
                 section whose plugin is not installed.
         """
         by_name = {section.name: section for section in self.sections}
@@ -94,9 +94,9 @@ class App:
         layers.append(match_environment(from_environment(), self.sections))
         layers.append(from_assignments(assignments, "--set", [by_name[name] for name in in_play]))
         reader = SettingsReader([*layers, *strongest], self.sections)
-        for key, origin, advice in reader.unknown():
-            text = f"setting {key!r} from {origin} is not known" + (f"; {advice}" if advice else "")
-            if key.rpartition(".")[0] in by_name or origin == "--set" or advice:
+        for key, source, advice in reader.unknown():
+            text = f"setting {key!r} from {source} is not known" + (f"; {advice}" if advice else "")
+            if key.rpartition(".")[0] in by_name or source == "--set" or advice:
                 raise UserError(f"{text} (sebsx config show)")
             self.console.warning(f"{text}: is its plugin installed?")
         return reader

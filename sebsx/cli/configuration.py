@@ -25,7 +25,7 @@ def config_command() -> None:
 @click.option("-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As in `sebsx run`.")
 @click.option("--changed", is_flag=True, help="Only those that are not the default.")
 def show_command(app: App, section: str | None, assignments: tuple[str, ...], changed: bool) -> None:
-    """Show settings of one SECTION (`platform.local`) or all, with their origin.
+    """Show settings of one SECTION (`platform.local`) or all, with their source.
 
     Set them in sebsx.toml (`[platform.local]`), in the environment (`SEBSX_PLATFORM__LOCAL__...`) or with --set.
     """
@@ -43,19 +43,19 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
         resolved = reader.read(item.name)
         values = public(resolved.value)
         for name, metadata in item.fields.items():
-            origin = resolved.origins[name]
-            if changed and origin == "default":
+            source = resolved.sources[name]
+            if changed and source == "default":
                 continue
             rows.append(
                 {
                     "setting": f"{item.name}.{name}",
                     "value": values.get(name, "(secret)" if getattr(resolved.value, name) else None),
-                    "origin": origin,
+                    "source": source,
                     "help": metadata.metadata["help"],
                 }
             )
     shown = [{**row, "value": _word(row["value"])} for row in rows]
-    columns = {key: key for key in ("setting", "value", "origin", "help")}
+    columns = {key: key for key in ("setting", "value", "source", "help")}
     app.console.result(rows, rows_table("", columns, shown), text="" if rows else "every setting has its default")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.analyzers import Estimate, Table
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.repricing import Repriced, Target
+    from sebsx.reading.repricing import PriceChoice, Repriced
 
 MILLION = 1_000_000
 
@@ -29,7 +29,7 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def _targeting(function: Callable[..., Any]) -> Callable[..., Any]:
+def _price_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which prices are meant."""
     options = (
         click.option(
@@ -45,13 +45,13 @@ def _targeting(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _target(values: dict[str, Any]) -> Target:
-    from sebsx.reading.repricing import Target  # heavy
+def _price_choice(values: dict[str, Any]) -> PriceChoice:
+    from sebsx.reading.repricing import PriceChoice  # heavy
 
     provider, _, region = (values["place"] or "").partition(":")
     if region and values["region"] not in ("", region):
         raise UserError(f"--as says region {region!r} and --region says {values['region']!r}; give one")
-    return Target(
+    return PriceChoice(
         values["on_day"] or today(), provider, region or values["region"], values["architecture"], values["scheme"]
     )
 
@@ -72,7 +72,7 @@ def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any
 @click.argument("run", metavar="RUN")
 @click.option("--vm-per-hour", type=exact, required=True, metavar="USD", help="Price of a machine for an hour.")
 @click.option("--requests-per-s", type=exact, metavar="N", help="Compare a month at this rate as well.")
-@_targeting
+@_price_options
 def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s: Decimal | None, **values: Any) -> None:
     """Say from how many invocations an hour on a rented machine costs less than each condition of RUN.
 
@@ -132,7 +132,7 @@ def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float])
 
 @command("reprice")
 @click.argument("run", metavar="RUN")
-@_targeting
+@_price_options
 @click.option("--save", is_flag=True, help="Store the new costs with the run, beside what was measured.")
 def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
     """Count the invocations of RUN by other prices: another day's, another region's, another provider's.
@@ -182,7 +182,7 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
 def _reprice(app: App, view: RunView, values: dict[str, Any]) -> list[Repriced]:
     from sebsx.reading.repricing import reprice  # heavy
 
-    return reprice(view, app.registry, _target(values))
+    return reprice(view, app.registry, _price_choice(values))
 
 
 def _repriced_row(item: Repriced, columns: dict[str, str]) -> dict[str, Any]:

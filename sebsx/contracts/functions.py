@@ -61,7 +61,7 @@ class FunctionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FunctionSource:
     """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs."""
 
     spec: FunctionSpec
@@ -95,7 +95,7 @@ class Function:
         deployment: What the platform says of it.
         payload: What it is called with.
         check: Returns None if an output is right for that, or what is wrong.
-        origin: What it was deployed from; None for one that existed.
+        source: What it was deployed from; None for one that existed.
         read: Returns what of a right output is stored as samples of its invocation, under registered metrics; None for
             nothing.
     """
@@ -106,7 +106,7 @@ class Function:
     deployment: Deployment
     payload: bytes
     check: Callable[[Any], str | None]
-    origin: Origin | None = None
+    source: FunctionSource | None = None
     read: Callable[[Any], Mapping[str, float]] | None = None
 
     def given(self, payload: bytes, check: Callable[[Any], str | None]) -> Function:
@@ -119,15 +119,15 @@ class Function:
         Raises:
             UserError: If it was not deployed from a benchmark, or the event is not JSON.
         """
-        origin = self.known_origin()
-        return self.given(origin.encode(event), partial(origin.check, event))
+        source = self.known_source()
+        return self.given(source.encode(event), partial(source.check, event))
 
-    def known_origin(self) -> Origin:
+    def known_source(self) -> FunctionSource:
         """Return what it was deployed from.
 
         Raises:
             UserError: If it existed.
         """
-        if self.origin is None:
+        if self.source is None:
             raise UserError(f"{self.label} was not deployed from a benchmark, and has no other input than it was given")
-        return self.origin
+        return self.source

@@ -162,17 +162,17 @@ class Platform(ABC, Generic[S]):
         """Delete everything `deploy` created for it. A second call is harmless."""
 
     @classmethod
-    def recognises(cls, target: str) -> bool:
+    def recognises(cls, address: str) -> bool:
         """Tell by its form alone whether a word can only mean a function that `adopt` finds here."""
         return False
 
-    def subject_of(self, target: str) -> str:
+    def subject_of(self, address: str) -> str:
         """Return the name of the function that a word means, without account, key or query. Works unopened.
 
         Raises:
             UserError: If the word cannot name a function here.
         """
-        raise UserError(f"platform {self.name!r} cannot measure a function that exists already, such as {target!r}")
+        raise UserError(f"platform {self.name!r} cannot measure a function that exists already, such as {address!r}")
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return a function that exists already, a copy of it, or itself changed for a while (`ADOPT`).

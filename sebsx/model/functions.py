@@ -99,18 +99,18 @@ class Adoption:
 
     Args:
         platform: Name of the platform.
-        target: As the user names it: an identifier of the platform, or a URL. May hold a secret: never stored.
+        address: As the user names it: an identifier of the platform, or a URL. May hold a secret: never stored.
         subject: Its name without secrets (`Platform.subject_of`).
         config: For a copy its name, memory, time-out, architecture and tags; 0 and "" leave what the function has.
         copy: Measure a copy that is made for it, rather than the function.
         in_place: Change the function, and put it back.
         force: Copy code to another architecture even where it does not look as if it would run there.
-        method: HTTP method, where the target is a URL.
+        method: HTTP method, where the address is a URL.
         headers: Sent with every invocation of a URL; never stored.
     """
 
     platform: str
-    target: str
+    address: str
     subject: str
     config: FunctionConfig
     copy: bool = False

@@ -30,7 +30,7 @@ _FIGURES = ("provider.duration_s", "provider.init_s", "provider.billed_s", "prov
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class PriceChoice:
     """By which prices to count. What is empty is taken from each deployment.
 
     Args:
@@ -73,7 +73,7 @@ class Repriced:
     unpriced: int
 
 
-def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]:
+def reprice(view: RunView, registry: Registry, choice: PriceChoice) -> list[Repriced]:
     """Return the conditions of a run under other prices, those without any figures to price left out.
 
     Where the provider stays the same, the billed time that it reported is priced, unless its rules changed between the
@@ -88,32 +88,32 @@ def reprice(view: RunView, registry: Registry, target: Target) -> list[Repriced]
     priced = []
     for condition in conditions([view]):
         provider = own.get(condition.deployments[0].id, "")
-        rates = _rates_for(condition.deployments[0], provider, registry, target)
-        if item := _reprice(condition, rates, rates.book.provider == provider, target.day):
+        rates = _rates_for(condition.deployments[0], provider, registry, choice)
+        if item := _reprice(condition, rates, rates.book.provider == provider, choice.day):
             priced.append(item)
     if not priced:
         raise UserError(f"run {view.run.id!r} has no durations or billed times of a provider; nothing can be priced")
     return priced
 
 
-def _rates_for(deployment: StoredDeployment, own: str, registry: Registry, target: Target) -> Rates:
+def _rates_for(deployment: StoredDeployment, own: str, registry: Registry, choice: PriceChoice) -> Rates:
     """Return the prices meant for a deployment.
 
     Args:
         deployment: What was called.
         own: The provider it ran on; empty if none is known.
         registry: Brings the price books.
-        target: What the user asked for.
+        choice: What the user asked for.
     """
-    provider = target.provider or own
+    provider = choice.provider or own
     if not provider:
         raise UserError(f"platform {deployment.platform!r} names no price list; name prices by --as PROVIDER:REGION")
-    region = target.region or (deployment.region if provider == own else "")
+    region = choice.region or (deployment.region if provider == own else "")
     if not region:
         raise UserError(f"no region is known for prices of {provider!r}; name one with --region")
     said = deployment.effective.get("billing_scheme", "") if provider == own else ""
-    book = registry.prices.book(provider, target.day)
-    return book.rates(region, target.architecture or deployment.architecture, target.scheme or said)
+    book = registry.prices.book(provider, choice.day)
+    return book.rates(region, choice.architecture or deployment.architecture, choice.scheme or said)
 
 
 def _providers(view: RunView, registry: Registry) -> dict[int, str]:

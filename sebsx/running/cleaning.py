@@ -33,7 +33,7 @@ _ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Removal:
     """What became of one resource."""
 
     resource: Resource
@@ -120,36 +120,36 @@ def find(
     return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign, failures)
 
 
-def remove(leftovers: Leftovers, store: Store) -> list[Outcome]:
+def remove(leftovers: Leftovers, store: Store) -> list[Removal]:
     """Delete what was found; one that fails does not stop the others."""
     return [_remove(resource, leftovers, store) for resource in leftovers.resources]
 
 
-def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Outcome:
+def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Removal:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
         return _remove_workdir(resource)
     told = resource.run_id if resource.id is not None else ""
     platform = leftovers.platforms.get((resource.platform, told))
     if platform is None:
-        return Outcome(resource, f"platform {resource.platform!r} is not installed", failed=True)
+        return Removal(resource, f"platform {resource.platform!r} is not installed", failed=True)
     try:
         platform.remove(resource)
     except Exception as exc:  # one that cannot be removed must not keep the others
         logger.info("removing %s failed", resource.name, exc_info=True)
-        return Outcome(resource, str(exc) or type(exc).__name__, failed=True)
+        return Removal(resource, str(exc) or type(exc).__name__, failed=True)
     if resource.id is not None:
         store.set_resource(resource.id, ResourceState.DELETED)
-    return Outcome(resource, "deleted")
+    return Removal(resource, "deleted")
 
 
-def _remove_workdir(resource: Resource) -> Outcome:
+def _remove_workdir(resource: Resource) -> Removal:
     """Delete a working directory, again where something that is about to end wrote into it meanwhile."""
     folder = work_root() / resource.name
     for _ in range(_ATTEMPTS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
-            return Outcome(resource, "deleted")
-    return Outcome(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
+            return Removal(resource, "deleted")
+    return Removal(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
 
 
 def _workdirs() -> list[Resource]:

@@ -143,8 +143,8 @@ def test_interrupted_run_is_resumed_when_its_target_is_named_again(
 ) -> None:
     run(call, endpoint.url("/text"), "--max-invocations", "4")
     run_id = call("runs", "--json").json[0]["id"]
-    call("run", "--resume", run_id).assert_fails(USAGE, "SEBSX_EXPERIMENT__FUNCTION__TARGET")
-    monkeypatch.setenv("SEBSX_EXPERIMENT__FUNCTION__TARGET", endpoint.url("/text"))
+    call("run", "--resume", run_id).assert_fails(USAGE, "SEBSX_EXPERIMENT__FUNCTION__ADDRESS")
+    monkeypatch.setenv("SEBSX_EXPERIMENT__FUNCTION__ADDRESS", endpoint.url("/text"))
     assert call("run", "--resume", run_id, "--json").json["run"]["status"] == "finished"
     assert sebsx.count() == 6
 

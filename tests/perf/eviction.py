@@ -1,4 +1,4 @@
-"""How long an eviction campaign takes beyond its longest idle time: 20 idle times x 5 repetitions on `local`.
+"""How long an eviction run takes beyond its longest idle time: 20 idle times x 5 repetitions on `local`.
 
 All trials wait at the same time, so that it should take the longest idle time plus 20 %, not the sum. Prints JSON.
 Run: python tests/perf/eviction.py [--longest-s 20] [--sandboxes 1]; it takes about as long.
@@ -22,7 +22,7 @@ LEVELS, REPETITIONS, MARGIN = 20, 5, 0.2
 
 
 def measure(folder: Path, longest_s: float, sandboxes: int) -> dict[str, Any]:
-    """Run the campaign and return its times, from the first thing of the run to the last."""
+    """Run it and return its times, from the first thing of the run to the last."""
     idles_s = [longest_s * (level + 1) / LEVELS for level in range(LEVELS)]
     store = folder / "results.sqlite"
     command = [

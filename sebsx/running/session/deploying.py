@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.functions import Function, Origin
+from sebsx.contracts.functions import Function, FunctionSource
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, FunctionConfig, content_hash
@@ -105,17 +105,17 @@ class Deployer:
             package = self._build(spec, platform, benchmark)
             self._observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
-            origin = Origin(spec, benchmark, platform.storage() if Capability.STORAGE in needs else None)
+            source = FunctionSource(spec, benchmark, platform.storage() if Capability.STORAGE in needs else None)
             if Capability.TABLE in needs:
                 platform.table()
-            payload, check = self._input(origin, parameters, platform)
+            payload, check = self._input(source, parameters, platform)
             deployment = platform.deploy(package, config)
         except (UnsupportedError, DeployError) as exc:
             described |= {"language_version": package.target.version if package else "", "package": package}
             self._refused(described, exc, time.perf_counter() - started_s)
             raise
         described |= {"language_version": package.target.version, "package": package}
-        function = Function(0, spec.label, platform, deployment, payload, check, origin)
+        function = Function(0, spec.label, platform, deployment, payload, check, source)
         function = self._ready(function, described, time.perf_counter() - started_s)
         self.record_input(function)
         self._record_text("client.source", json.dumps(source_of(benchmark, self._scene.registry)), function)
@@ -159,9 +159,9 @@ class Deployer:
             UnsupportedError: If the platform does not take so large a payload.
             UserError: If it was not deployed from a benchmark.
         """
-        origin = function.known_origin()
-        values = origin.benchmark.resolve(origin.spec.size, {**dict(origin.spec.parameters), **parameters})
-        return function.given(*self._input(origin, values, function.platform))
+        source = function.known_source()
+        values = source.benchmark.resolve(source.spec.size, {**dict(source.spec.parameters), **parameters})
+        return function.given(*self._input(source, values, function.platform))
 
     def record_input(self, function: Function, cell_id: int | None = None) -> None:
         """Store what a function, or it in one cell, is called with."""
@@ -202,18 +202,18 @@ class Deployer:
         return package
 
     def _input(
-        self, origin: Origin, parameters: Mapping[str, Any], platform: Platform[Any]
+        self, source: FunctionSource, parameters: Mapping[str, Any], platform: Platform[Any]
     ) -> tuple[bytes, Callable[[Any], str | None]]:
         """Return a payload and what checks its output; the same for a seed, whatever was deployed before."""
-        benchmark, size = origin.benchmark, origin.spec.size
-        event = benchmark.payload(parameters, rng_for(self._run, benchmark.name, size), origin.storage)
-        payload = origin.encode(event)
+        benchmark, size = source.benchmark, source.spec.size
+        event = benchmark.payload(parameters, rng_for(self._run, benchmark.name, size), source.storage)
+        payload = source.encode(event)
         if len(payload) > platform.payload_bytes:
             raise UnsupportedError(
                 f"payload of {benchmark.name!r} at size {size!r} is {len(payload)} bytes; "
                 f"platform {platform.name!r} takes at most {platform.payload_bytes}"
             )
-        return payload, partial(origin.check, event)
+        return payload, partial(source.check, event)
 
     def _ready(self, function: Function, described: Mapping[str, Any], deploy_s: float) -> Function:
         """Store a function that is ready, with what its invocations cost, and remember that it is there."""

@@ -100,9 +100,9 @@ def aws(user: User, tmp_path: Path) -> Iterator[AwsPlatform]:
     assert left["roles"] == before["roles"]
 
 
-def adopt(platform: AwsPlatform, target: str = "app", memory_mib: int = 0, **how: Any) -> Deployment:
+def adopt(platform: AwsPlatform, address: str = "app", memory_mib: int = 0, **how: Any) -> Deployment:
     config = FunctionConfig("sebsx-copy", memory_mib, 60.0, how.pop("architecture", ""))
-    return platform.adopt(Adoption(platform.name, target, platform.subject_of(target), config, **how))
+    return platform.adopt(Adoption(platform.name, address, platform.subject_of(address), config, **how))
 
 
 def copied(platform: AwsPlatform, user: User, **words: Any) -> tuple[dict[str, Any], list[str]]:
@@ -155,7 +155,7 @@ def test_copy_lacks_what_belongs_to_the_function_and_says_so(aws: AwsPlatform, u
     )
     user.account.also["app"]["RuntimeVersionConfig"] = {"RuntimeVersionArn": "arn:aws:lambda:us-east-1::runtime:old"}
     before = user.state()
-    told, notes = copied(aws, user, target="app:prod")
+    told, notes = copied(aws, user, address="app:prod")
     assert "DeadLetterConfig" not in told
     assert told["SnapStart"]["ApplyOn"] == "None"
     assert [note.partition(" ")[0] for note in notes] == ["reserved", "the", "SnapStart", "provisioned", "the"]
@@ -272,13 +272,13 @@ def test_alias_of_two_versions_is_refused_and_each_version_can_be_measured(aws: 
     for how in ({}, {"copy": True}):
         with pytest.raises(UserError, match=rf"'app:prod' divides its calls between versions {second}, {first}"):
             adopt(aws, "app:prod", **how)
-    for target, version in (
+    for address, version in (
         ("app:old", first),
         (f"app:{second}", second),
         ("app:$LATEST", "$LATEST"),
         ("app", "$LATEST"),
     ):
-        assert adopt(aws, target).effective["version"] == version
+        assert adopt(aws, address).effective["version"] == version
 
 
 def test_sandboxes_kept_ready_are_priced_as_such(aws: AwsPlatform, user: User) -> None:
@@ -299,14 +299,14 @@ def test_sandboxes_kept_ready_are_priced_as_such(aws: AwsPlatform, user: User) -
 
 
 @pytest.mark.parametrize(
-    "target", ["app", f"{ACCOUNT}:function:app", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:app"]
+    "address", ["app", f"{ACCOUNT}:function:app", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:app"]
 )
-def test_every_way_to_name_a_function_finds_it(aws: AwsPlatform, user: User, target: str) -> None:
+def test_every_way_to_name_a_function_finds_it(aws: AwsPlatform, user: User, address: str) -> None:
     user.make()
     version = user.publish("prod")
-    assert aws.subject_of(f"{target}:prod") == "app:prod"
-    assert adopt(aws, target).effective["version"] == "$LATEST"
-    assert adopt(aws, f"{target}:prod").effective["version"] == version
+    assert aws.subject_of(f"{address}:prod") == "app:prod"
+    assert adopt(aws, address).effective["version"] == "$LATEST"
+    assert adopt(aws, f"{address}:prod").effective["version"] == version
 
 
 def test_copies_of_a_function_that_changes_meanwhile_are_refused(aws: AwsPlatform, user: User) -> None:

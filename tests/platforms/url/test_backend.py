@@ -45,10 +45,10 @@ def test_name_of_an_endpoint_holds_no_key(platform: UrlPlatform, url: str, subje
     assert ("code=KEY" in deployment.endpoint) is ("?" in url)
 
 
-@pytest.mark.parametrize("target", ["arn:aws:x", "host/a", "https://", "ftp://h/"])
-def test_what_is_no_url_is_refused(platform: UrlPlatform, target: str) -> None:
+@pytest.mark.parametrize("address", ["arn:aws:x", "host/a", "https://", "ftp://h/"])
+def test_what_is_no_url_is_refused(platform: UrlPlatform, address: str) -> None:
     with pytest.raises(UserError, match="is no URL"):
-        platform.subject_of(target)
+        platform.subject_of(address)
 
 
 def test_nothing_can_be_deployed_copied_or_changed(platform: UrlPlatform) -> None:

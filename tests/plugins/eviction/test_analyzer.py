@@ -19,7 +19,7 @@ from sebsx_eviction.models import survivors
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_invocation, make_run
 
 
-class Campaign:
+class Trials:
     """A stored run whose trials are written here."""
 
     def __init__(self, path: Path) -> None:
@@ -57,8 +57,8 @@ class Campaign:
 
 
 @pytest.fixture
-def campaign(tmp_path: Path) -> Iterator[Campaign]:
-    made = Campaign(tmp_path / "s.sqlite")
+def trials(tmp_path: Path) -> Iterator[Trials]:
+    made = Trials(tmp_path / "s.sqlite")
     yield made
     made.store.close()
 
@@ -71,10 +71,10 @@ def warnings(report: Report) -> list[Finding]:
     return [finding for finding in report.findings if finding.warning]
 
 
-def test_first_sentence_gives_rule_parameter_and_interval(campaign: Campaign) -> None:
+def test_first_sentence_gives_rule_parameter_and_interval(trials: Trials) -> None:
     for idle_s in (10, 19, 21, 30):
-        campaign.trial(idle_s, 4, int(survivors("fixed", 20, idle_s, 4)))
-    report = campaign.analyze()
+        trials.trial(idle_s, 4, int(survivors("fixed", 20, idle_s, 4)))
+    report = trials.analyze()
     said = report.findings[0].text
     rule = "idle sandboxes of local live 20.0 s [19.0, 21.0] after their last call"
     assert said.startswith(f"{rule} (95 %; fixed; AIC 4.0, next ")
@@ -85,11 +85,11 @@ def test_first_sentence_gives_rule_parameter_and_interval(campaign: Campaign) ->
     assert best["weight"] == pytest.approx(1, abs=1e-3)
 
 
-def test_observed_stands_beside_what_the_best_model_expects(campaign: Campaign) -> None:
+def test_observed_stands_beside_what_the_best_model_expects(trials: Trials) -> None:
     for idle_s in (6, 13, 25, 37):
         for _ in range(2):
-            campaign.trial(idle_s, 8, int(survivors("halving", 12, idle_s, 8)))
-    report = campaign.analyze()
+            trials.trial(idle_s, 8, int(survivors("halving", 12, idle_s, 8)))
+    report = trials.analyze()
     rows = table(report, "observed").rows
     assert [(row["idle_s"], row["trials"], row["warm"], row["expected"]) for row in rows] == [
         (6, 2, 8, 8), (13, 2, 4, 4), (25, 2, 2, 2), (37, 2, 1, 1),
@@ -101,10 +101,10 @@ def test_observed_stands_beside_what_the_best_model_expects(campaign: Campaign) 
     assert sorted(set(figures["warm"].series["8 sandboxes"])) == [(6, 8), (13, 4), (25, 2), (37, 1)]
 
 
-def test_warming_is_priced_by_the_warm_calls_of_the_run(campaign: Campaign) -> None:
-    campaign.trial(10, 4, 4)
-    campaign.trial(20, 4, 0)
-    report = campaign.analyze(keep_warm=3)
+def test_warming_is_priced_by_the_warm_calls_of_the_run(trials: Trials) -> None:
+    trials.trial(10, 4, 4)
+    trials.trial(20, 4, 0)
+    report = trials.analyze(keep_warm=3)
     (row,) = table(report, "warming").rows
     calls = 3 * 730.5 * 3600 / 10
     assert row["calls_per_month"] == pytest.approx(calls)
@@ -112,29 +112,29 @@ def test_warming_is_priced_by_the_warm_calls_of_the_run(campaign: Campaign) -> N
     assert "3 simultaneous calls every 10.0 s will keep 3 sandboxes of local warm" in report.findings[1].text
 
 
-def test_conditions_are_fitted_apart_and_named_by_what_differs(campaign: Campaign) -> None:
+def test_conditions_are_fitted_apart_and_named_by_what_differs(trials: Trials) -> None:
     for memory_mib, limit_s in ((128, 20), (1536, 60)):
         for idle_s in (10, 19, 21, 59, 61):
             warm = int(survivors("fixed", limit_s, idle_s, 2))
-            campaign.trial(idle_s, 2, warm, memory_mib=memory_mib)
-    report = campaign.analyze()
+            trials.trial(idle_s, 2, warm, memory_mib=memory_mib)
+    report = trials.analyze()
     small, large = (finding.text for finding in report.findings if finding.text.startswith("idle"))
     assert "local 128 MiB live 20.0 s [19.0, 21.0]" in small
     assert "local 1536 MiB live 60.0 s [59.0, 61.0]" in large
 
 
-def test_single_sandboxes_are_said_not_to_tell_rules_apart(campaign: Campaign) -> None:
+def test_single_sandboxes_are_said_not_to_tell_rules_apart(trials: Trials) -> None:
     for idle_s in (10, 19, 21, 30):
-        campaign.trial(idle_s, 1, int(idle_s < 20))
-    (doubt,) = warnings(campaign.analyze())
+        trials.trial(idle_s, 1, int(idle_s < 20))
+    (doubt,) = warnings(trials.analyze())
     assert "halving fits about as well as fixed; a single sandbox cannot tell" in doubt.text
 
 
-def test_void_and_cut_trials_are_counted_and_said(campaign: Campaign) -> None:
-    campaign.trial(10, 2, 2)
-    campaign.trial(10, 2, 2, Status.TIMEOUT)
-    campaign.trial(10, 2, None)
-    report = campaign.analyze()
+def test_void_and_cut_trials_are_counted_and_said(trials: Trials) -> None:
+    trials.trial(10, 2, 2)
+    trials.trial(10, 2, 2, Status.TIMEOUT)
+    trials.trial(10, 2, None)
+    report = trials.analyze()
     (row,) = table(report, "observed").rows
     assert (row["trials"], row["void"]) == (1, 1)
     said = [finding.text for finding in warnings(report)]
@@ -142,33 +142,33 @@ def test_void_and_cut_trials_are_counted_and_said(campaign: Campaign) -> None:
     assert "local: 1 trials were cut before the end of their idle time" in said
 
 
-def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(campaign: Campaign) -> None:
-    campaign.trial(30, 4, 4)
-    report = campaign.analyze()
+def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(trials: Trials) -> None:
+    trials.trial(30, 4, 4)
+    report = trials.analyze()
     assert report.findings[0].text.startswith("idle sandboxes of local were still there after 30.0 s")
     assert "every 30.0 s (the longest seen)" in report.findings[1].text
 
 
-def test_rules_that_do_not_fit_are_said_not_to(campaign: Campaign) -> None:
+def test_rules_that_do_not_fit_are_said_not_to(trials: Trials) -> None:
     for idle_s, warm in ((10, 4), (20, 0), (30, 4), (40, 0), (50, 4), (60, 1)):
-        campaign.trial(idle_s, 4, warm)
-    assert any("no model fits well" in finding.text for finding in warnings(campaign.analyze()))
+        trials.trial(idle_s, 4, warm)
+    assert any("no model fits well" in finding.text for finding in warnings(trials.analyze()))
 
 
-def test_run_of_which_nothing_counts_says_so(campaign: Campaign) -> None:
-    campaign.trial(10, 2, None)
-    report = campaign.analyze()
+def test_run_of_which_nothing_counts_says_so(trials: Trials) -> None:
+    trials.trial(10, 2, None)
+    report = trials.analyze()
     assert report.findings[0].text == "local: not enough data: no trial counts"
     assert report.findings[0].warning
     assert not report.figures
 
 
-def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(campaign: Campaign) -> None:
+def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(trials: Trials) -> None:
     assert [finding.text for finding in EvictionAnalyzer().analyze([], EvictionAnalyzerSettings()).findings] == [
         "there is no run to analyse"
     ]
-    campaign.store.add_cell(RUN, make_cell("warm"))
-    report = campaign.analyze()
+    trials.store.add_cell(RUN, make_cell("warm"))
+    report = trials.analyze()
     assert not any(table.rows for table in report.tables)
     assert f"run {RUN} is of the experiment 'eviction', which leaves no sandboxes alone" in [
         finding.text for finding in report.findings

@@ -21,7 +21,7 @@ CASES = {
 }
 
 
-def campaign(cli: Cli, platform: str, policy: str, seconds: float, idles: str, *more: str) -> Any:
+def measured(cli: Cli, platform: str, policy: str, seconds: float, idles: str, *more: str) -> Any:
     said = cli.say(
         *("run", "experiment", "eviction", "--platform", platform, "--json"),
         *("-s", f"keep_alive_policy={policy}", "-s", f"keep_alive_s={seconds:g}", "-s", "keep_alive_seed=5"),
@@ -57,7 +57,7 @@ def test_settings_that_make_no_design_are_refused(call: Call) -> None:
 def test_policy_that_was_set_is_found_and_its_parameter_covered(sebsx: Cli, policy: str) -> None:
     seconds, idles, d_init, repetitions = CASES[policy]
     size = ("-s", f"d_init={d_init}", "-s", f"repetitions={repetitions}")
-    found = verdict(campaign(sebsx, "local", policy, seconds, idles, *size))
+    found = verdict(measured(sebsx, "local", policy, seconds, idles, *size))
     assert found["model"] == policy
     assert found["low_s"] <= seconds <= found["high_s"]
     assert found["high_s"] < 3 * found["low_s"]
@@ -68,7 +68,7 @@ def test_policy_that_was_set_is_found_and_its_parameter_covered(sebsx: Cli, poli
 @pytest.mark.docker
 @pytest.mark.timeout(300)
 def test_policy_of_containers_is_found(sebsx: Cli) -> None:
-    found = verdict(campaign(sebsx, "docker", "fixed", 4.0, "1,3,5,7", "-s", "d_init=2", "-s", "repetitions=1"))
+    found = verdict(measured(sebsx, "docker", "fixed", 4.0, "1,3,5,7", "-s", "d_init=2", "-s", "repetitions=1"))
     assert found["model"] == "fixed"
     assert found["low_s"] <= 4.0 <= found["high_s"]
 

@@ -29,7 +29,7 @@ class TestFunction(ExperimentContract):
 
     @pytest.fixture
     def settings(self) -> FunctionSettings:
-        return FunctionSettings(target="https://host/path", payload="1")
+        return FunctionSettings(address="https://host/path", payload="1")
 
     @pytest.fixture
     def scene(self, sebsx_registry: Registry, tmp_path: Path) -> Scene:
@@ -42,7 +42,7 @@ def aws(sebsx_registry: Registry, tmp_path: Path) -> Scene:
 
 
 def plan(scene: Scene, **settings: Any) -> Any:
-    return FunctionExperiment().plan(scene, FunctionSettings(target=ARN, **settings))
+    return FunctionExperiment().plan(scene, FunctionSettings(address=ARN, **settings))
 
 
 def test_sweep_has_a_copy_for_each_size_architecture_and_start(aws: Scene) -> None:
@@ -66,6 +66,6 @@ def test_as_it_is_there_is_one_warm_cell_and_in_place_is_sequential(aws: Scene) 
     assert (len(changed.cells), changed.design) == (4, Design.SEQUENTIAL)
 
 
-@pytest.mark.parametrize(("target", "platform"), [(ARN, ["aws"]), ("https://h/", ["url"]), ("HTTP://h/", ["url"])])
-def test_platform_follows_from_the_target(sebsx_registry: Registry, target: str, platform: list[str]) -> None:
-    assert list(FunctionExperiment().platforms(sebsx_registry, FunctionSettings(target=target))) == platform
+@pytest.mark.parametrize(("address", "platform"), [(ARN, ["aws"]), ("https://h/", ["url"]), ("HTTP://h/", ["url"])])
+def test_platform_follows_from_the_address(sebsx_registry: Registry, address: str, platform: list[str]) -> None:
+    assert list(FunctionExperiment().platforms(sebsx_registry, FunctionSettings(address=address))) == platform

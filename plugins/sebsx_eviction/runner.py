@@ -1,6 +1,6 @@
 """Many trials at once: one list of what is due next, and sleep until then.
 
-Trials with the longest idle times begin first, so that all end when the longest does: a campaign takes as long as its
+Trials with the longest idle times begin first, so that all end when the longest does: a run takes as long as its
 longest idle time and what deploying adds, not as long as the sum. Each trial has a function of its own, so that no
 trial meets the sandboxes of another.
 """
@@ -83,7 +83,7 @@ class _Running:
     before: list[Invocation] = field(default_factory=list)
 
 
-class Campaign:
+class TrialRunner:
     """Measures cells, all at the same time.
 
     Args:
