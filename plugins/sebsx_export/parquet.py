@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WHOLE = frozenset(
     ("memory_mib", "sequence", "batch", "round", "provider_max_memory_bytes", "bytes_in", "bytes_out",
-     "invocation_id", "deployment_id", "cell_id")
+     "invocation_id", "deployment_id", "cell_id", "attempts", "polls", "execution_id", "parent", "client_id")
 )  # fmt: skip
 _DOUBLE_ENDINGS = ("_s", "_usd")
 

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from sebsx.model import Run, RunStatus, StartType, Status
     from sebsx.model.frame import Frame
     from sebsx.model.metrics import Metric
-    from sebsx.model.stored import Page, StoredCell, StoredDeployment, StoredInvocation, StoredSandbox, StoredValue
+    from sebsx.model.stored import (
+        Page,
+        StoredCell,
+        StoredClient,
+        StoredDeployment,
+        StoredExecution,
+        StoredInvocation,
+        StoredPhase,
+        StoredSandbox,
+        StoredValue,
+    )
 
 R = TypeVar("R")
 
@@ -59,6 +69,18 @@ class RunView(ABC):
     @abstractmethod
     def values(self) -> list[StoredValue]:
         """Return values of the run, its deployments and its cells in the order in which they were stored."""
+
+    @abstractmethod
+    def executions(self) -> list[StoredExecution]:
+        """Return the groups of invocations that were measured as one, by sequence."""
+
+    @abstractmethod
+    def clients(self) -> list[StoredClient]:
+        """Return the machines that sent beside the one that the run was on."""
+
+    @abstractmethod
+    def phases(self) -> list[StoredPhase]:
+        """Return the phases of load in the order in which they began, those that were broken off too."""
 
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
@@ -139,7 +161,7 @@ class RunView(ABC):
         """Return the run's rows of a view by sequence, reading a thousand at a time.
 
         Args:
-            view: `invocations` or `measured`.
+            view: `invocations`, `measured` or `executions`.
             columns: Those wanted; None for all.
         """
 

@@ -4,12 +4,13 @@ Durations are seconds (float), sizes bytes (int), memory MiB where clouds ask fo
 aware UTC datetimes, except inside an `Invocation` (`sebsx.model.invocations`).
 """
 
+from sebsx.model.executions import Client, Execution
 from sebsx.model.functions import Adoption, Capability, Deployment, FunctionConfig, Package, Target
 from sebsx.model.hashing import content_hash
 from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
 from sebsx.model.problems import Problem, Severity
 from sebsx.model.resources import Resource, ResourceState
-from sebsx.model.runs import Cell, CellStatus, Design, Plan, Run, RunStatus
+from sebsx.model.runs import Cell, CellStatus, Design, PhaseStatus, Plan, Run, RunStatus
 
 __all__ = [
     "DROPPED",
@@ -17,12 +18,15 @@ __all__ = [
     "Capability",
     "Cell",
     "CellStatus",
+    "Client",
     "Deployment",
     "Design",
+    "Execution",
     "FunctionConfig",
     "Invocation",
     "Kind",
     "Package",
+    "PhaseStatus",
     "Plan",
     "Problem",
     "ProviderRecord",

@@ -39,10 +39,11 @@ class StartType(StrEnum):
 
 
 class Kind(StrEnum):
-    """Whether an invocation counts as a measurement."""
+    """Whether an invocation counts as a measurement; of a phase that was cut short and begun again, none does."""
 
     WARMUP = "warmup"
     MEASURED = "measured"
+    BROKEN_OFF = "broken_off"
 
 
 DROPPED = "dropped: too many requests in flight"
@@ -93,8 +94,17 @@ class Invocation:
     """One invocation, as it is stored. Times are Unix seconds, durations seconds.
 
     Not frozen, because the provider's figures arrive after the client's: they are filled in before the
-    batch is committed, or by an update afterwards where a provider is late. `round` is the round of an
-    interleaved design; None where the design has none.
+    batch is committed, or by an update afterwards where a provider is late.
+
+    Args beyond what their names say:
+        round: Of an interleaved design; None where the design has none.
+        attempts: How often it was sent; what may have been received is never sent again.
+        accepted_s: When a platform that answers later took it (`submit`).
+        polls: How often such a platform was asked for the answer.
+        execution: Row of the group of invocations it belongs to (`sebsx.model.Execution`).
+        parent: Sequence of the invocation of the same run that caused it.
+        state: Name of the step of a workflow that it is.
+        client: Row of the machine that sent it; None for the one that the run is on.
     """
 
     sequence: int
@@ -122,6 +132,13 @@ class Invocation:
     bytes_out: int = 0
     cost_usd: float | None = None
     round: int | None = None
+    attempts: int = 1
+    accepted_s: float | None = None
+    polls: int = 0
+    execution: int | None = None
+    parent: int | None = None
+    state: str | None = None
+    client: int | None = None
     samples: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -32,6 +32,14 @@ class CellStatus(StrEnum):
     INVALID = "invalid"
 
 
+class PhaseStatus(StrEnum):
+    """State of a phase of load; `broken_off` was cut short and begun again, so that none of it counts."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    BROKEN_OFF = "broken_off"
+
+
 class Design(StrEnum):
     """In what order the cells of a run were measured; what may be concluded from comparing them depends on it.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.model import CellStatus, Invocation
+from sebsx.model import CellStatus, Client, Execution, Invocation, PhaseStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,6 +65,8 @@ class StoredDeployment:
     build_s: float | None
     deploy_s: float | None
     created_at: datetime
+    options: Mapping[str, Any] = field(default_factory=dict)
+    deployed_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,43 @@ class StoredSandbox:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredExecution(Execution):
+    """A group of invocations as stored, with the rows it belongs to."""
+
+    id: int
+    sequence: int
+    deployment_id: int | None
+    cell_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredClient(Client):
+    """A machine that sent, as stored."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhase:
+    """A phase of load: what was sent without a pause, at which attempt; `broken_off` where another one followed.
+
+    `batch` is that of its invocations; `begin_s` and `end_s` are Unix seconds.
+    """
+
+    id: int
+    deployment_id: int | None
+    cell_id: int
+    batch: int
+    attempt: int
+    status: PhaseStatus
+    begin_s: float
+    end_s: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredValue:
-    """A value of a run, a deployment or a cell rather than of an invocation."""
+    """A value of a run, a deployment or a cell, or words about the invocation with this `sequence`."""
 
     metric: str
     value: float | None
@@ -88,6 +124,7 @@ class StoredValue:
     deployment_id: int | None
     cell_id: int | None
     stored_at: datetime
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

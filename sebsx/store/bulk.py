@@ -49,7 +49,7 @@ ALWAYS = (
     "sequence", "round", "deployment_id", "cell_id", "client_sent_s", *FIGURES, "kind", "status", "start_type",
 )  # fmt: skip
 
-_TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error"})
+_TEXTS = frozenset({"sandbox_id", "start_evidence", "request_id", "error", "state"})
 _ENUMS: Mapping[str, type[StrEnum]] = {"kind": Kind, "status": Status, "start_type": StartType}
 
 

@@ -137,7 +137,7 @@ def _rows_of(
     for key, item in zip(numbers, invocations, strict=False):
         rows.append((key, *keys, *_figures(item)))
         for name, value in item.samples.items():
-            if _is_number(name, value):
+            if is_number(name, value):
                 samples.append((key, metrics.get(connection, name), float(value)))
     return rows, samples
 
@@ -241,6 +241,7 @@ def _figures(item: Invocation) -> tuple[Any, ...]:
         item.client_done_s, item.function_started_s, item.function_finished_s, item.function_duration_s,
         item.provider_duration_s, item.provider_init_s, item.provider_billed_s, item.provider_max_memory_bytes,
         item.bytes_in, item.bytes_out, item.cost_usd, item.round,
+        item.attempts, item.accepted_s, item.polls, item.execution, item.parent, clean(item.state), item.client,
     )  # fmt: skip
 
 
@@ -270,7 +271,12 @@ def clean(text: str | None) -> str | None:
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
-def _is_number(name: str, value: Any) -> bool:
+def is_number(name: str, value: Any) -> bool:
+    """Tell whether a value can be stored; what is not finite is left out with a warning.
+
+    Raises:
+        StoreError: If it is no number at all.
+    """
     try:
         finite = isfinite(value)
     except TypeError:

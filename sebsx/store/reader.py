@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from datetime import datetime
 from functools import cached_property, partial
@@ -11,22 +10,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Double, cast, column, func, select, table
 
 from sebsx.contracts.runs import RunView
-from sebsx.errors import UnknownNameError, UserError
-from sebsx.model import CellStatus, Design, Kind, Run, RunStatus, StartType, Status
+from sebsx.errors import UnknownNameError
+from sebsx.model import CellStatus, Kind, PhaseStatus, Run, RunStatus, StartType, Status
 from sebsx.model.frame import Frame, joined
 from sebsx.model.metrics import Better, Metric
 from sebsx.model.stored import (
-    Baseline,
-    Page,
     StoredCell,
+    StoredClient,
     StoredDeployment,
+    StoredExecution,
     StoredInvocation,
+    StoredPhase,
     StoredSandbox,
     StoredValue,
 )
 from sebsx.store import schema, snapshots
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
-from sebsx.store.owner import is_alive
+from sebsx.store.runs import read_runs, record
 from sebsx.store.spreading import spread
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open between two pages
-_BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins with a digit
 
 _i = schema.invocation.c
+_FIELDS = {"execution_id": "execution", "client_id": "client"}  # columns that `Invocation` has under another name
 
 
 class StoredRun(RunView):
@@ -91,7 +91,7 @@ class StoredRun(RunView):
             .where(schema.deployment.c.run_id == self._key)
             .order_by(c.id)
         )
-        return [_record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+        return [record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
 
     def packages(self) -> Mapping[str, Mapping[str, Any]]:
         c = schema.artifact.c
@@ -101,12 +101,38 @@ class StoredRun(RunView):
     def values(self) -> list[StoredValue]:
         c = schema.run_value.c
         query = (
-            select(schema.metric.c.name.label("metric"), c.value, c.text, c.deployment_id, c.cell_id, c.stored_at)
+            select(
+                schema.metric.c.name.label("metric"),
+                c.value,
+                c.text,
+                c.deployment_id,
+                c.cell_id,
+                c.stored_at,
+                c.sequence,
+            )
             .join(schema.metric)
             .where(c.run_id == self._key)
             .order_by(c.id)
         )
-        return [_record(StoredValue, row, stored_at=datetime.fromisoformat(row.stored_at)) for row in self._all(query)]
+        return [record(StoredValue, row, stored_at=datetime.fromisoformat(row.stored_at)) for row in self._all(query)]
+
+    def executions(self) -> list[StoredExecution]:
+        c = schema.execution.c
+        query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.sequence)
+        return [
+            record(StoredExecution, row, status=Status(row.status), purpose=Kind(row.purpose))
+            for row in self._all(query)
+        ]
+
+    def clients(self) -> list[StoredClient]:
+        c = schema.client.c
+        query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.id)
+        return [record(StoredClient, row) for row in self._all(query)]
+
+    def phases(self) -> list[StoredPhase]:
+        c = schema.phase.c
+        query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.id)
+        return [record(StoredPhase, row, status=PhaseStatus(row.status)) for row in self._all(query)]
 
     def metrics(self) -> Mapping[str, Metric]:
         c = schema.metric.c
@@ -127,14 +153,14 @@ class StoredRun(RunView):
         first: int | None = None,
     ) -> Iterator[StoredInvocation]:
         names = {row.id: row.name for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
-        columns = [column_ for column_ in _i if column_.name != "run_id"]
+        columns = [column_.label(_FIELDS.get(column_.name, column_.name)) for column_ in _i if column_.name != "run_id"]
         query = select(*columns).where(*self._where(cell_id, kind, status))
         if first is not None:
             query = query.where(_i.sequence >= first)
         for page in self._pages(query, _i.sequence):
             samples = self._samples([row.id for row in page])
             for row in page:
-                yield _record(
+                yield record(
                     StoredInvocation,
                     row,
                     kind=Kind(row.kind),
@@ -214,15 +240,14 @@ class StoredRun(RunView):
             .where(c.run_id == self._key)
             .order_by(c.position)
         )
-        return [_record(StoredCell, row, status=CellStatus(row.status)) for row in self._all(query)]
+        return [record(StoredCell, row, status=CellStatus(row.status)) for row in self._all(query)]
 
     @cached_property
     def _deployments(self) -> list[StoredDeployment]:
         columns = [column_ for column_ in schema.deployment.c if column_.name != "run_id"]
         query = select(*columns).where(schema.deployment.c.run_id == self._key).order_by(schema.deployment.c.id)
         return [
-            _record(StoredDeployment, row, created_at=datetime.fromisoformat(row.created_at))
-            for row in self._all(query)
+            record(StoredDeployment, row, created_at=datetime.fromisoformat(row.created_at)) for row in self._all(query)
         ]
 
     def _where(self, cell_id: int | None, kind: Kind | None, status: Status | None) -> list[ColumnElement[bool]]:
@@ -295,14 +320,6 @@ def _columns(reader: BulkReader, span: Span, names: Sequence[str]) -> Frame:
     return reader.columns(span, names)
 
 
-def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:
-    """Return runs, newest first: one by its row, or the latest `limit`."""
-    c = schema.run.c
-    query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.ulid.desc())
-    query = query.limit(limit) if key is None else query.where(c.id == key)
-    return [_to_run(row) for row in connection.execute(query)]
-
-
 def read_counts(connection: Connection, run_key: int, cell_id: int | None) -> dict[tuple[Kind, Status, StartType], int]:
     """Return how many invocations of a run, or of one cell, there are of each kind, status and start type."""
     query = select(_i.kind, _i.status, _i.start_type, func.count()).where(_i.run_id == run_key)
@@ -310,79 +327,3 @@ def read_counts(connection: Connection, run_key: int, cell_id: int | None) -> di
         query = query.where(_i.cell_id == cell_id)
     rows = connection.execute(query.group_by(_i.kind, _i.status, _i.start_type))
     return {(Kind(kind), Status(status), StartType(start)): n for kind, status, start, n in rows}
-
-
-def find_run(connection: Connection, name: str) -> int:
-    """Return the row of a run.
-
-    Args:
-        connection: To read from.
-        name: Its id, any unique beginning of it (case does not matter), the name of a baseline, or `last`.
-
-    Raises:
-        UserError: If there is none or more than one.
-    """
-    c = schema.run.c
-    if name == "last":
-        key = connection.execute(select(c.id).order_by(c.ulid.desc()).limit(1)).scalar()
-        if key is None:
-            raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
-        return int(key)
-    if _BASELINE_NAME.fullmatch(name):
-        named = connection.execute(select(schema.baseline.c.run_id).where(schema.baseline.c.name == name)).scalar()
-        if named is not None:
-            return int(named)
-    prefix = name.upper()
-    rows = connection.execute(
-        select(c.id, c.ulid).where(c.ulid.startswith(prefix, autoescape=True)).order_by(c.ulid.desc()).limit(5)
-    ).all()
-    exact = [row for row in rows if row.ulid == prefix]
-    if len(exact or rows) == 1 and name:
-        return int((exact or rows)[0].id)
-    if rows and name:
-        raise UserError(f"run {name!r} is not unique; give more of one of {', '.join(row.ulid for row in rows)}")
-    raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
-
-
-def check_baseline_name(name: str) -> None:
-    """Refuse a name that could be taken for a run's id or `last`.
-
-    Raises:
-        UserError: If so.
-    """
-    if name == "last" or not _BASELINE_NAME.fullmatch(name):
-        rule = "up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
-        raise UserError(f"baseline {name!r} cannot be named so; a name is {rule}")
-
-
-def read_baselines(connection: Connection, name: str | None = None) -> list[Baseline]:
-    """Return the baselines by name, or only one."""
-    c = schema.baseline.c
-    query = select(c.name, schema.run.c.ulid.label("run"), c.set_at).join(schema.run).order_by(c.name)
-    rows: Sequence[Any] = connection.execute(query if name is None else query.where(c.name == name)).all()
-    return [_record(Baseline, row, set_at=datetime.fromisoformat(row.set_at)) for row in rows]
-
-
-def _record(cls: type[R], row: Row[Any], **typed: Any) -> R:
-    """Return a dataclass from the columns of the same names; `typed` replaces those of another type."""
-    return cls(**{**row._mapping, **typed})  # noqa: SLF001  # the documented name of this attribute
-
-
-def _to_run(row: Row[Any]) -> Run:
-    status = RunStatus(row.status)
-    if status is RunStatus.RUNNING and not is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
-        status = RunStatus.INTERRUPTED
-    return Run(
-        id=row.ulid,
-        experiment=row.experiment,
-        settings=row.settings,
-        seed=row.seed,
-        status=status,
-        started_at=datetime.fromisoformat(row.started_at),
-        finished_at=datetime.fromisoformat(row.finished_at) if row.finished_at else None,
-        error=row.error,
-        owner=row.owner,
-        environment=row.fingerprint,
-        campaign=row.campaign,
-        design=Design(row.design),
-    )

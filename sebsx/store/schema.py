@@ -17,10 +17,13 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 metadata = MetaData()
@@ -101,6 +104,16 @@ artifact = Table(
     Column("path", Text, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("stored_at", Text, nullable=False),
+    Column("held", Boolean, nullable=False, server_default=false()),
+)
+
+# The content of files that have no place beside the database: on a server, and in a copy that is one file.
+artifact_chunk = Table(
+    "artifact_chunk",
+    metadata,
+    Column("sha256", Text, ForeignKey("artifact.sha256"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )
 
 deployment = Table(
@@ -133,6 +146,8 @@ deployment = Table(
     Column("build_s", Double),
     Column("deploy_s", Double),
     Column("created_at", Text, nullable=False),
+    Column("options", JSON, nullable=False, server_default="{}"),
+    Column("deployed_sha256", Text),
     Index("deployment_run", "run_id"),
 )
 
@@ -145,6 +160,56 @@ sandbox = Table(
     Column("facts", JSON, nullable=False),
     Column("seen_at", Text, nullable=False),
     UniqueConstraint("deployment_id", "sandbox_id"),
+)
+
+# A machine that sends: the one that a run is on has no row.
+client = Table(
+    "client",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    _reference("run"),
+    Column("host", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("offset_s", Double),
+    Column("offset_error_s", Double),
+    Index("client_run", "run_id"),
+)
+
+# A group of invocations that is measured as one: a workflow, a message, a scale-out.
+execution = Table(
+    "execution",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    _reference("run"),
+    _reference("deployment", optional=True),
+    _reference("cell", optional=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error", Text),
+    Column("round", Integer),
+    Column("begin_s", Double, nullable=False),
+    Column("end_s", Double),
+    Column("figures", JSON, nullable=False),
+    UniqueConstraint("run_id", "sequence"),
+)
+
+# A phase of load: what is sent without a pause, and is worth something only as a whole.
+phase = Table(
+    "phase",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    _reference("run"),
+    _reference("deployment", optional=True),
+    _reference("cell"),
+    Column("batch", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("begin_s", Double, nullable=False),
+    Column("end_s", Double),
+    UniqueConstraint("cell_id", "attempt"),
+    Index("phase_run", "run_id"),
 )
 
 invocation = Table(
@@ -179,6 +244,13 @@ invocation = Table(
     Column("bytes_out", BigInteger, nullable=False),
     Column("cost_usd", Double),
     Column("round", Integer),
+    Column("attempts", Integer, nullable=False, server_default=text("1")),
+    Column("accepted_s", Double),
+    Column("polls", Integer, nullable=False, server_default=text("0")),
+    _reference("execution", optional=True),
+    Column("parent", BigInteger),
+    Column("state", Text),
+    _reference("client", optional=True),
     UniqueConstraint("run_id", "sequence"),
     Index("invocation_cell", "cell_id", "sequence"),
 )
@@ -214,7 +286,25 @@ run_value = Table(
     Column("value", Double),
     Column("text", Text),
     Column("stored_at", Text, nullable=False),
+    Column("sequence", BigInteger),
     Index("run_value_run", "run_id"),
+)
+
+# Where a file belongs: what it is for whom.
+artifact_use = Table(
+    "artifact_use",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    _reference("run"),
+    _reference("deployment", optional=True),
+    _reference("cell", optional=True),
+    Column("sequence", BigInteger),
+    Column("sha256", Text, ForeignKey("artifact.sha256"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("stored_at", Text, nullable=False),
+    Index("artifact_use_run", "run_id"),
+    Index("artifact_use_sha256", "sha256"),
 )
 
 resource = Table(
@@ -250,6 +340,7 @@ SELECT r.ulid AS run, r.campaign, r.experiment, r.design,
        i.function_started_s, i.function_finished_s, i.function_duration_s,
        i.provider_duration_s, i.provider_init_s, i.provider_billed_s, i.provider_max_memory_bytes,
        i.bytes_in, i.bytes_out, i.cost_usd, i.error, i.start_evidence,
+       i.attempts, i.accepted_s, i.polls, i.execution_id, i.parent, i.state, i.client_id,
        i.id AS invocation_id, i.deployment_id, i.cell_id
 FROM invocation i
 JOIN run r ON r.id = i.run_id
@@ -269,7 +360,19 @@ WHERE kind = 'measured' AND status = 'ok'
       END
 """
 
-VIEWS = ("invocations", "measured")
+_EXECUTIONS = """
+CREATE VIEW executions AS
+SELECT r.ulid AS run, r.campaign, r.experiment, r.design, c.start_wanted,
+       e.sequence, e.round, e.kind, e.purpose, e.status, e.error, e.begin_s, e.end_s,
+       e.end_s - e.begin_s AS duration_s, e.figures,
+       (SELECT count(*) FROM invocation i WHERE i.execution_id = e.id) AS invocations,
+       e.id AS execution_id, e.deployment_id, e.cell_id
+FROM execution e
+JOIN run r ON r.id = e.run_id
+LEFT JOIN cell c ON c.id = e.cell_id
+"""
+
+VIEWS = ("invocations", "measured", "executions")
 # Their columns that are the same for all invocations of one deployment in one cell.
 SHARED = (
     "run", "campaign", "experiment", "design", "platform", "region", "benchmark", "benchmark_version", "size",
@@ -287,3 +390,4 @@ def create_views(connection: Connection) -> None:
     """Create the views; a migration that changes a table or a view drops and creates them."""
     connection.exec_driver_sql(_INVOCATIONS.format(sent_at=_SENT_AT[connection.dialect.name]))
     connection.exec_driver_sql(_MEASURED)
+    connection.exec_driver_sql(_EXECUTIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, delete, insert, select, true
+from sqlalchemy import MetaData, delete, insert, or_, select, true
 
 from sebsx.errors import StoreError, UserError
 from sebsx.store import schema
@@ -103,8 +103,12 @@ def _belongs(table: Table, run_key: int) -> ColumnElement[bool]:
         return c.deployment_id.in_(select(schema.deployment.c.id).where(schema.deployment.c.run_id == run_key))
     if table is schema.sample:
         return c.invocation_id.in_(select(schema.invocation.c.id).where(schema.invocation.c.run_id == run_key))
-    if table is schema.artifact:
-        return c.sha256.in_(select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == run_key))
+    if "sha256" in c:
+        uses = schema.artifact_use.c
+        return or_(
+            c.sha256.in_(select(schema.deployment.c.package_sha256).where(schema.deployment.c.run_id == run_key)),
+            c.sha256.in_(select(uses.sha256).where(uses.run_id == run_key)),
+        )
     return true()
 
 

@@ -14,9 +14,11 @@ from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
 from sebsx.store import ledger, migrations, schema, snapshots
 from sebsx.store.engine import Database, open_database
+from sebsx.store.groups import Groups
 from sebsx.store.invocations import InvocationStream, MetricIds, clean, insert_invocations, update_recorded
 from sebsx.store.owner import is_alive
-from sebsx.store.reader import StoredRun, check_baseline_name, find_run, read_baselines, read_counts, read_runs
+from sebsx.store.reader import StoredRun, read_counts
+from sebsx.store.runs import check_baseline_name, find_run, read_baselines, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,12 +71,16 @@ class Store:
 
     Args:
         database: The open database; closed with the store.
+
+    Attributes:
+        groups: Stores executions, phases of load, and the machines that send.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._metrics = MetricIds()
         self._keys: dict[str, int] = {}
+        self.groups = Groups(self._write_metrics, self._metrics, self._run_key)
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +192,8 @@ class Store:
         status: str,
         error: str | None = None,
         deploy_s: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        deployed_sha256: str | None = None,
     ) -> int:
         """Write down a deployment, or that there is none and why, and return its row.
 
@@ -205,6 +213,8 @@ class Store:
             status: `ready`, `failed`, `unsupported`.
             error: Why it is not ready.
             deploy_s: Time that deploying took.
+            options: Of the function beside memory, as asked for.
+            deployed_sha256: Digest of what the platform was given, where that is not the package.
         """
         effective = dict(deployment.effective) if deployment else {}
         requested = {
@@ -222,6 +232,7 @@ class Store:
             "build_s": package and package.build_s, "requested": requested, "effective": effective,
             **{name: effective.get(name, requested[name]) for name in ("architecture", "memory_mib", "timeout_s")},
             "status": status, "error": clean(error), "deploy_s": deploy_s, "created_at": _now(),
+            "options": dict(options or {}), "deployed_sha256": deployed_sha256,
         }  # fmt: skip
         with self._database.write() as connection:
             return _insert(connection, schema.deployment, row)
@@ -234,6 +245,7 @@ class Store:
         memory_mib: int | None = None,
         status: str | None = None,
         error: str | None = None,
+        deployed_sha256: str | None = None,
     ) -> None:
         """Change what is known of a deployment; None leaves a value as it is.
 
@@ -241,7 +253,7 @@ class Store:
         """
         given = {
             "effective": None if effective is None else dict(effective), "memory_mib": memory_mib,
-            "status": status, "error": clean(error),
+            "status": status, "error": clean(error), "deployed_sha256": deployed_sha256,
         }  # fmt: skip
         values = {name: value for name, value in given.items() if value is not None}
         if values:
@@ -289,8 +301,11 @@ class Store:
         deployment_id: int | None = None,
         cell_id: int | None = None,
         text: str | None = None,
+        sequence: int | None = None,
     ) -> None:
-        """Store a value of a run, or of one of its deployments or cells.
+        """Store a value of a run, or of one of its deployments or cells, or words about an invocation.
+
+        Numbers of an invocation are its samples.
 
         Raises:
             StoreError: If the metric is not registered.
@@ -300,6 +315,7 @@ class Store:
             row = {
                 "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "value": value,
                 "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": _now(),
+                "sequence": sequence,
             }  # fmt: skip
             connection.execute(insert(schema.run_value).values(row))
 
@@ -331,6 +347,13 @@ class Store:
         c = schema.invocation.c
         key = self._run_key(run_id)
         query = select(func.coalesce(func.max(c.sequence), 0) + 1).where(c.run_id == key)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def next_batch(self, run_id: str) -> int:
+        """Return the first unused number of a batch of a run, 0 for an empty one."""
+        c = schema.invocation.c
+        query = select(func.coalesce(func.max(c.batch) + 1, 0)).where(c.run_id == self._run_key(run_id))
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -29,8 +29,9 @@ def test_every_column_of_a_table_is_explained(name: str) -> None:
     assert named(name) == {column.name for column in schema.metadata.tables[name].columns}
 
 
-def test_every_column_of_the_view_is_explained(begun: Begun) -> None:
-    assert named("invocations") == set(begun.store.view("last").row_columns())
+@pytest.mark.parametrize("view", ["invocations", "executions"])
+def test_every_column_of_a_view_is_explained(begun: Begun, view: str) -> None:
+    assert named(view) == set(begun.store.view("last").row_columns(view))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import inspect
 
 from sebsx.errors import StoreError, UserError
-from sebsx.model import StartType
+from sebsx.model import PhaseStatus
 from sebsx.store import default_path, engine, migrations, open_store
 from sebsx.store.engine import open_database
 from tests.store.conftest import RUN, Begun, make_invocation
@@ -392,16 +392,14 @@ CREATE VIEW measured AS SELECT * FROM invocations WHERE kind = 'measured' AND st
 
 def test_store_of_version_2_counts_restored_starts_once_it_is_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "old.sqlite"
-    with open_store(path) as store:
-        Begun(store).add(
-            make_invocation(1, start_type=StartType.RESTORED), make_invocation(2, start_type=StartType.WARM)
-        )
+    _old_store(path)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(f"DROP VIEW measured; {MEASURED_V2}; UPDATE schema_info SET version = 2")
-        assert connection.execute("SELECT count(*) FROM measured").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM measured WHERE cell_id = 1").fetchone() == (1,)
     with open_store(path) as old:
         assert old.upgrade() == (2, migrations.newest())
-        assert [(row["sequence"], row["start_type"]) for row in old.view(RUN).rows("measured")] == [(1, "restored")]
+        rows = [(row["sequence"], row["start_type"]) for row in old.view(RUN).rows("measured") if row["cell_id"] == 1]
+        assert rows == [(1, "cold"), (2, "restored")]
 
 
 def test_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:
@@ -412,4 +410,83 @@ def test_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:
     with open_store(tmp_path / "old.sqlite") as old, open_store(tmp_path / "new.sqlite"):
         assert old.upgrade() == (1, migrations.newest())
         Begun(old).add(make_invocation(1))
+    assert _schema(tmp_path / "old.sqlite") == _schema(tmp_path / "new.sqlite")
+
+
+def _old_store(target: str | Path) -> None:
+    """Make a store as the commit before version 4 wrote it, on either database."""
+    folder = Path(__file__).parent
+    dump = (folder / "store_v3.sql").read_text(encoding="utf-8")
+    if isinstance(target, Path):
+        with closing(sqlite3.connect(target)) as connection:
+            connection.executescript(dump)
+        return
+    rows = [line for line in dump.splitlines() if line.startswith("INSERT INTO")]
+    with psycopg.connect(target.replace("+psycopg", ""), autocommit=True) as server:
+        server.execute((folder / "schema_v3_postgresql.sql").read_text(encoding="utf-8"))  # type: ignore[call-overload]
+        server.execute("SET session_replication_role = replica")  # rows refer to rows that follow
+        for row in rows:
+            server.execute(row)  # type: ignore[call-overload]
+        for table in ("environment", "metric", "run", "cell", "deployment", "sandbox", "invocation", "run_value"):
+            server.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"  # type: ignore[call-overload]
+            )
+
+
+def test_store_of_version_3_is_upgraded_with_all_that_it_holds(target: str | Path) -> None:
+    _old_store(target)
+    with open_store(target) as store:
+        assert store.upgrade() == (3, migrations.newest())
+        view = store.view("release")
+        assert [item.sequence for item in view.invocations()] == [1, 2, 3, 4, 5, 6]
+        assert {(item.attempts, item.polls, item.execution, item.client) for item in view.invocations()} == {
+            (1, 0, None, None)
+        }
+        assert [row["sequence"] for row in view.rows("measured")] == [1, 2, 4, 5, 6]
+        assert view.deployments()[0].options == {}
+        assert (view.executions(), view.clients()) == ([], [])
+        [phase] = view.phases()
+        assert (phase.batch, phase.attempt, phase.status, phase.begin_s) == (1, 1, PhaseStatus.RUNNING, 990.0)
+        Begun(store, RUN[:-1] + "W").add(make_invocation(1))
+
+
+def test_phase_that_an_older_sebsx_left_is_broken_off_when_it_is_begun_again(target: str | Path) -> None:
+    _old_store(target)
+    with open_store(target) as store:
+        [old] = store.view(RUN).phases()
+        new = store.groups.begin_phase(RUN, old.cell_id, old.deployment_id, store.next_batch(RUN), 2000.0)
+        store.groups.finish_phase(new, 2010.0)
+        assert [row["sequence"] for row in store.view(RUN).rows("measured")] == [1, 2]
+        phases = store.view(RUN).phases()
+        assert [(each.attempt, each.status) for each in phases] == [
+            (1, PhaseStatus.BROKEN_OFF), (2, PhaseStatus.FINISHED),
+        ]  # fmt: skip
+
+
+def test_phase_that_an_older_sebsx_pooled_with_its_successor_is_taken_out(target: str | Path) -> None:
+    _old_store(target)
+    again = (
+        "INSERT INTO run_value (run_id, cell_id, metric_id, value, stored_at) "
+        "SELECT run_id, cell_id, {metric}, {value}, stored_at FROM run_value WHERE cell_id = 2 ORDER BY id LIMIT 1"
+    )
+    statements = [
+        again.format(metric="metric_id", value=2000.0),
+        again.format(metric="(SELECT id FROM metric WHERE name = 'generator.duration_s')", value=10.0),
+        "UPDATE invocation SET client_intended_s = 2001.0 WHERE sequence = 6",
+    ]
+    if isinstance(target, Path):
+        with closing(sqlite3.connect(target)) as connection, connection:
+            connection.executescript(";".join(statements))
+    else:
+        with psycopg.connect(target.replace("+psycopg", ""), autocommit=True) as server:
+            for statement in statements:
+                server.execute(statement)  # type: ignore[call-overload]
+    with open_store(target) as store:
+        assert [row["sequence"] for row in store.view(RUN).rows("measured")] == [1, 2, 6]
+
+
+def test_upgraded_store_is_what_a_new_one_is(tmp_path: Path) -> None:
+    _old_store(tmp_path / "old.sqlite")
+    for name in ("old.sqlite", "new.sqlite"):
+        open_store(tmp_path / name).close()
     assert _schema(tmp_path / "old.sqlite") == _schema(tmp_path / "new.sqlite")

@@ -1,0 +1,108 @@
+"""Finds runs and baselines by name, and reads them as dataclasses."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import select
+
+from sebsx.errors import UserError
+from sebsx.model import Design, Run, RunStatus
+from sebsx.model.stored import Baseline
+from sebsx.store import schema
+from sebsx.store.owner import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+R = TypeVar("R")
+
+_BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins with a digit
+
+
+def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:
+    """Return runs, newest first: one by its row, or the latest `limit`."""
+    c = schema.run.c
+    query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.ulid.desc())
+    query = query.limit(limit) if key is None else query.where(c.id == key)
+    return [_to_run(row) for row in connection.execute(query)]
+
+
+def find_run(connection: Connection, name: str) -> int:
+    """Return the row of a run.
+
+    Args:
+        connection: To read from.
+        name: Its id, any unique beginning of it (case does not matter), the name of a baseline, or `last`.
+
+    Raises:
+        UserError: If there is none or more than one.
+    """
+    c = schema.run.c
+    if name == "last":
+        key = connection.execute(select(c.id).order_by(c.ulid.desc()).limit(1)).scalar()
+        if key is None:
+            raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
+        return int(key)
+    if _BASELINE_NAME.fullmatch(name):
+        named = connection.execute(select(schema.baseline.c.run_id).where(schema.baseline.c.name == name)).scalar()
+        if named is not None:
+            return int(named)
+    prefix = name.upper()
+    rows = connection.execute(
+        select(c.id, c.ulid).where(c.ulid.startswith(prefix, autoescape=True)).order_by(c.ulid.desc()).limit(5)
+    ).all()
+    exact = [row for row in rows if row.ulid == prefix]
+    if len(exact or rows) == 1 and name:
+        return int((exact or rows)[0].id)
+    if rows and name:
+        raise UserError(f"run {name!r} is not unique; give more of one of {', '.join(row.ulid for row in rows)}")
+    raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
+
+
+def check_baseline_name(name: str) -> None:
+    """Refuse a name that could be taken for a run's id or `last`.
+
+    Raises:
+        UserError: If so.
+    """
+    if name == "last" or not _BASELINE_NAME.fullmatch(name):
+        rule = "up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
+        raise UserError(f"baseline {name!r} cannot be named so; a name is {rule}")
+
+
+def read_baselines(connection: Connection, name: str | None = None) -> list[Baseline]:
+    """Return the baselines by name, or only one."""
+    c = schema.baseline.c
+    query = select(c.name, schema.run.c.ulid.label("run"), c.set_at).join(schema.run).order_by(c.name)
+    rows: Sequence[Any] = connection.execute(query if name is None else query.where(c.name == name)).all()
+    return [record(Baseline, row, set_at=datetime.fromisoformat(row.set_at)) for row in rows]
+
+
+def record(cls: type[R], row: Row[Any], **typed: Any) -> R:
+    """Return a dataclass from the columns of the same names; `typed` replaces those of another type."""
+    return cls(**{**row._mapping, **typed})  # noqa: SLF001  # the documented name of this attribute
+
+
+def _to_run(row: Row[Any]) -> Run:
+    status = RunStatus(row.status)
+    if status is RunStatus.RUNNING and not is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
+        status = RunStatus.INTERRUPTED
+    return Run(
+        id=row.ulid,
+        experiment=row.experiment,
+        settings=row.settings,
+        seed=row.seed,
+        status=status,
+        started_at=datetime.fromisoformat(row.started_at),
+        finished_at=datetime.fromisoformat(row.finished_at) if row.finished_at else None,
+        error=row.error,
+        owner=row.owner,
+        environment=row.fingerprint,
+        campaign=row.campaign,
+        design=Design(row.design),
+    )
