@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.model import Kind
 from sebsx.reading.conditions import (
     Condition,
     caption,
@@ -142,13 +143,12 @@ def _phases(view: RunView) -> Iterator[_Phase]:
                 values[value.cell_id] = {}  # an earlier phase was interrupted: its figures are not of this one
             values.setdefault(value.cell_id, {})[value.metric.removeprefix("generator.")] = value.value
     for condition in conditions([view], _MORE):
-        frame = condition.frame
         cell = condition.cell
         generator = values.get(cell.id, {}) if cell else {}
-        intended = frame["client_intended_s"]
-        last = intended >= generator.get("started_s", 0.0)
-        started_s = float(intended[last].min()) if last.any() else 0.0
-        yield _Phase(condition, frame.where(last), started_s, generator, int((~last).sum()))
+        earlier = sum(n for (kind, _, _), n in view.counts(cell.id).items() if kind is Kind.BROKEN_OFF) if cell else 0
+        intended = condition.frame["client_intended_s"]
+        started_s = float(intended.min()) if len(intended) else 0.0
+        yield _Phase(condition, condition.frame, started_s, generator, earlier)
 
 
 def _rates(phase: _Phase) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Recording:
         batch: Number of the phase in its run.
         on_commit: Called with the invocations that were just committed, and what else their envelopes held; no
             transaction is open then.
+
+    After a failure of the store nothing is stored or told any more: what comes later would leave a hole before it.
     """
 
     def __init__(
@@ -83,9 +85,14 @@ class Recording:
         self._commit_s = self._rest_until_s = 0.0
         self._lateness, self._latency = Histogram(), Histogram()
         self._late = 0
+        self._failed = False
 
     def add(self, reply: Reply) -> None:
-        """Take a reply; it is stored when there is time, or when too many wait."""
+        """Take a reply; it is stored when there is time, or when too many wait.
+
+        Raises:
+            StoreError: If what waited could not be stored.
+        """
         self._backlog.append(reply)
         if len(self._backlog) > _BACKLOG:
             self._store(_TOGETHER)
@@ -105,20 +112,27 @@ class Recording:
         return False
 
     def commit(self) -> None:
-        """Make safe what was stored, and tell of it."""
-        self._stream.commit()
+        """Make safe what was stored, and tell of it.
+
+        Raises:
+            StoreError: If that could not be done; nothing is told then.
+        """
+        with self._given_up():
+            self._stream.commit()
         stored, self._stored = self._stored, []
         extras, self._extras = self._extras, Extras()
         if stored:
-            self._on_commit(stored, extras)
+            with self._given_up():
+                self._on_commit(stored, extras)
         self._rest_until_s = time.monotonic() + _GAP_S
 
     def close(self) -> None:
-        """Store and commit what is left."""
+        """Store and commit what is left, unless the store has failed before."""
         try:
             while self._backlog:
                 self._store(_TOGETHER)
-            self.commit()
+            if not self._failed:
+                self.commit()
         finally:
             self._stream.close()
 
@@ -160,8 +174,20 @@ class Recording:
         self._lateness.add(late_by_s)
         self._late += sum([late_s > LATE_S for late_s in late_by_s])
         self._latency.add(took_s)
-        self._stream.add(invocations)
+        with self._given_up():
+            self._stream.add(invocations)
         self._stored += invocations
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
+        """Forget what is not safe when the store fails: it was rolled back, or never reached it."""
+        try:
+            yield
+        except BaseException:
+            self._failed = True
+            self._backlog.clear()
+            self._stored.clear()
+            raise
 
 
 @contextmanager

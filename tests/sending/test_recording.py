@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from sebsx.contracts.schedules import Open, constant
+from sebsx.errors import StoreError
 from sebsx.model import DROPPED, Deployment, Invocation, Kind, Reply, Status
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.recording import _BACKLOG, Recording
@@ -95,6 +96,26 @@ def test_plugins_hear_of_what_is_safe(recording: Recording, store: Store, told: 
     recording.close()
     assert [each.request_id for each in told] == ["r1"]
     assert count(store) == 1
+
+
+def test_nothing_is_told_or_stored_after_the_disk_was_full(
+    recording: Recording, store: Store, told: list[Invocation]
+) -> None:
+    with store._database.outside_transaction() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=120")
+    heavy = BODY[:-1] + b', "pad": 1, "error": {"type": "E", "message": "' + b"x" * 2000 + b'"}}'
+    with pytest.raises(StoreError, match="disk is full"):
+        for number in range(5000):
+            recording.add(reply(number, body=heavy))
+            if number % 40 == 39:
+                recording.commit()
+    with store._database.outside_transaction() as connection:  # the disk has room again
+        connection.exec_driver_sql("PRAGMA max_page_count=100000")
+    recording.close()
+    stored = [each.request_id for each in store.view(RUN).invocations()]
+    assert stored
+    assert [each.request_id for each in told] == stored
+    assert [each.sequence for each in store.view(RUN).invocations()] == list(range(1, len(stored) + 1))
 
 
 def test_statuses_lateness_and_drops_are_counted(recording: Recording) -> None:

@@ -84,12 +84,17 @@ def _stopping(views: Sequence[RunView]) -> str:
 
 
 def _excluded(views: Sequence[RunView], measured: Sequence[Measured]) -> str:
-    warm = sum(n for view in views for (kind, _, _), n in view.counts().items() if kind is Kind.WARMUP)
+    kinds: Counter[Kind] = Counter()
+    for view in views:
+        for (kind, _, _), n in view.counts().items():
+            kinds[kind] += n
+    broken_off = kinds[Kind.BROKEN_OFF]
+    cut = f", {broken_off:,} of phases of load that were cut short and begun again" if broken_off else ""
     failed = sum(sum(each.condition.failed.values()) for each in measured)
     wrong = sum(each.condition.wrong_start for each in measured)
     total = sum(len(each.condition.frame) for each in measured)
     return (
-        f"Not counted in statistics: {warm:,} warm-ups, and of {total:,} measured invocations {failed:,} that failed "
-        f"and {wrong:,} of another start type than wanted. All of them are stored. Nothing else was left out, and "
-        "no outlier was removed."
+        f"Not counted in statistics: {kinds[Kind.WARMUP]:,} warm-ups{cut}, and of {total:,} measured invocations "
+        f"{failed:,} that failed and {wrong:,} of another start type than wanted. All of them are "
+        "stored. Nothing else was left out, and no outlier was removed."
     )

@@ -274,6 +274,7 @@ class Session:
         for name in _HEALTH:
             self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
         schedule.settle()
+        self._recorder.end_phase()
         return health
 
     def record(

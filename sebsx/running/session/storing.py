@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sebsx.errors import StoreError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, Kind, Status
 from sebsx.running.invocations import Extras, add_record, read_reply
 from sebsx.running.recording import Recording, undisturbed
+from sebsx.sending.clock import client_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +47,9 @@ class Recorder:
         self._observer = observer
         self._meter = meter
         self._sequence = store.next_sequence(run.id)
-        self._batch = 0
+        self._batch = store.next_batch(run.id)
+        self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
+        self._phase = 0
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
     def add(
@@ -64,6 +68,9 @@ class Recorder:
             kind: Whether they count.
             cell_id: The cell they belong to.
             round: Of an interleaved design.
+
+        Raises:
+            StoreError: If they could not be stored: nothing is told of them then, and nothing is stored afterwards.
         """
         answers = sorted(answers, key=lambda answer: answer[1].sent_s)
         platform, deployment = function.platform, function.deployment
@@ -72,14 +79,14 @@ class Recorder:
         records = self._records_of(function, cell_id, replies)
         invocations = []
         extras = Extras()
-        for request_id, (called, reply) in zip(ids, answers, strict=True):
+        for sequence, (request_id, (called, reply)) in enumerate(zip(ids, answers, strict=True), self._sequence):
             invocation, envelope = read_reply(
                 reply,
                 platform=platform,
                 deployment=deployment,
                 record=records.get(request_id),
                 check=called.check,
-                sequence=self._sequence,
+                sequence=sequence,
                 batch=self._batch,
                 kind=kind,
             )
@@ -87,10 +94,11 @@ class Recorder:
                 invocation.samples = {**invocation.samples, **called.read(envelope.output)}
             invocation.round = round
             invocations.append(invocation)
-            extras.add(self._sequence, envelope)
-            self._sequence += 1
+            extras.add(sequence, envelope)
+        with self._storing():
+            self._store.add_invocations(self._run.id, function.id, cell_id, invocations)
+        self._sequence += len(invocations)
         self._batch += 1
-        self._store.add_invocations(self._run.id, function.id, cell_id, invocations)
         self._stored(function, cell_id, invocations, extras)
         return invocations
 
@@ -100,7 +108,8 @@ class Recorder:
     ) -> Iterator[Recording]:
         """Store what is added to the recording while load goes on, and afterwards the provider's figures.
 
-        The interpreter does not pause inside. `on_stored` is called with what was just committed.
+        The interpreter does not pause inside. `on_stored` is called with what was just committed. Until `end_phase` is
+        called it counts as cut short: another one in the same cell takes its place.
         """
 
         def committed(invocations: Sequence[Invocation], extras: Extras) -> None:
@@ -108,6 +117,10 @@ class Recorder:
             on_stored(invocations)
 
         first = self._sequence
+        with self._storing():
+            self._phase = self._store.groups.begin_phase(
+                self._run.id, cell_id, function.id, self._batch, client_clock().now()
+            )
         recording = Recording(
             self._store.stream(self._run.id, function.id, cell_id),
             function.platform,
@@ -119,7 +132,7 @@ class Recorder:
             on_commit=committed,
         )
         self._batch += 1
-        with undisturbed():
+        with self._storing(), undisturbed():
             try:
                 yield recording
             finally:
@@ -132,6 +145,25 @@ class Recorder:
             self._unrecorded.setdefault(function.id, set()).add(cell_id)
         else:
             self._add_records(function, cell_id, first)
+
+    def end_phase(self) -> None:
+        """Store that the last phase ended as it should."""
+        self._store.groups.finish_phase(self._phase, client_clock().now())
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Refuse to store anything after the store has failed.
+
+        Raises:
+            StoreError: The failure, again.
+        """
+        if self._failed is not None:
+            raise self._failed
+        try:
+            yield
+        except StoreError as exc:
+            self._failed = exc
+            raise
 
     def complete(self, function: Function) -> None:
         """Ask the provider for the records that had not come when the invocations of a function were stored."""

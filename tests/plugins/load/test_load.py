@@ -15,6 +15,7 @@ from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.errors import ThresholdError
 from sebsx.model import CellStatus, Kind, Status
+from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
@@ -306,6 +307,10 @@ def test_resumed_load_begins_again_and_only_the_last_phase_counts(tmp_path: Path
     report = LoadAnalyzer().analyze([view], LoadAnalyzerSettings())
     assert report.tables[0].rows[0]["requests"] == 10
     assert any("5 invocations of an interrupted phase" in finding.text for finding in report.findings)
+    assert [(each.attempt, each.status) for each in view.phases()] == [(1, "broken_off"), (2, "finished")]
+    assert [condition.frame["batch"].tolist() for condition in conditions([view], ["batch"])] == [[1.0] * 10]
+    assert len(list(view.rows("measured"))) == 10
+    assert sum(n for (kind, _, _), n in view.counts().items() if kind is Kind.BROKEN_OFF) == 5
 
 
 def test_store_is_free_for_others_while_load_goes_on(sebsx: Cli) -> None:
