@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.model.outside import for_spreadsheets
 from sebsx_export.rows import COMMON, Provenance, wide_columns, wide_values
 
 if TYPE_CHECKING:
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 _NUMBERS = {int, float, type(None)}
 _WORDS = {str, type(None)}
-_QUOTED = re.compile('[",\r\n]')
+_QUOTED = re.compile('[",\r\n]|(?:^|\0)[=+@\t-]')
 
 
 class CsvExporter(Exporter):
     """The rows of the view `invocations`, failed ones too, run by run and by sequence, with a column per sample.
 
     RFC 4180 with line feeds, UTF-8; a figure that is not there is an empty field; numbers are written so that
-    reading them gives the same double.
+    reading them gives the same double; a word that a spreadsheet would take for a formula begins with an apostrophe.
     """
 
     name: ClassVar[str] = "csv"
@@ -70,5 +71,6 @@ def _fields(column: Sequence[Any]) -> list[str]:
 def _line(values: Sequence[Any]) -> str:
     """Return a line without its end."""
     text = StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
+    safe = [for_spreadsheets(value) if isinstance(value, str) else value for value in values]
+    csv.writer(text, lineterminator="").writerow(safe)
     return text.getvalue()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.model.outside import visible
 from sebsx.reading.units import show
 from sebsx_export.figures import CHOOSES, Series, read_series, source_of
 
@@ -74,7 +76,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(word: str) -> str:
-    return " ".join(word.replace("|", r"\|").split())
+    shown = escape(visible(" ".join(word.split())), quote=False)
+    return shown.replace("|", r"\|")
 
 
 def _fitted(head: Sequence[str], rows: Sequence[str], series: Sequence[Series]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from sebsx import __version__
 from sebsx.cli.app import App, Group
+from sebsx.cli.console import VisibleFormatter
 from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
 from sebsx.interrupts import SIGNALS, interrupts
 
@@ -104,7 +105,9 @@ _add_commands()
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code: one line for a user's mistake, never a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     with interrupts.handled():
         code = _run(App(), arguments)
     try:

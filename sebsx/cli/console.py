@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import sys
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,11 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from sebsx.model.outside import visible, without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console as RichConsole
     from rich.progress import Progress
+    from rich.text import Text
 
     from sebsx.contracts.analyzers import Report, Table
     from sebsx.model import Cell, Plan
@@ -47,7 +51,7 @@ class Console:
             self._write(self.as_json(document))
             return
         if text:
-            self._write(text.rstrip("\n") + "\n")
+            self._write(visible(text.rstrip("\n")) + "\n")
         for table in tables:
             self._table(table)
 
@@ -59,25 +63,25 @@ class Console:
     def report(self, report: Report) -> None:
         """Print a report: its tables, then its findings."""
         out = self._rich()
-        out.print(f"\n[bold]{_escape(report.title)}[/bold]" if report.title else "", highlight=False)
+        out.print(_text(f"\n{report.title}" if report.title else "", "bold"))
         for table in report.tables:
             self._table(table)
         for finding in report.findings:
-            mark = "[yellow]![/yellow]" if finding.warning else "[green]-[/green]"
-            out.print(f" {mark} {_escape(finding.text)}", highlight=False, soft_wrap=True)
+            mark = _text(" ! ", "yellow") if finding.warning else _text(" - ", "green")
+            out.print(mark + _text(finding.text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say something that is not the result."""
         if not self.json:
-            self._write(text + "\n", sys.stderr)
+            self._write(visible(text) + "\n", sys.stderr)
 
     def warning(self, text: str) -> None:
         """Say what may make the result wrong."""
-        self._write(f"warning: {text}\n", sys.stderr)
+        self._write(f"warning: {visible(without_secrets(text))}\n", sys.stderr)
 
     def error(self, text: str) -> None:
         """Say in one line what went wrong."""
-        self._write(f"error: {' '.join(text.split())}\n", sys.stderr)
+        self._write(f"error: {visible(without_secrets(' '.join(text.split())))}\n", sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[ProgressObserver]:
@@ -95,7 +99,7 @@ class Console:
         )
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -111,7 +115,7 @@ class Console:
         if self.json or not sys.stderr.isatty():
             yield
             return
-        with self._rich(sys.stderr).status(text):
+        with self._rich(sys.stderr).status(_text(text)):
             yield
 
     def _table(self, table: Table) -> None:
@@ -127,7 +131,7 @@ class Console:
             _Shown(
                 column.key,
                 column.title,
-                [show(row.get(column.key), column.unit) for row in table.rows],
+                [visible(show(row.get(column.key), column.unit)) for row in table.rows],
                 words=all(isinstance(row.get(column.key), str) for row in table.rows),
                 names=not column.unit,
             )
@@ -136,15 +140,19 @@ class Console:
         parts = _parts(columns, out.width)
         for number, part in enumerate(parts, 1):
             title, caption = (table.name, table.caption) if number == 1 else ("", "")
-            drawn = RichTable(title=title or None, title_justify="left", caption=caption or None, box=box.SIMPLE_HEAD)
+            drawn = RichTable(
+                title=_text(title) if title else None,
+                title_justify="left",
+                caption=_text(caption) if caption else None,
+                box=box.SIMPLE_HEAD,
+            )
             for column, width in zip(part, _widths(part, out.width), strict=True):
                 justify: Literal["left", "right"] = "left" if column.words else "right"
-                drawn.add_column(column.title, justify=justify, overflow="fold", width=width)
+                drawn.add_column(_text(column.title), justify=justify, overflow="fold", width=width)
             for cells in zip(*(column.cells for column in part), strict=True):
-                escaped = map(_escape, cells)
                 drawn.add_row(
-                    *(_coloured(text) if column.key == "verdict" else text
-                      for column, text in zip(part, escaped, strict=True))
+                    *(_text(text, _COLOURS.get(text, "") if column.key == "verdict" else "")
+                      for column, text in zip(part, cells, strict=True))
                 )  # fmt: skip
             out.print(drawn)
 
@@ -157,6 +165,14 @@ class Console:
     @staticmethod
     def _write(text: str, file: TextIO | None = None) -> None:
         (file or sys.stdout).write(text)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Writes log records as everything else is written: nothing in them steers a terminal or tells a secret."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return visible(without_secrets(super().format(record)))
 
 
 class ProgressObserver:
@@ -177,7 +193,7 @@ class ProgressObserver:
 
     def step(self, text: str) -> None:
         """Show what begins."""
-        self._update(description=text)
+        self._update(description=visible(text))
 
     def progressed(self, cell: Cell, done: int, failed: int) -> None:
         """Show how many valid samples there are, and how many failed."""
@@ -193,7 +209,7 @@ class ProgressObserver:
         """Say a warning at once, above the progress."""
         self.warnings.append(text)
         if self._progress:
-            self._progress.console.print(f"warning: {text}", highlight=False, markup=False)
+            self._progress.console.print(_text(f"warning: {without_secrets(text)}"))
         else:
             self._console.warning(text)
 
@@ -296,11 +312,8 @@ def plan_text(plan: Plan) -> str:
     )
 
 
-def _coloured(verdict: str) -> str:
-    """Return a verdict in its colour."""
-    colour = _COLOURS.get(verdict)
-    return f"[{colour}]{verdict}[/{colour}]" if colour else verdict
+def _text(text: str, style: str = "") -> Text:
+    """Return a text for rich, which takes nothing in it for markup."""
+    from rich.text import Text  # rich costs start-up time
 
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    return Text(visible(text), style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -49,7 +50,7 @@ def options_of(section: Section, *, positional: bool = False) -> list[click.Para
 def layer_of(section: Section, values: Mapping[str, Any]) -> Layer:
     """Return the options a user gave as the strongest layer of settings."""
     given = {
-        f"{section.name}.{name}": _mapping(value) if isinstance(value, tuple) else value
+        f"{section.name}.{name}": _mapping(value, section.fields[name]) if isinstance(value, tuple) else value
         for name, value in values.items()
         if name in section.fields and value not in (None, ())
     }
@@ -99,11 +100,17 @@ def _default(item: dataclasses.Field[Any]) -> str:
     return f" [default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
 
 
-def _mapping(pairs: tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
-    """Return repeated `key=value` words as a mapping; other repeated words stay as they are."""
-    if not all("=" in pair for pair in pairs):
-        raise click.BadParameter(f"{' '.join(pairs)!r} is not of the form key=value")
-    return dict(pair.split("=", 1) for pair in pairs)
+def _mapping(pairs: tuple[str, ...], item: dataclasses.Field[Any]) -> dict[str, str]:
+    """Return repeated `key=value` words as a mapping; what may be a secret may also be written as `key: value`."""
+    secret = item.metadata["secret"]
+    found = {}
+    for pair in pairs:
+        parts = re.fullmatch(r"([^=:]+?)(?:=|:\s*)(.*)" if secret else r"([^=]*)(=)(.*)", pair, re.DOTALL)
+        if parts is None:
+            shown = "what was given" if secret else repr(pair)
+            raise click.BadParameter(f"{item.metadata['option'] or item.name}: {shown} is not of the form key=value")
+        found[parts[1]] = parts[parts.lastindex or 0]
+    return found
 
 
 def day(value: str | date) -> date:

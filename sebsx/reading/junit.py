@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from sebsx.model.outside import visible
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -54,7 +56,7 @@ class Suite:
 
 
 def document(name: str, suites: Sequence[Suite]) -> str:
-    """Return a document; characters that XML cannot hold are replaced by a question mark."""
+    """Return a document; characters that nobody sees are written as escapes, since XML cannot hold them."""
     root = ET.Element("testsuites", _tally(name, [case for suite in suites for case in suite.cases]))
     for suite in suites:
         element = ET.SubElement(root, "testsuite", _tally(suite.name, suite.cases))
@@ -94,4 +96,4 @@ def _tally(name: str, cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("?", text)
+    return _FORBIDDEN.sub("?", visible(text))

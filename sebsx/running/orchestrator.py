@@ -21,6 +21,7 @@ from sebsx.contracts.scene import Scene
 from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
+from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.limits import Limits, Meter, described
 from sebsx.running.session import Session
@@ -128,7 +129,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     except LimitReachedError as exc:
         status, error = RunStatus.INTERRUPTED, str(exc)
     except BaseException as exc:
-        error = f"{type(exc).__name__}: {exc}"
+        error = without_secrets(f"{type(exc).__name__}: {exc}")
         raise
     finally:
         with interrupts.shielded(swallow=True):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx import __version__
 from sebsx.contracts.analyzers import Estimate
 from sebsx.lazy import require
+from sebsx.model.outside import visible
 from sebsx.reading.reporting.drawing import EXTRA, draw
 from sebsx.reading.reporting.figures import as_table, describe
 from sebsx.reading.reporting.provenance import MISSING
@@ -110,7 +111,7 @@ def render(content: Content, command: str, made_at: str) -> str:
     folder = files("sebsx.reading.reporting") / "templates"
     css = (folder / "report.css").read_text(encoding="utf-8") + painter.css
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
@@ -122,6 +123,11 @@ def render(content: Content, command: str, made_at: str) -> str:
     offered, left_out = _files(content.files, LIMIT_BYTES - len(bare.encode("utf-8", "replace")))
     page: str = template.render(**values, files=offered, left_out=left_out)
     return page
+
+
+def _shown(value: Any) -> Any:
+    """Return what a place of the template shows."""
+    return type(value)(visible(value)) if isinstance(value, str) else value
 
 
 class _Painter:

@@ -241,7 +241,7 @@ class TestJUnit:
         assert "client.latency_s.p50 500 ms [125, 875], n=11" in passed.system_out
         (error,) = cases["echo[default,python] cold fake/-/x86_64/256MiB"].result
         assert error.message == "2 of 2 measured invocations failed: 2 timeout"
-        assert "for example: slow ? <" in error.text
+        assert r"for example: slow \x07 <" in error.text
         (skipped,) = cases["echo[default,python] warm fake/-/x86_64/512MiB"].result
         assert skipped.message == "invalid measurement: the generator was late"
         properties = {item.name: item.value for suite in document for item in suite.properties()}
