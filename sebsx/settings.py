@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Settings of a plugin that has none."""
+
+
 ENVIRONMENT_PREFIX = "SEBSX_"
 FILE_NAME = "sebsx.toml"
 DEFAULT_SOURCE = "default"

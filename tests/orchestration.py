@@ -12,7 +12,7 @@ from typing import Any
 import sebsx.testing
 from sebsx import plugins
 from sebsx.contracts.hookspecs import hookimpl
-from sebsx.contracts.platforms import Platform
+from sebsx.contracts.platforms import Platform, PlatformContext
 from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
 from sebsx.plugins import LoadedPlugin, Registry
 from sebsx.running.orchestrator import RunSpec
@@ -61,8 +61,8 @@ def failing(*faults: Fault | None) -> type[FakePlatform]:
     """Return a platform whose first invocations meet these faults."""
 
     class Failing(FakePlatform):
-        def __init__(self, settings: FakeSettings, workdir: Path) -> None:
-            super().__init__(settings, workdir)
+        def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
+            super().__init__(settings, context)
             self.faults = list(faults)
 
     return Failing

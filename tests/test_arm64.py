@@ -21,6 +21,7 @@ from sebsx.building import Packager
 from sebsx.contracts.benchmarks import Benchmark
 from sebsx.model import Target
 from sebsx.sandboxes.files import FileStorage
+from sebsx.testing.contexts import context_for
 from sebsx.testing.handlers import FolderStorage, unpack
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
@@ -115,7 +116,7 @@ def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Pa
 @pytest.mark.parametrize("benchmark", WITH_MODULES.values(), ids=WITH_MODULES)
 def test_node_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
     target = Target("nodejs", "18", "arm64", "manylinux_2_28")
-    wrapper = LocalPlatform(LocalSettings(), tmp_path).wrapper_files("nodejs")
+    wrapper = LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path)).wrapper_files("nodejs")
     package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["nodejs"](), target, wrapper=wrapper)
     folder = root / f"{benchmark.name}-node"
     unpack(package, folder / "package")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.exporters import Exporter
     from sebsx.contracts.languages import Language
-    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.platforms import Platform, PlatformContext
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.storage import Storage
 
@@ -53,8 +53,8 @@ def test_no_plugin_is_broken():
 
 class TestFakePlatform(PlatformContract):
     @pytest.fixture
-    def platform(self, fake_platform: fakes.FakePlatform) -> Platform[Any]:
-        return fake_platform
+    def platform(self, context_for: Callable[[type[Platform[Any]]], PlatformContext]) -> Platform[Any]:
+        return fakes.FakePlatform(fakes.FakeSettings(), context_for(fakes.FakePlatform))
 
 
 class TestEcho(BenchmarkContract):
@@ -73,9 +73,11 @@ class TestPlatforms(PlatformContract):
     """Those that need nothing; what needs an account is held to it below `tests/platforms`."""
 
     @pytest.fixture(params=DEPLOYING)
-    def platform(self, request: pytest.FixtureRequest, tmp_path: Path) -> Platform[Any]:
+    def platform(
+        self, request: pytest.FixtureRequest, context_for: Callable[[type[Platform[Any]]], PlatformContext]
+    ) -> Platform[Any]:
         cls = REGISTRY.platforms[request.param]
-        return cls(cls.Settings(), tmp_path)
+        return cls(cls.Settings(), context_for(cls))
 
 
 @pytest.mark.network

@@ -7,11 +7,11 @@ import binascii
 import dataclasses
 import json
 import logging
-import secrets
 import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sebsx.clouds.tags import are_ours
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
 from sebsx.model import (
@@ -31,7 +31,7 @@ from sebsx.sending.clock import client_clock
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
-from sebsx_aws.functions import NONCE, Functions, nonce
+from sebsx_aws.functions import NONCE, Functions, function_name, nonce
 from sebsx_aws.images import engine, image_facts
 from sebsx_aws.loglines import said
 from sebsx_aws.settings import AwsSettings
@@ -40,8 +40,8 @@ from sebsx_aws.storage import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ logger = logging.getLogger(__name__)
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
 _DIRECT_BYTES = 50 * 1000 * 1000
 _UNZIPPED_BYTES = 250 * 1024 * 1024
-_LONGEST_NAME = 64
 _HANDLER = "sebsx_wrapper_lambda.handler"
 # glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
 _NEW_GLIBC = (3, 12)
@@ -92,23 +91,20 @@ class AwsPlatform(Platform[AwsSettings]):
     init_timeout_s: ClassVar[float] = 10.0
     late_records: ClassVar[bool] = True
 
-    def __init__(self, settings: AwsSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: AwsSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._clients = Clients(settings)
         self._functions = Functions(self._clients, settings)
         self._resources: resources.Resources | None = None
         self._existing: Existing | None = None
         self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
         self._reports: dict[str, _Reports] = {}  # by function
-        self._opening = ""
         self._refusal: CredentialsError | None = None
 
     def __enter__(self) -> Self:
         self._clients.credentials()
         self._refusal = None
-        # A run that is resumed meets no name that AWS still remembers from its first life.
-        self._opening = secrets.token_hex(3)
-        self._resources = resources.Resources(self._clients, self.ledger, self._prefix, self._tags)
+        self._resources = resources.Resources(self._clients, self.context)
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -146,7 +142,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
-        name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+        name = function_name(config)
         made = self._opened
         role = self.settings.role or made.role()
         code, runtime = self._code(package)
@@ -157,7 +153,7 @@ class AwsPlatform(Platform[AwsSettings]):
                 "SEBSX_BUCKET": made.name,
                 "SEBSX_TABLE": made.name,
             }
-            arn = self._functions.create(name, config, code, runtime, role, environment, self._tags)
+            arn = self._functions.create(name, config, code, runtime, role, environment, self.context.tags)
             creation.provider_id = without_account(arn)
             return self._deployment(name, arn, config)
 
@@ -175,7 +171,7 @@ class AwsPlatform(Platform[AwsSettings]):
         bucket = self._opened.bucket
         if self._existing is None:
             log_group = self._make_log_group
-            self._existing = Existing(self._clients, self.settings, self.ledger, log_group, bucket, self._tags)
+            self._existing = Existing(self._clients, self.settings, self.context, log_group, bucket)
         return self._existing.adopt(adoption)
 
     def release(self, deployment: Deployment) -> None:
@@ -330,7 +326,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def remove(self, resource: Resource) -> None:
         """Delete one resource; one whose tags are known and not ours is refused."""
-        if resource.id is None and not resources.has_our_tag(resource.tags):
+        if resource.id is None and not are_ours(resource.tags, self.name):
             raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
         clients = Clients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
         try:
@@ -357,18 +353,6 @@ class AwsPlatform(Platform[AwsSettings]):
             raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
         return self._resources
 
-    @property
-    def _run_id(self) -> str:
-        return self.workdir.parent.name
-
-    @property
-    def _prefix(self) -> str:
-        return f"sebsx-{self._run_id.lower()}-{self.name}-{self._opening}"
-
-    @property
-    def _tags(self) -> dict[str, str]:
-        return resources.tags_of(self._run_id, self.name, self.settings.ttl_h)
-
     def _make_log_group(self, function: str) -> None:
         """Make the log group of a function, which Lambda would make without our tags and keep for ever."""
         group = f"/aws/lambda/{function}"
@@ -376,7 +360,7 @@ class AwsPlatform(Platform[AwsSettings]):
             self.ledger.creating("log-group", group, self._clients.region),
             explained(f"create of log group {group!r}"),
         ):
-            self._clients.logs.create_log_group(logGroupName=group, tags=self._tags)
+            self._clients.logs.create_log_group(logGroupName=group, tags=self.context.tags)
             self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
     def _code(self, package: Package) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,12 +11,12 @@ from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserEr
 from sebsx.model import Deployment
 from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, code_of, explained, without_account
-from sebsx_aws.functions import NONCE, Functions
+from sebsx_aws.functions import NONCE, Functions, function_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sebsx.contracts.platforms import Ledger
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption
     from sebsx_aws.settings import AwsSettings
 
@@ -30,7 +29,6 @@ _ARN = re.compile(
     r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?")
-_LONGEST_NAME = 64
 _RUNTIME = re.compile(r"([a-z]+?)([0-9][0-9.x]*)?")
 # Functions that are called or charged in another way, by the part of the configuration that makes them so.
 _OTHER_KINDS = {
@@ -86,26 +84,23 @@ class Existing:
     Args:
         clients: The account.
         settings: Of the platform.
-        ledger: Where each copy and each change is written down first.
+        context: Says where each copy and each change is written down first, and what copies are tagged with.
         make_log_group: Makes the log group of a function.
         bucket: Returns the name of a bucket for code that is too large for a request.
-        tags: Put on copies.
     """
 
     def __init__(
         self,
         clients: Clients,
         settings: AwsSettings,
-        ledger: Ledger,
+        context: PlatformContext,
         make_log_group: Callable[[str], None],
         bucket: Callable[[], str],
-        tags: Mapping[str, str],
     ) -> None:
         self._clients = clients
-        self._ledger = ledger
+        self._context = context
         self._make_log_group = make_log_group
         self._bucket = bucket
-        self._tags = dict(tags)
         self._settings = settings
         self._functions = Functions(clients, replace(settings, trigger="sdk", **_PLAIN))
         self._copied: dict[str, str] = {}  # subject -> state in which it was copied first
@@ -245,7 +240,7 @@ class Existing:
         variables, key = copies.variables_of(told, named.subject), (named.subject, architecture)
         if key not in self._codes:
             self._codes[key] = copies.code(self._clients, self._bucket, *key, found, adoption.force)
-        name = f"{config.name[: _LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+        name = function_name(config)
         wanted: dict[str, Any] = {
             **copies.configuration(told),
             "FunctionName": name,
@@ -254,11 +249,11 @@ class Existing:
             "MemorySize": config.memory_mib or told["MemorySize"],
             "Environment": {"Variables": variables},
             "Code": self._codes[key],
-            "Tags": self._tags,
+            "Tags": dict(self._context.tags),
         }
         self._make_log_group(name)
         what = f"copy of function {named.subject!r}"
-        with self._ledger.creating("function", name, self._clients.region) as creation, explained(what):
+        with self._context.ledger.creating("function", name, self._clients.region) as creation, explained(what):
             functions = self._clients.functions
             try:
                 arn = functions.create_function(**wanted)["FunctionArn"]
@@ -282,7 +277,7 @@ class Existing:
             )
         copies.variables_of(told, named.subject)
         change = f"{named.name}@{told['MemorySize']}"
-        with self._ledger.creating(CHANGE, change, self._clients.region):
+        with self._context.ledger.creating(CHANGE, change, self._clients.region):
             self._functions.update(named.name, MemorySize=adoption.config.memory_mib)
         return change
 

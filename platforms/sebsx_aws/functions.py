@@ -7,6 +7,7 @@ import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.naming import NamingRule
 from sebsx.errors import QuotaError
 from sebsx_aws.clients import Clients, clean, code_of, explained
 from sebsx_aws.resources import retried_until_settled
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 NONCE = "SEBSX_NONCE"
 ALIAS = "sebsx"
+_NAME = NamingRule(longest=64, marks="-_")
 _WAIT = {"Delay": 1, "MaxAttempts": 300}
 _PROVISIONED_WITHIN_S = 600.0
 
@@ -211,6 +213,11 @@ class Functions:
 
 class _NotReadyError(Exception):
     """Sandboxes are still being provisioned."""
+
+
+def function_name(config: FunctionConfig) -> str:
+    """Return a name that no function has or had, whose log group AWS might still remember."""
+    return _NAME.fit(f"{config.name}-{secrets.token_hex(4)}")
 
 
 def nonce() -> str:

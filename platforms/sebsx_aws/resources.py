@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
-import os
-import re
-import socket
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds import tags as our_tags
+from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
-from sebsx.model import Resource, ResourceState
 from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
 from sebsx_aws.images import engine, push_image, remove_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sebsx.contracts.platforms import Ledger
-    from sebsx.model import Package
+    from sebsx.contracts.platforms import PlatformContext
+    from sebsx.model import Package, Resource
 
 logger = logging.getLogger(__name__)
 
-RUN_TAG = "sebsx-run"
-PLATFORM_TAG = "sebsx-platform"
-OWNER_TAG = "sebsx-owner"
-EXPIRES_TAG = "sebsx-expires"
-_NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")  # IAM takes the fewest
 _ROLE_PATH = "/sebsx/"
 _PARTITION_ATTRIBUTES = ("partition", "sort")
 _SETTLES_S = 60.0
@@ -44,22 +35,8 @@ _TRUST = {
 }
 
 
-def tags_of(run_id: str, platform: str, ttl_h: float) -> dict[str, str]:
-    """Return the tags of everything that a run makes: whose it is, and when anybody may delete it."""
-    expires = datetime.now(UTC) + timedelta(hours=ttl_h)
-    return {
-        RUN_TAG: run_id,
-        PLATFORM_TAG: platform,
-        OWNER_TAG: _NOT_IN_TAGS.sub("-", f"{_user()}@{socket.gethostname()}")[:256],
-        EXPIRES_TAG: expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a number without a name, as in many containers
-        return str(os.getuid())
+# One name for all of them: buckets are the strictest (S3 user guide, "Bucket naming rules").
+_NAME = NamingRule(longest=63, shortest=3)
 
 
 class Resources:
@@ -67,16 +44,14 @@ class Resources:
 
     Args:
         clients: The account.
-        ledger: Where each is written down before it is made.
-        name: Prefix of their names, unique per run and platform.
-        tags: Put on each.
+        context: Says what they are called, what each is tagged with, and where it is written down before it is made.
     """
 
-    def __init__(self, clients: Clients, ledger: Ledger, name: str, tags: Mapping[str, str]) -> None:
+    def __init__(self, clients: Clients, context: PlatformContext) -> None:
         self._clients = clients
-        self._ledger = ledger
-        self._name = name
-        self._tags = dict(tags)
+        self._ledger = context.ledger
+        self._name = context.name("shared", _NAME)
+        self._tags = dict(context.tags)
         self._made: dict[str, str] = {}  # kind -> identifier
         self._images: dict[str, str] = {}  # content hash of a package -> URI
 
@@ -233,12 +208,13 @@ def delete(clients: Clients, kind: str, name: str) -> None:
 def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
     """Yield every resource that a platform made in the account and region, by our tags, whatever run it was for."""
     with explained("search for resources with our tags"):
-        filters = [{"Key": RUN_TAG}, {"Key": PLATFORM_TAG, "Values": [platform]}]
+        filters = [{"Key": our_tags.RUN_TAG}, {"Key": our_tags.PLATFORM_TAG, "Values": [platform]}]
         pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
         for item in (item for page in pages for item in page["ResourceTagMappingList"]):
             tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
             if found := _kind_of(item["ResourceARN"]):
-                yield _resource(platform, *found, clients.region, without_account(item["ResourceARN"]), tags)
+                arn = without_account(item["ResourceARN"])
+                yield our_tags.resource(*found, tags, region=clients.region, provider_id=arn)
         for page in clients.iam.get_paginator("list_roles").paginate(PathPrefix=_ROLE_PATH):  # not in that search
             for role in page["Roles"]:
                 with suppress(KeyError):
@@ -246,21 +222,9 @@ def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
                         tag["Key"]: tag["Value"]
                         for tag in clients.iam.list_role_tags(RoleName=role["RoleName"])["Tags"]
                     }
-                    if has_our_tag(tags) and tags.get(PLATFORM_TAG) == platform:
-                        yield _resource(platform, "role", role["RoleName"], "", without_account(role["Arn"]), tags)
-
-
-def has_our_tag(tags: Mapping[str, str]) -> bool:
-    """Tell whether tags are ours: what carries none is never deleted."""
-    return RUN_TAG in tags
-
-
-def _resource(platform: str, kind: str, name: str, region: str, arn: str, tags: Mapping[str, str]) -> Resource:
-    expires_at = datetime.max.replace(tzinfo=UTC)  # until its run is named, where somebody took the tag away
-    with suppress(KeyError, ValueError):
-        expires_at = datetime.fromisoformat(tags[EXPIRES_TAG])
-        expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
-    return Resource(kind, name, platform, tags[RUN_TAG], region, arn, ResourceState.CREATED, tags, None, expires_at)
+                    if our_tags.are_ours(tags, platform):
+                        arn = without_account(role["Arn"])
+                        yield our_tags.resource("role", role["RoleName"], tags, provider_id=arn)
 
 
 _KINDS = (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sebsx.clouds.tags import RUN_TAG, are_ours
+from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Package, Problem, Resource, Severity, Target
 from sebsx.sandboxes import Gateway
@@ -23,12 +24,15 @@ from sebsx_docker.settings import DockerSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.platforms import PlatformContext
+
 logger = logging.getLogger(__name__)
 
 _NOBODY = 65534
 _MADE = ("packages", "shared")
 _LOG = "gateway.log"
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
+_NETWORK = NamingRule(longest=63, marks="-_.")
+_BRIDGE = NamingRule(longest=15)  # of the kernel: IFNAMSIZ
 
 
 class DockerPlatform(GatewayPlatform[DockerSettings]):
@@ -40,8 +44,8 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
     Settings = DockerSettings
     inside = SHARED
 
-    def __init__(self, settings: DockerSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: DockerSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self.owner = _NOBODY if os.geteuid() == 0 else None
         self._network = ""
         self._connection: Any = None
@@ -163,9 +167,9 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             logger.info("no orphans are looked for: %s", exc)
             return []
         return [
-            Resource(kind, name, self.name, labels.get(engine.RUN, ""), provider_id=item["Id"], tags=labels)
+            Resource(kind, name, self.name, labels[RUN_TAG], provider_id=item["Id"], tags=labels)
             for kind, name, item in found
-            if engine.is_orphan(labels := item["Labels"]) and labels.get(engine.PLATFORM) == self.name
+            if engine.is_orphan(labels := item["Labels"]) and are_ours(labels, self.name)
         ]
 
     def remove(self, resource: Resource) -> None:
@@ -207,9 +211,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         """Make the base image, the network and the gateway."""
         self._connection = engine.connect()
         self._image()
-        run = _NOT_IN_NAMES.sub("-", self.workdir.parent.name)[-40:]
-        suffix = secrets.token_hex(4)
-        name, device = f"sebsx-{run}-{suffix}", f"sbx-{suffix}"
+        name, device = self.context.name("network", _NETWORK), self.context.name("bridge", _BRIDGE)
         with self.ledger.creating(engine.NETWORK, name) as creation:
             self._network = name
             creation.provider_id, address = engine.create_network(
@@ -217,7 +219,12 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             )
         gateway = Gateway(
             launcher.NAME,
-            {"host": address, "device": device, "run": run, "cpu_boost_at_init": self.settings.cpu_boost_at_init},
+            {
+                "host": address,
+                "device": device,
+                "run": self.context.run_id.lower(),
+                "cpu_boost_at_init": self.settings.cpu_boost_at_init,
+            },
             self.workdir / _LOG,
             port=self.settings.port,
             payload_bytes=self.payload_bytes,
@@ -228,12 +235,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
     def _labels(self) -> dict[str, str]:
         owner = owner_of(os.getpid())
         assert owner is not None
-        return {
-            engine.OWNER: owner,
-            engine.RUN: self.workdir.parent.name,
-            engine.PLATFORM: self.name,
-            engine.ON: self._network,
-        }
+        return {**self.context.tags, engine.OWNER: owner, engine.ON: self._network}
 
     def _image(self) -> images.Base:
         """Return the image named, or the base image, made if need be."""
@@ -264,7 +266,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             self._network,
             f"{user}:{group}",
             self.settings.tmp_mib,
-            {**config.tags, **self._labels()},
+            self._labels(),
         )
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 EXTRA = "docker"
-# Labels on everything of a run. The network's name ties its containers to it.
-OWNER, RUN, PLATFORM, ON = "sebsx.owner", "sebsx.run", "sebsx.platform", "sebsx.network"
+# Labels on everything of a run besides its tags: the process that made it, and the network that ties containers to it.
+OWNER, ON = "sebsx.process", "sebsx.network"
 CONTAINER, NETWORK = "container", "network"  # kinds of resources
 
 _OLDEST_API = (1, 40)  # Docker 19.03, July 2019: build and run for another architecture

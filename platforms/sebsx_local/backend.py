@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.platforms import PlatformContext
+
 logger = logging.getLogger(__name__)
 
 
@@ -29,8 +31,8 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
     default = True
     Settings = LocalSettings
 
-    def __init__(self, settings: LocalSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: LocalSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._warned = False
 
     def __enter__(self) -> Self:
@@ -42,6 +44,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             launcher.NAME,
             {
                 "workdir": str(self.workdir),
+                "run": self.context.run_id,
                 "limits": self.settings.limits,
                 "cpu_boost_at_init": self.settings.cpu_boost_at_init,
             },
@@ -52,7 +55,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
         with self.ledger.creating("gateway", f"gateway-{self.workdir.name}") as creation:
             gateway.start()
             creation.provider_id = gateway.owner
-            sweep.write_marker(self.workdir, gateway.owner)
+            sweep.write_marker(self.workdir, gateway.owner, self.context.run_id)
         self._gateway = gateway
         return self
 
@@ -93,7 +96,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
     def orphans(self) -> Sequence[Resource]:
         """Return processes, control groups and working directories of gateways that no longer run."""
         return [
-            Resource(leftover.kind, leftover.name, self.name, "", provider_id=leftover.owner)
+            Resource(leftover.kind, leftover.name, self.name, leftover.run, provider_id=leftover.owner)
             for leftover in sweep.leftovers(self.workdir.parent)
         ]
 

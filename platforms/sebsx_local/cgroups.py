@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
 PREFIX = "sebsx-"
+_OWNER_WORDS = 3  # process, its start, its namespace; see `sebsx.sandboxes.owners`
 CONTROLLERS = ("memory", "cpu", "pids")
 PIDS_MAX = 1024  # processes and threads, as in AWS Lambda
 _ENABLE = " ".join(f"+{name}" for name in CONTROLLERS)
@@ -156,13 +157,14 @@ class GatewayGroup:
             remove_group(folder)
 
 
-def open_group(owner: str, root: Path = ROOT, own: Path = OWN) -> GatewayGroup | None:
+def open_group(owner: str, root: Path = ROOT, own: Path = OWN, *, run: str = "") -> GatewayGroup | None:
     """Make the groups of a gateway below our own, with the controllers that this user may use.
 
     Args:
         owner: Marker of the gateway, which becomes part of the name.
         root: Where control groups are mounted.
         own: The kernel's list of the groups we are in.
+        run: The run, which becomes part of the name, too.
 
     Returns:
         The groups, or None if memory cannot be limited.
@@ -171,7 +173,7 @@ def open_group(owner: str, root: Path = ROOT, own: Path = OWN) -> GatewayGroup |
         lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return None
-    name = PREFIX + owner.replace(":", "-")
+    name = PREFIX + "-".join(filter(None, (*owner.split(":"), run)))
     if any("memory" in controllers.split(",") for _, controllers, _ in lines):
         words, folders = V1, _open_v1(root, lines, name)
     else:
@@ -241,11 +243,20 @@ def _enabled(parent: Path) -> list[str]:
 
 
 def find_groups(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
-    """Yield every group that a gateway made, of whatever version, with its owner."""
+    """Yield every group that a gateway made, of whatever version, with its owner; see `run_of` for its run."""
     for top, folders, _ in os.walk(root):
         for name in [name for name in folders if name.startswith(PREFIX)]:
             folders.remove(name)
-            yield Path(top) / name, name.removeprefix(PREFIX).replace("-", ":")
+            yield Path(top) / name, ":".join(_words(name)[:_OWNER_WORDS])
+
+
+def run_of(folder: Path) -> str:
+    """Return the run that a group was made for; empty where its name tells none."""
+    return "".join(_words(folder.name)[_OWNER_WORDS:])
+
+
+def _words(name: str) -> list[str]:
+    return name.removeprefix(PREFIX).split("-")
 
 
 def kill_group(folder: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import DeployError
 from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, cpu_share
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
-from sebsx_local.processes import ID, OWNER, kill_all, marked
+from sebsx_local.processes import ID, OWNER, RUN, kill_all, marked
 from sebsx_local.sweep import SANDBOXES
 
 if TYPE_CHECKING:
@@ -114,12 +114,13 @@ class LocalSandbox(Sandbox):
 class LocalLauncher(Launcher):
     """Starts child processes.
 
-    Options: `workdir`, `limits`, `cpu_boost_at_init`; for each deployment: `command` and `root`.
+    Options: `workdir`, `run`, `limits`, `cpu_boost_at_init`; for each deployment: `command` and `root`.
     """
 
     def __init__(self, options: Mapping[str, Any], owner: str) -> None:
         super().__init__(options, owner)
         self._workdir = Path(options["workdir"])
+        self._run = str(options.get("run", ""))
         self._sandboxes = self._workdir / SANDBOXES
         self._group: GatewayGroup | None = None
         self._sweeper: subprocess.Popen[bytes] | None = None
@@ -131,7 +132,7 @@ class LocalLauncher(Launcher):
         except OSError as exc:
             raise DeployError(f"no sandboxes below {str(self._sandboxes)!r}: {exc}") from exc
         if self.options["limits"] in ("auto", "cgroup"):
-            self._group = open_group(self.owner)
+            self._group = open_group(self.owner, run=self._run)
         if self._group is None and self.options["limits"] == "cgroup":
             raise DeployError(
                 "this user may not make control groups that limit memory here; set limits to 'auto', or run as root "
@@ -149,7 +150,8 @@ class LocalLauncher(Launcher):
         tmp = self._sandboxes / spec.id
         tmp.mkdir()
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment) | {OWNER: self.owner}
+        environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment)
+        environment |= {OWNER: self.owner, RUN: self._run}
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
         group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
         try:

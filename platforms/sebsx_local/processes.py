@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 OWNER = "SEBSX_SANDBOX_OWNER"
+RUN = "SEBSX_SANDBOX_RUN"
 ID = "SEBSX_SANDBOX_ID"
 _ROUNDS = 200
 _PAUSE_S = 0.005

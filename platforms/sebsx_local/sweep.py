@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.sandboxes.owners import is_alive
 from sebsx_local import cgroups
-from sebsx_local.processes import OWNER, kill_all, marked
+from sebsx_local.processes import OWNER, RUN, kill_all, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +30,12 @@ FILES = (MARKER, "gateway.log", "table.sqlite", "table.sqlite-wal", "table.sqlit
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something of a gateway: what it is, its name (a number or a path), and the gateway's marker."""
+    """Something of a gateway: what it is, its name (a number or a path), the gateway's marker, and its run."""
 
     kind: str
     name: str
     owner: str
+    run: str = ""
 
 
 def leftovers(beside: Path) -> Iterator[Leftover]:
@@ -61,14 +62,14 @@ def remove(leftover: Leftover) -> bool:
     path = Path(leftover.name)
     if leftover.kind == CGROUP:
         return cgroups.remove_group(path)
-    if _marker(path) == leftover.owner:
+    if _marker(path).get("owner") == leftover.owner:
         remove_workdir(path)
     return not path.exists()
 
 
-def write_marker(workdir: Path, owner: str) -> None:
+def write_marker(workdir: Path, owner: str, run: str = "") -> None:
     """Say in a working directory whose it is."""
-    (workdir / MARKER).write_text(json.dumps({"owner": owner}), encoding="utf-8")
+    (workdir / MARKER).write_text(json.dumps({"owner": owner, "run": run}), encoding="utf-8")
 
 
 def remove_workdir(workdir: Path) -> None:
@@ -91,20 +92,22 @@ def clear(owner: str) -> None:
 
 def _all(beside: Path) -> Iterator[Leftover]:
     for path, owner in cgroups.find_groups():
-        yield Leftover(CGROUP, str(path), owner)
+        yield Leftover(CGROUP, str(path), owner, cgroups.run_of(path))
+    runs = marked(RUN)
     for pid, owner in marked(OWNER).items():
-        yield Leftover(PROCESS, str(pid), owner)
+        yield Leftover(PROCESS, str(pid), owner, runs.get(pid, ""))
     for marker in beside.glob(f"*/{MARKER}"):
-        owner_of_folder = _marker(marker.parent)
-        if owner_of_folder is not None:
-            yield Leftover(WORKDIR, str(marker.parent), owner_of_folder)
+        if said := _marker(marker.parent):
+            yield Leftover(WORKDIR, str(marker.parent), said["owner"], said.get("run", ""))
 
 
-def _marker(workdir: Path) -> str | None:
+def _marker(workdir: Path) -> dict[str, str]:
+    """Return what a working directory says of its owner; empty where it says nothing that can be read."""
     try:
-        return str(json.loads((workdir / MARKER).read_text(encoding="utf-8"))["owner"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        said = json.loads((workdir / MARKER).read_text(encoding="utf-8"))
+        return {"owner": str(said["owner"]), "run": str(said.get("run", ""))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
-from sebsx.contracts.platforms import NoSettings, Platform
+from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, Deployment
+from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
     from sebsx.model import Adoption, FunctionConfig, Package, Reply, Target

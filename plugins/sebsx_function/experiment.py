@@ -168,7 +168,6 @@ def _adoption(
         memory_mib=factors["memory_mib"] or 0,
         timeout_s=settings.timeout_s,
         architecture=factors["architecture"] or "",
-        tags={"sebsx-run": session.run.id},
     )
     return Adoption(
         platform=platform.name,

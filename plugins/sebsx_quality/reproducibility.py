@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
-from sebsx.contracts.platforms import NoSettings
+from sebsx.settings import NoSettings
 from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Answer, Facts, Met
 
 if TYPE_CHECKING:

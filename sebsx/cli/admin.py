@@ -102,6 +102,7 @@ def _check_store(app: App) -> list[dict[str, str]]:
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
     from sebsx.model import Problem
+    from sebsx.running.contexts import make_platform
     from sebsx.running.orchestrator import workdir  # heavy
 
     names = [name.strip() for name in platforms.split(",")] if platforms else sorted(app.registry.platforms)
@@ -109,7 +110,8 @@ def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
     for name in names:
         cls = app.registry.get("platforms", name)
         try:
-            problems = cls(reader.read(f"platform.{name}").value, workdir("doctor") / name).check()
+            settings = reader.read(f"platform.{name}").value
+            problems = make_platform(app.registry, name, settings, workdir("doctor")).check()
         except SebsxError as exc:
             problems = [Problem(str(exc))]
         # A platform that needs an account is no fault of a machine on which nobody asked for it.

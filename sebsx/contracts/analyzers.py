@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sebsx.contracts.platforms import NoSettings
 from sebsx.model import CellStatus, RunStatus
+from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

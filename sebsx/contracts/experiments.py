@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sebsx.contracts.platforms import NoSettings
+from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

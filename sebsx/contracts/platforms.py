@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from sebsx import plugins
-from sebsx.errors import UnknownNameError, UnsupportedError, UserError
+from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, ProviderRecord, Reply, StartType, Status
 from sebsx.pricing.costs import Usage
+from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.contracts.languages import Language
+    from sebsx.contracts.ledger import Ledger
+    from sebsx.contracts.naming import NamingRule
     from sebsx.contracts.storage import Storage
     from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Resource, Target
     from sebsx.plugins import Registry
@@ -33,50 +35,52 @@ S = TypeVar("S")
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class NoSettings:
-    """Settings of a plugin that has none."""
+@dataclass(frozen=True, kw_only=True)
+class PlatformContext:
+    """All that a platform is given of the run it belongs to, made by the core before the platform is.
 
+    Args:
+        run_id: The run, a ULID; the same when it is resumed. Empty where nothing is run: planning, checks, clean-up.
+        platform: Name of the platform.
+        workdir: Private folder, on this machine, that lasts as long as this process of the run; not made yet.
+        tags: Put on everything that is created: run, platform, owner, expiry (`sebsx.clouds.tags`). Empty for none.
+        expires_at: When anybody may delete what is left, aware.
+        ledger: Where everything is written down before it is created.
+        languages: Returns a language by its name; raises `UnsupportedError` where nobody registered it.
+        attempt: Tells processes of one run apart; empty for the first.
+    """
 
-@dataclass(slots=True)
-class Creation:
-    """A resource being created; the platform sets `provider_id` as soon as it knows it."""
+    run_id: str
+    platform: str
+    workdir: Path
+    tags: Mapping[str, str]
+    expires_at: datetime
+    ledger: Ledger
+    languages: Callable[[str], Language]
+    attempt: str = ""
 
-    provider_id: str | None = None
+    def name(self, kind: str, rule: NamingRule) -> str:
+        """Return the name of a resource as a provider takes it.
 
+        The same each time, and no other run, platform, kind or attempt has it: a provider may go on refusing a name
+        that a killed process of this run took.
 
-class Ledger(Protocol):
-    """Where a platform writes down what it creates, before it creates it."""
-
-    def creating(self, kind: str, name: str, region: str = "") -> AbstractContextManager[Creation]:
-        """Return a context: `planned` is committed on entry, `created` on a clean exit.
-
-        When the body raises, the resource stays `planned`, so that clean-up looks for it.
+        Args:
+            kind: What is named, in lower case: `bucket`, `role`.
+            rule: Of the provider for that kind.
         """
-        ...
-
-    def deleted(self, kind: str, name: str) -> None:
-        """Record that a resource is gone. Harmless when it is not in the ledger."""
-        ...
-
-
-class ForgetfulLedger:
-    """A ledger for platforms used outside a run, such as in a test: it writes nothing down."""
-
-    @contextmanager
-    def creating(self, kind: str, name: str, region: str = "") -> Iterator[Creation]:
-        """Return a creation nobody remembers."""
-        yield Creation()
-
-    def deleted(self, kind: str, name: str) -> None:
-        """Forget it."""
+        words = ("sebsx", self.run_id.lower() or "none", self.platform, kind, self.attempt)
+        return rule.fit("-".join(filter(None, words)))
 
 
 class Platform(ABC, Generic[S]):
     """A place where functions run.
 
-    Instances are made once per run, opened with `with`, and used from one thread. `__init__` does no I/O. The core sets
-    `ledger` and `registry` before it opens one.
+    Instances are made once per run, complete, opened with `with`, and used from one thread. `__init__` does no I/O.
+
+    Args:
+        settings: An instance of `Settings`.
+        context: The run, and what it lends.
 
     Class attributes:
         name: What a user types, kebab-case.
@@ -108,11 +112,9 @@ class Platform(ABC, Generic[S]):
     late_records: ClassVar[bool] = False
     provider: ClassVar[str] = ""
 
-    def __init__(self, settings: S, workdir: Path) -> None:
+    def __init__(self, settings: S, context: PlatformContext) -> None:
         self.settings = settings
-        self.workdir = workdir
-        self.ledger: Ledger = ForgetfulLedger()
-        self.registry: Registry | None = None
+        self.context = context
         self._rates: dict[tuple[str, str, str], Rates | None] = {}
         self._unpriced: set[str] = set()
 
@@ -122,17 +124,23 @@ class Platform(ABC, Generic[S]):
     def __exit__(self, *_exc: object) -> None:
         return None
 
+    @property
+    def workdir(self) -> Path:
+        """The private folder of this process of the run; see `PlatformContext`."""
+        return self.context.workdir
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where everything is written down before it is created."""
+        return self.context.ledger
+
     def language(self, name: str) -> Language:
         """Return a language as plugins registered it: how it is packaged and started.
 
         Raises:
             UnsupportedError: If nobody registered it.
         """
-        try:
-            found: Language = self._plugins().get("languages", name)()
-        except UnknownNameError as exc:
-            raise UnsupportedError(str(exc)) from exc
-        return found
+        return self.context.languages(name)
 
     def check(self) -> Sequence[Problem]:
         """Return what stands in the way: credentials, tools, quota. Cheap and read-only; works unopened."""
@@ -360,9 +368,7 @@ class Platform(ABC, Generic[S]):
             return None
 
     def _plugins(self) -> Registry:
-        if self.registry is None:  # used outside a run, such as in a test
-            self.registry = plugins.load()
-        return self.registry
+        return plugins.load()
 
     def _missing(self, capability: Capability, what: str) -> UnsupportedError:
         return UnsupportedError(f"platform {self.name!r} has no capability {capability.value!r}, wanted for {what!r}")

@@ -82,7 +82,6 @@ class FunctionConfig:
         timeout_s: Time after which the platform must end an invocation.
         architecture: `x86_64` or `arm64`.
         environment: Variables for the function.
-        tags: Labels that mark the resource as ours; always holds `sebsx-run`.
     """
 
     name: str
@@ -90,7 +89,6 @@ class FunctionConfig:
     timeout_s: float
     architecture: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class Adoption:
         platform: Name of the platform.
         address: As the user names it: an identifier of the platform, or a URL. May hold a secret: never stored.
         subject: Its name without secrets (`Platform.subject_of`).
-        config: For a copy its name, memory, time-out, architecture and tags; 0 and "" leave what the function has.
+        config: For a copy its name, memory, time-out and architecture; 0 and "" leave what the function has.
         copy: Measure a copy that is made for it, rather than the function.
         in_place: Change the function, and put it back.
         force: Copy code to another architecture even where it does not look as if it would run there.

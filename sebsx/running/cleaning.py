@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
+from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
 from sebsx.store.owner import is_alive
 
@@ -87,8 +88,8 @@ def find(
     places = dict.fromkeys([*((name, "") for name in names), *((item.platform, item.run_id) for item in in_ledger)])
     readers = {run_id: reader.over(settings_of(known_runs[run_id])) if run_id else reader for _, run_id in places}
     platforms = {
-        (name, run_id): registry.platforms[name](
-            readers[run_id].read(f"platform.{name}").value, workdir("clean") / name
+        (name, run_id): make_platform(
+            registry, name, readers[run_id].read(f"platform.{name}").value, workdir("clean"), run_id=run_id
         )
         for name, run_id in places
         if name in registry.platforms

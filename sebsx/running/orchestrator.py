@@ -23,6 +23,7 @@ from sebsx.interrupts import interrupts
 from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.model.outside import without_secrets
 from sebsx.running import environment
+from sebsx.running.contexts import make_platform
 from sebsx.running.limits import Limits, Meter, described
 from sebsx.running.session import Session
 from sebsx.settings import Layer, public
@@ -87,7 +88,9 @@ def plan(spec: RunSpec, registry: Registry) -> Plan:
     Raises:
         UserError: If the settings make no design, or a platform cannot take it.
     """
-    return _plan(spec, registry, _make_platforms(spec, registry, workdir("plan")))
+    directory = workdir("plan")
+    platforms = {name: make_platform(registry, name, settings, directory) for name, settings in spec.platforms.items()}
+    return _plan(spec, registry, platforms)
 
 
 def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> Run:
@@ -104,7 +107,13 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     run_id = spec.resume or str(ULID())
     # What a killed process of this run left in its directory may be being swept away at this moment.
     directory = workdir(f"{run_id}.{os.getpid()}" if spec.resume else run_id)
-    platforms = _make_platforms(spec, registry, directory)
+    attempt = secrets.token_hex(3) if spec.resume else ""
+    platforms = {
+        name: make_platform(
+            registry, name, settings, directory, run_id=run_id, attempt=attempt, ledger=store.ledger(run_id, name)
+        )
+        for name, settings in spec.platforms.items()
+    }
     design = _plan(spec, registry, platforms)
     observer.planned(design)
     spec.limits.check(platforms.values())
@@ -194,14 +203,6 @@ def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[A
         raise UserError(f"memory of {memory_mib} MiB: platform {name!r} offers {smallest} to {largest} MiB")
 
 
-def _make_platforms(spec: RunSpec, registry: Registry, directory: Path) -> dict[str, Platform[Any]]:
-    platforms = {}
-    for name, settings in spec.platforms.items():
-        platforms[name] = registry.get("platforms", name)(settings, directory / name)
-        platforms[name].registry = registry
-    return platforms
-
-
 def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:
     for platform in platforms:
         for problem in platform.check():
@@ -250,7 +251,6 @@ def _opened(
         with ExitStack() as stack:
             for name, platform in platforms.items():
                 platform.workdir.mkdir(parents=True, exist_ok=True)
-                platform.ledger = store.ledger(current.id, name)
                 observer.step(f"opening {name}")
                 stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
                 stack.enter_context(_closing_shielded(platform))

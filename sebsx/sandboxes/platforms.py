@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.storage import Storage
     from sebsx.sandboxes.client import Gateway
 
@@ -67,8 +68,8 @@ class GatewayPlatform(Platform[S]):
     inside: ClassVar[str | None] = None
     owner: int | None = None
 
-    def __init__(self, settings: S, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: S, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._gateway: Gateway | None = None
         self._unpacked: dict[str, tuple[Target, Path]] = {}  # deployment -> its package
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from sebsx.contracts.platforms import Creation
+from sebsx.contracts.ledger import Creation
 from sebsx.model import Resource, ResourceState
 from sebsx.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Connection
 
@@ -25,20 +26,24 @@ _table = schema.resource
 class StoreLedger:
     """The ledger of one platform in one run; each entry is committed at once.
 
-    Fulfils `sebsx.contracts.platforms.Ledger`.
+    Fulfils `sebsx.contracts.ledger.Ledger`.
 
     Args:
         database: Where it is written.
         run_id: ULID of the run.
-        run_key: Row of the run.
+        run_key: Returns the row of the run, which may be stored after the ledger is made.
         platform: Name of the platform.
     """
 
-    def __init__(self, database: Database, run_id: str, run_key: int, platform: str) -> None:
+    def __init__(self, database: Database, run_id: str, run_key: Callable[[], int], platform: str) -> None:
         self._database = database
         self._run_id = run_id
-        self._run_key = run_key
+        self._find_run = run_key
         self._platform = platform
+
+    @cached_property
+    def _run_key(self) -> int:
+        return self._find_run()
 
     @contextmanager
     def creating(self, kind: str, name: str, region: str = "local") -> Iterator[Creation]:

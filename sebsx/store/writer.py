@@ -219,7 +219,7 @@ class Store:
         effective = dict(deployment.effective) if deployment else {}
         requested = {
             "name": config.name, "memory_mib": config.memory_mib, "timeout_s": config.timeout_s,
-            "architecture": config.architecture, "environment": sorted(config.environment), "tags": dict(config.tags),
+            "architecture": config.architecture, "environment": sorted(config.environment),
         }  # fmt: skip
         row = {
             "run_id": self._run_key(run_id), "platform": platform, "benchmark": benchmark,
@@ -366,8 +366,8 @@ class Store:
     # Resources
 
     def ledger(self, run_id: str, platform: str) -> ledger.StoreLedger:
-        """Return the ledger that a platform of a run writes to."""
-        return ledger.StoreLedger(self._database, run_id, self._run_key(run_id), platform)
+        """Return the ledger that a platform of a run writes to; the run may be stored after it."""
+        return ledger.StoreLedger(self._database, run_id, lambda: self._run_key(run_id), platform)
 
     def resources(self, run_id: str | None = None, states: Iterable[ResourceState] = _LIVING) -> list[Resource]:
         """Return resources of a run, or of all runs, in these states."""

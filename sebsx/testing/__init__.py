@@ -4,8 +4,8 @@
 
     class TestFly(PlatformContract):
         @pytest.fixture
-        def platform(self, tmp_path):
-            return FlyPlatform(FlySettings(), tmp_path)
+        def platform(self, context_for):
+            return FlyPlatform(FlySettings(), context_for(FlyPlatform))
 
 A contract asks for one fixture: the plugin under test. The rest comes from the pytest plugin, which pytest finds
 by itself. `sebsx.testing.fakes` has a platform in memory, for tests of experiments.

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.platforms import Creation, Platform
+from sebsx.contracts.ledger import Creation
+from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.model import Capability, Deployment, ProviderRecord, Reply, ResourceState, Status, Target
 from sebsx.settings import setting
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.storage import Storage
     from sebsx.model import FunctionConfig, Package
 
@@ -87,11 +89,11 @@ class FakePlatform(Platform[FakeSettings]):
     )
     architectures = ("x86_64",)
 
-    def __init__(self, settings: FakeSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self.faults: list[Fault | None] = []
         self.invocations = 0
-        self._objects = workdir / "storage"
+        self._objects = context.workdir / "storage"
         self._table = bare.Table()
         self._packages: dict[str, Package] = {}
         self._sandboxes: dict[str, _Sandbox] = {}

@@ -61,6 +61,7 @@ def echo_package(
 @pytest.fixture
 def fake_platform(tmp_path: Path) -> FakePlatform:
     """A platform in memory whose faults the test chooses."""
+    from sebsx.testing.contexts import context_for
     from sebsx.testing.fakes import FakePlatform, FakeSettings
 
-    return FakePlatform(FakeSettings(), tmp_path)
+    return FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))

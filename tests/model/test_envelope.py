@@ -8,6 +8,7 @@ import pytest
 from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType
 from sebsx.model.envelope import read_envelope
 from sebsx.running.invocations import read_reply
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 
 COLD = {
@@ -111,7 +112,7 @@ def test_start_type_is_unknown_when_nobody_says() -> None:
 def read(document: dict[str, object], record: ProviderRecord | None) -> Invocation:
     body = json.dumps(document).encode()
     reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, body, 2)
-    platform = FakePlatform(FakeSettings(), Path("unused"))
+    platform = FakePlatform(FakeSettings(), context_for(FakePlatform, Path("unused")))
     config = FunctionConfig("fn", 128, 3.0, "x86_64")
     invocation, _ = read_reply(
         reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, check=lambda _: None,

@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.remove(str(Path(__file__).parent))  # where this file would be taken for the SDK
 
+from sebsx.testing.contexts import context_for
 from sebsx_docker.backend import DockerPlatform
 from sebsx_docker.settings import DockerSettings
 from tests.perf.gateway import Client
@@ -31,7 +32,10 @@ BARE = ("python3", "-I", "-S", "-c", "pass")
 def main() -> None:
     """Measure and print."""
     cold_calls, warm_calls = 20, 3000
-    with tempfile.TemporaryDirectory() as name, DockerPlatform(DockerSettings(), Path(name, "run", "d")) as platform:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        DockerPlatform(DockerSettings(), context_for(DockerPlatform, Path(name, "run", "d"))) as platform,
+    ):
         deployment = Local(platform, Path(name)).deploy(CODE, memory_mib=MEMORY_MIB)
         image = deployment.effective["image"]
         limits = [f"--memory={MEMORY_MIB}m", f"--memory-swap={MEMORY_MIB}m", "--cpus=1", "--pids-limit=1024"]

@@ -32,6 +32,7 @@ from sebsx.running.recording import Recording, undisturbed
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.health import Health
 from sebsx.store import Store, open_store
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.store.conftest import RUN, add_deployment, make_cell, make_run
 
@@ -119,7 +120,8 @@ def recorded(url: str, schedule: Schedule) -> tuple[dict[str, float], Health]:
         stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("warm", 1)))
         deployment = Deployment("fn", FunctionConfig("fn", 128, 3.0, "x86_64"), {}, url)
         recording = Recording(
-            stream, FakePlatform(FakeSettings(), Path(folder)), deployment, lambda _output: None,
+            stream, FakePlatform(FakeSettings(), context_for(FakePlatform, Path(folder))), deployment,
+            lambda _output: None,
             kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda *_stored: None,
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from sebsx import plugins
 from sebsx.building import Packager
 from sebsx.contracts import benchmarks
+from sebsx.testing.contexts import context_for
 from sebsx_aws.backend import AwsArmPlatform
 from sebsx_aws.settings import AwsSettings
 
@@ -46,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         benchmark = benchmarks.load(function(folder))
-        platform = AwsArmPlatform(AwsSettings(), folder / "work" / "aws-arm")
+        platform = AwsArmPlatform(AwsSettings(), context_for(AwsArmPlatform, folder / "work" / "aws-arm"))
         target, wrapper = platform.target("python", "arm64"), platform.wrapper_files("python")
 
         def build(cache: str) -> tuple[float, int]:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from sebsx import plugins
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord
 from sebsx.pricing import Usage
 from sebsx.pricing.planning import PlannedCost, estimate
 from sebsx.running import orchestrator
 from sebsx.settings import setting
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.orchestration import Listener, registry_with, run_spec, store_in
 
@@ -38,9 +38,7 @@ CONFIG = FunctionConfig("f", 1024, 10, "x86_64")
 
 
 def platform(tmp_path: Path, region: str = "us-east-1") -> Priced:
-    made = Priced(RegionSettings(region=region), tmp_path)
-    made.registry = plugins.load(["prices"])
-    return made
+    return Priced(RegionSettings(region=region), context_for(Priced, tmp_path))
 
 
 def deployed(region: str = "us-east-1", **effective: Any) -> Deployment:
@@ -128,7 +126,8 @@ def test_unknown_time_or_price_is_none(tmp_path: Path) -> None:
     unknown = estimate(platform(tmp_path), FACTORS, 10, None)
     assert unknown.expected_usd is None
     assert unknown.most_usd is not None
-    assert estimate(FakePlatform(FakeSettings(), tmp_path), FACTORS, 10, 0.1) == PlannedCost(None, None)
+    free = FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))
+    assert estimate(free, FACTORS, 10, 0.1) == PlannedCost(None, None)
 
 
 def test_invocations_of_one_billed_millisecond_cost_the_same(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sebsx.reading.units import show
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits, Meter, cost_of, described
 from sebsx.running.orchestrator import RunSpec
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
@@ -37,7 +38,7 @@ class Priced(FakePlatform):
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Priced:
-    return Priced(FakeSettings(), tmp_path)
+    return Priced(FakeSettings(), context_for(Priced, tmp_path))
 
 
 DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_mib": 512, "architecture": "x86_64"})
@@ -90,7 +91,7 @@ def test_first_invocation_is_taken_to_be_cold_and_to_last_until_its_time_out(pla
 
 
 def test_fee_for_a_restore_counts_from_the_first_invocation_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    platform: Any = Priced(FakeSettings(), tmp_path)
+    platform: Any = Priced(FakeSettings(), context_for(Priced, tmp_path))
     monkeypatch.setattr(Priced, "restores", True)
     with pytest.raises(LimitReachedError):
         Meter(Limits(budget_usd=4.4)).allow(platform, DEPLOYMENT)
@@ -126,7 +127,7 @@ def test_time_that_is_over_stops_it(platform: Priced) -> None:
 
 
 def test_budget_is_refused_where_nobody_knows_a_price(tmp_path: Path) -> None:
-    free = FakePlatform(FakeSettings(), tmp_path)
+    free = FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))
     with pytest.raises(UserError, match="'fake' has no prices, so that --budget-usd cannot be held"):
         Limits(budget_usd=1.0).check([free])
     Limits(max_invocations=1).check([free])

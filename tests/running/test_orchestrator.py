@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sebsx.contracts.platforms import PlatformContext
 from sebsx.errors import CredentialsError, DeployError, PlatformError, UnknownNameError, UserError
 from sebsx.model import (
     Capability,
@@ -25,6 +28,7 @@ from sebsx.plugins import Registry
 from sebsx.running import cleaning, orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_perf_cost.experiment import PerfCost
 from tests.orchestration import Listener, registry_with, run_spec, store_in
@@ -199,6 +203,36 @@ def test_run_that_a_platform_ended_is_gone_on_with(store: Store) -> None:
     cells = store.view(failed.id).cells()
     assert [(cell.factors["memory_mib"], cell.status) for cell in cells] == [(128, "finished"), (256, "finished")]
     assert [sum(store.counts(failed.id, cell.id).values()) for cell in cells] == [4, 4]
+
+
+def test_platform_is_given_the_run_whatever_its_folder_is_called(store: Store) -> None:
+    given: list[PlatformContext] = []
+
+    class Given(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            given.append(self.context)
+            raise PlatformError("the region is gone")
+
+    registry = registry_with(Given)
+    with pytest.raises(PlatformError):
+        orchestrator.run(run_spec(), registry, store, Listener())
+    (failed,) = store.runs()
+    with pytest.raises(PlatformError):
+        orchestrator.run(replace(run_spec(), resume=failed.id), registry, store, Listener())
+    first, resumed = given
+    assert first.run_id == resumed.run_id == first.tags["sebsx-run"] == resumed.tags["sebsx-run"] == failed.id
+    assert first.workdir.parent.name == failed.id
+    assert resumed.workdir.parent.name == f"{failed.id}.{os.getpid()}"
+    assert first.attempt == ""
+    assert len(resumed.attempt) == 6
+    assert timedelta(hours=23) < first.expires_at - datetime.now(UTC) <= timedelta(hours=24)
+
+
+def test_platform_cannot_be_changed_by_whoever_made_it(tmp_path: Path) -> None:
+    platform = FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))
+    for name in ("ledger", "workdir"):
+        with pytest.raises(AttributeError):
+            setattr(platform, name, None)
 
 
 def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store) -> None:

@@ -14,7 +14,6 @@ import pytest
 from sebsx.cli.running import _raise_for
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
-from sebsx.contracts.platforms import NoSettings
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Closed
@@ -34,6 +33,7 @@ from sebsx.model import (
 )
 from sebsx.running import orchestrator
 from sebsx.running.session import Session
+from sebsx.settings import NoSettings
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings

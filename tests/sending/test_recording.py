@@ -15,10 +15,13 @@ from sebsx.running.recording import _BACKLOG, Recording
 from sebsx.sending.client import HttpClient, Request
 from sebsx.sending.clock import client_clock
 from sebsx.store import Store, open_store
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from tests.store.conftest import RUN, add_deployment, make_cell, make_config, make_run
 
 BODY = b'{"sebsx": {"v": 1, "sandbox": "a", "call": 2, "duration_s": 0.01}, "output": {"n": 1}}'
+
+PLATFORM = FakePlatform(FakeSettings(), context_for(FakePlatform, Path("unused")))
 
 
 def reply(number: int, late_s: float = 0.0, body: bytes = BODY, error: str | None = None) -> Reply:
@@ -43,7 +46,7 @@ def told() -> list[Invocation]:
 def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording:
     stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("", 1)))
     return Recording(
-        stream, FakePlatform(FakeSettings(), tmp_path), Deployment("fn", make_config(), {}),
+        stream, PLATFORM, Deployment("fn", make_config(), {}),
         lambda output: None if output == {"n": 1} else "wrong", kind=Kind.MEASURED, sequence=1, batch=0,
         on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
@@ -136,7 +139,7 @@ def test_answer_that_is_plain_json_counts_without_an_envelope(
 ) -> None:
     stream = store.stream(RUN, add_deployment(store, RUN), None)
     recording = Recording(
-        stream, FakePlatform(FakeSettings(), tmp_path), Deployment("fn", make_config(), {}), lambda _output: None,
+        stream, PLATFORM, Deployment("fn", make_config(), {}), lambda _output: None,
         kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
     recording.add(reply(1, body=b'{"result": 3}'))

@@ -138,7 +138,7 @@ def make_cell(start: str, invocations: int = 10, **factors: Any) -> Cell:
 def make_config(**changes: Any) -> FunctionConfig:
     values: dict[str, Any] = {
         "name": "sebsx-sleep", "memory_mib": 128, "timeout_s": 10.0, "architecture": "x86_64",
-        "environment": {"API_TOKEN": "do-not-store"}, "tags": {"sebsx-run": RUN},
+        "environment": {"API_TOKEN": "do-not-store"},
     }  # fmt: skip
     return FunctionConfig(**{**values, **changes})
 

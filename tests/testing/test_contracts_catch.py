@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from sebsx.clouds import tags
 from sebsx.contracts import benchmarks
 from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table
+from sebsx.contracts.platforms import PlatformContext
 from sebsx.model import Capability, Status
 from sebsx.settings import setting
 from sebsx.testing import mutations
+from sebsx.testing.contexts import RUN, context_for
 from sebsx.testing.contracts import (
     AnalyzerContract,
     BenchmarkContract,
@@ -31,8 +34,8 @@ from sebsx.testing.invoking import invoke
 class Sloppy(FakePlatform):
     """Opens a file when it is made."""
 
-    def __init__(self, settings: FakeSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         Path(__file__).read_text(encoding="utf-8")
 
 
@@ -60,7 +63,44 @@ class Patient(FakePlatform):
         return Status.OK if reply.http_status == 504 else super().status_of(reply)
 
 
+class Misnamed(FakePlatform):
+    """Calls what it makes by the name of its folder."""
+
+    def deploy(self, package, config):
+        with self.ledger.creating("role", f"role-{self.workdir.parent.name}"):
+            return super().deploy(package, config)
+
+
+class Mistagged(FakePlatform):
+    """Takes the name of its folder for the run."""
+
+    def orphans(self):
+        made = {**self.context.tags, "sebsx-run": self.workdir.parent.name}
+        return [tags.resource("function", name, made) for name in self._packages]
+
+
+class Untagged(FakePlatform):
+    """Has something beside its functions that carries no tag."""
+
+    def deploy(self, package, config):
+        with self.ledger.creating("role", "role"):
+            return super().deploy(package, config)
+
+    def orphans(self):
+        return [tags.resource("function", name, self.context.tags) for name in self._packages]
+
+
+class Tagged(FakePlatform):
+    """Tells of all it has, as a provider does."""
+
+    def orphans(self):
+        return [tags.resource("function", name, self.context.tags) for name in self._packages]
+
+
 BROKEN_PLATFORMS = [
+    (Misnamed, "test_all_that_is_made_is_the_runs_and_says_so"),
+    (Mistagged, "test_all_that_is_made_is_the_runs_and_says_so"),
+    (Untagged, "test_all_that_is_made_is_the_runs_and_says_so"),
     (Sloppy, "test_construction_does_no_io"),
     (Sticky, "test_forced_cold_start_meets_a_new_sandbox"),
     (Forgetful, "test_teardown_twice_is_harmless_and_leaves_nothing"),
@@ -73,7 +113,8 @@ BROKEN_PLATFORMS = [
 @pytest.fixture
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> FakePlatform:
     cls = getattr(request, "param", FakePlatform)
-    return cls(FakeSettings(), tmp_path)
+    context = context_for(cls, tmp_path / f"{RUN}.4711" / cls.name, ledger=MemoryLedger(), attempt="b2c4d6")
+    return cls(FakeSettings(), context)
 
 
 @pytest.fixture
@@ -91,12 +132,18 @@ def test_broken_platform_is_caught(platform, test, tmp_path, deploy, echo_packag
         "deploy": deploy,
         "tmp_path": tmp_path,
         "echo_package": echo_package,
-        "ledger": MemoryLedger(),
+        "ledger": platform.ledger,
     }
     method = getattr(PlatformContract(), test)
     names = method.__code__.co_varnames[1 : method.__code__.co_argcount]
     with pytest.raises(AssertionError):
         method(**{name: known[name] for name in names})
+
+
+class TestTagged(PlatformContract):
+    @pytest.fixture
+    def platform(self, context_for):
+        return Tagged(FakeSettings(), context_for(Tagged))
 
 
 def test_platform_without_an_account_is_skipped_with_its_reason(tmp_path):
@@ -109,7 +156,7 @@ def test_platform_without_an_account_is_skipped_with_its_reason(tmp_path):
 
     with (
         pytest.raises(pytest.skip.Exception, match="no credentials"),
-        platforms._opened(Cloud(FakeSettings(), tmp_path), MemoryLedger()),
+        platforms._opened(Cloud(FakeSettings(), context_for(Cloud, tmp_path))),
     ):
         pass
 
@@ -149,7 +196,7 @@ def test_garbled_answer_has_no_envelope(platform, deploy):
 def test_late_records_appear_after_the_polls_asked_for(tmp_path, echo_package):
     from sebsx.testing.contracts import platforms
 
-    late = FakePlatform(FakeSettings(record_delay_polls=2), tmp_path)
+    late = FakePlatform(FakeSettings(record_delay_polls=2), context_for(FakePlatform, tmp_path))
     deployment = late.deploy(echo_package, platforms._config(late))
     request_id = invoke(late, deployment, {"value": 1}).reply.request_id
     found = [len(late.records(deployment, [request_id])) for _ in range(4)]

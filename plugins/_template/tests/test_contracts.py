@@ -11,8 +11,8 @@ from sebsx.testing.contracts import AnalyzerContract, BenchmarkContract, Platfor
 
 class TestOneShot(PlatformContract):
     @pytest.fixture
-    def platform(self, tmp_path):
-        return OneShotPlatform(OneShotSettings(), tmp_path)
+    def platform(self, context_for):
+        return OneShotPlatform(OneShotSettings(), context_for(OneShotPlatform))
 
 
 class TestPrimes(BenchmarkContract):

@@ -84,7 +84,6 @@ class Deployer:
             memory_mib=spec.memory_mib,
             timeout_s=spec.timeout_s,
             architecture=spec.architecture,
-            tags={"sebsx-run": run},
         )
         described: dict[str, Any] = {
             "platform": spec.platform,

@@ -14,6 +14,7 @@ import pytest
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, FunctionConfig, Status, Target
 from sebsx.testing import mutations
+from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
 from sebsx.testing.handlers import FolderStorage, run_handler, unpack
 from sebsx.testing.invoking import invoke
@@ -117,7 +118,7 @@ class BenchmarkContract:
         """On the platform that needs no account, where the bootstrap of each language runs."""
         cls = next(cls for cls in sebsx_registry.platforms.values() if cls.default)
         missing = []
-        with cls(cls.Settings(), tmp_path / "platform") as platform:
+        with cls(cls.Settings(), context_for(cls, tmp_path / "platform")) as platform:
             if not benchmark.needs <= platform.capabilities:
                 pytest.skip(f"platform {platform.name!r} has not what {benchmark.name!r} needs")
             storage = platform.storage() if Capability.STORAGE in benchmark.needs else None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, Deployment, FunctionConfig, Problem, ProviderRecord, Severity, Status, Target
+from sebsx.testing import contexts
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 from sebsx.testing.fakes import MemoryLedger
@@ -22,20 +25,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Package
 
 _RECORDS_WITHIN_S = 60.0
+_RESUMED = ".4711"  # behind the id of a run, in the name of its folder
 
 
 class PlatformContract:
     """Every platform: override the fixture `platform` with a new instance that is not opened yet.
+
+        @pytest.fixture
+        def platform(self, context_for):
+            return FlyPlatform(FlySettings(), context_for(FlyPlatform))
+
+    Its context is that of a run that was resumed: its folder is not called as the run is.
 
     A platform whose `check()` finds an error (no account, no engine) is skipped with that reason; what it says of
     itself is checked all the same.
     """
 
     @pytest.fixture
-    def platform(self, tmp_path: Path) -> Platform[Any]:
+    def context_for(self, tmp_path: Path, ledger: MemoryLedger) -> Callable[[type[Platform[Any]]], PlatformContext]:
+        """Return a function that makes the context of a platform, with a ledger that remembers."""
+
+        def context_for(cls: type[Platform[Any]]) -> PlatformContext:
+            return contexts.context_for(
+                cls, tmp_path / f"{contexts.RUN}{_RESUMED}" / cls.name, ledger=ledger, attempt=secrets.token_hex(3)
+            )
+
+        return context_for
+
+    @pytest.fixture
+    def platform(self, context_for: Callable[[type[Platform[Any]]], PlatformContext]) -> Platform[Any]:
         """Return the platform under test, not opened."""
         raise NotImplementedError("override the fixture 'platform'")
 
@@ -45,9 +67,9 @@ class PlatformContract:
         return MemoryLedger()
 
     @pytest.fixture
-    def live(self, platform: Platform[Any], ledger: MemoryLedger) -> Iterator[Platform[Any]]:
-        """Return the platform opened, with a ledger that remembers."""
-        with _opened(platform, ledger):
+    def live(self, platform: Platform[Any]) -> Iterator[Platform[Any]]:
+        """Return the platform opened."""
+        with _opened(platform):
             yield platform
 
     @pytest.fixture
@@ -78,9 +100,10 @@ class PlatformContract:
 
     def test_construction_does_no_io(self, platform: Platform[Any], tmp_path: Path) -> None:
         missing = tmp_path / "never-made"
-        type(platform)(platform.settings, missing)  # lets lazy imports happen
+        context = replace(platform.context, workdir=missing)
+        type(platform)(platform.settings, context)  # lets lazy imports happen
         with recorded_io() as events:
-            type(platform)(platform.settings, missing)
+            type(platform)(platform.settings, context)
         assert events == []
         assert not missing.exists()
 
@@ -126,7 +149,7 @@ class PlatformContract:
         self, platform: Platform[Any], echo_package: Package, ledger: MemoryLedger
     ) -> None:
         before = {(orphan.kind, orphan.name) for orphan in platform.orphans()}
-        with _opened(platform, ledger):
+        with _opened(platform):
             deployment = platform.deploy(echo_package, _config(platform))
             assert ledger.open, "deploy() wrote nothing into the ledger"
             assert invoke(platform, deployment, {"value": 1}).status is Status.OK
@@ -134,6 +157,23 @@ class PlatformContract:
             platform.teardown(deployment)
         assert {(orphan.kind, orphan.name) for orphan in platform.orphans()} <= before
         assert ledger.open == {}
+
+    def test_all_that_is_made_is_the_runs_and_says_so(
+        self, platform: Platform[Any], echo_package: Package, ledger: MemoryLedger
+    ) -> None:
+        before = {(orphan.kind, orphan.name) for orphan in platform.orphans()}
+        context = platform.context
+        with _opened(platform):
+            deployment = platform.deploy(echo_package, _config(platform))
+            made = set(ledger.open)
+            found = [orphan for orphan in platform.orphans() if (orphan.kind, orphan.name) not in before]
+            platform.teardown(deployment)
+        for _, name in made:  # the folder of a process of a run is not its name, and no provider takes a dot everywhere
+            assert _RESUMED not in name or name.startswith(str(context.workdir)), f"{name!r} is named by a folder"
+        for orphan in found:  # those of a platform that tells of living runs as well
+            assert orphan.run_id == context.run_id
+            assert context.tags.items() <= orphan.tags.items()
+        assert not found or made <= {(orphan.kind, orphan.name) for orphan in found}, "something carries no tag"
 
     def test_two_deployments_live_side_by_side(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         first, second = deploy(), deploy()
@@ -253,11 +293,10 @@ class PlatformContract:
 
 
 @contextlib.contextmanager
-def _opened(platform: Platform[Any], ledger: MemoryLedger) -> Iterator[None]:
+def _opened(platform: Platform[Any]) -> Iterator[None]:
     errors = [problem for problem in platform.check() if problem.severity is Severity.ERROR]
     if errors:
         pytest.skip(f"platform {platform.name!r} cannot run here: {errors[0].message}")
-    platform.ledger = ledger
     with platform:
         yield
 
@@ -272,7 +311,6 @@ def _config(platform: Platform[Any], **changes: Any) -> FunctionConfig:
         "memory_mib": _memory(platform),
         "timeout_s": 20.0,
         "architecture": platform.architectures[0],
-        "tags": {"sebsx-run": "contract"},
     }
     return FunctionConfig(**values | changes)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sebsx.testing.contexts import RUN, context_for
+from sebsx.testing.fakes import MemoryLedger
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.settings import AwsSettings
 from tests.emulated_aws import EmulatedAccount
@@ -39,7 +42,12 @@ def cloud(sebsx: Cli, account: EmulatedAccount) -> Cli:
     return sebsx
 
 
-def made(folder: Path, cls: type[AwsPlatform] = AwsPlatform, **settings: object) -> AwsPlatform:
-    """Return a platform, not opened, in the working directory that a run would give it."""
+def made(
+    folder: Path, cls: type[AwsPlatform] = AwsPlatform, *, ledger: MemoryLedger | None = None, **settings: object
+) -> AwsPlatform:
+    """Return a platform of a run that was resumed, not opened."""
     values = {"records_wait_s": 1.0, **settings}
-    return cls(AwsSettings(**values), folder / "01JZ0000000000000000000009" / cls.name)  # type: ignore[arg-type]
+    context = context_for(
+        cls, folder / f"{RUN}.4711" / cls.name, ledger=ledger or MemoryLedger(), attempt=secrets.token_hex(3)
+    )
+    return cls(AwsSettings(**values), context)  # type: ignore[arg-type]

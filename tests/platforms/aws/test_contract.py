@@ -11,6 +11,7 @@ import pytest
 from sebsx.contracts.platforms import Platform
 from sebsx.model import Deployment, Status
 from sebsx.testing.contracts import PlatformContract, StorageContract
+from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform
 from tests.emulated_aws import EmulatedAccount
@@ -20,8 +21,8 @@ from tests.platforms.aws.conftest import made
 @pytest.mark.slow
 class TestAws(PlatformContract):
     @pytest.fixture
-    def platform(self, account: EmulatedAccount, tmp_path: Path) -> Platform[Any]:
-        return made(tmp_path)
+    def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, ledger=ledger)
 
     @pytest.fixture(autouse=True)
     def nothing_is_left(self, account: EmulatedAccount, request: pytest.FixtureRequest) -> Any:
@@ -32,14 +33,14 @@ class TestAws(PlatformContract):
 
 class TestAwsArm(TestAws):
     @pytest.fixture
-    def platform(self, account: EmulatedAccount, tmp_path: Path) -> Platform[Any]:
-        return made(tmp_path, AwsArmPlatform)
+    def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, AwsArmPlatform, ledger=ledger)
 
 
 class TestByUrl(TestAws):
     @pytest.fixture
-    def platform(self, account: EmulatedAccount, tmp_path: Path) -> Platform[Any]:
-        return made(tmp_path, trigger="url")
+    def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, ledger=ledger, trigger="url")
 
     def test_timeout_ends_the_invocation(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         """A function URL says 502 whatever happened; what it was, the log tells."""
@@ -53,14 +54,14 @@ class TestByUrl(TestAws):
 
 class TestAsynchronous(TestAws):
     @pytest.fixture
-    def platform(self, account: EmulatedAccount, tmp_path: Path) -> Platform[Any]:
-        return made(tmp_path, trigger="async")
+    def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, ledger=ledger, trigger="async")
 
 
 class TestOnAVersion(TestAws):
     @pytest.fixture
-    def platform(self, account: EmulatedAccount, tmp_path: Path) -> Platform[Any]:
-        return made(tmp_path, snapstart=True, log_format="json", package="s3")
+    def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, ledger=ledger, snapstart=True, log_format="json", package="s3")
 
 
 @pytest.mark.slow

@@ -90,9 +90,8 @@ def user(account: EmulatedAccount) -> User:
 def aws(user: User, tmp_path: Path) -> Iterator[AwsPlatform]:
     """The platform, opened; the account is as it was behind it, and so is the ledger."""
     before = user.account.remaining()
-    platform = made(tmp_path)
-    platform.ledger = ledger = MemoryLedger()
-    with platform:
+    ledger = MemoryLedger()
+    with made(tmp_path, ledger=ledger) as platform:
         yield platform
     assert ledger.open == {}
     left = user.account.remaining()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,7 @@ def package(echo_benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager:
 @pytest.fixture
 def aws(account: EmulatedAccount, tmp_path: Path) -> Iterator[AwsPlatform]:
     """The platform, opened, with a ledger that remembers."""
-    platform = made(tmp_path)
-    platform.ledger = MemoryLedger()
-    with platform:
+    with made(tmp_path) as platform:
         yield platform
 
 
@@ -345,22 +342,10 @@ def test_arn_keeps_all_but_the_account() -> None:
 
 def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
     assert len({functions.nonce() for _ in range(1000)}) == 1000
-    tags = resources.tags_of("01JZ0000000000000000000009", "aws", 24.0)
-    assert set(tags) == {"sebsx-run", "sebsx-platform", "sebsx-owner", "sebsx-expires"}
-    assert all(len(value) <= 256 for value in tags.values())
-    platform = made(tmp_path)
-    platform._opening = "abcdef"
-    assert platform._prefix == "sebsx-01jz0000000000000000000009-aws-abcdef"
-    assert len(platform._prefix.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
-
-
-def test_owner_is_told_in_what_tags_may_hold_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOGNAME", "LAB\\ann")
-    assert resources.tags_of("R", "aws", 1.0)["sebsx-owner"].startswith("LAB-ann@")
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # a user that the system does not know
-    assert resources.tags_of("R", "aws", 1.0)["sebsx-owner"].startswith(f"{os.getuid()}@")
+    context = dataclasses.replace(made(tmp_path).context, attempt="abcdef")
+    shared = resources.Resources(clients.Clients(AwsSettings()), context)
+    assert shared.name == "sebsx-01jz0000000000000000000009-aws-shared-abcdef"
+    assert len(shared.name.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
 
 
 @pytest.mark.parametrize(

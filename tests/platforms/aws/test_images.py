@@ -45,8 +45,8 @@ def test_machine_without_an_engine_is_told_what_to_do(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
     package = zip_package(tmp_path / "p.zip", "x86_64", "def handler(event, context): return 1")
-    platform = made(tmp_path, package="image")
-    platform.ledger = ledger = MemoryLedger()
+    ledger = MemoryLedger()
+    platform = made(tmp_path, ledger=ledger, package="image")
     (problem,) = platform.check()
     assert problem.message.startswith("images need a Docker engine, and none answers")
     assert problem.advice.endswith("package=zip")

@@ -15,6 +15,7 @@ import pytest
 from sebsx.errors import UserError
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx.running.limits import Limits
+from sebsx.testing.contexts import context_for
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.loglines import error_status, read_line, read_log, said
 from sebsx_aws.resources import tagged
@@ -92,7 +93,8 @@ def test_runtime_that_ended_with_all_its_memory_in_use_is_out_of_memory():
 
 
 def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
-    platform = AwsPlatform(AwsSettings(region="us-east-1"), tmp_path)
+    context = context_for(AwsPlatform, tmp_path)
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), context)
     config = FunctionConfig("f", 2048, 10.0, "x86_64")
     deployment = Deployment("f", config, {"memory_mib": 2048, "architecture": "x86_64"}, None, {}, "us-east-1")
     billed = ProviderRecord("x", duration_s=0.128, billed_s=0.154, init_s=0.3)
@@ -105,8 +107,9 @@ def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
 
 
 def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_path: Path) -> None:
+    context = context_for(AwsPlatform, tmp_path)
     plain, restoring = (
-        AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), tmp_path).estimate_usd for on in (False, True)
+        AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), context).estimate_usd for on in (False, True)
     )
     without, within = plain(2048, "x86_64", 0.1, 0.3), restoring(2048, "x86_64", 0.1, 0.3)
     assert without is not None
@@ -116,8 +119,9 @@ def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_p
 
 
 def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
+    context = context_for(AwsPlatform, tmp_path)
     plain, more = (
-        AwsPlatform(AwsSettings(region="us-east-1", ephemeral_mib=mib), tmp_path).estimate_usd(1024, "x86_64", 2.0)
+        AwsPlatform(AwsSettings(region="us-east-1", ephemeral_mib=mib), context).estimate_usd(1024, "x86_64", 2.0)
         for mib in (512, 2560)
     )
     assert plain is not None
@@ -126,13 +130,15 @@ def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
 
 
 def test_most_that_an_invocation_costs_has_the_longest_initialisation(tmp_path: Path) -> None:
-    most_usd = AwsPlatform(AwsSettings(region="us-east-1"), tmp_path).most_usd(1024, "x86_64", 3.0)
+    context = context_for(AwsPlatform, tmp_path)
+    most_usd = AwsPlatform(AwsSettings(region="us-east-1"), context).most_usd(1024, "x86_64", 3.0)
     assert most_usd == pytest.approx(13 * 0.0000166667 + 0.0000002)
 
 
 def test_budget_is_refused_where_restores_have_no_price(tmp_path: Path) -> None:
+    context = context_for(AwsPlatform, tmp_path)
     there, elsewhere = (
-        AwsPlatform(AwsSettings(region=region, snapstart=True), tmp_path) for region in ("us-east-1", "eu-central-1")
+        AwsPlatform(AwsSettings(region=region, snapstart=True), context) for region in ("us-east-1", "eu-central-1")
     )
     Limits(budget_usd=1.0).check([there])
     with pytest.raises(UserError, match="'aws' has no prices"):

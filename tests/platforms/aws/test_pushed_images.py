@@ -110,9 +110,8 @@ def architecture(platform: AwsPlatform) -> str:
 
 
 def with_images(folder: Path, cls: type[AwsPlatform], base: str) -> tuple[AwsPlatform, MemoryLedger]:
-    platform = made(folder, cls, package="image", python=PYTHON[cls.architectures[0]], base_image=base)
-    platform.ledger = ledger = MemoryLedger()
-    return platform, ledger
+    ledger, python = MemoryLedger(), PYTHON[cls.architectures[0]]
+    return made(folder, cls, ledger=ledger, package="image", python=python, base_image=base), ledger
 
 
 def on_engine(account: EmulatedAccount) -> list[str]:

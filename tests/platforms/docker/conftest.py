@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from sebsx.clouds.tags import RUN_TAG
 from sebsx.model import Severity
+from sebsx.testing.contexts import context_for
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
 from sebsx_docker.settings import DockerSettings
@@ -20,7 +22,8 @@ from tests.platforms.local.conftest import Local
 
 def need(cls: type[DockerPlatform], folder: Path) -> None:
     """Skip where a platform cannot run; in CI that is an error."""
-    errors = [problem for problem in cls(DockerSettings(), folder).check() if problem.severity is Severity.ERROR]
+    problems = cls(DockerSettings(), context_for(cls, folder)).check()
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors and os.environ.get("CI") == "true" and not os.environ.get("SEBSX_WITHOUT_DOCKER"):
         pytest.fail(f"{cls.name}: {errors[0].message}; {errors[0].advice}")
     if errors:
@@ -62,13 +65,13 @@ def opened(needs_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def open_docker(folder: Path, cls: type[DockerPlatform] = DockerPlatform, **settings: Any) -> Iterator[Local]:
-    run = folder / f"run-{uuid.uuid4().hex[:8]}"
-    with cls(DockerSettings(**settings), run / cls.name) as platform:
+    run = uuid.uuid4().hex[:26].upper()
+    with cls(DockerSettings(**settings), context_for(cls, folder / run / cls.name, run_id=run)) as platform:
         yield Local(platform, folder)
 
 
 def of_run(client: Any, run: str) -> list[str]:
     """Return the names of the containers and networks that carry a run's label."""
-    chosen = {"label": f"{engine.RUN}={run}"}
+    chosen = {"label": f"{RUN_TAG}={run}"}
     containers = [item["Names"][0].lstrip("/") for item in client.containers(all=True, filters=chosen)]
     return containers + [item["Name"] for item in client.networks(filters=chosen)]

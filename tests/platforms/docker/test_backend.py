@@ -10,10 +10,12 @@ from uuid import uuid4
 import pytest
 
 from sebsx.building import Packager
+from sebsx.clouds.tags import PLATFORM_TAG, RUN_TAG
 from sebsx.errors import PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Resource, Status
 from sebsx.plugins import Registry
 from sebsx.sandboxes.owners import owner_of
+from sebsx.testing.contexts import context_for
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerPlatform
 from sebsx_docker.settings import DockerSettings
@@ -148,16 +150,16 @@ def test_package_is_readable_inside_whatever_the_umask(opened: Local) -> None:
 
 def test_everything_of_a_run_carries_its_labels_and_goes_with_it(tmp_path: Path, client: Any) -> None:
     for local in open_docker(tmp_path):
-        run = local.platform.workdir.parent.name
+        run = local.platform.context.run_id
         local.call(local.deploy(ECHO))
-        (container,) = client.containers(filters={"label": f"{engine.RUN}={run}"})
-        (network,) = client.networks(filters={"label": f"{engine.RUN}={run}"})
+        (container,) = client.containers(filters={"label": f"{RUN_TAG}={run}"})
+        (network,) = client.networks(filters={"label": f"{RUN_TAG}={run}"})
         assert run in container["Names"][0]
         assert run in network["Name"]
         assert list(container["NetworkSettings"]["Networks"]) == [network["Name"]]
         for labels in (container["Labels"], network["Labels"]):
             assert labels[engine.OWNER] == owner_of(os.getpid())
-            assert labels[engine.PLATFORM] == "docker"
+            assert labels[PLATFORM_TAG] == "docker"
 
     assert of_run(client, run) == []
     assert not (tmp_path / run / "docker").exists()
@@ -165,7 +167,7 @@ def test_everything_of_a_run_carries_its_labels_and_goes_with_it(tmp_path: Path,
 
 def test_killed_gateway_leaves_nothing_after_the_run(tmp_path: Path, client: Any) -> None:
     for local in open_docker(tmp_path):
-        run = local.platform.workdir.parent.name
+        run = local.platform.context.run_id
         local.call(local.deploy(ECHO))
         os.kill(local.platform.gateway.pid, signal.SIGKILL)
 
@@ -196,7 +198,7 @@ def test_gateway_is_reached_from_the_runs_own_network_alone(opened: Local, tmp_p
 @pytest.mark.parametrize("internet", [True, False])
 def test_network_leads_beyond_this_machine_only_if_wanted(tmp_path: Path, client: Any, internet: bool) -> None:
     for local in open_docker(tmp_path, internet=internet):
-        (network,) = of_run(client, local.platform.workdir.parent.name)
+        (network,) = of_run(client, local.platform.context.run_id)
         assert client.inspect_network(network)["Internal"] is not internet
         assert local.call(local.deploy(ECHO), 1)[1]["output"] == 1
 
@@ -213,8 +215,8 @@ def test_two_platforms_at_once_do_not_disturb_each_other(tmp_path: Path, client:
 
     reply, body = two.call(deployments[1], 3)
     assert (body["output"], reply.headers["x-sebsx-start"]) == (3, "warm")
-    assert of_run(client, one.platform.workdir.parent.name) == []
-    assert len(of_run(client, two.platform.workdir.parent.name)) == 2
+    assert of_run(client, one.platform.context.run_id) == []
+    assert len(of_run(client, two.platform.context.run_id)) == 2
     assert list(two.platform.storage().keys()) == []
     second.close()
 
@@ -222,9 +224,7 @@ def test_two_platforms_at_once_do_not_disturb_each_other(tmp_path: Path, client:
 def test_removed_container_of_a_living_run_is_replaced(opened: Local, client: Any) -> None:
     deployment = opened.deploy(ECHO)
     _, body = opened.call(deployment)
-    (name,) = [
-        name for name in of_run(client, opened.platform.workdir.parent.name) if body["sebsx"]["sandbox"][:12] in name
-    ]
+    (name,) = [name for name in of_run(client, opened.platform.context.run_id) if body["sebsx"]["sandbox"][:12] in name]
 
     client.remove_container(name, force=True)
     eventually(lambda: body["sebsx"]["sandbox"] not in opened.platform.gateway.state()[deployment.id])
@@ -238,7 +238,7 @@ def test_leftovers_of_a_dead_run_are_found_and_removed_and_nothing_else(
 ) -> None:
     image = opened.deploy(ECHO).effective["image"]
     suffix = uuid4().hex[:8]
-    labels = {engine.OWNER: dead_owner(), engine.PLATFORM: "docker", engine.RUN: "dead"}
+    labels = {engine.OWNER: dead_owner(), PLATFORM_TAG: "docker", RUN_TAG: "dead"}
     network = f"sebsx-dead-{suffix}"
     engine.create_network(client, network, f"sbx-{suffix}", labels, internal=True)
     config = client.create_host_config(network_mode=network)
@@ -246,13 +246,11 @@ def test_leftovers_of_a_dead_run_are_found_and_removed_and_nothing_else(
     stray = client.create_container(image, "sh", labels=labels)["Id"]
     foreign = client.create_container(image, "sh", name=f"sebsx-foreign-{suffix}", labels={"owner": "somebody"})["Id"]
     try:
-        platform = DockerPlatform(DockerSettings(), tmp_path / "next" / "docker")
+        platform = DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "next" / "docker"))
         found = [resource for resource in platform.orphans() if resource.run_id == "dead"]
         assert {resource.provider_id for resource in found if resource.kind == "container"} >= {dead, stray}
         assert network in {resource.name for resource in found}
-        assert not [
-            resource for resource in platform.orphans() if resource.run_id == opened.platform.workdir.parent.name
-        ]
+        assert not [resource for resource in platform.orphans() if resource.run_id == opened.platform.context.run_id]
 
         for resource in found:
             platform.remove(resource)
@@ -270,7 +268,7 @@ def test_network_of_somebody_else_is_never_removed(tmp_path: Path, client: Any) 
     name = f"foreign-{uuid4().hex[:8]}"
     client.create_network(name)
     try:
-        platform = DockerPlatform(DockerSettings(), tmp_path / "run" / "docker")
+        platform = DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker"))
         with pytest.raises(PlatformError, match="not ours"):
             platform.remove(Resource("network", name, "docker", "run"))
         assert client.networks(names=[name])

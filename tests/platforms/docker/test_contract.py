@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.platforms import Platform
+from sebsx.testing.contexts import RUN, context_for
 from sebsx.testing.contracts import PlatformContract
 from sebsx.testing.fakes import MemoryLedger
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
@@ -17,9 +19,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 def opened(cls: type[DockerPlatform], folder: Path) -> Iterator[Platform[Any]]:
     """Open one platform for all tests: what the contract asks of each test is new deployments."""
-    platform = cls(DockerSettings(), folder / "run" / cls.name)
-    platform.ledger = ledger = MemoryLedger()
-    with platform:
+    ledger = MemoryLedger()
+    context = context_for(cls, folder / f"{RUN}.4711" / cls.name, ledger=ledger, attempt=secrets.token_hex(3))
+    with cls(DockerSettings(), context) as platform:
         yield platform
     assert ledger.open == {}
 
@@ -38,7 +40,7 @@ def docker_arm(needs_qemu: None, tmp_path_factory: pytest.TempPathFactory) -> It
 class TestDocker(PlatformContract):
     @pytest.fixture
     def platform(self, tmp_path: Path) -> Platform[Any]:
-        return DockerPlatform(DockerSettings(), tmp_path / "run" / "docker")
+        return DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker"))
 
     @pytest.fixture
     def live(self, docker: Platform[Any]) -> Platform[Any]:
@@ -51,7 +53,7 @@ class TestDocker(PlatformContract):
 class TestDockerArm(PlatformContract):
     @pytest.fixture
     def platform(self, tmp_path: Path) -> Platform[Any]:
-        return DockerArmPlatform(DockerSettings(), tmp_path / "run" / "docker-arm")
+        return DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm"))
 
     @pytest.fixture
     def live(self, docker_arm: Platform[Any]) -> Platform[Any]:

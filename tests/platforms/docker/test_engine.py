@@ -17,6 +17,7 @@ import pytest
 
 from sebsx.errors import PlatformError
 from sebsx.model import Problem, Severity
+from sebsx.testing.contexts import context_for
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
 from sebsx_docker.settings import DockerSettings
@@ -64,7 +65,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def call(**said: Any) -> list[Problem]:
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/socket")
         with engine_at(tmp_path / "socket", **said):
-            return list(DockerPlatform(DockerSettings(), tmp_path).check())
+            return list(DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path)).check())
 
     return call
 
@@ -83,7 +84,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_engine_is_told_with_advice(tmp_path: Path, nobody: None) -> None:
-    (problem,) = DockerPlatform(DockerSettings(), tmp_path).check()
+    (problem,) = DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path)).check()
 
     assert problem.message == "no Docker engine answers"
     assert "systemctl start docker" in problem.advice
@@ -91,7 +92,7 @@ def test_no_engine_is_told_with_advice(tmp_path: Path, nobody: None) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_engine_that_dies_in_the_middle_is_told_with_advice(tmp_path: Path, nobody: None) -> None:
-    platform = DockerPlatform(DockerSettings(), tmp_path / "run" / "docker")
+    platform = DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker"))
     with engine_at(tmp_path / "nobody"):
         platform._connection = engine.connect()
     platform._network = "sebsx-run"
@@ -102,7 +103,7 @@ def test_engine_that_dies_in_the_middle_is_told_with_advice(tmp_path: Path, nobo
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_orphans_of_no_engine_are_none(tmp_path: Path, nobody: None) -> None:
-    assert list(DockerPlatform(DockerSettings(), tmp_path).orphans()) == []
+    assert list(DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path)).orphans()) == []
 
 
 def test_missing_right_is_told_with_advice() -> None:
@@ -173,7 +174,7 @@ def test_emulator_must_be_registered_for_containers(tmp_path: Path, said: str | 
 def test_missing_sdk_is_told_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "docker", None)
 
-    (problem,) = DockerArmPlatform(DockerSettings(), tmp_path).check()
+    (problem,) = DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path)).check()
 
     assert "'docker' is needed" in problem.message
     assert "sebsx[docker]" in problem.advice

@@ -11,6 +11,7 @@ import pytest
 
 from sebsx.errors import DeployError, UnsupportedError
 from sebsx.sandboxes.platforms import HOST_ARCHITECTURE
+from sebsx.testing.contexts import context_for
 from sebsx_docker import images
 from sebsx_docker.backend import DockerArmPlatform, DockerPlatform
 from sebsx_docker.settings import DockerSettings
@@ -62,7 +63,7 @@ def test_named_image_is_asked_what_it_holds_and_used(named: str, tmp_path: Path,
 
 
 def test_image_without_the_language_cannot_be_deployed_to(named: str, tmp_path: Path, sebsx_registry: Any) -> None:
-    platform = DockerPlatform(DockerSettings(image=named), tmp_path / "run" / "docker")
+    platform = DockerPlatform(DockerSettings(image=named), context_for(DockerPlatform, tmp_path / "run" / "docker"))
     platform._probed = images.Contents("2.36", {"nodejs": "20"})
 
     with pytest.raises(UnsupportedError, match="no interpreter for 'python'"):
@@ -70,7 +71,8 @@ def test_image_without_the_language_cannot_be_deployed_to(named: str, tmp_path: 
 
 
 def test_image_that_the_engine_has_not_is_told(needs_engine: None, tmp_path: Path) -> None:
-    platform = DockerPlatform(DockerSettings(image="no-such-image:1"), tmp_path / "run" / "docker")
+    context = context_for(DockerPlatform, tmp_path / "run" / "docker")
+    platform = DockerPlatform(DockerSettings(image="no-such-image:1"), context)
 
     (problem,) = platform.check()
 
@@ -81,7 +83,8 @@ def test_image_that_the_engine_has_not_is_told(needs_engine: None, tmp_path: Pat
 
 @pytest.mark.skipif(HOST_ARCHITECTURE != "x86_64", reason="the image named is one for this machine")
 def test_image_for_another_architecture_is_unsupported(named: str, tmp_path: Path) -> None:
-    platform = DockerArmPlatform(DockerSettings(image=named), tmp_path / "run" / "docker-arm")
+    context = context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm")
+    platform = DockerArmPlatform(DockerSettings(image=named), context)
 
     with pytest.raises(UnsupportedError, match="is for x86_64, not for arm64"):
         platform.target("python", "arm64")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from sebsx.clouds.tags import RUN_TAG
 from sebsx.model import Status
-from sebsx_docker import engine
 from tests.platforms.docker.conftest import open_docker
 from tests.platforms.local.conftest import Local
 from tests.platforms.local.test_limits import EAT, SPIN
@@ -50,8 +50,8 @@ def handler(event, context):
 
 def containers_of(client: Any, local: Local) -> list[dict[str, Any]]:
     """Return what the engine says of the containers of a platform."""
-    run = local.platform.workdir.parent.name
-    found = client.containers(all=True, filters={"label": f"{engine.RUN}={run}"})
+    run = local.platform.context.run_id
+    found = client.containers(all=True, filters={"label": f"{RUN_TAG}={run}"})
     return [client.inspect_container(item["Id"]) for item in found]
 
 

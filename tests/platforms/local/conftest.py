@@ -14,6 +14,7 @@ import pytest
 
 from sebsx.model import Deployment, FunctionConfig, Reply
 from sebsx.sandboxes.platforms import GatewayPlatform
+from sebsx.testing.contexts import context_for
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
 from tests.packages import zip_package
@@ -62,5 +63,5 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
 
 
 def open_local(folder: Path, **settings: Any) -> Iterator[Local]:
-    with LocalPlatform(LocalSettings(**settings), folder / "work") as platform:
+    with LocalPlatform(LocalSettings(**settings), context_for(LocalPlatform, folder / "work")) as platform:
         yield Local(platform, folder)

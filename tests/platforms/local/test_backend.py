@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.contracts.platforms import Creation
+from sebsx.contracts.ledger import Creation
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import Capability, FunctionConfig, Package, Status, Target
+from sebsx.testing.contexts import context_for
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
 from tests.packages import zip_package
@@ -213,9 +214,8 @@ def test_everything_created_is_in_the_ledger_first_and_deleted_after(tmp_path: P
         def deleted(self, kind: str, name: str) -> None:
             self.lines.append(("deleted", kind))
 
-    platform = LocalPlatform(LocalSettings(), tmp_path / "work")
-    platform.ledger = book = Book()
-    with platform:
+    book = Book()
+    with LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path / "work", ledger=book)) as platform:
         platform.teardown(Local(platform, tmp_path).deploy(ECHO))
 
     assert book.lines == [
@@ -262,7 +262,7 @@ def test_name_that_is_no_part_of_a_url_is_refused(local: Local, tmp_path: Path) 
 
 
 def test_platform_that_is_not_open_says_so(tmp_path: Path) -> None:
-    platform = LocalPlatform(LocalSettings(), tmp_path / "work")
+    platform = LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path / "work"))
 
     with pytest.raises(PlatformError, match="not open"):
         platform.records(None, [])  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import pytest
 
 from sebsx.model import Status
 from sebsx.sandboxes.owners import is_alive
+from sebsx.testing.contexts import RUN, context_for
 from sebsx_local import cgroups
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.processes import ID, marked
@@ -189,10 +190,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert done.returncode == -signal.SIGKILL, done.stderr
     owner, child = done.stdout.split()
     eventually(lambda: not is_alive(owner))
-    following = LocalPlatform(LocalSettings(), tmp_path / "first" / "next")
+    following = LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path / "first" / "next"))
     left = [resource for resource in following.orphans() if resource.provider_id == owner]
     # A run that starts meanwhile on this machine may have ended the processes already; folders beside it are ours.
     assert "workdir" in {resource.kind for resource in left}
+    assert {resource.run_id for resource in left} == {RUN}
 
     for resource in left:
         following.remove(resource)
@@ -206,7 +208,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_living_gateway_is_no_orphan(local: Local, tmp_path: Path) -> None:
     local.call(local.deploy(EAT), 1)
 
-    orphans = LocalPlatform(LocalSettings(), local.platform.workdir.parent / "other").orphans()
+    beside = context_for(LocalPlatform, local.platform.workdir.parent / "other")
+    orphans = LocalPlatform(LocalSettings(), beside).orphans()
 
     assert local.platform.gateway.owner not in {orphan.provider_id for orphan in orphans}
 
@@ -216,7 +219,7 @@ def test_unknown_folders_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "theirs" / "sebsx-gateway.json").write_text("{}")
     (tmp_path / "theirs" / "packages").mkdir()
 
-    LocalPlatform(LocalSettings(), tmp_path / "mine").orphans()
+    LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path / "mine")).orphans()
     for _ in open_local(tmp_path):
         pass
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.contracts.platforms import NoSettings
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Adoption, FunctionConfig, Reply, Status
+from sebsx.settings import NoSettings
+from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
 from sebsx_url.backend import UrlPlatform
 
@@ -17,7 +18,7 @@ CONFIG = FunctionConfig("f", 0, 5.0, "")
 
 @pytest.fixture
 def platform(tmp_path: Path) -> UrlPlatform:
-    return UrlPlatform(NoSettings(), tmp_path)
+    return UrlPlatform(NoSettings(), context_for(UrlPlatform, tmp_path))
 
 
 def reply(status: int | None, body: bytes = b"", error: str | None = None, **headers: str) -> Reply:

@@ -18,6 +18,7 @@ from sebsx.plugins import Registry
 from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
 from sebsx_communication.costs import operations_usd
@@ -277,17 +278,17 @@ def test_operations_cost_what_the_price_book_says(
     name: str, size: int, operations: dict[str, float], expected_usd: float, tmp_path: Path
 ) -> None:
     registry = registry_with()
-    platform = Billed(FakeSettings(), tmp_path)
-    platform.registry = registry
+    platform = Billed(FakeSettings(), context_for(Billed, tmp_path))
     cls = registry.channels[name]
     charges = cls(cls.Settings()).charges(operations, size)
     assert operations_usd(platform, "x86_64", charges) == pytest.approx(expected_usd)
 
 
 def test_meter_without_a_price_leaves_the_cost_open(tmp_path: Path) -> None:
-    platform = Billed(FakeSettings(), tmp_path)
+    platform = Billed(FakeSettings(), context_for(Billed, tmp_path))
     assert operations_usd(platform, "x86_64", {"pigeon.flight": 1}) is None
-    assert operations_usd(FakePlatform(FakeSettings(), tmp_path), "x86_64", {"object.put": 1}) is None
+    free = FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))
+    assert operations_usd(free, "x86_64", {"object.put": 1}) is None
 
 
 @pytest.mark.slow

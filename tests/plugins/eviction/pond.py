@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from sebsx.contracts.platforms import PlatformContext
 from sebsx.model import Deployment, FunctionConfig, Package
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 
@@ -46,8 +46,8 @@ class Pond(FakePlatform):
     deploy_s: ClassVar[float] = 0.0
     clock_s: ClassVar[Any] = staticmethod(time.time)
 
-    def __init__(self, settings: FakeSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._lock = threading.Lock()
         self._calls: dict[int, int] = {}
         self._server: ThreadingHTTPServer | None = None

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.experiments import Experiment
-from sebsx.contracts.platforms import NoSettings
 from sebsx.contracts.scene import Scene
 from sebsx.model import Design
 from sebsx.plugins import Registry
+from sebsx.settings import NoSettings
+from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import ExperimentContract
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.settings import AwsSettings
@@ -33,12 +34,12 @@ class TestFunction(ExperimentContract):
 
     @pytest.fixture
     def scene(self, sebsx_registry: Registry, tmp_path: Path) -> Scene:
-        return Scene(sebsx_registry, {"url": UrlPlatform(NoSettings(), tmp_path)})
+        return Scene(sebsx_registry, {"url": UrlPlatform(NoSettings(), context_for(UrlPlatform, tmp_path))})
 
 
 @pytest.fixture
 def aws(sebsx_registry: Registry, tmp_path: Path) -> Scene:
-    return Scene(sebsx_registry, {"aws": AwsPlatform(AwsSettings(), tmp_path)})
+    return Scene(sebsx_registry, {"aws": AwsPlatform(AwsSettings(), context_for(AwsPlatform, tmp_path))})
 
 
 def plan(scene: Scene, **settings: Any) -> Any:

@@ -18,6 +18,7 @@ from sebsx.model import CellStatus, Kind, Status
 from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.store import Store, open_store
+from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
@@ -84,7 +85,7 @@ def test_trace_is_replayed_at_its_times(sebsx: Cli) -> None:
 
 def test_another_trace_of_the_same_name_is_another_load(tmp_path: Path) -> None:
     registry, path = registry_with(FakePlatform), tmp_path / "trace.csv"
-    scene = Scene(registry, {"fake": FakePlatform(FakeSettings(), tmp_path)})
+    scene = Scene(registry, {"fake": FakePlatform(FakeSettings(), context_for(FakePlatform, tmp_path))})
     hashes = []
     for times in ("0\n1\n", "0\n2\n", "0\n1\n"):
         path.write_text(times)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.platforms import PlatformContext
 from sebsx.contracts.runs import RunView
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, CellStatus, Deployment, Design, FunctionConfig, Kind, Package, Reply, Status
@@ -120,8 +121,8 @@ class Choosy(FakePlatform):
     due: tuple[Fault | None, ...] = ()
     memory_mib_at_fault = 256
 
-    def __init__(self, settings: FakeSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._due = list(self.due)
 
     def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sebsx.model import Deployment, FunctionConfig, Package
+from sebsx.testing.contexts import context_for
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
 from sebsx_nodejs.language import NodejsLanguage
@@ -64,5 +65,5 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     if NodejsLanguage().host_version() is None:
         pytest.skip("this machine has no Node.js")
     folder = tmp_path_factory.mktemp("node")
-    with LocalPlatform(LocalSettings(), folder / "work") as platform:
+    with LocalPlatform(LocalSettings(), context_for(LocalPlatform, folder / "work")) as platform:
         yield Node(platform, folder)

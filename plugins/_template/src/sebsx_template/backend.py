@@ -21,6 +21,7 @@ from sebsx_template.runtime_api import run_once
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import FunctionConfig, Package, Resource
 
 _HERE = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
@@ -43,8 +44,8 @@ class OneShotPlatform(Platform[OneShotSettings]):
     capabilities = frozenset({Capability.FORCE_COLD})
     architectures = (_HERE,)
 
-    def __init__(self, settings: OneShotSettings, workdir: Path) -> None:
-        super().__init__(settings, workdir)
+    def __init__(self, settings: OneShotSettings, context: PlatformContext) -> None:
+        super().__init__(settings, context)
         self._commands: dict[str, Sequence[str]] = {}
 
     def target(self, language: str, architecture: str) -> Target:

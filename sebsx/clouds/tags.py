@@ -1,0 +1,84 @@
+"""Tags: whose a resource is, and when anybody may delete it. Made by the core, put on everything by platforms."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sebsx.model import Resource, ResourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUN_TAG = "sebsx-run"
+PLATFORM_TAG = "sebsx-platform"
+OWNER_TAG = "sebsx-owner"
+EXPIRES_TAG = "sebsx-expires"
+
+_NOT_IN_TAGS = re.compile(r"[^\w .:/=+@-]")  # AWS IAM takes the fewest of all
+_LONGEST = 256
+
+
+def make(run_id: str, platform: str, expires_at: datetime) -> dict[str, str]:
+    """Return the tags of everything that a platform makes for a run.
+
+    Args:
+        run_id: The ULID.
+        platform: Name of the platform.
+        expires_at: When anybody may delete what is left, aware.
+    """
+    return {
+        RUN_TAG: run_id,
+        PLATFORM_TAG: platform,
+        OWNER_TAG: _NOT_IN_TAGS.sub("-", f"{_user()}@{socket.gethostname()}")[:_LONGEST],
+        EXPIRES_TAG: expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def are_ours(tags: Mapping[str, str], platform: str) -> bool:
+    """Tell whether tags are those of a platform of sebsx: what carries none is never deleted."""
+    return RUN_TAG in tags and tags.get(PLATFORM_TAG) == platform
+
+
+def resource(
+    kind: str, name: str, tags: Mapping[str, str], *, region: str = "", provider_id: str | None = None
+) -> Resource:
+    """Return something that was found on a provider, for `Platform.orphans`.
+
+    Args:
+        kind: What it is.
+        name: As `Platform.remove` wants it.
+        tags: All that it carries, ours among them. Without an expiry it is kept until its run is named.
+        region: Where it is.
+        provider_id: As the provider calls it.
+    """
+    return Resource(
+        kind,
+        name,
+        tags[PLATFORM_TAG],
+        tags[RUN_TAG],
+        region,
+        provider_id,
+        ResourceState.CREATED,
+        tags,
+        expires_at=_expiry(tags.get(EXPIRES_TAG, "")),
+    )
+
+
+def _expiry(text: str) -> datetime:
+    try:
+        expires_at = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in many containers
+        return str(os.getuid())
