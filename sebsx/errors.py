@@ -15,6 +15,8 @@
     └── ThresholdError          exit 1: the run ended, but a threshold the user set was crossed
         └── LimitReachedError   a budget, or a limit of invocations or time, stopped it
 
+Anything else is a fault of sebsx itself: a traceback, and exit 70.
+
 A message says what failed, on what, and what to do: lower case, no full stop, values with `!r`.
 A failed *invocation* is a result with a status, never one of these.
 """
@@ -33,6 +35,7 @@ EXIT_USAGE = 2
 EXIT_PLUGIN = 3
 EXIT_PLATFORM = 4
 EXIT_STORE = 5
+EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
 

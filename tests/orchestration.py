@@ -53,7 +53,7 @@ def registry_with(*platforms: type[Platform[Any]], **hooks: Callable[..., Any]) 
         **{name: hookimpl(function) for name, function in hooks.items()},
     )
     registry.manager.register(plugin, name="test")
-    registry.plugins.append(LoadedPlugin("test", "test", "test", "1"))
+    registry.plugins.append(LoadedPlugin(name="test", module="test", distribution="test", version="1"))
     return registry
 
 

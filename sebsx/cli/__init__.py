@@ -13,7 +13,7 @@ import click
 from sebsx import __version__
 from sebsx.cli.app import App, Group
 from sebsx.cli.console import VisibleFormatter
-from sebsx.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
+from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
 from sebsx.interrupts import SIGNALS, interrupts
 
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -60,7 +60,7 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
       sebsx compare main last                     what changed between two runs
 
     Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
-    5 results cannot be stored or read, 130 interrupted.
+    5 results cannot be stored or read, 70 a fault of sebsx, 130 interrupted.
     """  # noqa: D301  # \\b keeps click from folding the lines
     app = ctx.ensure_object(App)
     app.store_option = store
@@ -137,6 +137,9 @@ def _run(app: App, arguments: list[str] | None) -> int:
     except SebsxError as exc:
         app.console.error(str(exc))
         return exc.exit_code
+    except Exception:  # a fault of ours: the traceback says which, and no script takes it for a threshold
+        logging.getLogger(__name__).exception("sebsx failed; please report this with the lines below")
+        return EXIT_INTERNAL
     except SystemExit as exc:
         # What rich and click make of a reader that went away; click puts another stdout in place.
         if sys.stdout is stdout and not isinstance(exc.__context__, BrokenPipeError):

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from sebsx.store import Store
 
 CORE = "core"
-_SECTION_KINDS = ("platforms", "experiments", "analyzers")
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,7 @@ class App:
     @cached_property
     def sections(self) -> list[Section]:
         """Every section of settings there is."""
-        plugins = [
-            Section(f"{kind.removesuffix('s')}.{name}", cls.Settings)
-            for kind in _SECTION_KINDS
-            for name, cls in getattr(self.registry, kind).items()
-        ]
-        return [Section(CORE, CoreSettings), *plugins]
+        return [Section(CORE, CoreSettings), *self.registry.sections()]
 
     @cached_property
     def files(self) -> list[Path]:

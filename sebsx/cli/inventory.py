@@ -10,18 +10,20 @@ from sebsx.cli.app import App, command
 from sebsx.plugins import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.model import Capability
+    from sebsx.model.metrics import Metric
 
 
 _SUITES = "suites"
 
 
 @command("list")
-@click.argument("kind", type=click.Choice((*KINDS, _SUITES)), metavar="KIND")
+@click.argument("kind", type=click.Choice((*(kind.name for kind in KINDS), _SUITES)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
-    """List platforms, benchmarks, suites, experiments, collectors, analyzers, exporters, languages, channels, ..."""
+    """List what there is of a KIND: platforms, benchmarks, suites, experiments, metrics, capabilities, ..."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
     documents = _suites(app) if kind == _SUITES else _registered(app, kind)
@@ -36,25 +38,27 @@ def plugins_command(app: App) -> None:
     """List the plugins that were found, with the broken ones and why."""
     from sebsx.cli.console import rows_table  # heavy
 
-    documents = [
+    documents: list[dict[str, Any]] = [
         {
             "name": plugin.name,
             "distribution": plugin.distribution,
             "version": plugin.version,
             "module": plugin.module,
-            "status": "broken" if plugin.error else "ok",
+            "status": "broken" if plugin.error else "doubtful" if plugin.doubts else "ok",
             "error": plugin.error,
+            "doubts": list(plugin.doubts),
         }
         for plugin in app.registry.probed()
     ]
     columns = {key: key for key in ("name", "distribution", "version", "status", "error")}
-    app.console.result(documents, rows_table("", columns, documents))
+    rows = [{**document, "error": document["error"] or "; ".join(document["doubts"])} for document in documents]
+    app.console.result(documents, rows_table("", columns, rows))
 
 
 def _registered(app: App, kind: str) -> list[Mapping[str, Any]]:
-    items = getattr(app.registry, kind)
-    describe = _benchmark if kind == "benchmarks" else _plugin_class
-    return [describe(name, items[name]) for name in sorted(items)]
+    items: Mapping[str, Any] = getattr(app.registry, kind)
+    describe = _DESCRIBED.get(kind, _plugin_class)
+    return [{**describe(name, items[name]), "plugin": app.registry.owner_of(kind, name)} for name in sorted(items)]
 
 
 def _suites(app: App) -> list[Mapping[str, Any]]:
@@ -84,6 +88,20 @@ def _benchmark(name: str, benchmark: Benchmark) -> Mapping[str, Any]:
         "source": benchmark.source,
         "licence": benchmark.licence,
     }
+
+
+def _metric(name: str, metric: Metric) -> Mapping[str, Any]:
+    return {"name": name, "unit": metric.unit, "better": metric.better.value, "meaning": metric.meaning}
+
+
+def _capability(name: str, word: Capability) -> Mapping[str, Any]:
+    return {"name": name, "meaning": word.meaning}
+
+
+# What a kind says of itself that is no class with a summary.
+_DESCRIBED: dict[str, Callable[[str, Any], Mapping[str, Any]]] = {
+    "benchmarks": _benchmark, "metrics": _metric, "capabilities": _capability,
+}  # fmt: skip
 
 
 def _word(value: Any) -> str:

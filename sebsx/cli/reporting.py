@@ -13,7 +13,7 @@ import click
 from sebsx.cli.app import App, command
 from sebsx.cli.options import complete_run
 from sebsx.cli.results import analyze
-from sebsx.errors import UserError
+from sebsx.errors import PluginError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,8 +82,6 @@ def _comparison(views: Sequence[RunView], base: Sequence[RunView], *, within: bo
 
 def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator[Report]:
     """Yield what analyzers say: the one of each experiment about its runs, standard and wanted ones about all."""
-    from sebsx.contracts.analyzers import Finding, Report  # heavy
-
     experiments: dict[str, list[RunView]] = {}
     for view in views:
         experiments.setdefault(view.run.experiment, []).append(view)
@@ -99,12 +97,22 @@ def _said(app: App, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator
         app.registry.get("analyzers", name)
     _read(views, [app.registry.analyzers[name].columns for name in about])
     for name, mine in about.items():
-        try:
-            report = analyze(app, mine, name)
-        except UserError as exc:
-            report = Report(name, findings=[Finding(f"analyzer {name!r} cannot read these runs: {exc}", warning=True)])
-        if report:
+        if report := _part(app, mine, name):
             yield report
+
+
+def _part(app: App, views: Sequence[RunView], name: str) -> Report | None:
+    """Return what one analyzer says, or in its place why it says nothing: what the others say stands."""
+    from sebsx.contracts.analyzers import Finding, Report  # heavy
+
+    try:
+        return analyze(app, views, name)
+    except UserError as exc:
+        text = f"analyzer {name!r} cannot read these runs: {exc}"
+    except PluginError as exc:
+        text = f"this part is missing: {exc}"
+        app.console.warning(text)
+    return Report(name, findings=[Finding(text, warning=True)])
 
 
 def _read(views: Sequence[RunView], wanted: Iterable[Sequence[str]]) -> None:

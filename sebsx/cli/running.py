@@ -8,7 +8,8 @@ import click
 
 from sebsx.cli.app import CORE, App, Group, json_option
 from sebsx.cli.options import Duration, layer_of, options_of
-from sebsx.errors import PlatformError, PluginError, ThresholdError, UnknownNameError, UserError
+from sebsx.errors import PlatformError, PluginError, SebsxError, ThresholdError, UnknownNameError, UserError
+from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ _COMMON: tuple[click.Parameter, ...] = (
     click.Option(["--campaign"], help="free label that groups runs"),
     *LIMITS,
 )
+
+
+# Why a cell failed that is no threshold of the user's, the most serious first.
+_FAILURES: dict[str, type[SebsxError]] = {PLUGIN_FAILED: PluginError, NOT_DEPLOYED: PlatformError}
 
 
 class ExperimentGroup(Group):
@@ -166,10 +171,11 @@ def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
     """Return the platforms to run on: those chosen, or the one that needs no account."""
     for name in chosen:
         app.registry.get("platforms", name)
-    defaults = sorted(name for name, cls in app.registry.platforms.items() if cls.default)
-    if not chosen and not defaults:
+    if chosen:
+        return chosen
+    if app.registry.default_platform is None:
         raise PluginError("no plugin brings a default platform; name one with --platform (sebsx list platforms)")
-    return chosen or tuple(defaults[:1])
+    return (app.registry.default_platform,)
 
 
 def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,19 +243,26 @@ def _advice(store: Store) -> str:
 def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
     from sebsx.cli.results import analyze  # heavy
 
-    report = analyze(app, [view], spec.experiment.analyzer)
+    report, trouble = None, None
+    try:
+        report = analyze(app, [view], spec.experiment.analyzer)
+    except (UserError, PluginError) as exc:  # what was measured is told all the same
+        trouble = exc
     if app.console.json:
         app.console.result({"run": run, "cells": view.cells(), "report": report})
-        return
-    if report:
-        app.console.report(report)
-    app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
+    else:
+        if report:
+            app.console.report(report)
+        app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
+    if trouble:
+        raise trouble
 
 
 def _raise_for(cells: list[StoredCell]) -> None:
     """Turn cells that were not measured into the documented exit code.
 
     Raises:
+        PluginError: If a plugin failed.
         PlatformError: If a function could not be deployed, or nothing was supported.
         ThresholdError: If a cell was given up for failures, or must not be believed.
     """
@@ -257,9 +270,11 @@ def _raise_for(cells: list[StoredCell]) -> None:
     invalid = [cell for cell in cells if cell.status == "invalid"]
     unsupported = [cell for cell in cells if cell.status == "unsupported"]
     if failed:
-        worst = next((cell for cell in failed if cell.stop_reason == "not deployed"), failed[0])
-        kind = PlatformError if worst.stop_reason == "not deployed" else ThresholdError
-        raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst.stop_reason}: {worst.error}")
+        reasons = [cell.stop_reason for cell in failed]
+        worst = next((reason for reason in _FAILURES if reason in reasons), reasons[0])
+        cell = failed[reasons.index(worst)]
+        kind = _FAILURES.get(worst or "", ThresholdError)
+        raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst}: {cell.error}")
     if invalid:
         raise ThresholdError(f"{len(invalid)} of {len(cells)} cells are invalid: {invalid[0].stop_reason}")
     if len(unsupported) == len(cells):

@@ -97,7 +97,7 @@ class Benchmark:
             return f"no size {size!r}"
         if language not in self.languages:
             return f"no code in {language!r}"
-        missing = sorted(need.value for need in self.needs - frozenset(capabilities))
+        missing = sorted(self.needs - frozenset(capabilities))
         return f"needs {', '.join(missing)}" if missing else None
 
     @property

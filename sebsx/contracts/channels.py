@@ -64,7 +64,7 @@ class Channel(ABC, Generic[S]):
 
         Overrides ask `super().refusal(...)` first. Called while an experiment plans: touches nothing.
         """
-        missing = sorted(need.value for need in self.needs - platform.capabilities)
+        missing = sorted(self.needs - platform.capabilities)
         if missing:
             return f"channel {self.name!r} needs {', '.join(missing)}; platform {platform.name!r} has none"
         if message_bytes > self.message_bytes:

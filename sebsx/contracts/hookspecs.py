@@ -34,13 +34,20 @@ if TYPE_CHECKING:
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.pricelists import Pricelist
-    from sebsx.model import Deployment, Invocation, Run
+    from sebsx.model import Capability, Deployment, Invocation, Run
     from sebsx.model.metrics import Metric
 
 NAMESPACE = "sebsx"
+# The level of everything on docs/api.md. It grows only when something there changes that a plugin may rely on.
+API_LEVEL = 1
 
 hookspec = pluggy.HookspecMarker(NAMESPACE)
 hookimpl = pluggy.HookimplMarker(NAMESPACE)
+
+
+@hookspec
+def sebsx_register_capabilities() -> Sequence[Capability]:  # type: ignore[empty-body]  # a specification
+    """Return words for what platforms can do and others ask for, each with its meaning."""
 
 
 @hookspec

@@ -371,4 +371,4 @@ class Platform(ABC, Generic[S]):
         return plugins.load()
 
     def _missing(self, capability: Capability, what: str) -> UnsupportedError:
-        return UnsupportedError(f"platform {self.name!r} has no capability {capability.value!r}, wanted for {what!r}")
+        return UnsupportedError(f"platform {self.name!r} has no capability {capability!r}, wanted for {what!r}")

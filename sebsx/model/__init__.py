@@ -4,16 +4,19 @@ Durations are seconds (float), sizes bytes (int), memory MiB where clouds ask fo
 aware UTC datetimes, except inside an `Invocation` (`sebsx.model.invocations`).
 """
 
+from sebsx.model.capabilities import Capability
 from sebsx.model.executions import Client, Execution
-from sebsx.model.functions import Adoption, Capability, Deployment, FunctionConfig, Package, Target
+from sebsx.model.functions import Adoption, Deployment, FunctionConfig, Package, Target
 from sebsx.model.hashing import content_hash
 from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
 from sebsx.model.problems import Problem, Severity
 from sebsx.model.resources import Resource, ResourceState
-from sebsx.model.runs import Cell, CellStatus, Design, PhaseStatus, Plan, Run, RunStatus
+from sebsx.model.runs import NOT_DEPLOYED, PLUGIN_FAILED, Cell, CellStatus, Design, PhaseStatus, Plan, Run, RunStatus
 
 __all__ = [
     "DROPPED",
+    "NOT_DEPLOYED",
+    "PLUGIN_FAILED",
     "Adoption",
     "Capability",
     "Cell",

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-
-class Capability(StrEnum):
-    """What a platform can do beyond deploy and teardown; experiments and benchmarks ask for these."""
-
-    FORCE_COLD = "force-cold"
-    RESIZE = "resize"
-    RECORDS = "records"
-    STORAGE = "storage"
-    TABLE = "table"
-    KEEP_ALIVE_POLICY = "keep-alive-policy"
-    ADOPT = "adopt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,11 @@ class RunStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+# Why cells fail that is no property of the function.
+NOT_DEPLOYED = "not deployed"
+PLUGIN_FAILED = "plugin failed"
+
+
 class CellStatus(StrEnum):
     """State of one cell of the design; `invalid` was measured, but must not be believed."""
 

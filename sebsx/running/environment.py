@@ -45,8 +45,8 @@ def gather(registry: Registry) -> Mapping[str, Any]:
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "clock_synchronized": clock_synchronized(),
         "git": _git_state(Path.cwd()),
-        **registry.facts(),
     }
+    facts = {**registry.facts(), **facts}  # no plugin replaces what core knows
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -170,7 +170,7 @@ def work_root() -> Path:
 
 def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
     for name, platform in platforms.items():
-        missing = sorted(need.value for need in spec.experiment.needs - platform.capabilities)
+        missing = sorted(spec.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {spec.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
     scene = Scene(registry, platforms)

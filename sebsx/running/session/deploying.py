@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.functions import Function, FunctionSource
-from sebsx.errors import DeployError, UnsupportedError
+from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, FunctionConfig, content_hash
 from sebsx.running.environment import source_of
@@ -75,6 +75,7 @@ class Deployer:
         Raises:
             UnsupportedError: If the platform cannot do it; that is stored.
             DeployError: If the platform would not; that is stored.
+            PluginError: If a plugin fails, the platform or the benchmark; that is stored.
         """
         platform, benchmark = self._scene.platforms[spec.platform], self._scene.benchmark(spec.benchmark)
         parameters = benchmark.resolve(spec.size, dict(spec.parameters))
@@ -109,7 +110,7 @@ class Deployer:
                 platform.table()
             payload, check = self._input(source, parameters, platform)
             deployment = platform.deploy(package, config)
-        except (UnsupportedError, DeployError) as exc:
+        except (UnsupportedError, DeployError, PluginError) as exc:
             described |= {"language_version": package.target.version if package else "", "package": package}
             self._refused(described, exc, time.perf_counter() - started_s)
             raise
@@ -128,6 +129,7 @@ class Deployer:
         Raises:
             UnsupportedError: If the platform cannot do it; that is stored.
             DeployError: If the platform would not; that is stored.
+            PluginError: If a plugin fails, the platform or the benchmark; that is stored.
         """
         platform = self._scene.platforms[adoption.platform]
         described: dict[str, Any] = {
@@ -137,7 +139,7 @@ class Deployer:
         started_s = time.perf_counter()
         try:
             deployment = platform.adopt(adoption)
-        except (UnsupportedError, DeployError) as exc:
+        except (UnsupportedError, DeployError, PluginError) as exc:
             described |= {"config": adoption.config, **_code_of(adoption, {})}
             self._refused(described, exc, time.perf_counter() - started_s)
             raise
@@ -246,6 +248,6 @@ def _code_of(adoption: Adoption, told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check_needs(platform: Platform[Any], benchmark: Benchmark, needs: frozenset[Capability]) -> None:
-    missing = sorted(need.value for need in needs - platform.capabilities)
+    missing = sorted(needs - platform.capabilities)
     if missing:
         raise UnsupportedError(f"benchmark {benchmark.name!r} needs {', '.join(missing)}; {platform.name!r} has none")

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import DeployError, UnsupportedError
-from sebsx.model import CellStatus, Kind
+from sebsx.errors import DeployError, PluginError, UnsupportedError
+from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter
 from sebsx.running.session.deploying import Deployer, rng_for
 from sebsx.running.session.measurement import Measurement
@@ -74,6 +74,7 @@ class Session:
         self.observer = observer
         self.rng = random.Random(run.seed)  # noqa: S311  # a seeded design, not a secret
         self.next_round = store.next_round(run.id)
+        self._held_functions = 0
         self._meter = meter or Meter(Limits())
         self._client = HttpClient()
         self._deployer = Deployer(run, store, scene, packager, collectors, observer)
@@ -93,12 +94,19 @@ class Session:
         finished = {cell.hash for cell in self.store.view(self.run.id).cells() if cell.status == CellStatus.FINISHED}
         return [cell for cell in plan.cells if cell.hash not in finished]
 
+    def _unclosed(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return those of some cells that have no result yet."""
+        closed = {cell.hash for cell in self.store.view(self.run.id).cells() if cell.status != CellStatus.RUNNING}
+        return [cell for cell in cells if cell.hash not in closed]
+
     @contextmanager
     def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
         """Deploy a function for some cells, and tear it down afterwards.
 
         Yields None where the platform cannot or would not deploy it: the cells are then stored as
-        unsupported or failed, with the reason, and the experiment goes on with the next.
+        unsupported or failed, with the reason, and the experiment goes on with the next. Where a plugin fails in the
+        body, its platform or its benchmark, the body ends, what is unfinished of the cells is stored as failed, and
+        the experiment goes on behind it.
         """
         with self._held(lambda: self._deployer.deploy(spec), spec.label, cells) as function:
             yield function
@@ -116,19 +124,27 @@ class Session:
     def _held(self, take: Callable[[], Function], label: str, cells: Sequence[Cell]) -> Iterator[Function | None]:
         try:
             function = take()
-        except (UnsupportedError, DeployError) as exc:
+        except (UnsupportedError, DeployError, PluginError) as exc:
             status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
-            self.refuse(cells, "not deployed", str(exc), status)
+            self.refuse(cells, PLUGIN_FAILED if isinstance(exc, PluginError) else NOT_DEPLOYED, str(exc), status)
             self.observer.warned(f"{label}: {exc}")
             yield None
             return
+        self._held_functions += 1
         try:
-            self._record_round_trip(function)
-            yield function
-            self._recorder.complete(function)
-            self._record_round_trip(function)
-        finally:
-            self._deployer.teardown(function)
+            try:
+                self._record_round_trip(function)
+                yield function
+                self._recorder.complete(function)
+                self._record_round_trip(function)
+            finally:
+                self._held_functions -= 1
+                self._deployer.teardown(function)
+        except PluginError as exc:
+            self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
+            if self._held_functions:  # others are held around this one, and end with it
+                raise
+            self.observer.warned(f"{label}: {exc}")
 
     def _record_round_trip(self, function: Function) -> None:
         """Store how far away a function is: before it is measured and after."""

@@ -133,7 +133,7 @@ class PlatformContract:
         }
         for capability, method in methods.items():
             overridden = getattr(type(platform), method) is not getattr(Platform, method)
-            assert overridden == (capability in platform.capabilities), f"{capability.value} and {method}() disagree"
+            assert overridden == (capability in platform.capabilities), f"{capability} and {method}() disagree"
 
     # Deploying
 
@@ -317,7 +317,7 @@ def _config(platform: Platform[Any], **changes: Any) -> FunctionConfig:
 
 def _needs(platform: Platform[Any], capability: Capability) -> None:
     if capability not in platform.capabilities:
-        pytest.skip(f"platform {platform.name!r} does not declare {capability.value!r}")
+        pytest.skip(f"platform {platform.name!r} does not declare {capability!r}")
 
 
 def _records(platform: Platform[Any], deployment: Deployment, request_ids: list[str]) -> dict[str, ProviderRecord]:

@@ -1,0 +1,128 @@
+"""Compiles what an annotation of a contract promises into a check of a value at run time.
+
+The contracts say with types what plugins return and say of themselves; mypy holds those who use it to that, and this
+everybody else. A check looks as deep as it is cheap: the items of sequences, sets and mappings, not what iterators
+will give.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections.abc
+import contextlib
+import enum
+import types
+import typing
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check = Callable[[Any], bool]
+
+# Where the names in annotations of contracts are found that their own module imports for the type checker alone.
+_PLACES = (
+    "typing", "collections.abc", "contextlib", "pathlib", "datetime", "decimal", "sebsx.model", "sebsx.model.metrics",
+    "sebsx.settings", "sebsx.contracts.platforms", "sebsx.contracts.storage", "sebsx.contracts.analyzers",
+    "sebsx.contracts.languages", "sebsx.contracts.benchmarks", "sebsx.pricing",
+)  # fmt: skip
+_MOST_ITEMS = 1000  # of a collection that are looked at
+
+
+class _Names(dict[str, Any]):
+    """The names an annotation may use, looked up when they are needed; one that is nowhere stands for anything."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__()
+        self._module = module
+        self.missing: list[str] = []
+
+    def __missing__(self, name: str) -> Any:
+        for place in (self._module, *_PLACES):
+            with contextlib.suppress(ImportError):
+                found = getattr(import_module(place), name, None)
+                if found is not None:
+                    return found
+        if hasattr(builtins, name):
+            return getattr(builtins, name)
+        self.missing.append(name)
+        return Any
+
+
+def resolve(annotation: Any, module: str) -> tuple[Any, list[str]]:
+    """Return the type that an annotation in a module stands for, and the names in it that were not found."""
+    if not isinstance(annotation, str):
+        return annotation, []
+    names = _Names(module)
+    # Our own source, from a contract; eval is what typing.get_type_hints does, which knows no lazy names.
+    found = eval(annotation, {"__builtins__": {}}, names)  # noqa: S307
+    return found, names.missing
+
+
+@cache
+def check_of(annotation: Any, module: str) -> Check:
+    """Return what tells whether a value is as an annotation in a module says."""
+    return _compile(resolve(annotation, module)[0])
+
+
+def described(annotation: Any) -> str:
+    """Return what an annotation wants, in words for a message: without quotes and module names."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return text.removeprefix("ClassVar[").removesuffix("]") if text.startswith("ClassVar[") else text
+
+
+def _compile(hint: Any) -> Check:  # one branch per form of a type is plainer than a table
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return lambda _value: True
+    if hint is None or hint is type(None):
+        return lambda value: value is None
+    if origin is typing.ClassVar:
+        return _compile(arguments[0])
+    if origin in (types.UnionType, typing.Union):
+        checks = [_compile(argument) for argument in arguments]
+        return lambda value: any(check(value) for check in checks)
+    if origin is type:
+        return lambda value: isinstance(value, type)
+    if origin is tuple and arguments and arguments[-1] is not ...:
+        parts = [_compile(argument) for argument in arguments]
+        return lambda value: (
+            isinstance(value, tuple)
+            and len(value) == len(parts)
+            and all(check(item) for check, item in zip(parts, value, strict=True))
+        )
+    if origin is not None and _is_class(origin):
+        return _of_collection(origin, arguments)
+    if hint in (float, int):
+        wanted = (int, float) if hint is float else (int,)
+        return lambda value: isinstance(value, wanted) and not isinstance(value, bool)
+    if _is_class(hint):
+        return lambda value: isinstance(value, hint)
+    return lambda _value: True  # Any, Self, a type variable: what nobody can look at
+
+
+def _of_collection(origin: type[Any], arguments: tuple[Any, ...]) -> Check:
+    """Return the check of a generic class; of a sequence of words a word alone is no case."""
+    if issubclass(origin, collections.abc.Mapping) and len(arguments) == 2:  # key and value
+        key, item = map(_compile, arguments)
+        return lambda value: (
+            isinstance(value, origin)
+            and (len(value) > _MOST_ITEMS or all(key(name) and item(part) for name, part in value.items()))
+        )
+    if issubclass(origin, collections.abc.Collection) and arguments:
+        one = _compile(arguments[0])
+        return lambda value: (
+            isinstance(value, origin)
+            and not isinstance(value, str | bytes)
+            and (len(value) > _MOST_ITEMS or all(map(one, value)))
+        )
+    return lambda value: isinstance(value, origin)
+
+
+def _is_class(hint: Any) -> bool:
+    """Tell whether `isinstance` can ask for it: a class, but no protocol that is not for run time."""
+    if not isinstance(hint, type) or isinstance(hint, TypeVar) or issubclass(hint, enum.EnumType):
+        return False
+    return not getattr(hint, "_is_protocol", False) or getattr(hint, "_is_runtime_protocol", False)
