@@ -26,10 +26,11 @@ from sebsx.contracts.parameters import Parameter, Steps
 from sebsx.contracts.sources import IGNORED_PARTS, source_files
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Capability
+from sebsx.model.capabilities import CORE_CAPABILITIES
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from sebsx.contracts.storage import Storage
@@ -166,8 +167,12 @@ class Benchmark:
         return Driver(self.root, self.sha256)
 
 
-def load(root: Path) -> Benchmark:
+def load(root: Path, capabilities: Collection[str] = CORE_CAPABILITIES) -> Benchmark:
     """Return the benchmark in a folder.
+
+    Args:
+        root: The folder.
+        capabilities: The words that `needs` may name; those of plugins are in the registry.
 
     Raises:
         UserError: If the manifest is missing or wrong; the message names the file and the key.
@@ -177,7 +182,7 @@ def load(root: Path) -> Benchmark:
     except FileNotFoundError:
         trouble = f"is no benchmark: it has no {MANIFEST}" if root.is_dir() else "does not exist"
         raise UserError(f"folder {str(root)!r} {trouble}") from None
-    return _read(root, table)
+    return _read(root, table, capabilities)
 
 
 def discover(root: Path) -> list[Path]:
@@ -195,7 +200,7 @@ def suites(known: Iterable[Benchmark]) -> dict[str, list[str]]:
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
-def _read(root: Path, table: Table) -> Benchmark:
+def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
     """Return what a manifest describes, and refuse every key that it cannot have."""
     defaults, languages = table.table("defaults"), table.tables("languages")
     benchmark = Benchmark(
@@ -207,7 +212,7 @@ def _read(root: Path, table: Table) -> Benchmark:
         groups=table.words("groups"),
         source=table.text("source", ""),
         licence=table.text("licence", ""),
-        needs=_needs(table),
+        needs=_needs(table, capabilities),
         memory_mib=defaults.integer("memory_mib", 256),
         timeout_s=float(defaults.number("timeout_s", 60.0, above=0)),
         languages={name: entry.text("handler", HANDLER) for name, entry in languages.items()} or {"python": HANDLER},
@@ -223,8 +228,7 @@ def _read(root: Path, table: Table) -> Benchmark:
     return benchmark
 
 
-def _needs(table: Table) -> frozenset[Capability]:
-    known = [capability.value for capability in Capability]
+def _needs(table: Table, known: Collection[str]) -> frozenset[Capability]:
     for word in table.words("needs"):
         if word not in known:
             raise UnknownNameError(f"capability under 'needs' in {table.where}", word, known)

@@ -37,7 +37,7 @@ class Scene:
             UserError: If the folder is no benchmark.
         """
         if "/" in name or name.startswith("."):
-            return benchmarks.load(Path(name).expanduser().resolve())
+            return benchmarks.load(Path(name).expanduser().resolve(), self.registry.capabilities)
         found: Benchmark = self.registry.get("benchmarks", name)
         return found
 

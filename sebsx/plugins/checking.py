@@ -181,18 +181,7 @@ def _misspelt(cls: type[Any], base: type[Any], what: str) -> Iterator[str]:
 
 
 def _check_capabilities(cls: Any, what: str, register: Register) -> None:
-    words = [*getattr(cls, "capabilities", ()), *getattr(cls, "needs", ())]
-    if words:
-        check_capabilities(words, what, register)
-
-
-def check_capabilities(words: Collection[str], what: str, register: Register) -> None:
-    """Check that words for capabilities are registered.
-
-    Raises:
-        PluginError: If one is not; it suggests the nearest.
-    """
-    for word in words:
+    for word in (*getattr(cls, "capabilities", ()), *getattr(cls, "needs", ())):
         if word not in (known := register.capabilities()):
             advice = f"; did you mean {close!r}?" if (close := nearest(word, known)) else ""
             raise PluginError(f"{what} names a capability {str(word)!r} that nobody registered{advice}")
