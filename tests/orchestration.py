@@ -78,7 +78,7 @@ class Restoring(FakePlatform):
         }
 
 
-def run_spec(platforms: Mapping[str, FakeSettings] | None = None, **settings: Any) -> RunSpec:
+def run_spec(platforms: Mapping[str, Any] | None = None, **settings: Any) -> RunSpec:
     """Return what is asked of a run that measures the echo, three warm samples unless told otherwise."""
     wanted = {"benchmarks": (ECHO,), "start": ("warm",), "repetitions": 3, **settings}
     return RunSpec(PerfCost(), PerfCostSettings(**wanted), platforms or {"fake": FakeSettings()}, seed=1)

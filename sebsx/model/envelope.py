@@ -1,25 +1,45 @@
-"""Reads what the runtime shim sends back: the function's own measurement and its output or error."""
+"""Reads what the runtime shim sends back: the function's own measurement and its output or error.
+
+A function writes its answer itself, so that every field is typed and bounded here. What is wrong makes the invocation
+wrong (`Envelope.fault`); nothing in an answer raises.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from sebsx.model.untrusted import UntrustedJsonError, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Longer than any provider lets a function run, and later than any clock that is right.
+_LONGEST_S = 400 * 86400.0
+_LATEST_S = 1e11
+_MOST_CALLS = 2**53
+_NAME_CHARACTERS = 200
+_MOST_SAMPLES = 1000
+_LARGEST = 1e300
+_DURATIONS = ("boot_s", "import_s", "duration_s", "age_s")
+_TIMES = ("started_s", "finished_s")
+
 
 @dataclass(slots=True)  # not frozen: made for each answer, in half the time
 class Envelope:
-    """What a sandbox said of one invocation; see `docs/architecture.md`. Every part may be missing."""
+    """What a sandbox said of one invocation; see `docs/architecture.md`. Every part may be missing.
+
+    `error` is the function's; `fault` says what is wrong with the envelope itself, of which nothing else is kept then.
+    """
 
     output: Any = None
     error: str | None = None
+    fault: str | None = None
     sandbox_id: str | None = None
     call: int | None = None
     initialization: str | None = None
     init_gap_s: float | None = None
+    age_s: float | None = None
     started_s: float | None = None
     finished_s: float | None = None
     duration_s: float | None = None
@@ -33,59 +53,137 @@ class Envelope:
         return self.sandbox_id is not None
 
 
+class _FaultError(Exception):
+    """Says what is wrong with an envelope."""
+
+
 def read_envelope(body: bytes) -> Envelope:
     """Return the envelope in a response body; a body without one is taken as the plain output.
 
     A body that is no JSON gives an envelope with an `error`.
     """
     try:
-        document = json.loads(body.decode())  # given bytes, it would guess at their encoding
-    except ValueError:
-        return Envelope(error=f"answer is not JSON: {body[:80]!r}")
+        document = parse_json(body)
+    except UntrustedJsonError as exc:
+        return Envelope(error=f"answer is not JSON that can be read: {exc}: {body[:80]!r}")
     if not isinstance(document, dict) or not isinstance(document.get("sebsx", {}), dict):
         return Envelope(output=document)
     shim, error = document.get("sebsx"), document.get("error")
+    said = _describe(error) if error else None
     if not shim:
-        output = document.get("output", document)
-        return Envelope(output=output, error=_describe(error) if error else None)
-    samples = dict(shim.get("samples", ()))
-    for key in ("boot_s", "import_s"):
-        if shim.get(key) is not None:
-            samples[f"function.{key}"] = shim[key]
-    series = {name: samples.pop(name) for name in list(samples) if isinstance(samples[name], dict)}
+        return Envelope(output=document.get("output", document), error=said)
+    try:
+        envelope = _typed(shim)
+    except _FaultError as exc:
+        return Envelope(error=said, fault=f"the answer's envelope is wrong: {exc}")
+    envelope.output, envelope.error = document.get("output"), said
+    return envelope
+
+
+def read_answer(body: bytes) -> Envelope:
+    """Return the answer of a function that somebody else wrote: all of it is output, unless our shim speaks."""
+    try:
+        document = parse_json(body)
+    except UntrustedJsonError:
+        return Envelope(output=body.decode("utf-8", "replace"))
+    ours = isinstance(document, dict) and isinstance(document.get("sebsx"), dict)
+    return read_envelope(body) if ours else Envelope(output=document)
+
+
+def _typed(shim: dict[str, Any]) -> Envelope:
+    for key in _DURATIONS:
+        if (value := shim.get(key)) is not None:
+            _between(key, value, _LONGEST_S)
+    for key in _TIMES:
+        if (value := shim.get(key)) is not None:
+            _between(key, value, _LATEST_S)
+    sandbox, call = shim.get("sandbox"), shim.get("call")
+    if sandbox is not None:
+        _name("sandbox", sandbox)
+    if call is not None and (type(call) is not int or not 0 <= call <= _MOST_CALLS):
+        raise _FaultError(f"call is {_brief(call)}, not a number of calls")
+    samples, series = _samples(shim)
     return Envelope(
-        output=document.get("output"),
-        error=_describe(error) if error else None,
-        sandbox_id=shim.get("sandbox"),
-        call=shim.get("call"),
+        sandbox_id=sandbox,
+        call=call,
         initialization=_if(str, shim.get("initialization")),
         init_gap_s=_if(float, shim.get("init_gap_s")),
+        age_s=shim.get("age_s"),
         started_s=shim.get("started_s"),
         finished_s=shim.get("finished_s"),
         duration_s=shim.get("duration_s"),
         samples=samples,
         series=series,
-        facts=shim.get("facts", {}),
+        facts=_object("facts", shim.get("facts")),
     )
+
+
+def _samples(shim: dict[str, Any]) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
+    """Return what was measured in the function as numbers and as series, by the names of metrics."""
+    samples: dict[str, float] = {}
+    series: dict[str, Mapping[str, Any]] = {}
+    for name, value in _object("samples", shim.get("samples")).items():
+        _name("the name of a sample", name)
+        if type(value) is float or type(value) is int:
+            if not -_LARGEST <= value <= _LARGEST:
+                raise _FaultError(f"sample {name!r} is {_brief(value)}, not a finite number")
+            samples[name] = value
+        elif type(value) is dict:
+            series[name] = value
+        else:
+            raise _FaultError(f"sample {name!r} is {_brief(value)}, neither a number nor a series")
+    for key in ("boot_s", "import_s"):
+        if shim.get(key) is not None:
+            samples[f"function.{key}"] = shim[key]
+    if (others := shim.get("concurrent")) is not None:
+        _between("concurrent", others, _MOST_CALLS)
+        samples["function.concurrent_count"] = others
+    if len(samples) > _MOST_SAMPLES:
+        raise _FaultError(f"there are {len(samples)} samples, more than {_MOST_SAMPLES}")
+    return samples, series
+
+
+def _object(key: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _FaultError(f"{key} are {_brief(value)}, not an object")
+    return value
+
+
+def _between(key: str, value: Any, most: float) -> None:
+    if not ((type(value) is float or type(value) is int) and 0 <= value <= most):
+        raise _FaultError(f"{key} is {_brief(value)}, not a number from 0 to {most:g}")
+
+
+def _name(what: str, value: Any) -> None:
+    if type(value) is not str or not 0 < len(value) <= _NAME_CHARACTERS or not value.isprintable():
+        raise _FaultError(f"{what} is {_brief(value)}, not a printable text of up to {_NAME_CHARACTERS} characters")
+
+
+def _brief(value: Any) -> str:
+    """Return a value for a message, without turning all of a large one into text."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if type(value) is int and value.bit_length() > 128:
+        return "a huge integer"
+    return ascii(value[:80] if isinstance(value, str) else value)
 
 
 def _if(kind: type[Any], value: Any) -> Any:
     return value if isinstance(value, kind) else None
 
 
-def read_answer(body: bytes) -> Envelope:
-    """Return the answer of a function that somebody else wrote: all of it is output, unless our shim speaks."""
-    try:
-        document = json.loads(body.decode())
-    except ValueError:
-        return Envelope(output=body.decode("utf-8", "replace"))
-    ours = isinstance(document, dict) and isinstance(document.get("sebsx"), dict)
-    return read_envelope(body) if ours else Envelope(output=document)
-
-
 def _describe(error: Any) -> str:
     """Return type and message in one line, the traceback below it."""
     if not isinstance(error, dict):
-        return str(error)
-    first = f"{error.get('type', 'Error')}: {error.get('message', '')}"
-    return "\n".join(part for part in (first, error.get("traceback")) if part)
+        return _text(error)
+    first = f"{_text(error.get('type', 'Error'))}: {_text(error.get('message', ''))}"
+    traceback = error.get("traceback")
+    return f"{first}\n{_text(traceback)}" if traceback else first
+
+
+def _text(value: Any) -> str:
+    """Return text; what is none stays recognisable, and lone surrogates are escaped."""
+    text = value if isinstance(value, str) else _brief(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

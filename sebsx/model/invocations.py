@@ -35,6 +35,7 @@ class StartType(StrEnum):
     RESTORED = "restored"
     PROVISIONED = "provisioned"
     PROACTIVE = "proactive"
+    WAITED = "waited"  # for a start that another call caused
     UNKNOWN = "unknown"
 
 
@@ -75,7 +76,8 @@ class Reply:
 class ProviderRecord:
     """What the provider says of one invocation. None where it says nothing.
 
-    `start_type` is for what the figures do not show; without it, one with an initialisation was cold.
+    A record without `start_type` says of the start what its figures show: one with an initialisation was cold, one
+    without says nothing. A provider whose records leave the initialisation out for warm starts alone says `WARM`.
     """
 
     request_id: str

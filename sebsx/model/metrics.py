@@ -49,6 +49,7 @@ CORE_METRICS = (
     Metric("function.duration_s", "s", meaning="the handler alone, by the function's monotonic clock"),
     Metric("function.boot_s", "s", meaning="process start to the runtime shim; first call of a sandbox"),
     Metric("function.import_s", "s", meaning="import of the function's module; first call of a sandbox"),
+    Metric("function.concurrent_count", "count", Better.NEITHER, "most other calls that its sandbox served meanwhile"),
     Metric("provider.duration_s", "s", meaning="duration as the provider reports it"),
     Metric("provider.init_s", "s", meaning="initialisation or restore as the provider reports it; new sandboxes only"),
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),

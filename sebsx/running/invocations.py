@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 from sebsx.model.envelope import Envelope, read_answer, read_envelope
+from sebsx.running.evidence import AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, ProviderRecord, Reply
+    from sebsx.running.evidence import Starts
 
 # Long enough for a traceback with its cause, short enough for a million rows.
 _ERROR_CHARACTERS = 4000
 _NO_ENVELOPE = Envelope()
-# Start types of sandboxes that were initialised before the invocation came.
-_AHEAD = frozenset({StartType.RESTORED, StartType.PROVISIONED, StartType.PROACTIVE})
-# Stuyvenberg, "Understanding AWS Lambda proactive initialization" (2023): a gap that no invocation in wait leaves.
-_PROACTIVE_GAP_S = 10.0
+# What only the function can know of a start.
+_KNOWN_BETTER = AHEAD | {StartType.WAITED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def read_reply(
     platform: Platform[Any],
     deployment: Deployment,
     record: ProviderRecord | None,
+    starts: Starts,
     check: Callable[[Any], str | None],
     sequence: int,
     batch: int,
@@ -62,6 +63,7 @@ def read_reply(
         platform: Says what the reply means and what it cost.
         deployment: What was invoked.
         record: The provider's figures, None while they are not there.
+        starts: Tells how it started, by what came before it.
         check: Returns what is wrong with an output, None if it is right.
         sequence: Number of the invocation in its run.
         batch: Number of the batch it was sent in.
@@ -75,7 +77,7 @@ def read_reply(
         status, error = Status.DROPPED, reply.error
     else:
         status, error = _status(reply, envelope, platform, check)
-    start_type, evidence = _start_of(envelope)
+    start_type, evidence = starts.of(envelope, reply)
     invocation = Invocation(
         sequence=sequence,
         batch=batch,
@@ -107,17 +109,18 @@ def read_reply(
 def add_record(invocation: Invocation, record: ProviderRecord, platform: Platform[Any], deployment: Deployment) -> None:
     """Fill in what the provider says of an invocation, now or after it was stored.
 
-    The provider decides the start type where it speaks, unless the function knows that its sandbox was made ahead; a
-    disagreement stays visible in the evidence.
+    The provider decides the start type where it speaks of it, unless the function knows better: that its sandbox was
+    made ahead, or that the call waited for another's start. A disagreement stays visible in the evidence.
     """
     if record.status is not None and invocation.status not in (Status.OK, Status.WRONG_OUTPUT):
         invocation.status = record.status
-    told = record.start_type or (StartType.WARM if record.init_s is None else StartType.COLD)
-    evidence = {**json.loads(invocation.start_evidence), "provider": told}
-    # A record knows whether there was an initialisation, not that it was over long before.
-    if told is StartType.RESTORED or invocation.start_type not in _AHEAD:
-        invocation.start_type = told
-    invocation.start_evidence = json.dumps(evidence, sort_keys=True)
+    told = record.start_type or (StartType.COLD if record.init_s else None)
+    if told is not None:
+        evidence = {**json.loads(invocation.start_evidence), "provider": told}
+        # A record knows whether there was an initialisation, not that it was over long before, nor who waited for it.
+        if told is StartType.RESTORED or invocation.start_type not in _KNOWN_BETTER:
+            invocation.start_type = told
+        invocation.start_evidence = json.dumps(evidence, sort_keys=True)
     invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
     invocation.provider_duration_s = record.duration_s
     invocation.provider_init_s = record.init_s
@@ -126,34 +129,16 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
     invocation.cost_usd = platform.cost_usd(deployment, record)
 
 
-def _start_of(envelope: Envelope) -> tuple[StartType, str]:
-    """Return the start type by the function's own count of its calls, and what that rests on.
-
-    A first call long after the initialisation met a sandbox that was made ahead of it: nobody waited for that.
-    """
-    call, initialization, gap_s = envelope.call, envelope.initialization, envelope.init_gap_s
-    if call is None:
-        return StartType.UNKNOWN, "{}"
-    start_type = StartType.COLD if call == 1 else StartType.WARM
-    if call != 1 or (not initialization and gap_s is None):
-        return start_type, f'{{"function": "{start_type}"}}'
-    if initialization in _AHEAD:
-        start_type = StartType(initialization)
-    elif gap_s is not None and gap_s > _PROACTIVE_GAP_S:
-        start_type = StartType.PROACTIVE
-    evidence = {"function": start_type, "initialization": initialization, "init_gap_s": gap_s}
-    return start_type, json.dumps(evidence, sort_keys=True)
-
-
 def _status(
     reply: Reply, envelope: Envelope, platform: Platform[Any], check: Callable[[Any], str | None]
 ) -> tuple[Status, str | None]:
     seen = platform.status_of(reply)
     if seen is not Status.OK:
         said = platform.error_of(reply)
-        reason = reply.error or envelope.error or f"HTTP {reply.http_status}" + (f": {said}" if said else "")
+        answered = f"HTTP {reply.http_status}" + (f": {said}" if said else "")
+        reason = reply.error or envelope.error or envelope.fault or answered
         return seen, reason
     if envelope.error:
         return Status.FUNCTION_ERROR, envelope.error
-    wrong = check(envelope.output)
+    wrong = envelope.fault or check(envelope.output)
     return (Status.WRONG_OUTPUT, wrong) if wrong else (Status.OK, None)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, Invocation, Reply
+    from sebsx.running.evidence import Starts
     from sebsx.store.invocations import InvocationStream
 
 # How long a transaction stays open, how long it may at most, and how long others may then write.
@@ -51,6 +52,7 @@ class Recording:
         platform: Says what replies mean.
         deployment: What is called.
         check: Returns what is wrong with an output.
+        starts: Tells how invocations started.
         kind: Whether they count.
         sequence: Number of the first.
         batch: Number of the phase in its run.
@@ -66,6 +68,7 @@ class Recording:
         platform: Platform[Any],
         deployment: Deployment,
         check: Callable[[Any], str | None],
+        starts: Starts,
         *,
         kind: Kind,
         sequence: int,
@@ -76,7 +79,14 @@ class Recording:
         self.statuses: Counter[Status] = Counter()
         self._stream = stream
         self._read = partial(
-            read_reply, platform=platform, deployment=deployment, record=None, check=check, batch=batch, kind=kind
+            read_reply,
+            platform=platform,
+            deployment=deployment,
+            record=None,
+            starts=starts,
+            check=check,
+            batch=batch,
+            kind=kind,
         )
         self._on_commit = on_commit
         self._backlog: deque[Reply] = deque()

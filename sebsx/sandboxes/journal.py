@@ -29,10 +29,10 @@ class Record:
     @property
     def billed_s(self) -> float | None:
         """Duration with initialisation, rounded up to whole milliseconds as AWS Lambda bills since August 2025."""
-        if self.duration_s is None:
+        if self.duration_s is None and self.init_s is None:
             return None
         # A nanosecond is taken off first, so that 0.003 s, which no float holds exactly, stays 3 ms.
-        return math.ceil((self.duration_s + (self.init_s or 0.0)) * 1000 - 1e-6) / 1000
+        return math.ceil(((self.duration_s or 0.0) + (self.init_s or 0.0)) * 1000 - 1e-6) / 1000
 
     def as_json(self) -> dict[str, Any]:
         """Return the record for the control API."""

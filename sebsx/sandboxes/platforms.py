@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
-from sebsx.model import Capability, Deployment, FunctionConfig, Package, ProviderRecord, Reply, Status, Target
+from sebsx.model import (
+    Capability,
+    Deployment,
+    FunctionConfig,
+    Package,
+    ProviderRecord,
+    Reply,
+    StartType,
+    Status,
+    Target,
+)
 from sebsx.sandboxes.files import FileStorage
 from sebsx.sandboxes.keepalive import own_seed
 from sebsx.sandboxes.pool import PoolConfig
@@ -156,6 +166,7 @@ class GatewayPlatform(Platform[S]):
             Status(record["status"]),
             record["sandbox"],
             cost_usd,
+            StartType(record["start"]),
         )
 
     def _cost_usd(self, billed_s: float, memory_mib: int) -> float | None:

@@ -275,7 +275,7 @@ class Worker:
                 start=call.start.value,
                 sandbox=self.id,
                 duration_s=None if call.started is None else perf_counter() - call.started,
-                init_s=self._init_s if call.start is StartType.COLD else None,
+                init_s=self._init_s_of(call),
                 max_memory_bytes=None if self._sandbox is None else self._sandbox.max_memory_bytes(),
             ),
         )
@@ -283,6 +283,14 @@ class Worker:
             f"X-Sebsx-Status: {status.value}\r\nX-Sebsx-Sandbox: {self.id}\r\nX-Sebsx-Start: {call.start.value}\r\n"
         )
         call.client.respond(code or HTTP_CODES[status], body, headers)
+
+    def _init_s_of(self, call: Call) -> float | None:
+        """Return how long the initialisation took that a call caused, also where it failed."""
+        if call.start is not StartType.COLD:
+            return None
+        if self._init_s is None and self._sandbox is not None:
+            return perf_counter() - self._launched
+        return self._init_s
 
 
 def _status_of_error(request: Request) -> Status:

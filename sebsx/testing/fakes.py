@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.ledger import Creation
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, UnsupportedError
-from sebsx.model import Capability, Deployment, ProviderRecord, Reply, ResourceState, Status, Target
+from sebsx.model import Capability, Deployment, ProviderRecord, Reply, ResourceState, StartType, Status, Target
 from sebsx.settings import setting
 from sebsx.testing import bare
 from sebsx.testing.handlers import FolderStorage
@@ -201,6 +201,7 @@ class FakePlatform(Platform[FakeSettings]):
             billed_s=math.ceil(duration_s * 1000) / 1000,
             max_memory_bytes=64 * 2**20,
             sandbox_id=sandbox.id,
+            start_type=StartType.COLD if cold else StartType.WARM,
         )
         figures = {
             "v": 1,

@@ -7,6 +7,7 @@ import pytest
 
 from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType
 from sebsx.model.envelope import read_envelope
+from sebsx.running.evidence import Starts
 from sebsx.running.invocations import read_reply
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
@@ -60,7 +61,10 @@ def test_what_is_not_json_is_an_error_with_its_beginning() -> None:
         (2, None, True, StartType.WARM),
         (1, None, False, StartType.COLD),
         (7, None, False, StartType.WARM),
-        (1, None, True, StartType.WARM),
+        (1, None, True, StartType.COLD),
+        (1, 0.0, True, StartType.COLD),
+        (2, 0.0, True, StartType.WARM),
+        (2, 0.1, True, StartType.COLD),
     ],
 )
 def test_start_type_follows_the_provider_and_keeps_both_evidences(
@@ -71,7 +75,7 @@ def test_start_type_follows_the_provider_and_keeps_both_evidences(
     assert invocation.start_type is wanted
     evidence = json.loads(invocation.start_evidence)
     assert evidence["function"] == ("cold" if call == 1 else "warm")
-    assert ("provider" in evidence) is has_record
+    assert ("provider" in evidence) is bool(init_s)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_sandbox_that_was_made_ahead_is_no_cold_start(
     assert invocation.start_type is wanted
     evidence = json.loads(invocation.start_evidence)
     assert (evidence["initialization"], evidence["init_gap_s"]) == (initialization, gap_s)
-    assert {"function", "provider"} <= evidence.keys()
+    assert ("provider" in evidence) is bool(init_s or told)
 
 
 def test_evidence_of_the_wrong_kind_is_passed_over() -> None:
@@ -115,7 +119,8 @@ def read(document: dict[str, object], record: ProviderRecord | None) -> Invocati
     platform = FakePlatform(FakeSettings(), context_for(FakePlatform, Path("unused")))
     config = FunctionConfig("fn", 128, 3.0, "x86_64")
     invocation, _ = read_reply(
-        reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, check=lambda _: None,
+        reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, starts=Starts(),
+        check=lambda _: None,
         sequence=1, batch=0, kind=Kind.MEASURED,
     )  # fmt: skip
     return invocation

@@ -155,8 +155,8 @@ def test_function_that_cannot_be_loaded_says_why(tmp_path: Path, code: str, erro
 
 def test_collectors_run_around_the_handler(tmp_path: Path) -> None:
     collector = b"""
-def begin(): return 20
-def end(state): return {"one.value_count": state + 1}
+def begin(call): return 20
+def end(state, call): return {"one.value_count": state + 1}
 def facts(): return {"one": "fact"}
 """
     (first, _), (second, _) = invoke_all(tmp_path, ECHO, [1, 2], collectors={"one": collector})
@@ -170,14 +170,14 @@ def facts(): return {"one": "fact"}
     "source",
     [
         b"import no_such_thing",
-        b"def begin(): return 1",
-        b"def begin(): raise OSError('refused')\ndef end(state): return {}",
-        b"def begin(): return 1\ndef end(state): return state / 0",
-        b"def begin(): return 1\ndef end(state): return {}\ndef facts(): raise OSError",
+        b"def begin(call): return 1",
+        b"def begin(call): raise OSError('refused')\ndef end(state, call): return {}",
+        b"def begin(call): return 1\ndef end(state, call): return state / 0",
+        b"def begin(call): return 1\ndef end(state, call): return {}\ndef facts(): raise OSError",
     ],
 )
 def test_collector_that_fails_is_absent_with_its_reason_and_harms_nobody(tmp_path: Path, source: bytes) -> None:
-    good = b"def begin(): return 1\ndef end(state): return {'good.value_count': 1}"
+    good = b"def begin(call): return 1\ndef end(state, call): return {'good.value_count': 1}"
     envelope, _ = invoke(tmp_path, ECHO, 7, collectors={"bad": source, "good": good})
 
     assert envelope["output"] == 7
@@ -187,7 +187,7 @@ def test_collector_that_fails_is_absent_with_its_reason_and_harms_nobody(tmp_pat
 
 
 def test_sample_that_json_cannot_say_is_left_out(tmp_path: Path) -> None:
-    odd = b"def begin(): return 1\ndef end(state): return {'a_s': float('nan'), 'b_s': 2, 'c_s': {1}}"
+    odd = b"def begin(call): return 1\ndef end(state, call): return {'a_s': float('nan'), 'b_s': 2, 'c_s': {1}}"
     envelope, _ = invoke(tmp_path, ECHO, collectors={"odd": odd})
 
     assert envelope["sebsx"]["samples"] == {"b_s": 2}

@@ -343,7 +343,7 @@ def test_collector_that_returns_what_it_did_not_register_is_caught(sebsx_registr
         name, summary, metrics = "loose", "s", (Metric("loose.a_s", "s", meaning="m"),)
 
         def source(self, language):
-            return b"def begin(): pass\ndef end(state): return {'loose.b_s': 1.0}\n"
+            return b"def begin(call): pass\ndef end(state, call): return {'loose.b_s': 1.0}\n"
 
     with pytest.raises(AssertionError, match=r"not registered: loose\.b_s"):
         CollectorContract().test_python_code_runs_alone_and_returns_registered_metrics(

@@ -47,8 +47,8 @@ def handler(event, context):
         event = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
     now_s = time.time()
     deadline_s = now_s + context.get_remaining_time_in_millis() / 1000
-    envelope = json.loads(shim.invoke(event, context.aws_request_id, deadline_s).text)
-    if shim.calls == 1:  # evidence of how this sandbox came to be
+    envelope = json.loads(shim.invoke(event, context.aws_request_id, deadline_s, context).text)
+    if envelope["sebsx"]["call"] == 1:  # evidence of how this sandbox came to be
         envelope["sebsx"]["initialization"] = initialization
         envelope["sebsx"]["init_gap_s"] = now_s - ready_s
     return envelope

@@ -58,7 +58,7 @@ LIMITS = {
 _groups = None
 
 
-def begin():
+def begin(_call):
     """Return the counters before the call."""
     global _groups  # the same as long as the sandbox lives
     started = perf_counter()
@@ -67,11 +67,15 @@ def begin():
     return _growing(), perf_counter() - started
 
 
-def end(state):
-    """Return the differences, the memory as it stands, and what reading took."""
+def end(state, call):
+    """Return the differences, the memory as it stands, and what reading took.
+
+    Calls that share the sandbox share its group: what grew is nobody's own then, and is left out.
+    """
     started = perf_counter()
     before, spent_s = state
-    samples = {"cgroup." + name: value - before[name] for name, value in _growing().items() if name in before}
+    after = {} if call.concurrent else _growing()
+    samples = {"cgroup." + name: value - before[name] for name, value in after.items() if name in before}
     samples.update(("cgroup." + name, value) for name, value in _values(STANDING, {}).items())
     samples["cgroup.overhead_s"] = spent_s + perf_counter() - started
     return samples

@@ -8,8 +8,6 @@ sampled meanwhile.
 import threading
 from time import perf_counter
 
-from sebsx_runtime import context
-
 INTERVAL_S = 0.02
 # Reading walks the page tables and takes longer for larger processes: never more than this share of the time.
 LARGEST_SHARE = 0.05
@@ -57,24 +55,32 @@ class Sampler(threading.Thread):
         return took_s
 
 
-def begin():
-    """Start sampling."""
+def begin(call):
+    """Start sampling; None where other calls share the process already."""
+    if call.concurrent:
+        return None
     started = perf_counter()
     sampler = Sampler()
     sampler.take()
     sampler.start()
-    context.marks = []
+    call.marks = []
     return sampler, started, perf_counter() - started - sampler.spent_s
 
 
-def end(state):
-    """Return peaks and means, peaks of each phase, and the series itself."""
+def end(state, call):
+    """Return peaks and means, peaks of each phase, and the series itself.
+
+    Calls that share the process share its memory: nothing is returned then but what sampling cost.
+    """
     ended = perf_counter()
+    if state is None:
+        return {"memory-series.overhead_s": perf_counter() - ended}
     sampler, origin, spent_s = state
-    marks, context.marks = context.marks, None
     last_s = sampler.finish()
+    if call.concurrent:
+        return {"memory-series.overhead_s": spent_s + sampler.spent_s - last_s + perf_counter() - ended}
     points = sampler.points
-    phases = intervals(marks or [])
+    phases = intervals(call.marks)
     samples = {}
     for column, kind in enumerate(KINDS, 1):
         values = [point[column] for point in points]

@@ -23,29 +23,30 @@ BUSY = ("cpuUser", "cpuNice", "cpuKernel", "cpuIrq", "cpuSoftIrq")
 SHORTEST_S = 0.5
 
 _groups = None
-_calls = 0
 
 
-def begin():
+def begin(_call):
     """Return the counters before the call."""
-    global _calls, _groups  # one sandbox, one call at a time
+    global _groups  # the same as long as the sandbox lives
     started = perf_counter()
-    _calls += 1
     if _groups is None:
         _groups = (group("cpuacct", "cpu"), group("memory", "memory"))
     counters, at, own_s = _counters()
     return counters, at, own_s, started, perf_counter()
 
 
-def end(state):
-    """Return the counters, their differences, memory, run times and how well the processor time adds up."""
+def end(state, call):
+    """Return the counters, their differences, memory, run times and how well the processor time adds up.
+
+    Calls that share the process share its counters: differences, and what is made of them, are left out then.
+    """
     ended = perf_counter()
     before, at_before, own_before_s, started, ready = state
     after, at, own_s = _counters()
     samples = {"saaf." + name: value for name, value in after.items()}
     delta = {}
     for name, value in after.items():
-        if name in before:
+        if name in before and not call.concurrent:
             quantity, _, unit = name.rpartition("_")
             delta[quantity] = value - before[name]
             samples["saaf.%sDelta_%s" % (quantity, unit)] = delta[quantity]
@@ -53,7 +54,7 @@ def end(state):
     samples.update(_memory())
     samples.update(_accounting(delta, at - at_before, own_s - own_before_s, cpus))
     samples["saaf.availableCPUs_count"] = cpus
-    samples["saaf.newcontainer_1"] = 1 if _calls == 1 else 0
+    samples["saaf.newcontainer_1"] = 1 if call.number == 1 else 0
     samples["saaf.userRuntime_s"] = ended - ready
     now = perf_counter()
     samples["saaf.runtime_s"] = now - started
@@ -66,7 +67,7 @@ def facts():
     cpu_group, memory_group = _groups or (None, None)
     found = {
         "lang": "python",
-        "newcontainer": 1 if _calls <= 1 else 0,
+        "newcontainer": 1,  # facts are those of the first call
         "cpuScope": "group" if cpu_group else "machine",
         "memoryScope": "group" if memory_group else "machine",
     }

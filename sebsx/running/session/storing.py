@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sebsx.errors import StoreError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, Kind, Status
+from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, add_record, read_reply
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.sending.clock import client_clock
@@ -50,6 +51,7 @@ class Recorder:
         self._batch = store.next_batch(run.id)
         self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
         self._phase = 0
+        self._starts = Starts()
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
     def add(
@@ -85,6 +87,7 @@ class Recorder:
                 platform=platform,
                 deployment=deployment,
                 record=records.get(request_id),
+                starts=self._starts,
                 check=called.check,
                 sequence=sequence,
                 batch=self._batch,
@@ -126,6 +129,7 @@ class Recorder:
             function.platform,
             function.deployment,
             function.check,
+            self._starts,
             kind=Kind.MEASURED,
             sequence=first,
             batch=self._batch,

@@ -8,7 +8,8 @@
  *     const answer = await shim.invoke(event, id);       // never throws
  *
  * An answer is `{text, errorType, exitCode}`: the envelope as JSON, the type of its error or null, and the code with
- * which the sandbox must end once the answer was taken, or null.
+ * which the sandbox must end once the answer was taken, or null. A host that serves several calls at once in this
+ * process calls `invoke` before earlier ones are answered; what nobody catches is then the end of all in hand.
  */
 
 const fs = require('fs');
@@ -52,22 +53,25 @@ class Shim {
     this.bootS = bootS();
     this.importS = null;
     this.calls = 0;
+    this._ready = null; // performance.now() at which the initialisation was over
     this._handler = null;
     this._collectors = [];
     this._absent = {};
     this._memoryMib = number('SEBSX_MEMORY_MIB') ?? number('AWS_LAMBDA_FUNCTION_MEMORY_SIZE');
     this._timeoutS = number('SEBSX_TIMEOUT_S');
-    this._fail = null; // ends the work in hand with an error that nobody caught
+    this._loading = null;
+    this._inHand = new Set();
+    this._fails = new Set(); // each ends one work in hand with an error that nobody caught
   }
 
   /** Take over errors that nobody catches and `process.exit`: a sandbox that just vanished could not say why. */
   watch() {
     const uncaught = (error) => {
-      if (this._fail === null) {
+      if (this._fails.size === 0) {
         console.error('uncaught outside of an invocation:', error);
         exit(exitCodeOf(error));
       }
-      this._fail(error);
+      for (const fail of [...this._fails]) fail(error);
     };
     process.on('uncaughtException', uncaught);
     process.on('unhandledRejection', uncaught);
@@ -78,8 +82,13 @@ class Shim {
     };
   }
 
-  /** Import the function and the collectors that the manifest names. */
-  async load() {
+  /** Import the function and the collectors that the manifest names, once: later callers wait for the first. */
+  load() {
+    this._loading ??= this._load();
+    return this._loading;
+  }
+
+  async _load() {
     const started = performance.now();
     let manifest;
     try {
@@ -92,6 +101,7 @@ class Shim {
     }
     this.importS = (performance.now() - started) / 1000;
     for (const name of manifest.collectors || []) this._loadCollector(name);
+    this._ready = performance.now();
   }
 
   /**
@@ -102,19 +112,20 @@ class Shim {
    * @param deadlineS Unix time at which the platform ends the invocation, or null.
    */
   async invoke(event, requestId, deadlineS = null) {
-    this.calls += 1;
+    const call = this._enter();
     const samples = {};
     const context = new Context(requestId, this._memoryMib, this._timeoutS, deadlineS, samples);
-    const states = this._begin();
+    const states = this._begin(call);
     const startedS = wallS();
     const started = performance.now();
     let durationS = null;
     const ended = () => {
       if (durationS !== null) return;
       durationS = (performance.now() - started) / 1000;
-      this._end(states, samples);
+      this._end(states, samples, call);
+      this._inHand.delete(call);
     };
-    const call = async () => {
+    const work = async () => {
       try {
         return await this._handler(event, context);
       } finally {
@@ -124,7 +135,7 @@ class Shim {
     };
     let outcome;
     try {
-      outcome = answered(await this._orUncaught(call));
+      outcome = answered(await this._orUncaught(work));
     } catch (error) {
       ended();
       outcome = failed(error, this.root);
@@ -132,27 +143,41 @@ class Shim {
     const sebsx = {
       v: ENVELOPE_VERSION,
       sandbox: this.sandbox,
-      call: this.calls,
+      call: call.number,
       started_s: startedS,
       finished_s: startedS + durationS,
       duration_s: durationS,
       samples,
     };
-    if (this.calls === 1) this._addFirstCall(sebsx);
+    if (call.concurrent) sebsx.concurrent = call.concurrent;
+    if (call.number === 1) this._addFirstCall(sebsx);
+    if (this._ready !== null) sebsx.age_s = (performance.now() - this._ready) / 1000;
     const { tail, errorType, exitCode } = outcome;
     return { text: `{"sebsx":${measured(sebsx)},${tail}}`, errorType, exitCode };
   }
 
+  /** Return a call of its own number, as collectors are handed it, and tell it and those in hand of each other. */
+  _enter() {
+    this.calls += 1;
+    const others = this._inHand.size;
+    const call = { number: this.calls, concurrent: others };
+    for (const other of this._inHand) other.concurrent = Math.max(other.concurrent, others);
+    this._inHand.add(call);
+    return call;
+  }
+
   /** Await work, unless an error that nobody caught comes first. */
   async _orUncaught(work) {
+    let fail;
     const uncaught = new Promise((_resolve, reject) => {
-      this._fail = (error) => reject(new Uncaught(error));
+      fail = (error) => reject(new Uncaught(error));
     });
     uncaught.catch(() => {}); // it may come when the work is done already
+    this._fails.add(fail);
     try {
       return await Promise.race([work(), uncaught]);
     } finally {
-      this._fail = null;
+      this._fails.delete(fail);
     }
   }
 
@@ -184,11 +209,11 @@ class Shim {
   }
 
   /** Start the collectors in order; the last is nearest to the handler. */
-  _begin() {
+  _begin(call) {
     const states = [];
     for (const collector of this._collectors) {
       try {
-        states.push({ collector, state: collector.module.begin() });
+        states.push({ collector, state: collector.module.begin(call) });
       } catch (error) {
         this._absent[collector.name] = message(error);
       }
@@ -197,10 +222,10 @@ class Shim {
   }
 
   /** End the collectors in reverse order and add their samples. */
-  _end(states, samples) {
+  _end(states, samples, call) {
     for (const { collector, state } of states.reverse()) {
       try {
-        Object.assign(samples, collector.module.end(state));
+        Object.assign(samples, collector.module.end(state, call));
       } catch (error) {
         this._absent[collector.name] = message(error);
       }

@@ -4,15 +4,18 @@
     shim.load()                                  # raises LoadError, whose `text` is an envelope
     answer = shim.invoke(event, request_id)      # never raises
 
+A host that serves several calls at once in this process calls `invoke` from as many threads.
+
 Only cheap modules are imported here: all of this is part of every cold start.
 """
 
 import sys
 import time
+from _thread import allocate_lock
 from os import environ, urandom
 from time import perf_counter
 
-from sebsx_runtime.context import Context
+from sebsx_runtime.context import Call, Context
 from sebsx_runtime.fastjson import dumps, loads
 
 ENVELOPE_VERSION = 1
@@ -46,7 +49,7 @@ class HandlerNotFound(Exception):  # noqa: N818  # its name is what users read i
 
 
 class Shim:
-    """The function of one sandbox.
+    """The function of one sandbox; its methods may be called from several threads at once.
 
     Args:
         root: Folder of the unpacked package; it must be on `sys.path`.
@@ -58,18 +61,35 @@ class Shim:
         self.boot_s = _boot_s()
         self.import_s = None
         self.calls = 0
+        self.ready = None  # perf_counter() at which the initialisation was over
         self._handler = None
+        self._failure = None
+        self._lock = allocate_lock()
+        self._loading = allocate_lock()
+        self._in_hand = set()
         self._collectors = []
         self._absent = {}
         self._memory_mib = _number("SEBSX_MEMORY_MIB", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", int)
         self._timeout_s = _number("SEBSX_TIMEOUT_S", "", float)
 
     def load(self):
-        """Import the function and the collectors named by the manifest.
+        """Import the function and the collectors named by the manifest, once: later callers wait for the first.
 
         Raises:
             LoadError: If the handler cannot be had.
         """
+        with self._loading:
+            if self._failure is not None:
+                raise LoadError(*self._failure)
+            if self.ready is None:
+                try:
+                    self._load()
+                except LoadError as exc:
+                    self._failure = (exc.text, exc.error_type)
+                    raise
+                self.ready = perf_counter()
+
+    def _load(self):
         started = perf_counter()
         try:
             with open(self.root + "/sebsx.json", "rb") as file:
@@ -87,18 +107,19 @@ class Shim:
         for collector in manifest.get("collectors", ()):
             self._load_collector(collector)
 
-    def invoke(self, event, request_id, deadline_s=None):
+    def invoke(self, event, request_id, deadline_s=None, provider=None):
         """Call the handler between the collectors; never raises.
 
         Args:
             event: The decoded event.
             request_id: Identifier of the invocation.
             deadline_s: Unix time at which the platform ends the invocation, if known.
+            provider: Context of the provider's own runtime, if there is one.
         """
-        self.calls += 1
-        context = Context(request_id, self._memory_mib, self._timeout_s, deadline_s)
+        call = self._enter()
+        context = Context(request_id, self._memory_mib, self._timeout_s, deadline_s, call, provider)
         failure = output = None
-        states = self._begin()
+        states = self._begin(call)
         started_s = time.time()
         started = perf_counter()
         try:
@@ -108,7 +129,8 @@ class Shim:
             failure = exc
         else:
             duration_s = perf_counter() - started
-        samples = self._end(states, context.samples)
+        samples = self._end(states, context.samples, call)
+        self._leave(call)
         if failure is None:
             try:
                 tail = '"output":' + dumps(output)
@@ -125,15 +147,37 @@ class Shim:
         sebsx = {
             "v": ENVELOPE_VERSION,
             "sandbox": self.sandbox,
-            "call": self.calls,
+            "call": call.number,
             "started_s": started_s,
             "finished_s": started_s + duration_s,
             "duration_s": duration_s,
             "samples": samples,
         }
-        if self.calls == 1:
+        if call.concurrent:
+            sebsx["concurrent"] = call.concurrent
+        if call.number == 1:
             self._add_first_call(sebsx)
+        if self.ready is not None:
+            sebsx["age_s"] = perf_counter() - self.ready
         return Answer('{"sebsx":%s,%s}' % (self._measured(sebsx), tail), error_type)
+
+    def _enter(self):
+        """Number a call, and tell it and those in hand of each other."""
+        with self._lock:
+            self.calls += 1
+            call = Call(self.calls)
+            others = len(self._in_hand)
+            if others:
+                call.concurrent = others
+                for other in self._in_hand:
+                    if other.concurrent < others:
+                        other.concurrent = others
+            self._in_hand.add(call)
+        return call
+
+    def _leave(self, call):
+        with self._lock:
+            self._in_hand.discard(call)
 
     def _identity(self):
         sebsx = {"v": ENVELOPE_VERSION, "sandbox": self.sandbox, "call": 0}
@@ -174,21 +218,21 @@ class Shim:
         except Exception as exc:
             self._absent[name] = _message(exc)
 
-    def _begin(self):
+    def _begin(self, call):
         """Start the collectors in order; the last is nearest to the handler."""
         states = []
         for entry in self._collectors:
             try:
-                states.append((entry, entry[1].begin()))
+                states.append((entry, entry[1].begin(call)))
             except Exception as exc:
                 self._absent[entry[0]] = _message(exc)
         return states
 
-    def _end(self, states, samples):
+    def _end(self, states, samples, call):
         """End the collectors in reverse order and return their samples and the context's."""
         for entry, state in reversed(states):
             try:
-                samples.update(entry[1].end(state))
+                samples.update(entry[1].end(state, call))
             except Exception as exc:
                 self._absent[entry[0]] = _message(exc)
         return samples

@@ -24,11 +24,17 @@ _RUN = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import subject
-state = subject.begin()
+from sebsx_runtime.context import Call
+call = Call()
+state = subject.begin(call)
 sum(range(100000))
-samples = subject.end(state)
+samples = subject.end(state, call)
+shared = Call()
+state = subject.begin(shared)
+shared.concurrent = 1
+with_others = subject.end(state, shared)
 facts = subject.facts() if hasattr(subject, "facts") else {}
-print(json.dumps([samples, facts], allow_nan=False))
+print(json.dumps([samples, with_others, facts], allow_nan=False))
 """
 
 
@@ -64,11 +70,13 @@ class CollectorContract:
             [sys.executable, "-I", "-S", "-c", _RUN, str(tmp_path)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        samples, facts = json.loads(done.stdout)
+        samples, shared, facts = json.loads(done.stdout)
         known = {metric.name for metric in collector.metrics}
         assert samples, "end() returned nothing"
         assert samples.keys() <= known, f"not registered: {', '.join(sorted(samples.keys() - known))}"
         for name, value in samples.items():
             assert isinstance(value, int | float | dict), f"{name} is {value!r}: neither a number nor a series"
         assert 0 <= samples[f"{collector.name}.overhead_s"] < _GENEROUS_S, "its own overhead is beyond reason"
+        assert shared.keys() <= known, "a call that shares the process has other metrics"
+        assert f"{collector.name}.overhead_s" in shared
         assert isinstance(facts, dict)

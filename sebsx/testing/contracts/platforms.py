@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,19 @@ import pytest
 
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError
-from sebsx.model import Capability, Deployment, FunctionConfig, Problem, ProviderRecord, Severity, Status, Target
+from sebsx.model import (
+    Capability,
+    Deployment,
+    FunctionConfig,
+    Problem,
+    ProviderRecord,
+    Severity,
+    StartType,
+    Status,
+    Target,
+)
+from sebsx.model.envelope import read_envelope
+from sebsx.running.evidence import Starts
 from sebsx.testing import contexts
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
 
 _RECORDS_WITHIN_S = 60.0
 _RESUMED = ".4711"  # behind the id of a run, in the name of its folder
+_AT_ONCE = 4
 
 
 class PlatformContract:
@@ -220,6 +234,24 @@ class PlatformContract:
         deployment = deploy(timeout_s=1.0)
         assert invoke(live, deployment, {"do": "sleep", "value": 1.5}).status is Status.TIMEOUT
         assert invoke(live, deployment, {"value": 1}).status is Status.OK
+
+    def test_calls_at_once_are_told_apart(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        """Of a burst onto a function without sandboxes none is warm: each caused a start, or waited for one."""
+        deployment = deploy()
+        if deployment.endpoint is None:
+            pytest.skip(f"platform {live.name!r} takes one call after the other")
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            answers = list(pool.map(lambda _: invoke(live, deployment, {"do": "sleep", "value": 0.3}), range(_AT_ONCE)))
+        answered = [(read_envelope(answer.reply.body), answer.reply) for answer in answers if answer.envelope]
+        assert answered, [answer.reply for answer in answers]
+        calls = sorted((envelope.sandbox_id or "", envelope.call or 0) for envelope, _ in answered)
+        assert len(set(calls)) == len(calls), "two calls of a sandbox have one number"
+        assert all(bool(envelope.facts) == (envelope.call == 1) for envelope, _ in answered)
+        starts = Starts()
+        for envelope, reply in sorted(answered, key=lambda answer: answer[1].sent_s):
+            start, evidence = starts.of(envelope, reply)
+            assert start is not StartType.WARM, evidence
+            assert (start is StartType.WAITED) == (envelope.call != 1), evidence
 
     # Capabilities
 

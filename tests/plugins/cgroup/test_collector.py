@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 
+from sebsx.runtime.python.context import Call
 from sebsx_cgroup.collector import CgroupCollector
 from tests.support import load_shipped
 
@@ -36,9 +37,9 @@ def v2_state(folder: Path, user: int, system: int, throttled: int, faults: int, 
 def test_version_2_gives_differences_and_what_stands(shipped: ModuleType, tmp_path: Path) -> None:
     shipped._groups = {name: (2, str(tmp_path)) for name in ("cpu", "memory", "blkio")}
     v2_state(tmp_path, user=1_000_000, system=500_000, throttled=2, faults=100, read=4096, memory=1000)
-    state = shipped.begin()
+    state = shipped.begin(Call())
     v2_state(tmp_path, user=1_250_000, system=600_000, throttled=5, faults=140, read=12288, memory=3000)
-    samples = shipped.end(state)
+    samples = shipped.end(state, Call())
     assert samples.pop("cgroup.overhead_s") > 0
     assert samples == pytest.approx({
         "cgroup.cpu_user_s": 0.25, "cgroup.cpu_system_s": 0.1, "cgroup.cpu_usage_s": 0.35,
@@ -68,9 +69,9 @@ def test_version_1_has_a_folder_for_each_controller(shipped: ModuleType, tmp_pat
             (folders["blkio"] / f"blkio.throttle.{kind}_recursive").write_text(text)
 
     state(1)
-    before = shipped.begin()
+    before = shipped.begin(Call())
     state(4)
-    samples = shipped.end(before)
+    samples = shipped.end(before, Call())
     assert {name: samples[f"cgroup.{name}"] for name in ("cpu_usage_s", "cpu_user_s", "cpu_system_s")} == pytest.approx(
         {"cpu_usage_s": 9, "cpu_user_s": 6, "cpu_system_s": 3}
     )
@@ -82,10 +83,10 @@ def test_version_1_has_a_folder_for_each_controller(shipped: ModuleType, tmp_pat
 def test_what_cannot_be_read_is_absent_not_zero(shipped: ModuleType, tmp_path: Path) -> None:
     shipped._groups = {"cpu": (2, str(tmp_path)), "memory": (2, str(tmp_path))}
     write(tmp_path, memory__current="7\n")  # no peak before Linux 5.19, no cpu.stat
-    samples = shipped.end(shipped.begin())
+    samples = shipped.end(shipped.begin(Call()), Call())
     assert set(samples) == {"cgroup.memory_bytes", "cgroup.overhead_s"}
     shipped._groups = {}
-    assert set(shipped.end(shipped.begin())) == {"cgroup.overhead_s"}
+    assert set(shipped.end(shipped.begin(Call()), Call())) == {"cgroup.overhead_s"}
 
 
 def test_facts_name_the_limits_in_the_kernel_s_words(shipped: ModuleType, tmp_path: Path) -> None:
@@ -94,3 +95,13 @@ def test_facts_name_the_limits_in_the_kernel_s_words(shipped: ModuleType, tmp_pa
     found = shipped.facts()["cgroup"]
     assert (found["memory_limit"], found["cpu_quota"]) == ("268435456", "20000 100000")
     assert found["memory"] == {"version": 2, "folder": str(tmp_path)}
+
+
+def test_calls_that_share_the_sandbox_have_its_memory_alone(shipped: ModuleType, tmp_path: Path) -> None:
+    shipped._groups = {name: (2, str(tmp_path)) for name in ("cpu", "memory", "blkio")}
+    v2_state(tmp_path, user=1, system=1, throttled=1, faults=1, read=1, memory=1000)
+    call = Call()
+    state = shipped.begin(call)
+    call.concurrent = 1
+
+    assert set(shipped.end(state, call)) == {"cgroup.memory_bytes", "cgroup.memory_peak_bytes", "cgroup.overhead_s"}

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 
+from sebsx.runtime.python.context import Call, Phase
 from sebsx_memory_series.collector import MemorySeriesCollector
 from tests.support import load_shipped
 
@@ -29,11 +30,12 @@ def wait_for_points(sampler: object, count: int) -> None:
 
 
 def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -> None:
-    state = shipped.begin()
+    call = Call()
+    state = shipped.begin(call)
     data = touched(64 * MIB)
     wait_for_points(state[0], len(state[0].points) + 2)
     del data
-    samples = shipped.end(state)
+    samples = shipped.end(state, call)
     series = samples["memory-series.series"]
     assert samples["memory-series.uss_peak_bytes"] >= series["uss_bytes"][0] + 60 * MIB
     assert series["uss_bytes"][-1] < samples["memory-series.uss_peak_bytes"] - 60 * MIB
@@ -45,22 +47,20 @@ def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -
 
 
 def test_peak_of_each_phase_is_its_own(shipped: ModuleType) -> None:
-    from sebsx_runtime.context import Phase
-
     samples: dict[str, float] = {}
-    state = shipped.begin()
-    with Phase(samples, "phase.load_s"):
+    call = Call()
+    state = shipped.begin(call)
+    with Phase(samples, "phase.load_s", call):
         data = touched(48 * MIB)
         wait_for_points(state[0], len(state[0].points) + 2)
     del data
-    with Phase(samples, "phase.compute_s"):
+    with Phase(samples, "phase.compute_s", call):
         wait_for_points(state[0], len(state[0].points) + 2)
-    found = shipped.end(state)
+    found = shipped.end(state, call)
     load, compute = (found[f"memory-series.phase_{name}_uss_peak_bytes"] for name in ("load", "compute"))
     assert load > compute + 40 * MIB
     assert [name for name, _, _ in found["memory-series.series"]["phases"]] == ["load", "compute"]
     assert set(samples) == {"phase.load_s", "phase.compute_s"}
-    assert shipped.context.marks is None  # nobody listens between calls
 
 
 def test_nested_and_open_phases() -> None:
@@ -98,3 +98,16 @@ def test_long_calls_keep_a_bounded_series(shipped: ModuleType, monkeypatch: pyte
 def test_it_says_what_it_measures() -> None:
     assert not MemorySeriesCollector.default
     assert MemorySeriesCollector().source("cobol") is None
+
+
+def test_calls_that_share_the_process_have_no_figures_of_it(shipped: ModuleType) -> None:
+    first, second = Call(), Call()
+    state = shipped.begin(first)
+    first.concurrent = second.concurrent = 1
+
+    late = shipped.begin(second)
+
+    assert late is None  # the process is not sampled twice
+    assert set(shipped.end(late, second)) == {"memory-series.overhead_s"}
+    assert set(shipped.end(state, first)) == {"memory-series.overhead_s"}
+    assert not state[0].is_alive()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sebsx_process
+from sebsx.runtime.python.context import Call
 from sebsx_process.collector import ProcessCollector
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def shipped() -> ModuleType:
 
 
 def test_it_returns_exactly_the_metrics_it_registers(shipped: ModuleType) -> None:
-    assert set(shipped.end(shipped.begin())) == {metric.name for metric in ProcessCollector.metrics}
+    assert set(shipped.end(shipped.begin(Call()), Call())) == {metric.name for metric in ProcessCollector.metrics}
 
 
 def test_own_work_is_counted_as_own(shipped: ModuleType) -> None:
-    state = shipped.begin()
+    state = shipped.begin(Call())
     end = time.process_time() + 0.1
     while time.process_time() < end:
         pass
-    samples = shipped.end(state)
+    samples = shipped.end(state, Call())
 
     assert 0.08 <= samples["process.cpu_user_s"] + samples["process.cpu_system_s"] < 1.0
     assert samples["process.child_cpu_user_s"] + samples["process.child_cpu_system_s"] < 0.05
@@ -44,9 +45,9 @@ def test_own_work_is_counted_as_own(shipped: ModuleType) -> None:
 
 def test_work_of_a_child_is_counted_as_the_child_s(shipped: ModuleType) -> None:
     work = "import time\nwhile time.process_time() < 0.15: pass"
-    state = shipped.begin()
+    state = shipped.begin(Call())
     subprocess.run([sys.executable, "-I", "-S", "-c", work], check=True)
-    samples = shipped.end(state)
+    samples = shipped.end(state, Call())
 
     assert samples["process.child_cpu_user_s"] + samples["process.child_cpu_system_s"] >= 0.1
     assert samples["process.voluntary_switches_count"] >= 1  # it waited for the child
@@ -54,10 +55,10 @@ def test_work_of_a_child_is_counted_as_the_child_s(shipped: ModuleType) -> None:
 
 def test_touched_memory_is_seen_in_faults_and_peak(shipped: ModuleType) -> None:
     size = 64 * 2**20
-    state = shipped.begin()
+    state = shipped.begin(Call())
     data = bytearray(size)
     data[::4096] = b"x" * len(data[::4096])
-    samples = shipped.end(state)
+    samples = shipped.end(state, Call())
 
     assert samples["process.max_rss_bytes"] >= size
     assert samples["process.minor_faults_count"] > 20
@@ -74,3 +75,11 @@ def test_plugin_registers_it() -> None:
     from sebsx_process import plugin
 
     assert plugin.sebsx_register_collectors() == [ProcessCollector]
+
+
+def test_calls_that_share_the_process_have_its_peak_alone(shipped: ModuleType) -> None:
+    call = Call()
+    state = shipped.begin(call)
+    call.concurrent = 1
+
+    assert set(shipped.end(state, call)) == {"process.max_rss_bytes", "process.overhead_s"}
