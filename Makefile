@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-all check format docs clean
+.PHONY: help demo test test-slow soak test-all check format docs clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -13,10 +13,13 @@ demo: $(VENV)/installed ## Set up and run the default suite on this machine
 	$(BIN)/sebsx run benchmark --size test --repetitions 30
 
 test: $(VENV)/installed-dev ## Set up and pass the quick tests
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
 
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud"
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
+
+soak: $(VENV)/installed-dev ## Kill and fuzz for tens of minutes: what docs/reliability.md promises
+	$(BIN)/pytest -q -n 2 --dist worksteal -m soak --timeout 5400
 
 test-all: check test test-slow ## Everything that CI runs
 

@@ -135,3 +135,11 @@ def test_every_exit_code_is_documented(name: str) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_promises_of_the_reliability_page_are_held_by_tests_that_exist():
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 8
+    for file, name in named:
+        assert f"def {name or 'main'}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
