@@ -11,6 +11,7 @@ import inspect
 import re
 import typing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, nearest
@@ -217,8 +218,7 @@ def _check_metrics(cls: Any, what: str, _register: Register) -> None:
             )
 
 
-def _check_suffix(cls: Any, what: str, _register: Register) -> None:
-    name = "suffix" if hasattr(cls, "suffix") else "wrapper_suffix"
+def _check_suffix(cls: Any, what: str, _register: Register, name: str = "suffix") -> None:
     if not _SUFFIX.fullmatch(getattr(cls, name)):
         raise PluginError(f"{what} has {name} = {getattr(cls, name)!r}; write a dot and letters: '.json'")
 
@@ -238,5 +238,5 @@ _FURTHER: dict[str, tuple[Callable[[Any, str, Register], None], ...]] = {
     "experiments": (_check_subject,),
     "collectors": (_check_metrics,),
     "exporters": (_check_suffix, _check_choices),
-    "languages": (_check_suffix,),
+    "languages": (partial(_check_suffix, name="wrapper_suffix"),),
 }

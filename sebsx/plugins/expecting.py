@@ -7,10 +7,11 @@ will give.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import collections.abc
-import contextlib
 import enum
+import inspect
 import types
 import typing
 from functools import cache
@@ -22,17 +23,20 @@ if TYPE_CHECKING:
 
     Check = Callable[[Any], bool]
 
-# Where the names in annotations of contracts are found that their own module imports for the type checker alone.
-_PLACES = (
-    "typing", "collections.abc", "contextlib", "pathlib", "datetime", "decimal", "sebsx.model", "sebsx.model.metrics",
-    "sebsx.settings", "sebsx.contracts.platforms", "sebsx.contracts.storage", "sebsx.contracts.analyzers",
-    "sebsx.contracts.languages", "sebsx.contracts.benchmarks", "sebsx.pricing",
-)  # fmt: skip
 _MOST_ITEMS = 1000  # of a collection that are looked at
 
 
+@cache
+def _imported_for_types(module: str) -> dict[str, str]:
+    """Return what a module of ours imports for the type checker alone: name -> module."""
+    tree = ast.parse(inspect.getsource(import_module(module)))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom) and node.module]
+    return {alias.asname or alias.name: str(node.module) for node in imports for alias in node.names}
+
+
 class _Names(dict[str, Any]):
-    """The names an annotation may use, looked up when they are needed; one that is nowhere stands for anything."""
+    """The names an annotation may use, imported when they are needed; one that is nowhere stands for anything."""
 
     def __init__(self, module: str) -> None:
         super().__init__()
@@ -40,15 +44,12 @@ class _Names(dict[str, Any]):
         self.missing: list[str] = []
 
     def __missing__(self, name: str) -> Any:
-        for place in (self._module, *_PLACES):
-            with contextlib.suppress(ImportError):
-                found = getattr(import_module(place), name, None)
-                if found is not None:
-                    return found
-        if hasattr(builtins, name):
-            return getattr(builtins, name)
-        self.missing.append(name)
-        return Any
+        place = _imported_for_types(self._module).get(name, self._module)
+        found = getattr(import_module(place), name, getattr(builtins, name, None))
+        if found is None:
+            self.missing.append(name)
+            return Any
+        return found
 
 
 def resolve(annotation: Any, module: str) -> tuple[Any, list[str]]:

@@ -120,7 +120,9 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
     function = function_of(member)
     is_property = isinstance(member, property)
     called = f"{what}: {name}" + ("" if is_property else "()")
-    wanted = "Any" if name in _SPECIAL else function.__annotations__.get("return", "Any")
+    wanted = function.__annotations__.get("return", "Any")
+    if name in _SPECIAL or wanted in (None, "None"):  # an answer nobody asked for harms nobody
+        wanted = "Any"
     fits: list[Check] = []  # compiled when it is first needed: registering costs nothing
 
     @wraps(function)
