@@ -36,14 +36,14 @@ REGISTRY = plugins.load()
 WITH_WHEELS = {
     name: benchmark
     for name, benchmark in REGISTRY.benchmarks.items()
-    if "python" in benchmark.languages and REGISTRY.languages["python"]().lock_files(benchmark.code("python"))
+    if "python" in benchmark.languages and (benchmark.code("python") / "requirements.txt").is_file()
 }
 
 # Those in Node.js that bring packages: of pure JavaScript or with a binary for each architecture.
 WITH_MODULES = {
     name: benchmark
     for name, benchmark in REGISTRY.benchmarks.items()
-    if "nodejs" in benchmark.languages and REGISTRY.languages["nodejs"]().lock_files(benchmark.code("nodejs"))
+    if "nodejs" in benchmark.languages and (benchmark.code("nodejs") / "package-lock.json").is_file()
 }
 IN_NODE = """
 const { Shim } = require(`${process.argv[1]}/sebsx_runtime/shim.cjs`);

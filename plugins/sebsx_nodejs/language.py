@@ -8,13 +8,14 @@ import subprocess
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sebsx.contracts.languages import Language
+from sebsx.contracts.languages import Built, Language
 from sebsx_nodejs import lockfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.languages import Inputs
     from sebsx.model import Target
 
 _RUNTIME = "sebsx_runtime"
@@ -46,15 +47,13 @@ class NodejsLanguage(Language):
         folder = files("sebsx") / "runtime" / "nodejs"
         return {f"{_RUNTIME}/{file.name}": file.read_bytes() for file in folder.iterdir() if file.name.endswith(".cjs")}
 
-    def lock_files(self, source: Path) -> Sequence[Path]:
-        """Return `package.json` and `package-lock.json`, none if there are no dependencies."""
-        if not lockfile.any_in(source):
-            return []
-        return [path for name in (lockfile.MANIFEST, lockfile.LOCK) if (path := source / name).is_file()]
+    def inputs(self, source: Path, target: Target) -> Inputs | None:
+        """Return the lock file and the packages that lie beside it, with npm; None without dependencies."""
+        return lockfile.inputs(source) if lockfile.any_in(source) else None
 
-    def install(self, source: Path, destination: Path, target: Target) -> Sequence[str]:
+    def build(self, source: Path, destination: Path, target: Target) -> Built:
         """Install the packages of `package-lock.json` for `target`; without dependencies there is nothing to do."""
-        return lockfile.install(source, destination, target) if lockfile.any_in(source) else []
+        return Built(requirements=lockfile.install(source, destination, target) if lockfile.any_in(source) else ())
 
 
 @functools.cache

@@ -7,13 +7,14 @@ import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sebsx.contracts.languages import Language
+from sebsx.contracts.languages import Built, Language
 from sebsx_python import requirements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from sebsx.contracts.languages import Inputs
     from sebsx.model import Target
 
 _RUNTIME = "sebsx_runtime"
@@ -49,13 +50,12 @@ class PythonLanguage(Language):
         }
         return {f"{_RUNTIME}/__init__.py": b""} | modules
 
-    def lock_files(self, source: Path) -> Sequence[Path]:
-        """Return `requirements.txt` and the `requirements*.txt` it may include, none if it pins nothing."""
-        if not requirements.any_in(source / requirements.FILE):
-            return []
-        return sorted(source.glob("requirements*.txt"))
-
-    def install(self, source: Path, destination: Path, target: Target) -> Sequence[str]:
-        """Install the wheels of `requirements.txt` for `target`; without that file there is nothing to do."""
+    def inputs(self, source: Path, target: Target) -> Inputs | None:
+        """Return `requirements.txt` and all that it names, with the tool; None where it asks for nothing."""
         file = source / requirements.FILE
-        return requirements.install(file, destination, target) if requirements.any_in(file) else []
+        return requirements.inputs(file) if requirements.any_in(file) else None
+
+    def build(self, source: Path, destination: Path, target: Target) -> Built:
+        """Install what `requirements.txt` asks for, for `target`."""
+        file = source / requirements.FILE
+        return requirements.install(file, destination, target) if requirements.any_in(file) else Built()

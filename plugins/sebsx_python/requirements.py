@@ -1,31 +1,39 @@
-"""Installs pinned requirements for any architecture and Python version, by uv where present, else by pip.
+"""Installs requirements for any architecture and Python version, by uv where present, else by pip.
 
-Only wheels are taken: nothing is compiled here, so that this machine need not be like the target. Both tools
-are given the same newest glibc, so that they choose the same wheels.
+Of a registry only wheels are taken: nothing is compiled here, so that this machine need not be like the target. Both
+tools are given the same newest glibc, so that they choose the same wheels, and both get one flat file with whole
+paths, so that what is installed is what was read (`files`). uv decides environment markers for the target. pip decides
+them for this machine: those in the file are decided here, and what the target's markers ask for besides is added.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-import logging
+import json
 import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
-from importlib.metadata import distributions
+import tempfile
+from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
+from sebsx.building import tools
 from sebsx.building.tools import run_installer
+from sebsx.contracts.languages import Built, Inputs
 from sebsx.errors import PackagingError
+from sebsx_python import files, markers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sebsx.model import Target
-
-logger = logging.getLogger(__name__)
 
 FILE = "requirements.txt"
 
@@ -37,38 +45,64 @@ _GLIBC_OF_UV: tuple[int, ...] = (17, 28, *range(31, 41))
 _GLIBC_FLOOR = {"x86_64": 5, "aarch64": 17}
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 # What differs between uv and pip, or from one installation to the next.
-_VOLATILE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
-_REASON_CHARACTERS = 600
+_VOLATILE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_ROUNDS_OF_PIP = 6  # each adds what markers of the target ask for; one that adds nothing is the last
 _FRAME = " ╰─▶├│\N{MULTIPLICATION SIGN}"  # what uv draws around its words
+# Where the tools look for settings beside their variables: an index named there decides what is installed.
+_CONFIGURATIONS = (
+    "~/.config/pip/pip.conf", "~/.pip/pip.conf", "/etc/pip.conf", "~/.config/uv/uv.toml", "/etc/uv/uv.toml",
+)  # fmt: skip
+_OF_A_FOLDER = ("uv.toml", "pyproject.toml")  # uv looks for these in the folder and in those above
 
 
 def any_in(file: Path) -> bool:
     """Return whether a requirements file is there and asks for anything."""
-    if not file.is_file():
-        return False
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    return any(line.strip() and not line.strip().startswith("#") for line in lines)
+    return file.is_file() and files.read(file).any
 
 
-def install(file: Path, destination: Path, target: Target) -> list[str]:
-    """Install the wheels a requirements file asks for into a folder; return them as `name==version`.
+def inputs(file: Path) -> Inputs:
+    """Return everything that `install` reads.
+
+    Raises:
+        PackagingError: If a file that is named cannot be read.
+    """
+    configurations = [Path(word).expanduser() for word in _CONFIGURATIONS] + [Path(sys.prefix, "pip.conf")]
+    if named := os.environ.get("PIP_CONFIG_FILE"):
+        configurations.append(Path(named))
+    for folder in (file.parent, *file.parent.parents):
+        configurations += [folder / name for name in _OF_A_FOLDER]
+    read = [*files.read(file).files, *(path for path in configurations if path.is_file())]
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("PIP_", "UV_")) and not name.endswith("_CACHE_DIR")
+    }
+    return Inputs(files=dict.fromkeys(read), facts={"tool": _tool(), **variables})
+
+
+def install(file: Path, destination: Path, target: Target) -> Built:
+    """Install what a requirements file asks for into a folder.
 
     What only scripts and installers need is removed, so that uv and pip leave the same files.
 
     Raises:
         PackagingError: If there is neither uv nor pip, or it cannot find wheels for `target`.
     """
-    done = run_installer(_command(file, destination, target), file.parent, file)
-    if done.returncode != 0:
-        raise PackagingError(
-            f"requirements in {str(file)!r} have no installable wheels for Python {target.version} on "
-            f"{target.architecture} {target.binaries}".rstrip()
-            + f": {reason(done.stderr or done.stdout)}"
-        )
+    _check(target)
+    asked = files.read(file)
+    if tool := uv():
+        command = [tool, *_uv_arguments(target)]
+        _run(command, asked.lines, asked.constraints, destination, file, target)
+    else:
+        _install_by_pip(asked, destination, file, target)
+    found = list(distributions(path=[str(destination)]))
+    own = {canonicalize_name(each.name) for each in found if _is_local(each)}
+    _check_local_wheels(found, target)
     _tidy(destination)
-    return sorted(
-        f"{re.sub(r'[-_.]+', '-', found.name).lower()}=={found.version}"
-        for found in distributions(path=[str(destination)])
+    versions = {canonicalize_name(each.name): f"{canonicalize_name(each.name)}=={each.version}" for each in found}
+    return Built(
+        requirements=sorted(versions.values()),
+        unpinned=sorted(versions[name] for name in versions.keys() - asked.pinned - own),
     )
 
 
@@ -96,17 +130,21 @@ def glibc(binaries: str) -> int:
 
 
 def reason(output: str) -> str:
-    """Return why an installer failed, on one line, from all it said."""
+    """Return why an installer failed, on one line: its own reason first, not the usage it prints before."""
     lines = [line.lstrip(_FRAME) for line in output.splitlines()]
-    lines = [
-        line for line in lines if line and not line.lower().startswith(("using ", "warning", "resolved ", "[notice"))
-    ]
     errors = [line.partition(":")[2].strip() for line in lines if line.startswith("ERROR:")]  # as pip marks them
-    text = " ".join(errors or lines)
-    return text if len(text) <= _REASON_CHARACTERS else f"... {text[-_REASON_CHARACTERS:]}"
+    _, usage, tail = output.partition("\nUsage:")
+    if not errors and usage:
+        errors = tail.strip().rpartition("\n\n")[2].splitlines()
+    said = [
+        re.sub(r"^(error|cause): ", "", line)
+        for line in lines
+        if line and not line.lower().startswith(("using ", "warning", "resolved ", "[notice", "hint"))
+    ]
+    return tools.reason(errors or said, output)
 
 
-def _command(file: Path, destination: Path, target: Target) -> list[str]:
+def _check(target: Target) -> None:
     if target.architecture not in _MACHINES:
         raise PackagingError(f"architecture {target.architecture!r} is not known; use {' or '.join(_MACHINES)}")
     if not target.binaries and target.architecture != _host_architecture():
@@ -114,13 +152,100 @@ def _command(file: Path, destination: Path, target: Target) -> list[str]:
             f"requirements for {target.architecture} cannot be installed natively on {_host_architecture()}; "
             "the platform must name the binaries of its target, such as 'manylinux_2_28'"
         )
-    tool = uv()
-    if tool:
-        return [tool, *_uv_arguments(target), "--target", str(destination), "-r", str(file)]
-    if importlib.util.find_spec("pip") is None:
+    if uv() is None and importlib.util.find_spec("pip") is None:
         raise PackagingError("requirements need uv or pip to be installed; run: python -m ensurepip, or install uv")
-    _warn_of_markers(file, target)
-    return [sys.executable, "-m", "pip", *_pip_arguments(target), "--target", str(destination), "-r", str(file)]
+
+
+def _tool() -> str:
+    """Return which tool installs, with its version: another one may resolve otherwise."""
+    tool = uv()
+    if tool is not None:
+        return _version(tool)
+    return f"pip {version('pip')}" if importlib.util.find_spec("pip") else "none"
+
+
+@functools.cache
+def _version(tool: str) -> str:
+    try:
+        done = subprocess.run([tool, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return tool
+    return done.stdout.strip()
+
+
+def _install_by_pip(asked: files.Requirements, destination: Path, file: Path, target: Target) -> None:
+    """Let pip install, and go on until nothing is missing that the target's markers ask for.
+
+    Raises:
+        PackagingError: If that does not end: pip cannot be used for this target.
+    """
+    environment = markers.environment(target)
+    lines, constraints = (
+        [kept for line in each if (kept := files.applies(line, environment)) is not None]
+        for each in (asked.lines, asked.constraints)
+    )
+    command = [sys.executable, "-m", "pip", *_pip_arguments(target)]
+    added: list[str] = []
+    for _ in range(_ROUNDS_OF_PIP):
+        shutil.rmtree(destination, ignore_errors=True)
+        destination.mkdir()
+        _run(command, [*lines, *added], constraints, destination, file, target)
+        lacking = markers.missing(lines, destination, target)
+        if not set(lacking) - set(added):
+            break
+        added = sorted({*added, *lacking})
+    if lacking:
+        raise PackagingError(
+            f"pip decides environment markers for this machine, and does not install {', '.join(lacking)} for "
+            f"{str(file)!r}, which Python {target.version} on {target.architecture} needs; uv can: pip install uv"
+        )
+    markers.remove_superfluous(lines, destination, target)
+
+
+def _run(
+    command: Sequence[str],
+    lines: Sequence[str],
+    constraints: Sequence[str],
+    destination: Path,
+    file: Path,
+    target: Target,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="sebsx-requirements-") as folder:
+        flat, limits = Path(folder, FILE), Path(folder, "constraints.txt")
+        flat.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        limits.write_text("\n".join([*constraints, ""]), encoding="utf-8")
+        limited = ["-c", str(limits)] if constraints else []
+        words = [*command, "--target", str(destination), "-r", str(flat), *limited]
+        done = run_installer(words, file.parent, file)
+        if done.returncode != 0:
+            why = reason(done.stderr or done.stdout).replace(str(flat), str(file))
+            wanted = f"Python {target.version} on {target.architecture} {target.binaries}".rstrip()
+            raise PackagingError(f"{why} (installing {str(file)!r} for {wanted}, from wheels alone)")
+
+
+def _is_local(distribution: Distribution) -> bool:
+    """Return whether a distribution was made of a folder or file of this machine, whose content is in the key."""
+    return _origin(distribution).get("url", "").startswith("file:")
+
+
+def _origin(distribution: Distribution) -> Mapping[str, str]:
+    told: dict[str, str] = json.loads(distribution.read_text("direct_url.json") or "{}")
+    return told
+
+
+def _check_local_wheels(found: Sequence[Distribution], target: Target) -> None:
+    """Refuse what was compiled here for a target that is another machine."""
+    if not target.binaries:
+        return
+    for distribution in found:
+        if not _is_local(distribution):
+            continue
+        tags = [line.split("-") for line in (distribution.read_text("WHEEL") or "").splitlines() if "Tag:" in line]
+        if tags and all(tag[-1] != "any" and not tag[-1].startswith("manylinux") for tag in tags):
+            raise PackagingError(
+                f"{distribution.name} was compiled for this machine from {_origin(distribution)['url']!r}, not for "
+                f"{target.architecture} {target.binaries}; name a wheel for that in its place"
+            )
 
 
 def _uv_arguments(target: Target) -> list[str]:
@@ -147,18 +272,6 @@ def platform_tags(target: Target) -> Sequence[str]:
         if minor in _LEGACY:
             tags.append(f"{_LEGACY[minor]}_{machine}")
     return [*tags, f"linux_{machine}"]
-
-
-def _warn_of_markers(file: Path, target: Target) -> None:
-    here = f"{sys.version_info.major}.{sys.version_info.minor}", _host_architecture()
-    if (target.version, target.architecture) != here and ";" in file.read_text(encoding="utf-8", errors="replace"):
-        logger.warning(
-            "pip decides environment markers in %r for this machine, not for %s %s; uv decides them for the target: "
-            "pip install uv",
-            str(file),
-            target.version,
-            target.architecture,
-        )
 
 
 def _host_architecture() -> str:

@@ -1,8 +1,7 @@
 """Makes a package of a benchmark: gathers what goes in, hashes it, and zips it unless the cache has it.
 
 cache/<content hash>.zip, .json         packages, and what is known of each
-cache/dependencies/<hash>/files/        dependencies as installed, by lock files and target
-cache/dependencies/<hash>/installed.json
+cache/dependencies/                     what languages built of code, see `products`
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import shutil
-import sysconfig
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from sebsx.building import archive, cache
+from sebsx.building.products import Product, Products
 from sebsx.contracts.sources import source_files
 from sebsx.errors import PackagingError
 from sebsx.model import Package, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sebsx.building.archive import Contents
@@ -49,10 +47,12 @@ class Packager:
 
     Args:
         cache: Folder for packages and dependencies; made when first needed.
+        run_id: Whose packages are built: dependencies that nothing pins are resolved once for it.
     """
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, run_id: str = "") -> None:
         self._cache = cache
+        self._products = Products(cache / "dependencies", run_id)
 
     def build(
         self,
@@ -80,26 +80,24 @@ class Packager:
         """
         started_s = time.perf_counter()
         source = _code_folder(benchmark, language)
-        locks = {path.relative_to(source).as_posix(): path for path in language.lock_files(source)}
-        contents = _own_contents(benchmark, language, target, source, wrapper or {}, collectors or {})
+        own = _own_contents(benchmark, language, target, source, wrapper or {}, collectors or {})
         if padding_bytes:
-            _merge(contents, {PADDING: _padding(padding_bytes)}, "the padding")
-        dependencies_hash = _dependencies_hash(target, locks) if locks else ""
-        key = content_hash(
-            {"schema": SCHEMA, "dependencies": dependencies_hash, "files": archive.digests(contents)}
-            | {"target": asdict(target), "language": language.name}
-        )
-        known = self._find(key)
-        cached = known is not None
-        if known is None:
-            logger.info("building %s for %s %s", benchmark.name, target.architecture, target.version)
-            try:
-                known = self._make(key, contents, dependencies_hash, language, source, target)
-            except OSError as exc:
-                raise PackagingError(
-                    f"package of {benchmark.name!r} cannot be built in {str(self._cache)!r}: {exc}; "
-                    "free space there, make it writable or use another cache folder"
-                ) from exc
+            _merge(own, {PADDING: _padding(padding_bytes)}, "the padding")
+        try:
+            product = self._products.of(language, source, target, whole=False)
+            key = _key(own, product, target)
+            known = self._find(key)
+            cached = known is not None
+            if known is None:
+                logger.info("building %s for %s %s", benchmark.name, target.architecture, target.version)
+                product = self._products.of(language, source, target, whole=True)
+                key = _key(own, product, target)  # another one where it was damaged and resolves otherwise now
+                known = self._make(key, own, product)
+        except OSError as exc:
+            raise PackagingError(
+                f"package of {benchmark.name!r} cannot be built in {str(self._cache)!r}: {exc}; "
+                "free space there, make it writable or use another cache folder"
+            ) from exc
         return Package(
             path=self._zip(key),
             sha256=known["sha256"],
@@ -111,7 +109,7 @@ class Packager:
             benchmark_version=benchmark.version,
             build_s=0.0 if cached else time.perf_counter() - started_s,
             cached=cached,
-            requirements=tuple(known["requirements"]),
+            requirements=product.requirements,
         )
 
     def _zip(self, key: str) -> Path:
@@ -127,14 +125,9 @@ class Packager:
             return None
         return None
 
-    def _make(
-        self, key: str, own: Contents, dependencies_hash: str, language: Language, source: Path, target: Target
-    ) -> dict[str, Any]:
+    def _make(self, key: str, own: Contents, product: Product) -> dict[str, Any]:
         contents = dict(own)
-        requirements: list[str] = []
-        if dependencies_hash:
-            folder, requirements = self._dependencies(dependencies_hash, language, source, target)
-            _merge(contents, _tree(folder), "a dependency")
+        _merge(contents, product.contents, "a dependency")
         with cache.scratch(self._cache) as scratch:
             built = scratch / "package.zip"
             unpacked_bytes = archive.write_zip(built, contents)
@@ -142,29 +135,16 @@ class Packager:
                 "sha256": archive.digest(built),
                 "bytes": built.stat().st_size,
                 "unpacked_bytes": unpacked_bytes,
-                "requirements": requirements,
             }
             built.replace(self._zip(key))
             cache.write_json(self._cache / f"{key}.json", known, scratch)
         return known
 
-    def _dependencies(self, key: str, language: Language, source: Path, target: Target) -> tuple[Path, list[str]]:
-        """Return the folder of installed dependencies and their names, installing them unless cached whole."""
-        final = self._cache / "dependencies" / key
-        known = cache.read_json(final / "installed.json")
-        if known is not None:
-            if known.get("digest") == content_hash(archive.digests(_tree(final / "files"))):
-                return final / "files", list(known["requirements"])
-            logger.warning("cached dependencies in %r are damaged and are installed again", str(final))
-            shutil.rmtree(final, ignore_errors=True)
-        with cache.scratch(final.parent) as scratch:
-            files = scratch / "entry" / "files"
-            files.mkdir(parents=True)
-            requirements = sorted(language.install(source, files, target))
-            installed = {"requirements": requirements, "digest": content_hash(archive.digests(_tree(files)))}
-            cache.write_json(scratch / "entry" / "installed.json", installed, scratch)
-            cache.publish_folder(scratch / "entry", final)
-        return final / "files", requirements
+
+def _key(own: Contents, product: Product, target: Target) -> str:
+    return content_hash(
+        {"schema": SCHEMA, "files": archive.digests(own), "built": product.digest, "target": asdict(target)}
+    )
 
 
 def _code_folder(benchmark: Benchmark, language: Language) -> Path:
@@ -202,11 +182,9 @@ def _own_contents(
     _merge(contents, wrapper, "the platform's wrapper")
     shipped = {f"sebsx_collectors/{name}{language.wrapper_suffix}": code for name, code in modules.items()}
     _merge(contents, shipped, "a collector")
-    _merge(
-        contents,
-        {path.relative_to(source).as_posix(): path for path in source_files(source, benchmark.root)},
-        "the code",
-    )
+    if language.ships_source:
+        code = source_files(source, benchmark.root)
+        _merge(contents, {path.relative_to(source).as_posix(): path for path in code}, "the code")
     return contents
 
 
@@ -221,18 +199,3 @@ def _padding(size: int) -> bytes:
     """Return bytes that do not compress, the same for a size."""
     rng = random.Random(size)  # noqa: S311  # padding, not a secret
     return b"".join(rng.randbytes(min(2**20, size - at)) for at in range(0, size, 2**20))
-
-
-def _tree(folder: Path) -> Contents:
-    """Return every installed file but compiled ones, which differ by interpreter."""
-    return {
-        path.relative_to(folder).as_posix(): path
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
-    }
-
-
-def _dependencies_hash(target: Target, locks: Mapping[str, Path]) -> str:
-    host = "" if target.binaries else sysconfig.get_platform()  # native binaries are those of this machine
-    files: Sequence[tuple[str, str]] = sorted(archive.digests(locks).items())
-    return content_hash({"schema": SCHEMA, "target": asdict(target), "locks": files, "host": host})

@@ -6,13 +6,42 @@ Adding a language is one class and the shim it ships; nothing in core asks which
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from sebsx.contracts.sources import source_files
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.model import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that a build reads besides its target: what is built once is used again while all of it is the same.
+
+    Args:
+        files: Files by their path, wherever they are.
+        facts: What else decides: tools with their versions, variables of the environment. Only a digest is kept.
+    """
+
+    files: Iterable[Path] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build came to.
+
+    Args:
+        requirements: Dependencies as resolved, `name==version`.
+        unpinned: Those of them that another build might resolve otherwise: they are resolved again for each run.
+    """
+
+    requirements: Sequence[str] = ()
+    unpinned: Sequence[str] = ()
 
 
 class Language(ABC):
@@ -22,11 +51,13 @@ class Language(ABC):
         name: What a manifest says under `[languages.<name>]`, and the folder of its code.
         summary: One line.
         wrapper_suffix: Ending of wrapper and collector files, with the dot.
+        ships_source: Whether the code folder itself goes into the package; not where `build` makes a program of it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     wrapper_suffix: ClassVar[str]
+    ships_source: ClassVar[bool] = True
 
     @abstractmethod
     def host_version(self) -> str | None:
@@ -46,16 +77,29 @@ class Language(ABC):
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return the shim and the bootstrap, by path in the package."""
 
-    @abstractmethod
-    def lock_files(self, source: Path) -> Sequence[Path]:
-        """Return the files in a benchmark's code folder that pin its dependencies; they enter the hash."""
+    def inputs(self, source: Path, target: Target) -> Inputs | None:
+        """Return everything that `build` reads, or None where there is nothing to build.
 
-    @abstractmethod
-    def install(self, source: Path, destination: Path, target: Target) -> Sequence[str]:
-        """Put the pinned dependencies for `target` into `destination`; return them as `name==version`.
+        What is left out here is measured stale. The default, every file of the code folder, is right for a compiler
+        that reads nothing else; a language that only installs dependencies names the files that say which, so that a
+        change of the code alone installs nothing.
 
-        Works without Docker and for a foreign architecture.
+        Args:
+            source: The code folder.
+            target: What is built for.
 
         Raises:
-            PackagingError: If they cannot be resolved; the message holds the resolver's reason.
+            PackagingError: If a file that is named there cannot be read.
         """
+        return Inputs(files=source_files(source))
+
+    def build(self, source: Path, destination: Path, target: Target) -> Built:
+        """Put what goes into the package beside the code into `destination`: dependencies, a compiled program.
+
+        Works without Docker and for a foreign architecture, and leaves `source` as it is. The same inputs give the same
+        bytes. The default makes nothing.
+
+        Raises:
+            PackagingError: If it cannot be done; the message begins with the tool's own reason.
+        """
+        return Built()

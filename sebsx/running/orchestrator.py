@@ -125,7 +125,8 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
         with _opened(platforms, current, directory, store, observer):
             scene = Scene(registry, platforms)
             meter = Meter(spec.limits, *store.used(run_id))
-            session = Session(current, store, scene, Packager(default_cache()), spec.collectors, observer, meter)
+            packager = Packager(default_cache(), current.id)
+            session = Session(current, store, scene, packager, spec.collectors, observer, meter)
             try:
                 spec.experiment.run(session, spec.settings)
             finally:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from sebsx.building import Packager, default_cache
 from sebsx.contracts import benchmarks
-from sebsx.contracts.languages import Language
+from sebsx.contracts.languages import Built, Inputs, Language
 from sebsx.errors import PackagingError, UserError
 from sebsx.model import Target
 
@@ -42,10 +43,10 @@ class TextLanguage(Language):
     def runtime_files(self) -> Mapping[str, bytes]:
         return {"sebsx_runtime/start.txt": self.runtime}
 
-    def lock_files(self, source: Path) -> Sequence[Path]:
-        return [source / "lock.txt"] if (source / "lock.txt").is_file() else []
+    def inputs(self, source: Path, target: Target) -> Inputs | None:
+        return Inputs(files=[source / "lock.txt"]) if (source / "lock.txt").is_file() else None
 
-    def install(self, source: Path, destination: Path, target: Target) -> Sequence[str]:
+    def build(self, source: Path, destination: Path, target: Target) -> Built:
         with self.log.open("a") as log:
             log.write("installed\n")
         names = (source / "lock.txt").read_text().split()
@@ -54,7 +55,7 @@ class TextLanguage(Language):
             folder.mkdir()
             (folder / "code.txt").write_text(target.architecture)
             (folder / "code.pyc").write_bytes(os.urandom(8))
-        return names
+        return Built(requirements=names, unpinned=[name for name in names if "==" not in name])
 
 
 @pytest.fixture
@@ -275,7 +276,7 @@ def test_caches_of_tools_are_left_out(packager, folder, language):
 
 def test_failed_installation_leaves_nothing_behind(packager, folder, language, tmp_path):
     class Broken(TextLanguage):
-        def install(self, source, destination, target):
+        def build(self, source, destination, target):
             (destination / "half").write_text("half")
             raise PackagingError("no such version")
 
@@ -385,6 +386,121 @@ def test_processes_that_build_at_once_agree(tmp_path, folder, language):
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(set(outputs[0])) == 20
     assert list((tmp_path / "cache").glob("tmp-*")) == []
+
+
+def test_what_is_not_pinned_is_resolved_once_for_each_run(tmp_path, folder, language, caplog):
+    (folder / "text" / "lock.txt").write_text("zeta==2 alpha")
+    for run, expected in (("first", 1), ("first", 1), ("second", 2), ("first", 2)):
+        package = Packager(tmp_path / "cache", run).build(load(folder), language, TARGET)
+        assert package.requirements == ("alpha", "zeta==2")
+        assert installations(language) == expected
+    assert "alpha of" in caplog.text
+    assert "zeta" not in caplog.text
+
+
+def test_changed_code_of_the_language_builds_again(tmp_path, folder):
+    for version in ("1", "1", "2"):
+        (tmp_path / "words_language.py").write_text(COMPILER.replace("VERSION", version))
+        spec = importlib.util.spec_from_file_location("words_language", tmp_path / "words_language.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["words_language"] = module
+        spec.loader.exec_module(module)
+        package = Packager(tmp_path / "cache").build(load(folder), module.Compiled(), TARGET)
+        assert read(package.path)["program"].startswith(f"compiled by {version}:".encode())
+    del sys.modules["words_language"]
+
+
+# As a third party writes a compiled language: it overrides nothing but `build`.
+COMPILER = '''
+import subprocess, sys
+from sebsx.contracts.languages import Built, Language
+
+SCRIPT = """
+import pathlib, sys
+source, target = map(pathlib.Path, sys.argv[1:])
+text = "".join(path.read_text() for path in sorted(source.rglob("*.txt")))
+target.write_text("compiled by VERSION:" + text)
+target.chmod(0o755)
+"""
+
+class Compiled(Language):
+    name = "text"
+    summary = "for tests"
+    wrapper_suffix = ".txt"
+    ships_source = False
+    def host_version(self):
+        return "1"
+    def command(self, package_root):
+        return [str(package_root / "program")]
+    def runtime_files(self):
+        return {"sebsx_runtime/start.txt": b""}
+    def build(self, source, destination, target):
+        subprocess.run([sys.executable, "-c", SCRIPT, str(source), str(destination / "program")], check=True)
+        return Built()
+'''
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        (lambda code: None, False),
+        (lambda code: (code / "data" / "list.txt").write_text("d e f"), True),
+        (lambda code: (code / "data" / "deep" / "new.txt").write_text("g"), True),
+        (lambda code: (code / "data" / "list.txt").unlink(), True),
+        (lambda code: (code / "data" / "list.txt").rename(code / "z.txt"), True),
+        (lambda code: (code / ".git" / "index").write_text("x"), False),
+    ],
+)
+def test_compiled_language_ships_a_program_of_the_sources_as_they_are(tmp_path, folder, change, again):
+    code = folder / "text"
+    for name in ("data/deep", ".git"):
+        (code / name).mkdir(parents=True)
+    space = {"__name__": "a_third_party"}
+    exec(COMPILER, space)  # what its file would hold
+    build = lambda: Packager(tmp_path / "cache").build(load(folder), space["Compiled"](), TARGET)  # noqa: E731
+    before = build()
+    change(code)
+    after = build()
+    contents = read(after.path)
+    texts = "".join(path.read_text() for path in sorted(code.rglob("*.txt")))
+    assert contents["program"].decode() == f"compiled by VERSION:{texts}"
+    assert not {"main.txt", "data/list.txt"} & contents.keys()
+    assert (after.sha256 != before.sha256, after.cached) == (again, not again)
+    with zipfile.ZipFile(after.path) as archive:
+        assert archive.getinfo("program").external_attr >> 16 == 0o100755
+
+
+def test_file_that_cannot_be_read_is_named(packager, folder, language):
+    class Reader(TextLanguage):
+        def inputs(self, source, target):
+            return Inputs(files=[source / "nowhere.txt"])
+
+    with pytest.raises(PackagingError, match=r"nowhere\.txt', which text reads, cannot be read"):
+        packager.build(load(folder), Reader(language.log), TARGET)
+
+
+@pytest.mark.parametrize("facts", [{"tool": "b 2"}, {"tool": "a 1", "INDEX": "x"}, {}])
+def test_another_tool_or_setting_installs_again(packager, folder, language, facts):
+    def using(facts):
+        class Tooled(TextLanguage):
+            def inputs(self, source, target):
+                return Inputs(files=[source / "lock.txt"], facts=facts)
+
+        return Tooled(language.log)
+
+    for each in ({"tool": "a 1"}, {"tool": "a 1"}, facts):
+        packager.build(load(folder), using(each), TARGET)
+    assert installations(language) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"digest": 1}', '{"digest": "x"}', '{"requirements": []}'])
+def test_damaged_record_of_dependencies_is_written_again(packager, folder, language, tmp_path, text):
+    packager.build(load(folder), language, TARGET)
+    (record,) = (tmp_path / "cache" / "dependencies").glob("*/built.json")
+    record.write_text(text)
+    (folder / "text" / "main.txt").write_text("changed")
+    assert packager.build(load(folder), language, TARGET).requirements == ("alpha==1", "zeta==2")
+    assert installations(language) == 2
 
 
 @pytest.mark.parametrize("before", [None, 0o755])

@@ -1,7 +1,8 @@
-"""The contract of a language: what it ships, and that nothing is installed where nothing is pinned."""
+"""The contract of a language: what it ships, and that it says all that it reads."""
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,37 @@ class LanguageContract:
         assert started, "the command starts nothing of the package"
         assert all(path.parts[0].startswith("sebsx_") for path in started)
 
-    def test_code_that_pins_nothing_installs_nothing(self, language: Language, tmp_path: Path) -> None:
-        target = Target(language.name, language.host_version() or "1", "x86_64")
-        (tmp_path / "source").mkdir()
-        (tmp_path / "out").mkdir()
-        assert list(language.lock_files(tmp_path / "source")) == []
-        assert list(language.install(tmp_path / "source", tmp_path / "out", target)) == []
-        assert list((tmp_path / "out").iterdir()) == []
+    @pytest.fixture
+    def code(self, tmp_path: Path) -> Path:
+        """Return a folder of code to build; override it with code that has dependencies or is compiled."""
+        folder = tmp_path / "code"
+        folder.mkdir()
+        return folder
+
+    def test_what_is_built_is_the_same_each_time(self, language: Language, code: Path, tmp_path: Path) -> None:
+        first, second = (_build(language, code, tmp_path / name) for name in ("first", "second"))
+        assert first == second
+
+    def test_build_reads_nothing_that_inputs_leaves_out(self, language: Language, code: Path, tmp_path: Path) -> None:
+        """What it reads unseen would be measured stale: without those files it builds the same."""
+        inputs = language.inputs(code, _target(language))
+        if inputs is None:
+            assert _build(language, code, tmp_path / "out") == {}
+            return
+        before = _build(language, code, tmp_path / "before")
+        told = {path.resolve() for path in inputs.files}
+        for path in code.rglob("*"):
+            if path.is_file() and path.resolve() not in told:
+                path.unlink()
+        assert _build(language, code, tmp_path / "after") == before
+
+
+def _target(language: Language) -> Target:
+    machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
+    return Target(language.name, language.host_version() or "1", machine)
+
+
+def _build(language: Language, code: Path, out: Path) -> dict[str, bytes]:
+    out.mkdir()
+    language.build(code, out, _target(language))
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
