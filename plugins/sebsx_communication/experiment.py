@@ -15,7 +15,7 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Cell, CellStatus, Design, Kind, Plan, Status
+from sebsx.model import Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
 from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged
@@ -45,6 +45,11 @@ class Communication(Experiment[CommunicationSettings]):
     name = "communication"
     summary = "latency, bandwidth and cost of messages between functions, by channel and size"
     Settings: ClassVar[type[Any]] = CommunicationSettings
+    factors = (
+        Factor(name="channel", meaning="what carries messages", always=True),
+        Factor(name="message_bytes", title="message", meaning="size of a message", bare=True, always=True),
+        Factor(name="parameters", role=Role.DERIVED, of=("channel",), meaning="settings of the channel"),
+    )
     analyzer = "communication"
 
     def plan(self, scene: Scene, settings: CommunicationSettings) -> Plan:
@@ -321,7 +326,6 @@ def _cell(
         "benchmark": benchmark.name,
         "folder": _folder(),
         "benchmark_sha256": code,
-        "size": size_word(size),
         "channel": channel.name,
         "message_bytes": size,
         "parameters": {key: value for key, value in public(channel.settings).items() if value},
@@ -362,11 +366,3 @@ def _expected_usd(
 def _spec_of(cell: Cell) -> FunctionSpec:
     keys = ("platform", "language", "architecture", "memory_mib", "timeout_s")
     return FunctionSpec(benchmark=_folder(), size="default", **{key: cell.factors[key] for key in keys})
-
-
-def size_word(size: int) -> str:
-    """Return a size of message as a word: `1 B`, `64 KiB`, `300000 B`."""
-    for factor, name in ((2**20, "MiB"), (2**10, "KiB")):
-        if size % factor == 0:
-            return f"{size // factor} {name}"
-    return f"{size} B"

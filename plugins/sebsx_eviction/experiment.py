@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
-from sebsx.model import Cell, Plan
+from sebsx.model import Cell, Factor, Plan
 from sebsx.pricing.planning import estimate
 from sebsx.settings import setting
 from sebsx_eviction.models import survival_steps
@@ -114,6 +114,11 @@ class Eviction(Experiment[EvictionSettings]):
     name = "eviction"
     summary = "how long idle sandboxes live, by which rule, and what keeping them warm costs"
     Settings: ClassVar[type[Any]] = EvictionSettings
+    factors = (
+        Factor(name="padding_mib", title="padding", meaning="added to the package, never read"),
+        Factor(name="d_init", title="sandboxes", meaning="simultaneous, before the idle time"),
+        Factor(name="idle_s", title="idle", meaning="how long they are left alone, or `bisection`"),
+    )
     analyzer = "eviction"
 
     def plan(self, scene: Scene, settings: EvictionSettings) -> Plan:

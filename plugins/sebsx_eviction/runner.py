@@ -221,7 +221,8 @@ class TrialRunner:
         work.trials.append(trial)
         work.outstanding -= 1
         if trial.problem:
-            self._session.observer.warned(f"{work.cell.label}: trial {trial.round} is void: {trial.problem}")
+            label = self._session.run.factors.label(work.cell.factors)
+            self._session.observer.warned(f"{label}: trial {trial.round} is void: {trial.problem}")
         self._session.observer.progressed(work.cell, len(work.good) * work.d_init, len(work.void))
         if not work.outstanding and not work.over:
             self._want_more(work)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
-from sebsx.model import Adoption, Capability, Cell, Design, FunctionConfig, Plan
+from sebsx.model import Adoption, Capability, Cell, Design, Factor, FunctionConfig, Plan, Role
 from sebsx_function.inputs import Input, expectation, inputs
 from sebsx_function.sampling import Slot, measure
 from sebsx_function.settings import FunctionSettings
@@ -34,6 +34,12 @@ class FunctionExperiment(Experiment[FunctionSettings]):
     name = "function"
     summary = "a function you have already: latency, cold starts and the memory to give it"
     Settings: ClassVar[type[Any]] = FunctionSettings
+    factors = (
+        Factor(name="input", meaning="what the function is called with"),
+        Factor(name="input_sha256", role=Role.IDENTITY),
+        Factor(name="measured", meaning="the function as it is, changed in place, or a copy"),
+        Factor(name="concurrency", meaning="calls at once"),
+    )
     needs = frozenset({Capability.ADOPT})
     analyzer = "perf-cost"  # looked up by name: the tables and choices are the same
     subject = "function"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
-from sebsx.model import Cell, Plan
+from sebsx.model import Cell, Factor, Plan
 from sebsx.pricing.planning import estimate
 from sebsx_invocation_overhead.sampling import measure
 from sebsx_invocation_overhead.settings import OverheadSettings
@@ -33,6 +33,10 @@ class InvocationOverhead(Experiment[OverheadSettings]):
     name = "invocation-overhead"
     summary = "time to the start of the handler against payload and package size, cold and warm"
     Settings: ClassVar[type[Any]] = OverheadSettings
+    factors = (
+        Factor(name="sweep", meaning="what is made larger: the payload or the package"),
+        Factor(name="payload_bytes", title="payload"),
+    )
     analyzer = "invocation-overhead"
 
     def plan(self, scene: Scene, settings: OverheadSettings) -> Plan:

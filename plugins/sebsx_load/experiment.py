@@ -9,7 +9,7 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UserError
-from sebsx.model import Cell, CellStatus, Kind, Plan
+from sebsx.model import Cell, CellStatus, Factor, Kind, Plan, Role
 from sebsx.running.calibration import calibrated, spelt_out
 from sebsx.settings import public
 from sebsx_load.shapes import LoadSettings
@@ -32,6 +32,10 @@ class Load(Experiment[LoadSettings]):
     name = "load"
     summary = "latency and throughput under a rate, a ramp, users, a burst or a trace"
     Settings: ClassVar[type[Any]] = LoadSettings
+    factors = (
+        Factor(name="load", meaning="in words"),
+        Factor(name="shape", role=Role.DERIVED, of=("load",), meaning="the settings of the load"),
+    )
     analyzer = "load"
     subject = "load"
 

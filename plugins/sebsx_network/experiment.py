@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Closed
-from sebsx.model import Capability, Cell, CellStatus, Kind, Plan, StartType, Status
+from sebsx.model import Capability, Cell, CellStatus, Factor, Kind, Plan, StartType, Status
 from sebsx.pricing.planning import estimate
 from sebsx.settings import setting
 
@@ -89,6 +89,10 @@ class Network(Experiment[NetworkSettings]):
     name = "network"
     summary = "round trips between client and sandbox, and between sandbox and storage"
     Settings: ClassVar[type[Any]] = NetworkSettings
+    factors = (
+        Factor(name="path", meaning="from the client to a sandbox, or from there to the storage"),
+        Factor(name="sandboxes", meaning="looked at one after the other"),
+    )
     analyzer = "network"
 
     def plan(self, scene: Scene, settings: NetworkSettings) -> Plan:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
-from sebsx.model import Cell, Design, Plan
+from sebsx.model import Cell, Design, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.running.calibration import calibrated, spelt_out
 from sebsx.settings import setting
@@ -106,6 +106,10 @@ class PerfCost(Experiment[PerfCostSettings]):
     name = "perf-cost"
     summary = "latency, memory and cost, cold and warm, over memory sizes"
     Settings: ClassVar[type[Any]] = PerfCostSettings
+    factors = (
+        Factor(name="version", implies=("benchmark", "folder"), base="base", meaning="of the benchmark's code"),
+        Factor(name="concurrency", role=Role.DERIVED, of=("start",), meaning="calls at once"),
+    )
     analyzer = "perf-cost"
     subject = "benchmark"
 

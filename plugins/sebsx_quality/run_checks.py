@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from sebsx.model import Cell, CellStatus, RunStatus, content_hash
+from sebsx.model import CellStatus, RunStatus, content_hash
 from sebsx.reading.conditions import conditions_of
 from sebsx.running.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model import Factors
     from sebsx.model.frame import Frame, Mask
     from sebsx.model.stored import StoredCell
     from sebsx.reading.conditions import Condition
@@ -46,6 +47,11 @@ class Evidence:
     def frame(self) -> Frame:
         """Every invocation, warm-ups too."""
         return self.view.frame(kind=None, more=COLUMNS)
+
+    @cached_property
+    def factors(self) -> Factors:
+        """What the cells differ in."""
+        return self.view.factors
 
     @cached_property
     def cells(self) -> list[StoredCell]:
@@ -114,10 +120,9 @@ class Evidence:
         within = f" in {'; '.join(named)}" if named else ""
         return f"sequences {', '.join(map(str, sequences))}{more}{within}", sequences
 
-    @staticmethod
-    def cell_name(cell: StoredCell) -> str:
+    def cell_name(self, cell: StoredCell) -> str:
         """Return what a cell is called in findings."""
-        label = Cell(cell.factors, cell.wanted).label
+        label = self.factors.label(cell.factors)
         return f"cell {cell.position} ({label})" if label else f"cell {cell.position}"
 
     def _of_cells(self, words: Sequence[str]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from sebsx.contracts.analyzers import Report, Table
-    from sebsx.model import Cell, Plan
+    from sebsx.model import Cell, Factors, Plan
 
 # Wide enough for any table that is piped into a file.
 _PIPED_COLUMNS = 400
@@ -184,11 +184,13 @@ class ProgressObserver:
         self._task = progress.add_task("planning", total=None) if progress else None
         self._done: dict[str, int] = {}
         self._interleaved = False
+        self._factors: Factors | None = None
         self.warnings: list[str] = []
 
     def planned(self, plan: Plan) -> None:
         """Show how many invocations there will be."""
         self._interleaved = plan.design == "rmit"
+        self._factors = plan.factors
         self._update(total=plan.invocations)
 
     def step(self, text: str) -> None:
@@ -199,7 +201,8 @@ class ProgressObserver:
         """Show how many valid samples there are, and how many failed."""
         self._done[cell.hash] = min(done, cell.invocations)
         failures = f", {failed} failed" if failed else ""
-        text = f"calling {cell.label}: {done}/{cell.invocations}{failures}"
+        label = self._factors.label(cell.factors) if self._factors else ""
+        text = f"calling {label}: {done}/{cell.invocations}{failures}"
         going = [samples for samples in self._done.values() if samples < cell.invocations]
         if self._interleaved and going:
             text = f"interleaving {len(going)} cells, {min(going)} to {max(going)}/{cell.invocations}{failures}"

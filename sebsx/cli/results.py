@@ -71,6 +71,7 @@ def show_command(app: App, run: str) -> None:
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     from sebsx.contracts.analyzers import Column, Table  # heavy
+    from sebsx.reading.conditions import level_columns, levels_of
 
     with app.open_store() as store:
         view = store.view(run)
@@ -86,15 +87,12 @@ def show_command(app: App, run: str) -> None:
         "resources": resources,
     }
     cell_columns = [
-        Column(key, key.replace("_", " "))
-        for key in (
-            "platform", "benchmark", *(["version"] if any("version" in cell.factors for cell in cells) else []), "size",
-            "memory_mib", "start", "status", "stop_reason", "calls", "ok",
-        )
-    ]  # fmt: skip
+        *level_columns(view.factors, [cell.factors for cell in cells]),
+        *(Column(key, key.replace("_", " ")) for key in ("status", "stop_reason", "calls", "ok")),
+    ]
     cell_rows = [
         {
-            **cell.factors,
+            **levels_of(cell.factors),
             "status": str(cell.status),
             "stop_reason": cell.stop_reason or "-",
             "calls": sum(n for (kind, _, _), n in counts[cell.id].items() if kind == "measured"),

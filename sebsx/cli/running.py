@@ -188,14 +188,19 @@ def _plan(app: App, spec: RunSpec) -> None:
     """Print what a run would do."""
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
+    from sebsx.reading.conditions import level_columns, levels_of
     from sebsx.running import orchestrator  # heavy
 
     plan = orchestrator.plan(spec, app.registry)
-    shown = ("platform", "benchmark", "version", "channel", "size", "language", "architecture", "memory_mib", "start")
-    used = [name for name in shown if any(cell.factors.get(name) is not None for cell in plan.cells)]
-    columns = [Column(name, name.replace("_mib", " MiB")) for name in used]
-    columns += [Column("invocations", "calls", "count"), Column("duration_s", "about", "s")]
-    rows = [{**cell.factors, "invocations": cell.invocations, "duration_s": cell.duration_s} for cell in plan.cells]
+    columns = [
+        *level_columns(plan.factors, [cell.factors for cell in plan.cells]),
+        Column("invocations", "calls", "count"),
+        Column("duration_s", "about", "s"),
+    ]
+    rows = [
+        {**levels_of(cell.factors), "invocations": cell.invocations, "duration_s": cell.duration_s}
+        for cell in plan.cells
+    ]
     document = {
         "experiment": spec.experiment.name,
         "design": plan.design,
@@ -205,6 +210,7 @@ def _plan(app: App, spec: RunSpec) -> None:
         "cost_usd": plan.cost_usd,
         "cost_bound_usd": plan.cost_bound_usd,
         "notes": plan.notes,
+        "factors": plan.factors.stored(),
         "cells": plan.cells,
     }
     app.console.result(document, Table("", columns, rows), text=plan_text(plan))

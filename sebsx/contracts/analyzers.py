@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sebsx.model import CellStatus, RunStatus
+from sebsx.model import CellStatus, Role, RunStatus
 from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model import Factor, Factors
     from sebsx.model.stored import StoredCell
 
 S = TypeVar("S")
 
 _BAD = frozenset({CellStatus.FAILED, CellStatus.UNSUPPORTED, CellStatus.INVALID})
-_UNTOLD = frozenset({"parameters", "benchmark_sha256", "folder", "timeout_s"})
+# Units that renderers scale; any other stands in the heading.
+UNITS = frozenset({"s", "bytes", "bytes/s", "USD", "1", "count", ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,12 @@ class Report:
     findings: Sequence[Finding] = ()
 
 
-def level_word(value: Any) -> Any:
-    """Return a level as something that can be shown and compared: a mapping of parameters becomes words."""
-    return ",".join(f"{key}={item}" for key, item in value.items()) if isinstance(value, Mapping) else value
+def factor_column(factor: Factor) -> Column:
+    """Return the column that shows the levels of a factor."""
+    if factor.unit in UNITS:
+        return Column(factor.name, factor.title, factor.unit, factor.meaning)
+    title = factor.unit if factor.bare else f"{factor.title} {factor.unit}"
+    return Column(factor.name, title, "", factor.meaning)
 
 
 def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
@@ -155,12 +159,13 @@ def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
 def _about_cells(view: RunView) -> Iterator[Finding]:
     """Yield a warning for cells that gave no result; one for all that ended alike."""
     alike: dict[tuple[CellStatus, str], list[StoredCell]] = {}
+    factors = view.factors
     for cell in view.cells():
         if cell.status in _BAD:
             reason = (cell.error or cell.stop_reason or "no reason given").partition("\n")[0]
             alike.setdefault((cell.status, reason), []).append(cell)
     for (status, reason), cells in alike.items():
-        levels = list(_levels(cells))
+        levels = list(_levels(factors, cells))
         text = f"{' '.join(words[0] for words in levels if len(words) == 1)}: {status.value}: {reason}"
         if len(cells) > 1:
             text += f" ({len(cells)} cells: {'; '.join(', '.join(words) for words in levels if len(words) > 1)})"
@@ -168,14 +173,14 @@ def _about_cells(view: RunView) -> Iterator[Finding]:
         yield Finding(text, numbers, warning=True)
 
 
-def _levels(cells: Sequence[StoredCell]) -> Iterator[list[str]]:
-    """Yield in words the levels of each factor; of factors that vary together only the first."""
+def _levels(factors: Factors, cells: Sequence[StoredCell]) -> Iterator[list[str]]:
+    """Yield in words the levels of each factor that is varied; of factors that vary together only the first."""
     seen = set()
     for name in cells[0].factors:
         values = [cell.factors.get(name) for cell in cells]
-        if name in _UNTOLD or not any(values):
+        if factors[name].role is not Role.VARIED or not any(values):
             continue
-        words = ["-" if value in (None, "") else str(level_word(value)) for value in values]
+        words = [factors[name].show(value) or "-" for value in values]
         levels, pattern = list(dict.fromkeys(words)), tuple(map(words.index, words))
         if len(levels) == 1 or pattern not in seen:
             yield levels

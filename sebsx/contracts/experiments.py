@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.scene import Scene
-    from sebsx.model import Capability, Plan
+    from sebsx.model import Capability, Factor, Plan
     from sebsx.plugins import Registry
     from sebsx.running.session import Session
 
@@ -26,6 +26,8 @@ class Experiment(ABC, Generic[S]):
         summary: One line.
         Settings: Frozen dataclass.
         needs: Capabilities every platform of the run must have; checked before anything is deployed.
+        factors: What its cells have beside what core knows of every cell (`sebsx.model.factors.CORE_FACTORS`); one of
+            the same name takes the place of core's.
         analyzer: Name of the analyzer that reads its runs; None for none.
         subject: The word after `sebsx run` that means this experiment (`sebsx run benchmark NAME...`), beside
             `sebsx run experiment NAME`; None for none. Settings marked `positional` are its arguments.
@@ -35,6 +37,7 @@ class Experiment(ABC, Generic[S]):
     summary: ClassVar[str]
     Settings: ClassVar[type[Any]] = NoSettings
     needs: ClassVar[frozenset[Capability]] = frozenset()
+    factors: ClassVar[Sequence[Factor]] = ()
     analyzer: ClassVar[str | None] = None
     subject: ClassVar[str | None] = None
 

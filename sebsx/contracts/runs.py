@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sebsx.model import Kind
+from sebsx.model import Factors, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +53,11 @@ class RunView(ABC):
     @abstractmethod
     def cells(self) -> list[StoredCell]:
         """Return the cells of the design in its order."""
+
+    @property
+    def factors(self) -> Factors:
+        """What the cells of the design differ in, as the run's experiment declared it."""
+        return Factors.of(self.run.factors.declared, [cell.factors for cell in self.cells()])
 
     @abstractmethod
     def deployments(self) -> list[StoredDeployment]:

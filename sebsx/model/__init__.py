@@ -6,6 +6,7 @@ aware UTC datetimes, except inside an `Invocation` (`sebsx.model.invocations`).
 
 from sebsx.model.capabilities import Capability
 from sebsx.model.executions import Client, Execution
+from sebsx.model.factors import Factor, Factors, Role
 from sebsx.model.functions import Adoption, Deployment, FunctionConfig, Package, Target
 from sebsx.model.hashing import content_hash
 from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
@@ -25,6 +26,8 @@ __all__ = [
     "Deployment",
     "Design",
     "Execution",
+    "Factor",
+    "Factors",
     "FunctionConfig",
     "Invocation",
     "Kind",
@@ -36,6 +39,7 @@ __all__ = [
     "Reply",
     "Resource",
     "ResourceState",
+    "Role",
     "Run",
     "RunStatus",
     "Severity",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from sebsx.model.factors import Factors
 from sebsx.model.hashing import content_hash
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ class Cell:
     """One combination of factor levels in an experiment's design.
 
     Args:
-        factors: Level of each factor: `platform`, `benchmark`, `size`, `memory_mib`, `start`, ...;
-            JSON scalars, or a JSON object for `parameters`. `folder` is where a benchmark that is not registered lies.
+        factors: Level of each factor (`sebsx.model.factors`) by name: JSON scalars, or a JSON object for `parameters`.
         invocations: How many measured invocations the design wants.
         duration_s: Expected time of the cell, for the plan; None when unknown.
         cost_usd: Expected cost, for the plan; None where there is no price.
@@ -81,14 +81,6 @@ class Cell:
         """Content hash of the factors: the same cell has it in every run, so that a resume can skip it."""
         return content_hash(self.factors)
 
-    @property
-    def label(self) -> str:
-        """One line for progress and messages: the levels a person chose, in the design's order."""
-        levels = [str(self.factors[name]) for name in _LABELLED if self.factors.get(name)]
-        if self.factors.get("memory_mib"):
-            levels.append(f"{self.factors['memory_mib']} MiB")
-        return " ".join(levels)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -100,6 +92,7 @@ class Plan:
         notes: What the plan cannot know, one line each.
         design: In what order the cells are measured; stored with the run.
         together: Whether cells are measured at the same time: they take as long as the longest.
+        factors: What the cells differ in; filled in by whoever knows the experiment.
     """
 
     cells: tuple[Cell, ...]
@@ -107,6 +100,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     design: Design = Design.SEQUENTIAL
     together: bool = False
+    factors: Factors = field(default_factory=Factors)
 
     @property
     def invocations(self) -> int:
@@ -138,7 +132,8 @@ class Run:
     Args:
         id: ULID; sorts by time.
         experiment: Name of the experiment.
-        settings: Complete: all that is needed to run it again (`core`, `experiment`, `platforms`).
+        settings: Complete: all that is needed to run it again (`experiment`, `platforms`, `collectors`, `limits`), and
+            under `factors` what it varied.
         seed: Of the run's random generator.
         status: See `RunStatus`.
         started_at: Aware UTC.
@@ -163,8 +158,10 @@ class Run:
     campaign: str = ""
     design: Design = Design.SEQUENTIAL
 
-
-_LABELLED = ("platform", "benchmark", "version", "channel", "size", "start")
+    @property
+    def factors(self) -> Factors:
+        """The factors of its design, as its experiment declared them."""
+        return Factors.read(self.settings.get("factors"))
 
 
 def _sum_known(values: list[float | None]) -> float | None:

@@ -8,11 +8,13 @@ invocations and give the same names.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.analyzers import Column, Estimate, level_word
-from sebsx.model import CellStatus, Kind
+from sebsx.contracts.analyzers import Column, Estimate, factor_column
+from sebsx.model import CellStatus, Factors, Kind, Role
+from sebsx.model.factors import level_word
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.running.starts import COUNTED, counting, start_name
 from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
@@ -27,21 +29,9 @@ if TYPE_CHECKING:
 
 TOO_SMALL = "n too small"
 
-# What every condition has, in the order in which people read it; factors of an experiment follow.
-_KNOWN = (
-    Column("platform", "platform"),
-    Column("region", "region"),
-    Column("benchmark", "benchmark"),
-    Column("size", "size"),
-    Column("language", "language"),
-    Column("architecture", "architecture"),
-    Column("memory_mib", "MiB", "", "memory as the platform reports it"),
-)
-# Factors that say the same as a column above, or are settings rather than levels.
-_SILENT = frozenset(
-    {"benchmark_sha256", "folder", "input_sha256", "timeout_s", "start", *(column.key for column in _KNOWN)}
-)
-_ALWAYS = ("benchmark", "memory_mib", "start")
+_CORE = Factors()
+# What every condition has, as its deployments report it; the experiment's own factors follow, and its start.
+_DEPLOYED = ("platform", "region", "benchmark", "size", "language", "architecture", "memory_mib")
 
 
 @dataclass(frozen=True)
@@ -156,15 +146,46 @@ def identity_columns(found: Sequence[Condition], *, telling: bool = True) -> lis
         found: The conditions.
         telling: Only those that tell them apart (benchmark, memory and start type always do for a reader).
     """
-    names = {column.key: column for column in _KNOWN}
-    keys = dict.fromkeys(key for condition in found for key in condition.identity)
-    ordered = sorted(keys, key=lambda key: key == "start")  # a factor that only some runs have comes before it too
-    columns = [names.get(key, Column(key, key.replace("_", " "))) for key in ordered]
-    if len({condition.run.id for condition in found}) > 1:
-        columns.insert(0, Column("run", "run"))
-    if not telling:
-        return columns
-    return [column for column in columns if column.key in _ALWAYS or len(_levels(found, column.key)) > 1]
+    factors = factors_of(found)
+    keys = factors.ordered(key for condition in found for key in condition.identity)
+    if telling:
+        keys = [key for key in keys if factors[key].always or len(_levels(found, key)) > 1]
+        keys = [key for key in keys if factors[key].role is not Role.DERIVED or _tells_more(found, key, keys)]
+    columns = [factor_column(factors[key]) for key in keys]
+    return [Column("run", "run"), *columns] if len({condition.run.id for condition in found}) > 1 else columns
+
+
+def factors_of(found: Iterable[Condition]) -> Factors:
+    """Return what the runs of some conditions say of their factors."""
+    known = {condition.run.id: condition.run for condition in found}
+    return reduce(or_, (run.factors for run in known.values()), Factors())
+
+
+def _tells_more(found: Sequence[Condition], key: str, keys: Sequence[str]) -> bool:
+    """Tell whether a factor that follows from others has several levels where all others have one."""
+    told: dict[tuple[str, ...], Any] = {}
+    for condition in found:
+        rest = (condition.run.id, *(str(level(condition, other)) for other in keys if other != key))
+        if told.setdefault(rest, level(condition, key)) != level(condition, key):
+            return True
+    return False
+
+
+def level_columns(factors: Factors, cells: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return the columns that tell the cells of a design apart: every factor that varies, and what is always told.
+
+    Args:
+        factors: Of the design.
+        cells: The levels of its cells.
+    """
+    given = dict.fromkeys(name for cell in cells for name, value in cell.items() if value not in (None, ""))
+    varying = Factors.of(factors.declared, cells)
+    return [factor_column(factors[name]) for name in varying.telling(given)]
+
+
+def levels_of(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the levels of a cell as a row of a table."""
+    return {name: level_word(value) for name, value in cell.items()}
 
 
 def level(condition: Condition, key: str) -> Any:
@@ -174,22 +195,19 @@ def level(condition: Condition, key: str) -> Any:
 
 def label(condition: Condition, among: Sequence[Condition]) -> str:
     """Return the shortest name that tells a condition from the others."""
-    return name_of({column.key: level(condition, column.key) for column in identity_columns(among)})
+    levels = {column.key: level(condition, column.key) for column in identity_columns(among)}
+    return name_of(levels, factors_of(among))
 
 
 def labels(found: Sequence[Condition]) -> list[str]:
     """Return the `label` of each condition among all of them."""
-    columns = identity_columns(found)
-    return [name_of({column.key: level(one, column.key) for column in columns}) for one in found]
+    columns, factors = identity_columns(found), factors_of(found)
+    return [name_of({column.key: level(one, column.key) for column in columns}, factors) for one in found]
 
 
-def name_of(levels: Mapping[str, Any]) -> str:
+def name_of(levels: Mapping[str, Any], factors: Factors = _CORE) -> str:
     """Return levels by name as words: `graph-bfs 512 MiB warm`."""
-    return " ".join(
-        f"{word} MiB" if key == "memory_mib" else f"{key} {word}" if not isinstance(word, str) else word
-        for key, word in levels.items()
-        if word not in (None, "")
-    )
+    return " ".join(filter(None, (factors[key].show(word) for key, word in levels.items())))
 
 
 def caption(found: Sequence[Condition]) -> str:
@@ -197,7 +215,12 @@ def caption(found: Sequence[Condition]) -> str:
     shown = {column.key for column in identity_columns(found)}
     hidden = [column.key for column in identity_columns(found, telling=False) if column.key not in shown]
     shared = [(key, level(found[0], key)) for key in hidden] if found else []
-    return ", ".join(f"{key} {word}" for key, word in shared if word not in (None, ""))
+    factors = factors_of(found)
+    return ", ".join(
+        f"{factors[key].title} {word}" if isinstance(word, str) else factors[key].show(word)
+        for key, word in shared
+        if word not in (None, "")
+    )
 
 
 def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
@@ -257,7 +280,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     """Yield the conditions of one run whose measured invocations (`RunView.frame`) were read already."""
     import numpy as np  # heavy
 
-    cells = {cell.id: cell for cell in view.cells()}
+    cells, factors = {cell.id: cell for cell in view.cells()}, view.run.factors
     deployments = {deployment.id: deployment for deployment in view.deployments()}
     # As one complex number each, for sorting rows of an array takes ten times as long.
     keys, codes = np.unique(np.nan_to_num(frame["cell_id"], nan=-1) + 1j * frame["deployment_id"], return_inverse=True)
@@ -266,7 +289,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
-        identity = _identity(cells.get(int(cell_id)), deployments[int(deployment_id)])
+        identity = _identity(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
         members.setdefault(tuple(identity.items()), []).append(code)
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
@@ -276,12 +299,12 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
         yield Condition(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
 
 
-def _identity(cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
-    factors = cell.factors if cell else {}
-    own = {key: level_word(value) for key, value in factors.items() if key not in _SILENT}
-    known = {column.key: getattr(deployment, column.key) for column in _KNOWN}
+def _identity(factors: Factors, cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
+    levels = cell.factors if cell else {}
+    own = {key: level_word(levels[key]) for key in factors.compared(levels) if key not in (*_DEPLOYED, "start")}
+    known = {key: getattr(deployment, key) for key in _DEPLOYED}
     known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
-    return {**known, **own, "start": factors.get("start")}
+    return {**known, **own, "start": levels.get("start")}
 
 
 def _start_had(frame: Frame, wanted: str | None) -> str | None:

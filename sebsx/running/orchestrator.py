@@ -20,7 +20,7 @@ from sebsx.building import Packager, default_cache
 from sebsx.contracts.scene import Scene
 from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
-from sebsx.model import ResourceState, Run, RunStatus, Severity, content_hash
+from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
@@ -181,7 +181,7 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
     for cell in design.cells:
         _check_names(cell.factors, scene)
         _check_memory(cell.factors, platforms)
-    return design
+    return replace(design, factors=Factors.of(spec.experiment.factors, [cell.factors for cell in design.cells]))
 
 
 def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
@@ -228,7 +228,7 @@ def _begin(spec: RunSpec, registry: Registry, store: Store, run_id: str, plan: P
     current = Run(
         id=run_id,
         experiment=spec.experiment.name,
-        settings=spec.described(),
+        settings={**spec.described(), "factors": plan.factors.stored()},
         seed=secrets.randbits(_SEED_BITS) if spec.seed is None else spec.seed,
         status=RunStatus.RUNNING,
         started_at=datetime.now(UTC),

@@ -111,7 +111,8 @@ def test_factors_of_an_experiment_are_part_of_the_identity(tmp_path: Path) -> No
         writer.add([0.1, 0.2], rounds=[0, 1], version="base")
         writer.add([0.3, 0.4], rounds=[0, 1], version="new", parameters={"n": "10"})
         base, new = found = conditions([writer.finish()])
-        assert [label(one, found) for one in found] == ["echo 256 MiB base warm", "echo 256 MiB new n=10 warm"]
+        assert [label(one, found) for one in found] == ["echo 256 MiB base warm", "echo 256 MiB new warm"]
+        assert new.identity["parameters"] == "n=10"  # it follows from another factor, and tells nothing more
         assert base.run.design is Design.RMIT
         assert new.latency_s == pytest.approx([0.3, 0.4])
         assert new.counted["round"].tolist() == [0.0, 1.0]

@@ -15,7 +15,6 @@ from sebsx.reading.comparison.facts import (
     Background,
     Difference,
     differences,
-    implied,
     known_facts,
     told,
 )
@@ -26,6 +25,7 @@ from sebsx.reading.conditions import (
     COST_PER_MILLION,
     ERRORS,
     conditions,
+    factors_of,
     identity_columns,
     level,
     name_of,
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model import Factor, Factors
     from sebsx.model.metrics import Metric
     from sebsx.reading.conditions import Condition
 
-VERSION = "version"
 _BASE = "base"
 _OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
 _ALLOWED_SHOWN = 5
@@ -65,8 +65,8 @@ class Options:
         threshold: Smallest change that matters, as a share.
         thresholds: The same for some metrics, by name or pattern.
         alpha: Chance of any false alarm among all rows; 1 - alpha is the confidence of the intervals.
-        factor: Compare the levels of this factor within one run; empty for `version`.
-        base: Level that the others are compared with; empty for `base` or the first.
+        factor: Compare the levels of this factor within one run; empty for the one that has a base side.
+        base: Level that the others are compared with; empty for the factor's base or the first.
         allow: Facts that may differ.
     """
 
@@ -145,20 +145,20 @@ def compare_runs(
     more = [*(metric.name for metric in metrics), *(["sandbox_id"] if len(models) > 1 else [])]
     old, young = conditions(base, more), conditions(new, more)
     _check_allowed(chosen, [*old, *young])
-    studied = chosen.allow
-    factor = "" if new else _factor(base, old, chosen)
+    studied, factors = chosen.allow, factors_of([*old, *young])
+    factor = "" if new else _factor(base, old, factors, chosen)
     if new:
         sides = [_Sides(_names(base), _names(new), old, young)]
     else:
-        sides = list(_levels(base, old, factor, chosen.base))
-        studied |= implied(factor)
+        sides = list(_levels(base, old, factors[factor], chosen.base))
+        studied |= factors.implied(factor)
     missing = [
         Missing(name, *line)
         for name, side, found in (("base" if new else "the run", base, old), ("new", new, young))
         for view in side
         for line in unmeasured(view, found)
     ]
-    tasks, left = _tasks(sides, backgrounds, studied, chosen.allow, factor)
+    tasks, left = _tasks(sides, backgrounds, studied, chosen.allow, factor, factors)
     rows = _judge(tasks, metrics, chosen)
     return ComparisonReport(
         base=sides[0].base,
@@ -207,7 +207,7 @@ def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
     return [*(metric for metric in chosen.values() if metric is not ERRORS), ERRORS]
 
 
-def _factor(base: Sequence[RunView], found: Sequence[Condition], options: Options) -> str:
+def _factor(base: Sequence[RunView], found: Sequence[Condition], factors: Factors, options: Options) -> str:
     """Return the factor whose levels one run is to be split by.
 
     Raises:
@@ -217,7 +217,7 @@ def _factor(base: Sequence[RunView], found: Sequence[Condition], options: Option
         key: dict.fromkeys(str(level(one, key)) for one in found if level(one, key) is not None)
         for key in dict.fromkeys(key for one in found for key in one.identity)
     }
-    factor = options.factor or VERSION
+    factor = options.factor or _sided(factors, levels)
     if len(levels.get(factor, ())) > 1:
         return factor
     failed = [f"{label}: {reason}" for view in base for label, reason in unmeasured(view, found)]
@@ -227,24 +227,30 @@ def _factor(base: Sequence[RunView], found: Sequence[Condition], options: Option
     several = [f"{key} ({', '.join(values)})" for key, values in levels.items() if len(values) > 1]
     if options.factor and factor not in levels:
         raise UnknownNameError("factor", factor, levels, f"it has several levels of {', '.join(several) or 'nothing'}")
-    here = ", ".join(levels.get(factor, ())) or "none"
+    here = f"{factor} ({', '.join(levels.get(factor, ())) or 'none'})" if factor else "a factor with a base side"
     advice = f"compare it with another run, or with --factor the levels of {' or '.join(several)}" if several else ""
     advice = advice or "compare it with another run: sebsx compare BASE NEW"
-    raise UserError(f"{name} holds no two levels of {factor} ({here}); {failed[0] if failed else advice}")
+    raise UserError(f"{name} holds no two levels of {here}; {failed[0] if failed else advice}")
 
 
-def _levels(views: Sequence[RunView], found: Sequence[Condition], factor: str, wanted: str) -> Iterator[_Sides]:
+def _sided(factors: Factors, levels: Mapping[str, Iterable[str]]) -> str:
+    """Return the factor that says which of its levels is the base; empty for none."""
+    declared = (factor.name for factor in factors.declared if factor.base)
+    return next(declared, "") or next((name for name, values in levels.items() if _BASE in values), "")
+
+
+def _levels(views: Sequence[RunView], found: Sequence[Condition], factor: Factor, wanted: str) -> Iterator[_Sides]:
     groups: dict[str, list[Condition]] = {}
     for condition in found:
-        value = level(condition, factor)
+        value = level(condition, factor.name)
         if value is not None:
             groups.setdefault(str(value), []).append(condition)
     if wanted and wanted not in groups:
-        raise UnknownNameError(f"level of {factor}", wanted, groups, f"it has {', '.join(groups)}")
-    base = wanted or (_BASE if factor == VERSION and _BASE in groups else next(iter(groups)))
+        raise UnknownNameError(f"level of {factor.name}", wanted, groups, f"it has {', '.join(groups)}")
+    base = wanted or next((word for word in (factor.base, _BASE) if word in groups), next(iter(groups)))
     for value, members in groups.items():
         if value != base:
-            yield _Sides(f"{factor} {base} of {_names(views)}", f"{factor} {value}", groups[base], members)
+            yield _Sides(f"{factor.name} {base} of {_names(views)}", f"{factor.name} {value}", groups[base], members)
 
 
 def _names(views: Sequence[RunView]) -> str:
@@ -257,15 +263,16 @@ def _tasks(
     studied: frozenset[str],
     allow: frozenset[str],
     factor: str,
+    factors: Factors,
 ) -> tuple[list[_Task], list[Missing]]:
     tasks, missing = [], []
-    hidden = {"run", factor, *(implied(factor) - {"benchmark"})}
+    hidden = {"run", factor, *(factors.implied(factor) - {"benchmark"})}
     for side in sides:
         pairs, old, young = pair(side.old, side.young, studied)
         columns = [column.key for column in identity_columns([*side.old, *side.young]) if column.key not in hidden]
 
         def words(condition: Condition, side: _Sides = side, columns: Sequence[str] = columns) -> str:
-            name = name_of({key: level(condition, key) for key in columns})
+            name = name_of({key: level(condition, key) for key in columns}, factors)
             return f"{name} ({side.new})" if len(sides) > 1 else name
 
         for one, other in pairs:

@@ -26,19 +26,6 @@ _BOOK = ("provider", "effective", "sha256")  # which book it is; its region and 
 _TOLD = ("benchmark_version", "benchmark_sha256", "package_sha256", "timeout_s")
 _TOLD_REPORTED = ("runtime",)
 
-# What differs by nature between the levels of a factor.
-_FOLLOWS: Mapping[str, frozenset[str]] = {
-    "platform": frozenset({"region", "trigger", "limits", "language_version", CPU_MODEL, PRICE_BOOK}),
-    "region": frozenset({CPU_MODEL, PRICE_BOOK}),
-    "architecture": frozenset({CPU_MODEL, PRICE_BOOK}),
-    "memory_mib": frozenset({"limits"}),
-    "language": frozenset({"language_version"}),
-    "benchmark": frozenset({"size", "parameters"}),
-    "size": frozenset({"parameters"}),
-    "parameters": frozenset({"parameters"}),
-    "version": frozenset({"benchmark", "folder"}),
-}
-
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")  # its first digits tell as much to a person
 
 # Two mixes of CPU models are the same if no more than this share of the invocations would have to move.
@@ -116,11 +103,6 @@ class Background:
             if model:
                 counts[model] += int(n)
         return {model: n / counts.total() for model, n in sorted(counts.items())}
-
-
-def implied(factor: str) -> frozenset[str]:
-    """Return the facts that differ by nature when `factor` does, itself included."""
-    return _FOLLOWS.get(factor, frozenset()) | {factor}
 
 
 def differences(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import CellStatus
-from sebsx.reading.conditions import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 # were not measured on one side only, they differ in region.
 _LOOSER = (("benchmark", "memory_mib", "start"), ("benchmark", "start"))
 _LOOSEST = ("start",)
-_NAMED = ("platform", "benchmark", "version", "architecture", "memory_mib", "start")
 _UNMEASURED = (CellStatus.FAILED, CellStatus.UNSUPPORTED)
 
 
@@ -76,11 +74,10 @@ def unmeasured(view: RunView, found: Iterable[Condition]) -> Iterator[tuple[str,
         view: The run.
         found: Its conditions.
     """
-    measured = {condition.cell.id for condition in found if condition.cell}
+    measured, factors = {condition.cell.id for condition in found if condition.cell}, view.factors
     for cell in view.cells():
         if cell.status in _UNMEASURED and cell.id not in measured:
-            levels = {key: cell.factors.get(key) for key in _NAMED}
-            yield name_of(levels), cell.error or cell.stop_reason or str(cell.status)
+            yield factors.label(cell.factors), cell.error or cell.stop_reason or str(cell.status)
 
 
 def _match(left: Sequence[Condition], right: Sequence[Condition], keys: Sequence[str]) -> Iterator[Pair]:

@@ -33,7 +33,8 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
     groups: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
     for each in measured:
         if len(each.condition.counted):
-            apart = {"memory_mib", "start", "version"}
+            sides = (factor.name for factor in each.condition.run.factors.declared if factor.base)
+            apart = {"memory_mib", "start", *sides}
             levels = [(key, value) for key, value in each.condition.identity.items() if key not in apart]
             groups[each.condition.run.id, *levels].append(each)
     for number, group in enumerate(groups.values(), 1):

@@ -206,7 +206,7 @@ class Session:
         """Close a cell that was begun with `begin_cell`."""
         self.store.finish_cell(cell_id, status, reason, error)
         if error:
-            self.observer.warned(f"{cell.label}: {reason}: {error}")
+            self.observer.warned(f"{self.run.factors.label(cell.factors)}: {reason}: {error}")
 
     def attend(self, agenda: Agenda) -> Iterator[tuple[Burst, list[Invocation]]]:
         """Send bursts as they become due, and yield each with its invocations when all are answered and stored.

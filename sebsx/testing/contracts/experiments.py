@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sebsx.contracts.scene import Scene
-from sebsx.model import Capability, Plan, content_hash
+from sebsx.model import Capability, Factor, Plan, content_hash
+from sebsx.model.factors import CORE_FACTORS
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 
@@ -42,6 +44,17 @@ class ExperimentContract:
         assert all(isinstance(capability, Capability) for capability in cls.needs)
         assert cls.analyzer is None or cls.analyzer in sebsx_registry.analyzers, "its analyzer is not registered"
         assert cls.subject is None or cls.subject.isidentifier(), "its subject is not one word"
+
+    def test_factors_are_declared(self, experiment: Experiment[Any], scene: Scene, settings: Any) -> None:
+        own = type(experiment).factors
+        names = [factor.name for factor in own]
+        assert len(set(names)) == len(names), "two factors have one name"
+        core = {factor.name for factor in CORE_FACTORS}
+        used = {name for cell in experiment.plan(scene, settings).cells for name in cell.factors}
+        assert used <= core | set(names), f"not declared in `factors`: {', '.join(sorted(used - core - set(names)))}"
+        for factor in own:
+            assert set(factor.of) <= core | set(names), f"{factor.name} follows from what nobody declares"
+            assert Factor.read(json.loads(json.dumps(factor.stored()))) == factor
 
     def test_experiment_keeps_no_state(self, experiment: Experiment[Any]) -> None:
         assert type(experiment)().__dict__ == {}

@@ -353,7 +353,7 @@ def test_interrupted_run_is_told(store: Store) -> None:
 def test_unsupported_cell_is_told_with_its_reason(scene: Scene) -> None:
     cell = scene.cell("warm", [])
     scene.store.finish_cell(cell, CellStatus.UNSUPPORTED, "not deployed", "no arm64 here")
-    assert texts(scene.analyze(), "local sleep warm 128: unsupported: no arm64 here")
+    assert texts(scene.analyze(), "local sleep warm 128 MiB: unsupported: no arm64 here")
 
 
 def test_cells_that_ended_alike_are_told_of_in_one_sentence(scene: Scene) -> None:
@@ -361,5 +361,5 @@ def test_cells_that_ended_alike_are_told_of_in_one_sentence(scene: Scene) -> Non
         scene.store.finish_cell(scene.cell(start, [], memory_mib), CellStatus.FAILED, "3 failed", "out of quota\ntrace")
     scene.store.finish_cell(scene.cell("cold", [], 512), CellStatus.FAILED, "3 failed", "no such role")
     report = scene.analyze()
-    assert texts(report, "local sleep: failed: out of quota (3 cells: cold, warm; 128, 256)")
-    assert texts(report, "local sleep cold 512: failed: no such role")
+    assert texts(report, "local sleep: failed: out of quota (3 cells: cold, warm; 128 MiB, 256 MiB)")
+    assert texts(report, "local sleep cold 512 MiB: failed: no such role")

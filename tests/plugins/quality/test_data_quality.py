@@ -183,7 +183,7 @@ def test_cell_that_failed_is_named_with_its_reason(store: Store, analyze: Analyz
     cell = writer.add([0.1], start=StartType.COLD)
     store.finish_cell(cell, CellStatus.FAILED, "10 invocations failed", "out of quota")
     writer.finish()
-    assert "cell 1 (fake echo default cold 256 MiB): failed: out of quota" in objections(analyze(DataQuality))[
+    assert "cell 1 (echo 256 MiB cold): failed: out of quota" in objections(analyze(DataQuality))[
         "cells-measured"
     ].text  # fmt: skip
 
@@ -193,7 +193,7 @@ def test_only_the_first_rows_are_named_and_the_rest_counted(store: Store, damage
     damage("UPDATE invocation SET provider_billed_s = -1")
     finding = objections(analyze(DataQuality))["not-negative"]
     assert "20 of 20 invocations" in finding.text
-    assert "sequences 1, 2, 3, 4, 5, ... in cell 0 (fake echo default warm 256 MiB)" in finding.text
+    assert "sequences 1, 2, 3, 4, 5, ... in cell 0 (echo 256 MiB warm)" in finding.text
 
 
 def test_runs_add_up_and_each_finding_names_its_run(store: Store, damage: Damage, analyze: Analyze) -> None:

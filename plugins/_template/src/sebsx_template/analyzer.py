@@ -45,9 +45,10 @@ class FailuresAnalyzer(Analyzer[FailuresSettings]):
         for view in runs:
             if not view.cells():
                 findings.append(Finding(f"run {view.run.id} has no invocations", warning=True))
+            factors = view.factors
             for cell in view.cells():
                 counts = Counter(invocation.status for invocation in view.invocations(cell_id=cell.id))
-                row = _row(view.run.id, " ".join(str(level) for level in cell.factors.values()), counts)
+                row = _row(view.run.id, factors.label(cell.factors), counts)
                 rows.append(row)
                 if row["failed"] is not None and row["failed"] > settings.tolerated:
                     findings.append(Finding(f"{row['failed']:.1%} of {row['cell']} failed", row, warning=True))
