@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How an invocation ended."""
+    """How an invocation ended.
+
+    `dropped` and `client_error` say nothing of the function: it was not called because too many calls were in flight,
+    or because this machine met a limit of its own (descriptors, ports, threads, memory).
+    """
 
     OK = "ok"
     FUNCTION_ERROR = "function_error"
@@ -25,6 +29,7 @@ class Status(StrEnum):
     THROTTLED = "throttled"
     DROPPED = "dropped"
     PLATFORM_ERROR = "platform_error"
+    CLIENT_ERROR = "client_error"
 
 
 class StartType(StrEnum):
@@ -57,6 +62,16 @@ class Reply:
 
     `first_byte_s` and `connected_s` are None when that point was never reached; `error` says why there
     is no answer at all (`http_status` is None then).
+
+    Where a call is not one HTTP request (`sebsx.contracts.senders.Exchange`), it is sent and connected when its
+    submission is, accepted when that is answered; its first byte and its end are those of the answer that held the
+    result. Where a platform invokes by means of its own, it is sent when these begin and done when they return.
+
+    Attributes:
+        attempts: How often it was sent. More than once only where no earlier attempt can have been received.
+        accepted_s: When the platform had taken it; None where the result is the answer to the request itself.
+        polls: How often the result was asked for after that.
+        limit: The limit of the client's own machine that kept it from being sent or answered; None where none did.
     """
 
     request_id: str
@@ -70,6 +85,10 @@ class Reply:
     body: bytes
     bytes_out: int
     error: str | None = None
+    attempts: int = 1
+    accepted_s: float | None = None
+    polls: int = 0
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ CORE_METRICS = (
     Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
     Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),
     Metric("client.round_trip_s", "s", meaning="least time of a TCP connection to the function, without a request"),
+    Metric("client.way", "json", Better.NEITHER, "address, proxy and silent addresses on the way to a deployment"),
     Metric("client.input", "json", Better.NEITHER, "digest and size of the input that a deployment is called with"),
     Metric("client.source", "json", Better.NEITHER, "where the code of a deployment's benchmark is found"),
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
@@ -70,6 +71,7 @@ CORE_METRICS = (
     Metric("generator.lateness_max_s", "s", meaning="largest sent minus intended"),
     Metric("generator.late", "count", meaning="requests sent more than 1 ms after their time"),
     Metric("generator.dropped", "count", meaning="requests not sent, because too many were in flight"),
+    Metric("generator.client_errors", "count", meaning="requests that failed by a limit of the client's own machine"),
     Metric("generator.cpu_share", "1", meaning="share of the time that the load generator's thread was busy"),
     Metric("generator.in_flight_max", "count", Better.NEITHER, "most requests in flight at once"),
 )

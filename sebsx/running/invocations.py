@@ -75,6 +75,8 @@ def read_reply(
     error: str | None
     if reply.error == DROPPED:
         status, error = Status.DROPPED, reply.error
+    elif reply.limit is not None:
+        status, error = Status.CLIENT_ERROR, f"{reply.error}; this machine has no more {reply.limit}"
     else:
         status, error = _status(reply, envelope, platform, check)
     start_type, evidence = starts.of(envelope, reply)
@@ -98,6 +100,9 @@ def read_reply(
         function_duration_s=envelope.duration_s,
         bytes_in=len(reply.body),
         bytes_out=reply.bytes_out,
+        attempts=reply.attempts,
+        accepted_s=reply.accepted_s,
+        polls=reply.polls,
         samples=envelope.samples,
     )
     record = record or platform.record_of(deployment, reply)

@@ -116,7 +116,8 @@ class Meter:
 
     def used(self, platform: Platform[Any], deployment: Deployment, invocations: Sequence[Invocation]) -> None:
         """Count what was sent; what has no price yet is taken to be billed for as long as the client waited."""
-        self.invocations += len(invocations)
+        # What was sent again was paid for at most as often as it was sent.
+        self.invocations += sum(item.attempts for item in invocations)
         left = self._let_through.pop(deployment.id, 0) - len(invocations)
         if left > 0:
             self._let_through[deployment.id] = left
@@ -127,7 +128,7 @@ class Meter:
             if cost_usd is None:
                 restored = item.start_type is StartType.RESTORED
                 cost_usd = cost_of(platform, deployment, item.latency_s, item.latency_s if restored else 0.0)
-            self.spent_usd += cost_usd
+            self.spent_usd += cost_usd * item.attempts
             self._dearest_usd[deployment.id] = max(self._dearest_usd[deployment.id], cost_usd)
             if item.start_type in _INITIALISED:
                 self._initialised.add(deployment.id)

@@ -96,6 +96,7 @@ class Recording:
         self._lateness, self._latency = Histogram(), Histogram()
         self._late = 0
         self._failed = False
+        self._limits: dict[str, None] = {}
 
     def add(self, reply: Reply) -> None:
         """Take a reply; it is stored when there is time, or when too many wait.
@@ -152,6 +153,8 @@ class Recording:
         return Health(
             sent=lateness.n,
             dropped=self.statuses[Status.DROPPED],
+            client_errors=self.statuses[Status.CLIENT_ERROR],
+            limits=tuple(self._limits),
             late=self._late,
             lateness_p50_s=lateness.quantile(0.5),
             lateness_p99_s=lateness.quantile(0.99),
@@ -175,6 +178,8 @@ class Recording:
                 self._extras.add(sequence, envelope)
             sequence += 1
             invocations.append(invocation)
+            if reply.limit is not None:
+                self._limits[reply.limit] = None
             if reply.error != DROPPED:
                 late_by_s.append(reply.sent_s - reply.intended_s)
             if invocation.status is Status.OK:

@@ -1,90 +1,44 @@
-"""The HTTP client that all platforms are measured with: sockets, one selector, one thread.
-
-Chosen by measurement (`tests/perf/load.py`; 16 connections to nginx on this machine, processor time a request):
-libcurl's multi interface through pycurl took 100 us, of which 60 in calls back into Python for each socket and
-timer; this takes a fifth of it. Every step of a request is then ours to time: when it was due, sent, connected,
-and when the first and the last byte came.
-"""
+"""The HTTP sender that all platforms are measured with: when calls are due, what is sent, and what came back."""
 
 from __future__ import annotations
 
-import contextlib
-import select
-import selectors
-import socket
-import ssl
 import time
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from sebsx.contracts.schedules import OVER
+from sebsx.contracts.senders import Sender
 from sebsx.interrupts import interrupts
-from sebsx.model import DROPPED, Reply
-from sebsx.sending.clock import client_clock
-from sebsx.sending.connection import READ, RECEIVE_BYTES, WRITE, BrokenConnectionError, Connection
-from sebsx.sending.http1 import Answer, Headers, whole
-from sebsx.sending.route import Routes
+from sebsx.sending.dialogue import Request
+from sebsx.sending.engine import Engine
+from sebsx.sending.transport import TICK_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.schedules import Schedule
-    from sebsx.sending.route import Origin
+    from sebsx.contracts.senders import Endpoint, Work
+    from sebsx.model import Reply
+
+__all__ = ["HttpClient", "Request"]
 
 _perf = time.perf_counter
 
-# The longest sleep before looking for an interrupt again.
-_TICK_S = 0.2
-# Timers of Linux wake up to about 60 us late (50 us of slack): sleep so much shorter, and spin for what is left.
-_SLACK_S = 60e-6
 # So many requests that are due are sent before answers are looked for again.
 _SENDS = 16
+# Renewed headers are asked for again after this long; a platform's are good for two minutes at least.
+_RENEWED_S = 60.0
 
 
-@dataclass(slots=True)
-class Request:
-    """One request: where to, with what, and under which id.
-
-    `headers` are whole lines; give the same object with every request, it is looked at once.
-    """
-
-    url: str
-    body: bytes
-    request_id: str
-    headers: Sequence[str] = ()
-    timeout_s: float = 60.0
-    method: str = "POST"
-
-
-class HttpClient:
-    """Sends requests by a schedule over keep-alive connections, from one thread.
+class HttpClient(Sender):
+    """Sends calls by a schedule over keep-alive connections, from one thread.
 
     Args:
         connections: Most connections to one server that are kept open between requests.
-
-    Attributes:
-        spun_s: Time spent awake and waiting for a request to become due, since the client was made.
-        in_flight_max: Most requests in flight at once in the last drive.
     """
 
     def __init__(self, connections: int = 512) -> None:
-        self.spun_s = 0.0
         self.in_flight_max = 0
-        self._offset_s = client_clock().offset_s
-        self._connections = connections
-        self._selector = selectors.DefaultSelector()
-        # A selector is itself a file to wait for, with finer time-outs than its own.
-        self._fileno: int | None = getattr(self._selector, "fileno", lambda: None)()
-        self._routes = Routes()
-        self._busy: dict[Connection, None] = {}
-        self._finished: list[Reply] = []
-        self._next_deadline_s = OVER
-        self._looked_up: deque[tuple[Origin, str | None]] = deque()
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.setblocking(False)
-        self._selector.register(self._wake_receiver.fileno(), READ, None)
-        self._closed = False
+        self._engine = Engine(connections)
 
     def __enter__(self) -> Self:
         return self
@@ -92,19 +46,43 @@ class HttpClient:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @property
+    def spun_s(self) -> float:  # type: ignore[override]  # what the engine counts
+        """Time spent awake and waiting for a call to become due, since the client was made."""
+        return self._engine.transport.spun_s
+
     def close(self) -> None:
         """Close every connection. Requests in flight are abandoned. A second call is harmless."""
-        if self._closed:
-            return
-        self._closed = True
-        self._abandon()
-        for origin in self._routes.origins():
-            for connection in origin.idle:
-                connection.close()
-            origin.idle.clear()
-        self._selector.close()
-        self._wake_receiver.close()
-        self._wake_sender.close()
+        self._engine.close()
+
+    def send(
+        self,
+        work: Work,
+        payloads: Mapping[str, bytes],
+        *,
+        renew: Callable[[int], Mapping[str, str]] | None = None,
+        idle: Callable[[float], bool] | None = None,
+    ) -> Iterator[tuple[int, Reply]]:
+        """Send work, and yield the number of each call with its reply as they come; see `Sender.send`."""
+        makers = [
+            requests_to(endpoint, payloads[endpoint.payload], work.name, renew and _renewing(renew, place))
+            for place, endpoint in enumerate(work.endpoints)
+        ]
+        count, skipped = len(makers), len(work.name) + 1
+
+        def request(number: int) -> Request:
+            return makers[number % count](number)
+
+        for reply in self.drive(work.schedule, request, max_in_flight=work.max_in_flight, idle=idle):
+            yield int(reply.request_id[skipped:]), reply
+
+    def way_to(self, url: str) -> Mapping[str, str]:
+        """Return the facts about the way to a URL: `address`, `proxy`, and `fallback` where an address was silent."""
+        origin = self._engine.routes.origin_of(url)
+        if origin is None:
+            return {}
+        facts = {"address": origin.address, "proxy": origin.proxy, "fallback": origin.fallback}
+        return {name: value for name, value in facts.items() if value}
 
     def drive(
         self,
@@ -116,318 +94,111 @@ class HttpClient:
     ) -> Iterator[Reply]:
         """Send `request_for(0)`, `request_for(1)`, ... when the schedule says so; yield the replies as they come.
 
-        Every request gives exactly one reply; one that could not be sent or answered carries an `error`. Closing
-        the iterator abandons what is in flight. An interrupt is raised when the iterator is left.
+        `send` for requests that are decided while others are on their way. An interrupt is raised when the iterator is
+        left.
 
         Args:
             schedule: When requests are due.
             request_for: Returns a request by its number.
             max_in_flight: A request that is due while so many are in flight is dropped: `error` is `DROPPED`.
-            idle: Called with the seconds until something is due, while no answer is there to be read. Returns
-                whether it did something; it should then take no more than tens of microseconds.
+            idle: Called with the seconds until something is due, while no answer is there to be read; see
+                `Sender.send`.
         """
-        pace = schedule.begin()
+        engine = self._engine
+        pace = _Pace(schedule.begin(), engine, request_for, max_in_flight)
         self.in_flight_max = 0
-        started_s = _perf()
-        sent = done = 0
         with interrupts.shielded():
             try:
                 while not interrupts.pending:
-                    wait_s = _TICK_S
-                    for _ in range(_SENDS):
-                        elapsed_s = _perf() - started_s
-                        due_s = pace.due_s(elapsed_s, sent, done)
-                        if due_s is None or due_s > elapsed_s:
-                            break
-                        if max_in_flight is not None and len(self._busy) >= max_in_flight:
-                            self._drop(request_for(sent), started_s + due_s)
-                        else:
-                            self._send(request_for(sent), started_s + due_s)
-                        sent += 1
-                    else:
-                        due_s = elapsed_s
-                    if due_s is not None:
-                        if due_s == OVER and sent == done:
-                            return
-                        wait_s = min(_TICK_S, due_s - elapsed_s)
-                    if not self._finished:
-                        self._advance(wait_s, idle)
-                    if self._finished:
-                        replies, self._finished = self._finished, []
-                        done += len(replies)
-                        for reply in replies:
-                            pace.answered(reply.done_s - self._offset_s - started_s)
+                    wait_s = pace.send()
+                    if wait_s == OVER:
+                        return
+                    if not engine.finished:
+                        engine.advance(min(TICK_S, wait_s), idle)
+                    if engine.finished:
+                        replies, engine.finished = engine.finished, []
+                        pace.answered(replies)
+                        self.in_flight_max = pace.in_flight_max
                         yield from replies
             finally:
-                self._abandon()
+                engine.abandon()
 
-    def _send(self, request: Request, intended_s: float) -> None:
-        """Send over an idle connection, or open one."""
-        origin = self._routes.find(request.url, request.headers, request.method).origin
-        now_s = _perf()
-        if origin.idle:
-            connection = origin.idle.pop()
-            connection.reused = True
-            connection.connected_s = now_s
-        else:
-            connection = Connection(self._selector, origin)
-        connection.request = request
-        connection.intended_s = intended_s
-        connection.sent_s = now_s
-        connection.deadline_s = deadline_s = now_s + request.timeout_s
-        if deadline_s < self._next_deadline_s:
-            self._next_deadline_s = deadline_s
-        self._busy[connection] = None
-        if len(self._busy) > self.in_flight_max:
-            self.in_flight_max = len(self._busy)
-        if connection.reused:
-            self._transmit(connection)
-        else:
-            self._open(connection)
 
-    def _open(self, connection: Connection) -> None:
-        addresses = connection.origin.addresses(self._on_looked_up)
-        if not addresses:
-            connection.origin.waiting.append(connection)
-            return
-        try:
-            connection.connect(addresses)
-        except BrokenConnectionError as exc:
-            self._fail(connection, str(exc))
+class _Pace:
+    """One drive: what was sent and answered, and what is due.
 
-    def _transmit(self, connection: Connection) -> None:
-        """Hand the request to the kernel; what does not fit follows when there is room."""
-        request = connection.request
-        assert request is not None
-        assert connection.sock is not None
-        head = self._routes.find(request.url, request.headers, request.method).head
-        body = request.body
-        data = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, request.request_id.encode("latin-1"), len(body), body)
-        try:
-            count = connection.sock.send(data)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            count = 0
-        except OSError as exc:
-            self._lost(connection, exc.strerror or str(exc))
-            return
-        if count < len(data):
-            connection.out = memoryview(data)[count:]
-            connection.watch(READ | WRITE)
+    Attributes:
+        in_flight_max: Most calls in flight at once.
+    """
 
-    def _advance(self, wait_s: float, idle: Callable[[float], bool] | None) -> None:
-        """Wait for answers at most `wait_s`, and take in what came."""
-        now_s = _perf()
-        if self._next_deadline_s <= now_s:
-            self._expire(now_s)
-            return
-        wait_s = min(wait_s, self._next_deadline_s - now_s)
-        ready = []
-        if idle is not None and wait_s > _SLACK_S:
-            ready = self._selector.select(0)
-            if not ready and idle(wait_s):
-                return
-        if not ready:
-            ready = self._sleep(wait_s)
-        for key, events in ready:
-            connection = key.data
-            if connection is None:
-                self._take_addresses()
-            elif connection.ready:
-                if events & READ:
-                    self._receive(connection)
-                if events & WRITE and connection.out is not None:
-                    self._transmit_rest(connection)
-            else:
-                self._proceed(connection)
-
-    def _sleep(self, wait_s: float) -> list[tuple[selectors.SelectorKey, int]]:
-        if wait_s >= _TICK_S or self._fileno is None:
-            return self._selector.select(min(wait_s, _TICK_S))
-        if wait_s > _SLACK_S:
-            select.select((self._fileno,), (), (), wait_s - _SLACK_S)
-            return self._selector.select(0)
-        before_s = _perf()
-        ready = self._selector.select(0)
-        if not ready:
-            self.spun_s += _perf() - before_s
-        return ready
-
-    def _receive(self, connection: Connection) -> None:
-        """Read until the answer is complete or nothing more is there."""
-        sock = connection.sock
-        while sock is not None:
-            try:
-                data = sock.recv(RECEIVE_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return
-            except OSError as exc:
-                self._lost(connection, exc.strerror or str(exc))
-                return
-            now_s = _perf()
-            if connection.request is None or not data:
-                self._on_end(connection, now_s)
-                return
-            if connection.first_byte_s is None:
-                connection.first_byte_s = now_s
-            answer = connection.answer
-            if answer is None:
-                parsed = whole(data)
-                if parsed is not None:
-                    status, head, body = parsed
-                    self._finish(connection, now_s, status, Headers(head), body, True)
-                    return
-                answer = connection.answer = Answer()
-            try:
-                answer.feed(data)
-            except ValueError as exc:
-                self._fail(connection, str(exc))
-                return
-            if answer.complete:
-                self._finish(connection, now_s, answer.status, answer.headers, answer.body, answer.stays_open)
-                return
-
-    def _on_end(self, connection: Connection, now_s: float) -> None:
-        """Take in that the server closed the connection, or spoke without being asked."""
-        if connection.request is None:
-            connection.origin.idle.remove(connection)
-            connection.close()
-        elif connection.answer is not None and connection.answer.end():
-            answer = connection.answer
-            self._finish(connection, now_s, answer.status, answer.headers, answer.body, False)
-        else:
-            self._lost(connection, "the server closed the connection without an answer")
-
-    def _transmit_rest(self, connection: Connection) -> None:
-        assert connection.sock is not None
-        assert connection.out is not None
-        try:
-            count = connection.sock.send(connection.out)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return
-        except OSError as exc:
-            self._lost(connection, exc.strerror or str(exc))
-            return
-        connection.out = connection.out[count:] or None
-        if connection.out is None:
-            connection.watch(READ)
-
-    def _proceed(self, connection: Connection) -> None:
-        """Go on connecting."""
-        try:
-            stands = connection.proceed()
-        except BrokenConnectionError as exc:
-            self._fail(connection, str(exc))
-            return
-        if stands:
-            connection.connected_s = _perf()
-            self._transmit(connection)
-
-    def _lost(self, connection: Connection, why: str) -> None:
-        """Try again where an idle connection had been closed while we sent; else give up."""
-        if connection.request is not None and connection.reused and connection.first_byte_s is None:
-            self._busy.pop(connection)
-            connection.close()
-            again = Connection(self._selector, connection.origin)
-            again.request = connection.request
-            again.intended_s, again.sent_s = connection.intended_s, connection.sent_s
-            again.deadline_s = connection.deadline_s
-            self._busy[again] = None
-            self._open(again)
-        elif connection.request is None:
-            self._on_end(connection, _perf())
-        else:
-            self._fail(connection, why)
-
-    def _finish(
-        self, connection: Connection, now_s: float, status: int, headers: Mapping[str, str], body: bytes, keep: bool
+    def __init__(
+        self, schedule: Schedule, engine: Engine, request_for: Callable[[int], Request], max_in_flight: int | None
     ) -> None:
-        request = connection.request
-        assert request is not None
-        offset_s = self._offset_s
-        connected_s, first_byte_s = connection.connected_s, connection.first_byte_s
-        del self._busy[connection]
-        self._finished.append(
-            Reply(
-                request.request_id,
-                connection.intended_s + offset_s,
-                connection.sent_s + offset_s,
-                None if connected_s is None else connected_s + offset_s,
-                None if first_byte_s is None else first_byte_s + offset_s,
-                now_s + offset_s,
-                status,
-                headers,
-                body,
-                len(request.body),
-            )
-        )
-        idle = connection.origin.idle
-        if keep and connection.out is None and len(idle) < self._connections:
-            connection.request = connection.answer = connection.first_byte_s = None
-            idle.append(connection)
-        else:
-            connection.close()
+        self.in_flight_max = 0
+        self._schedule = schedule
+        self._engine = engine
+        self._request_for = request_for
+        self._cap = OVER if max_in_flight is None else max_in_flight
+        self._started_s = _perf()
+        self._sent = self._done = 0
 
-    def _fail(self, connection: Connection, error: str) -> None:
-        """Give a request up: its reply carries the reason."""
-        request = connection.request
-        assert request is not None
-        self._busy.pop(connection)
-        connection.close()
-        if connection in connection.origin.waiting:
-            connection.origin.waiting.remove(connection)
-        offset_s, now_s = self._offset_s, _perf()
-        connected_s, first_byte_s = connection.connected_s, connection.first_byte_s
-        self._finished.append(
-            Reply(
-                request_id=request.request_id,
-                intended_s=connection.intended_s + offset_s,
-                sent_s=connection.sent_s + offset_s,
-                connected_s=None if connected_s is None else connected_s + offset_s,
-                first_byte_s=None if first_byte_s is None else first_byte_s + offset_s,
-                done_s=now_s + offset_s,
-                http_status=None,
-                headers={},
-                body=b"",
-                bytes_out=len(request.body),
-                error=error,
-            )
-        )
+    def send(self) -> float:
+        """Send what is due, a few at a time; return the seconds to wait: `OVER` when all is sent and answered."""
+        due_s = self._schedule.due_s
+        engine, started_s = self._engine, self._started_s
+        busy, asleep = engine.transport.busy, engine.asleep
+        for _ in range(_SENDS):
+            elapsed_s = _perf() - started_s
+            next_s = due_s(elapsed_s, self._sent, self._done)
+            if next_s is None:
+                return TICK_S
+            if next_s > elapsed_s:
+                return OVER if next_s == OVER and self._sent == self._done else min(TICK_S, next_s - elapsed_s)
+            if len(busy) + len(asleep) >= self._cap:
+                engine.drop(self._request_for(self._sent), started_s + next_s)
+            else:
+                engine.send(self._request_for(self._sent), started_s + next_s)
+                in_flight = len(busy) + len(asleep)
+                if in_flight > self.in_flight_max:
+                    self.in_flight_max = in_flight
+            self._sent += 1
+        return 0.0
 
-    def _drop(self, request: Request, intended_s: float) -> None:
-        now_s = _perf() + self._offset_s
-        intended_s += self._offset_s
-        self._finished.append(
-            Reply(request.request_id, intended_s, now_s, None, None, now_s, None, {}, b"", 0, error=DROPPED)
-        )
+    def answered(self, replies: Sequence[Reply]) -> None:
+        """Tell the schedule."""
+        self._done += len(replies)
+        zero_s = self._engine.offset_s + self._started_s
+        answered = self._schedule.answered
+        for reply in replies:
+            answered(reply.done_s - zero_s)
 
-    def _expire(self, now_s: float) -> None:
-        """Give up what has waited for too long, and note when to look again."""
-        for connection in [each for each in self._busy if each.deadline_s <= now_s]:
-            self._fail(connection, "timeout")
-        self._next_deadline_s = min((each.deadline_s for each in self._busy), default=OVER)
 
-    def _on_looked_up(self, origin: Origin, error: str | None) -> None:
-        """Hear, in a thread, that a name was looked up, and wake the loop."""
-        self._looked_up.append((origin, error))
-        with contextlib.suppress(OSError):
-            self._wake_sender.send(b"\0")
+def requests_to(
+    endpoint: Endpoint, payload: bytes, name: str, renewed: Callable[[], Mapping[str, str]] | None = None
+) -> Callable[[int], Request]:
+    """Return what makes the requests to one endpoint by their numbers.
 
-    def _take_addresses(self) -> None:
-        self._wake_receiver.recv(64)
-        while self._looked_up:
-            origin, error = self._looked_up.popleft()
-            waiting, origin.waiting = origin.waiting, []
-            for connection in waiting:
-                if error is None:
-                    self._open(connection)
-                else:
-                    self._fail(connection, f"could not connect: host {origin.connect_to[0]!r}: {error}")
+    Args:
+        endpoint: What is called.
+        payload: Its body.
+        name: What their ids begin with.
+        renewed: Returns fresh headers; None where those of the endpoint last.
+    """
+    url, timeout_s, method, exchange = endpoint.url, endpoint.timeout_s, endpoint.method, endpoint.exchange
+    headers, fresh_until_s = _lines(endpoint.headers), time.monotonic() + _RENEWED_S
 
-    def _abandon(self) -> None:
-        for connection in self._busy:
-            connection.close()
-        for origin in self._routes.origins():
-            origin.waiting.clear()
-        self._busy.clear()
-        self._finished.clear()
-        self._next_deadline_s = OVER
+    def request(number: int) -> Request:
+        nonlocal headers, fresh_until_s
+        if renewed is not None and time.monotonic() > fresh_until_s:
+            headers, fresh_until_s = _lines(renewed()), time.monotonic() + _RENEWED_S
+        return Request(url, payload, f"{name}-{number}", headers, timeout_s, method, exchange)
+
+    return request
+
+
+def _lines(headers: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers.items()]
+
+
+def _renewing(renew: Callable[[int], Mapping[str, str]], place: int) -> Callable[[], Mapping[str, str]]:
+    return lambda: renew(place)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import errno
-import os
+import select
 import selectors
-import socket
 import ssl
 from functools import cache
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from sebsx.sending.faults import BrokenConnectionError, limit_of, reason
+from sebsx.sending.racing import Race
 
-    from sebsx.sending.client import Request
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from sebsx.sending.dialogue import Request
     from sebsx.sending.http1 import Answer
     from sebsx.sending.route import Address, Origin
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 RECEIVE_BYTES = 65536
-_CONNECTING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
-
-
-class BrokenConnectionError(OSError):
-    """The connection cannot be used any more; the message says why."""
+# The answer of a proxy to CONNECT is a few lines.
+_TUNNEL_BYTES = 65536
 
 
 class Connection:
@@ -34,18 +33,21 @@ class Connection:
     """
 
     __slots__ = (
-        "_addresses",
+        "_poll",
         "_said",
         "_step",
-        "_why",
         "answer",
+        "attempts",
         "connected_s",
         "deadline_s",
         "fd",
         "first_byte_s",
+        "head",
+        "idle_since_s",
         "intended_s",
         "origin",
         "out",
+        "race",
         "ready",
         "request",
         "reused",
@@ -62,33 +64,43 @@ class Connection:
         self.ready = False
         self.reused = False
         self.request: Request | None = None
-        self.intended_s = self.sent_s = self.deadline_s = 0.0
+        self.head = b""  # of the request, up to its id
+        self.intended_s = self.sent_s = self.deadline_s = self.idle_since_s = 0.0
+        self.attempts = 1
         self.connected_s: float | None = None
         self.first_byte_s: float | None = None
         self.answer: Answer | None = None
         self.out: memoryview | None = None  # what could not be sent yet
-        self._addresses: Iterator[Address] = iter(())
-        self._step = self._finish_connect
+        self.race: Race | None = None  # while no address has answered
+        self._step: Callable[[], bool] = self._finish_tunnel
         self._said = b""
-        self._why = "no address"
+        self._poll: Callable[[int], list[tuple[int, int]]] | None = None
 
-    def connect(self, addresses: list[Address]) -> None:
+    def connect(self, addresses: list[Address], now_s: float) -> None:
         """Begin to connect to the first address that can be tried.
 
         Raises:
             BrokenConnectionError: If none can.
         """
-        self._addresses = iter(addresses)
-        self._connect_next()
+        self.race = Race(self.selector, self, self._where, addresses)
+        self.race.advance(now_s)
 
-    def proceed(self) -> bool:
-        """Go on after the socket became readable or writable, and tell whether the connection stands now.
+    def proceed(self, fd: int, now_s: float) -> bool:
+        """Go on after a socket of it became readable or writable, and tell whether the connection stands now.
 
         Raises:
             BrokenConnectionError: If it does not and never will.
         """
         try:
-            self.ready = self._step()
+            if self.race is not None:
+                won = self.race.proceed(fd, now_s)
+                if won is None:
+                    return False
+                self.race, self.sock, self.fd = None, won[0], fd
+                self.origin.reached(won[1])
+                self.ready = self._connected()
+            elif fd == self.fd and self.sock is not None:
+                self.ready = self._step()
         except (ssl.SSLWantReadError, BlockingIOError):
             self.watch(READ)
         except ssl.SSLWantWriteError:
@@ -96,15 +108,40 @@ class Connection:
         except BrokenConnectionError:
             raise
         except OSError as exc:
-            raise BrokenConnectionError(f"could not connect to {self._where}: {_reason(exc)}") from exc
+            why = f"could not connect to {self._where}: {reason(exc)}"
+            raise BrokenConnectionError(why, limit_of(exc.errno)) from exc
         return self.ready
 
     def watch(self, events: int) -> None:
         """Ask the selector for these events."""
         self.selector.modify(self.fd, events, self)
 
+    def gone(self) -> bool:
+        """Tell whether an idle connection cannot carry a request: its server closed it, or spoke without being asked.
+
+        What is found here was so before anything of the next request was written.
+        """
+        if self.sock is None:
+            return True
+        if self._poll is None:
+            poll = select.poll()
+            poll.register(self.fd, select.POLLIN)
+            self._poll = poll.poll
+        if not self._poll(0):
+            return False
+        try:
+            self.sock.recv(RECEIVE_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False  # a matter of TLS, such as a ticket for its next session
+        except OSError:
+            pass
+        return True
+
     def close(self) -> None:
         """Close it. A second call is harmless."""
+        race, self.race = self.race, None
+        if race is not None:
+            race.close()
         sock, self.sock = self.sock, None
         if sock is not None:
             self.selector.unregister(self.fd)
@@ -114,50 +151,27 @@ class Connection:
     def _where(self) -> str:
         return "{}:{}".format(*self.origin.connect_to)
 
-    def _connect_next(self) -> None:
-        for family, address in self._addresses:
-            try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-            except OSError as exc:
-                self._why = _reason(exc)
-                continue
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            code = sock.connect_ex(address)
-            if code in _CONNECTING:
-                self.sock, self.fd, self._step = sock, sock.fileno(), self._finish_connect
-                self.selector.register(self.fd, WRITE, self)
-                return
-            sock.close()
-            self._why = os.strerror(code)
-        raise BrokenConnectionError(f"could not connect to {self._where}: {self._why}")
-
-    def _finish_connect(self) -> bool:
+    def _connected(self) -> bool:
+        """Go on where TCP stands."""
         assert self.sock is not None
-        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._why = os.strerror(code)
-            self.close()
-            self._connect_next()
-            return False
-        if self.origin.tunnel is not None:
-            self.sock.sendall(self.origin.tunnel)
-            self._step = self._finish_tunnel
-            self.watch(READ)
-            return False
-        return self._stands()
+        if self.origin.tunnel is None:
+            return self._stands()
+        self.sock.sendall(self.origin.tunnel)
+        self.watch(READ)
+        return False
 
     def _finish_tunnel(self) -> bool:
         assert self.sock is not None
         data = self.sock.recv(RECEIVE_BYTES)
         self._said += data
         if b"\r\n\r\n" not in self._said:
-            if data:
+            if data and len(self._said) < _TUNNEL_BYTES:
                 return False
-            raise BrokenConnectionError(f"could not connect: the proxy {self._where} closed the connection")
+            did = "said no end" if data else "closed the connection"
+            raise BrokenConnectionError(f"could not connect: the proxy {self._where} {did}")
         if self._said[9:10] != b"2":
             line = self._said.partition(b"\r\n")[0].decode("latin-1")
-            raise BrokenConnectionError(f"could not connect: the proxy {self._where} refused with {line!r}")
+            raise BrokenConnectionError(f"could not connect: the proxy {self._where} refused with {line[:200]!r}")
         return self._stands()
 
     def _stands(self) -> bool:
@@ -182,9 +196,3 @@ def trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _reason(exc: OSError) -> str:
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"the certificate is not trusted: {exc.verify_message}"
-    return exc.strerror or str(exc)

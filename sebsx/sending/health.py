@@ -55,6 +55,8 @@ class Health:
         sent: Requests sent.
         dropped: Requests that were due and not sent, because too many were in flight.
         late: Requests sent more than `LATE_S` after their time.
+        client_errors: Requests that this machine could not send, or whose answer it could not take.
+        limits: The limits of this machine that were met then.
         lateness_p50_s: Median of sent minus intended.
         lateness_p99_s: Its 99th percentile.
         lateness_max_s: Its largest value.
@@ -66,6 +68,8 @@ class Health:
 
     sent: int
     dropped: int
+    client_errors: int
+    limits: tuple[str, ...]
     late: int
     lateness_p50_s: float
     lateness_p99_s: float
@@ -80,6 +84,11 @@ class Health:
         """Why the phase must not be believed, in words; empty where it may."""
         allowed_s = max(LATENESS_S, LATENESS_SHARE * self.latency_p50_s)
         reasons = []
+        if self.client_errors:
+            reasons.append(
+                f"{self.client_errors} requests failed on this machine, not on the platform: it has no more "
+                f"{' and no more '.join(self.limits)}"
+            )
         if self.lateness_p99_s > allowed_s:
             reasons.append(
                 f"the generator was late: 1 % of the requests left {self.lateness_p99_s * 1e3:.1f} ms or more after "

@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import httptools
 
+# Ten times what Lambda answers at most, and twice what Cloud Run does over HTTP/1 (32 MiB; cloud.google.com/run/quotas,
+# read 2026-11). A server that sends without end costs one invocation, not the machine's memory.
+MOST_BYTES = 64 * 2**20
+
 
 class Headers(Mapping[str, str]):
     """Headers by lower-case name, parsed when first asked for: most answers are never asked.
@@ -64,9 +68,15 @@ def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 class Answer:
-    """One answer that comes in pieces, chunks, or until the connection is closed."""
+    """One answer that comes in pieces, chunks, or until the connection is closed.
 
-    def __init__(self) -> None:
+    Args:
+        most_bytes: An answer that is longer, head included, is refused.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._left_bytes = most_bytes
+        self._most_bytes = most_bytes
         self.headers: dict[str, str] = {}
         self.status = 0
         self.complete = False
@@ -78,13 +88,17 @@ class Answer:
         """Take a piece.
 
         Raises:
-            ValueError: If it is not HTTP.
+            ValueError: If it is not HTTP, or too long.
         """
-        if self.complete:
-            raise ValueError("more bytes than the answer has")
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            raise ValueError(f"the answer is longer than {self._most_bytes} bytes")
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
+            if self.complete:  # what follows a whole answer belongs to no request of ours
+                self.stays_open = False
+                return
             raise ValueError(f"the answer is not HTTP/1.1: {exc}") from exc
 
     def end(self) -> bool:
@@ -98,7 +112,9 @@ class Answer:
         return b"".join(self._parts)
 
     def on_message_begin(self) -> None:
-        """Start an answer (httptools)."""
+        """Start an answer (httptools); a second one is not ours."""
+        if self.complete:
+            raise ValueError("more bytes than the answer has")
         self.headers, self.status = {}, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:

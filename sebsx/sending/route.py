@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import ipaddress
+import os
+import re
 import socket
 import threading
 import time
@@ -15,6 +17,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import sebsx
 from sebsx.errors import UserError
+from sebsx.model.urls import quotable
+from sebsx.sending.faults import THREADS, BrokenConnectionError, limit_of
+from sebsx.sending.racing import interleaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +30,7 @@ Address = tuple[socket.AddressFamily, Any]
 
 # As long as libcurl and most resolvers keep an answer: functions behind many addresses are met at several.
 _FRESH_S = 60.0
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +43,11 @@ class Origin:
         secure: Whether TLS is spoken.
         connect_to: Host and port that connections are opened to: the server's, or the proxy's.
         tunnel: What asks the proxy for a tunnel; None without one.
+        proxy: The proxy, without user and password; empty without one.
+
+    Attributes:
+        address: The address that answered last; empty before one did.
+        fallback: Which addresses did not answer, in words; empty where the first did.
     """
 
     host: str
@@ -44,13 +55,23 @@ class Origin:
     secure: bool
     connect_to: tuple[str, int]
     tunnel: bytes | None = None
+    proxy: str = ""
     idle: list[Connection] = field(default_factory=list)
     waiting: list[Connection] = field(default_factory=list)
+    address: str = ""
+    fallback: str = ""
     _addresses: list[Address] = field(default_factory=list)
     _fresh_until_s: float = 0.0
 
-    def addresses(self, tell: Callable[[Origin, str | None], None]) -> list[Address]:
-        """Return the addresses, IPv4 first; empty while they are looked up, `tell` is then called from a thread."""
+    def addresses(self, tell: Callable[[Origin, str | None, str | None], None]) -> list[Address]:
+        """Return the addresses in the order in which they are tried; empty while they are looked up.
+
+        Args:
+            tell: Is then called from a thread, with what went wrong and the limit of this machine behind that.
+
+        Raises:
+            BrokenConnectionError: If they cannot be looked up, because this machine has no thread left.
+        """
         if self._addresses and time.monotonic() < self._fresh_until_s:
             return self._addresses
         host, port = self.connect_to
@@ -60,19 +81,34 @@ class Origin:
             self._addresses, self._fresh_until_s = [(family, (host, port))], float("inf")
             return self._addresses
         if not self.waiting:
-            threading.Thread(target=self._look_up, args=(tell,), daemon=True).start()
+            try:
+                threading.Thread(target=self._look_up, args=(tell,), daemon=True).start()
+            except RuntimeError as exc:
+                raise BrokenConnectionError(f"could not look up host {host!r}: {exc}", THREADS) from exc
         return []
 
-    def _look_up(self, tell: Callable[[Origin, str | None], None]) -> None:
+    def reached(self, address: Address) -> None:
+        """Take note of the address that answered: others that should have been met before it are tried after it."""
+        self.address = address[1][0]
+        place = self._addresses.index(address) if address in self._addresses else 0
+        if place:
+            silent = self._addresses[:place]
+            self.fallback = f"{', '.join(each[1][0] for each in silent)} did not answer; {self.address} did"
+            self._addresses = self._addresses[place:] + silent
+
+    def _look_up(self, tell: Callable[[Origin, str | None, str | None], None]) -> None:
         host, port = self.connect_to
         try:
             found = socket.getaddrinfo("localhost" if _is_localhost(host) else host, port, type=socket.SOCK_STREAM)
         except OSError as exc:
-            tell(self, exc.strerror or str(exc))
+            tell(self, exc.strerror or str(exc), _file_limit())
             return
-        self._addresses = [(entry[0], entry[4]) for entry in sorted(found, key=lambda entry: entry[0])]
+        except ValueError as exc:  # a name that no resolver takes
+            tell(self, str(exc), None)
+            return
+        self._addresses = interleaved((entry[0], entry[4]) for entry in found)
         self._fresh_until_s = time.monotonic() + _FRESH_S
-        tell(self, None)
+        tell(self, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +127,7 @@ class Routes:
     def __init__(self) -> None:
         self._routes: dict[str, Route] = {}
         self._origins: dict[tuple[str, str], Origin] = {}
+        self._found: dict[tuple[str, str, int | None], tuple[Origin, str | None]] = {}
 
     def find(self, url: str, headers: Sequence[str], method: str = "POST") -> Route:
         """Return the route of a URL with these further headers, which come instead of the usual ones.
@@ -101,21 +138,31 @@ class Routes:
         known = self._routes.get(url)
         if known is not None and known.method == method and (known.headers is headers or known.headers == headers):
             return known
-        route = self._routes[url] = self._make(url, headers, method)
+        route = self._routes[url] = self.make(url, headers, method)
         return route
+
+    def origin_of(self, url: str) -> Origin | None:
+        """Return the server behind a URL that was found before; None if it was not."""
+        known = self._routes.get(url)
+        return known.origin if known is not None else None
 
     def origins(self) -> list[Origin]:
         """Return every server met so far."""
         return list(self._origins.values())
 
-    def _make(self, url: str, headers: Sequence[str], method: str) -> Route:
+    def make(self, url: str, headers: Sequence[str], method: str) -> Route:
+        """Return a route that is not kept: for URLs that are asked once.
+
+        Raises:
+            UserError: If it is no URL of http or https.
+        """
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as exc:
-            raise UserError(f"URL {url!r} cannot be read: {exc}") from exc
+            raise UserError(f"URL {quotable(url)!r} cannot be read: {exc}") from exc
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"URL {url!r} is none that requests can be sent to; write http://HOST or https://HOST")
+            raise UserError(f"URL {quotable(url)!r} cannot be sent requests; write http://HOST or https://HOST")
         origin, proxied = self._origin(parts.scheme, parts.hostname, port)
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
         target = f"http://{_authority(parts.hostname, port)}{path}" if proxied is not None else path
@@ -129,14 +176,23 @@ class Routes:
             *headers,
         ]
         if any("\r" in line or "\n" in line for line in lines):
-            raise UserError(f"a header for {url!r} has a line break in it")
+            raise UserError(f"a header for {quotable(url)!r} has a line break in it")
         head = "\r\n".join(lines) + "\r\nX-Sebsx-Request-Id: "
-        return Route(origin, head.encode("latin-1"), headers, method)
+        try:
+            return Route(origin, head.encode("latin-1"), headers, method)
+        except UnicodeEncodeError as exc:
+            raise UserError(f"URL or header for {quotable(url)!r} holds {exc.object[exc.start]!r}") from exc
 
     def _origin(self, scheme: str, host: str, port: int | None) -> tuple[Origin, str | None]:
         """Return the server, and for plain HTTP through a proxy its authorisation (may be empty), else None."""
+        known = self._found.get((scheme, host, port))
+        if known is None:
+            known = self._found[scheme, host, port] = self._find_origin(scheme, host, port)
+        return known
+
+    def _find_origin(self, scheme: str, host: str, port: int | None) -> tuple[Origin, str | None]:
         secure = scheme == "https"
-        host = host.encode("idna").decode() if not host.isascii() else host
+        host = _host(host)
         number = port or (443 if secure else 80)
         proxy = _proxy(scheme, host)
         authorization = _authorization(proxy) if proxy else ""
@@ -151,13 +207,41 @@ class Routes:
                     lines = [f"CONNECT {_authority(host, number)} HTTP/1.1", f"Host: {_authority(host, number)}"]
                     lines += [authorization] if authorization else []
                     tunnel = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-            self._origins[key] = Origin(host, number, secure, connect_to, tunnel)
+            self._origins[key] = Origin(host, number, secure, connect_to, tunnel, quotable(proxy) if proxy else "")
         return self._origins[key], (authorization if proxy and not secure else None)
 
 
 def _authority(host: str, port: int | None) -> str:
     name = f"[{host}]" if ":" in host else host
     return f"{name}:{port}" if port else name
+
+
+def _file_limit() -> str | None:
+    """Return the limit because of which no file can be opened now: a resolver says only that it failed."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as exc:
+        return limit_of(exc.errno)
+    return None
+
+
+def _host(host: str) -> str:
+    """Return a host as it is looked up.
+
+    Raises:
+        UserError: If it can be no name and no address (RFC 1035, section 2.3.4: labels of 1 to 63 octets, 253 in all).
+    """
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return host
+    try:
+        name = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    labels = name.removesuffix(".").split(".")
+    if len(name) > 253 or not all(0 < len(label) <= 63 and not _NOT_IN_A_NAME.search(label) for label in labels):
+        raise UserError(f"host {host[:80]!r} cannot be a name: each part between dots has 1 to 63 letters or digits")
+    return name
 
 
 def _proxy(scheme: str, host: str) -> str | None:
@@ -170,7 +254,7 @@ def _proxy(scheme: str, host: str) -> str | None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     if urlsplit(proxy).scheme != "http":
-        raise UserError(f"proxy {proxy!r} is of a kind that is not supported; name one of http:// or set no_proxy")
+        raise UserError(f"proxy {quotable(proxy)!r} is not supported; name one of http:// or set no_proxy")
     return proxy
 
 

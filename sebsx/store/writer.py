@@ -328,9 +328,10 @@ class Store:
                 connection.execute(insert(schema.artifact).values(sha256=sha256, **row))
 
     def used(self, run_id: str) -> tuple[int, float]:
-        """Return how many invocations of a run are stored, and what they cost as far as that is known, in USD."""
+        """Return how often a run has sent, and what that cost as far as it is known, in USD; see `Reply.attempts`."""
         c = schema.invocation.c
-        query = select(func.count(), func.coalesce(func.sum(c.cost_usd), 0.0)).where(c.run_id == self._run_key(run_id))
+        sent, spent = func.coalesce(func.sum(c.attempts), 0), func.coalesce(func.sum(c.cost_usd * c.attempts), 0.0)
+        query = select(sent, spent).where(c.run_id == self._run_key(run_id))
         with self._database.read() as connection:
             count, spent_usd = connection.execute(query).one()
         return int(count), float(spent_usd)

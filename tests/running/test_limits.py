@@ -47,10 +47,17 @@ DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_m
 class Sent:
     """What the meter reads of an invocation."""
 
-    def __init__(self, cost_usd: float | None, latency_s: float = 0.0, start_type: StartType = StartType.COLD) -> None:
+    def __init__(
+        self,
+        cost_usd: float | None,
+        latency_s: float = 0.0,
+        start_type: StartType = StartType.COLD,
+        attempts: int = 1,
+    ) -> None:
         self.cost_usd = cost_usd
         self.latency_s = latency_s
         self.start_type = start_type
+        self.attempts = attempts
 
 
 def test_invocations_are_allowed_up_to_the_limit_and_those_of_before_count(platform: Priced) -> None:
@@ -109,6 +116,14 @@ def test_warm_invocations_say_nothing_of_what_a_cold_one_costs(platform: Priced)
         meter.allow(platform, DEPLOYMENT)
     meter.used(platform, DEPLOYMENT, [Sent(0.4)])
     meter.allow(platform, DEPLOYMENT, 6)
+
+
+def test_what_was_sent_again_counts_as_often_as_it_was_sent(platform: Priced) -> None:
+    meter: Any = Meter(Limits(budget_usd=2.0, max_invocations=3))
+    meter.used(platform, DEPLOYMENT, [Sent(0.1), Sent(0.1, attempts=2)])
+    assert (meter.invocations, meter.spent_usd) == (3, pytest.approx(0.3))
+    with pytest.raises(LimitReachedError, match="limit of 3 invocations"):
+        meter.allow(platform, DEPLOYMENT)
 
 
 def test_later_ones_are_taken_to_cost_what_the_dearest_did(platform: Priced) -> None:

@@ -7,8 +7,11 @@ import pytest
 from sebsx.sending.health import Health, Histogram
 
 
-def health(lateness_p99_s: float = 0.0, latency_p50_s: float = 0.01, cpu_share: float = 0.1) -> Health:
-    return Health(100, 0, 0, 0.0, lateness_p99_s, lateness_p99_s, cpu_share, latency_p50_s, 1, 1.0)
+def health(
+    lateness_p99_s: float = 0.0, latency_p50_s: float = 0.01, cpu_share: float = 0.1, limits: tuple[str, ...] = ()
+) -> Health:
+    failed = 3 if limits else 0
+    return Health(100, 0, failed, limits, 0, 0.0, lateness_p99_s, lateness_p99_s, cpu_share, latency_p50_s, 1, 1.0)
 
 
 def test_quantiles_of_a_histogram_are_right_to_a_percent() -> None:
@@ -42,6 +45,12 @@ def test_generator_is_late_above_both_bounds(lateness_s: float, latency_s: float
     verdict = health(lateness_s, latency_s).verdict
     assert ("was late" in verdict) is late
     assert bool(verdict) is late
+
+
+def test_what_this_machine_could_not_send_makes_a_phase_invalid_and_names_the_limit() -> None:
+    assert health(limits=("open files",)).verdict == (
+        "3 requests failed on this machine, not on the platform: it has no more open files"
+    )
 
 
 def test_generator_is_saturated_above_four_fifths() -> None:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 # What is stored of the generator's health.
 _HEALTH = (
-    "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "cpu_share", "in_flight_max", "duration_s",
+    "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "client_errors", "cpu_share",
+    "in_flight_max", "duration_s",
 )  # fmt: skip
 
 
