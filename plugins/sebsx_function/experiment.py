@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
-    from sebsx.plugins import Registry
     from sebsx.running.session import Session
 
 _LONGEST_NAME = 40
@@ -44,7 +44,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
     analyzer = "perf-cost"  # looked up by name: the tables and choices are the same
     subject = "function"
 
-    def platforms(self, registry: Registry, settings: FunctionSettings) -> Sequence[str]:
+    def platforms(self, registry: Registered, settings: FunctionSettings) -> Sequence[str]:
         """Return the platform that an ARN or a URL can only mean."""
         if not settings.address:
             raise UserError("say what to measure: sebsx run function ARN|URL")

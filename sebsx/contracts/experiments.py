@@ -10,9 +10,9 @@ from sebsx.settings import NoSettings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
     from sebsx.model import Capability, Factor, Plan
-    from sebsx.plugins import Registry
     from sebsx.running.session import Session
 
 S = TypeVar("S")
@@ -41,7 +41,7 @@ class Experiment(ABC, Generic[S]):
     analyzer: ClassVar[str | None] = None
     subject: ClassVar[str | None] = None
 
-    def platforms(self, registry: Registry, settings: S) -> Sequence[str]:
+    def platforms(self, registry: Registered, settings: S) -> Sequence[str]:
         """Return the platforms that the settings mean where the user names none; empty for the default one."""
         return ()
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
-    from sebsx.plugins import Registry
+    from sebsx.contracts.registered import Registered
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Scene:
         platforms: The platforms of the run by name; not opened while an experiment plans.
     """
 
-    registry: Registry
+    registry: Registered
     platforms: Mapping[str, Platform[Any]]
 
     def benchmark(self, name: str) -> Benchmark:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.registered import Registered
     from sebsx.plugins import Registry
 
 _GIT_TIMEOUT_S = 5
@@ -88,7 +89,7 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def source_of(benchmark: Benchmark, registry: Registry) -> Mapping[str, Any]:
+def source_of(benchmark: Benchmark, registry: Registered) -> Mapping[str, Any]:
     """Return where others find the code of a benchmark.
 
     Returns:

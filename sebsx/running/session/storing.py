@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.functions import Function
     from sebsx.contracts.observers import Observer
+    from sebsx.contracts.registered import Registered
     from sebsx.model import Invocation, ProviderRecord, Reply, Run
-    from sebsx.plugins import Registry
     from sebsx.running.limits import Meter
     from sebsx.store import Store
 
@@ -41,7 +41,7 @@ class Recorder:
         meter: Counts what was used.
     """
 
-    def __init__(self, run: Run, store: Store, registry: Registry, observer: Observer, meter: Meter) -> None:
+    def __init__(self, run: Run, store: Store, registry: Registered, observer: Observer, meter: Meter) -> None:
         self._run = run
         self._store = store
         self._registry = registry
