@@ -233,7 +233,7 @@ def describe(field: dataclasses.Field[Any], hint: Any) -> str:
     if field.metadata.get("choices"):
         return "|".join(field.metadata["choices"]) + many
     if origin is dict:
-        return "KEY=VALUE"
+        return "KEY=VALUE,..." if typing.get_origin(args[1]) is tuple else "KEY=VALUE"
     if origin in (tuple, types.UnionType, typing.Union):
         hint = next(arg for arg in args if arg not in (type(None), ...))
     words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
@@ -257,7 +257,7 @@ def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is
             items = [items]
         return tuple(parse(item.strip() if isinstance(item, str) else item, args[0]) for item in items)
     if origin is dict:
-        return _parse_mapping(value)
+        return _parse_lists(value) if typing.get_origin(args[1]) is tuple else _parse_mapping(value)
     if hint is bool:
         return _parse_bool(value)
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -287,6 +287,8 @@ def _plain(value: Any) -> Any:
         return value.value
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
     return value
 
 
@@ -374,3 +376,25 @@ def _parse_mapping(value: Any) -> dict[str, str]:
     if any(not equals for _, equals, _ in pairs):
         raise ValueError("key=value pairs are wanted")
     return {key.strip(): item for key, _, item in pairs}
+
+
+def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
+    """Return lists by key: from `a=1,2,b=x` a word without `=` belongs to the key before it."""
+    if isinstance(value, dict):
+        return {
+            str(key): tuple(map(_word, item if isinstance(item, list | tuple) else str(item).split(",")))
+            for key, item in value.items()
+        }
+    found: dict[str, list[str]] = {}
+    key = ""
+    for part in filter(None, str(value).split(",")):
+        name, equals, item = part.partition("=")
+        key = name.strip() if equals else key
+        if not key:
+            raise ValueError("key=value,... is wanted")
+        found.setdefault(key, []).append((item if equals else part).strip())
+    return {name: tuple(items) for name, items in found.items()}
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()

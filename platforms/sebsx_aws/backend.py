@@ -16,9 +16,11 @@ from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
 from sebsx.model import (
     Adoption,
+    Between,
     Capability,
     Deployment,
     FunctionConfig,
+    OneOf,
     Package,
     Problem,
     ProviderRecord,
@@ -85,7 +87,7 @@ class AwsPlatform(Platform[AwsSettings]):
         }
     )  # fmt: skip
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
-    memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
+    memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
     timeout_s: ClassVar[float] = 900.0
     # Developer guide, "Lambda execution environment lifecycle": one that takes longer is repeated within the time-out.
     init_timeout_s: ClassVar[float] = 10.0

@@ -16,6 +16,7 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
+from sebsx.pricing.planning import estimate
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
 from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.model import Invocation
+    from sebsx.model import Invocation, Provision
     from sebsx.running.session import Measurement, Session
 
 LANGUAGE = "python"
@@ -56,9 +57,9 @@ class Communication(Experiment[CommunicationSettings]):
         """Return one cell per platform, memory size, channel and size of message."""
         channels = _channels(scene, settings)
         cells = [
-            _cell(scene, platform, memory_mib, channel, size, settings)
+            _cell(scene, platform, provision, channel, size, settings)
             for platform in scene.platforms.values()
-            for memory_mib in settings.memory_mib
+            for provision in _provisions(scene, platform, settings)
             for channel in channels
             for size in settings.message_bytes
         ]
@@ -73,7 +74,7 @@ class Communication(Experiment[CommunicationSettings]):
             *refusals,
             "time and cost follow from a guess: 5 ms and 50 MB/s a message, one question in vain for each",
         )
-        return Plan(tuple(cells), len(scene.platforms) * len(settings.memory_mib), notes, Design.RMIT)
+        return Plan(tuple(cells), len({_spec_of(cell) for cell in cells}), notes, Design.RMIT)
 
     def run(self, session: Session, settings: CommunicationSettings) -> None:
         """Deploy one function for all channels, and let two invocations of it talk."""
@@ -182,13 +183,14 @@ class _Lane:
     def _price(self) -> None:
         function, cell_id = self.measurement.function, self.measurement.cell_id
         platform, factors = function.platform, self.measurement.cell.factors
+        memory_mib = function.deployment.config.memory_mib
         view = self.session.store.view(self.session.run.id)
         (mine,) = [each for each in exchanged(view) if each.cell.id == cell_id]
         if not mine.carried:
             return
         charges = self.channel.charges(mine.per_message(), self.size)
         found = {
-            RATE: functions_usd_per_s(platform, factors["memory_mib"], factors["architecture"]),
+            RATE: functions_usd_per_s(platform, memory_mib, factors["architecture"]),
             OPERATIONS: operations_usd(platform, factors["architecture"], charges),
         }
         for metric, usd in found.items():
@@ -311,10 +313,14 @@ def _folder() -> str:
     return str(files("sebsx_communication") / "shipped" / "probe")
 
 
+def _provisions(scene: Scene, platform: Platform[Any], settings: CommunicationSettings) -> list[Provision]:
+    return scene.provisions(platform, settings.memory_mib, settings.architecture or platform.architectures[0])
+
+
 def _cell(
     scene: Scene,
     platform: Platform[Any],
-    memory_mib: int,
+    provision: Provision,
     channel: Channel[Any],
     size: int,
     settings: CommunicationSettings,
@@ -331,29 +337,29 @@ def _cell(
         "parameters": {key: value for key, value in public(channel.settings).items() if value},
         "language": LANGUAGE,
         "architecture": settings.architecture or platform.architectures[0],
-        "memory_mib": memory_mib,
+        **provision.factors,
         "timeout_s": min(settings.function_timeout_s, platform.timeout_s),
     }
     invocations = settings.rounds * (ENDS if channel.paired else 1)
     if channel.refusal(platform, size):
-        return Cell(factors, invocations, 0.0, 0.0)
+        return Cell(factors, invocations, 0.0, 0.0, provision=provision)
     trips = settings.round_trips + settings.warmups
     trip_s = _GUESS_S + _GUESS_S_PER_BYTE * size
     call_s = min(settings.budget_s + trip_s, trips * trip_s) + min(settings.budget_s, settings.stream_messages * trip_s)
-    return Cell(
-        factors, invocations, settings.rounds * call_s, _expected_usd(platform, factors, channel, call_s, settings)
-    )
+    cost_usd = _expected_usd(platform, factors, provision, channel, call_s, settings)
+    return Cell(factors, invocations, settings.rounds * call_s, cost_usd, provision=provision)
 
 
 def _expected_usd(
     platform: Platform[Any],
     factors: Mapping[str, Any],
+    provision: Provision,
     channel: Channel[Any],
     call_s: float,
     settings: CommunicationSettings,
 ) -> float | None:
     """Return what a cell costs if every message takes one question in vain."""
-    each = platform.estimate_usd(factors["memory_mib"], factors["architecture"], call_s)
+    each = estimate(platform, factors, 1, call_s, provision=provision).expected_usd
     guess = {**dict.fromkeys(_GUESS_OPERATIONS, 1.0), "get": 2.0, "poll": 1.0}
     size = int(factors["message_bytes"])
     operations = operations_usd(platform, factors["architecture"], channel.charges(guess, size))
@@ -364,5 +370,5 @@ def _expected_usd(
 
 
 def _spec_of(cell: Cell) -> FunctionSpec:
-    keys = ("platform", "language", "architecture", "memory_mib", "timeout_s")
-    return FunctionSpec(benchmark=_folder(), size="default", **{key: cell.factors[key] for key in keys})
+    """Return what to deploy: the channels and sizes of message of one platform share a function."""
+    return replace(FunctionSpec.of(cell), size="default", parameters=())

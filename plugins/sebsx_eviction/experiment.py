@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.model import Provision
     from sebsx.running.session import Session
     from sebsx_eviction.trials import Trial
 
@@ -126,12 +127,13 @@ class Eviction(Experiment[EvictionSettings]):
         preset = PRESETS[settings.preset]
         idles: tuple[float | str, ...] = settings.ladder_s if settings.method == "ladder" else (_BISECTION,)
         own = scene.benchmark(settings.benchmark).memory_mib
+        sizes = settings.memory_mib or preset.memory_mib or (own,)
         cells = [
-            _cell(scene, platform, settings, language, memory_mib, padding_mib, hold_s, d_init, idle)
+            _cell(scene, platform, settings, language, provision, padding_mib, hold_s, d_init, idle)
             for platform in scene.platforms.values()
-            for language, memory_mib, padding_mib, hold_s, d_init, idle in product(
+            for language, provision, padding_mib, hold_s, d_init, idle in product(
                 settings.languages,
-                settings.memory_mib or preset.memory_mib or (own,),
+                scene.provisions(platform, sizes, settings.architecture or platform.architectures[0]),
                 settings.padding_mib,
                 settings.hold_s,
                 sorted(set(settings.d_init or preset.d_init)),
@@ -161,7 +163,7 @@ def _cell(
     platform: Platform[Any],
     settings: EvictionSettings,
     language: str,
-    memory_mib: int,
+    provision: Provision,
     padding_mib: float,
     hold_s: float,
     d_init: int,
@@ -180,7 +182,7 @@ def _cell(
         "parameters": parameters,
         "language": language,
         "architecture": settings.architecture or platform.architectures[0],
-        "memory_mib": memory_mib,
+        **provision.factors,
         "padding_mib": padding_mib,
         "timeout_s": min(hold_s + _TIMEOUT_S, platform.timeout_s),
         "d_init": d_init,
@@ -190,10 +192,10 @@ def _cell(
     steps = 1 if idle != _BISECTION else bisection_steps(ladder_s[0], ladder_s[-1], settings.precision)
     longest_s = float(idle) if idle != _BISECTION else steps * ladder_s[-1]
     calls = settings.trials * d_init * steps
-    cold = estimate(platform, factors, calls, hold_s, init_s=_COLD_GUESS_S).expected_usd
-    warm = estimate(platform, factors, 2 * calls, hold_s).expected_usd
+    cold = estimate(platform, factors, calls, hold_s, init_s=_COLD_GUESS_S, provision=provision).expected_usd
+    warm = estimate(platform, factors, 2 * calls, hold_s, provision=provision).expected_usd
     cost_usd = None if cold is None or warm is None else cold + warm
-    return Cell(factors, calls, longest_s + steps * (3 * hold_s + _COLD_GUESS_S), cost_usd)
+    return Cell(factors, calls, longest_s + steps * (3 * hold_s + _COLD_GUESS_S), cost_usd, provision=provision)
 
 
 def _work(cell: Cell, settings: EvictionSettings) -> Work:

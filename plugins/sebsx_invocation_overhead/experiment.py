@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.model import Provision
     from sebsx.running.session import Session
 
 PROBE, SIZE = "clock-probe", "test"
@@ -42,11 +43,12 @@ class InvocationOverhead(Experiment[OverheadSettings]):
     def plan(self, scene: Scene, settings: OverheadSettings) -> Plan:
         """Return one cell per platform, memory size, sweep, size and start type."""
         benchmark = scene.benchmark(PROBE)
+        sizes = settings.memory_mib or (benchmark.memory_mib,)
         cells = [
             cell
             for platform in scene.platforms.values()
-            for memory_mib in settings.memory_mib or (benchmark.memory_mib,)
-            for cell in _cells(platform, benchmark, memory_mib, settings)
+            for provision in scene.provisions(platform, sizes, settings.architecture or platform.architectures[0])
+            for cell in _cells(platform, benchmark, provision, settings)
         ]
         notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
         return Plan(tuple(cells), len({FunctionSpec.of(cell) for cell in cells}), notes)
@@ -63,7 +65,7 @@ class InvocationOverhead(Experiment[OverheadSettings]):
 
 
 def _cells(
-    platform: Platform[Any], benchmark: Benchmark, memory_mib: int, settings: OverheadSettings
+    platform: Platform[Any], benchmark: Benchmark, provision: Provision, settings: OverheadSettings
 ) -> Iterator[Cell]:
     chosen = settings.chosen
     parameters = {"reads": "2", **settings.parameters}
@@ -85,18 +87,22 @@ def _cells(
                     "parameters": {name: values[name] for name in sorted(parameters)},
                     "language": "python",
                     "architecture": settings.architecture or platform.architectures[0],
-                    "memory_mib": memory_mib,
+                    **provision.factors,
                     "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
                     "sweep": sweep,
                     "payload_bytes": payload,
                     "padding_bytes": padding,
                     "start": start,
                 }
-                yield _planned(platform, benchmark, factors, settings)
+                yield _planned(platform, benchmark, factors, provision, settings)
 
 
 def _planned(
-    platform: Platform[Any], benchmark: Benchmark, factors: dict[str, Any], settings: OverheadSettings
+    platform: Platform[Any],
+    benchmark: Benchmark,
+    factors: dict[str, Any],
+    provision: Provision,
+    settings: OverheadSettings,
 ) -> Cell:
     """Return a cell with what it will cost and take, exchanges included."""
     chosen = settings.chosen
@@ -105,8 +111,8 @@ def _planned(
     calls = windows * 2 * chosen.exchanges
     init_s = _COLD_GUESS_S if cold else 0.0
     call_s = benchmark.expect.get(SIZE)
-    measured = estimate(platform, factors, chosen.repetitions, call_s, init_s=init_s).expected_usd
-    exchanged = estimate(platform, factors, calls, call_s).expected_usd
+    measured = estimate(platform, factors, chosen.repetitions, call_s, init_s=init_s, provision=provision).expected_usd
+    exchanged = estimate(platform, factors, calls, call_s, provision=provision).expected_usd
     duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + chosen.repetitions * init_s
     cost_usd = None if measured is None or exchanged is None else measured + exchanged
-    return Cell(factors, chosen.repetitions, duration_s, cost_usd)
+    return Cell(factors, chosen.repetitions, duration_s, cost_usd, provision=provision)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.model import Provision
     from sebsx.running.session import Session
 
 _SHAPE = frozenset((
@@ -48,16 +49,17 @@ class Load(Experiment[LoadSettings]):
         benchmark = scene.benchmark(settings.benchmark)
         sizes = settings.memory_mib or (benchmark.memory_mib,)
         cells = tuple(
-            self._cell(scene, platform, memory_mib, settings)
+            self._cell(scene, platform, provision, settings)
             for platform in scene.platforms.values()
-            for memory_mib in sizes
+            for provision in scene.provisions(platform, sizes, settings.architecture or platform.architectures[0])
         )
         notes = []
         if settings.shape == "users" and not settings.requests:
             notes.append("how many calls a closed loop makes depends on how fast they are answered: an estimate")
         if settings.arrivals == "poisson":
             notes.append("a Poisson process draws how many calls there are: the mean is given")
-        return Plan(cells, len(cells), tuple(notes))
+        possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
+        return Plan(cells, len(possible), tuple(notes))
 
     def run(self, session: Session, settings: LoadSettings) -> None:
         """Deploy each condition, warm it up, and send the phase."""
@@ -66,10 +68,10 @@ class Load(Experiment[LoadSettings]):
                 if function is not None:
                     _measure(session, cell, function, settings)
 
-    def _cell(self, scene: Scene, platform: Platform[Any], memory_mib: int, settings: LoadSettings) -> Cell:
+    def _cell(self, scene: Scene, platform: Platform[Any], provision: Provision, settings: LoadSettings) -> Cell:
         benchmark = scene.benchmark(settings.benchmark)
         size = settings.size or benchmark.default_size
-        fitted = calibrated(benchmark, size, platform.name, memory_mib)
+        fitted = calibrated(benchmark, size, platform.name, provision.memory_offered_mib)
         calls, duration_s = settings.expected(fitted.expect.get(size))
         shape = {key: value for key, value in public(settings).items() if key in _SHAPE and key in settings.changed}
         if settings.trace:  # what a file of this name holds may be another load tomorrow
@@ -82,12 +84,12 @@ class Load(Experiment[LoadSettings]):
             "parameters": spelt_out(benchmark, fitted, size, settings.parameters),
             "language": settings.language,
             "architecture": settings.architecture or platform.architectures[0],
-            "memory_mib": memory_mib,
+            **provision.factors,
             "timeout_s": settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s),
             "load": settings.words,
             "shape": shape,
         }
-        return Cell(factors, calls, duration_s)
+        return Cell(factors, calls, duration_s, provision=provision)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:

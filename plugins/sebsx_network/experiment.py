@@ -123,7 +123,9 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
     for name, path, parameters in ways:
         benchmark = scene.benchmark(name)
         benchmark.resolve("test", parameters)  # fails now on a size that is too large
-        for memory_mib in settings.memory_mib or (benchmark.memory_mib,):
+        sizes = settings.memory_mib or (benchmark.memory_mib,)
+        architecture = settings.architecture or platform.architectures[0]
+        for provision in scene.provisions(platform, sizes, architecture):
             factors = {
                 "platform": platform.name,
                 "benchmark": name,
@@ -131,16 +133,17 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
                 "size": "test",
                 "parameters": parameters,
                 "language": "python",
-                "architecture": settings.architecture or platform.architectures[0],
-                "memory_mib": memory_mib,
+                "architecture": architecture,
+                **provision.factors,
                 "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
                 "path": path,
                 "sandboxes": settings.chosen.sandboxes,
                 "start": "warm",
             }
-            cost = estimate(platform, factors, settings.wanted, benchmark.expect.get("test"))
+            call_s = benchmark.expect.get("test")
+            cost = estimate(platform, factors, settings.wanted, call_s, provision=provision)
             duration_s = settings.wanted * _TRIP_GUESS_S + settings.chosen.sandboxes * _COLD_GUESS_S
-            yield Cell(factors, settings.wanted, duration_s, cost.expected_usd)
+            yield Cell(factors, settings.wanted, duration_s, cost.expected_usd, provision=provision)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: NetworkSettings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, product
+from itertools import chain, groupby
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.model import Provision
     from sebsx.running.session import Session
 
 DEFAULT_SUITE = "default"
@@ -120,9 +121,11 @@ class PerfCost(Experiment[PerfCostSettings]):
         unknown = any(cell.duration_s is None for cell in cells)
         notes = ("a benchmark does not say how long a call takes: the duration is unknown",) if unknown else ()
         design = _design(families, settings)
+        possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
         if design is Design.SEQUENTIAL:
-            return Plan(tuple(cells), len({FunctionSpec.of(cell) for cell in cells}), (*left_out, *notes), design)
-        return Plan(tuple(cells), len(cells), (*left_out, *_too_many(families, settings), *notes), design)
+            specs = {FunctionSpec.of(cell) for cell in possible}
+            return Plan(tuple(cells), len(specs), (*left_out, *notes), design)
+        return Plan(tuple(cells), len(possible), (*left_out, *_too_many(families, settings), *notes), design)
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         """Measure every family of comparable cells in the design that was stored with the run."""
@@ -154,10 +157,10 @@ def _families(scene: Scene, settings: PerfCostSettings) -> tuple[list[list[Cell]
             )
     families = [
         [
-            _cell(platform, spec, known[spec.benchmark], version, start, settings)
+            _cell(platform, spec, provision, known[spec.benchmark], version, start, settings)
             for platform in scene.platforms.values()
             if word in members[platform.name]
-            for version, spec in _specs(known, platform, word, settings)
+            for version, spec, provision in _specs(scene, known, platform, word, settings)
             for start in settings.start
         ]
         for word in words
@@ -186,26 +189,36 @@ def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[s
 
 
 def _specs(
-    known: Mapping[str, Benchmark], platform: Platform[Any], word: str, settings: PerfCostSettings
-) -> Iterator[tuple[str, FunctionSpec]]:
-    """Yield what to deploy, with its version: empty unless two are compared, which then differ in nothing else."""
+    scene: Scene, known: Mapping[str, Benchmark], platform: Platform[Any], word: str, settings: PerfCostSettings
+) -> Iterator[tuple[str, FunctionSpec, Provision]]:
+    """Yield what to deploy and what that is given, with its version: empty unless two are compared.
+
+    Two that are compared differ in nothing else.
+    """
     benchmark = known[word]
     size = settings.size or benchmark.default_size
     architectures = settings.architectures or platform.architectures[:1]
-    for architecture, memory_mib in product(architectures, settings.memory_mib or (benchmark.memory_mib,)):
+    sizes = settings.memory_mib or (benchmark.memory_mib,)
+    given = [(name, provision) for name in architectures for provision in scene.provisions(platform, sizes, name)]
+    for architecture, provision in given:
+        memory_mib = provision.memory_offered_mib
         fitted = calibrated(benchmark, size, platform.name, memory_mib)
         chosen = tuple(spelt_out(benchmark, fitted, size, settings.parameters).items())  # fails now on a bad value
         timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
-        spec = FunctionSpec(platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen)
+        spec = FunctionSpec(
+            platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen,
+            options=provision.options_offered,
+        )  # fmt: skip
         if settings.against:
             known[settings.against].resolve(size, dict(chosen))  # fails now on what it does not know
-            yield "base", replace(spec, benchmark=settings.against)
-        yield "new" if settings.against else "", spec
+            yield "base", replace(spec, benchmark=settings.against), provision
+        yield "new" if settings.against else "", spec, provision
 
 
 def _cell(
     platform: Platform[Any],
     spec: FunctionSpec,
+    provision: Provision,
     benchmark: Benchmark,
     version: str,
     start: str,
@@ -221,7 +234,7 @@ def _cell(
         "parameters": dict(spec.parameters),
         "language": spec.language,
         "architecture": spec.architecture,
-        "memory_mib": spec.memory_mib,
+        **provision.factors,
         "timeout_s": spec.timeout_s,
         "start": start,
         "concurrency": settings.burst_size if start == "burst" else settings.concurrency,
@@ -230,8 +243,10 @@ def _cell(
     cold_s = _COLD_GUESS_S if start == "cold" else 0.0
     duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
     most = settings.attempts + settings.warmups * settings.concurrency
-    cost = estimate(platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most)
-    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd)
+    cost = estimate(
+        platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most, provision=provision
+    )
+    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd, provision)
 
 
 def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Design:

@@ -43,6 +43,9 @@ class CoreSettings:
     collectors: tuple[str, ...] = setting(
         (), help="collectors in functions; none for the default ones", option="--collect"
     )
+    options: dict[str, tuple[str, ...]] = setting(
+        {}, help="options of functions, each value a level to measure (sebsx list options)", option="--option"
+    )
     campaign: str = setting("", help="free label that groups runs")
 
 

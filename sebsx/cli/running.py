@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.runs import RunView
-    from sebsx.model import Run
+    from sebsx.model import Cell, Run
     from sebsx.model.stored import StoredCell
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import RunSpec
@@ -50,6 +50,12 @@ _COMMON: tuple[click.Parameter, ...] = (
     click.Option(["--seed"], type=int, help="seed of every random choice [default: drawn, and stored]"),
     click.Option(
         ["--collect", "collectors"], metavar="A,B", help="collectors in functions [default: the default ones]"
+    ),
+    click.Option(
+        ["--option", "options"],
+        multiple=True,
+        metavar="NAME=VALUE,...",
+        help="an option of functions, each value a level to measure (sebsx list options); repeatable",
     ),
     click.Option(["--campaign"], help="free label that groups runs"),
     *LIMITS,
@@ -139,6 +145,8 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
         for name in ("platform", "collectors", "campaign")
         if values.get(name) is not None
     }
+    if values["options"]:
+        core_values[f"{CORE}.options"] = ",".join(values["options"])
     options = [Layer("the command line", core_values), layer_of(section, values)]
     assignments = values["assignments"]
     given = app.reader((), (), *options)
@@ -157,6 +165,7 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
         seed=values["seed"],
         campaign=core.campaign,
         limits=_limits(values),
+        options=core.options,
     )
 
 
@@ -188,7 +197,7 @@ def _plan(app: App, spec: RunSpec) -> None:
     """Print what a run would do."""
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
-    from sebsx.reading.conditions import level_columns, levels_of
+    from sebsx.reading.conditions import level_columns
     from sebsx.running import orchestrator  # heavy
 
     plan = orchestrator.plan(spec, app.registry)
@@ -197,10 +206,9 @@ def _plan(app: App, spec: RunSpec) -> None:
         Column("invocations", "calls", "count"),
         Column("duration_s", "about", "s"),
     ]
-    rows = [
-        {**levels_of(cell.factors), "invocations": cell.invocations, "duration_s": cell.duration_s}
-        for cell in plan.cells
-    ]
+    if any(cell.unsupported for cell in plan.cells):
+        columns.append(Column("unsupported", ""))
+    rows = [_plan_row(cell) for cell in plan.cells]
     document = {
         "experiment": spec.experiment.name,
         "design": plan.design,
@@ -216,6 +224,15 @@ def _plan(app: App, spec: RunSpec) -> None:
     app.console.result(document, Table("", columns, rows), text=plan_text(plan))
     for note in plan.notes:
         app.console.note(f"note: {note}")
+
+
+def _plan_row(cell: Cell) -> dict[str, Any]:
+    """Return a cell for the table of a plan; what is rounded up to an offer shows both: `256 -> 512`."""
+    from sebsx.reading.conditions import levels_of  # heavy
+
+    shown = {**levels_of(cell.factors), **(cell.provision.words if cell.provision else {})}
+    measured = {"invocations": cell.invocations, "duration_s": cell.duration_s}
+    return {**shown, **({"unsupported": "unsupported"} if cell.unsupported else measured)}
 
 
 def _run(app: App, spec: RunSpec) -> None:
@@ -342,6 +359,7 @@ def _resumed(app: App, name: str, limits: Limits) -> RunSpec:
         campaign=run.campaign,
         resume=run.id,
         limits=limits,
+        options=run.settings.get("options", {}),  # none in a run of before they could be asked for
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UserError
+from sebsx.model.offers import spelt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Capability, Cell, Deployment
+    from sebsx.model import Capability, Cell, Deployment, Scalar
 
-_NAMED = ("platform", "size", "language", "architecture", "memory_mib", "timeout_s")
+_NAMED = ("platform", "size", "language", "architecture", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class FunctionSpec:
     """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
 
     `files` are added to its package, as (path in the package, content), and `needs` to what its benchmark needs.
-    `padding_bytes` makes the package larger by a file that does not compress and is never read.
+    `padding_bytes` makes the package larger by a file that does not compress and is never read. `options` are what is
+    asked for beside memory and time-out.
     """
 
     platform: str
@@ -39,25 +41,30 @@ class FunctionSpec:
     padding_bytes: int = 0
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     needs: frozenset[Capability] = frozenset()
+    options: tuple[tuple[str, Scalar], ...] = ()
 
     @classmethod
     def of(cls, cell: Cell) -> FunctionSpec:
         """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are no factors.
 
-        `folder` is where a benchmark that is not registered lies; without `parameters` all have their defaults.
+        `folder` is where a benchmark that is not registered lies; without `parameters` all have their defaults. Memory
+        and options are those that the platform offers for what was asked.
         """
-        factors = cell.factors
+        factors, provision = cell.factors, cell.provision
         return cls(
             benchmark=factors.get("folder") or factors["benchmark"],
             parameters=tuple(sorted(factors.get("parameters", {}).items())),
             padding_bytes=factors.get("padding_bytes", 0),
+            memory_mib=factors["memory_mib"] if provision is None else provision.memory_offered_mib,
+            options=() if provision is None else provision.options_offered,
             **{name: factors[name] for name in _NAMED},
         )
 
     @property
     def label(self) -> str:
         """One short line for progress."""
-        return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB"
+        options = "".join(f", {name} {spelt(value)}" for name, value in self.options)
+        return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB{options}"
 
 
 @dataclass(frozen=True, slots=True)

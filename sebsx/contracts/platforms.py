@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from sebsx import plugins
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Capability, ProviderRecord, Reply, StartType, Status
+from sebsx.model import Between, Capability, Offers, OneOf, Option, ProviderRecord, Reply, StartType, Status
+from sebsx.model.offers import fit
 from sebsx.pricing.costs import Usage
 from sebsx.settings import NoSettings
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.ledger import Ledger
     from sebsx.contracts.naming import NamingRule
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Resource, Target
+    from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Provision, Resource, Scalar, Target
     from sebsx.plugins import Registry
     from sebsx.pricing import Rates
 
@@ -90,7 +91,8 @@ class Platform(ABC, Generic[S]):
         Settings: Frozen dataclass, see `sebsx.settings`.
         capabilities: What it can do beyond deploy and teardown.
         architectures: Those it offers, the default first.
-        memory_mib: Smallest and largest memory that can be provisioned.
+        memory_mib: Memory that can be provisioned: any size between two, or some sizes. A request is rounded up.
+        options: What else can be chosen for a function (`sebsx.model.options` has the well-known ones).
         timeout_s: Longest time-out that can be asked for.
         init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
         payload_bytes: Largest request body.
@@ -105,7 +107,8 @@ class Platform(ABC, Generic[S]):
     Settings: ClassVar[type[Any]] = NoSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
-    memory_mib: ClassVar[tuple[int, int]] = (128, 10240)
+    memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
+    options: ClassVar[tuple[Option, ...]] = ()
     timeout_s: ClassVar[float] = 900.0
     init_timeout_s: ClassVar[float] = 10.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
@@ -145,6 +148,39 @@ class Platform(ABC, Generic[S]):
     def check(self) -> Sequence[Problem]:
         """Return what stands in the way: credentials, tools, quota. Cheap and read-only; works unopened."""
         return ()
+
+    def offers(self, architecture: str) -> Offers:
+        """Return what a function can be given; where settings or architecture change that, override it.
+
+        Works unopened and touches nothing.
+        """
+        return Offers(memory_mib=self.memory_mib, options=self.options)
+
+    def provision(self, memory_mib: int, options: Mapping[str, Scalar], architecture: str) -> Provision:
+        """Return what a function is given for what is asked, each part rounded up to the nearest offer.
+
+        Override it to refuse parts that do not go together: `super().provision(...).refused(reason)`. Works unopened
+        and touches nothing.
+        """
+        return fit(self.offers(architecture), memory_mib, options, f"platform {self.name!r}")
+
+    def offered(self, config: FunctionConfig) -> FunctionConfig:
+        """Return a configuration with memory and options as they are offered; the core asks before it builds.
+
+        Raises:
+            UnsupportedError: If something of it cannot be had.
+        """
+        provision = self.provision(config.memory_mib, config.options, config.architecture)
+        if provision.unsupported is not None:
+            raise UnsupportedError(provision.unsupported)
+        return replace(config, memory_mib=provision.memory_offered_mib, options=dict(provision.options_offered))
+
+    def option(self, config: FunctionConfig, name: str) -> Any:
+        """Return what a function gets of one of the `options`: what was asked, or the default."""
+        if name in config.options:
+            return config.options[name]
+        option = self.offers(config.architecture).option(name)
+        return None if option is None else option.default
 
     @abstractmethod
     def target(self, language: str, architecture: str) -> Target:

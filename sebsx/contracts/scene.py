@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts import benchmarks
 from sebsx.errors import UnknownNameError
+from sebsx.model.offers import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
+    from sebsx.model import Provision, Scalar
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,28 @@ class Scene:
     Args:
         registry: What plugins registered.
         platforms: The platforms of the run by name; not opened while an experiment plans.
+        options: Levels asked for of each option of functions (`--option vcpu=1,2`).
     """
 
     registry: Registered
     platforms: Mapping[str, Platform[Any]]
+    options: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+
+    def provisions(self, platform: Platform[Any], memory_mib: Iterable[int], architecture: str) -> list[Provision]:
+        """Return what functions are given on a platform: every memory size with every combination of options.
+
+        Each has the levels of a cell (`factors`), and goes with it (`Cell(..., provision=...)`). One that cannot be had
+        is among them, with the reason: its cell is stored as unsupported, and the others go on. Requests that the
+        platform rounds to the same are one.
+
+        Args:
+            platform: The platform.
+            memory_mib: Sizes asked for.
+            architecture: Of the functions.
+        """
+        chosen = [dict(zip(self.options, levels, strict=True)) for levels in product(*self.options.values())]
+        wanted = product(dict.fromkeys(memory_mib), chosen)
+        return distinct([platform.provision(size_mib, options, architecture) for size_mib, options in wanted])
 
     def benchmark(self, name: str) -> Benchmark:
         """Return a benchmark by registered name or, for a word with a slash or a leading dot, by folder.

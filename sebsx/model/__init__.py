@@ -10,6 +10,7 @@ from sebsx.model.factors import Factor, Factors, Role
 from sebsx.model.functions import Adoption, Deployment, FunctionConfig, Package, Target
 from sebsx.model.hashing import content_hash
 from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
+from sebsx.model.offers import Between, Offers, OneOf, Option, Provision, Scalar
 from sebsx.model.problems import Problem, Severity
 from sebsx.model.resources import Resource, ResourceState
 from sebsx.model.runs import NOT_DEPLOYED, PLUGIN_FAILED, Cell, CellStatus, Design, PhaseStatus, Plan, Run, RunStatus
@@ -19,6 +20,7 @@ __all__ = [
     "NOT_DEPLOYED",
     "PLUGIN_FAILED",
     "Adoption",
+    "Between",
     "Capability",
     "Cell",
     "CellStatus",
@@ -31,17 +33,22 @@ __all__ = [
     "FunctionConfig",
     "Invocation",
     "Kind",
+    "Offers",
+    "OneOf",
+    "Option",
     "Package",
     "PhaseStatus",
     "Plan",
     "Problem",
     "ProviderRecord",
+    "Provision",
     "Reply",
     "Resource",
     "ResourceState",
     "Role",
     "Run",
     "RunStatus",
+    "Scalar",
     "Severity",
     "StartType",
     "Status",

@@ -128,6 +128,7 @@ CORE_FACTORS = (
     Factor(name="language", implies=("language_version",)),
     Factor(name="architecture", implies=("cpu_model", "price_book")),
     Factor(name="memory_mib", unit="MiB", implies=("limits",), bare=True, always=True),
+    Factor(name="memory_offered_mib", title="memory offered", role=Role.DERIVED, of=("memory_mib", "platform")),
     Factor(name="padding_bytes", title="padding", meaning="bytes in the package that are never read"),
     Factor(name="timeout_s", title="time-out", role=Role.UNCOMPARED),
     Factor(name="start", always=True, meaning="start type that counts"),

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sebsx.model.offers import Scalar
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -65,9 +67,10 @@ class FunctionConfig:
 
     Args:
         name: Name of the function on the platform; unique per run.
-        memory_mib: Provisioned memory; 0 where it is not ours to choose, or nobody knows it.
+        memory_mib: Provisioned memory, one of the sizes offered; 0 where it is not ours to choose, or nobody knows it.
         timeout_s: Time after which the platform must end an invocation.
         architecture: `x86_64` or `arm64`.
+        options: What was asked for beside these, as the platform offers it; for every other option its default holds.
         environment: Variables for the function.
     """
 
@@ -76,6 +79,7 @@ class FunctionConfig:
     timeout_s: float
     architecture: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ class Deployment:
         id: The platform's identifier (an ARN, a URL, a name).
         config: What was asked for.
         effective: What the platform REPORTS BACK, under the names of `FunctionConfig` (`memory_mib`,
-            `timeout_s`, `architecture`) plus facts of its own (region, runtime, limits applied).
+            `timeout_s`, `architecture`) and of its options, plus facts of its own (region, runtime, limits applied).
         endpoint: URL for HTTP invocations; None where only the platform's own `invoke` reaches it.
         headers: Sent with every HTTP invocation; never stored.
         region: Where it runs, as the platform names it; empty on this machine.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from sebsx.model.offers import Provision
+
 
 class RunStatus(StrEnum):
     """State of a run; `interrupted` is also derived for a `running` one whose process is gone."""
@@ -68,6 +70,9 @@ class Cell:
         duration_s: Expected time of the cell, for the plan; None when unknown.
         cost_usd: Expected cost, for the plan; None where there is no price.
         cost_bound_usd: The most it can cost: as many attempts as allowed, all of them until their time-out.
+        provision: What is asked of the platform, and what it offers for that (`Scene.provisions`); its `factors` are
+            among the cell's.
+        unsupported: Why the platform cannot do it, for the plan; None where it can.
     """
 
     factors: Mapping[str, Any]
@@ -75,6 +80,8 @@ class Cell:
     duration_s: float | None = None
     cost_usd: float | None = None
     cost_bound_usd: float | None = None
+    provision: Provision | None = None
+    unsupported: str | None = None
 
     @property
     def hash(self) -> str:
@@ -103,26 +110,31 @@ class Plan:
     factors: Factors = field(default_factory=Factors)
 
     @property
+    def supported(self) -> list[Cell]:
+        """The cells that their platforms can do."""
+        return [cell for cell in self.cells if cell.unsupported is None]
+
+    @property
     def invocations(self) -> int:
-        """Measured invocations over all cells."""
-        return sum(cell.invocations for cell in self.cells)
+        """Measured invocations over all cells that are supported."""
+        return sum(cell.invocations for cell in self.supported)
 
     @property
     def duration_s(self) -> float | None:
         """Expected time, or None when a cell's is unknown."""
-        known = [cell.duration_s for cell in self.cells]
+        known = [cell.duration_s for cell in self.supported]
         longest = max((duration_s for duration_s in known if duration_s is not None), default=None)
         return longest if self.together and None not in known else _sum_known(known)
 
     @property
     def cost_usd(self) -> float | None:
         """Expected cost, or None when a cell has no price."""
-        return _sum_known([cell.cost_usd for cell in self.cells])
+        return _sum_known([cell.cost_usd for cell in self.supported])
 
     @property
     def cost_bound_usd(self) -> float | None:
         """The most it can cost, or None when a cell has no price."""
-        return _sum_known([cell.cost_bound_usd for cell in self.cells])
+        return _sum_known([cell.cost_bound_usd for cell in self.supported])
 
 
 @dataclass(frozen=True, slots=True)

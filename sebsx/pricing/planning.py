@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from sebsx.contracts.platforms import Platform
+    from sebsx.model import Provision
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def estimate(
     *,
     init_s: float = 0.0,
     most_calls: int | None = None,
+    provision: Provision | None = None,
 ) -> PlannedCost:
     """Return what a cell of a plan will cost, and the most it can.
 
@@ -45,8 +47,12 @@ def estimate(
         call_s: Expected time of the handler; None when unknown.
         init_s: Expected time of a cold start, 0 for warm ones.
         most_calls: Cap on attempts; None for `calls`.
+        provision: What the platform gives for what is asked; None where that is the same.
     """
-    memory_mib, architecture = factors["memory_mib"], factors["architecture"]
+    if provision is not None and provision.unsupported:
+        return PlannedCost(None, None)
+    memory_mib = factors["memory_mib"] if provision is None else provision.memory_offered_mib
+    architecture = factors["architecture"]
     expected = None if call_s is None else platform.estimate_usd(memory_mib, architecture, call_s, init_s)
     most = platform.most_usd(memory_mib, architecture, factors["timeout_s"])
     return PlannedCost(

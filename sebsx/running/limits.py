@@ -42,7 +42,7 @@ class Limits:
         if self.budget_usd is None:
             return
         for platform in platforms:
-            if platform.most_usd(platform.memory_mib[0], platform.architectures[0], 1.0) is None:
+            if platform.most_usd(int(platform.memory_mib.smallest), platform.architectures[0], 1.0) is None:
                 raise UserError(
                     f"platform {platform.name!r} has no prices, so that --budget-usd cannot be held; "
                     "use --max-invocations or --max-time"

@@ -25,6 +25,7 @@ from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
 from sebsx.running.limits import Limits, Meter, described
+from sebsx.running.provisioning import option_factors, placed, read_options
 from sebsx.running.session import Session
 from sebsx.settings import Layer, public
 from sebsx.store.owner import current_owner
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
-    from sebsx.model import Plan, Problem
+    from sebsx.model import Plan, Problem, Scalar
     from sebsx.plugins import Registry
     from sebsx.store import Store
 
@@ -61,6 +62,7 @@ class RunSpec:
         campaign: Free label.
         resume: Id of an interrupted run to go on with.
         limits: What it may spend at most.
+        options: Levels of options of functions, by name, each a factor of the design.
     """
 
     experiment: Experiment[Any]
@@ -71,6 +73,7 @@ class RunSpec:
     campaign: str = ""
     resume: str | None = None
     limits: Limits = field(default_factory=Limits)
+    options: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
         """Return all that is needed to run it again, without secrets."""
@@ -79,6 +82,7 @@ class RunSpec:
             "platforms": {name: public(settings) for name, settings in self.platforms.items()},
             "collectors": list(self.collectors),
             "limits": described(self.limits),
+            "options": {name: list(levels) for name, levels in self.options.items()},
         }
 
 
@@ -123,7 +127,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     try:
         registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, directory, store, observer):
-            scene = Scene(registry, platforms)
+            scene = _scene(spec, registry, platforms)
             meter = Meter(spec.limits, *store.used(run_id))
             packager = Packager(default_cache(), current.id)
             session = Session(current, store, scene, packager, spec.collectors, observer, meter)
@@ -174,14 +178,19 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
         missing = sorted(spec.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {spec.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
-    scene = Scene(registry, platforms)
+    scene = _scene(spec, registry, platforms)
     design = spec.experiment.plan(scene, spec.settings)
     if not design.cells:
         raise UserError(f"experiment {spec.experiment.name!r} has nothing to measure with these settings")
     for cell in design.cells:
         _check_names(cell.factors, scene)
-        _check_memory(cell.factors, platforms)
-    return replace(design, factors=Factors.of(spec.experiment.factors, [cell.factors for cell in design.cells]))
+    design = placed(design, scene, spec.experiment.name)
+    known = (*option_factors(scene), *spec.experiment.factors)
+    return replace(design, factors=Factors.of(known, [cell.factors for cell in design.cells]))
+
+
+def _scene(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Scene:
+    return Scene(registry, platforms, read_options(spec.options, registry, platforms))
 
 
 def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
@@ -193,15 +202,6 @@ def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
     if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
         known = sorted(architectures | _ARCHITECTURES)
         raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
-
-
-def _check_memory(factors: Mapping[str, Any], platforms: Mapping[str, Platform[Any]]) -> None:
-    memory_mib, name = factors.get("memory_mib"), str(factors.get("platform"))
-    if memory_mib is None or name not in platforms:
-        return
-    smallest, largest = platforms[name].memory_mib
-    if not smallest <= memory_mib <= largest:
-        raise UserError(f"memory of {memory_mib} MiB: platform {name!r} offers {smallest} to {largest} MiB")
 
 
 def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import (
+    Between,
     Capability,
     Deployment,
     FunctionConfig,
+    OneOf,
     Package,
     ProviderRecord,
     Reply,
@@ -70,9 +72,8 @@ class GatewayPlatform(Platform[S]):
         }
     )
     architectures: ClassVar[tuple[str, ...]] = (HOST_ARCHITECTURE,)
-    memory_mib: ClassVar[tuple[int, int]] = (
-        _SMALLEST_MIB,
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+    memory_mib: ClassVar[Between | OneOf] = Between(
+        _SMALLEST_MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     )
     timeout_s: ClassVar[float] = 86400.0
     inside: ClassVar[str | None] = None
@@ -98,6 +99,7 @@ class GatewayPlatform(Platform[S]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Unpack the package, once per package, and tell the gateway of the deployment."""
+        config = self.offered(config)
         self._check(package.target, config)
         with self.ledger.creating("function", config.name) as creation:
             self._unpacked[config.name] = (package.target, self._unpack(package))
@@ -122,8 +124,7 @@ class GatewayPlatform(Platform[S]):
 
     def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
         """Change the memory; the next invocation is cold."""
-        self._check_memory(memory_mib)
-        return self._deploy(dataclasses.replace(deployment.config, memory_mib=memory_mib))
+        return self._deploy(self.offered(dataclasses.replace(deployment.config, memory_mib=memory_mib)))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what the gateway recorded."""
@@ -178,7 +179,6 @@ class GatewayPlatform(Platform[S]):
         )
 
     def _check(self, target: Target, config: FunctionConfig) -> None:
-        self._check_memory(config.memory_mib)
         if target.architecture not in self.architectures:
             raise UnsupportedError(f"a package for {target.architecture!r} cannot run on {self.architectures[0]!r}")
         version = self.target(target.language, target.architecture).version
@@ -186,11 +186,6 @@ class GatewayPlatform(Platform[S]):
             raise UnsupportedError(f"a package for {target.language} {target.version} cannot run on {version}")
         if not _NAME.fullmatch(config.name):
             raise DeployError(f"{config.name!r} cannot be a name here; use letters, digits, '.', '_' and '-'")
-
-    def _check_memory(self, memory_mib: int) -> None:
-        low, high = self.memory_mib
-        if not low <= memory_mib <= high:
-            raise UnsupportedError(f"{memory_mib} MiB is not possible here; choose from {low} to {high} MiB")
 
     def _deploy(self, config: FunctionConfig) -> Deployment:
         settings = self.settings

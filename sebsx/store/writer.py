@@ -192,7 +192,6 @@ class Store:
         status: str,
         error: str | None = None,
         deploy_s: float | None = None,
-        options: Mapping[str, Any] | None = None,
         deployed_sha256: str | None = None,
     ) -> int:
         """Write down a deployment, or that there is none and why, and return its row.
@@ -213,7 +212,6 @@ class Store:
             status: `ready`, `failed`, `unsupported`.
             error: Why it is not ready.
             deploy_s: Time that deploying took.
-            options: Of the function beside memory, as asked for.
             deployed_sha256: Digest of what the platform was given, where that is not the package.
         """
         effective = dict(deployment.effective) if deployment else {}
@@ -232,7 +230,7 @@ class Store:
             "build_s": package and package.build_s, "requested": requested, "effective": effective,
             **{name: effective.get(name, requested[name]) for name in ("architecture", "memory_mib", "timeout_s")},
             "status": status, "error": clean(error), "deploy_s": deploy_s, "created_at": _now(),
-            "options": dict(options or {}), "deployed_sha256": deployed_sha256,
+            "options": dict(config.options), "deployed_sha256": deployed_sha256,
         }  # fmt: skip
         with self._database.write() as connection:
             return _insert(connection, schema.deployment, row)

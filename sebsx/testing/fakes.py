@@ -17,7 +17,20 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.ledger import Creation
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, UnsupportedError
-from sebsx.model import Capability, Deployment, ProviderRecord, Reply, ResourceState, StartType, Status, Target
+from sebsx.model import (
+    Between,
+    Capability,
+    Deployment,
+    OneOf,
+    Option,
+    ProviderRecord,
+    Reply,
+    ResourceState,
+    StartType,
+    Status,
+    Target,
+)
+from sebsx.model.options import GPU, MIN_INSTANCES, PACKAGE, VCPU
 from sebsx.settings import setting
 from sebsx.testing import bare
 from sebsx.testing.handlers import FolderStorage
@@ -88,6 +101,14 @@ class FakePlatform(Platform[FakeSettings]):
         {Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE}
     )
     architectures = ("x86_64",)
+    options = (
+        VCPU.offered(Between(0.25, 4, 0.25), default=1.0),
+        GPU.offered(OneOf((0, 1, 4)), default=0),
+        MIN_INSTANCES.offered(Between(0, 10), default=0),
+        PACKAGE.offered(OneOf(("zip", "image")), default="zip"),
+        Option(name="snapshot", kind=bool, help="start from a snapshot", offer=OneOf((False, True)), default=False),
+        Option(name="note", kind=str, help="any words at all"),
+    )
 
     def __init__(self, settings: FakeSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
@@ -112,7 +133,7 @@ class FakePlatform(Platform[FakeSettings]):
             raise DeployError(f"function {config.name!r} exists already")
         with self.ledger.creating("function", config.name):
             self._packages[config.name] = package
-        return _deployment(config)
+        return self._deployment(config)
 
     def teardown(self, deployment: Deployment) -> None:
         """Forget the function."""
@@ -161,7 +182,7 @@ class FakePlatform(Platform[FakeSettings]):
     def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
         """Return the deployment with other memory and no sandbox."""
         self.force_cold(deployment)
-        return _deployment(replace(deployment.config, memory_mib=memory_mib))
+        return self._deployment(replace(deployment.config, memory_mib=memory_mib))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return the records asked for often enough."""
@@ -176,6 +197,16 @@ class FakePlatform(Platform[FakeSettings]):
     def storage(self) -> Storage:
         """Return the storage that functions see as well."""
         return FolderStorage(self._objects)
+
+    def _deployment(self, config: FunctionConfig) -> Deployment:
+        options = {option.name: self.option(config, option.name) for option in self.options}
+        effective = {
+            "memory_mib": config.memory_mib,
+            "timeout_s": config.timeout_s,
+            "architecture": config.architecture,
+            **{name: value for name, value in options.items() if value is not None},
+        }
+        return Deployment(config.name, config, effective)
 
     def _run(self, deployment: Deployment, request_id: str, payload: bytes) -> tuple[int, bytes]:
         self.invocations += 1
@@ -213,11 +244,6 @@ class FakePlatform(Platform[FakeSettings]):
             "samples": {f"phase.{name}_s": value for name, value in context.phases_s.items()},
         } | ({"boot_s": 0.0, "import_s": 0.0, "facts": {}} if cold else {})
         return status, json.dumps({"sebsx": figures, **answer}).encode()
-
-
-def _deployment(config: FunctionConfig) -> Deployment:
-    effective = {"memory_mib": config.memory_mib, "timeout_s": config.timeout_s, "architecture": config.architecture}
-    return Deployment(config.name, config, effective)
 
 
 def _load_handler(package: Path) -> Callable[[Any, Any], Any]:

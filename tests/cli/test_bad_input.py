@@ -39,9 +39,9 @@ NAMES = [
 VALUES = [
     ("plan benchmark sleep --colect process", ["no such option", "--colect", "sebsx plan benchmark --help"]),
     ("plan benchmark sleep --memory lots", ["memory_mib", "'lots'", "an integer is wanted"]),
-    ("plan benchmark sleep --memory 0", ["memory of 0 MiB", "'local'", "offers 32 to"]),
-    ("plan benchmark sleep --memory -5", ["memory of -5 MiB", "'local'"]),
-    ("plan benchmark sleep --memory 128,99999999", ["memory of 99999999 MiB", "'local'"]),
+    ("plan benchmark sleep --memory 0", ["memory of 0 MiB exists nowhere", "local has 32 to"]),
+    ("plan benchmark sleep --memory -5", ["memory of -5 MiB exists nowhere", "local"]),
+    ("plan benchmark sleep --memory 128,99999999", ["memory of 99999999 MiB exists nowhere", "local"]),
     ("plan benchmark sleep --memory 128.5", ["memory_mib", "128.5", "an integer is wanted"]),
     ("plan benchmark sleep --repetitions 0", ["repetitions", "'0'", "must be at least 1"]),
     ("plan benchmark sleep --repetitions nan", ["repetitions", "'nan'", "an integer is wanted"]),

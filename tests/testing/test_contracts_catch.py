@@ -12,7 +12,8 @@ from sebsx.clouds import tags
 from sebsx.contracts import benchmarks
 from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table
 from sebsx.contracts.platforms import PlatformContext
-from sebsx.model import Capability, Status
+from sebsx.model import Between, Capability, Status
+from sebsx.model.options import VCPU
 from sebsx.settings import setting
 from sebsx.testing import mutations
 from sebsx.testing.contexts import RUN, context_for
@@ -97,10 +98,27 @@ class Tagged(FakePlatform):
         return [tags.resource("function", name, self.context.tags) for name in self._packages]
 
 
+class Deaf(FakePlatform):
+    def _deployment(self, config):
+        return super()._deployment(replace(config, options={}))
+
+
+class Greedy(FakePlatform):
+    def offered(self, config):
+        return config
+
+
+class Mismeasured(FakePlatform):
+    options = (replace(VCPU.offered(Between(1, 2)), unit="GHz"),)
+
+
 BROKEN_PLATFORMS = [
     (Misnamed, "test_all_that_is_made_is_the_runs_and_says_so"),
     (Mistagged, "test_all_that_is_made_is_the_runs_and_says_so"),
     (Untagged, "test_all_that_is_made_is_the_runs_and_says_so"),
+    (Deaf, "test_options_asked_for_are_effective"),
+    (Mismeasured, "test_offers_are_declared_as_what_they_are"),
+    (Greedy, "test_what_is_offered_can_be_had_and_nothing_more"),
     (Sloppy, "test_construction_does_no_io"),
     (Sticky, "test_forced_cold_start_meets_a_new_sandbox"),
     (Forgetful, "test_teardown_twice_is_harmless_and_leaves_nothing"),

@@ -85,6 +85,7 @@ class Deployer:
             memory_mib=spec.memory_mib,
             timeout_s=spec.timeout_s,
             architecture=spec.architecture,
+            options=dict(spec.options),
         )
         described: dict[str, Any] = {
             "platform": spec.platform,
@@ -102,6 +103,7 @@ class Deployer:
         try:
             needs = benchmark.needs | spec.needs
             _check_needs(platform, benchmark, needs)
+            described["config"] = config = platform.offered(config)
             package = self._build(spec, platform, benchmark)
             self._observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()

@@ -16,17 +16,22 @@ import pytest
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError
 from sebsx.model import (
+    Between,
     Capability,
     Deployment,
     FunctionConfig,
+    OneOf,
+    Option,
     Problem,
     ProviderRecord,
+    Scalar,
     Severity,
     StartType,
     Status,
     Target,
 )
 from sebsx.model.envelope import read_envelope
+from sebsx.model.options import WELL_KNOWN
 from sebsx.running.evidence import Starts
 from sebsx.testing import contexts
 from sebsx.testing.contracts import metadata
@@ -44,6 +49,11 @@ if TYPE_CHECKING:
 _RECORDS_WITHIN_S = 60.0
 _RESUMED = ".4711"  # behind the id of a run, in the name of its folder
 _AT_ONCE = 4
+# Names that an option cannot have.
+_FACTORS = {
+    "platform", "benchmark", "benchmark_sha256", "folder", "version", "size", "parameters", "language", "architecture",
+    "memory_mib", "memory_offered_mib", "timeout_s", "start", "concurrency", "region", "run",
+}  # fmt: skip
 
 
 class PlatformContract:
@@ -108,9 +118,35 @@ class PlatformContract:
         assert all(isinstance(capability, Capability) for capability in cls.capabilities)
         assert cls.architectures
         assert set(cls.architectures) <= {"x86_64", "arm64"}
-        assert 0 < cls.memory_mib[0] <= cls.memory_mib[1]
         assert cls.timeout_s > 0
         assert cls.payload_bytes > 0
+
+    def test_offers_are_declared_as_what_they_are(self, platform: Platform[Any]) -> None:
+        for architecture in platform.architectures:
+            offers = platform.offers(architecture)
+            names = [option.name for option in offers.options]
+            assert len(set(names)) == len(names), "an option is offered twice"
+            assert not set(names) & _FACTORS, "an option has the name of a factor that every run has"
+            for option in offers.options:
+                known = WELL_KNOWN.get(option.name, option)
+                assert (option.kind, option.unit) == (known.kind, known.unit), f"{option.name} means something else"
+                assert option.help
+                assert option.default is None or option.fit(option.default) == option.default, option.name
+
+    def test_what_is_offered_can_be_had_and_nothing_more(self, platform: Platform[Any]) -> None:
+        offers = platform.offers(platform.architectures[0])
+        smallest, largest = int(offers.memory_mib.smallest), int(offers.memory_mib.largest)
+        for asked, given in ((1, smallest), (smallest, smallest), (largest, largest)):
+            assert platform.offered(_config(platform, memory_mib=asked)).memory_mib == given
+        with pytest.raises(UnsupportedError):
+            platform.offered(_config(platform, memory_mib=largest + 1))
+        with pytest.raises(UnsupportedError, match="no_such_option"):
+            platform.offered(_config(platform, options={"no_such_option": 1}))
+        for option in offers.options:
+            if option.offer is not None:
+                beyond = "no such level" if option.kind in (str, bool) else float(option.offer.largest) + 1
+                with pytest.raises(UnsupportedError, match=option.name):
+                    platform.offered(_config(platform, options={option.name: beyond}))
 
     def test_construction_does_no_io(self, platform: Platform[Any], tmp_path: Path) -> None:
         missing = tmp_path / "never-made"
@@ -158,6 +194,17 @@ class PlatformContract:
         assert deployment.effective["memory_mib"] > 0
         assert deployment.effective["timeout_s"] > 0
         assert deployment.effective["architecture"] == live.architectures[0]
+
+    def test_options_asked_for_are_effective(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        for option in live.offers(live.architectures[0]).options:
+            levels = _levels(option)
+            wanted = [{option.name: level} for level in levels if level != option.default]
+            wanted = [options for options in wanted if _can_be_had(live, options)][:1]
+            for options in wanted:
+                deployment = deploy(options=options)
+                assert deployment.config.options == options
+                assert deployment.effective.get(option.name) == options[option.name], f"{option.name} is not effective"
+                live.teardown(deployment)
 
     def test_teardown_twice_is_harmless_and_leaves_nothing(
         self, platform: Platform[Any], echo_package: Package, ledger: MemoryLedger
@@ -287,7 +334,7 @@ class PlatformContract:
     def test_resized_memory_reads_back(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         _needs(live, Capability.RESIZE)
         deployment = deploy()
-        memory_mib = min(2 * _memory(live), live.memory_mib[1])
+        memory_mib = _memory(live, 2 * _memory(live))
         resized = live.resize(deployment, memory_mib)
         assert resized.config.memory_mib == memory_mib
         assert resized.effective["memory_mib"] > deployment.effective["memory_mib"]
@@ -333,8 +380,24 @@ def _opened(platform: Platform[Any]) -> Iterator[None]:
         yield
 
 
-def _memory(platform: Platform[Any]) -> int:
-    return max(platform.memory_mib[0], min(256, platform.memory_mib[1]))
+def _memory(platform: Platform[Any], wanted_mib: int = 256) -> int:
+    """Return the size offered for a request, the largest where that is less."""
+    offer = platform.offers(platform.architectures[0]).memory_mib
+    return int(offer.fit(wanted_mib) or offer.largest)
+
+
+def _levels(option: Option) -> list[Scalar]:
+    """Return levels that a test can try: cheap ones first."""
+    if isinstance(option.offer, OneOf):
+        return list(option.offer.values)
+    if isinstance(option.offer, Between):
+        return [value for value in (option.fit(option.offer.smallest + option.offer.step),) if value is not None]
+    return ["by intent"] if option.kind is str else []
+
+
+def _can_be_had(platform: Platform[Any], options: dict[str, Scalar]) -> bool:
+    config = _config(platform)
+    return platform.provision(config.memory_mib, options, config.architecture).unsupported is None
 
 
 def _config(platform: Platform[Any], **changes: Any) -> FunctionConfig:

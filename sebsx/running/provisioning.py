@@ -1,0 +1,135 @@
+"""What functions are given: options as users type them, and cells that a platform cannot do.
+
+What one platform cannot give is a result; what exists nowhere is a mistake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.model.factors import Factor, Role
+from sebsx.model.offers import Offers, spelt
+from sebsx.model.options import WELL_KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.model import Cell, Option, Plan, Scalar
+    from sebsx.plugins import Registry
+
+
+def read_options(
+    asked: Mapping[str, Sequence[Scalar]], registry: Registry, platforms: Mapping[str, Platform[Any]]
+) -> dict[str, tuple[Scalar, ...]]:
+    """Return the levels asked for of each option as values of its kind, each level once.
+
+    Raises:
+        UserError: If no platform has such an option, or a level is none of its kind.
+    """
+    known = _known_options(registry, platforms)
+    found: dict[str, tuple[Scalar, ...]] = {}
+    for name, words in asked.items():
+        if name not in known:
+            raise UnknownNameError("option", name, known, "sebsx list options")
+        try:
+            found[name] = tuple(dict.fromkeys(known[name].read(word) for word in words))
+        except ValueError as exc:
+            raise UserError(f"option {name}={','.join(map(spelt, words))}: {exc}") from exc
+        if not found[name]:
+            raise UserError(f"option {name!r} has no value; write {name}=VALUE,...")
+    return found
+
+
+def option_factors(scene: Scene) -> list[Factor]:
+    """Return a factor for each option that is asked for, and for what is offered in its place."""
+    known = _known_options(scene.registry, scene.platforms)
+    found = []
+    for name in scene.options:
+        option = known[name]
+        found.append(Factor(name=name, unit=option.unit, meaning=option.help, implies=("limits",)))
+        found.append(Factor(name=f"{name}_offered", unit=option.unit, role=Role.DERIVED, of=(name, "platform")))
+    return found
+
+
+def placed(plan: Plan, scene: Scene, experiment: str) -> Plan:
+    """Return a plan that says of each cell whether its platform can do it, and in its notes what was rounded away.
+
+    Args:
+        plan: As an experiment made it.
+        scene: What it was made for.
+        experiment: Its name, for messages.
+
+    Raises:
+        UserError: If something was asked for that exists nowhere, or options of an experiment that takes none.
+    """
+    cells = [_placed(cell, scene) for cell in plan.cells]
+    for cell in cells:
+        given = dict(cell.provision.options) if cell.provision else {}
+        if ignored := [name for name in scene.options if name not in given]:
+            raise UserError(f"experiment {experiment!r} takes no options of functions, such as {ignored[0]!r}")
+    _check_somewhere(cells, scene)
+    return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))
+
+
+def _placed(cell: Cell, scene: Scene) -> Cell:
+    """Return a cell with what it is given, and with the reason where its platform cannot do it."""
+    platform = scene.platforms.get(str(cell.factors.get("platform")))
+    if platform is None:
+        return cell
+    provision, architecture = cell.provision, cell.factors.get("architecture")
+    memory_mib = cell.factors.get("memory_mib")
+    if provision is None and memory_mib:  # an experiment that does not ask for what is offered
+        provision = platform.provision(memory_mib, {}, architecture or platform.architectures[0])
+    reason = provision.unsupported if provision else None
+    if architecture and architecture not in platform.architectures and memory_mib:
+        has = ", ".join(platform.architectures)
+        reason = f"architecture {architecture!r} is not offered; platform {platform.name!r} has {has}"
+    return replace(cell, provision=provision, unsupported=reason)
+
+
+def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
+    """Refuse a memory size or level of an option that no platform offers at all."""
+    offers = list(_all_offers(scene.registry, scene.platforms))
+    for provision in (cell.provision for cell in cells if cell.provision is not None):
+        memory_mib = provision.memory_mib
+        if memory_mib < 1 or all(one.memory_mib.fit(memory_mib) is None for one in offers):
+            has = "; ".join(f"{name} has {platform.memory_mib} MiB" for name, platform in scene.platforms.items())
+            raise UserError(f"memory of {memory_mib} MiB exists nowhere; {has}")
+        for name, level in provision.options:
+            having = [option for one in offers if (option := one.option(name)) is not None]
+            if having and all(option.fit(level) is None for option in having):
+                known = " or ".join(dict.fromkeys(str(option.offer) for option in having))
+                raise UserError(f"option {name}={spelt(level)} exists nowhere; there is {known}")
+
+
+def _notes(cells: Iterable[Cell]) -> Iterator[str]:
+    unsupported: dict[str, int] = {}
+    for cell in cells:
+        if cell.unsupported is not None:
+            unsupported[cell.unsupported] = unsupported.get(cell.unsupported, 0) + 1
+        elif cell.provision is not None and cell.provision.same_as:
+            provision = cell.provision
+            sizes = ", ".join(map(str, provision.same_as))
+            yield (
+                f"platform {cell.factors['platform']!r} gives {provision.memory_offered_mib} MiB for {sizes} MiB, too: "
+                f"measured once, as {provision.memory_mib} MiB"
+            )
+    for reason, count in unsupported.items():
+        yield f"{count} cell{'s are' if count > 1 else ' is'} unsupported: {reason}"
+
+
+def _known_options(registry: Registry, platforms: Mapping[str, Platform[Any]]) -> dict[str, Option]:
+    offered = {option.name: option for one in _all_offers(registry, platforms) for option in one.options}
+    return {**WELL_KNOWN, **offered}
+
+
+def _all_offers(registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Iterator[Offers]:
+    """Yield what the platforms of the run offer with their settings, and what every other one does by default."""
+    for platform in platforms.values():
+        yield from (platform.offers(architecture) for architecture in platform.architectures)
+    for cls in registry.platforms.values():
+        yield Offers(memory_mib=cls.memory_mib, options=cls.options)
