@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sebsx.model import Between, Offers, OneOf, Option
@@ -32,6 +32,7 @@ def test_request_is_rounded_up_to_the_nearest_offer(offer, asked, given):
     assert offer.fit(asked) == given
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(st.integers(1, 500), st.integers(0, 500), st.integers(1, 70), st.integers(-10, 1200))
 def test_what_is_given_is_offered_enough_and_no_step_too_much(smallest, span, step, asked):
     offer = Between(smallest, smallest + span, step)
