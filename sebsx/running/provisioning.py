@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
     from sebsx.model import Cell, Option, Plan, Scalar
-    from sebsx.plugins import Registry
 
 
 def read_options(
-    asked: Mapping[str, Sequence[Scalar]], registry: Registry, platforms: Mapping[str, Platform[Any]]
+    asked: Mapping[str, Sequence[Scalar]], registry: Registered, platforms: Mapping[str, Platform[Any]]
 ) -> dict[str, tuple[Scalar, ...]]:
     """Return the levels asked for of each option as values of its kind, each level once.
 
@@ -122,12 +122,12 @@ def _notes(cells: Iterable[Cell]) -> Iterator[str]:
         yield f"{count} cell{'s are' if count > 1 else ' is'} unsupported: {reason}"
 
 
-def _known_options(registry: Registry, platforms: Mapping[str, Platform[Any]]) -> dict[str, Option]:
+def _known_options(registry: Registered, platforms: Mapping[str, Platform[Any]]) -> dict[str, Option]:
     offered = {option.name: option for one in _all_offers(registry, platforms) for option in one.options}
     return {**WELL_KNOWN, **offered}
 
 
-def _all_offers(registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Iterator[Offers]:
+def _all_offers(registry: Registered, platforms: Mapping[str, Platform[Any]]) -> Iterator[Offers]:
     """Yield what the platforms of the run offer with their settings, and what every other one does by default."""
     for platform in platforms.values():
         yield from (platform.offers(architecture) for architecture in platform.architectures)
