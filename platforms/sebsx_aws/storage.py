@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.storage import Storage
+from sebsx.errors import UserError
 from sebsx_aws.clients import GONE, code_of, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 class S3Storage(Storage):
@@ -27,6 +29,17 @@ class S3Storage(Storage):
         """Write an object."""
         with explained(f"write of object {key!r}"):
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=data)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write an object from a file, in parts where it is large.
+
+        Raises:
+            UserError: If the file cannot be read.
+        """
+        if not path.is_file():
+            raise UserError(f"file {str(path)!r} cannot be read: it is not a file")
+        with explained(f"write of object {key!r}"):
+            self._s3.upload_file(str(path), self._bucket, key)
 
     def get(self, key: str) -> bytes:
         """Return an object."""

@@ -150,7 +150,8 @@ class _Lane:
         roles = ("consumer", "producer")[-self.ends :]
         events = [{**event, "role": role} for role in roles]
         try:
-            return self.measurement.invoke(Arrivals([0.0] * self.ends), kind, number, events)
+            with self.session.execution("exchange", self.measurement.cell_id, None, kind, number):
+                return self.measurement.invoke(Arrivals([0.0] * self.ends), kind, number, events)
         finally:
             self.channel.clean(self.measurement.function.platform, session)
 

@@ -45,6 +45,10 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
             _print_removals(app, planned)
             click.confirm(f"delete these {len(planned)}?", abort=True)
         removals = planned if dry_run else cleaning.remove(leftovers, store)
+        if not dry_run:
+            files, size = store.artifacts.sweep()
+            if files:
+                app.console.note(f"{files} files of {size:,} bytes that no run refers to were deleted")
     if removals or kept or not leftovers.failures:
         _print_removals(app, [*removals, *kept])
     failed = [removal for removal in removals if removal.failed]

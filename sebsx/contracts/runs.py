@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from sebsx.model import Factors, Kind
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sebsx.model import Run, RunStatus, StartType, Status
+    from sebsx.model import Artifact, Run, RunStatus, StartType, Status
     from sebsx.model.frame import Frame
     from sebsx.model.metrics import Metric
     from sebsx.model.stored import (
@@ -78,6 +78,27 @@ class RunView(ABC):
     @abstractmethod
     def executions(self) -> list[StoredExecution]:
         """Return the groups of invocations that were measured as one, by sequence."""
+
+    @abstractmethod
+    def artifacts(self) -> list[Artifact]:
+        """Return the files that were kept with the run, in the order in which they were stored."""
+
+    @abstractmethod
+    def open_artifact(self, artifact: Artifact) -> IO[bytes]:
+        """Open a file to read from, a block at a time where it is large; the caller closes it.
+
+        Raises:
+            StoreError: If the store does not hold it.
+        """
+
+    @abstractmethod
+    def copy_artifact(self, artifact: Artifact, destination: Path) -> None:
+        """Write a file to a place, and hold that it is what was stored.
+
+        Raises:
+            StoreError: If the store does not hold it, or it is damaged.
+            UserError: If it cannot be written.
+        """
 
     @abstractmethod
     def clients(self) -> list[StoredClient]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from sebsx.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+_BLOCK_BYTES = 1 << 20
 
 
 class Storage(ABC):
@@ -15,6 +21,14 @@ class Storage(ABC):
     @abstractmethod
     def put(self, key: str, data: bytes) -> None:
         """Write an object, replacing one of that key."""
+
+    @abstractmethod
+    def put_file(self, key: str, path: Path) -> None:
+        """Write the content of a file as an object, replacing one of that key; it is never whole in memory.
+
+        Raises:
+            UserError: If the file cannot be read.
+        """
 
     @abstractmethod
     def get(self, key: str) -> bytes:
@@ -31,3 +45,17 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, prefix: str) -> None:
         """Delete every object whose key starts with `prefix`; harmless when there is none."""
+
+
+def copy_file(source: Path, destination: Path) -> None:
+    """Copy the content of a file block by block: for storages that are folders.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise UserError(f"file {str(source)!r} cannot be read: {error.strerror or error}") from error
+    with file, destination.open("wb") as copy:
+        shutil.copyfileobj(file, copy, _BLOCK_BYTES)

@@ -4,6 +4,7 @@ Durations are seconds (float), sizes bytes (int), memory MiB where clouds ask fo
 aware UTC datetimes, except inside an `Invocation` (`sebsx.model.invocations`).
 """
 
+from sebsx.model.artifacts import Artifact
 from sebsx.model.capabilities import Capability
 from sebsx.model.executions import Client, Execution
 from sebsx.model.factors import Factor, Factors, Role
@@ -20,6 +21,7 @@ __all__ = [
     "NOT_DEPLOYED",
     "PLUGIN_FAILED",
     "Adoption",
+    "Artifact",
     "Between",
     "Capability",
     "Cell",

@@ -54,6 +54,7 @@ CORE_METRICS = (
     Metric("provider.init_s", "s", meaning="initialisation or restore as the provider reports it; new sandboxes only"),
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
     Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
+    Metric("execution.duration_s", "s", meaning="from the begin of a group of invocations (a workflow) to its end"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
     Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
     Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),

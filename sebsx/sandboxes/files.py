@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sebsx.contracts.storage import Storage
+from sebsx.contracts.storage import Storage, copy_file
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PARTIAL = ".sebsx-partial-"
@@ -31,11 +32,13 @@ class FileStorage(Storage):
 
     def put(self, key: str, data: bytes) -> None:
         """Write a file aside and move it into place, so that no reader sees half of it."""
-        path = self._path(key)
-        self._make(path.parent)
-        partial = path.parent / f"{PARTIAL}{uuid4().hex}"
-        partial.write_bytes(data)
-        partial.replace(path)
+        with self._aside(key) as partial:
+            partial.write_bytes(data)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Copy a file aside and move it into place."""
+        with self._aside(key) as partial:
+            copy_file(path, partial)
 
     def get(self, key: str) -> bytes:
         """Return the file's contents."""
@@ -62,6 +65,17 @@ class FileStorage(Storage):
                 if folder == self._root or any(folder.iterdir()):
                     break
                 folder.rmdir()
+
+    @contextmanager
+    def _aside(self, key: str) -> Iterator[Path]:
+        path = self._path(key)
+        self._make(path.parent)
+        partial = path.parent / f"{PARTIAL}{uuid4().hex}"
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _make(self, folder: Path) -> None:
         """Make a folder and those above it."""

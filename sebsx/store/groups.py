@@ -67,13 +67,13 @@ class Groups:
             row = {
                 "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "kind": execution.kind,
                 "sequence": connection.execute(sequence).scalar_one(), "purpose": execution.purpose.value,
-                "round": execution.round, "begin_s": execution.begin_s, **self._outcome(connection, execution),
+                "round": execution.round, **self._outcome(connection, execution),
             }  # fmt: skip
             statement = insert(schema.execution).values(row).returning(c.id)
             return int(connection.execute(statement).scalar_one())
 
     def finish_execution(self, execution_id: int, execution: Execution) -> None:
-        """Store how a group ended: its end, status, error and figures.
+        """Store how a group ended: begin, end, status, error and figures.
 
         Raises:
             StoreError: If a figure's metric is not registered.
@@ -126,6 +126,7 @@ class Groups:
                 self._metrics.get(connection, name)
                 figures[name] = float(value)
         return {
-            "end_s": execution.end_s, "status": Status(execution.status).value, "error": clean(execution.error),
+            "begin_s": execution.begin_s, "end_s": execution.end_s,
+            "status": Status(execution.status).value, "error": clean(execution.error),
             "figures": figures,
         }  # fmt: skip

@@ -15,7 +15,7 @@ from itertools import count
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from sebsx.errors import StoreError
 from sebsx.model.metrics import CORE_METRICS, Better, Metric
@@ -262,6 +262,24 @@ def update_recorded(connection: Connection, invocations: Sequence[StoredInvocati
     rows = [{"row": item.id, **{f"new_{name}": getattr(item, name) for name in _RECORDED}} for item in invocations]
     if rows:
         connection.execute(statement, rows)
+
+
+def add_sample(
+    connection: Connection, metrics: MetricIds, run_key: int, sequence: int, name: str, value: float
+) -> None:
+    """Write a sample of an invocation that is stored already, in place of one that it has.
+
+    Raises:
+        StoreError: If the metric is not registered, the value is no number, or there is no such invocation.
+    """
+    i, c = schema.invocation.c, schema.sample.c
+    row = connection.execute(select(i.id).where(i.run_id == run_key, i.sequence == sequence)).scalar()
+    if row is None:
+        raise StoreError(f"metric {name!r} came for invocation {sequence}, which is not stored")
+    if is_number(name, value):
+        key = metrics.get(connection, name)
+        connection.execute(delete(schema.sample).where(c.invocation_id == row, c.metric_id == key))
+        connection.execute(insert(schema.sample).values(invocation_id=row, metric_id=key, value=float(value)))
 
 
 def clean(text: str | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Double, cast, column, func, select, table
 
@@ -25,6 +25,7 @@ from sebsx.model.stored import (
     StoredValue,
 )
 from sebsx.store import schema, snapshots
+from sebsx.store.artifacts import copy_artifact, open_artifact, read_artifacts
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
 from sebsx.store.runs import read_runs, record
 from sebsx.store.spreading import spread
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
 
+    from sebsx.model import Artifact
     from sebsx.model.stored import Page
     from sebsx.store.bulk import Span
     from sebsx.store.engine import Database
@@ -123,6 +125,16 @@ class StoredRun(RunView):
             record(StoredExecution, row, status=Status(row.status), purpose=Kind(row.purpose))
             for row in self._all(query)
         ]
+
+    def artifacts(self) -> list[Artifact]:
+        with self._database.read() as connection:
+            return read_artifacts(connection, self._key)
+
+    def open_artifact(self, artifact: Artifact) -> IO[bytes]:
+        return open_artifact(self._database, artifact.sha256)
+
+    def copy_artifact(self, artifact: Artifact, destination: Path) -> None:
+        copy_artifact(self._database, artifact.sha256, destination)
 
     def clients(self) -> list[StoredClient]:
         c = schema.client.c

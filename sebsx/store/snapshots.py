@@ -8,6 +8,8 @@ from sqlalchemy import MetaData, delete, insert, or_, select, true
 
 from sebsx.errors import StoreError, UserError
 from sebsx.store import schema
+from sebsx.store.artifacts import open_artifact
+from sebsx.store.blobs import add_chunks
 from sebsx.store.engine import open_database
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def write(database: Database, destination: Path) -> None:
         if database.is_sqlite:
             with database.outside_transaction() as connection:
                 connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
+            _add_files(database, part, select(schema.artifact.c.sha256).where(schema.artifact.c.held))
         else:
             _copy(database, part)
         part.rename(destination)
@@ -67,6 +70,22 @@ def add_run(database: Database, run_key: int, destination: Path) -> None:
             with database.read() as source, copy.write() as target:
                 for name, query in wanted.items():
                     _copy_rows(source, target, name, query)
+        copy.close()
+        mine = _belongs(schema.artifact, run_key)
+        _add_files(database, destination, select(schema.artifact.c.sha256).where(schema.artifact.c.held, mine))
+    finally:
+        copy.close()
+
+
+def _add_files(database: Database, destination: Path, query: Select[Any]) -> None:
+    """Copy the content of files into a store that is one file, which is in DELETE mode afterwards."""
+    with database.read() as connection:
+        wanted = list(connection.execute(query).scalars())
+    copy = open_database(destination)
+    try:
+        for sha256 in wanted:
+            with open_artifact(database, sha256) as file:
+                add_chunks(copy, sha256, file)
         with copy.outside_transaction() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
     finally:

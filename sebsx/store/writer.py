@@ -13,9 +13,17 @@ from sqlalchemy import delete, func, insert, select, update
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
 from sebsx.store import ledger, migrations, schema, snapshots
+from sebsx.store.artifacts import Artifacts
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups
-from sebsx.store.invocations import InvocationStream, MetricIds, clean, insert_invocations, update_recorded
+from sebsx.store.invocations import (
+    InvocationStream,
+    MetricIds,
+    add_sample,
+    clean,
+    insert_invocations,
+    update_recorded,
+)
 from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
 from sebsx.store.runs import check_baseline_name, find_run, read_baselines, read_runs
@@ -73,6 +81,7 @@ class Store:
         database: The open database; closed with the store.
 
     Attributes:
+        artifacts: Keeps files.
         groups: Stores executions, phases of load, and the machines that send.
     """
 
@@ -80,6 +89,7 @@ class Store:
         self._database = database
         self._metrics = MetricIds()
         self._keys: dict[str, int] = {}
+        self.artifacts = Artifacts(database, self._run_key)
         self.groups = Groups(self._write_metrics, self._metrics, self._run_key)
 
     def __enter__(self) -> Self:
@@ -317,8 +327,18 @@ class Store:
             }  # fmt: skip
             connection.execute(insert(schema.run_value).values(row))
 
+    def add_sample(self, run_id: str, sequence: int, metric: str, value: float) -> None:
+        """Store a number of an invocation that is stored already; one that it has is replaced.
+
+        Raises:
+            StoreError: If the metric is not registered, or there is no such invocation.
+        """
+        key = self._run_key(run_id)
+        with self._write_metrics() as connection:
+            add_sample(connection, self._metrics, key, sequence, metric, value)
+
     def add_artifact(self, sha256: str, kind: str, bytes: int, path: Path, facts: Mapping[str, Any]) -> None:  # noqa: A002  # unit
-        """Store where a package, model or log lies; a second call for the same digest is harmless."""
+        """Store where a package lies, which is not kept itself; a second call for the same digest is harmless."""
         row = {"kind": kind, "bytes": bytes, "path": str(path), "facts": dict(facts), "stored_at": _now()}
         c = schema.artifact.c
         with self._database.write() as connection:

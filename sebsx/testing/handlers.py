@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from sebsx.contracts.storage import Storage
+from sebsx.contracts.storage import Storage, copy_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,11 @@ class FolderStorage(Storage):
         """Write an object."""
         self._root.mkdir(parents=True, exist_ok=True)
         (self._root / quote(key, safe="")).write_bytes(data)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write an object from a file."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        copy_file(path, self._root / quote(key, safe=""))
 
     def get(self, key: str) -> bytes:
         """Return an object; KeyError if there is none."""

@@ -31,6 +31,9 @@ class FolderStorage(Storage):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
+    def put_file(self, key: str, path: Path) -> None:
+        self.put(key, path.read_bytes())
+
     def get(self, key: str) -> bytes:
         try:
             return (self.root / key).read_bytes()

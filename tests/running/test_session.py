@@ -296,3 +296,54 @@ def test_deployment_that_needs_what_the_platform_lacks_is_unsupported(store: Sto
     (cell,) = store.view(run.id).cells()
     assert cell.status is CellStatus.UNSUPPORTED
     assert "keep-alive-policy" in (cell.error or "")
+
+
+class Grouping(Experiment[NoSettings]):
+    """Two calls measured as one, with words, a number and a file."""
+
+    name = "grouping"
+    summary = "two calls as one"
+    Settings = NoSettings
+
+    def plan(self, scene: Scene, settings: NoSettings) -> Plan:
+        factors = {
+            "platform": "fake", "benchmark": ECHO, "size": "default", "language": "python", "architecture": "x86_64",
+            "memory_mib": 128, "timeout_s": 10.0,
+        }  # fmt: skip
+        return Plan((Cell(factors, 2),), 1)
+
+    def run(self, session: Session, settings: NoSettings) -> None:
+        (cell,) = session.pending(self.plan(session.scene, settings))
+        path = session.scene.platforms["fake"].workdir / "model.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"weights")
+        with session.deployed(FunctionSpec.of(cell), [cell]) as function:
+            assert function is not None
+            with session.measure(cell, function) as measurement:
+                measurement.invoke(Closed(1), Kind.WARMUP)
+                with session.execution("workflow", measurement.cell_id, function, round=0) as group:
+                    first, second = measurement.invoke(Closed(2))
+                    group.figures["function.duration_s"] = 0.25
+                session.record("client.input", "about this one", invocation=first)
+                session.record("function.import_s", 0.5, invocation=second)
+                session.keep(path, role="model", function=function, invocation=second)
+                session.finish(measurement, CellStatus.FINISHED, "enough samples")
+
+
+def test_calls_inside_an_execution_belong_to_it_with_what_was_measured_of_them_together(store: Store) -> None:
+    request = orchestrator.RunSpec(Grouping(), NoSettings(), {"fake": FakeSettings()}, seed=1)
+    run = orchestrator.run(request, registry_with(failing(None, None, Fault.THROTTLED)), store, Listener())
+    view = store.view(run.id)
+    warmup, first, second = view.invocations()
+    [execution] = view.executions()
+    assert [each.execution for each in (warmup, first, second)] == [None, execution.id, execution.id]
+    assert (execution.kind, execution.round, execution.figures) == ("workflow", 0, {"function.duration_s": 0.25})
+    assert (execution.begin_s, execution.end_s) == (first.client_sent_s, second.client_done_s)
+    assert (execution.status, execution.error) == (Status.THROTTLED, "HTTP 429")
+    assert second.samples["function.import_s"] == 0.5
+    [words] = [value for value in view.values() if value.text == "about this one"]
+    assert (words.metric, words.sequence) == ("client.input", first.sequence)
+    [artifact] = view.artifacts()
+    assert (artifact.role, artifact.name, artifact.sequence) == ("model", "model.bin", second.sequence)
+    with view.open_artifact(artifact) as file:
+        assert file.read() == b"weights"

@@ -13,6 +13,7 @@ from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter
 from sebsx.running.session.deploying import Deployer, rng_for
+from sebsx.running.session.keeping import Keeper
 from sebsx.running.session.measurement import Measurement
 from sebsx.running.session.sending import Allowed, attend, send
 from sebsx.running.session.storing import Recorder
@@ -22,14 +23,16 @@ from sebsx.sending.roundtrip import round_trip_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sebsx.building import Packager
     from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.scene import Scene
     from sebsx.contracts.schedules import Schedule
-    from sebsx.model import Adoption, Cell, Invocation, Plan, Run, StartType
+    from sebsx.model import Adoption, Artifact, Cell, Invocation, Plan, Run, StartType
     from sebsx.model.stored import StoredInvocation
+    from sebsx.running.session.keeping import Group
     from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.health import Health
     from sebsx.store import Store
@@ -80,6 +83,7 @@ class Session:
         self._client = HttpClient()
         self._deployer = Deployer(run, store, scene, packager, collectors, observer)
         self._recorder = Recorder(run, store, scene.registry, observer, self._meter)
+        self._keeper = Keeper(run, store, self._recorder)
 
     def close(self) -> None:
         """Tear down what is still deployed and close connections. A second call is harmless."""
@@ -295,12 +299,71 @@ class Session:
         return health
 
     def record(
-        self, metric: str, value: float, *, cell_id: int | None = None, function: Function | None = None
+        self,
+        metric: str,
+        value: float | str,
+        *,
+        cell_id: int | None = None,
+        function: Function | None = None,
+        invocation: Invocation | None = None,
     ) -> None:
-        """Store a value of the run, a cell or a deployment rather than of an invocation."""
-        self.store.add_value(
-            self.run.id, metric, value, cell_id=cell_id, deployment_id=function.id if function else None
-        )
+        """Store a number or words about the run, a cell, a deployment or an invocation.
+
+        A number of an invocation that is stored already becomes one more sample of it.
+
+        Raises:
+            StoreError: If the metric is not registered.
+        """
+        self._keeper.record(metric, value, cell_id=cell_id, function=function, invocation=invocation)
+
+    def keep(
+        self,
+        path: Path,
+        *,
+        role: str,
+        name: str = "",
+        cell_id: int | None = None,
+        function: Function | None = None,
+        invocation: Invocation | None = None,
+    ) -> Artifact:
+        """Keep a file with the run (a model, a data set, a log), whatever its size; it may be deleted afterwards.
+
+        Args:
+            path: The file.
+            role: What it is there, in one word: `model`, `dataset`, `log`.
+            name: Its name; that of the file where none is given.
+            cell_id: The cell it belongs to.
+            function: The deployment it belongs to.
+            invocation: The invocation it belongs to.
+
+        Raises:
+            UserError: If it cannot be read.
+        """
+        return self._keeper.keep(path, role=role, name=name, cell_id=cell_id, function=function, invocation=invocation)
+
+    @contextmanager
+    def execution(
+        self,
+        kind: str,
+        cell_id: int,
+        function: Function | None = None,
+        purpose: Kind = Kind.MEASURED,
+        round: int | None = None,  # noqa: A002  # the column
+    ) -> Iterator[Group]:
+        """Measure invocations as one: a workflow, a message, a scale-out.
+
+        What `invoke` and `attend` store inside belongs to the group. Its duration is the metric `execution.duration_s`;
+        what else is measured of it goes into `figures`. Groups do not lie within each other.
+
+        Args:
+            kind: What it is, in one word.
+            cell_id: The cell it belongs to.
+            function: The deployment, where there is one for all of it.
+            purpose: Whether it counts.
+            round: Of an interleaved design.
+        """
+        with self._keeper.execution(kind, cell_id=cell_id, function=function, purpose=purpose, number=round) as group:
+            yield group
 
     def wait(self, seconds: float) -> None:
         """Wait, and end at once when interrupted or out of time."""

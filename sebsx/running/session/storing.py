@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.registered import Registered
     from sebsx.model import Invocation, ProviderRecord, Reply, Run
     from sebsx.running.limits import Meter
+    from sebsx.running.session.keeping import Group
     from sebsx.store import Store
 
 _RECORDS_AT_ONCE = 1000
@@ -39,6 +40,9 @@ class Recorder:
         registry: Plugins that want to hear of what was stored.
         observer: Hears when a provider is asked.
         meter: Counts what was used.
+
+    Attributes:
+        group: What is stored now belongs to it; None for no group.
     """
 
     def __init__(self, run: Run, store: Store, registry: Registered, observer: Observer, meter: Meter) -> None:
@@ -52,6 +56,7 @@ class Recorder:
         self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
         self._phase = 0
         self._starts = Starts()
+        self.group: Group | None = None
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
     def add(
@@ -98,6 +103,8 @@ class Recorder:
             invocation.round = round
             invocations.append(invocation)
             extras.add(sequence, envelope)
+        if self.group is not None:
+            self.group.add(invocations)
         with self._storing():
             self._store.add_invocations(self._run.id, function.id, cell_id, invocations)
         self._sequence += len(invocations)

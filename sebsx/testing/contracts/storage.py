@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx.errors import UserError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sebsx.contracts.storage import Storage
 
 
@@ -22,6 +26,22 @@ class StorageContract:
     def test_object_comes_back_as_it_was_put(self, storage: Storage, data: bytes) -> None:
         storage.put("folder/object", data)
         assert storage.get("folder/object") == data
+
+    @pytest.mark.parametrize("size", [0, 1, 300_000])
+    def test_file_is_put_as_it_is(self, storage: Storage, tmp_path: Path, size: int) -> None:
+        path = tmp_path / "file with spaces"
+        path.write_bytes(b"\0\xff" * (size // 2) + b"x" * (size % 2))
+        storage.put("folder/object", b"older, and longer")
+        storage.put_file("folder/object", path)
+        assert storage.get("folder/object") == path.read_bytes()
+        assert list(storage.keys()) == ["folder/object"]
+
+    def test_file_that_is_missing_is_named_and_leaves_what_was_there(self, storage: Storage, tmp_path: Path) -> None:
+        storage.put("folder/object", b"as before")
+        with pytest.raises(UserError, match="missing"):
+            storage.put_file("folder/object", tmp_path / "missing")
+        assert storage.get("folder/object") == b"as before"
+        assert list(storage.keys()) == ["folder/object"]
 
     def test_put_replaces(self, storage: Storage) -> None:
         storage.put("object", b"first, and longer")

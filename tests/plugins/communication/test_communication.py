@@ -96,6 +96,14 @@ def test_cells_are_interleaved_and_every_exchange_has_two_sandboxes(store: Store
         pair = [item for item in ends if item.batch == batch]
         assert len({item.sandbox_id for item in pair}) == 2
         assert [item.cell_id for item in pair] == [pair[0].cell_id] * 2
+    exchanges = [each for each in view.executions() if each.purpose is Kind.MEASURED]
+    assert [each.kind for each in exchanges] == ["exchange"] * 8
+    for exchange in exchanges:
+        pair = [item for item in ends if item.execution == exchange.id]
+        assert [(item.cell_id, item.round) for item in pair] == [(exchange.cell_id, exchange.round)] * 2
+        assert exchange.duration_s == max(item.client_done_s for item in pair) - min(
+            item.client_sent_s for item in pair
+        )
     by_round = [{item.cell_id for item in ends if item.round == number} for number in (0, 1)]
     assert by_round[0] == by_round[1]
     assert len(by_round[0]) == 4
