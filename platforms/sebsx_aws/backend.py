@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
+    from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -345,9 +346,10 @@ class AwsPlatform(Platform[AwsSettings]):
         return self._clients.region
 
     @property
-    def restores(self) -> bool:
-        """Whether SnapStart is on."""
-        return self.settings.snapstart
+    def billing(self) -> Billing:
+        """What the settings say of prices beside the region: snapshots, and sandboxes that are kept ready."""
+        scheme = "provisioned" if self.settings.provisioned_concurrency else ""
+        return dataclasses.replace(super().billing, scheme=scheme, restores=self.settings.snapstart)
 
     @property
     def _opened(self) -> resources.Resources:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
-
-from sebsx.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sebsx.contracts.platforms import Platform
-
-logger = logging.getLogger(__name__)
 
 ENDS = 2
 
@@ -22,8 +17,9 @@ def functions_usd_per_s(platform: Platform[Any], memory_mib: int, architecture: 
 
     A message is sent by functions that run anyway: neither the request nor the rounding of an invocation is its own.
     """
-    one = platform.estimate_usd(memory_mib, architecture, 1.0)
-    two = platform.estimate_usd(memory_mib, architecture, 2.0)
+    prices = platform.context.prices
+    one = prices.estimate_usd(platform, memory_mib, architecture, 1.0)
+    two = prices.estimate_usd(platform, memory_mib, architecture, 2.0)
     return None if one is None or two is None else ENDS * (two - one)
 
 
@@ -32,12 +28,10 @@ def operations_usd(platform: Platform[Any], architecture: str, charges: Mapping[
     due = {meter: quantity for meter, quantity in charges.items() if quantity}
     if not due:
         return 0.0
-    rates = platform.rates(platform.region, architecture)
-    if rates is None:
-        return None
-    try:
-        prices = {meter: rates.book.service(rates.region, meter, architecture, rates.scheme.name).usd for meter in due}
-    except UserError as exc:
-        logger.info("cost of a message on %r is not known: %s", platform.name, exc)
-        return None
-    return sum(float(prices[meter]) * quantity for meter, quantity in due.items())
+    total = 0.0
+    for meter, quantity in due.items():
+        unit_usd = platform.context.prices.unit_usd(platform, meter, architecture)
+        if unit_usd is None:
+            return None
+        total += float(unit_usd) * quantity
+    return total

@@ -16,8 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.pricelists import Offers
-from sebsx.pricing.books import Key, Price
-from sebsx.pricing.costs import Tier
+from sebsx.model.prices import Key, Price, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.analyzers import Table
-    from sebsx.pricing import Change, Price, PriceBook
+    from sebsx.pricing import Change, Price, PriceBook, Shelf
 
 
 @click.group("prices", cls=Group)
@@ -43,7 +43,7 @@ def show_command(app: App, provider: str | None, region: str | None, on_day: dat
             raise UserError("--region and --date need a provider: sebsx prices show PROVIDER")
         _show_books(app)
         return
-    book = app.registry.prices.book(provider, on_day or today())
+    book = _shelf(app).book(provider, on_day or today())
     if region is not None and region not in book.regions:
         book.rates(region, "")  # raises what names the nearest
     rows = _price_rows(book, region)
@@ -54,8 +54,14 @@ def show_command(app: App, provider: str | None, region: str | None, on_day: dat
     )
 
 
+def _shelf(app: App) -> Shelf:
+    from sebsx.pricing import Shelf  # only those who ask for prices pay for them
+
+    return Shelf(app.registry)
+
+
 def _show_books(app: App) -> None:
-    shelf = app.registry.prices
+    shelf = _shelf(app)
     rows = [
         {
             "provider": name,
@@ -105,7 +111,7 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
     from sebsx.pricing.bookfile import write
     from sebsx.pricing.updating import updated
 
-    shelf = app.registry.prices
+    shelf = _shelf(app)
     pricelist = app.registry.get("pricelists", provider)()
     base = shelf.books(provider)[-1]
     book = updated(pricelist, base, source, today())
@@ -155,7 +161,7 @@ def month_command(app: App, place: str, **values: Any) -> None:
     if not region:
         raise UserError(f"{place!r} names no region; give PROVIDER:REGION (sebsx prices show {provider})")
     day = values["on_day"] or today()
-    rates = app.registry.prices.book(provider, day).rates(region, values["architecture"], values["scheme"])
+    rates = _shelf(app).book(provider, day).rates(region, values["architecture"], values["scheme"])
     usage = Usage(
         values["memory_mib"], values["duration_s"], values["init_s"] or None, ephemeral_mib=values["ephemeral_mib"]
     )
@@ -188,7 +194,7 @@ def _book(app: App, name: str) -> PriceBook:
             return read(Path(name))
         raise UserError(f"{name!r} is neither a file nor a PROVIDER:DATE (sebsx prices show)")
     try:
-        return app.registry.prices.book(provider, date.fromisoformat(day))
+        return _shelf(app).book(provider, date.fromisoformat(day))
     except ValueError:
         raise UserError(f"{day!r} in {name!r} is not a date such as 2026-09-06") from None
 

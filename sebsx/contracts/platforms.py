@@ -6,34 +6,29 @@ times HTTP itself, so that all providers are measured at the same points.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-from sebsx import plugins
+from sebsx.contracts.prices import Billing
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Between, Capability, Offers, OneOf, Option, ProviderRecord, Reply, StartType, Status
+from sebsx.model import Between, Capability, Offers, OneOf, Option, ProviderRecord, Reply, Status
 from sebsx.model.offers import fit
-from sebsx.pricing.costs import Usage
 from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from sebsx.contracts.languages import Language
     from sebsx.contracts.ledger import Ledger
     from sebsx.contracts.naming import NamingRule
+    from sebsx.contracts.prices import Prices
     from sebsx.contracts.storage import Storage
     from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Provision, Resource, Scalar, Target
-    from sebsx.plugins import Registry
-    from sebsx.pricing import Rates
 
 S = TypeVar("S")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +43,7 @@ class PlatformContext:
         expires_at: When anybody may delete what is left, aware.
         ledger: Where everything is written down before it is created.
         languages: Returns a language by its name; raises `UnsupportedError` where nobody registered it.
+        prices: What invocations cost; for a platform that knows more of its costs than its records say.
         attempt: Tells processes of one run apart; empty for the first.
     """
 
@@ -58,6 +54,7 @@ class PlatformContext:
     expires_at: datetime
     ledger: Ledger
     languages: Callable[[str], Language]
+    prices: Prices
     attempt: str = ""
 
     def name(self, kind: str, rule: NamingRule) -> str:
@@ -118,8 +115,6 @@ class Platform(ABC, Generic[S]):
     def __init__(self, settings: S, context: PlatformContext) -> None:
         self.settings = settings
         self.context = context
-        self._rates: dict[tuple[str, str, str], Rates | None] = {}
-        self._unpriced: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -288,83 +283,10 @@ class Platform(ABC, Generic[S]):
         return str(getattr(self.settings, "region", None) or "")
 
     @property
-    def restores(self) -> bool:
-        """Whether its cold starts restore a snapshot, for which a price book may charge; by default not."""
-        return False
-
-    @property
-    def ephemeral_mib(self) -> int:
-        """What its functions get, for which a price book may charge; by default the setting of that name, 0 without."""
-        return int(getattr(self.settings, "ephemeral_mib", 0))
-
-    def rates(self, region: str, architecture: str, scheme: str = "") -> Rates | None:
-        """Return what invocations cost today by the provider's price book, None where that has no price.
-
-        Args:
-            region: As the provider names it.
-            architecture: `x86_64` or `arm64`.
-            scheme: How they are billed; empty for the usual way.
-        """
-        if not self.provider:
-            return None
-        key = (region, architecture, scheme)
-        if key not in self._rates:
-            today = datetime.now(UTC).date()
-            try:
-                self._rates[key] = self._plugins().prices.book(self.provider, today).rates(*key)
-            except UserError as exc:
-                logger.warning("cost on %r is not known: %s", self.name, exc)
-                self._rates[key] = None
-        return self._rates[key]
-
-    def rates_of(self, deployment: Deployment) -> Rates | None:
-        """Return what invocations of a deployment cost today, None where there is no price.
-
-        What is billed is read from `effective`: `architecture` and, where the platform puts it there, `billing_scheme`.
-        """
-        said = deployment.effective
-        architecture = said.get("architecture", deployment.config.architecture)
-        return self.rates(deployment.region or self.region, architecture, said.get("billing_scheme", ""))
-
-    def cost_usd(self, deployment: Deployment, record: ProviderRecord) -> float | None:
-        """Return the cost of one invocation, or None where there is no price.
-
-        The default prices the record's own figures by the price book of `provider`; of `effective` it reads
-        `memory_mib`, `architecture`, `billing_scheme` and `ephemeral_mib`.
-        """
-        time_s = record.duration_s if record.duration_s is not None else record.billed_s
-        if record.cost_usd is not None or time_s is None or (rates := self.rates_of(deployment)) is None:
-            return record.cost_usd
-        usage = Usage(
-            memory_mib=deployment.effective.get("memory_mib", deployment.config.memory_mib),
-            duration_s=time_s,
-            init_s=record.init_s,
-            billed_s=record.billed_s,
-            restored=record.start_type is StartType.RESTORED,
-            max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
-            ephemeral_mib=deployment.effective.get("ephemeral_mib", 0),
-        )
-        return self._priced(rates, usage)
-
-    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
-        """Return what one invocation will cost that takes so long, for plans; None where there is no price.
-
-        Works unopened.
-        """
-        if (rates := self.rates(self.region, architecture)) is None:
-            return None
-        usage = Usage(
-            memory_mib,
-            duration_s,
-            init_s or None,
-            restored=self.restores and init_s > 0,
-            ephemeral_mib=self.ephemeral_mib,
-        )
-        return self._priced(rates, usage)
-
-    def most_usd(self, memory_mib: int, architecture: str, timeout_s: float) -> float | None:
-        """Return the most that one invocation can cost: a cold one that ends at its time-out; None without a price."""
-        return self.estimate_usd(memory_mib, architecture, timeout_s, self.init_timeout_s)
+    def billing(self) -> Billing:
+        """What decides what invocations cost, by default provider, region and the setting `ephemeral_mib`."""
+        ephemeral_mib = int(getattr(self.settings, "ephemeral_mib", 0))
+        return Billing(provider=self.provider, region=self.region, ephemeral_mib=ephemeral_mib)
 
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""
@@ -392,19 +314,6 @@ class Platform(ABC, Generic[S]):
             PlatformError: If it exists and cannot be deleted.
         """
         raise UnsupportedError(f"platform {self.name!r} cannot remove {resource.kind} {resource.name!r}")
-
-    def _priced(self, rates: Rates, usage: Usage) -> float | None:
-        """Return a cost; None, and a warning once, for what has no price: measuring goes on without."""
-        try:
-            return float(rates.invocation(usage, datetime.now(UTC).date()).usd)
-        except UserError as exc:
-            if str(exc) not in self._unpriced:
-                self._unpriced.add(str(exc))
-                logger.warning("cost on %r is not known: %s", self.name, exc)
-            return None
-
-    def _plugins(self) -> Registry:
-        return plugins.load()
 
     def _missing(self, capability: Capability, what: str) -> UnsupportedError:
         return UnsupportedError(f"platform {self.name!r} has no capability {capability!r}, wanted for {what!r}")

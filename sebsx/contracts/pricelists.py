@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from sebsx.pricing.books import Key, Price
+    from sebsx.model.prices import Key, Price
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.pricelists import Pricelist
     from sebsx.model import Capability
     from sebsx.model.metrics import Metric
-    from sebsx.pricing import Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -108,13 +107,6 @@ class Registry:
     def channels(self) -> Mapping[str, type[Channel[Any]]]:
         """Channel classes by name."""
         return self._of("channels")
-
-    @cached_property
-    def prices(self) -> Shelf:
-        """The price books of all providers."""
-        from sebsx.pricing import Shelf  # only those who ask for prices pay for them
-
-        return Shelf(self)
 
     @property
     def benchmarks(self) -> Mapping[str, Benchmark]:

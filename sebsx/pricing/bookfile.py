@@ -33,8 +33,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UserError
-from sebsx.pricing.books import Key, Price, PriceBook
-from sebsx.pricing.costs import Scheme, Tier
+from sebsx.model.prices import Key, Price, Tier
+from sebsx.pricing.books import PriceBook
+from sebsx.pricing.costs import Scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

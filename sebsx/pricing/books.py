@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.pricing.costs import MIB_PER_GB, Cost, Scheme, Tier, Usage
+from sebsx.model.prices import Key, Price
+from sebsx.pricing.costs import MIB_PER_GB, Cost, Scheme, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,51 +28,6 @@ _PARTS = {
     REQUEST: "requests", MEMORY: "compute", CPU: "compute", EPHEMERAL: "ephemeral", RESTORE: "restore",
     EGRESS: "egress",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Key:
-    """What a price is for. An empty architecture or scheme stands for every one of them."""
-
-    region: str
-    meter: str
-    architecture: str = ""
-    scheme: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, (self.region, self.scheme, self.architecture, self.meter)))
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a unit costs, by monthly volume.
-
-    Args:
-        unit: What is counted: `GB-s`, `request`, `GB-month`, ...
-        tiers: Ascending, the first from 0.
-        free: Units of a month that cost nothing; used only where the free tier is asked for.
-    """
-
-    unit: str
-    tiers: tuple[Tier, ...]
-    free: Decimal = Decimal()
-
-    @property
-    def usd(self) -> Decimal:
-        """The price of a unit at low volume."""
-        return self.tiers[0].usd
-
-    def of(self, quantity: Decimal, *, free_tier: bool = False) -> Decimal:
-        """Return what a month's quantity costs, each tier at its own price."""
-        left = max(Decimal(), quantity - self.free) if free_tier else quantity
-        ends = [tier.above for tier in self.tiers[1:]]
-        total = Decimal()
-        for tier, end in zip(self.tiers, [*ends, None], strict=True):
-            within = (left if end is None else min(left, end)) - tier.above
-            if within <= 0:
-                break
-            total += within * tier.usd
-        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,6 @@ def seconds(value: float | Decimal) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """A price for volumes of a month from `above` on, in the meter's unit."""
-
-    above: Decimal
-    usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Usage:
     """What one invocation used, as far as its price depends on it.
 

@@ -51,10 +51,11 @@ def estimate(
     """
     if provision is not None and provision.unsupported:
         return PlannedCost(None, None)
+    prices = platform.context.prices
     memory_mib = factors["memory_mib"] if provision is None else provision.memory_offered_mib
     architecture = factors["architecture"]
-    expected = None if call_s is None else platform.estimate_usd(memory_mib, architecture, call_s, init_s)
-    most = platform.most_usd(memory_mib, architecture, factors["timeout_s"])
+    expected = None if call_s is None else prices.estimate_usd(platform, memory_mib, architecture, call_s, init_s)
+    most = prices.most_usd(platform, memory_mib, architecture, factors["timeout_s"])
     return PlannedCost(
         None if expected is None else expected * calls,
         None if most is None else most * (calls if most_calls is None else most_calls),

@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
-from sebsx.pricing import Cost, Usage
+from sebsx.pricing import Cost, Shelf, Usage
 from sebsx.reading.conditions import Condition, conditions
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _rates_for(deployment: StoredDeployment, own: str, registry: Registry, choic
     if not region:
         raise UserError(f"no region is known for prices of {provider!r}; name one with --region")
     said = deployment.effective.get("billing_scheme", "") if provider == own else ""
-    book = registry.prices.book(provider, choice.day)
+    book = Shelf(registry).book(provider, choice.day)
     return book.rates(region, choice.architecture or deployment.architecture, choice.scheme or said)
 
 

@@ -10,6 +10,7 @@ from sebsx.clouds import tags
 from sebsx.contracts.ledger import ForgetfulLedger
 from sebsx.contracts.platforms import PlatformContext
 from sebsx.errors import UnknownNameError, UnsupportedError
+from sebsx.pricing import Pricer, Shelf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ def make_platform(
         expires_at=expires_at,
         ledger=ledger or ForgetfulLedger(),
         languages=partial(_language, registry),
+        prices=Pricer(Shelf(registry)),
         attempt=attempt,
     )
     made: Platform[Any] = registry.get("platforms", name)(settings, context)

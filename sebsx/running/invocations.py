@@ -131,7 +131,7 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
     invocation.provider_init_s = record.init_s
     invocation.provider_billed_s = record.billed_s
     invocation.provider_max_memory_bytes = record.max_memory_bytes
-    invocation.cost_usd = platform.cost_usd(deployment, record)
+    invocation.cost_usd = platform.context.prices.cost_usd(platform, deployment, record)
 
 
 def _status(

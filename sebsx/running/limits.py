@@ -42,7 +42,8 @@ class Limits:
         if self.budget_usd is None:
             return
         for platform in platforms:
-            if platform.most_usd(int(platform.memory_mib.smallest), platform.architectures[0], 1.0) is None:
+            prices, least_mib = platform.context.prices, int(platform.memory_mib.smallest)
+            if prices.most_usd(platform, least_mib, platform.architectures[0], 1.0) is None:
                 raise UserError(
                     f"platform {platform.name!r} has no prices, so that --budget-usd cannot be held; "
                     "use --max-invocations or --max-time"
@@ -148,7 +149,7 @@ def cost_of(platform: Platform[Any], deployment: Deployment, duration_s: float, 
     effective, config = deployment.effective, deployment.config
     memory_mib = effective.get("memory_mib", config.memory_mib)
     architecture = effective.get("architecture", config.architecture)
-    return platform.estimate_usd(memory_mib, architecture, duration_s, init_s) or 0.0
+    return platform.context.prices.estimate_usd(platform, memory_mib, architecture, duration_s, init_s) or 0.0
 
 
 def described(limits: Limits) -> Mapping[str, Any]:

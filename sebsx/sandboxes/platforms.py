@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.contracts.platforms import Platform
+from sebsx.contracts.prices import Billing, OwnPrices
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import (
     Between,
@@ -131,9 +132,12 @@ class GatewayPlatform(Platform[S]):
         found = self.gateway.records(deployment.config.name, request_ids)
         return {request_id: self._record(deployment, request_id, record) for request_id, record in found.items()}
 
-    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
-        """Return the cost by the user's own prices; initialisation is not billed here."""
-        return self._cost_usd(duration_s, memory_mib)
+    @property
+    def billing(self) -> Billing:
+        """The user's own prices, where there are any."""
+        gb_s_usd, invocation_usd = self.settings.price_per_gb_s_usd, self.settings.price_per_request_usd
+        own = None if gb_s_usd is None else OwnPrices(gb_s_usd=gb_s_usd, invocation_usd=invocation_usd or 0.0)
+        return dataclasses.replace(super().billing, own=own)
 
     def storage(self) -> Storage:
         """Return files below the shared folder."""
@@ -157,7 +161,6 @@ class GatewayPlatform(Platform[S]):
 
     def _record(self, deployment: Deployment, request_id: str, record: Mapping[str, Any]) -> ProviderRecord:
         billed_s = record["billed_s"]
-        cost_usd = None if billed_s is None else self._cost_usd(billed_s, deployment.config.memory_mib)
         return ProviderRecord(
             request_id,
             record["duration_s"],
@@ -166,16 +169,7 @@ class GatewayPlatform(Platform[S]):
             record["max_memory_bytes"],
             Status(record["status"]),
             record["sandbox"],
-            cost_usd,
-            StartType(record["start"]),
-        )
-
-    def _cost_usd(self, billed_s: float, memory_mib: int) -> float | None:
-        """Return what the user's own prices make of it, None where there are none."""
-        if self.settings.price_per_gb_s_usd is None:
-            return None
-        return billed_s * memory_mib / 1024 * self.settings.price_per_gb_s_usd + (
-            self.settings.price_per_request_usd or 0.0
+            start_type=StartType(record["start"]),
         )
 
     def _check(self, target: Target, config: FunctionConfig) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.languages import Language
     from sebsx.contracts.ledger import Ledger
     from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.prices import Prices
     from sebsx.plugins import Registry
 
 RUN = "01JZ0000000000000000000009"
@@ -30,6 +31,7 @@ def context_for(
     ledger: Ledger | None = None,
     run_id: str = RUN,
     attempt: str = "",
+    prices: Prices | None = None,
 ) -> PlatformContext:
     """Return the context of a platform in a run.
 
@@ -39,6 +41,7 @@ def context_for(
         ledger: Where it writes down what it creates; None for nowhere.
         run_id: A ULID.
         attempt: As of a run that was resumed, where it is not empty.
+        prices: What invocations cost; None for the price books that are installed.
     """
     expires_at = datetime.now(UTC) + TTL
     return PlatformContext(
@@ -49,6 +52,7 @@ def context_for(
         expires_at=expires_at,
         ledger=ledger or ForgetfulLedger(),
         languages=_language,
+        prices=prices or _prices(),
         attempt=attempt,
     )
 
@@ -58,6 +62,12 @@ def _registry() -> Registry:
     from sebsx import plugins
 
     return plugins.load()
+
+
+def _prices() -> Prices:
+    from sebsx.pricing import Pricer, Shelf
+
+    return Pricer(Shelf(_registry()))
 
 
 def _language(name: str) -> Language:

@@ -52,7 +52,7 @@ def add(shelf: Shelf, text: str = TEXT, name: str = "own") -> Path:
 
 @pytest.mark.parametrize("provider", ["aws", "azure", "gcp"])
 def test_shipped_book_says_the_same_after_writing_and_reading(provider: str, tmp_path: Path) -> None:
-    books = REGISTRY.prices.books(provider)
+    books = Shelf(REGISTRY).books(provider)
     assert books
     for book in books:
         path = tmp_path / "copy.toml"
@@ -64,7 +64,7 @@ def test_shipped_book_says_the_same_after_writing_and_reading(provider: str, tmp
 
 @pytest.mark.parametrize("provider", ["aws", "azure", "gcp"])
 def test_every_region_of_a_shipped_book_has_a_price_for_an_architecture_it_names(provider: str) -> None:
-    for book in REGISTRY.prices.books(provider):
+    for book in Shelf(REGISTRY).books(provider):
         for region in book.regions:
             architectures = book.architectures(region)
             assert architectures
@@ -124,11 +124,11 @@ def test_unknown_place_is_an_error_that_names_the_known(
     region: str, architecture: str, scheme: str, words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
-        REGISTRY.prices.books("aws")[0].rates(region, architecture, scheme)
+        Shelf(REGISTRY).books("aws")[0].rates(region, architecture, scheme)
 
 
 def test_service_without_a_price_in_a_region_names_those_that_have_one() -> None:
-    book = REGISTRY.prices.books("aws")[0]
+    book = Shelf(REGISTRY).books("aws")[0]
     with pytest.raises(UserError, match=r"'object\.put' has no price in 'eu-west-1' .*has us-east-1"):
         book.service("eu-west-1", "object.put")
     with pytest.raises(UnknownNameError, match=r"did you mean 'object\.put'"):

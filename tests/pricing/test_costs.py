@@ -12,7 +12,7 @@ import pytest
 
 from sebsx import plugins
 from sebsx.errors import UserError
-from sebsx.pricing import PriceBook, Rates, Usage
+from sebsx.pricing import PriceBook, Rates, Shelf, Usage
 from sebsx.pricing.planning import break_even_per_hour
 
 DAY = date(2026, 10, 1)
@@ -21,7 +21,7 @@ MILLION = 10**6
 
 @cache
 def book(provider: str) -> PriceBook:
-    return plugins.load(["prices"]).prices.book(provider, DAY)
+    return Shelf(plugins.load(["prices"])).book(provider, DAY)
 
 
 def rates(provider: str, region: str, scheme: str = "", architecture: str = "x86_64") -> Rates:

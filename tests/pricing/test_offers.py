@@ -11,7 +11,7 @@ import pytest
 from sebsx import plugins
 from sebsx.contracts.pricelists import Offers
 from sebsx.errors import UnsupportedError
-from sebsx.pricing.books import Key
+from sebsx.model.prices import Key
 from tests.pricing.offers import LAMBDA, Products, document
 
 LIST = plugins.load(["prices"]).get("pricelists", "aws")()

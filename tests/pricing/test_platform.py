@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from sebsx import plugins
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord
-from sebsx.pricing import Usage
+from sebsx.pricing import Shelf, Usage
 from sebsx.pricing.planning import PlannedCost, estimate
 from sebsx.running import orchestrator
 from sebsx.settings import setting
@@ -41,6 +42,10 @@ def platform(tmp_path: Path, region: str = "us-east-1") -> Priced:
     return Priced(RegionSettings(region=region), context_for(Priced, tmp_path))
 
 
+def usd(priced: Priced, deployment: Deployment, record: ProviderRecord) -> float | None:
+    return priced.context.prices.cost_usd(priced, deployment, record)
+
+
 def deployed(region: str = "us-east-1", **effective: Any) -> Deployment:
     return Deployment("f", CONFIG, {"memory_mib": 1024, "architecture": "x86_64", **effective}, region=region)
 
@@ -48,23 +53,23 @@ def deployed(region: str = "us-east-1", **effective: Any) -> Deployment:
 def test_cost_follows_from_the_record_and_what_the_platform_reports(tmp_path: Path) -> None:
     priced = platform(tmp_path)
     record = ProviderRecord("r", duration_s=0.1, billed_s=0.1)
-    assert priced.cost_usd(deployed(), record) == pytest.approx(1.86667e-6, rel=1e-12)
-    assert priced.cost_usd(deployed(architecture="arm64"), record) == pytest.approx(1.53334e-6, rel=1e-12)
-    assert priced.cost_usd(deployed(memory_mib=2048), record) == pytest.approx(3.53334e-6, rel=1e-12)
-    assert priced.cost_usd(deployed(ephemeral_mib=1536), record) == pytest.approx(1.86667e-6 + 3.09e-9, rel=1e-12)
-    assert priced.cost_usd(deployed(billing_scheme="provisioned"), record) == pytest.approx(1.17222e-6, rel=1e-12)
-    assert priced.cost_usd(deployed("af-south-1"), record) == pytest.approx(2.48e-6, rel=1e-12)
+    assert usd(priced, deployed(), record) == pytest.approx(1.86667e-6, rel=1e-12)
+    assert usd(priced, deployed(architecture="arm64"), record) == pytest.approx(1.53334e-6, rel=1e-12)
+    assert usd(priced, deployed(memory_mib=2048), record) == pytest.approx(3.53334e-6, rel=1e-12)
+    assert usd(priced, deployed(ephemeral_mib=1536), record) == pytest.approx(1.86667e-6 + 3.09e-9, rel=1e-12)
+    assert usd(priced, deployed(billing_scheme="provisioned"), record) == pytest.approx(1.17222e-6, rel=1e-12)
+    assert usd(priced, deployed("af-south-1"), record) == pytest.approx(2.48e-6, rel=1e-12)
 
 
 def test_init_is_billed_where_the_provider_told_no_billed_time(tmp_path: Path) -> None:
     record = ProviderRecord("r", duration_s=0.1, init_s=0.4)
-    assert platform(tmp_path).cost_usd(deployed(), record) == pytest.approx(0.2e-6 + 0.5 * 16.6667e-6, rel=1e-12)
+    assert usd(platform(tmp_path), deployed(), record) == pytest.approx(0.2e-6 + 0.5 * 16.6667e-6, rel=1e-12)
 
 
 def test_cost_that_a_record_brings_is_kept_and_a_record_without_times_has_none(tmp_path: Path) -> None:
     priced = platform(tmp_path)
-    assert priced.cost_usd(deployed(), ProviderRecord("r", billed_s=1, cost_usd=7.0)) == 7.0
-    assert priced.cost_usd(deployed(), ProviderRecord("r")) is None
+    assert usd(priced, deployed(), ProviderRecord("r", billed_s=1, cost_usd=7.0)) == 7.0
+    assert usd(priced, deployed(), ProviderRecord("r")) is None
 
 
 def test_region_without_a_price_costs_nothing_known_and_is_said_once(
@@ -73,8 +78,8 @@ def test_region_without_a_price_costs_nothing_known_and_is_said_once(
     priced = platform(tmp_path)
     record = ProviderRecord("r", billed_s=0.1)
     with caplog.at_level(logging.WARNING):
-        assert [priced.cost_usd(deployed("mars"), record) for _ in range(3)] == [None, None, None]
-        assert [priced.cost_usd(deployed("us-gov-west-1", ephemeral_mib=1024), record) for _ in range(3)] == [None] * 3
+        assert [usd(priced, deployed("mars"), record) for _ in range(3)] == [None, None, None]
+        assert [usd(priced, deployed("us-gov-west-1", ephemeral_mib=1024), record) for _ in range(3)] == [None] * 3
     assert len(caplog.messages) == 2
     assert "cost on 'fake' is not known: region of price book aws:2025-08-01 'mars'" in caplog.messages[0]
     assert "'ephemeral' has no price in 'us-gov-west-1'" in caplog.messages[1]
@@ -90,7 +95,7 @@ def test_run_stores_costs_and_the_book_they_come_from(tmp_path: Path, monkeypatc
         (value,) = [value for value in view.values() if value.metric == "price_book"]
         assert value.deployment_id == view.deployments()[0].id
         rows = list(view.rows("measured", ["cost_usd", "provider_billed_s"]))
-    book = registry.prices.book("aws", datetime.now(UTC).date())
+    book = Shelf(registry).book("aws", datetime.now(UTC).date())
     said = {"provider": "aws", "effective": book.effective.isoformat(), "sha256": book.sha256}
     assert json.loads(value.text or "") == {
         **said, "region": "us-east-1", "architecture": "x86_64", "scheme": "on-demand",
@@ -131,7 +136,6 @@ def test_unknown_time_or_price_is_none(tmp_path: Path) -> None:
 
 
 def test_invocations_of_one_billed_millisecond_cost_the_same(tmp_path: Path) -> None:
-    rates = platform(tmp_path).rates("us-east-1", "x86_64")
-    assert rates is not None
+    rates = Shelf(plugins.load(["prices"])).book("aws", datetime.now(UTC).date()).rates("us-east-1", "x86_64")
     cost = {rates.invocation(Usage(1024, n / 1e4, 0.1, billed_s=n / 1e4 + 0.1)).usd for n in range(1, 2001)}
     assert len(cost) == 200  # 2000 times fall on 200 milliseconds

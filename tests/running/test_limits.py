@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from sebsx import plugins
+from sebsx.contracts.platforms import Platform
+from sebsx.contracts.prices import Billing
 from sebsx.errors import LimitReachedError, UserError
 from sebsx.model import Deployment, FunctionConfig, RunStatus, StartType
+from sebsx.pricing import Pricer, Shelf
 from sebsx.reading.units import show
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits, Meter, cost_of, described
@@ -31,14 +35,24 @@ class Priced(FakePlatform):
     """One USD for each second of a GiB, and one for a restore."""
 
     init_timeout_s = 3.0
+    restores = False
 
-    def estimate_usd(self, memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0) -> float | None:
-        return memory_mib / 1024 * (duration_s + init_s) + (1.0 if self.restores and init_s else 0.0)
+    @property
+    def billing(self) -> Billing:
+        return Billing(restores=self.restores)
+
+
+class PerSecond(Pricer):
+    def estimate_usd(
+        self, platform: Platform[Any], memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0
+    ) -> float:
+        return memory_mib / 1024 * (duration_s + init_s) + (1.0 if platform.billing.restores and init_s else 0.0)
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Priced:
-    return Priced(FakeSettings(), context_for(Priced, tmp_path))
+    prices = PerSecond(Shelf(plugins.load([])))
+    return Priced(FakeSettings(), context_for(Priced, tmp_path, prices=prices))
 
 
 DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_mib": 512, "architecture": "x86_64"})
@@ -97,8 +111,9 @@ def test_first_invocation_is_taken_to_be_cold_and_to_last_until_its_time_out(pla
         Meter(Limits(budget_usd=3.4)).allow(platform, DEPLOYMENT)
 
 
-def test_fee_for_a_restore_counts_from_the_first_invocation_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    platform: Any = Priced(FakeSettings(), context_for(Priced, tmp_path))
+def test_fee_for_a_restore_counts_from_the_first_invocation_on(
+    platform: Priced, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Priced, "restores", True)
     with pytest.raises(LimitReachedError):
         Meter(Limits(budget_usd=4.4)).allow(platform, DEPLOYMENT)

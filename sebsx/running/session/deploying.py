@@ -225,8 +225,8 @@ class Deployer:
             self._run.id, **described, deployment=deployment, status="ready", error=None, deploy_s=deploy_s
         )
         self._live[identifier] = function = replace(function, id=identifier)
-        if rates := function.platform.rates_of(deployment):
-            self._record_text("price_book", json.dumps(rates.identity, sort_keys=True), function)
+        if book := function.platform.context.prices.book_of(function.platform, deployment):
+            self._record_text("price_book", json.dumps(book, sort_keys=True), function)
         return function
 
     def _refused(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:

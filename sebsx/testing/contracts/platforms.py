@@ -327,7 +327,7 @@ class PlatformContract:
             assert record.request_id == request_id
             assert record.duration_s is None or record.duration_s >= 0.02
             assert record.billed_s is None or record.billed_s > 0
-            cost_usd = live.cost_usd(deployment, record)
+            cost_usd = live.context.prices.cost_usd(live, deployment, record)
             assert cost_usd is None or cost_usd >= 0
         assert live.records(deployment, ["no-such-request"]) == {}
 

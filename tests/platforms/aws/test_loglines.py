@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,7 +100,8 @@ def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
     deployment = Deployment("f", config, {"memory_mib": 2048, "architecture": "x86_64"}, None, {}, "us-east-1")
     billed = ProviderRecord("x", duration_s=0.128, billed_s=0.154, init_s=0.3)
     restored = dataclasses.replace(billed, start_type=StartType.RESTORED)
-    plain_usd, restored_usd = platform.cost_usd(deployment, billed), platform.cost_usd(deployment, restored)
+    prices = context.prices
+    plain_usd, restored_usd = (prices.cost_usd(platform, deployment, each) for each in (billed, restored))
     assert plain_usd is not None
     assert restored_usd is not None
     assert plain_usd == pytest.approx(0.154 * 2 * 0.0000166667 + 0.0000002)
@@ -109,20 +111,26 @@ def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
 def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
     plain, restoring = (
-        AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), context).estimate_usd for on in (False, True)
+        partial(
+            context.prices.estimate_usd,
+            AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), context),
+            2048,
+            "x86_64",
+        )
+        for on in (False, True)
     )
-    without, within = plain(2048, "x86_64", 0.1, 0.3), restoring(2048, "x86_64", 0.1, 0.3)
+    without, within = plain(0.1, 0.3), restoring(0.1, 0.3)
     assert without is not None
     assert within is not None
     assert within - without == pytest.approx(2 * 0.0001397998)
-    assert restoring(2048, "x86_64", 0.1) == plain(2048, "x86_64", 0.1)
+    assert restoring(0.1) == plain(0.1)
 
 
 def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
     plain, more = (
-        AwsPlatform(AwsSettings(region="us-east-1", ephemeral_mib=mib), context).estimate_usd(1024, "x86_64", 2.0)
-        for mib in (512, 2560)
+        context.prices.estimate_usd(AwsPlatform(settings, context), 1024, "x86_64", 2.0)
+        for settings in (AwsSettings(region="us-east-1", ephemeral_mib=mib) for mib in (512, 2560))
     )
     assert plain is not None
     assert more is not None
@@ -131,7 +139,8 @@ def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
 
 def test_most_that_an_invocation_costs_has_the_longest_initialisation(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
-    most_usd = AwsPlatform(AwsSettings(region="us-east-1"), context).most_usd(1024, "x86_64", 3.0)
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), context)
+    most_usd = context.prices.most_usd(platform, 1024, "x86_64", 3.0)
     assert most_usd == pytest.approx(13 * 0.0000166667 + 0.0000002)
 
 

@@ -147,8 +147,8 @@ def test_priced_machine_has_a_cost(tmp_path: Path) -> None:
 
         # Half a GiB for the billed time at 2 USD per GiB-second, and half a dollar for the call.
         assert record.billed_s is not None
-        assert record.cost_usd == pytest.approx(record.billed_s * 0.5 * 2 + 0.5)
-        assert local.platform.cost_usd(deployment, record) == record.cost_usd
+        cost_usd = local.platform.context.prices.cost_usd(local.platform, deployment, record)
+        assert cost_usd == pytest.approx(record.billed_s * 0.5 * 2 + 0.5)
 
 
 def test_storage_and_table_are_shared_between_driver_and_sandboxes(local: Local) -> None:
