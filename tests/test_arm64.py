@@ -36,14 +36,14 @@ REGISTRY = plugins.load()
 WITH_WHEELS = {
     name: benchmark
     for name, benchmark in REGISTRY.benchmarks.items()
-    if "python" in benchmark.languages and (benchmark.code("python") / "requirements.txt").is_file()
+    if "python" in benchmark.languages and (benchmark.code("python").folder / "requirements.txt").is_file()
 }
 
 # Those in Node.js that bring packages: of pure JavaScript or with a binary for each architecture.
 WITH_MODULES = {
     name: benchmark
     for name, benchmark in REGISTRY.benchmarks.items()
-    if "nodejs" in benchmark.languages and (benchmark.code("nodejs") / "package-lock.json").is_file()
+    if "nodejs" in benchmark.languages and (benchmark.code("nodejs").folder / "package-lock.json").is_file()
 }
 IN_NODE = """
 const { Shim } = require(`${process.argv[1]}/sebsx_runtime/shim.cjs`);
@@ -117,7 +117,7 @@ def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Pa
 def test_node_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
     target = Target("nodejs", "18", "arm64", "manylinux_2_28")
     wrapper = LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path)).wrapper_files("nodejs")
-    package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["nodejs"](), target, wrapper=wrapper)
+    package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["nodejs"](), target, files=wrapper)
     folder = root / f"{benchmark.name}-node"
     unpack(package, folder / "package")
     storage = FileStorage(folder / "storage")

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
+    from sebsx.model import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -314,11 +315,12 @@ class AwsPlatform(Platform[AwsSettings]):
         self._opened.table()
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
-        """Return the clients of storage and table, and what Lambda's runtime client calls."""
-        if language != "python":
-            return {}
-        folder = files("sebsx_aws") / "wrapper"
-        return {name: (folder / name).read_bytes() for name in ("sebsx_wrapper.py", "sebsx_wrapper_lambda.py")}
+        """Return the clients of storage and table."""
+        return _shipped("sebsx_wrapper.py") if language == "python" else {}
+
+    def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
+        """Return what Lambda's runtime client calls."""
+        return _shipped("sebsx_wrapper_lambda.py") if target.language == "python" else {}
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in the account and region with our tags."""
@@ -406,7 +408,15 @@ class AwsPlatform(Platform[AwsSettings]):
         effective = {**self._functions.effective(name), "function": name}
         if effective["package_type"] == "Image":
             effective |= image_facts(self._clients, name)
-        return Deployment(without_account(arn), config, effective, endpoint, {}, self._clients.region)
+        return Deployment(
+            without_account(arn),
+            config,
+            effective,
+            endpoint,
+            {},
+            self._clients.region,
+            deployed_sha256=_digest(effective),
+        )
 
     def _read(self, name: str, reports: _Reports) -> None:
         """Add the records that came into a function's log group."""
@@ -456,3 +466,18 @@ class AwsArmPlatform(AwsPlatform):
     def recognises(cls, address: str) -> bool:
         """Leave ARNs to the other one, which measures both architectures."""
         return False
+
+
+def _shipped(name: str) -> dict[str, bytes]:
+    """Return a file that goes into packages."""
+    return {name: (files("sebsx_aws") / "wrapper" / name).read_bytes()}
+
+
+def _digest(effective: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what runs in hex: of an image its digest, of a zip what Lambda says in base64."""
+    if digest := effective.get("image_digest"):
+        return str(digest).removeprefix("sha256:")
+    try:
+        return base64.b64decode(effective.get("code_sha256") or "", validate=True).hex()
+    except binascii.Error:
+        return ""

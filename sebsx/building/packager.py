@@ -6,33 +6,34 @@ cache/dependencies/                     what languages built of code, see `produ
 
 from __future__ import annotations
 
-import json
 import logging
 import random
+import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import platformdirs
 
 from sebsx.building import archive, cache
 from sebsx.building.products import Product, Products
-from sebsx.contracts.sources import source_files
 from sebsx.errors import PackagingError
-from sebsx.model import Package, content_hash
+from sebsx.model import Manifest, Package, content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sebsx.building.archive import Contents
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.code import Code
     from sebsx.contracts.languages import Language
     from sebsx.model import Target
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 1  # of the package's layout and manifest; a change makes every cached package a miss
+SCHEMA = 1  # of the package's layout; a change makes every cached package a miss
 MANIFEST = "sebsx.json"
 PADDING = "sebsx_padding.bin"
 
@@ -40,6 +41,18 @@ PADDING = "sebsx_padding.bin"
 def default_cache() -> Path:
     """Return the user's folder for packages; it need not exist."""
     return platformdirs.user_cache_path("sebsx") / "packages"
+
+
+class Host(Protocol):
+    """What a package must know of the platform that it is made for; each `Platform` is one."""
+
+    def wrapper_files(self, language: str) -> Mapping[str, bytes]:
+        """Return the platform's side of the context."""
+        ...
+
+    def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
+        """Return what the host wants besides."""
+        ...
 
 
 class Packager:
@@ -60,7 +73,10 @@ class Packager:
         language: Language,
         target: Target,
         *,
-        wrapper: Mapping[str, bytes] | None = None,
+        function: str = "",
+        variant: str = "",
+        platform: Host | None = None,
+        files: Mapping[str, bytes | Path] | None = None,
         collectors: Mapping[str, bytes] | None = None,
         padding_bytes: int = 0,
     ) -> Package:
@@ -70,29 +86,37 @@ class Packager:
             benchmark: Whose code.
             language: What turns it into a package; its name is `target.language`.
             target: What it is built for.
-            wrapper: The platform's files, by path in the package.
+            function: Which of the benchmark's functions; empty for the first.
+            variant: Which of its variants; empty for none.
+            platform: Whose side of the context goes in, and what its host wants besides.
+            files: More files by path in the package.
             collectors: Code of each collector by its name.
             padding_bytes: Size of a file beside all that, which does not compress and is never read.
 
         Raises:
-            UserError: If the benchmark has no code in that language.
+            UserError: If the benchmark has no code in that language, or no such function or variant.
             PackagingError: If requirements cannot be resolved, files collide or the cache not be written.
         """
         started_s = time.perf_counter()
-        source = _code_folder(benchmark, language)
-        own = _own_contents(benchmark, language, target, source, wrapper or {}, collectors or {})
+        code = benchmark.code(language.name, function, variant)
+        sources = _sources(benchmark, code)
+        modules = {name.replace("-", "_"): text for name, text in (collectors or {}).items()}
+        manifest = _manifest(benchmark, code, target, modules, function, variant)
+        own: Contents = {MANIFEST: manifest.encode()}
+        shipped = {f"sebsx_collectors/{name}{language.wrapper_suffix}": text for name, text in modules.items()}
+        _merge(own, language.runtime_files(), "the runtime")
+        if platform is not None:
+            _merge(own, platform.wrapper_files(language.name), "the platform's wrapper")
+            _merge(own, platform.layout(manifest, target), "the platform's layout")
+        _merge(own, files or {}, "what is added")
+        _merge(own, shipped, "a collector")
+        if language.ships_source:
+            _merge(own, sources, "the code")
         if padding_bytes:
             _merge(own, {PADDING: _padding(padding_bytes)}, "the padding")
         try:
-            product = self._products.of(language, source, target, whole=False)
-            key = _key(own, product, target)
-            known = self._find(key)
-            cached = known is not None
-            if known is None:
-                logger.info("building %s for %s %s", benchmark.name, target.architecture, target.version)
-                product = self._products.of(language, source, target, whole=True)
-                key = _key(own, product, target)  # another one where it was damaged and resolves otherwise now
-                known = self._make(key, own, product)
+            with _one_folder(code, sources, self._cache) as source:
+                key, known, product, cached = self._packed(own, language, source, target)
         except OSError as exc:
             raise PackagingError(
                 f"package of {benchmark.name!r} cannot be built in {str(self._cache)!r}: {exc}; "
@@ -111,6 +135,20 @@ class Packager:
             cached=cached,
             requirements=product.requirements,
         )
+
+    def _packed(
+        self, own: Contents, language: Language, source: Path, target: Target
+    ) -> tuple[str, dict[str, Any], Product, bool]:
+        """Return the key of a package, what is known of it, what the language built, and whether it was there."""
+        product = self._products.of(language, source, target, whole=False)
+        key = _key(own, product, target)
+        known = self._find(key)
+        if known is not None:
+            return key, known, product, True
+        logger.info("building %s for %s %s", str(source), target.architecture, target.version)
+        product = self._products.of(language, source, target, whole=True)
+        key = _key(own, product, target)  # another one where it was damaged and resolves otherwise now
+        return key, self._make(key, own, product), product, False
 
     def _zip(self, key: str) -> Path:
         return self._cache / f"{key}.zip"
@@ -147,45 +185,43 @@ def _key(own: Contents, product: Product, target: Target) -> str:
     )
 
 
-def _code_folder(benchmark: Benchmark, language: Language) -> Path:
-    source = benchmark.code(language.name)
-    if not source_files(source, benchmark.root):
+def _sources(benchmark: Benchmark, code: Code) -> dict[str, Path]:
+    files = code.files()
+    if not files:
         raise PackagingError(
-            f"benchmark {benchmark.name!r} has no code: put handler {benchmark.languages[language.name]!r} "
-            f"into {str(source)!r}"
+            f"benchmark {benchmark.name!r} has no code: put handler {code.handler!r} into {str(code.folder)!r}"
         )
-    return source
+    return files
 
 
-def _own_contents(
-    benchmark: Benchmark,
-    language: Language,
-    target: Target,
-    source: Path,
-    wrapper: Mapping[str, bytes],
-    collectors: Mapping[str, bytes],
-) -> Contents:
-    """Return everything that goes in but the dependencies."""
-    modules = {name.replace("-", "_"): code for name, code in collectors.items()}
-    manifest = {
-        "schema": SCHEMA,
-        "handler": benchmark.languages[language.name],
-        "benchmark": benchmark.name,
-        "benchmark_version": benchmark.version,
-        "language": language.name,
-        "language_version": target.version,
-        "architecture": target.architecture,
-        "collectors": sorted(modules),
-    }
-    contents: Contents = {MANIFEST: json.dumps(manifest, sort_keys=True, indent=1).encode()}
-    _merge(contents, language.runtime_files(), "the runtime")
-    _merge(contents, wrapper, "the platform's wrapper")
-    shipped = {f"sebsx_collectors/{name}{language.wrapper_suffix}": code for name, code in modules.items()}
-    _merge(contents, shipped, "a collector")
-    if language.ships_source:
-        code = source_files(source, benchmark.root)
-        _merge(contents, {path.relative_to(source).as_posix(): path for path in code}, "the code")
-    return contents
+def _manifest(
+    benchmark: Benchmark, code: Code, target: Target, modules: Iterable[str], function: str, variant: str
+) -> Manifest:
+    return Manifest(
+        handler=code.handler,
+        benchmark=benchmark.name,
+        benchmark_version=benchmark.version,
+        language=target.language,
+        language_version=target.version,
+        architecture=target.architecture,
+        collectors=tuple(sorted(modules)),
+        function=function,
+        variant=variant,
+    )
+
+
+@contextmanager
+def _one_folder(code: Code, files: Mapping[str, Path], folder: Path) -> Iterator[Path]:
+    """Lend a folder that holds the code: its own, or one in which the files of a variant lie over it."""
+    if code.overlay is None:
+        yield code.folder
+        return
+    with cache.scratch(folder) as scratch:
+        for name, path in files.items():
+            copy = scratch / "code" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        yield scratch / "code"
 
 
 def _merge(contents: Contents, more: Mapping[str, bytes | Path], owner: str) -> None:

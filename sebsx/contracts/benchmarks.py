@@ -18,23 +18,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts import tables
+from sebsx.contracts.code import Code, Demands, Part, check_words, needs
 from sebsx.contracts.drivers import Driver
 from sebsx.contracts.parameters import Parameter, Steps
 from sebsx.contracts.sources import IGNORED_PARTS, source_files
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.model import Capability
 from sebsx.model.capabilities import CORE_CAPABILITIES
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from sebsx.contracts.storage import Storage
     from sebsx.contracts.tables import Table
+    from sebsx.model import Capability
 
 MANIFEST = "benchmark.toml"
 DEFAULT_SIZE = "small"
@@ -66,6 +67,8 @@ class Benchmark:
         steps: Numbered sizes beside the named ones; None where the work does not scale so.
         external_binary: Whether the work is done by a program of its own, whose time is a child's.
         expect: Size -> rough duration of one call in seconds, for plans.
+        functions: Its functions by name, the one meant when none is named first; empty where it has one without a name.
+        variants: What can be laid over its code, by name.
     """
 
     root: Path
@@ -85,38 +88,100 @@ class Benchmark:
     steps: Steps | None = None
     external_binary: bool = False
     expect: Mapping[str, float] = field(default_factory=dict)
+    functions: Mapping[str, Part] = field(default_factory=dict)
+    variants: Mapping[str, Part] = field(default_factory=dict)
 
-    def unsuitable(self, size: str, language: str, capabilities: Iterable[Capability]) -> str | None:
+    def unsuitable(
+        self, size: str, language: str, capabilities: Iterable[Capability], function: str = "", variant: str = ""
+    ) -> str | None:
         """Return why it cannot run so, or None: it lacks the size or the language, or needs what is not offered.
 
         Args:
             size: A name or a step; empty for its own default.
             language: What its code must be in.
             capabilities: What the platform offers.
+            function: Which of its functions; empty for the first.
+            variant: Which of its variants; empty for none.
         """
         if size and size not in self.sizes and (self.steps is None or size not in self.steps):
             return f"no size {size!r}"
-        if language not in self.languages:
+        try:
+            self.code(language, function, variant)
+        except UnknownNameError:
+            raise
+        except UserError:
             return f"no code in {language!r}"
-        missing = sorted(self.needs - frozenset(capabilities))
+        missing = sorted(need for need in self.demands(function, variant).needs - frozenset(capabilities))
         return f"needs {', '.join(missing)}" if missing else None
+
+    def function(self, name: str = "") -> Part | None:
+        """Return a function by name, the first for an empty one; None where it has one function without a name.
+
+        Raises:
+            UnknownNameError: If it has no such function.
+        """
+        if not name:
+            return next(iter(self.functions.values()), None)
+        if name not in self.functions:
+            raise UnknownNameError(f"function of benchmark {self.name!r}", name, self.functions)
+        return self.functions[name]
+
+    def variant(self, name: str = "") -> Part | None:
+        """Return a variant by name; None for an empty one.
+
+        Raises:
+            UnknownNameError: If it has no such variant.
+        """
+        if not name:
+            return None
+        if name not in self.variants:
+            raise UnknownNameError(f"variant of benchmark {self.name!r}", name, self.variants)
+        return self.variants[name]
+
+    def demands(self, function: str = "", variant: str = "") -> Demands:
+        """Return what a function asks for unless the user says otherwise: a variant's word counts most.
+
+        Raises:
+            UnknownNameError: If it has no such function or variant.
+        """
+        own = Demands(memory_mib=self.memory_mib, timeout_s=self.timeout_s, needs=self.needs)
+        return own.of(self.function(function)).of(self.variant(variant))
 
     @property
     def default_size(self) -> str:
         """The size meant when none is named: `small`, or the first where there is no `small`."""
         return DEFAULT_SIZE if DEFAULT_SIZE in self.sizes else next(iter(self.sizes))
 
-    def code(self, language: str) -> Path:
-        """Return the folder of its code in a language.
+    def code(self, language: str, function: str = "", variant: str = "") -> Code:
+        """Return its code in a language.
+
+        Args:
+            language: Name of a language.
+            function: Which of its functions; empty for the first.
+            variant: Which of its variants; empty for none.
 
         Raises:
-            UserError: If it has none.
+            UnknownNameError: If it has no such function or variant.
+            UserError: If it has none in that language, or the variant none of that function.
         """
-        if language not in self.languages:
+        part, over = self.function(function), self.variant(variant)
+        limits = [of.languages for of in (part, over) if of and of.languages]
+        allowed = [name for name in self.languages if all(name in limit for limit in limits)]
+        if language not in allowed:
+            what = "".join(f" {kind} {of.name!r} of" for kind, of in (("variant", over), ("function", part)) if of)
+            known = ", ".join(sorted(allowed)) or "none"
             raise UserError(
-                f"benchmark {self.name!r} has no code in {language!r}; it has {', '.join(sorted(self.languages))}"
+                f"{what.strip()} benchmark {self.name!r} has no code in {language!r}; it has {known}".strip()
             )
-        return self.root / language
+        if part and over and over.functions and part.name not in over.functions:
+            raise UserError(f"variant {over.name!r} of benchmark {self.name!r} is of {', '.join(over.functions)} alone")
+        below = Path(part.folder if part else "", language)
+        return Code(
+            root=self.root,
+            folder=self.root / below,
+            overlay=self.root / over.folder / below if over else None,
+            handler=(part.handler if part else "") or self.languages[language],
+        )
 
     def resolve(self, size: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameter values of a size with the user's own on top.
@@ -141,13 +206,21 @@ class Benchmark:
             values[name] = self.parameters[name].parse(value, f"benchmark {self.name!r}")
         return values
 
-    def payload(self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None) -> dict[str, Any]:
+    def payload(
+        self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None, **more: Any
+    ) -> dict[str, Any]:
         """Return the input of one invocation, uploading what it refers to.
+
+        Args:
+            parameters: By name.
+            rng: Seeded; every random choice comes from it.
+            storage: None unless the benchmark needs it.
+            more: What the driver's function may ask for by name, see `drivers.OPTIONAL`.
 
         Raises:
             UserError: If the benchmark's own code fails, in whatever way.
         """
-        return self._driver.payload(parameters, rng, storage)
+        return self._driver.payload(parameters, rng, storage, **more)
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
@@ -212,7 +285,7 @@ def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
         groups=table.words("groups"),
         source=table.text("source", ""),
         licence=table.text("licence", ""),
-        needs=_needs(table, capabilities),
+        needs=needs(table, capabilities),
         memory_mib=defaults.integer("memory_mib", 256),
         timeout_s=float(defaults.number("timeout_s", 60.0, above=0)),
         languages={name: entry.text("handler", HANDLER) for name, entry in languages.items()} or {"python": HANDLER},
@@ -221,6 +294,8 @@ def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
         steps=Steps.read(table.table("steps")) if "steps" in table else None,
         external_binary=table.flag("external_binary", False),
         expect=_expectations(table.table("expect")),
+        functions=_parts(table, "functions", capabilities),
+        variants=_parts(table, "variants", capabilities),
     )
     for entry in (table, defaults, *languages.values()):
         entry.done()
@@ -228,11 +303,9 @@ def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
     return benchmark
 
 
-def _needs(table: Table, known: Collection[str]) -> frozenset[Capability]:
-    for word in table.words("needs"):
-        if word not in known:
-            raise UnknownNameError(f"capability under 'needs' in {table.where}", word, known)
-    return frozenset(map(Capability, table.words("needs")))
+def _parts(table: Table, kind: str, capabilities: Collection[str]) -> dict[str, Part]:
+    variant = kind == "variants"
+    return {name: Part.read(name, entry, capabilities, variant=variant) for name, entry in table.tables(kind).items()}
 
 
 def _values(table: Table) -> dict[str, Any]:
@@ -254,3 +327,8 @@ def _check_references(benchmark: Benchmark, path: Path) -> None:
     for size in benchmark.expect:
         if size not in benchmark.sizes and (benchmark.steps is None or size not in benchmark.steps):
             raise UnknownNameError(f"size under [expect] in {str(path)!r}", size, benchmark.sizes)
+    for kind, parts in (("functions", benchmark.functions), ("variants", benchmark.variants)):
+        for name, part in parts.items():
+            where = f"[{kind}.{name}] of {str(path)!r}"
+            check_words(part.languages, benchmark.languages, f"language of {where}")
+            check_words(part.functions, benchmark.functions, f"function of {where}")

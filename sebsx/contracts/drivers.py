@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FILE = "benchmark.py"
 # How many arguments each function takes.
 _FUNCTIONS = {"payload": 3, "check": 3}
+# What `payload` may take besides, by these names: which function and which variant of the benchmark is called.
+OPTIONAL = ("function", "variant")
 
 
 class Driver:
@@ -39,15 +41,20 @@ class Driver:
             module = _load(self.path, f"sebsx_benchmark_{identity[:12]}")
             self._functions = _known(module, self.path)
 
-    def payload(self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None) -> dict[str, Any]:
+    def payload(
+        self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None, **more: Any
+    ) -> dict[str, Any]:
         """Return the input of one invocation; the parameters where there is no such function.
+
+        `more` is what the function may ask for by name, see `OPTIONAL`.
 
         Raises:
             UserError: If the function fails, in whatever way, or returns something else.
         """
         if "payload" not in self._functions:
             return dict(parameters)
-        return dict(self._call("payload", dict, dict(parameters), rng, storage))
+        asked = {name: more.get(name, "") for name in _optional(self._functions["payload"])}
+        return dict(self._call("payload", dict, dict(parameters), rng, storage, **asked))
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
@@ -63,10 +70,10 @@ class Driver:
             return f"check failed: {type(exc).__name__}: {exc}"
         return str(problem) if problem else None
 
-    def _call(self, name: str, kind: type, *arguments: Any) -> Any:
+    def _call(self, name: str, kind: type, *arguments: Any, **more: Any) -> Any:
         where = f"{name}() of {str(self.path)!r}"
         try:
-            answer = self._functions[name](*arguments)
+            answer = self._functions[name](*arguments, **more)
         except SebsxError:
             raise  # of the storage, say
         except Exception as exc:  # a user's code may fail in any way; it is told as theirs
@@ -106,9 +113,16 @@ def _known(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def _optional(function: Callable[..., Any]) -> list[str]:
+    try:
+        return [name for name in OPTIONAL if name in inspect.signature(function).parameters]
+    except (TypeError, ValueError):
+        return []
+
+
 def _check_arguments(name: str, function: Callable[..., Any], path: Path) -> None:
     try:
-        inspect.signature(function).bind(*range(_FUNCTIONS[name]))
+        inspect.signature(function).bind(*range(_FUNCTIONS[name]), **dict.fromkeys(_optional(function)))
     except TypeError as exc:
         raise UserError(f"{name}() in {str(path)!r} must take {_FUNCTIONS[name]} arguments: {exc}") from None
     except ValueError:  # written in C: it has no signature to look at

@@ -25,6 +25,7 @@ _NAMED = ("platform", "size", "language", "architecture", "timeout_s")
 class FunctionSpec:
     """What to deploy: a benchmark in a language, at a size, on a platform with so much memory.
 
+    `function` is one of the benchmark's functions, empty for its first; `variant` one of its variants, empty for none.
     `files` are added to its package, as (path in the package, content), and `needs` to what its benchmark needs.
     `padding_bytes` makes the package larger by a file that does not compress and is never read. `options` are what is
     asked for beside memory and time-out.
@@ -38,6 +39,8 @@ class FunctionSpec:
     memory_mib: int
     timeout_s: float
     parameters: tuple[tuple[str, Any], ...] = ()
+    function: str = ""
+    variant: str = ""
     padding_bytes: int = 0
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     needs: frozenset[Capability] = frozenset()
@@ -54,6 +57,8 @@ class FunctionSpec:
         return cls(
             benchmark=factors.get("folder") or factors["benchmark"],
             parameters=tuple(sorted(factors.get("parameters", {}).items())),
+            function=factors.get("function", ""),
+            variant=factors.get("variant", ""),
             padding_bytes=factors.get("padding_bytes", 0),
             memory_mib=factors["memory_mib"] if provision is None else provision.memory_offered_mib,
             options=() if provision is None else provision.options_offered,
@@ -63,8 +68,9 @@ class FunctionSpec:
     @property
     def label(self) -> str:
         """One short line for progress."""
+        part = "".join(f" {word}" for word in (self.function, self.variant) if word)
         options = "".join(f", {name} {spelt(value)}" for name, value in self.options)
-        return f"{self.benchmark} ({self.size}) on {self.platform} with {self.memory_mib} MiB{options}"
+        return f"{self.benchmark}{part} ({self.size}) on {self.platform} with {self.memory_mib} MiB{options}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from sebsx.contracts.naming import NamingRule
     from sebsx.contracts.prices import Prices
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Adoption, Deployment, FunctionConfig, Package, Problem, Provision, Resource, Scalar, Target
+    from sebsx.model import (
+        Adoption,
+        Deployment,
+        FunctionConfig,
+        Manifest,
+        Package,
+        Problem,
+        Provision,
+        Resource,
+        Scalar,
+        Target,
+    )
 
 S = TypeVar("S")
 
@@ -300,6 +311,18 @@ class Platform(ABC, Generic[S]):
 
         For Python the module defines `storage()` and `table()`, each returning the client behind
         `context.storage` and `context.table`, and only these two. Empty where the platform has neither.
+        """
+        return {}
+
+    def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
+        """Return files that the host wants beside the code: an entry point, a configuration, a `bootstrap`.
+
+        They enter the package and its key. By default there are none: `sebsx_runtime` brings a bootstrap that speaks
+        the Lambda Runtime API. What the platform changes after that is told by `Deployment.deployed_sha256`.
+
+        Args:
+            package: What the package says of itself, which is in `sebsx.json` as well.
+            target: What it is built for, as `target` said.
         """
         return {}
 

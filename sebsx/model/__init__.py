@@ -8,7 +8,7 @@ from sebsx.model.artifacts import Artifact
 from sebsx.model.capabilities import Capability
 from sebsx.model.executions import Client, Execution
 from sebsx.model.factors import Factor, Factors, Role
-from sebsx.model.functions import Adoption, Deployment, FunctionConfig, Package, Target
+from sebsx.model.functions import Adoption, Deployment, FunctionConfig, Manifest, Package, Target
 from sebsx.model.hashing import content_hash
 from sebsx.model.invocations import DROPPED, Invocation, Kind, ProviderRecord, Reply, StartType, Status
 from sebsx.model.offers import Between, Offers, OneOf, Option, Provision, Scalar
@@ -35,6 +35,7 @@ __all__ = [
     "FunctionConfig",
     "Invocation",
     "Kind",
+    "Manifest",
     "Offers",
     "OneOf",
     "Option",

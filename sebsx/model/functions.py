@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +29,38 @@ class Target:
     version: str
     architecture: str
     binaries: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a package says of itself in `sebsx.json`, for the shim and for the platform that lays it out.
+
+    Args:
+        handler: What the shim calls, in the form of its language.
+        benchmark: Name of the benchmark.
+        benchmark_version: Version from its manifest.
+        language: Name of the language.
+        language_version: Its version, as the target says.
+        architecture: `x86_64` or `arm64`.
+        collectors: Modules of the collectors that are shipped.
+        function: Which of the benchmark's functions; empty where it has one.
+        variant: Which of its variants; empty for none.
+    """
+
+    handler: str
+    benchmark: str
+    benchmark_version: str
+    language: str
+    language_version: str
+    architecture: str
+    collectors: tuple[str, ...] = ()
+    function: str = ""
+    variant: str = ""
+
+    def encode(self) -> bytes:
+        """Return it as the file; what is empty for want of functions and variants is left out."""
+        said = {key: value for key, value in asdict(self).items() if value or key not in ("function", "variant")}
+        return json.dumps({"schema": 1, **said}, sort_keys=True, indent=1).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +163,8 @@ class Deployment:
         region: Where it runs, as the platform names it; empty on this machine.
         method: HTTP method of invocations.
         adopted: Whether it came by `adopt`: its code is not ours, so that what it answers is taken as it is.
+        deployed_sha256: SHA-256 in hex of what runs, as the platform reports it back (a zip, an image); empty where
+            that is the package as it was built.
     """
 
     id: str
@@ -140,3 +175,4 @@ class Deployment:
     region: str = ""
     method: str = "POST"
     adopted: bool = False
+    deployed_sha256: str = ""

@@ -54,7 +54,7 @@ def echo_package(
         echo_benchmark,
         language,
         platform.target(language.name, platform.architectures[0]),
-        wrapper=platform.wrapper_files(language.name),
+        platform=platform,
     )
 
 

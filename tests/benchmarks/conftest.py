@@ -62,7 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Benchmark, 
     folders: dict[tuple[Path, str], Path] = {}
 
     def install(benchmark: Benchmark, python: str) -> Path:
-        requirements = benchmark.code("python") / "requirements.txt"
+        requirements = benchmark.code("python").folder / "requirements.txt"
         if (benchmark.root, python) not in folders:
             folder = folders[benchmark.root, python] = tmp_path_factory.mktemp(f"{benchmark.name}-dependencies")
             if requirements.exists():
@@ -83,7 +83,7 @@ def invoke(installed: Callable[[Benchmark, str], Path], storage: FolderStorage) 
         dependencies = installed(benchmark, python)
         # -S leaves site-packages out, so that neither sebsx nor what it depends on can be imported.
         done = subprocess.run(
-            [python, "-I", "-S", INVOKE, benchmark.code("python"), dependencies, storage.root],
+            [python, "-I", "-S", INVOKE, benchmark.code("python").folder, dependencies, storage.root],
             input=json.dumps(payload),
             capture_output=True,
             text=True,

@@ -48,7 +48,7 @@ def test_quick_suite_needs_no_packages() -> None:
     quick = suite("quick")
 
     assert quick >= {"sleep", "crud-api", "compression", "uploader", "clock-probe"}
-    assert [name for name in quick if (ALL[name].code("python") / "requirements.txt").exists()] == []
+    assert [name for name in quick if (ALL[name].code("python").folder / "requirements.txt").exists()] == []
 
 
 def test_suites_hold_every_application_and_probe() -> None:
@@ -156,7 +156,7 @@ def test_round_trip_that_took_no_real_time_is_wrong(
 def test_all_graphs_are_grown_by_the_same_code() -> None:
     sources = set()
     for name in ("graph-bfs", "graph-mst", "graph-pagerank"):
-        text = (ALL[name].code("python") / "function.py").read_text()
+        text = (ALL[name].code("python").folder / "function.py").read_text()
         functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
         sources.add(ast.get_source_segment(text, functions["barabasi_albert"]))
 

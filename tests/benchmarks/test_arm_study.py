@@ -57,7 +57,7 @@ def make_payload(name: str, size: str = "test", **overrides: Any) -> dict[str, A
 
 
 def function(name: str) -> dict[str, Any]:
-    return runpy.run_path(str(ALL[name].code("python") / "function.py"))
+    return runpy.run_path(str(ALL[name].code("python").folder / "function.py"))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_cart_is_the_one_worked_out_by_hand() -> None:
 
 
 def test_carts_on_one_table_at_once_do_not_mix_and_leave_nothing(tmp_path: Path) -> None:
-    handler = runpy.run_path(str(CART.code("python") / "function.py"))["handler"]
+    handler = runpy.run_path(str(CART.code("python").folder / "function.py"))["handler"]
     stand_in = runpy.run_path(str(Path(__file__).with_name("invoke_handler.py")))
     table = stand_in["Table"]()
     payloads = [CART.payload(CART.resolve("small", {}), random.Random(seed), None) for seed in range(4)]

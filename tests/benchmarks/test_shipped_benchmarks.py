@@ -35,7 +35,7 @@ SIZES = ["test", "small", "large"]
 
 
 def has_requirements(name: str) -> bool:
-    return (ALL[name].code("python") / "requirements.txt").exists()
+    return (ALL[name].code("python").folder / "requirements.txt").exists()
 
 
 def marked(name: str, *more: Any) -> Any:
@@ -84,7 +84,7 @@ def test_readme_names_every_parameter_size_and_dependency(name: str) -> None:
 
 @every
 def test_function_is_python_3_9_and_never_imports_sebsx(name: str) -> None:
-    tree = ast.parse((ALL[name].code("python") / "function.py").read_text(), feature_version=(3, 9))
+    tree = ast.parse((ALL[name].code("python").folder / "function.py").read_text(), feature_version=(3, 9))
 
     assert "sebsx" not in {module.split(".")[0] for module in imports(tree)}
 
@@ -232,7 +232,7 @@ def test_handler_runs_on_every_python_its_readme_names(
 def test_requirements_are_complete_and_have_wheels_everywhere(version: str, architecture: str) -> None:
     command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--no-annotate"]
     target = ["--python-version", version, "--python-platform", f"{architecture}-manylinux_2_28"]
-    files = [ALL[name].code("python") / "requirements.txt" for name in ALL if has_requirements(name)]
+    files = [ALL[name].code("python").folder / "requirements.txt" for name in ALL if has_requirements(name)]
     done = subprocess.run(
         [*command, *target, "--only-binary", ":all:", *files], capture_output=True, text=True, check=False
     )
@@ -245,7 +245,7 @@ def pins(name: str) -> list[str]:
     """Return the names of the pinned packages; every line must be a pin."""
     if not has_requirements(name):
         return []
-    lines = (ALL[name].code("python") / "requirements.txt").read_text().splitlines()
+    lines = (ALL[name].code("python").folder / "requirements.txt").read_text().splitlines()
     matches = [re.fullmatch(r"([\w-]+)==[\d.]+(; python_version [<>=]+ \"[\d.]+\")?", line) for line in lines]
     assert all(matches), lines
     return [match[1] for match in matches if match]

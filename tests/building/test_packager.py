@@ -96,7 +96,7 @@ def read(package_path: Path) -> dict[str, bytes]:
 
 def test_package_holds_code_runtime_wrapper_collectors_and_dependencies(packager, folder, language):
     package = packager.build(
-        load(folder), language, TARGET, wrapper={"sebsx_wrapper.txt": b"w"}, collectors={"my-facts": b"c"}
+        load(folder), language, TARGET, files={"sebsx_wrapper.txt": b"w"}, collectors={"my-facts": b"c"}
     )
     contents = read(package.path)
     assert sorted(contents) == [
@@ -212,8 +212,8 @@ def test_runtime_wrapper_and_collectors_enter_the_hash(packager, folder, languag
     hashes = {
         packager.build(load(folder), language, TARGET).content_hash,
         packager.build(load(folder), TextLanguage(language.log, b"newer"), TARGET).content_hash,
-        packager.build(load(folder), language, TARGET, wrapper={"sebsx_wrapper.txt": b"1"}).content_hash,
-        packager.build(load(folder), language, TARGET, wrapper={"sebsx_wrapper.txt": b"2"}).content_hash,
+        packager.build(load(folder), language, TARGET, files={"sebsx_wrapper.txt": b"1"}).content_hash,
+        packager.build(load(folder), language, TARGET, files={"sebsx_wrapper.txt": b"2"}).content_hash,
         packager.build(load(folder), language, TARGET, collectors={"cpu": b"1"}).content_hash,
     }
     assert len(hashes) == 5
@@ -369,7 +369,7 @@ def test_processes_that_build_at_once_agree(tmp_path, folder, language):
         "for number in range(20):\n"
         "    wrapper = {'sebsx_wrapper.txt': str(number).encode()}\n"
         "    print(Packager(Path(sys.argv[3])).build(\n"
-        "        load(Path(sys.argv[2])), TextLanguage(Path(sys.argv[4])), TARGET, wrapper=wrapper).sha256)\n"
+        "        load(Path(sys.argv[2])), TextLanguage(Path(sys.argv[4])), TARGET, files=wrapper).sha256)\n"
     )
     arguments = [str(Path(__file__).parent), str(folder), str(tmp_path / "cache"), str(language.log)]
     processes = [
@@ -536,3 +536,129 @@ def test_padding_makes_the_package_larger_by_its_size_and_enters_the_hash(packag
     assert padded[0].bytes - plain.bytes > 50_000  # it does not compress
     assert [package.cached for package in padded] == [False, True, False]
     assert len({plain.content_hash, *(package.content_hash for package in padded)}) == 3
+
+
+PIPELINE = """
+name = "pipeline"
+version = "1"
+summary = "two functions"
+needs = ["storage"]
+[defaults]
+memory_mib = 128
+timeout_s = 9
+[languages.text]
+handler = "main.count"
+[languages.other]
+[functions.resize]
+memory_mib = 512
+handler = "main.resize"
+[functions.store]
+folder = "."
+timeout_s = 3
+needs = ["table"]
+languages = ["text"]
+[variants.fast]
+memory_mib = 1024
+functions = ["resize"]
+"""
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    root = tmp_path / "pipeline"
+    for place in ("resize/text", "text", "variants/fast/resize/text/data"):
+        (root / place).mkdir(parents=True)
+    (root / "benchmark.toml").write_text(PIPELINE)
+    (root / "resize" / "text" / "main.txt").write_text("resize")
+    (root / "resize" / "text" / "lock.txt").write_text("alpha==1")
+    (root / "text" / "main.txt").write_text("store")
+    (root / "variants" / "fast" / "resize" / "text" / "lock.txt").write_text("beta==2")
+    (root / "variants" / "fast" / "resize" / "text" / "data" / "model.txt").write_text("model")
+    return root
+
+
+def test_each_function_and_variant_is_a_package_of_its_own(packager, pipeline, language):
+    benchmark = load(pipeline)
+    plain, named, store, fast = (
+        packager.build(benchmark, language, TARGET, **which)
+        for which in ({}, {"function": "resize"}, {"function": "store"}, {"function": "resize", "variant": "fast"})
+    )
+    assert read(plain.path)["main.txt"] == read(named.path)["main.txt"] == b"resize"
+    assert read(store.path)["main.txt"] == b"store"
+    contents = read(fast.path)
+    assert (contents["main.txt"], contents["data/model.txt"]) == (b"resize", b"model")
+    assert "alpha/code.txt" not in contents
+    assert [each.requirements for each in (named, store, fast)] == [("alpha==1",), (), ("beta==2",)]
+    manifest = json.loads(contents["sebsx.json"])
+    assert {key: manifest[key] for key in ("handler", "function", "variant")} == {
+        "handler": "main.resize", "function": "resize", "variant": "fast",
+    }  # fmt: skip
+    again = packager.build(benchmark, language, TARGET, function="resize", variant="fast")
+    assert again.cached
+    (pipeline / "variants" / "fast" / "resize" / "text" / "lock.txt").write_text("gamma==3")
+    assert packager.build(load(pipeline), language, TARGET, function="resize", variant="fast").requirements == (
+        "gamma==3",
+    )
+
+
+def test_functions_and_variants_ask_for_their_own_memory_time_and_capabilities(pipeline):
+    benchmark = load(pipeline)
+    asked = {which: benchmark.demands(*which) for which in (("", ""), ("store", ""), ("resize", "fast"))}
+    assert [(each.memory_mib, each.timeout_s) for each in asked.values()] == [(512, 9), (128, 3), (1024, 9)]
+    assert asked["store", ""].needs == {"storage", "table"}
+    assert benchmark.unsuitable("", "text", ["storage"], "store") == "needs table"
+    assert benchmark.unsuitable("", "other", ["storage", "table"], "store") == "no code in 'other'"
+    assert benchmark.unsuitable("", "text", ["storage"], "resize", "fast") is None
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ({"function": "resise"}, "function of benchmark 'pipeline' 'resise' is not known; did you mean 'resize'"),
+        (
+            {"function": "resize", "variant": "fats"},
+            "'fats' is not known; did you mean 'fast'",
+        ),
+        ({"function": "store", "variant": "fast"}, "variant 'fast' of benchmark 'pipeline' is of resize alone"),
+    ],
+)
+def test_function_or_variant_that_is_not_there_is_told(packager, pipeline, language, which, message):
+    with pytest.raises(UserError, match=message):
+        packager.build(load(pipeline), language, TARGET, **which)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('languages = ["text"]', 'languages = ["txt"]', r"language of \[functions\.store\] .* 'txt'.*'text'"),
+        ('functions = ["resize"]', 'functions = ["size"]', r"function of \[variants\.fast\] .* 'size'"),
+        ('folder = "."', 'folder = "../other"', "a folder inside of the benchmark's is wanted"),
+        ('folder = "."', 'folder = "/etc"', "a folder inside of the benchmark's is wanted"),
+        ("[functions.store]", '[functions."Store It"]', "is invalid; use lower-case letters"),
+        ("[variants.fast]", "[variants.fast]\nhandler = 'x.y'", "'handler' is not known"),
+        ("timeout_s = 3", "timeout = 3", "'timeout' is not known; did you mean 'timeout_s'"),
+        ('needs = ["table"]', 'needs = ["tabel"]', "'tabel' is not known; did you mean 'table'"),
+    ],
+)
+def test_wrong_function_or_variant_is_refused(pipeline, old, new, message):
+    (pipeline / "benchmark.toml").write_text(PIPELINE.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        load(pipeline)
+
+
+def test_layout_of_the_platform_sees_the_manifest_and_enters_the_key(packager, folder, language):
+    class Cloud:
+        def __init__(self, word):
+            self.word = word
+
+        def wrapper_files(self, language):
+            return {"sebsx_wrapper.txt": language.encode()}
+
+        def layout(self, package, target):
+            return {"host.json": f"{self.word} {package.handler} {target.architecture}".encode()}
+
+    first, again, other = (packager.build(load(folder), language, TARGET, platform=Cloud(word)) for word in "aab")
+    assert read(first.path)["sebsx_wrapper.txt"] == b"text"
+    assert read(first.path)["host.json"] == b"a main.count x86_64"
+    assert (again.cached, other.cached) == (True, False)
+    assert other.content_hash != first.content_hash

@@ -12,6 +12,7 @@ from sebsx.contracts import benchmarks
 from sebsx.contracts.tables import Table
 from sebsx.errors import UserError
 from sebsx.model import Capability
+from sebsx.model.capabilities import CORE_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ def test_manifest_is_read(tmp_path):
     assert benchmark.needs == {Capability.STORAGE}
     assert benchmark.languages == {"python": "main.run"}
     assert benchmark.expect == {"test": 0.1}
-    assert benchmark.code("python") == tmp_path / "count" / "python"
+    assert benchmark.code("python").folder == tmp_path / "count" / "python"
 
 
 def test_three_lines_make_a_benchmark(tmp_path):
@@ -149,10 +150,18 @@ def test_wrong_manifest_names_the_file_and_the_key(tmp_path, old, new, message):
     assert message in str(caught.value)
 
 
+BOTH = "folder = '.'\nsummary = 's'\nneeds = ['table']\nlanguages = ['python']\nmemory_mib = 1\ntimeout_s = 2\n"
 FULL = (
     MANIFEST.replace('name = "count"', 'name = "count"\ncategory = "web"\ngroups = ["suite:mine"]\nsource = "own"')
     .replace("[defaults]", 'licence = "MIT"\nexternal_binary = false\n[defaults]', 1)
     .replace("[expect]", '[steps]\nparameter = "words"\nfirst = 1\nlast = 9\ncount = 3\ngrowth = 2\n[expect]')
+    + "[functions.first]\nhandler = 'main.run'\n"
+    + (
+        both
+        := "folder = '.'\nsummary = 's'\nneeds = ['table']\nlanguages = ['python']\nmemory_mib = 1\ntimeout_s = 2\n"
+    )
+    + "[variants.fast]\nfunctions = ['first']\n"
+    + BOTH
 )
 
 
@@ -165,7 +174,7 @@ def places(table: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
 
 
 # Names that the author makes up: another one is not a mistake of spelling.
-OWN = [("languages",), ("parameters",), ("sizes",), ("expect",)]
+OWN = [("languages",), ("parameters",), ("sizes",), ("expect",), ("functions",), ("variants",)]
 EVERY_KEY = list(places(tomllib.loads(FULL)))
 SPELT_BY_US = [place for place in EVERY_KEY if place[:-1] not in OWN and place[:1] != ("sizes",)]
 
@@ -180,7 +189,7 @@ def changed(place: tuple[str, ...], change: Callable[[dict[str, Any], str], None
 
 
 def read(manifest: dict[str, Any], folder: Path) -> benchmarks.Benchmark:
-    return benchmarks._read(folder, Table(manifest, folder / "benchmark.toml"))
+    return benchmarks._read(folder, Table(manifest, folder / "benchmark.toml"), CORE_CAPABILITIES)
 
 
 def test_a_manifest_with_every_key_is_read(tmp_path):

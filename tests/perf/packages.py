@@ -48,11 +48,11 @@ def main() -> None:
         folder = Path(scratch)
         benchmark = benchmarks.load(function(folder))
         platform = AwsArmPlatform(AwsSettings(), context_for(AwsArmPlatform, folder / "work" / "aws-arm"))
-        target, wrapper = platform.target("python", "arm64"), platform.wrapper_files("python")
+        target = platform.target("python", "arm64")
 
         def build(cache: str) -> tuple[float, int]:
             started_s = time.perf_counter()
-            package = Packager(folder / cache).build(benchmark, language, target, wrapper=wrapper)
+            package = Packager(folder / cache).build(benchmark, language, target, platform=platform)
             return time.perf_counter() - started_s, package.bytes
 
         before = os.environ.get("UV_CACHE_DIR")

@@ -101,7 +101,7 @@ class Deployer:
         package: Package | None = None
         started_s = time.perf_counter()
         try:
-            needs = benchmark.needs | spec.needs
+            needs = benchmark.demands(spec.function, spec.variant).needs | spec.needs
             _check_needs(platform, benchmark, needs)
             described["config"] = config = platform.offered(config)
             package = self._build(spec, platform, benchmark)
@@ -196,7 +196,10 @@ class Deployer:
             benchmark,
             language,
             target,
-            wrapper={**platform.wrapper_files(spec.language), **dict(spec.files)},
+            function=spec.function,
+            variant=spec.variant,
+            platform=platform,
+            files=dict(spec.files),
             collectors={name: source for name, source in sources.items() if source is not None},
             padding_bytes=spec.padding_bytes,
         )
@@ -209,7 +212,9 @@ class Deployer:
     ) -> tuple[bytes, Callable[[Any], str | None]]:
         """Return a payload and what checks its output; the same for a seed, whatever was deployed before."""
         benchmark, size = source.benchmark, source.spec.size
-        event = benchmark.payload(parameters, rng_for(self._run, benchmark.name, size), source.storage)
+        rng = rng_for(self._run, benchmark.name, size)
+        spec = source.spec
+        event = benchmark.payload(parameters, rng, source.storage, function=spec.function, variant=spec.variant)
         payload = source.encode(event)
         if len(payload) > platform.payload_bytes:
             raise UnsupportedError(
@@ -220,9 +225,16 @@ class Deployer:
 
     def _ready(self, function: Function, described: Mapping[str, Any], deploy_s: float) -> Function:
         """Store a function that is ready, with what its invocations cost, and remember that it is there."""
-        deployment = function.deployment
+        deployment, package = function.deployment, described["package"]
+        deployed_sha256 = deployment.deployed_sha256 or (package.sha256 if package else None)
         identifier = self._store.add_deployment(
-            self._run.id, **described, deployment=deployment, status="ready", error=None, deploy_s=deploy_s
+            self._run.id,
+            **described,
+            deployment=deployment,
+            status="ready",
+            error=None,
+            deploy_s=deploy_s,
+            deployed_sha256=deployed_sha256,
         )
         self._live[identifier] = function = replace(function, id=identifier)
         if book := function.platform.context.prices.book_of(function.platform, deployment):

@@ -91,7 +91,8 @@ class BenchmarkContract:
             assert benchmark.sizes.keys() >= _SIZES, f"sizes are {', '.join(benchmark.sizes)}"
         assert benchmark.expect.keys() <= benchmark.sizes.keys()
         for language in benchmark.languages:
-            assert benchmark.code(language).is_dir()
+            for function in benchmark.functions or [""]:
+                assert benchmark.code(language, function).files()
 
     def test_requirements_are_pinned(self, benchmark: Benchmark) -> None:
         for file in (benchmark.root / "python").glob("requirements*.txt"):
@@ -178,7 +179,7 @@ class BenchmarkContract:
 def _deploy(platform: Platform[Any], benchmark: Benchmark, language: Language, packager: Packager) -> Deployment:
     architecture = platform.architectures[0]
     target = platform.target(language.name, architecture)
-    package = packager.build(benchmark, language, target, wrapper=platform.wrapper_files(language.name))
+    package = packager.build(benchmark, language, target, platform=platform)
     name = f"{benchmark.name}-{language.name}"
     return platform.deploy(package, FunctionConfig(name, benchmark.memory_mib, benchmark.timeout_s, architecture))
 

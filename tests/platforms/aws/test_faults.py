@@ -43,7 +43,10 @@ def package(echo_benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager:
     language: Language = sebsx_registry.get("languages", "python")()
     platform = made(tmp_path)
     return sebsx_packager.build(
-        echo_benchmark, language, platform.target("python", "x86_64"), wrapper=platform.wrapper_files("python")
+        echo_benchmark,
+        language,
+        platform.target("python", "x86_64"),
+        platform=platform,
     )
 
 

@@ -89,7 +89,7 @@ def package(
     def build(platform: AwsPlatform) -> Package:
         language = sebsx_registry.get("languages", "python")()
         target = platform.target("python", architecture(platform))
-        return sebsx_packager.build(echo_benchmark, language, target, wrapper=platform.wrapper_files("python"))
+        return sebsx_packager.build(echo_benchmark, language, target, platform=platform)
 
     return build
 

@@ -66,7 +66,7 @@ def packaged(
         platform = made(tmp_path, cls)
         language = sebsx_registry.get("languages", "python")()
         target = platform.target("python", cls.architectures[0])
-        return sebsx_packager.build(echo_benchmark, language, target, wrapper=platform.wrapper_files("python"))
+        return sebsx_packager.build(echo_benchmark, language, target, platform=platform)
 
     return build
 

@@ -129,7 +129,7 @@ def test_node_runs_the_same_way(opened: Local, sebsx_registry: Registry, tmp_pat
         pytest.skip("no Node.js here")
     benchmark = sebsx_registry.get("benchmarks", "sleep")
     target = platform.target("nodejs", platform.architectures[0])
-    package = Packager(tmp_path).build(benchmark, language, target, wrapper=platform.wrapper_files("nodejs"))
+    package = Packager(tmp_path).build(benchmark, language, target, platform=platform)
     deployment = platform.deploy(package, FunctionConfig(f"n-{uuid4().hex[:8]}", 256, 20.0, target.architecture))
 
     reply, body = opened.call(deployment, {"duration_s": 0.01})
