@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
-from itertools import count, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
@@ -17,6 +17,7 @@ from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
 from sebsx.pricing.planning import estimate
+from sebsx.running.rounds import rounds
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx_communication.costs import ENDS, functions_usd_per_s, operations_usd
 from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged
@@ -97,7 +98,7 @@ class Communication(Experiment[CommunicationSettings]):
 
 
 @dataclass
-class _Lane:
+class _Exchanger:
     """One cell being measured, exchange by exchange."""
 
     session: Session
@@ -206,20 +207,14 @@ def _measure(
     cells: Sequence[Cell],
     settings: CommunicationSettings,
 ) -> None:
-    """Exchange messages in rounds: in each, every cell that is not done has one turn, in random order."""
+    """Exchange messages in rounds: one exchange of each cell is a turn."""
     with ExitStack() as stack:
-        lanes = []
+        exchangers = []
         for name, group in groupby(cells, key=lambda cell: str(cell.factors["channel"])):
-            lanes += _reached(session, function, channels[name], list(group), settings, stack)
-        for number in count(session.next_round):
-            turns = [lane for lane in lanes if not lane.closed]
-            if not turns:
-                return
-            session.rng_for(
-                "communication", function.platform.name, function.deployment.config.memory_mib, number
-            ).shuffle(turns)
-            for lane in turns:
-                lane.sample(number)
+            exchangers += _reached(session, function, channels[name], list(group), settings, stack)
+        for number, turns in rounds(session, exchangers):
+            for exchanger in turns:
+                exchanger.sample(number)
 
 
 def _reached(
@@ -229,7 +224,7 @@ def _reached(
     cells: Sequence[Cell],
     settings: CommunicationSettings,
     stack: ExitStack,
-) -> list[_Lane]:
+) -> list[_Exchanger]:
     """Send one byte over a channel, and return its cells; none where it cannot be had, which is stored."""
     try:
         parameters = _parameters(function, channel, settings)
@@ -238,18 +233,18 @@ def _reached(
         session.observer.warned(str(exc))
         return []
     session.observer.step(f"trying channel {channel.name} on {function.platform.name}")
-    lanes = [
-        _Lane(session, stack.enter_context(session.measure(cell, function)), channel, settings, parameters)
+    exchangers = [
+        _Exchanger(session, stack.enter_context(session.measure(cell, function)), channel, settings, parameters)
         for cell in cells
     ]
     problem = ""
     for _ in range(_PROBES):
-        ends = lanes[0].exchange(Kind.WARMUP, message_bytes=1, round_trips=1, warmups=0, stream_messages=0)
+        ends = exchangers[0].exchange(Kind.WARMUP, message_bytes=1, round_trips=1, warmups=0, stream_messages=0)
         errors = [(end.error or end.status.value).partition("\n")[0] for end in ends if end.status is not Status.OK]
         if not errors:
-            for lane in lanes:
-                lane.begin()
-            return lanes
+            for exchanger in exchangers:
+                exchanger.begin()
+            return exchangers
         # The end that knows why says so; the other only waited.
         problem = next((error for error in reversed(errors) if error.startswith(_UNREACHABLE)), errors[-1])
     known = problem.startswith(_UNREACHABLE)

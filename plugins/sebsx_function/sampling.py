@@ -6,11 +6,11 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.model import CellStatus, Kind, StartType, Status
+from sebsx.running.rounds import rounds
 from sebsx.running.sampling import Sampling, settle
 from sebsx_function.inputs import missing
 
@@ -47,12 +47,9 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
 
     Every start type has a function of its own, so that forcing a cold start takes no warm sandbox away. Cells of one
     start type end together, so that every round that counts is whole; one that reaches a cap is given up alone.
-
-    Source: Abedi & Brecht, Conducting Repeatable Experiments in Highly Variable Cloud Computing Environments
-    (ICPE'17): randomized multiple interleaved trials.
     """
     with ExitStack() as stack:
-        lanes = []
+        samplers = []
         for slot in slots:
             function = stack.enter_context(session.adopted(slot.adoption, slot.cells))
             if function is None:
@@ -61,20 +58,17 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
                 called = function.given(payload, partial(missing, slot.expected))
                 start = cell.factors["start"]
                 wanted = StartType(start) if start else None
-                lanes.append(_Lane(stack.enter_context(session.measure(cell, called, wanted)), settings))
-        for lane in lanes:
-            lane.prepare()
-        for number in count(session.next_round):
-            settle(lanes)
-            turns = [lane for lane in lanes if not lane.closed]
-            if not turns:
-                return
-            session.rng_for("round", number).shuffle(turns)
-            for lane in turns:
-                lane.sample(number)
+                samplers.append(_Sampler(stack.enter_context(session.measure(cell, called, wanted)), settings))
+        for sampler in samplers:
+            sampler.prepare()
+        settle(samplers)
+        for number, turns in rounds(session, samplers):
+            for sampler in turns:
+                sampler.sample(number)
+            settle(samplers)
 
 
-class _Lane(Sampling):
+class _Sampler(Sampling):
     """One cell being measured, a turn at a time."""
 
     def __init__(self, measurement: Measurement, settings: FunctionSettings) -> None:

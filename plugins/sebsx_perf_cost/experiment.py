@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
-from sebsx.model import Cell, Design, Factor, Plan, Role
+from sebsx.model import Cell, Design, Factor, Factors, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.running.calibration import calibrated, spelt_out
+from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
 from sebsx_perf_cost.sampling import interleave, one_by_one
 
@@ -137,7 +137,7 @@ class PerfCost(Experiment[PerfCostSettings]):
         for family in families:
             left = [cell for cell in family if cell.hash in pending]
             if interleaved:
-                for group in _groups(left, settings):
+                for group in groups(left, Factors.of(self.factors), settings.max_deployed):
                     interleave(session, [(FunctionSpec.of(cell), cell) for cell in group], settings)
             else:
                 for spec, cells in groupby(left, key=FunctionSpec.of):
@@ -257,31 +257,8 @@ def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> D
     return Design.RMIT if compared else Design.SEQUENTIAL
 
 
-def _groups(family: Sequence[Cell], settings: PerfCostSettings) -> list[list[Cell]]:
-    """Return the cells that are interleaved: all of a family, or as many as may be deployed at a time.
-
-    Each cell is a deployment of its own. Where that is too many, first the start types are measured apart, then
-    conditions.
-    """
-    groups = [list(family)]
-    if len(family) > settings.max_deployed:
-        groups = [[cell for cell in family if cell.factors["start"] == start] for start in settings.start]
-    return [part for group in groups for part in _parts(group, settings.max_deployed)]
-
-
-def _parts(group: Sequence[Cell], most: int) -> Iterator[list[Cell]]:
-    """Yield parts of about the same length."""
-    length = ceil(len(group) / ceil(len(group) / most)) if group else 1
-    yield from (list(group[first : first + length]) for first in range(0, len(group), length))
-
-
 def _too_many(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Iterator[str]:
+    factors = Factors.of(PerfCost.factors)
     for family in families:
-        groups = _groups(family, settings)
-        if len(groups) > 1:
-            name = family[0].factors["benchmark"]
-            yield (
-                f"the {len(family)} cells of {name} are interleaved in {len(groups)} groups, because at most "
-                f"{settings.max_deployed} functions are deployed at a time; drift between groups may look like a "
-                "difference (--max-deployed)"
-            )
+        if note := told_apart(family, factors, settings.max_deployed, family[0].factors["benchmark"]):
+            yield note

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
-from itertools import count
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.schedules import Arrivals, Closed
-from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.model import Capability, Kind, Status
+from sebsx.running.rounds import begin, rounds
 from sebsx.running.sampling import Sampling, settle
-from sebsx.running.starts import COUNTED, counts
+from sebsx.running.starts import counts
 from sebsx.stats import median
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sebsx.contracts.functions import Function, FunctionSpec
+    from sebsx.contracts.functions import FunctionSpec
     from sebsx.model import Cell
     from sebsx.running.session import Measurement, Session
     from sebsx_perf_cost.experiment import PerfCostSettings
@@ -36,42 +36,33 @@ def one_by_one(session: Session, spec: FunctionSpec, cells: Sequence[Cell], sett
         if function is None:
             return
         for cell in cells:
-            with _sampler(session, cell, function, settings) as sampler:
-                if sampler is not None:
-                    _alone(sampler)
+            with begin(session, cell, function) as measurement:
+                if measurement is not None:
+                    _alone(Sampler(measurement, settings))
 
 
 def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], settings: PerfCostSettings) -> None:
-    """Measure comparable cells in rounds: in each, every cell that is not done has one turn, in random order.
+    """Measure comparable cells in rounds (`sebsx.running.rounds`).
 
     Each cell has a deployment of its own, so that forcing a cold start never takes the sandbox of a warm cell. The
-    samples of a round are pairs: every turn takes the same number (a burst is a turn). Cells of one start type end
-    together, when all have enough; one that reaches a cap is given up alone. An interrupted round is not gone on
-    with, since its two halves would not have met the same conditions: a resumed run begins a new one.
-
-    Source: Abedi & Brecht, Conducting Repeatable Experiments in Highly Variable Cloud Computing Environments
-    (ICPE'17): randomized multiple interleaved trials.
+    samples of a round are pairs: every turn takes the same number (a burst is a turn).
     """
     with ExitStack() as stack:
-        lanes = []
+        samplers = []
         for spec, cell in group:
             function = stack.enter_context(session.deployed(spec, [cell]))
-            lane = stack.enter_context(_sampler(session, cell, function, settings)) if function else None
-            if lane is not None:
-                lanes.append(lane)
-        settle(lanes)
-        for lane in lanes:
-            if not lane.closed:
-                lane.prepare()
-        for number in count(session.next_round):
-            turns = [lane for lane in lanes if not lane.closed]
-            if not turns:
-                return
+            measurement = stack.enter_context(begin(session, cell, function)) if function else None
+            if measurement is not None:
+                samplers.append(Sampler(measurement, settings))
+        settle(samplers)
+        for sampler in samplers:
+            if not sampler.closed:
+                sampler.prepare()
+        for number, turns in rounds(session, samplers):
             samples = _turn(turns)
-            session.rng_for("round", group[0][1].factors["benchmark"], number).shuffle(turns)
-            for lane in turns:
-                lane.sample(samples, number)
-            settle(lanes)
+            for sampler in turns:
+                sampler.sample(samples, number)
+            settle(samplers)
 
 
 class Sampler(Sampling):
@@ -129,19 +120,6 @@ class Sampler(Sampling):
             self.measurement.force_cold()
 
 
-@contextmanager
-def _sampler(session: Session, cell: Cell, function: Function, settings: PerfCostSettings) -> Iterator[Sampler | None]:
-    """Begin a cell; None, with the reason stored, where the platform cannot do what its start type asks for."""
-    start = cell.factors["start"]
-    wanted = StartType(start) if start in COUNTED else None
-    with session.measure(cell, function, wanted) as measurement:
-        if start == "cold" and Capability.FORCE_COLD not in function.platform.capabilities:
-            session.finish(measurement, CellStatus.UNSUPPORTED, "no way to force a cold start")
-            yield None
-        else:
-            yield Sampler(measurement, settings)
-
-
 def _alone(sampler: Sampler) -> None:
     """Sample one cell until it has enough or a cap is reached, in batches of about the same time."""
     smallest, largest = _BATCH_INVOCATIONS
@@ -154,11 +132,13 @@ def _alone(sampler: Sampler) -> None:
     sampler.close()
 
 
-def _turn(lanes: Sequence[Sampler]) -> int:
+def _turn(turns: Sequence[Sampler]) -> int:
     """Return how many samples every turn of a round takes: short turns, and many rounds rather than long ones."""
-    if any(lane.start == "cold" for lane in lanes):
+    if any(sampler.start == "cold" for sampler in turns):
         return 1  # a cold turn takes one, and longer than the call
-    slowest_s = max((median(lane.measurement.good) for lane in lanes if lane.measurement.good), default=_TURN_S)
-    most = lanes[0].settings.repetitions // _ROUNDS
-    wanted = max(lane.missing for lane in lanes)
+    slowest_s = max(
+        (median(sampler.measurement.good) for sampler in turns if sampler.measurement.good), default=_TURN_S
+    )
+    most = turns[0].settings.repetitions // _ROUNDS
+    wanted = max(sampler.missing for sampler in turns)
     return max(1, min(most, wanted, int(_TURN_S / max(slowest_s, 1e-6))))

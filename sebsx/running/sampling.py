@@ -63,7 +63,7 @@ class Sampling:
 
     def __init__(self, measurement: Measurement, caps: Caps) -> None:
         self.measurement = measurement
-        self.start: str | None = measurement.cell.factors["start"]
+        self.start: str | None = measurement.cell.factors.get("start")
         self.spent_s = 0.0
         self.closed = False
         self._caps = caps
@@ -116,14 +116,14 @@ class Sampling:
         return self.measurement.failures >= self._caps.max_failures
 
 
-def settle(lanes: Sequence[Sampling]) -> None:
+def settle(cells: Sequence[Sampling]) -> None:
     """Close the cells whose caps are reached, and those of a start type of which all have enough."""
     peers: dict[str | None, list[Sampling]] = defaultdict(list)
-    for lane in lanes:
-        if not lane.closed:
-            peers[lane.start].append(lane)
+    for cell in cells:
+        if not cell.closed:
+            peers[cell.start].append(cell)
     for alike in peers.values():
-        waiting = [lane for lane in alike if not lane.enough()]
-        for lane in (*waiting, *(lane for lane in alike if lane not in waiting)):
-            if lane.exhausted() or all(other.closed for other in waiting):
-                lane.close()
+        waiting = [cell for cell in alike if not cell.enough()]
+        for cell in (*waiting, *(cell for cell in alike if cell not in waiting)):
+            if cell.exhausted() or all(other.closed for other in waiting):
+                cell.close()
