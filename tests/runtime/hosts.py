@@ -129,7 +129,7 @@ class HostPlatform(Platform[Any]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Start a host of the package."""
-        with self.context.ledger.creating("function", config.name):
+        with self.ledger.creating("function", config.name):
             root = unpack(package, self.context.workdir / config.name)
             host = self._hosts[config.name] = Host(root, timeout_s=config.timeout_s)
         effective: Mapping[str, Any] = {
@@ -143,4 +143,4 @@ class HostPlatform(Platform[Any]):
         """End the host."""
         if host := self._hosts.pop(deployment.id, None):
             host.close()
-        self.context.ledger.deleted("function", deployment.id)
+        self.ledger.deleted("function", deployment.id)
