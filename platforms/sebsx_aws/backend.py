@@ -72,6 +72,16 @@ class _Reports:
 
     found: dict[str, ProviderRecord] = dataclasses.field(default_factory=dict)
     newest_ms: int = 0
+    missing: int = 0  # of those that were asked for last
+    doubtful: set[str] = dataclasses.field(default_factory=set)
+
+    def add(self, record: ProviderRecord) -> None:
+        """Take a report; of several for one request that differ, a function wrote some, and none is believed."""
+        if self.found.setdefault(record.request_id, record) != record:
+            self.doubtful.add(record.request_id)
+            logger.warning("several reports of request %s differ: none is believed", record.request_id)
+        if record.request_id in self.doubtful:
+            del self.found[record.request_id]
 
 
 class AwsPlatform(Platform[AwsSettings]):
@@ -188,11 +198,15 @@ class AwsPlatform(Platform[AwsSettings]):
             self.ledger.deleted(CHANGE, change)
 
     def teardown(self, deployment: Deployment) -> None:
-        """Delete the function with its versions and URL, and its log group."""
+        """Delete the function with its versions and URL, and its log group, unless records are still to come there.
+
+        That group is then for `sebsx records`, and goes with `sebsx clean`; AWS empties it after a day.
+        """
         name = deployment.effective["function"]
-        self._reports.pop(name, None)
+        reports = self._reports.pop(name, None)
+        ended = [("function", name), ("log-group", f"/aws/lambda/{name}")]
         failure: PlatformError | None = None
-        for kind, what in (("function", name), ("log-group", f"/aws/lambda/{name}")):
+        for kind, what in ended[: 1 if reports is not None and reports.missing else 2]:
             try:
                 resources.delete(self._clients, kind, what)
             except PlatformError as exc:  # it stays in the ledger
@@ -278,19 +292,14 @@ class AwsPlatform(Platform[AwsSettings]):
         return loglines.read_log(text.splitlines()).get(self.request_id_of(reply))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
-        """Return what CloudWatch has by now, waiting a while for lines that come late."""
+        """Return what CloudWatch has by now."""
         if deployment.adopted:
             return {}  # the log tail tells all; reading a user's log group takes rights of its own
         wanted = set(request_ids)
         reports = self._reports.setdefault(deployment.effective["function"], _Reports())
-        ends = time.monotonic() + self.settings.records_wait_s
-        pause_s = 0.2
-        while not wanted <= reports.found.keys():
+        if not wanted <= reports.found.keys():
             self._read(deployment.effective["function"], reports)
-            if time.monotonic() + pause_s > ends or wanted <= reports.found.keys():
-                break
-            time.sleep(pause_s)
-            pause_s = min(5.0, pause_s * 1.6)
+        reports.missing = len(wanted - reports.found.keys())
         return {key: reports.found[key] for key in wanted & reports.found.keys()}
 
     def force_cold(self, deployment: Deployment) -> None:
@@ -429,9 +438,8 @@ class AwsPlatform(Platform[AwsSettings]):
             )
             for event in (event for page in pages for event in page["events"]):
                 reports.newest_ms = max(reports.newest_ms, int(event["timestamp"]))
-                record = loglines.read_line(event["message"])
-                if record is not None:
-                    reports.found[record.request_id] = record
+                if (record := loglines.read_line(event["message"])) is not None:
+                    reports.add(record)
 
     def _refused(self, reply: Reply) -> None:
         """Remember that AWS takes the credentials no more: what was sent is stored, then the run ends."""

@@ -32,7 +32,6 @@ class AwsSettings:
     provisioned_concurrency: int = setting(0, help="sandboxes kept initialised; 0 for none", minimum=0)
     reserved_concurrency: int = setting(0, help="most invocations at once per function; 0 for the account's", minimum=0)
     log_format: str = setting("text", help="format of the platform's log lines", choices=("text", "json"))
-    records_wait_s: float = setting(60.0, help="longest wait for log lines that come late, in s", minimum=0)
     ttl_h: float = setting(
         24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
     )

@@ -34,6 +34,12 @@ LIMITS: tuple[click.Parameter, ...] = (
         metavar="TIME",
         help="stop after this (90s, 20m, 2h); keep all data",
     ),
+    click.Option(
+        ["--records-wait", "records_wait_s"],
+        type=Duration(),
+        metavar="TIME",
+        help="wait so long for a provider's late records of a function  [default: 60s]",
+    ),
 )
 _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
@@ -173,7 +179,7 @@ def _limits(values: Mapping[str, Any]) -> Limits:
     from sebsx.running.limits import Limits  # heavy
 
     # `time_limit_s`, because experiments may have a `max_time_s` of their own, for a cell.
-    return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"])
+    return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"], values["records_wait_s"])
 
 
 def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ class Platform(ABC, Generic[S]):
         timeout_s: Longest time-out that can be asked for.
         init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
         payload_bytes: Largest request body.
-        late_records: Whether `records` come long after the invocations: they are then asked for at the end.
+        late_records: Whether `records` come long after the invocations, and outlive the function for a while: they are
+            then asked for at the end, until the run's deadline, and later by `sebsx records`.
         provider: Whose price list says what invocations cost; empty where none does.
     """
 
@@ -285,7 +286,11 @@ class Platform(ABC, Generic[S]):
         raise self._missing(Capability.RESIZE, deployment.id)
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
-        """Return the provider's figures by request id (`RECORDS`); those not there yet are left out."""
+        """Return the provider's figures by request id (`RECORDS`); those not there yet are left out.
+
+        It says what is there now and does not wait: the core asks again, until its own deadline. A platform with
+        `late_records` answers for a function of a run that has ended, too, as far as the provider still knows it.
+        """
         return {}
 
     @property

@@ -55,6 +55,7 @@ CORE_METRICS = (
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
     Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
     Metric("execution.duration_s", "s", meaning="from the begin of a group of invocations (a workflow) to its end"),
+    Metric("provider.records_missing_count", "count", meaning="invocations whose record did not come in time"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
     Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
     Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),

@@ -6,7 +6,8 @@ for that. The client measured how long the call took (`latency`), the function h
 (`age_s`, both as the answer leaves). A latency within the age proves that the sandbox was ready before the request was
 sent; so does an earlier answer of that sandbox, which the client saw before it sent this one. Whatever proves neither
 is `waited`, not `warm`: a call that was sent within the time of one answer's way back from the moment of readiness
-counts as one that waited.
+counts as one that waited. An answer that was polled for lay there for an unknown time: where nothing is proven, the
+start is unknown.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Starts:
         waited_s = 0.0 if age_s is None else reply.done_s - reply.sent_s - age_s
         if waited_s <= 0 or answered_s <= reply.sent_s:
             return StartType.WARM, '{"function": "warm"}'
+        if reply.polls:
+            return StartType.UNKNOWN, json.dumps({"age_s": age_s, "function": StartType.UNKNOWN})
         evidence = {"function": StartType.WAITED, "age_s": age_s, "waited_s": round(waited_s, 6)}
         return StartType.WAITED, json.dumps(evidence, sort_keys=True)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, Invocation
 
+WAIT_S = 60.0
+"""How long a run waits for records, unless it is told otherwise."""
 _INITIALISED = frozenset({StartType.COLD, StartType.RESTORED})
 
 
@@ -27,11 +29,13 @@ class Limits:
         budget_usd: Money, for what platforms charge by their price book.
         max_invocations: Invocations, warm-ups and failed ones too.
         max_time_s: Time from the beginning of the run, or of its resumption.
+        records_wait_s: Time to wait for a provider's late records, for each function; None for a minute.
     """
 
     budget_usd: float | None = None
     max_invocations: int | None = None
     max_time_s: float | None = None
+    records_wait_s: float | None = None
 
     def check(self, platforms: Iterable[Platform[Any]]) -> None:
         """Refuse a budget where nobody knows what anything costs.
@@ -64,6 +68,7 @@ class Meter:
     def __init__(self, limits: Limits, invocations: int = 0, spent_usd: float = 0.0) -> None:
         self.invocations = invocations
         self.spent_usd = spent_usd
+        self.records_wait_s = WAIT_S if limits.records_wait_s is None else limits.records_wait_s
         self._limits = limits
         self._started_s = time.monotonic()
         # All by deployment.

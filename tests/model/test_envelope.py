@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType
-from sebsx.model.envelope import read_envelope
+from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType, Status
+from sebsx.model.envelope import Envelope, read_envelope
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import read_reply
 from sebsx.testing.contexts import context_for
@@ -124,3 +124,38 @@ def read(document: dict[str, object], record: ProviderRecord | None) -> Invocati
         sequence=1, batch=0, kind=Kind.MEASURED,
     )  # fmt: skip
     return invocation
+
+
+@pytest.mark.parametrize(
+    ("age_s", "polls", "wanted"),
+    [
+        (0.19, 0, StartType.WAITED),  # it took 0.2 s, and the sandbox was ready for less
+        (0.2, 0, StartType.WARM),
+        (500.0, 0, StartType.WARM),
+        (None, 0, StartType.WARM),
+        (0.19, 3, StartType.UNKNOWN),
+        (0.21, 3, StartType.WARM),
+    ],
+)
+def test_later_call_is_warm_where_its_sandbox_was_ready_before_it_was_sent(
+    age_s: float | None, polls: int, wanted: StartType
+) -> None:
+    envelope = Envelope(sandbox_id="x", call=2, age_s=age_s)
+    reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, b"", 2, polls=polls)
+    start, evidence = Starts().of(envelope, reply)
+    assert start is wanted
+    assert json.loads(evidence)["function"] == wanted
+
+
+def test_later_call_is_warm_where_its_sandbox_had_answered_before_it_was_sent() -> None:
+    starts = Starts()
+    first = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, b"", 2)
+    starts.of(Envelope(sandbox_id="x", call=1), first)
+    begun_before, sent_after = (Reply("id", 0.0, sent_s, 0.0, 0.1, 0.5, 200, {}, b"", 2) for sent_s in (0.19, 0.2))
+    later = Envelope(sandbox_id="x", call=2, age_s=0.01)  # a clock that stood still
+    assert [starts.of(later, reply)[0] for reply in (begun_before, sent_after)] == [StartType.WAITED, StartType.WARM]
+
+
+def test_failed_initialisation_is_no_warm_start() -> None:
+    invocation = read({"sebsx": {"sandbox": "x", "call": 0}, "error": {"type": "ImportError"}}, None)
+    assert (invocation.status, invocation.start_type) == (Status.FUNCTION_ERROR, StartType.COLD)

@@ -124,16 +124,6 @@ def test_record_that_comes_late_is_filled_in_at_the_end(store: Store) -> None:
         assert invocation.start_evidence == '{"function": "warm", "provider": "warm"}'
 
 
-def test_record_that_never_comes_leaves_the_functions_own_word(store: Store) -> None:
-    view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=100)})
-    assert statuses(view)[Status.OK] == 3
-    for invocation in view.invocations(kind=Kind.MEASURED):
-        assert invocation.status is Status.OK
-        assert invocation.provider_duration_s is None
-        assert invocation.start_type is StartType.WARM
-        assert invocation.start_evidence == '{"function": "warm"}'
-
-
 def test_a_run_that_is_taken_up_again_meets_no_name_of_its_killed_process(store: Store) -> None:
     names: list[str] = []
 

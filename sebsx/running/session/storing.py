@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from sebsx.errors import StoreError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, Kind, Status
+from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
-from sebsx.running.invocations import Extras, add_record, read_reply
+from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.sending.clock import client_clock
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from sebsx.running.limits import Meter
     from sebsx.running.session.keeping import Group
     from sebsx.store import Store
-
-_RECORDS_AT_ONCE = 1000
-# Of what never ran no provider has a record.
-_NEVER_RAN = frozenset({Status.DROPPED, Status.THROTTLED})
 
 
 class Recorder:
@@ -57,6 +53,7 @@ class Recorder:
         self._phase = 0
         self._starts = Starts()
         self.group: Group | None = None
+        self._silent: set[str] = set()  # platforms whose records did not come in time
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
     def add(
@@ -177,9 +174,27 @@ class Recorder:
             raise
 
     def complete(self, function: Function) -> None:
-        """Ask the provider for the records that had not come when the invocations of a function were stored."""
-        for cell_id in sorted(self._unrecorded.pop(function.id, ())):
-            self._add_records(function, cell_id)
+        """Wait for the records that had not come when the invocations of a function were stored, and count the rest.
+
+        A platform that let a function wait in vain is asked once for the next, and not waited for again.
+        """
+        cells = sorted(self._unrecorded.pop(function.id, ()))
+        platform = function.platform
+        if not cells or Capability.RECORDS not in platform.capabilities:
+            return
+        within_s = 0.0 if platform.name in self._silent else self._meter.records_wait_s
+        missing = provider_records.wait(
+            lambda: sum(self._add_records(function, cell_id) for cell_id in cells),
+            within_s,
+            lambda text: self._observer.step(f"{platform.name}: {text}"),
+        )
+        if missing:
+            self._silent.add(platform.name)
+            self._store.add_value(self._run.id, provider_records.MISSING, missing, deployment_id=function.id)
+            self._observer.warned(
+                f"{missing} records of platform {platform.name!r} did not come in {self._meter.records_wait_s:g} s: "
+                f"these invocations have no billed time and no cost; `sebsx records {self._run.id}` asks again"
+            )
 
     def _records_of(
         self, function: Function, cell_id: int, replies: Mapping[str, Reply]
@@ -196,23 +211,15 @@ class Recorder:
                 self._unrecorded.setdefault(function.id, set()).add(cell_id)
         return found
 
-    def _add_records(self, function: Function, cell_id: int, first: int = 0) -> None:
-        """Add the provider's figures to what was stored from a sequence on and has none."""
-        platform, deployment = function.platform, function.deployment
+    def _add_records(self, function: Function, cell_id: int, first: int = 0) -> int:
+        """Add the provider's figures to what was stored from a sequence on; return how many are missing."""
+        platform = function.platform
         if Capability.RECORDS not in platform.capabilities:
-            return
+            return 0
         self._observer.step(f"asking {platform.name} for its records")
-        stored = self._store.view(self._run.id).invocations(cell_id=cell_id, first=first)
-        while page := list(islice(stored, _RECORDS_AT_ONCE)):
-            sent = [item for item in page if item.status not in _NEVER_RAN and item.provider_duration_s is None]
-            sent = [item for item in sent if item.deployment_id == function.id]
-            if not sent:
-                continue
-            records = platform.records(deployment, [item.request_id for item in sent])
-            known = [item for item in sent if item.request_id in records]
-            for item in known:
-                add_record(item, records[item.request_id], platform, deployment)
-            self._store.update_recorded(known)
+        return provider_records.ask(
+            self._store, self._run.id, platform, function.deployment, function.id, cell_id=cell_id, first=first
+        )
 
     def _stored(self, function: Function, cell_id: int, invocations: Sequence[Invocation], extras: Extras) -> None:
         """Count invocations that were just stored, store what goes along with them, and tell plugins of them."""

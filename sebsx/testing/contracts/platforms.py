@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _RECORDS_WITHIN_S = 60.0
 _RESUMED = ".4711"  # behind the id of a run, in the name of its folder
+_ANSWERS_WITHIN_S = 10.0
 _AT_ONCE = 4
 # Names that an option cannot have.
 _FACTORS = {
@@ -322,14 +323,19 @@ class PlatformContract:
         answers = [invoke(live, deployment, {"do": "sleep", "value": 0.02}) for _ in range(3)]
         wanted = [live.request_id_of(answer.reply) for answer in answers]
         assert len(set(wanted)) == 3
-        found = _records(live, deployment, wanted)
-        for request_id, record in found.items():
+        found = records_of(live, deployment, wanted)
+        first = [bool(answer.envelope and answer.envelope["sebsx"]["call"] == 1) for answer in answers]
+        for (request_id, record), is_first in zip(((key, found[key]) for key in wanted), first, strict=True):
             assert record.request_id == request_id
+            contrary = StartType.WARM if is_first else StartType.COLD
+            assert record.start_type is not contrary, "the record contradicts what the function proved"
             assert record.duration_s is None or record.duration_s >= 0.02
             assert record.billed_s is None or record.billed_s > 0
             cost_usd = live.context.prices.cost_usd(live, deployment, record)
             assert cost_usd is None or cost_usd >= 0
+        began = time.monotonic()
         assert live.records(deployment, ["no-such-request"]) == {}
+        assert time.monotonic() - began < _ANSWERS_WITHIN_S, "records() waits; that is the core's affair"
 
     def test_resized_memory_reads_back(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         _needs(live, Capability.RESIZE)
@@ -415,7 +421,8 @@ def _needs(platform: Platform[Any], capability: Capability) -> None:
         pytest.skip(f"platform {platform.name!r} does not declare {capability!r}")
 
 
-def _records(platform: Platform[Any], deployment: Deployment, request_ids: list[str]) -> dict[str, ProviderRecord]:
+def records_of(platform: Platform[Any], deployment: Deployment, request_ids: list[str]) -> dict[str, ProviderRecord]:
+    """Return the records of all these invocations, waiting for them as a run does."""
     deadline = time.monotonic() + _RECORDS_WITHIN_S
     while True:
         found = dict(platform.records(deployment, request_ids))

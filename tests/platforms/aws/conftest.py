@@ -46,8 +46,7 @@ def made(
     folder: Path, cls: type[AwsPlatform] = AwsPlatform, *, ledger: MemoryLedger | None = None, **settings: object
 ) -> AwsPlatform:
     """Return a platform of a run that was resumed, not opened."""
-    values = {"records_wait_s": 1.0, **settings}
     context = context_for(
         cls, folder / f"{RUN}.4711" / cls.name, ledger=ledger or MemoryLedger(), attempt=secrets.token_hex(3)
     )
-    return cls(AwsSettings(**values), context)  # type: ignore[arg-type]
+    return cls(AwsSettings(**settings), context)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 from sebsx.contracts.platforms import Platform
 from sebsx.model import Deployment, Status
 from sebsx.testing.contracts import PlatformContract, StorageContract
+from sebsx.testing.contracts.platforms import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform
@@ -48,7 +49,7 @@ class TestByUrl(TestAws):
         late = invoke(live, deployment, {"do": "sleep", "value": 3.0})
         assert (late.status, late.reply.http_status) == (Status.FUNCTION_ERROR, 502)
         request_id = live.request_id_of(late.reply)
-        assert live.records(deployment, [request_id])[request_id].status is Status.TIMEOUT
+        assert records_of(live, deployment, [request_id])[request_id].status is Status.TIMEOUT
         assert invoke(live, deployment, {"value": 1}).status is Status.OK
 
 

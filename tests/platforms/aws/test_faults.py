@@ -16,6 +16,7 @@ from sebsx.contracts.languages import Language
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.model import Deployment, FunctionConfig, Package, Status
 from sebsx.plugins import Registry
+from sebsx.testing.contracts.platforms import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws import clients, functions, resources
@@ -226,20 +227,24 @@ class TestInvoking:
             with pytest.raises(CredentialsError, match=r"security token is expired; log in again \(aws sso login\)"):
                 invoke(platform, deployment, {"value": 1})
 
-    def test_records_that_never_come_are_left_out_after_a_while(
+    def test_records_that_do_not_come_leave_their_log_group_for_later(
         self, account: EmulatedAccount, package: Package, tmp_path: Path
     ) -> None:
-        with made(tmp_path, trigger="url", records_wait_s=0.3) as platform:
+        with made(tmp_path, trigger="url") as platform:
             deployment = platform.deploy(package, config())
             account.log_delay_s = 60.0
             answer = invoke(platform, deployment, {"value": 1})
             assert platform.records(deployment, [platform.request_id_of(answer.reply)]) == {}
+            platform.teardown(deployment)
+            ledger = platform.context.ledger
+            assert isinstance(ledger, MemoryLedger)
+            assert [kind for kind, _ in ledger.open] == ["log-group"]
 
     def test_log_is_read_on_from_where_it_was(self, aws: AwsPlatform, package: Package) -> None:
         deployment = aws.deploy(package, config())
         ids = [aws.request_id_of(invoke(aws, deployment, {"value": 1}).reply) for _ in range(3)]
-        assert aws.records(deployment, ids[:1]).keys() == {ids[0]}
-        assert aws.records(deployment, ids).keys() == set(ids)
+        assert records_of(aws, deployment, ids[:1]).keys() == {ids[0]}
+        assert records_of(aws, deployment, ids).keys() == set(ids)
 
     def test_forced_cold_start_waits_for_an_update_that_is_under_way(
         self, aws: AwsPlatform, package: Package, account: EmulatedAccount

@@ -17,7 +17,7 @@ from sebsx.errors import UserError
 from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx.running.limits import Limits
 from sebsx.testing.contexts import context_for
-from sebsx_aws.backend import AwsPlatform
+from sebsx_aws.backend import AwsPlatform, _Reports
 from sebsx_aws.loglines import error_status, read_line, read_log, said
 from sebsx_aws.resources import tagged
 from sebsx_aws.settings import AwsSettings
@@ -36,8 +36,62 @@ def test_warm_line_has_time_and_memory_and_no_initialisation():
     record = read_line(report(*WARM))
     assert record is not None
     assert (record.request_id, record.duration_s, record.billed_s) == (ID, 2.33866, 2.339)
-    assert (record.init_s, record.start_type, record.status) == (None, None, None)
+    assert (record.init_s, record.start_type, record.status) == (None, StartType.WARM, None)
     assert record.max_memory_bytes == 173 * 1024 * 1024
+
+
+def test_line_that_was_cut_off_says_nothing_of_the_start():
+    record = read_line(report(*WARM).rstrip())
+    assert record is not None
+    assert (record.duration_s, record.start_type) == (2.33866, None)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Extension Duration: 9.00 ms", "Post Runtime Extensions Duration: 9 ms", "Duration: Infinity ms",
+        f"Duration: {'9' * 400} ms", "Duration: -5 ms", "Duration: 9 MB", "Duration: nan ms", "Duration: 1e5 ms",
+    ],
+)  # fmt: skip
+def test_field_that_is_not_known_or_no_figure_replaces_nothing(field: str) -> None:
+    for line in (report(field, *WARM), report(*WARM, field)):
+        record = read_line(line)
+        assert record is not None
+        assert (record.duration_s, record.billed_s) == (2.33866, 2.339)
+    assert read_line(report(field)) is None
+
+
+@pytest.mark.parametrize("value", ["Infinity", "-1", "NaN", "9" * 400, "1e400", "true", '"5"', "null"])
+def test_json_figure_that_is_none_is_left_out(value: str) -> None:
+    metrics = f'{{"durationMs": 5.0, "initDurationMs": {value}, "billedDurationMs": {value}}}'
+    line = f'{{"type": "platform.report", "record": {{"requestId": "x", "metrics": {metrics}}}}}'
+    record = read_line(line)
+    assert record is not None
+    assert (record.duration_s, record.init_s, record.billed_s) == (0.005, None, None)
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, '{"type":' * 1000, '{"a":' * 5000 + "1" + "}" * 5000])
+def test_line_that_is_nested_deeply_is_passed_over(line: str) -> None:
+    assert read_line(line) is None
+
+
+def test_initialisation_of_nothing_makes_no_cold_start():
+    record = read_line(report(*WARM, "Init Duration: 0.00 ms"))
+    assert record is not None
+    assert (record.init_s, record.start_type) == (None, StartType.WARM)
+
+
+def test_function_that_prints_a_report_is_not_believed():
+    forged = report("Duration: 1.00 ms", "Billed Duration: 1 ms", "Init Duration: 1.00 ms")
+    tail = [forged, f"END RequestId: {ID}", report(*WARM)]
+    assert read_log(tail)[ID].billed_s == 2.339
+    assert read_line(f"info: {forged}") is None
+    records = [read_line(line) for line in (forged, report(*WARM), report(*WARM))]
+    reports = _Reports()
+    for record in records:
+        assert record is not None
+        reports.add(record)
+    assert reports.found == {}
 
 
 def test_cold_line_has_the_initialisation():

@@ -1,0 +1,43 @@
+"""`sebsx records`: what a provider recorded of a run, after the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from sebsx.cli.app import App, command
+from sebsx.cli.options import Duration, complete_run
+
+
+@command("records")
+@click.argument("run", default="last", shell_complete=complete_run)
+@click.option(
+    "--wait", "wait_s", type=Duration(), metavar="TIME", default="0s", help="Wait so long for what is not there yet."
+)
+def records_command(app: App, run: str, wait_s: float) -> None:
+    """Fetch the provider's records that had not come when a run ended: billed time, memory, cost.
+
+    \b
+      sebsx records last             ask once
+      sebsx records ID --wait 10m    ask until all are there
+
+    Providers write their records minutes later and keep them for a while. What is missing is counted; latencies, and
+    the start types that functions proved themselves, are there without.
+    """  # noqa: D301  # \\b keeps click from folding the lines
+    from sebsx.cli.console import rows_table  # heavy
+    from sebsx.running.fetching import fetch
+
+    with app.open_store() as store, app.console.progress() as observer:
+        run_id = store.view(run).run.id
+        fetched = fetch(store, app.registry, app.reader(), run_id, wait_s, observer.step)
+    rows = [asdict(item) for item in fetched]
+    shown = [
+        {"platform": item.platform, "function": item.function, "outcome": item.reason or f"{item.missing} missing"}
+        for item in fetched
+    ]
+    columns = {key: key for key in ("platform", "function", "outcome")}
+    app.console.result(rows, rows_table("", columns, shown), text="" if rows else "the run deployed nothing")
+
+
+COMMANDS = (records_command,)
