@@ -94,8 +94,8 @@ class AwsPlatform(Platform[AwsSettings]):
     Settings = AwsSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
-            Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
-            Capability.ADOPT,
+            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
+            Capability.ADOPT, Capability.CHANGE,
         }
     )  # fmt: skip
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
@@ -307,13 +307,6 @@ class AwsPlatform(Platform[AwsSettings]):
         name = deployment.effective["function"]
         variables = {**self._functions.environment(name), NONCE: nonce()}
         self._functions.update(name, Environment={"Variables": variables})
-
-    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
-        """Change the memory and return what Lambda reports."""
-        name = deployment.effective["function"]
-        self._functions.update(name, MemorySize=memory_mib)
-        config = dataclasses.replace(deployment.config, memory_mib=memory_mib)
-        return self._described(name, deployment.id, config, deployment.endpoint)
 
     def storage(self) -> Storage:
         """Return the run's bucket."""

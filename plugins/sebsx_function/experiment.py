@@ -106,7 +106,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
 
 def _check(platform: Platform[Any], settings: FunctionSettings, given: Sequence[Input]) -> None:
     """Refuse what cannot be done on the platform, before anything is called."""
-    changeable = Capability.RESIZE in platform.capabilities
+    changeable = Capability.CHANGE in platform.capabilities
     if not changeable and (settings.memory_mib or settings.architectures or settings.start):
         raise UserError(f"{platform.name!r} takes a function as it is: leave out --memory, --architecture and --start")
     if changeable and (settings.method or settings.headers):

@@ -281,10 +281,6 @@ class Platform(ABC, Generic[S]):
         """Make sure the next invocation meets no existing sandbox (`FORCE_COLD`). May be slow."""
         raise self._missing(Capability.FORCE_COLD, deployment.id)
 
-    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
-        """Change provisioned memory and return the deployment as reported back (`RESIZE`)."""
-        raise self._missing(Capability.RESIZE, deployment.id)
-
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return the provider's figures by request id (`RECORDS`); those not there yet are left out.
 

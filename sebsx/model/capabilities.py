@@ -21,12 +21,12 @@ class Capability(str):
     meaning: str
 
     FORCE_COLD: ClassVar[Capability]
-    RESIZE: ClassVar[Capability]
     RECORDS: ClassVar[Capability]
     STORAGE: ClassVar[Capability]
     TABLE: ClassVar[Capability]
     KEEP_ALIVE_POLICY: ClassVar[Capability]
     ADOPT: ClassVar[Capability]
+    CHANGE: ClassVar[Capability]
 
     def __new__(cls, word: str, meaning: str = "") -> Self:
         """Return the capability of a word."""
@@ -39,14 +39,14 @@ class Capability(str):
 
 
 Capability.FORCE_COLD = Capability("force-cold", "the next invocation can be made to meet no existing sandbox")
-Capability.RESIZE = Capability("resize", "provisioned memory can be changed without deploying again")
 Capability.RECORDS = Capability("records", "the provider's own figures of an invocation can be had")
 Capability.STORAGE = Capability("storage", "functions reach an object storage")
 Capability.TABLE = Capability("table", "functions reach a key-value table")
 Capability.KEEP_ALIVE_POLICY = Capability("keep-alive-policy", "how long idle sandboxes live is a setting")
 Capability.ADOPT = Capability("adopt", "functions that exist already can be measured")
+Capability.CHANGE = Capability("change", "a function that exists can be copied, or changed for a while and put back")
 
 CORE_CAPABILITIES = (
-    Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
-    Capability.KEEP_ALIVE_POLICY, Capability.ADOPT,
+    Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
+    Capability.KEEP_ALIVE_POLICY, Capability.ADOPT, Capability.CHANGE,
 )  # fmt: skip

@@ -65,7 +65,6 @@ class GatewayPlatform(Platform[S]):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.FORCE_COLD,
-            Capability.RESIZE,
             Capability.RECORDS,
             Capability.STORAGE,
             Capability.TABLE,
@@ -122,10 +121,6 @@ class GatewayPlatform(Platform[S]):
     def force_cold(self, deployment: Deployment) -> None:
         """See to it that no existing sandbox gets another invocation; returns when the idle ones are gone."""
         self.gateway.force_cold(deployment.config.name)
-
-    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
-        """Change the memory; the next invocation is cold."""
-        return self._deploy(self.offered(dataclasses.replace(deployment.config, memory_mib=memory_mib)))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what the gateway recorded."""

@@ -257,7 +257,7 @@ class Store:
     ) -> None:
         """Change what is known of a deployment; None leaves a value as it is.
 
-        For invocations stored already it changes too: after a resize, add another deployment.
+        For invocations stored already it changes too.
         """
         given = {
             "effective": None if effective is None else dict(effective), "memory_mib": memory_mib,

@@ -10,7 +10,7 @@ import time
 import types
 import uuid
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +97,7 @@ class FakePlatform(Platform[FakeSettings]):
     name = "fake"
     summary = "in the process of the test, with faults that it chooses"
     Settings = FakeSettings
-    capabilities = frozenset(
-        {Capability.FORCE_COLD, Capability.RESIZE, Capability.RECORDS, Capability.STORAGE, Capability.TABLE}
-    )
+    capabilities = frozenset({Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE})
     architectures = ("x86_64",)
     options = (
         VCPU.offered(Between(0.25, 4, 0.25), default=1.0),
@@ -178,11 +176,6 @@ class FakePlatform(Platform[FakeSettings]):
     def force_cold(self, deployment: Deployment) -> None:
         """Forget the sandbox."""
         self._sandboxes.pop(deployment.id, None)
-
-    def resize(self, deployment: Deployment, memory_mib: int) -> Deployment:
-        """Return the deployment with other memory and no sandbox."""
-        self.force_cold(deployment)
-        return self._deployment(replace(deployment.config, memory_mib=memory_mib))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return the records asked for often enough."""

@@ -50,11 +50,6 @@ class Forgetful(FakePlatform):
         self._packages.pop(deployment.id, None)
 
 
-class Boastful(FakePlatform):
-    def resize(self, deployment, memory_mib):
-        return replace(deployment, config=replace(deployment.config, memory_mib=memory_mib))
-
-
 class Overstated(FakePlatform):
     capabilities = FakePlatform.capabilities - {Capability.RECORDS}
 
@@ -122,7 +117,6 @@ BROKEN_PLATFORMS = [
     (Sloppy, "test_construction_does_no_io"),
     (Sticky, "test_forced_cold_start_meets_a_new_sandbox"),
     (Forgetful, "test_teardown_twice_is_harmless_and_leaves_nothing"),
-    (Boastful, "test_resized_memory_reads_back"),
     (Overstated, "test_declared_capabilities_are_implemented"),
     (Patient, "test_timeout_ends_the_invocation"),
 ]

@@ -178,7 +178,6 @@ class PlatformContract:
     def test_declared_capabilities_are_implemented(self, platform: Platform[Any]) -> None:
         methods = {
             Capability.FORCE_COLD: "force_cold",
-            Capability.RESIZE: "resize",
             Capability.RECORDS: "records",
             Capability.STORAGE: "storage",
         }
@@ -336,15 +335,6 @@ class PlatformContract:
         began = time.monotonic()
         assert live.records(deployment, ["no-such-request"]) == {}
         assert time.monotonic() - began < _ANSWERS_WITHIN_S, "records() waits; that is the core's affair"
-
-    def test_resized_memory_reads_back(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
-        _needs(live, Capability.RESIZE)
-        deployment = deploy()
-        memory_mib = _memory(live, 2 * _memory(live))
-        resized = live.resize(deployment, memory_mib)
-        assert resized.config.memory_mib == memory_mib
-        assert resized.effective["memory_mib"] > deployment.effective["memory_mib"]
-        assert invoke(live, resized, {"value": 1}).status is Status.OK
 
     def test_storage_is_shared_by_driver_and_function(
         self, live: Platform[Any], deploy: Callable[..., Deployment]

@@ -13,6 +13,7 @@ import pytest
 from sebsx.contracts.ledger import Creation
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import Capability, FunctionConfig, Package, Status, Target
+from sebsx.model.capabilities import CORE_CAPABILITIES
 from sebsx.testing.contexts import context_for
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
@@ -64,19 +65,6 @@ def test_impossible_memory_is_unsupported(local: Local) -> None:
 
 def test_less_memory_than_the_least_is_rounded_up(local: Local) -> None:
     assert local.deploy(ECHO, memory_mib=16).effective["memory_mib"] == 32
-
-
-def test_resize_changes_memory_and_starts_cold(local: Local) -> None:
-    deployment = local.deploy("def handler(event, context):\n    return context.memory_mib\n", memory_mib=256)
-    assert local.call(deployment)[1]["output"] == 256
-
-    larger = local.platform.resize(deployment, 384)
-    reply, body = local.call(larger)
-
-    assert (body["output"], reply.headers["x-sebsx-start"]) == (384, "cold")
-    assert (larger.config.memory_mib, larger.effective["memory_mib"]) == (384, 384)
-    with pytest.raises(UnsupportedError):
-        local.platform.resize(larger, 1)
 
 
 def test_force_cold_meets_a_new_sandbox(local: Local) -> None:
@@ -272,7 +260,8 @@ def test_platform_that_is_not_open_says_so(tmp_path: Path) -> None:
 
 
 def test_it_claims_the_capabilities_it_has() -> None:
-    assert LocalPlatform.capabilities == set(Capability) - {Capability.ADOPT}  # nothing lives here before a run
+    before_a_run = {Capability.ADOPT, Capability.CHANGE}  # nothing lives here
+    assert LocalPlatform.capabilities == set(CORE_CAPABILITIES) - before_a_run
 
 
 def test_settings_reach_the_gateway(tmp_path: Path) -> None:
