@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.storage import Storage
     from sebsx.model import Capability, Cell, Deployment, Scalar
 
-_NAMED = ("platform", "size", "language", "architecture", "timeout_s")
+_NAMED = ("platform", "language", "architecture", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,13 @@ class FunctionSpec:
     def of(cls, cell: Cell) -> FunctionSpec:
         """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are no factors.
 
-        `folder` is where a benchmark that is not registered lies; without `parameters` all have their defaults. Memory
-        and options are those that the platform offers for what was asked.
+        `folder` is where a benchmark that is not registered lies; without `size` and `parameters` the default holds.
+        Memory and options are those that the platform offers for what was asked.
         """
         factors, provision = cell.factors, cell.provision
         return cls(
             benchmark=factors.get("folder") or factors["benchmark"],
+            size=factors.get("size", "default"),
             parameters=tuple(sorted(factors.get("parameters", {}).items())),
             function=factors.get("function", ""),
             variant=factors.get("variant", ""),
