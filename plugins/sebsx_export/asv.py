@@ -143,5 +143,5 @@ def _result(series: Series, summary: Summary | None, started_ms: int) -> list[An
 def _quartiles(series: Series, summary: Summary) -> tuple[float, float]:
     import numpy as np  # heavy
 
-    low, high = np.quantile(series.condition.counted.known(summary.metric.name), (0.25, 0.75))
+    low, high = np.quantile(series.condition.values(summary.metric.name), (0.25, 0.75))
     return float(low), float(high)

@@ -169,19 +169,20 @@ def json_text(document: Any) -> str:
 def _apart(condition: Condition) -> Iterator[tuple[Condition, Callable[[Summary], bool]]]:
     """Yield a condition by the start that its invocations had, and which of its summaries hold.
 
-    Where the design asks for neither cold nor warm, both are in it: its parts have the figures. Failures have no start
-    and stay with the whole, which has nothing but their share.
+    Where the design asks for neither cold nor warm, both are in it: its parts have the figures. Failures have no start,
+    nor have groups of invocations: both stay with the whole, which has nothing else.
     """
     if condition.wanted in COUNTED:
         yield condition, lambda summary: True
         return
     word = condition.wanted or "any"
-    yield replace(condition, identity={**condition.identity, "start": word}), lambda it: it.metric == ERRORS
+    whole = {ERRORS.name, *condition.figures}
+    yield replace(condition, identity={**condition.identity, "start": word}), lambda it: it.metric.name in whole
     ok = condition.frame.equals("status", "ok")
     for start in sorted(map(str, condition.frame.where(ok).tally("start_type"))):
         frame = condition.frame.where(ok & condition.frame.equals("start_type", start))
         identity = {**condition.identity, "start": f"{word}-{start}"}
-        yield replace(condition, identity=identity, frame=frame), lambda it: it.metric != ERRORS
+        yield replace(condition, identity=identity, frame=frame, figures={}), lambda it: it.metric != ERRORS
 
 
 def _said(part: Condition, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:

@@ -104,7 +104,7 @@ def _add(
                 name = f"{base}_{summary.statistic}_{word}{ending}"
                 found.setdefault(name, _Family("gauge", unit, meaning)).samples.append(("", labels, _number(end)))
     if quantiles:
-        values = series.condition.counted.known(metric.name)
+        values = series.condition.values(metric.name)
         family.samples.append(("_count", labels, str(len(values))))
         family.samples.append(("_sum", labels, _number(float(values.sum()))))
 

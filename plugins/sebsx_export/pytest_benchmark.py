@@ -40,7 +40,7 @@ class PytestBenchmarkExporter(Exporter):
         if wrong := [name for name in metrics if not name.endswith("_s")]:
             raise UserError(f"metric {wrong[0]!r} is not in seconds, as pytest-benchmark wants it; export it as 'csv'")
         series = read_series(runs, Selection(metrics) if selection.metrics else EVERYTHING)
-        found = [(item, metric, item.condition.counted.known(metric)) for item in series for metric in metrics]
+        found = [(item, metric, item.condition.values(metric)) for item in series for metric in metrics]
         kept = [entry for entry in found if len(entry[2]) and not entry[0].condition.invalid]
         names = {entry[0].name for entry in kept}
         first = series[0].source if series else None

@@ -80,6 +80,18 @@ class RunView(ABC):
         """Return the groups of invocations that were measured as one, by sequence."""
 
     @abstractmethod
+    def execution_frame(self, *, kind: Kind | None = Kind.MEASURED) -> Frame:
+        """Return the executions as arrays, by sequence.
+
+        There are the numbers `sequence`, `round`, `deployment_id`, `cell_id`, `begin_s`, `end_s`,
+        `execution.duration_s` and every figure that any of them has, and the words `kind` (as that of an invocation),
+        `execution` (what it is) and `status`.
+
+        Args:
+            kind: Only those that count so; None for all.
+        """
+
+    @abstractmethod
     def artifacts(self) -> list[Artifact]:
         """Return the files that were kept with the run, in the order in which they were stored."""
 

@@ -7,7 +7,7 @@ invocations and give the same names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.analyzers import Column, Estimate, factor_column
 from sebsx.model import CellStatus, Factors, Kind, Role
 from sebsx.model.factors import level_word
+from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
+from sebsx.reading.executions import Executions
 from sebsx.running.starts import COUNTED, counting, start_name
 from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model import Run
-    from sebsx.model.frame import Frame, Mask, Numbers
+    from sebsx.model.frame import Mask, Numbers
     from sebsx.model.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
@@ -46,6 +48,8 @@ class Condition:
         cell: The cell of the design; None for invocations outside one.
         deployments: The functions that were called.
         frame: Every measured invocation, failed ones and those of the wrong start type too (`RunView.frame`).
+        executions: Every measured group of invocations, failed ones too (`RunView.execution_frame`).
+        figures: The metrics that those have.
     """
 
     run: Run
@@ -53,11 +57,26 @@ class Condition:
     cell: StoredCell | None
     deployments: tuple[StoredDeployment, ...]
     frame: Frame
+    executions: Frame = field(default_factory=lambda: Frame({}, {}))
+    figures: Mapping[str, Metric] = field(default_factory=dict)
 
     @cached_property
     def counted(self) -> Frame:
         """The invocations that count: ended well, with the start type that the design asked for."""
         return self.frame.where(self._ok & self._as_wanted)
+
+    def counted_for(self, metric: str) -> Frame:
+        """Return what has a metric and counts: invocations, or the groups of them that ended well."""
+        if metric not in self.figures or (metric in self.counted and len(self.counted.known(metric))):
+            return self.counted
+        return self.executions.where(self.executions.equals("status", "ok"))
+
+    def values(self, metric: str) -> Numbers:
+        """Return the values of a metric that count; none where nothing has it."""
+        import numpy as np  # heavy
+
+        frame = self.counted_for(metric)
+        return frame.known(metric) if metric in frame else np.empty(0)
 
     @property
     def wanted(self) -> str | None:
@@ -240,6 +259,11 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
             found.append(Summary(metric, "p50", median_estimate(values, confidence)))
             if name.startswith("client."):
                 found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
+    for name, metric in condition.figures.items():
+        values = np.sort(condition.values(name))
+        if len(values) and name not in _SUMMARISED:
+            found.append(Summary(metric, "p50", median_estimate(values, confidence)))
+            found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
     cost = counted.known("cost_usd")
     if len(cost):
         found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
@@ -288,6 +312,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     # Where each pair is, found by one sort: looking at every invocation for each of 10,000 would take a minute.
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
+    executions = Executions(view)
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = _identity(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
         members.setdefault(tuple(identity.items()), []).append(code)
@@ -296,7 +321,9 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
         functions = tuple(deployments[int(key)] for key in dict.fromkeys(pairs[1, mine]))
         places = rows[mine[0]] if len(mine) == 1 else np.sort(np.concatenate([rows[code] for code in mine]))
         identity, own = dict(items), frame.where(places)
-        yield Condition(view.run, {**identity, "start": _start_had(own, identity["start"])}, cell, functions, own)
+        identity["start"] = _start_had(own, identity["start"])
+        groups, figures = executions.of(cell.id if cell else None, [function.id for function in functions])
+        yield Condition(view.run, identity, cell, functions, own, groups, figures)
 
 
 def _identity(factors: Factors, cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from sebsx.model import Kind, PhaseStatus, Status
+from sebsx.model.frame import Frame, coded
 from sebsx.store import schema
 from sebsx.store.invocations import clean, is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
     from sebsx.model import Client, Execution
+    from sebsx.model.stored import StoredExecution
     from sebsx.store.invocations import MetricIds
 
 
@@ -130,3 +132,27 @@ class Groups:
             "status": Status(execution.status).value, "error": clean(execution.error),
             "figures": figures,
         }  # fmt: skip
+
+
+def frame_of(executions: Sequence[StoredExecution]) -> Frame:
+    """Return executions as arrays; see `RunView.execution_frame`."""
+    import numpy as np  # heavy
+
+    figures = sorted({name for each in executions for name in each.figures})
+    numbers = {
+        **{
+            name: [getattr(each, name) for each in executions]
+            for name in ("sequence", "round", "deployment_id", "cell_id", "begin_s", "end_s")
+        },
+        "execution.duration_s": [each.duration_s for each in executions],
+        **{name: [each.figures.get(name) for each in executions] for name in figures},
+    }
+    words = {
+        "kind": [each.purpose.value for each in executions],
+        "execution": [each.kind for each in executions],
+        "status": [each.status.value for each in executions],
+    }
+    return Frame(
+        {name: np.array(column, dtype=np.float64) for name, column in numbers.items()},
+        {name: coded(column) for name, column in words.items()},
+    )

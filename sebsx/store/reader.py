@@ -27,6 +27,7 @@ from sebsx.model.stored import (
 from sebsx.store import schema, snapshots
 from sebsx.store.artifacts import copy_artifact, open_artifact, read_artifacts
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
+from sebsx.store.groups import frame_of
 from sebsx.store.runs import read_runs, record
 from sebsx.store.spreading import spread
 
@@ -125,6 +126,9 @@ class StoredRun(RunView):
             record(StoredExecution, row, status=Status(row.status), purpose=Kind(row.purpose))
             for row in self._all(query)
         ]
+
+    def execution_frame(self, *, kind: Kind | None = Kind.MEASURED) -> Frame:
+        return frame_of([each for each in self.executions() if kind is None or each.purpose is kind])
 
     def artifacts(self) -> list[Artifact]:
         with self._database.read() as connection:

@@ -13,6 +13,7 @@ from sebsx.model import (
     CellStatus,
     Deployment,
     Design,
+    Execution,
     FunctionConfig,
     Invocation,
     Kind,
@@ -141,6 +142,36 @@ class RunWriter:
         for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:
             self.store.add_sandbox(row, sandbox, facts or {})
         return cell
+
+    def add_executions(
+        self,
+        cell: int,
+        durations_s: Sequence[float],
+        *,
+        rounds: Sequence[int] | None = None,
+        figures: Sequence[Mapping[str, float]] = (),
+        failed: int = 0,
+    ) -> None:
+        """Store groups of invocations of a cell that took so long, a second apart, and some that failed.
+
+        Args:
+            cell: Row of the cell.
+            durations_s: One for each group.
+            rounds: Round of each in an interleaved design.
+            figures: What was measured of each as a whole.
+            failed: How many further ones failed, each after a second.
+        """
+        for index, duration_s in enumerate([*durations_s, *[1.0] * failed]):
+            begin_s = _STARTED_S + index
+            execution = Execution(
+                kind="workflow",
+                begin_s=begin_s,
+                end_s=begin_s + duration_s,
+                status=Status.OK if index < len(durations_s) else Status.FUNCTION_ERROR,
+                round=rounds[index] if rounds and index < len(rounds) else None,
+                figures=figures[index] if index < len(figures) else {},
+            )
+            self.store.groups.begin_execution(self.run.id, execution, cell_id=cell)
 
     def finish(self, status: RunStatus = RunStatus.FINISHED) -> RunView:
         """Close the run and return it to read from."""

@@ -30,6 +30,7 @@ from sebsx.reading.conditions import (
     level,
     name_of,
 )
+from sebsx.reading.executions import DURATION
 from sebsx.reading.units import duration
 from sebsx.stats import Verdict, holm, verdict
 
@@ -61,7 +62,8 @@ class Options:
     """What to compare and what counts as a change.
 
     Args:
-        metrics: Names or patterns (`phase.*_s`); failures are always compared where there are any.
+        metrics: Names or patterns (`phase.*_s`); none for client latency, and the duration of executions where there
+            are any. Failures are always compared where there are some.
         threshold: Smallest change that matters, as a share.
         thresholds: The same for some metrics, by name or pattern.
         alpha: Chance of any false alarm among all rows; 1 - alpha is the confidence of the intervals.
@@ -70,7 +72,7 @@ class Options:
         allow: Facts that may differ.
     """
 
-    metrics: tuple[str, ...] = ("client.latency_s",)
+    metrics: tuple[str, ...] = ()
     threshold: float = 0.05
     thresholds: Mapping[str, float] = field(default_factory=dict)
     alpha: float = 0.05
@@ -187,7 +189,7 @@ def _check_allowed(options: Options, found: Sequence[Condition]) -> None:
         raise UnknownNameError("fact", name, known, f"--allow takes {', '.join(known)}")
 
 
-def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
+def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
     """Return the metrics to compare; failures last.
 
     Raises:
@@ -196,7 +198,7 @@ def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
     stored = {name: metric for view in views for name, metric in view.metrics().items()}
     known = {name: metric for name, metric in stored.items() if metric.unit != "json" and "*" not in name} | _OURS
     chosen: dict[str, Metric] = {}
-    for pattern in options.metrics:
+    for pattern in options.metrics or _usual(views):
         found = {name: metric for name, metric in known.items() if fnmatchcase(name, pattern)}
         if not found:
             raise UnknownNameError("metric", pattern, known, f"there are {', '.join(sorted(known))}")
@@ -205,6 +207,12 @@ def _metrics(views: Iterable[RunView], options: Options) -> list[Metric]:
         if not any(fnmatchcase(name, pattern) for name in known):
             raise UnknownNameError("metric", pattern, known, "--threshold METRIC=SHARE")
     return [*(metric for metric in chosen.values() if metric is not ERRORS), ERRORS]
+
+
+def _usual(views: Iterable[RunView]) -> Sequence[str]:
+    """Return the metrics that are compared unless others are named."""
+    grouped = any(len(view.execution_frame()) for view in views)
+    return ("client.latency_s", *([DURATION.name] if grouped else []))
 
 
 def _factor(base: Sequence[RunView], found: Sequence[Condition], factors: Factors, options: Options) -> str:

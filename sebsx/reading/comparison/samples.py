@@ -190,8 +190,8 @@ class _Side:
     def of(cls, condition: Condition, metric: Metric) -> _Side:
         import numpy as np
 
-        frame = condition.counted
         scale, name = (_PER_MILLION, "cost_usd") if metric is COST_PER_MILLION else (1.0, metric.name)
+        frame = condition.counted_for(name)
         if name not in frame:
             return cls(np.empty(0), np.empty(0))
         known = ~np.isnan(frame[name])

@@ -34,7 +34,9 @@ _COLUMNS = (
     Column("cv", "CV", "1", "standard deviation over mean of the client latency"),
     Column("million_usd", "per million", "USD", "mean cost of an invocation, times a million"),
 )
+_EXECUTION = "from the begin of a group of invocations to its end, with the interval of its median"
 _FROM_SUMMARIES = {
+    "execution": "execution.duration_s.p50",
     "p50": "client.latency_s.p50", "p90": "client.latency_s.p90", "p99": "client.latency_s.p99",
     "million_usd": "cost_per_million_usd.mean",
 }  # fmt: skip
@@ -67,7 +69,8 @@ def latency_table(measured: Sequence[Measured]) -> Table:
         {**{column.key: level(each.condition, column.key) for column in identity}, **_figures(each)}
         for each in measured
     ]
-    notes = [Column("note", "note")] if any("note" in row for row in rows) else []
+    notes = [Column("execution", "execution", "s", _EXECUTION)] if any(row.get("execution") for row in rows) else []
+    notes += [Column("note", "note")] if any("note" in row for row in rows) else []
     shared = caption(found)
     return Table("latency", (*identity, *_COLUMNS, *notes), rows, f"client latency; {shared}" if shared else "")
 
