@@ -2,6 +2,7 @@
 
 cache/<content hash>.zip, .json         packages, and what is known of each
 cache/dependencies/                     what languages built of code, see `products`
+cache/artifacts/                        what benchmarks built on the driver, see `stages`
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import platformdirs
 
 from sebsx.building import archive, cache
 from sebsx.building.products import Product, Products
+from sebsx.building.stages import Stage, Stages
 from sebsx.errors import PackagingError
 from sebsx.model import Manifest, Package, content_hash
 
@@ -66,6 +68,20 @@ class Packager:
     def __init__(self, cache: Path, run_id: str = "") -> None:
         self._cache = cache
         self._products = Products(cache / "dependencies", run_id)
+        self._stages = Stages(cache / "artifacts")
+
+    def stage(
+        self, benchmark: Benchmark, parameters: Mapping[str, Any], target: Target, function: str = "", variant: str = ""
+    ) -> Stage | None:
+        """Return what a benchmark's `build` makes for some parameters, from the cache if it reads nothing new.
+
+        None where it has none.
+
+        Raises:
+            UserError: If the benchmark's own code fails.
+            PackagingError: If the cache cannot be written.
+        """
+        return self._stages.of(benchmark, parameters, target, function, variant)
 
     def build(
         self,

@@ -2,15 +2,16 @@
 
     thumbnailer/
         benchmark.toml          name, version, summary, defaults, needs, parameters, sizes, source, licence
-        benchmark.py            payload(parameters, rng, storage) and check(payload, output, storage)
+        benchmark.py            payload(parameters, rng, storage), check(payload, output, storage), build(...)
         python/function.py      handler(event, context) -> dict
         python/requirements.txt pinned
 
-A user's own folder with these files is a benchmark too: `sebsx run benchmark ./thumbnailer`. Of the two
-functions in `benchmark.py`, both optional:
+A user's own folder with these files is a benchmark too: `sebsx run benchmark ./thumbnailer`. Of the three
+functions in `benchmark.py`, all optional:
 
     def payload(parameters, rng, storage):      # -> JSON-able dict; `storage` is None unless needed
     def check(payload, output, storage):        # -> None if right, or a string that says what is wrong
+    def build(parameters, artifacts, target):   # makes files before it is deployed, see `sebsx.contracts.builds`
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Collection, Iterable, Mapping
 
+    from sebsx.contracts.builds import Artifacts, BuildTarget
     from sebsx.contracts.storage import Storage
     from sebsx.contracts.tables import Table
     from sebsx.model import Capability
@@ -225,6 +227,19 @@ class Benchmark:
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
         return self._driver.check(payload, output, storage)
+
+    @property
+    def builds(self) -> bool:
+        """Whether its driver makes files before a function is deployed."""
+        return self._driver.builds
+
+    def build(self, parameters: Mapping[str, Any], artifacts: Artifacts, target: BuildTarget) -> None:
+        """Make files before a function is deployed, see `sebsx.contracts.builds`; call it by way of a cache.
+
+        Raises:
+            UserError: If the benchmark's own code fails, in whatever way.
+        """
+        self._driver.build(parameters, artifacts, target)
 
     @cached_property
     def sha256(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import SebsxError, UserError, nearest
+from sebsx.errors import SebsxError, UserError
 
 if TYPE_CHECKING:
     import random
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from sebsx.contracts.builds import Artifacts, BuildTarget
     from sebsx.contracts.storage import Storage
 
 FILE = "benchmark.py"
+_CLOSE = 0.8  # one letter of five: `chek` is `check`, and `build_graph` is not `build`
 # How many arguments each function takes.
-_FUNCTIONS = {"payload": 3, "check": 3}
-# What `payload` may take besides, by these names: which function and which variant of the benchmark is called.
-OPTIONAL = ("function", "variant")
+_FUNCTIONS = {"payload": 3, "check": 3, "build": 3}
+# What `payload` may take besides, by these names: which function and which variant of the benchmark is called, and the
+# keys of what `build` put into the storage, by name.
+OPTIONAL = ("function", "variant", "artifacts")
 
 
 class Driver:
@@ -53,8 +57,23 @@ class Driver:
         """
         if "payload" not in self._functions:
             return dict(parameters)
-        asked = {name: more.get(name, "") for name in _optional(self._functions["payload"])}
+        defaults = {"function": "", "variant": "", "artifacts": {}}
+        asked = {name: more.get(name, defaults[name]) for name in _optional(self._functions["payload"])}
         return dict(self._call("payload", dict, dict(parameters), rng, storage, **asked))
+
+    @property
+    def builds(self) -> bool:
+        """Whether files are made before a function is deployed."""
+        return "build" in self._functions
+
+    def build(self, parameters: Mapping[str, Any], artifacts: Artifacts, target: BuildTarget) -> None:
+        """Make files before a function is deployed; nothing where there is no such function.
+
+        Raises:
+            UserError: If the function fails, in whatever way.
+        """
+        if self.builds:
+            self._call("build", object, dict(parameters), artifacts, target)
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
@@ -104,7 +123,8 @@ def _known(module: ModuleType, path: Path) -> dict[str, Callable[..., Any]]:
         _check_arguments(name, function, path)
     for name, value in vars(module).items():
         own = inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
-        meant = nearest(name.lower(), _FUNCTIONS) if own and name not in _FUNCTIONS else None
+        close = difflib.get_close_matches(name.lower(), _FUNCTIONS, n=1, cutoff=_CLOSE) if own else []
+        meant = close[0] if close else None
         if meant and meant not in found:
             raise UserError(
                 f"function {name!r} in {str(path)!r} is never called; did you mean {meant!r}? "
@@ -122,7 +142,8 @@ def _optional(function: Callable[..., Any]) -> list[str]:
 
 def _check_arguments(name: str, function: Callable[..., Any], path: Path) -> None:
     try:
-        inspect.signature(function).bind(*range(_FUNCTIONS[name]), **dict.fromkeys(_optional(function)))
+        more = dict.fromkeys(_optional(function)) if name == "payload" else {}
+        inspect.signature(function).bind(*range(_FUNCTIONS[name]), **more)
     except TypeError as exc:
         raise UserError(f"{name}() in {str(path)!r} must take {_FUNCTIONS[name]} arguments: {exc}") from None
     except ValueError:  # written in C: it has no signature to look at

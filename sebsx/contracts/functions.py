@@ -76,11 +76,15 @@ class FunctionSpec:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSource:
-    """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs."""
+    """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs.
+
+    `artifacts` are the keys of what the benchmark's `build` put into the storage, by name.
+    """
 
     spec: FunctionSpec
     benchmark: Benchmark
     storage: Storage | None
+    artifacts: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self, event: Mapping[str, Any]) -> bytes:
         """Return an event as the payload that carries it.

@@ -62,6 +62,7 @@ CORE_METRICS = (
     Metric("client.round_trip_s", "s", meaning="least time of a TCP connection to the function, without a request"),
     Metric("client.way", "json", Better.NEITHER, "address, proxy and silent addresses on the way to a deployment"),
     Metric("client.input", "json", Better.NEITHER, "digest and size of the input that a deployment is called with"),
+    Metric("client.build", "json", Better.NEITHER, "what a benchmark built on the driver, and how long that took"),
     Metric("client.source", "json", Better.NEITHER, "where the code of a deployment's benchmark is found"),
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
     Metric("function.downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),

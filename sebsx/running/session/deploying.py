@@ -17,17 +17,19 @@ from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.interrupts import interrupts
 from sebsx.model import Capability, FunctionConfig, content_hash
 from sebsx.running.environment import source_of
+from sebsx.running.session import staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.building import Packager
+    from sebsx.building.stages import Stage
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.functions import FunctionSpec
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.model import Adoption, Package, Run
+    from sebsx.model import Adoption, Package, Run, Target
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)
@@ -104,10 +106,13 @@ class Deployer:
             needs = benchmark.demands(spec.function, spec.variant).needs | spec.needs
             _check_needs(platform, benchmark, needs)
             described["config"] = config = platform.offered(config)
-            package = self._build(spec, platform, benchmark)
+            target = platform.target(spec.language, spec.architecture)
+            stage = self._stage(spec, benchmark, parameters, target)
+            package = self._build(spec, platform, benchmark, target, stage)
             self._observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
-            source = FunctionSource(spec, benchmark, platform.storage() if Capability.STORAGE in needs else None)
+            storage = platform.storage() if Capability.STORAGE in needs else None
+            source = FunctionSource(spec, benchmark, storage, staging.upload(stage, storage, benchmark))
             if Capability.TABLE in needs:
                 platform.table()
             payload, check = self._input(source, parameters, platform)
@@ -120,6 +125,8 @@ class Deployer:
         function = Function(0, spec.label, platform, deployment, payload, check, source)
         function = self._ready(function, described, time.perf_counter() - started_s)
         self.record_input(function)
+        if stage is not None:
+            staging.record(stage, self._store, self._run.id, function.id)
         self._record_text("client.source", json.dumps(source_of(benchmark, self._scene.registry)), function)
         return function
 
@@ -186,10 +193,19 @@ class Deployer:
             else:
                 self._store.update_deployment(function.id, status="deleted")
 
-    def _build(self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark) -> Package:
+    def _stage(
+        self, spec: FunctionSpec, benchmark: Benchmark, parameters: Mapping[str, Any], target: Target
+    ) -> Stage | None:
+        """Return what a benchmark makes on the driver before it is deployed; None where it makes nothing."""
+        if benchmark.builds:
+            self._observer.step(f"building the artifacts of {spec.label}")
+        return self._packager.stage(benchmark, parameters, target, spec.function, spec.variant)
+
+    def _build(
+        self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark, target: Target, stage: Stage | None
+    ) -> Package:
         registry = self._scene.registry
         language = registry.get("languages", spec.language)()
-        target = platform.target(spec.language, spec.architecture)
         sources = {name: registry.get("collectors", name)().source(spec.language) for name in self._collectors}
         self._observer.step(f"building {spec.benchmark} for {target.language} {target.version} {target.architecture}")
         package = self._packager.build(
@@ -199,7 +215,7 @@ class Deployer:
             function=spec.function,
             variant=spec.variant,
             platform=platform,
-            files=dict(spec.files),
+            files={**(stage.packaged if stage else {}), **dict(spec.files)},
             collectors={name: source for name, source in sources.items() if source is not None},
             padding_bytes=spec.padding_bytes,
         )
@@ -214,7 +230,10 @@ class Deployer:
         benchmark, size = source.benchmark, source.spec.size
         rng = rng_for(self._run, benchmark.name, size)
         spec = source.spec
-        event = benchmark.payload(parameters, rng, source.storage, function=spec.function, variant=spec.variant)
+        part = benchmark.function(spec.function)
+        named = {"function": part.name if part else "", "variant": spec.variant}
+        more = {**named, "artifacts": dict(source.artifacts)}
+        event = benchmark.payload(parameters, rng, source.storage, **more)
         payload = source.encode(event)
         if len(payload) > platform.payload_bytes:
             raise UnsupportedError(
