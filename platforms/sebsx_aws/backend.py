@@ -29,7 +29,7 @@ from sebsx.model import (
     Status,
     Target,
 )
-from sebsx.sending.clock import client_clock
+from sebsx.model.clock import client_clock
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.agenda import Agenda
+from sebsx.contracts.calls import Calls
+from sebsx.contracts.schedules import Arrivals
 from sebsx.model import CellStatus, Kind
-from sebsx.sending.agenda import Agenda, Burst
-from sebsx.sending.clock import client_clock
+from sebsx.model.clock import client_clock
 from sebsx_eviction.trials import read_trial, read_trials, unsettled
 
 if TYPE_CHECKING:
@@ -128,8 +130,8 @@ class TrialRunner:
                 self._want_more(work)
             while self._waiting or self._running:
                 self._start()
-                for burst, invocations in self._session.attend(self._agenda):
-                    self._hear(self._running[burst.function.id], burst, invocations)
+                for sent in self._session.send(self._agenda):
+                    self._hear(self._running[sent.calls.function.id], sent.calls, sent.invocations)
                     if self._deploy_s <= _UNNOTICED_S:
                         self._start()
                 self._tear_down()
@@ -181,7 +183,7 @@ class TrialRunner:
         self._deploy_s = max(self._deploy_s, time.monotonic() - started_s)
         if function is None:  # the session closed the cell, with the reason
             work.over = True
-        elif function.deployment.endpoint is None:
+        elif not function.simultaneous:
             stack.close()
             error = f"platform {function.platform.name!r} takes one call after the other: sandboxes are never apart"
             self._finish(work, CellStatus.UNSUPPORTED, "no simultaneous calls", error)
@@ -194,19 +196,26 @@ class TrialRunner:
 
     def _call(self, running: _Running, due_s: float, kind: Kind) -> None:
         work = running.work
-        self._agenda.add(Burst(running.function, work.cell_id, work.d_init, due_s, kind, running.number))
+        calls = Calls(
+            function=running.function,
+            schedule=Arrivals([0.0] * work.d_init),
+            cell_id=work.cell_id,
+            kind=kind,
+            round=running.number,
+        )
+        self._agenda.add(calls, due_s)
 
-    def _hear(self, running: _Running, burst: Burst, invocations: list[Invocation]) -> None:
+    def _hear(self, running: _Running, calls: Calls, invocations: list[Invocation]) -> None:
         """Go on with a trial: settle its sandboxes, leave them alone, or be done with it."""
         d_init = running.work.d_init
-        if burst.kind is Kind.WARMUP:
+        if calls.kind is Kind.WARMUP:
             running.bursts += 1
             if running.bursts == 1:
                 self._starting -= d_init
             trouble = unsettled(invocations, d_init)
             if not trouble:
                 running.before = invocations
-                last_s = max(call.client_done_s for call in invocations)
+                last_s = max(each.client_done_s for each in invocations)
                 self._call(running, last_s + running.idle_s, Kind.MEASURED)
             elif running.bursts <= self._max_bursts:  # the first one finds nothing warm
                 self._call(running, client_clock().now(), Kind.WARMUP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.calls import Calls
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
@@ -126,9 +127,14 @@ class Sampler:
         wanted = self._settings.chosen.exchanges
         while since_minimum(found) < wanted and len(calls) < self._settings.max_exchanges:
             count = min(wanted - since_minimum(found) + (not found), self._settings.max_exchanges - len(calls))
-            batch = self._session.invoke(
-                self._probe, Closed(count), Kind.WARMUP, self._measurement.cell_id, self._round
+            probes = Calls(
+                function=self._probe,
+                schedule=Closed(count),
+                cell_id=self._measurement.cell_id,
+                kind=Kind.WARMUP,
+                round=self._round,
             )
+            batch = self._session.send(probes).invocations
             calls += batch
             known = len(found)
             for call in batch:

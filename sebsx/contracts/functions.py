@@ -127,6 +127,12 @@ class Function:
     source: FunctionSource | None = None
     read: Callable[[Any], Mapping[str, float]] | None = None
 
+    @property
+    def simultaneous(self) -> bool:
+        """Whether a sender can have several of its calls in flight together."""
+        sent = self.deployment.endpoint is not None or self.platform.exchange(self.deployment) is not None
+        return sent and not self.platform.one_at_a_time
+
     def given(self, payload: bytes, check: Callable[[Any], str | None]) -> Function:
         """Return the same function called with another input."""
         return replace(self, payload=payload, check=check)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.ledger import Ledger
     from sebsx.contracts.naming import NamingRule
     from sebsx.contracts.prices import Prices
+    from sebsx.contracts.senders import Exchange
     from sebsx.contracts.storage import Storage
     from sebsx.model import (
         Adoption,
@@ -107,6 +108,8 @@ class Platform(ABC, Generic[S]):
         late_records: Whether `records` come long after the invocations, and outlive the function for a while: they are
             then asked for at the end, until the run's deadline, and later by `sebsx records`.
         provider: Whose price list says what invocations cost; empty where none does.
+        one_at_a_time: Whether calls cannot be in flight together, such as where `invoke` is its own. Bursts, several
+            users and open loops are then refused by plans. May be a property where a setting decides.
     """
 
     name: ClassVar[str]
@@ -123,6 +126,7 @@ class Platform(ABC, Generic[S]):
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
     late_records: ClassVar[bool] = False
     provider: ClassVar[str] = ""
+    one_at_a_time: bool = False
 
     def __init__(self, settings: S, context: PlatformContext) -> None:
         self.settings = settings
@@ -250,7 +254,18 @@ class Platform(ABC, Generic[S]):
         return {}
 
     def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
-        """Invoke by other means than HTTP; the default None tells the core to use `deployment.endpoint`."""
+        """Invoke by other means than HTTP, one call after the other (`one_at_a_time`).
+
+        The default None tells the core to use `exchange` or `deployment.endpoint`.
+        """
+        return None
+
+    def exchange(self, deployment: Deployment) -> Exchange | None:
+        """Return how a deployment is called where one HTTP request is not all; None where it is.
+
+        For what answers later: 202 and polling, queues, workflows. The engine sends what the exchange describes, so
+        that bursts and load work as they do elsewhere.
+        """
         return None
 
     def status_of(self, reply: Reply) -> Status:

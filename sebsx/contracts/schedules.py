@@ -11,7 +11,7 @@ import math
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from itertools import count, takewhile
+from itertools import count, islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ class Schedule(ABC):
             `OVER` when there are no more.
         """
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether calls may be in flight at the same time: more than one user, a burst, any open loop."""
+        return True
+
+    def split(self, count: int) -> tuple[Schedule, ...]:
+        """Divide it among so many senders that begin together: their calls are its calls, each sent by one of them.
+
+        Some parts may have no calls, where there are fewer calls or users than senders.
+
+        Raises:
+            TypeError: If it cannot be divided, because what is due is decided while it goes on.
+        """
+        raise TypeError(f"a schedule of {type(self).__name__} cannot be divided among senders")
+
     def begin(self) -> Schedule:
         """Return what is asked during one drive; a schedule that remembers gives a fresh one each time."""
         return self
@@ -62,6 +77,16 @@ class Closed(Schedule):
     def total(self) -> int:
         """How many requests there are."""
         return self.invocations
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether there is more than one user, and something for the second."""
+        return min(self.users, self.invocations) > 1
+
+    def split(self, count: int) -> tuple[Closed, ...]:
+        """Divide the users, and the requests by how many users a sender has."""
+        users = _shares(self.users, count)
+        return tuple(map(Closed, _shares(self.invocations, count, users), users))
 
     def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
         """Return now while a user is free."""
@@ -84,6 +109,15 @@ class Arrivals(Schedule):
         """How many requests there are."""
         return len(self.times_s)
 
+    @property
+    def overlaps(self) -> bool:
+        """Whether there is more than one."""
+        return len(self.times_s) > 1
+
+    def split(self, count: int) -> tuple[Arrivals, ...]:
+        """Deal the times out, one to each sender in turn."""
+        return tuple(Arrivals(self.times_s[place::count]) for place in range(count))
+
     def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
         """Return the planned time."""
         return self.times_s[sent] if sent < len(self.times_s) else OVER
@@ -100,6 +134,7 @@ class Users(Schedule):
         duration_s: Nothing is sent after it; None for no end.
         requests: Nothing is sent after so many; None for no end.
         seed: Of the thinking.
+        first_s: When the first user comes.
     """
 
     users: int
@@ -108,11 +143,34 @@ class Users(Schedule):
     duration_s: float | None = None
     requests: int | None = None
     seed: int = 0
+    first_s: float = 0.0
 
     @property
     def total(self) -> int | None:
         """How many requests there are, if that is fixed."""
         return self.requests
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether there is more than one user, and something for the second."""
+        return self.users > 1 and (self.requests is None or self.requests > 1)
+
+    def split(self, count: int) -> tuple[Users, ...]:
+        """Deal the users out as they come, and the requests by how many users a sender has."""
+        users = [len(range(place, self.users, count)) for place in range(count)]
+        requests = [None] * count if self.requests is None else _shares(self.requests, count, users)
+        return tuple(
+            Users(
+                mine,
+                self.spawn_rate / count if self.spawn_rate else None,
+                self.think_s,
+                self.duration_s,
+                requests[place],
+                random.Random(f"{self.seed}/{place}/{count}").getrandbits(48),  # noqa: S311  # a seeded design
+                self.first_s + (place / self.spawn_rate if self.spawn_rate else 0.0),
+            )
+            for place, mine in enumerate(users)
+        )
 
     def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
         """Refuse: who is free depends on the answers of one drive."""
@@ -129,7 +187,7 @@ class _Crowd(Schedule):
     def __init__(self, plan: Users) -> None:
         self._plan = plan
         gap_s = 1 / plan.spawn_rate if plan.spawn_rate else 0.0
-        self._ready = [user * gap_s for user in range(plan.users)]  # ascending, and so a heap
+        self._ready = [plan.first_s + user * gap_s for user in range(plan.users)]  # ascending, and so a heap
         self._rng = random.Random(plan.seed)  # noqa: S311  # a seeded design, not a secret
         self._asked = 0
         self._end_s = OVER if plan.duration_s is None else plan.duration_s
@@ -145,6 +203,8 @@ class _Crowd(Schedule):
             self._asked = sent
             heapq.heappop(self._ready)
         if (self._plan.requests is not None and sent >= self._plan.requests) or elapsed_s >= self._end_s:
+            return OVER
+        if not self._plan.users:
             return OVER
         if not self._ready:
             return None
@@ -235,6 +295,10 @@ class Open(Schedule):
         """Refuse: arrivals are drawn one after the other in one drive."""
         raise TypeError("an open loop is asked through begin()")
 
+    def split(self, count: int) -> tuple[Schedule, ...]:
+        """Deal the arrivals out, one to each sender in turn; each computes all of them, and takes its own."""
+        return tuple(_Share(self, place, count) for place in range(count))
+
     def begin(self) -> Schedule:
         """Return the arrivals of one drive."""
         return _Stream(self.times, self.total if self.requests is not None else None)
@@ -254,6 +318,29 @@ def _sums(rng: random.Random) -> Iterator[float]:
     while True:
         level += rng.expovariate(1.0)
         yield level
+
+
+@dataclass(frozen=True, slots=True)
+class _Share(Schedule):
+    """Every so many-th arrival of an open loop."""
+
+    whole: Open
+    place: int
+    count: int
+
+    @property
+    def total(self) -> int | None:
+        """How many requests there are, if that is fixed."""
+        total = self.whole.total
+        return None if total is None else len(range(self.place, total, self.count))
+
+    def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
+        """Refuse: arrivals are drawn one after the other in one drive."""
+        raise TypeError("an open loop is asked through begin()")
+
+    def begin(self) -> Schedule:
+        """Return the arrivals of one drive."""
+        return _Stream(lambda: islice(self.whole.times(), self.place, None, self.count), None)
 
 
 class _Stream(Schedule):
@@ -276,6 +363,16 @@ class _Stream(Schedule):
             self._number = sent
             self._next_s = next(self._times, OVER)
         return self._next_s
+
+
+def _shares(whole: int, count: int, weights: Sequence[int] | None = None) -> list[int]:
+    """Return whole numbers that add up to another, as equal (or as their weights) as whole numbers can be."""
+    weights = weights or [1] * count
+    total = sum(weights)
+    if not total:
+        return [0] * count
+    levels = [whole * sum(weights[:place]) // total for place in range(count + 1)]
+    return [after - before for before, after in pairwise(levels)]
 
 
 def constant(rate: float, duration_s: float) -> tuple[Stretch, ...]:

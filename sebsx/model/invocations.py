@@ -1,7 +1,7 @@
 """What is called: replies, what a provider records, and the invocation that is stored.
 
 Points in time are seconds since the Unix epoch, taken from one monotonic clock that was anchored to wall time once
-(`sebsx.sending.clock`).
+(`sebsx.model.clock`).
 """
 
 from __future__ import annotations

@@ -20,13 +20,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.calls import Health
 from sebsx.model import DROPPED, Kind, Status
 from sebsx.running.invocations import Extras, read_reply
-from sebsx.sending.health import LATE_S, Health, Histogram
+from sebsx.sending.health import LATE_S, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, Invocation, Reply
     from sebsx.running.evidence import Starts
@@ -58,6 +60,7 @@ class Recording:
         batch: Number of the phase in its run.
         on_commit: Called with the invocations that were just committed, and what else their envelopes held; no
             transaction is open then.
+        round: Round of the design.
 
     After a failure of the store nothing is stored or told any more: what comes later would leave a hole before it.
     """
@@ -74,6 +77,7 @@ class Recording:
         sequence: int,
         batch: int,
         on_commit: Callable[[Sequence[Invocation], Extras], None],
+        round: int | None = None,  # noqa: A002  # the column
     ) -> None:
         self.sequence = sequence
         self.statuses: Counter[Status] = Counter()
@@ -84,12 +88,13 @@ class Recording:
             deployment=deployment,
             record=None,
             starts=starts,
-            check=check,
             batch=batch,
             kind=kind,
         )
+        self._check = check
+        self._round = round
         self._on_commit = on_commit
-        self._backlog: deque[Reply] = deque()
+        self._backlog: deque[tuple[Reply, Function | None]] = deque()
         self._stored: list[Invocation] = []
         self._extras = Extras()
         self._commit_s = self._rest_until_s = 0.0
@@ -98,13 +103,17 @@ class Recording:
         self._failed = False
         self._limits: dict[str, None] = {}
 
-    def add(self, reply: Reply) -> None:
+    def add(self, reply: Reply, called: Function | None = None) -> None:
         """Take a reply; it is stored when there is time, or when too many wait.
+
+        Args:
+            reply: What came back.
+            called: The function with the input of that call; None for the one that all have.
 
         Raises:
             StoreError: If what waited could not be stored.
         """
-        self._backlog.append(reply)
+        self._backlog.append((reply, called))
         if len(self._backlog) > _BACKLOG:
             self._store(_TOGETHER)
             if time.monotonic() > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
@@ -169,11 +178,14 @@ class Recording:
         """Store so many of those that wait, the oldest first."""
         if not self._stored:
             self._commit_s = time.monotonic() + _COMMIT_S
-        read, sequence = self._read, self.sequence
+        read, sequence, check = self._read, self.sequence, self._check
         invocations, late_by_s, took_s = [], [], []
         for _ in range(min(most, len(self._backlog))):
-            reply = self._backlog.popleft()
-            invocation, envelope = read(reply, sequence=sequence)
+            reply, called = self._backlog.popleft()
+            invocation, envelope = read(reply, sequence=sequence, check=check if called is None else called.check)
+            if called is not None and called.read is not None and invocation.status is Status.OK:
+                invocation.samples = {**invocation.samples, **called.read(envelope.output)}
+            invocation.round = self._round
             if envelope.facts or envelope.series:
                 self._extras.add(sequence, envelope)
             sequence += 1

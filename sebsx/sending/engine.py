@@ -11,7 +11,7 @@ from sebsx.contracts.schedules import OVER
 from sebsx.contracts.senders import Done
 from sebsx.errors import UserError
 from sebsx.model import DROPPED, Reply
-from sebsx.sending.clock import client_clock
+from sebsx.model.clock import client_clock
 from sebsx.sending.dialogue import Dialogue, Request
 from sebsx.sending.route import Routes
 from sebsx.sending.transport import Transport

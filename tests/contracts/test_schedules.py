@@ -5,7 +5,10 @@ from collections.abc import Callable
 from itertools import islice, pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sebsx.contracts.agenda import Agenda
 from sebsx.contracts.schedules import OVER, Arrivals, Closed, Open, Schedule, Stretch, Users, constant, ramp, steps
 
 
@@ -170,3 +173,75 @@ def test_users_end_with_their_requests_or_time_and_begin_afresh() -> None:
 def test_slow_answers_slow_a_closed_loop_but_not_an_open_one() -> None:
     assert len(simulate(Users(1, duration_s=10), lambda _: 5.0)) == 2
     assert len(simulate(Open(constant(1, 10)), lambda _: 5.0)) == 10
+
+
+TIMES = st.lists(st.floats(0, 100), max_size=40).map(lambda times: Arrivals(sorted(times)))
+STRETCHES = st.lists(st.builds(Stretch, st.floats(0.1, 3), st.floats(1, 20), st.floats(1, 20)), min_size=1, max_size=3)
+OPENS = st.builds(Open, STRETCHES.map(tuple), st.none() | st.integers(0, 9), st.none() | st.integers(1, 30))
+
+
+def sent_at(schedule: Schedule) -> list[float]:
+    """Return when an open loop sends."""
+    pace, times_s = schedule.begin(), []
+    while (due_s := pace.due_s(0.0, len(times_s), 0)) != OVER:
+        assert due_s is not None
+        times_s.append(due_s)
+    return times_s
+
+
+@given(schedule=TIMES | OPENS, count=st.integers(1, 5))
+def test_parts_of_an_open_loop_send_what_the_whole_sends(schedule: Schedule, count: int) -> None:
+    parts = schedule.split(count)
+    assert len(parts) == count
+    assert sorted(due_s for part in parts for due_s in sent_at(part)) == sent_at(schedule)
+    if schedule.total is not None:
+        assert sum(part.total or 0 for part in parts) == schedule.total
+
+
+@given(invocations=st.integers(0, 200), users=st.integers(1, 20), count=st.integers(1, 7))
+def test_parts_of_a_closed_loop_have_its_users_and_its_requests(invocations: int, users: int, count: int) -> None:
+    parts = Closed(invocations, users).split(count)
+    assert (len(parts), sum(part.users for part in parts)) == (count, users)
+    assert sum(part.invocations for part in parts) == invocations
+    assert all(part.users or not part.invocations for part in parts)
+
+
+@given(
+    users=st.integers(1, 30),
+    rate=st.none() | st.floats(0.5, 10),
+    requests=st.none() | st.integers(1, 50),
+    count=st.integers(1, 6),
+)
+def test_parts_of_a_crowd_bring_its_users_when_they_come(
+    users: int, rate: float | None, requests: int | None, count: int
+) -> None:
+    whole = Users(users, rate, (1.0, 2.0), None, None, 7)
+    comings = sorted(due_s for part in whole.split(count) for due_s in _comings(part))
+    assert comings == pytest.approx(_comings(whole))
+    shares = Users(users, rate, requests=requests).split(count)
+    assert requests is None or sum(part.requests or 0 for part in shares) == requests
+    assert len({part.seed for part in shares}) == count
+
+
+def _comings(schedule: Users) -> list[float]:
+    """Return when each user sends for the first time, while nobody is answered."""
+    pace, times_s = schedule.begin(), []
+    while (due_s := pace.due_s(0.0, len(times_s), 0)) is not None and due_s != OVER:
+        times_s.append(due_s)
+    return times_s
+
+
+def test_what_is_decided_on_the_way_cannot_be_divided() -> None:
+    with pytest.raises(TypeError, match="cannot be divided"):
+        Agenda().split(2)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "overlaps"),
+    [
+        (Closed(5), False), (Closed(5, 2), True), (Closed(1, 2), False), (Arrivals([0.0]), False),
+        (Arrivals([0.0, 9.0]), True), (Open(constant(1, 9)), True), (Users(1), False), (Users(2), True),
+    ],
+)  # fmt: skip
+def test_schedules_know_whether_calls_may_overlap(schedule: Schedule, overlaps: bool) -> None:
+    assert schedule.overlaps is overlaps

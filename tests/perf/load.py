@@ -25,12 +25,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from sebsx.contracts.calls import Health
 from sebsx.contracts.schedules import Closed, Open, Schedule, constant
 from sebsx.model import Deployment, FunctionConfig, Kind
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.sending.client import HttpClient, Request
-from sebsx.sending.health import Health
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from sebsx.sending.health import Health, Histogram
+from sebsx.contracts.calls import Health
+from sebsx.sending.health import Histogram
 
 
 def health(

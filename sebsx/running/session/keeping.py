@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
 from sebsx.model import Execution, Kind, Status
-from sebsx.sending.clock import client_clock
+from sebsx.model.clock import client_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,17 +6,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.calls import Calls
 from sebsx.model import Kind, Status
 from sebsx.running.starts import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from sebsx.contracts.calls import Health
     from sebsx.contracts.functions import Function
     from sebsx.contracts.schedules import Schedule
     from sebsx.model import Cell, Invocation, StartType
     from sebsx.running.session.session import Session
-    from sebsx.sending.health import Health
 
 
 @dataclass(slots=True)
@@ -52,29 +53,44 @@ class Measurement:
         kind: Kind = Kind.MEASURED,
         round: int | None = None,  # noqa: A002  # the column
         events: Sequence[Mapping[str, Any]] = (),
+        read: Callable[[Any], Mapping[str, float]] | None = None,
     ) -> list[Invocation]:
         """Send one batch, of one round of an interleaved design, and commit it; return the invocations as stored.
 
-        `events` are the inputs of the requests in order, in place of the function's own for all.
+        `events` and `read` are those of `Calls`.
         """
-        invocations = self.session.invoke(self.function, schedule, kind, self.cell_id, round, events)
+        calls = self._calls(schedule, kind=kind, round=round, events=events, read=read)
+        invocations = self.session.send(calls).invocations
         if kind is Kind.MEASURED:
             self._count(invocations)
             self.good += [item.latency_s for item in invocations if self.counts(item.status, item.start_type)]
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
         return invocations
 
-    def load(self, schedule: Schedule, max_in_flight: int | None = None) -> Health:
-        """Send a phase of load, stored as it goes on, and return how the generator did; see `Session.load`.
+    def load(
+        self,
+        schedule: Schedule,
+        max_in_flight: int | None = None,
+        round: int | None = None,  # noqa: A002  # the column
+        events: Sequence[Mapping[str, Any]] = (),
+        read: Callable[[Any], Mapping[str, float]] | None = None,
+    ) -> Health:
+        """Send a phase of load, stored as it goes on, and return how the generator did; see `Session.send`.
 
         Attempts and failures are counted; latencies are not kept, so that memory does not grow with it.
         """
+        calls = self._calls(schedule, max_in_flight=max_in_flight, round=round, events=events, read=read)
 
         def stored(invocations: Sequence[Invocation]) -> None:
             self._count(invocations)
             self.session.observer.progressed(self.cell, self.attempts - self.failures, self.failures)
 
-        return self.session.load(self.function, schedule, self.cell_id, max_in_flight, stored)
+        health = self.session.send(calls, streamed=True, on_stored=stored).health
+        assert health is not None
+        return health
+
+    def _calls(self, schedule: Schedule, **others: Any) -> Calls:
+        return Calls(function=self.function, schedule=schedule, cell_id=self.cell_id, **others)
 
     def counts(self, status: Status, start_type: StartType) -> bool:
         """Tell whether an invocation that ended and started so is a sample."""

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from ulid import ULID
 
 from sebsx.contracts.schedules import OVER, Schedule
+from sebsx.contracts.senders import Endpoint, Work
 from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
 from sebsx.interrupts import interrupts
-from sebsx.sending.client import Request
-from sebsx.sending.clock import client_clock
+from sebsx.model.clock import client_clock
+from sebsx.sending.client import Request, requests_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sebsx.contracts.agenda import Agenda
+    from sebsx.contracts.calls import Calls
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.senders import Sender
     from sebsx.model import Reply
     from sebsx.running.limits import Meter
-    from sebsx.sending.agenda import Agenda, Burst
     from sebsx.sending.client import HttpClient
 
 # A client waits this much longer than the function's time-out, so that the platform's answer is heard.
 _TIMEOUT_MARGIN_S = 30.0
 # The longest sleep of a platform's own invoke before looking for an interrupt.
 _TICK_S = 0.2
-# Signed headers are made anew after this long; a platform's are good for two minutes at least.
-_SIGNED_S = 60.0
 
 
 class Allowed(Schedule):
@@ -80,96 +83,126 @@ class Allowed(Schedule):
             raise self.refusal
 
 
+def called_by(calls: Calls) -> list[Function]:
+    """Return the function as it is given the input of each call in turn: one for all, or as many as there are events.
+
+    Raises:
+        UserError: If events were given for a function that was not deployed from a benchmark.
+    """
+    function = calls.function if calls.read is None else replace(calls.function, read=calls.read)
+    return [function.given_event(event) for event in calls.events] or [function]
+
+
+def check_overlap(function: Function, schedule: Schedule) -> None:
+    """Refuse calls in flight together where the platform makes one after the other.
+
+    Raises:
+        UnsupportedError: If it does: they would be stored as what they were not.
+    """
+    if function.platform.one_at_a_time and schedule.overlaps:
+        raise UnsupportedError(
+            f"platform {function.platform.name!r} takes one call at a time; bursts, several users and open loops "
+            "cannot be measured there"
+        )
+
+
 def send(
-    client: HttpClient,
-    functions: Sequence[Function],
-    schedule: Schedule,
-    *,
-    max_in_flight: int | None = None,
-    idle: Callable[[float], bool] | None = None,
+    sender: Sender, calls: Calls, schedule: Schedule | None = None, idle: Callable[[float], bool] | None = None
 ) -> Iterator[tuple[Function, Reply]]:
-    """Send a schedule to one deployment, and yield each reply with the function that was called.
+    """Send calls, and yield each reply with the function that was called.
 
     Args:
-        client: Sends to endpoints; a deployment without one is reached by its platform's own means.
-        functions: The deployment with the input of each request, in turn: one for all, or as many as there are.
-        schedule: When requests are due.
-        max_in_flight: A request that is due while so many are in flight is dropped; None for no cap.
-        idle: Called in the gaps; see `HttpClient.drive`.
+        sender: Sends to endpoints; a deployment without one is reached by its platform's own means.
+        calls: What is called, with what, and when.
+        schedule: When, in place of theirs.
+        idle: Called in the gaps; see `Sender.send`.
+
+    Raises:
+        UnsupportedError: If calls may overlap and the platform makes one after the other.
     """
-    if functions[0].deployment.endpoint is None:
+    functions, schedule = called_by(calls), schedule or calls.schedule
+    check_overlap(calls.function, schedule)
+    endpoints = [endpoint_of(function) for function in functions]
+    if None in endpoints:
         yield from _send_by_platform(functions, schedule, idle)
         return
-    makers = [_requests_to(function) for function in functions]
-    called: dict[str, Function] = {}
+    work = Work(
+        schedule=schedule,
+        endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None),
+        name=str(ULID()),  # one for all: drawing one for each call costs as much as sending it
+        max_in_flight=calls.max_in_flight,
+    )
+    payloads = {_digest(function.payload): function.payload for function in functions}
+    count = len(functions)
+    for number, reply in sender.send(work, payloads, renew=lambda place: _headers(functions[place]), idle=idle):
+        yield functions[number % count], reply
 
-    def request(number: int) -> Request:
-        place = number % len(functions)
-        made = makers[place](number)
-        called[made.request_id] = functions[place]
-        return made
 
-    for reply in client.drive(schedule, request, max_in_flight=max_in_flight, idle=idle):
-        yield called.pop(reply.request_id), reply
-
-
-def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[Burst, list[Reply]]]:
-    """Send bursts as they become due and as far as the meter allows; yield each when all of it is answered.
+def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[Calls, list[tuple[Function, Reply]]]]:
+    """Send calls as they become due and as far as the meter allows; yield those that belong together when all are back.
 
     Raises:
         LimitReachedError: After what was sent is answered.
-        UnsupportedError: If a function has no endpoint: its platform takes one call after the other.
+        UnsupportedError: If a function is called by its platform's own means: one call after the other.
     """
-    makers: dict[int, Callable[[int], Request]] = {}
-    owners: dict[str, Burst] = {}
-    answers: dict[Burst, list[Reply]] = {}
-    begun: set[Burst] = set()
+    makers: dict[Calls, list[tuple[Function, Callable[[int], Request]]]] = {}
+    owners: dict[str, tuple[Calls, Function]] = {}
+    answers: dict[Calls, list[tuple[Function, Reply]]] = {}
+    prefix, sent = str(ULID()), count()
 
     def allow() -> None:
-        if (burst := agenda.first) not in begun:
-            meter.allow(burst.function.platform, burst.function.deployment, burst.calls)
-            begun.add(burst)
+        if (calls := agenda.first) not in makers:
+            makers[calls] = [(function, _requests_to(function, prefix)) for function in called_by(calls)]
+            meter.allow(calls.function.platform, calls.function.deployment, calls.schedule.total or 1)
 
-    def request(number: int) -> Request:
-        burst = agenda.take()
-        function = burst.function
-        if function.id not in makers:
-            makers[function.id] = _requests_to(function)
-        made = makers[function.id](number)
-        owners[made.request_id] = burst
+    def request(_number: int) -> Request:
+        calls, number = agenda.take()
+        function, make = makers[calls][number % len(makers[calls])]
+        made = make(next(sent))
+        owners[made.request_id] = (calls, function)
         return made
 
-    bursts = Allowed(agenda, allow)
-    for reply in client.drive(bursts, request):
-        burst = owners.pop(reply.request_id)
-        replies = answers.setdefault(burst, [])
-        replies.append(reply)
-        if len(replies) == burst.calls:
-            yield burst, answers.pop(burst)
-    bursts.settle()
+    due = Allowed(agenda, allow)
+    for reply in client.drive(due, request):
+        calls, function = owners.pop(reply.request_id)
+        came = answers.setdefault(calls, [])
+        came.append((function, reply))
+        if len(came) == calls.schedule.total:
+            del makers[calls]
+            yield calls, answers.pop(calls)
+    due.settle()
 
 
-def _requests_to(function: Function) -> Callable[[int], Request]:
-    """Return what makes the requests of one function by their numbers, under ids that no others have."""
-    deployment, payload, timeout_s = function.deployment, function.payload, _timeout_s(function)
-    if (url := deployment.endpoint) is None:
+def endpoint_of(function: Function) -> Endpoint | None:
+    """Return what a sender calls for a function with its input; None where only its platform can."""
+    deployment, exchange = function.deployment, function.platform.exchange(function.deployment)
+    if exchange is None and deployment.endpoint is None:
+        return None
+    return Endpoint(
+        url=deployment.endpoint or "",
+        payload=_digest(function.payload),
+        method=deployment.method,
+        headers=_headers(function) if exchange is None else {},
+        timeout_s=_timeout_s(function),
+        exchange=exchange,
+    )
+
+
+def _requests_to(function: Function, name: str) -> Callable[[int], Request]:
+    """Return what makes the requests of one function by their numbers."""
+    endpoint = endpoint_of(function)
+    if endpoint is None:
         raise UnsupportedError(f"platform {function.platform.name!r} takes one call after the other")
-    prefix = str(ULID())  # one for all: drawing one for each request costs as much as sending it
-    headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
-
-    def request(number: int) -> Request:
-        nonlocal headers, fresh_until_s
-        if time.monotonic() > fresh_until_s:
-            headers, fresh_until_s = _headers(function), time.monotonic() + _SIGNED_S
-        return Request(url, payload, f"{prefix}-{number}", headers, timeout_s, deployment.method)
-
-    return request
+    return requests_to(endpoint, function.payload, name, lambda: _headers(function))
 
 
-def _headers(function: Function) -> list[str]:
-    """Return the header lines of requests to a function, signed now."""
-    signed = function.platform.signed(function.deployment, function.payload)
-    return [f"{name}: {value}" for name, value in {**function.deployment.headers, **signed}.items()]
+def _headers(function: Function) -> dict[str, str]:
+    """Return the headers of requests to a function, signed now."""
+    return {**function.deployment.headers, **function.platform.signed(function.deployment, function.payload)}
+
+
+def _digest(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
 
 
 def _timeout_s(function: Function) -> float:

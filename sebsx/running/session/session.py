@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+from sebsx.contracts.calls import Calls, Sent
 from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter
+from sebsx.running.session.calling import Caller
 from sebsx.running.session.deploying import Deployer, rng_for
 from sebsx.running.session.keeping import Keeper
 from sebsx.running.session.measurement import Measurement
-from sebsx.running.session.sending import Allowed, attend, send
 from sebsx.running.session.storing import Recorder
 from sebsx.sending.client import HttpClient
-from sebsx.sending.clock import client_clock
 from sebsx.sending.roundtrip import round_trip_s
 
 if TYPE_CHECKING:
@@ -26,22 +26,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.building import Packager
+    from sebsx.contracts.agenda import Agenda
     from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.scene import Scene
-    from sebsx.contracts.schedules import Schedule
     from sebsx.model import Adoption, Artifact, Cell, Invocation, Plan, Run, StartType
     from sebsx.model.stored import StoredInvocation
     from sebsx.running.session.keeping import Group
-    from sebsx.sending.agenda import Agenda, Burst
-    from sebsx.sending.health import Health
     from sebsx.store import Store
-
-# What is stored of the generator's health.
-_HEALTH = (
-    "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "client_errors", "cpu_share",
-    "in_flight_max", "duration_s",
-)  # fmt: skip
 
 
 class Session:
@@ -77,13 +69,22 @@ class Session:
         self.scene = scene
         self.observer = observer
         self.rng = random.Random(run.seed)  # noqa: S311  # a seeded design, not a secret
-        self.next_round = store.next_round(run.id)
         self._held_functions = 0
         self._meter = meter or Meter(Limits())
         self._client = HttpClient()
         self._deployer = Deployer(run, store, scene, packager, collectors, observer)
         self._recorder = Recorder(run, store, scene.registry, observer, self._meter)
         self._keeper = Keeper(run, store, self._recorder)
+        self._caller = Caller(self._client, self._meter, self._recorder, self._keeper.record, store.next_round(run.id))
+
+    @property
+    def next_round(self) -> int:
+        """The first unused number of a round; one that is taken is told by setting the next."""
+        return self._caller.next_round
+
+    @next_round.setter
+    def next_round(self, number: int) -> None:
+        self._caller.next_round = number
 
     def close(self) -> None:
         """Tear down what is still deployed and close connections. A second call is harmless."""
@@ -142,6 +143,7 @@ class Session:
                 yield function
                 self._recorder.complete(function)
                 self._record_round_trip(function)
+                self._record_way(function)
             finally:
                 self._held_functions -= 1
                 self._deployer.teardown(function)
@@ -158,6 +160,17 @@ class Session:
         if seconds is not None:
             self.record("client.round_trip_s", seconds, function=function)
 
+    def _record_way(self, function: Function) -> None:
+        """Store by which address, and through which proxy, a function was reached."""
+        way = self._client.way_to(function.deployment.endpoint or "")
+        if not way:
+            return
+        self.store.add_value(self.run.id, "client.way", None, deployment_id=function.id, text=json.dumps(way))
+        if "proxy" in way:
+            self.observer.warned(f"{function.label}: its latencies include the proxy {way['proxy']}")
+        if "fallback" in way:
+            self.observer.warned(f"{function.label}: {way['fallback']}; the wait is in the time to connect")
+
     def called(
         self,
         function: Function,
@@ -169,7 +182,7 @@ class Session:
         Args:
             function: The deployment.
             parameters: Of the benchmark, on top of those it was deployed with.
-            read: Returns samples from the output of an invocation that ended well; a batch sent by `invoke` has them.
+            read: Returns samples from the output of an invocation that ended well.
 
         Raises:
             UnsupportedError: If the platform does not take so large a payload.
@@ -213,90 +226,47 @@ class Session:
         if error:
             self.observer.warned(f"{self.run.factors.label(cell.factors)}: {reason}: {error}")
 
-    def attend(self, agenda: Agenda) -> Iterator[tuple[Burst, list[Invocation]]]:
-        """Send bursts as they become due, and yield each with its invocations when all are answered and stored.
+    @overload
+    def send(
+        self, work: Calls, *, streamed: bool = ..., on_stored: Callable[[Sequence[Invocation]], None] = ...
+    ) -> Sent: ...
 
-        Functions do not wait for each other: a burst leaves on time while others are in flight. Bursts may be added
-        while this goes on. It ends when nothing is due and everything was answered; what is due later stays on the
-        agenda (`agenda.next_s`), so that there is time to deploy and to tear down.
+    @overload
+    def send(self, work: Agenda) -> Iterator[Sent]: ...
 
-        Raises:
-            UnsupportedError: If a function has no endpoint: its platform takes one call after the other.
-        """
-        for burst, replies in attend(self._client, agenda, self._meter):
-            answers = [(burst.function, reply) for reply in replies]
-            self._count_round(burst.round)
-            yield burst, self._recorder.add(burst.function, answers, burst.kind, burst.cell_id, burst.round)
-
-    def invoke(
+    def send(
         self,
-        function: Function,
-        schedule: Schedule,
-        kind: Kind,
-        cell_id: int,
-        round: int | None = None,  # noqa: A002  # the column
-        events: Sequence[Mapping[str, Any]] = (),
-    ) -> list[Invocation]:
-        """Send one batch, read the answers, add the provider's figures, commit, and return the invocations.
+        work: Calls | Agenda,
+        *,
+        streamed: bool = False,
+        on_stored: Callable[[Sequence[Invocation]], None] = lambda _invocations: None,
+    ) -> Sent | Iterator[Sent]:
+        """Send calls, store what came back, and return it: the one way to call functions.
+
+        Calls are one batch: all are answered, the provider's figures added, and then all is committed. Streamed, they
+        are a phase of load without a pause, stored as it goes on: a process that is killed loses less than a second of
+        it, memory does not grow with it, and the generator's health is stored as values of the cell (`generator.*`).
+
+        An agenda is calls of several functions, each due at a time of its own. What belongs together is yielded when
+        all of it is answered and stored. Functions do not wait for each other: what is due leaves on time while others
+        are in flight, and more may be added meanwhile. It ends when nothing is due and everything was answered; what is
+        due later stays on the agenda (`agenda.next_s`), so that there is time to deploy and to tear down.
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
 
         Args:
-            function: What is called.
-            schedule: When.
-            kind: Whether it counts.
-            cell_id: The cell it belongs to.
-            round: Of an interleaved design.
-            events: Inputs of the requests in order, in place of the function's own for all.
-        """
-        called = [function.given_event(event) for event in events] or [function]
-        self._meter.allow(function.platform, function.deployment, schedule.total or 1)
-        answers = list(send(self._client, called, schedule))
-        self._count_round(round)
-        return self._recorder.add(function, answers, kind, cell_id, round)
-
-    def _count_round(self, number: int | None) -> None:
-        if number is not None:
-            self.next_round = max(self.next_round, number + 1)
-
-    def load(
-        self,
-        function: Function,
-        schedule: Schedule,
-        cell_id: int,
-        max_in_flight: int | None = None,
-        on_stored: Callable[[Sequence[Invocation]], None] = lambda _invocations: None,
-    ) -> Health:
-        """Send a phase of load without a pause, store it as it goes on, and return how the generator did.
-
-        A process that is killed loses less than a second of it; memory does not grow with it. The provider's figures
-        are asked for when it is over. The generator's are stored as values of the cell (`generator.*`).
-
-        Args:
-            function: What is called.
-            schedule: When requests are due.
-            cell_id: The cell it belongs to.
-            max_in_flight: A request that is due while so many are in flight is stored as dropped; None for no cap.
-            on_stored: Called with the invocations that were just committed.
+            work: What is called, and when.
+            streamed: Whether it is a phase of load.
+            on_stored: Called with the invocations of a phase that were just committed.
 
         Raises:
-            LimitReachedError: After what was sent is answered and stored.
+            LimitReachedError: Before a batch that would exceed a limit; after what was sent of a phase or an agenda is
+                answered and stored.
+            UnsupportedError: If calls may be in flight together where the platform makes one after the other.
         """
-        schedule = Allowed(schedule, partial(self._meter.allow, function.platform, function.deployment))
-        self.record("generator.started_s", client_clock().now(), cell_id=cell_id)
-        with self._recorder.phase(function, cell_id, on_stored) as recording:
-            started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
-            answers = send(self._client, [function], schedule, max_in_flight=max_in_flight, idle=recording.idle)
-            for _, reply in answers:
-                recording.add(reply)
-            duration_s = time.perf_counter() - started_s
-            busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
-        health = recording.health(duration_s, busy_s, self._client.in_flight_max)
-        for name in _HEALTH:
-            self.record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
-        schedule.settle()
-        self._recorder.end_phase()
-        return health
+        if isinstance(work, Calls):
+            return self._caller.phase(work, on_stored) if streamed else self._caller.batch(work)
+        return self._caller.attend(work)
 
     def record(
         self,
@@ -352,7 +322,7 @@ class Session:
     ) -> Iterator[Group]:
         """Measure invocations as one: a workflow, a message, a scale-out.
 
-        What `invoke` and `attend` store inside belongs to the group. Its duration is the metric `execution.duration_s`;
+        What `send` stores inside belongs to the group. Its duration is the metric `execution.duration_s`;
         what else is measured of it goes into `figures`. Groups do not lie within each other.
 
         Args:

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import StoreError
 from sebsx.interrupts import interrupts
-from sebsx.model import Capability, Kind, Status
+from sebsx.model import Capability, Status
+from sebsx.model.clock import client_clock
 from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
-from sebsx.sending.clock import client_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.calls import Calls
     from sebsx.contracts.functions import Function
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.registered import Registered
@@ -56,27 +57,18 @@ class Recorder:
         self._silent: set[str] = set()  # platforms whose records did not come in time
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
-    def add(
-        self,
-        function: Function,
-        answers: Sequence[tuple[Function, Reply]],
-        kind: Kind,
-        cell_id: int,
-        round: int | None,  # noqa: A002  # the column
-    ) -> list[Invocation]:
+    def add(self, calls: Calls, answers: Sequence[tuple[Function, Reply]]) -> list[Invocation]:
         """Read a batch of answers, add the provider's figures, commit, and return the invocations.
 
         Args:
-            function: What was called.
-            answers: The replies, each with the function as it was given the input of that request.
-            kind: Whether they count.
-            cell_id: The cell they belong to.
-            round: Of an interleaved design.
+            calls: What was called, and what is stored with it.
+            answers: The replies, each with the function as it was given the input of that call.
 
         Raises:
             StoreError: If they could not be stored: nothing is told of them then, and nothing is stored afterwards.
         """
         answers = sorted(answers, key=lambda answer: answer[1].sent_s)
+        function, cell_id = calls.function, calls.cell_id
         platform, deployment = function.platform, function.deployment
         ids = [platform.request_id_of(reply) for _, reply in answers]
         replies = dict(zip(ids, (reply for _, reply in answers), strict=True))
@@ -93,11 +85,11 @@ class Recorder:
                 check=called.check,
                 sequence=sequence,
                 batch=self._batch,
-                kind=kind,
+                kind=calls.kind,
             )
             if called.read is not None and invocation.status is Status.OK:
                 invocation.samples = {**invocation.samples, **called.read(envelope.output)}
-            invocation.round = round
+            invocation.round = calls.round
             invocations.append(invocation)
             extras.add(sequence, envelope)
         if self.group is not None:
@@ -110,14 +102,13 @@ class Recorder:
         return invocations
 
     @contextmanager
-    def phase(
-        self, function: Function, cell_id: int, on_stored: Callable[[Sequence[Invocation]], None]
-    ) -> Iterator[Recording]:
+    def phase(self, calls: Calls, on_stored: Callable[[Sequence[Invocation]], None]) -> Iterator[Recording]:
         """Store what is added to the recording while load goes on, and afterwards the provider's figures.
 
         The interpreter does not pause inside. `on_stored` is called with what was just committed. Until `end_phase` is
         called it counts as cut short: another one in the same cell takes its place.
         """
+        function, cell_id = calls.function, calls.cell_id
 
         def committed(invocations: Sequence[Invocation], extras: Extras) -> None:
             self._stored(function, cell_id, invocations, extras)
@@ -134,10 +125,11 @@ class Recorder:
             function.deployment,
             function.check,
             self._starts,
-            kind=Kind.MEASURED,
+            kind=calls.kind,
             sequence=first,
             batch=self._batch,
             on_commit=committed,
+            round=calls.round,
         )
         self._batch += 1
         with self._storing(), undisturbed():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from sebsx.sending.clock import Clock, client_clock
+from sebsx.model.clock import Clock, client_clock
 
 
 def test_clock_is_wall_time_that_never_steps_back() -> None:
