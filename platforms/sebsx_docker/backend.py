@@ -18,7 +18,7 @@ from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.owners import owner_of
 from sebsx.sandboxes.platforms import HOST_ARCHITECTURE, GatewayPlatform, binaries_of, host_binaries
 from sebsx_docker import engine, images, launcher
-from sebsx_docker.containers import PACKAGE, SHARED, Mold, limits_of
+from sebsx_docker.containers import PACKAGE, SHARED, Mold, cpus_of, limits_of
 from sebsx_docker.settings import DockerSettings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         name = f"{self._network}-{secrets.token_hex(6)}"
         with self._engine() as client:
             try:
-                container, warnings = mold.create(client, name, config.memory_mib, {}, limit_cpu=True)
+                container, warnings = mold.create(client, name, config.memory_mib, {}, self.cpus(config))
                 inspected = client.inspect_container(container)
                 engine.remove_container(client, container)
                 version = client.version()["Version"]
@@ -147,6 +147,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         return {
             "memory_mib": inspected["HostConfig"]["Memory"] // 2**20,
             "architecture": image.architecture,
+            "vcpu": cpus_of(inspected),
             "emulated": image.architecture != HOST_ARCHITECTURE,
             "limits": limits_of(inspected),
             "image": image.id,

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.sandboxes.launcher import cpu_share, quota
+from sebsx.sandboxes.launcher import quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +47,9 @@ class Mold:
         return asdict(self)
 
     def create(
-        self, client: Any, name: str, memory_mib: int, environment: Mapping[str, str], *, limit_cpu: bool
+        self, client: Any, name: str, memory_mib: int, environment: Mapping[str, str], cpus: float | None
     ) -> tuple[str, list[str]]:
-        """Create a container; return its id and the engine's warnings.
+        """Create a container, with so many processors or no limit of them; return its id and the engine's warnings.
 
         Raises:
             OSError: If the engine refuses (`docker.errors.APIError` is one).
@@ -74,19 +74,24 @@ class Mold:
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
                 log_config={"Type": "none"},  # what it prints goes to the gateway, and nowhere else
-                **(cpu_limit(memory_mib) if limit_cpu else {}),
+                **({} if cpus is None else cpu_limit(cpus)),
             ),
         )
         return str(answer["Id"]), list(answer.get("Warnings") or ())
 
 
-def cpu_limit(memory_mib: int) -> dict[str, int]:
-    """Return the processor limit that goes with an amount of memory, empty where this machine has no more."""
-    share = cpu_share(memory_mib)
-    if share >= (os.cpu_count() or 1):
+def cpu_limit(cpus: float) -> dict[str, int]:
+    """Return the limit that gives so many processors, empty where this machine has no more."""
+    if cpus >= (os.cpu_count() or 1):
         return {}
-    quota_us, period_us = quota(share)
+    quota_us, period_us = quota(cpus)
     return {"cpu_quota": quota_us, "cpu_period": period_us}
+
+
+def cpus_of(inspected: Mapping[str, Any]) -> float:
+    """Return the processors that the engine reports of a container: this machine's where it has no limit."""
+    config = inspected["HostConfig"]
+    return round(config["CpuQuota"] / config["CpuPeriod"], 3) if config["CpuPeriod"] else float(os.cpu_count() or 1)
 
 
 def limits_of(inspected: Mapping[str, Any]) -> dict[str, str]:

@@ -77,7 +77,7 @@ class DockerSandbox(Sandbox):
 
     def initialised(self) -> asyncio.Future[None] | None:
         """Limit the processor; the first event waits for it."""
-        limit = cpu_limit(self._spec.memory_mib)
+        limit = cpu_limit(self._spec.cpus)
         if not limit or not self._launcher.options["cpu_boost_at_init"]:
             return None
         return self._launcher.call(self._limit_cpu, limit)
@@ -219,8 +219,8 @@ class DockerLauncher(Launcher):
 
     def _start(self, spec: SandboxSpec, environment: Mapping[str, str]) -> tuple[str, Any, int]:
         name = f"sebsx-{self.options['run']}-{spec.id[:12]}"
-        limit_cpu = not self.options["cpu_boost_at_init"]
-        container, _ = Mold(**spec.options).create(self.client, name, spec.memory_mib, environment, limit_cpu=limit_cpu)
+        cpus = None if self.options["cpu_boost_at_init"] else spec.cpus
+        container, _ = Mold(**spec.options).create(self.client, name, spec.memory_mib, environment, cpus)
         try:
             output = self.client.attach_socket(container, params={"stdout": 1, "stderr": 1, "stream": 1})
             self.client.start(container)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
@@ -83,7 +84,11 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
         return {"command": list(self.language(target.language).command(root)), "root": str(root)}
 
     def effective(self, target: Target, config: FunctionConfig, limits: Mapping[str, str]) -> Mapping[str, Any]:
-        """Say once where provisioned memory does not decide what a sandbox gets; the rest is as asked."""
+        """Return the processors in force; say once where provisioned memory does not decide what a sandbox gets.
+
+        Raises:
+            UnsupportedError: If processors were asked for, and there are no control groups to limit them.
+        """
         if self.settings.limits == "auto" and not limits["memory"].startswith("cgroup") and not self._warned:
             self._warned = True
             logger.warning(
@@ -91,7 +96,12 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
                 "run as root or in a delegated group (systemd-run --user --scope -p Delegate=yes)",
                 limits["memory"],
             )
-        return {}
+        machine, wanted = float(os.cpu_count() or 1), self.cpus(config)
+        if wanted < machine and limits["cpu"].startswith("none"):
+            if "vcpu" in config.options:
+                raise UnsupportedError(f"vcpu {wanted:g} needs control groups, which this user may not make here")
+            return {"vcpu": machine}
+        return {"vcpu": min(machine, wanted)}
 
     def orphans(self) -> Sequence[Resource]:
         """Return processes, control groups and working directories of gateways that no longer run."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, cpu_share
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.processes import ID, OWNER, RUN, kill_all, marked
 from sebsx_local.sweep import SANDBOXES
@@ -55,7 +55,7 @@ class LocalSandbox(Sandbox):
 
     def initialised(self) -> None:
         """Limit the processor from now on."""
-        share = cpu_share(self._spec.memory_mib)
+        share = self._spec.cpus
         if self._group is not None and share < _cpus():
             try:
                 self._group.limit_cpu(share)
@@ -189,9 +189,9 @@ class LocalLauncher(Launcher):
             sandbox.initialised()
         return sandbox
 
-    def limits(self, memory_mib: int) -> dict[str, str]:
+    def limits(self, memory_mib: int, cpus: float) -> dict[str, str]:
         """Return which limits apply, and how."""
-        share, cpus = cpu_share(memory_mib), _cpus()
+        share, cpus = cpus, _cpus()
         kinds = {name: self._group.kind(name) for name in CONTROLLERS} if self._group is not None else {}
         cpu = kinds.get("cpu")
         memory = kinds.get("memory") or ("rlimit-data, each process" if self._has_rlimit else "none")

@@ -254,6 +254,20 @@ def _memory(evidence: Evidence, check: Check) -> Outcome:
     return Outcome(check, len(asked), len(bad), _listed(bad))
 
 
+def _options(evidence: Evidence, check: Check) -> Outcome:
+    """Look for deployments whose options the platform reports back as other than was asked for."""
+    asked = [item for item in evidence.view.deployments() if item.status in READY and item.options]
+    bad = [
+        f"{item.provider_id or item.benchmark}: {name} {item.effective[name]}, asked for {wanted}"
+        if name in item.effective
+        else f"{item.provider_id or item.benchmark}: {name} is not reported, asked for {wanted}"
+        for item in asked
+        for name, wanted in item.options.items()
+        if item.effective.get(name) != wanted
+    ]
+    return Outcome(check, sum(len(item.options) for item in asked), len(bad), _listed(bad))
+
+
 def _emulated(evidence: Evidence, check: Check) -> Outcome:
     ready = [item for item in evidence.view.deployments() if item.status in READY]
     bad = [
@@ -389,6 +403,8 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
            "changed between them", "pairs of sizes", missing="no benchmark at two sizes with samples enough"), _sizes),
     (Check("memory", "have another memory than was asked for", "read results by the effective memory, which tables "
            "show", "deployments", missing="no deployment says what was asked for"), _memory),
+    (Check("options", "are not in force as asked for", "read results by what the platform reports (sebsx show)",
+           "options", missing="no options were asked for"), _options),
     (Check("processor", "ran on an emulated processor", "their times say nothing of a real one; deploy on that "
            "architecture", "deployments", fails=True, missing="no deployment was ready"), _emulated),
     (Check("costs", "have no cost though a price is known", "the provider gave no record of them; costs are a lower "

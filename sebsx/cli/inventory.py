@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from sebsx.model.metrics import Metric
 
 
-_SUITES = "suites"
+_SUITES, _OPTIONS = "suites", "options"
 
 
 @command("list")
-@click.argument("kind", type=click.Choice((*(kind.name for kind in KINDS), _SUITES)), metavar="KIND")
+@click.argument("kind", type=click.Choice((*(kind.name for kind in KINDS), _SUITES, _OPTIONS)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
-    """List what there is of a KIND: platforms, benchmarks, suites, experiments, metrics, capabilities, ..."""
+    """List what there is of a KIND: platforms, options, benchmarks, suites, experiments, metrics, capabilities, ..."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
-    documents = _suites(app) if kind == _SUITES else _registered(app, kind)
+    documents = _MORE[kind](app) if kind in _MORE else _registered(app, kind)
     keys = list(documents[0]) if documents else []
     columns = [Column(key, key) for key in keys]
     rows = [{key: _word(value) for key, value in document.items()} for document in documents]
@@ -68,10 +68,35 @@ def _suites(app: App) -> list[Mapping[str, Any]]:
     return [{"name": name, "count": len(members), "benchmarks": members} for name, members in found.items()]
 
 
+def _options(app: App) -> list[Mapping[str, Any]]:
+    """Return the options of functions, each as every platform offers it."""
+    from sebsx.model.offers import spelt  # heavy
+
+    return [
+        {
+            "name": option.name,
+            "platform": name,
+            "offer": "any" if option.offer is None else str(option.offer),
+            "unit": option.unit,
+            "default": "" if option.default is None else spelt(option.default),
+            "help": option.help,
+        }
+        for name, option in sorted(
+            ((name, option) for name, cls in app.registry.platforms.items() for option in cls.options),
+            key=lambda found: (found[1].name, found[0]),
+        )
+    ]
+
+
+_MORE: dict[str, Callable[[App], list[Mapping[str, Any]]]] = {_SUITES: _suites, _OPTIONS: _options}
+
+
 def _plugin_class(name: str, cls: Any) -> Mapping[str, Any]:
     document = {"name": name, "summary": cls.summary}
     if hasattr(cls, "capabilities"):
         document["architectures"] = list(cls.architectures)
+        document["memory_mib"] = str(cls.memory_mib)
+        document["options"] = [option.name for option in cls.options]
         document["capabilities"] = sorted(cls.capabilities)
     return document
 

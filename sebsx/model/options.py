@@ -5,6 +5,7 @@ What only one platform knows, it names itself.
 
 from __future__ import annotations
 
+from sebsx.model.factors import CORE_FACTORS
 from sebsx.model.offers import Option
 
 VCPU = Option(name="vcpu", kind=float, unit="vCPU", help="processors of a sandbox")
@@ -22,6 +23,10 @@ PACKAGE = Option(name="package", kind=str, help="how the code is handed over: a 
 TRIGGER = Option(name="trigger", kind=str, help="what starts an invocation")
 EPHEMERAL_MIB = Option(name="ephemeral_mib", kind=int, unit="MiB", help="temporary storage of a sandbox")
 
+# Names that an option cannot have: levels that every cell or condition has.
+RESERVED = frozenset(
+    {factor.name for factor in CORE_FACTORS} | {"version", "run", "concurrency", "experiment", "campaign"}
+)
 WELL_KNOWN = {
     option.name: option
     for option in (

@@ -15,6 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, nearest
+from sebsx.model.offers import Between, OneOf, Option
+from sebsx.model.options import RESERVED, WELL_KNOWN
 from sebsx.plugins.expecting import check_of, described
 from sebsx.plugins.guarding import function_of, methods_of, shown
 
@@ -233,8 +235,22 @@ def _check_architectures(cls: Any, what: str, _register: Register) -> None:
         raise PluginError(f"{what} has no architectures")
 
 
+def _check_offers(cls: Any, what: str, _register: Register) -> None:
+    if not isinstance(cls.memory_mib, Between | OneOf):
+        raise PluginError(f"{what} has memory_mib {cls.memory_mib!r}; say Between(128, 10240) or OneOf((512, 2048))")
+    for option in cls.options:
+        if not isinstance(option, Option):
+            raise PluginError(f"{what} has {option!r} among its options, which is not an Option")
+        if option.name in RESERVED or option.name.endswith("_offered"):
+            raise PluginError(f"{what} has an option {option.name!r}, which is the name of a factor of every run")
+        known = WELL_KNOWN.get(option.name, option)
+        if (option.kind, option.unit) != (known.kind, known.unit):
+            kind, unit = known.kind.__name__, f" in {known.unit}" if known.unit else ""
+            raise PluginError(f"{what} has an option {option.name!r} that means something else: it is {kind}{unit}")
+
+
 _FURTHER: dict[str, tuple[Callable[[Any, str, Register], None], ...]] = {
-    "platforms": (_check_architectures,),
+    "platforms": (_check_architectures, _check_offers),
     "experiments": (_check_subject,),
     "collectors": (_check_metrics,),
     "exporters": (_check_suffix, _check_choices),

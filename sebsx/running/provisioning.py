@@ -101,9 +101,10 @@ def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
             raise UserError(f"memory of {memory_mib} MiB exists nowhere; {has}")
         for name, level in provision.options:
             having = [option for one in offers if (option := one.option(name)) is not None]
-            if having and all(option.fit(level) is None for option in having):
+            if all(option.fit(level) is None for option in having):
                 known = " or ".join(dict.fromkeys(str(option.offer) for option in having))
-                raise UserError(f"option {name}={spelt(level)} exists nowhere; there is {known}")
+                there_is = f"there is {known}" if having else "no installed platform offers it (sebsx list options)"
+                raise UserError(f"option {name}={spelt(level)} exists nowhere; {there_is}")
 
 
 def _notes(cells: Iterable[Cell]) -> Iterator[str]:

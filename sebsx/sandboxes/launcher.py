@@ -37,6 +37,7 @@ class SandboxSpec:
         memory_mib: Memory limit.
         environment: Every variable it gets from the gateway and the user; the launcher adds its own.
         options: The platform's own words for this deployment, as given to `Gateway.deploy`.
+        vcpu: Processors it gets; None for those that go with the memory.
     """
 
     id: str
@@ -44,6 +45,12 @@ class SandboxSpec:
     memory_mib: int
     environment: Mapping[str, str]
     options: Mapping[str, Any] = field(default_factory=dict)
+    vcpu: float | None = None
+
+    @property
+    def cpus(self) -> float:
+        """Processors it gets, whoever decides."""
+        return cpu_share(self.memory_mib) if self.vcpu is None else self.vcpu
 
 
 class Sandbox(ABC):
@@ -120,8 +127,8 @@ class Launcher(ABC):
             OSError: If it cannot be started.
         """
 
-    def limits(self, memory_mib: int) -> dict[str, str]:
-        """Return which limits a sandbox of this memory gets and how: `{"memory": "cgroup-v1"}`."""
+    def limits(self, memory_mib: int, cpus: float) -> dict[str, str]:
+        """Return which limits a sandbox of this memory and processors gets and how: `{"memory": "cgroup-v1"}`."""
         return {}
 
     async def close(self) -> None:  # noqa: B027  # optional

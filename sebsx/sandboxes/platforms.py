@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.contracts.platforms import Platform
 from sebsx.contracts.prices import Billing, OwnPrices
-from sebsx.errors import DeployError, PlatformError, UnsupportedError
+from sebsx.errors import DeployError, PlatformError, SebsxError, UnsupportedError
 from sebsx.model import (
     Between,
     Capability,
     Deployment,
     FunctionConfig,
     OneOf,
+    Option,
     Package,
     ProviderRecord,
     Reply,
@@ -28,8 +29,10 @@ from sebsx.model import (
     Status,
     Target,
 )
+from sebsx.model.options import VCPU
 from sebsx.sandboxes.files import FileStorage
 from sebsx.sandboxes.keepalive import own_seed
+from sebsx.sandboxes.launcher import cpu_share
 from sebsx.sandboxes.pool import PoolConfig
 from sebsx.sandboxes.settings import GatewaySettings
 
@@ -75,6 +78,7 @@ class GatewayPlatform(Platform[S]):
     memory_mib: ClassVar[Between | OneOf] = Between(
         _SMALLEST_MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     )
+    options: ClassVar[tuple[Option, ...]] = (VCPU.offered(Between(0.05, float(os.cpu_count() or 1), 0.01)),)
     timeout_s: ClassVar[float] = 86400.0
     inside: ClassVar[str | None] = None
     owner: int | None = None
@@ -92,6 +96,11 @@ class GatewayPlatform(Platform[S]):
     def effective(self, target: Target, config: FunctionConfig, limits: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the configuration in force; `limits` is what the launcher says."""
 
+    def cpus(self, config: FunctionConfig) -> float:
+        """Return the processors of each sandbox: those asked for, else those that go with the memory."""
+        wanted = self.option(config, "vcpu")
+        return cpu_share(config.memory_mib) if wanted is None else float(wanted)
+
     @property
     def shared(self) -> Path:
         """The folder that driver and functions share."""
@@ -103,7 +112,11 @@ class GatewayPlatform(Platform[S]):
         self._check(package.target, config)
         with self.ledger.creating("function", config.name) as creation:
             self._unpacked[config.name] = (package.target, self._unpack(package))
-            deployment = self._deploy(config)
+            try:
+                deployment = self._deploy(config)
+            except SebsxError:
+                self.gateway.remove(config.name)
+                raise
             creation.provider_id = deployment.id
         return deployment
 
@@ -196,6 +209,7 @@ class GatewayPlatform(Platform[S]):
                     "SEBSX_TABLE_FILE": f"{shared}/table.sqlite",
                 },
                 self.sandboxes(target, root, config),
+                self.option(config, "vcpu"),
             )
         )
         effective = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.model import Status
 from sebsx.sandboxes.journal import LOGS, Records
 from sebsx.sandboxes.keepalive import keep_alive
+from sebsx.sandboxes.launcher import cpu_share
 from sebsx.sandboxes.worker import HTTP_CODES, Call, Worker, error_body
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class PoolConfig:
         keep_alive_seed: Its seed.
         environment: Variables for the function.
         options: The launcher's own words.
+        vcpu: Processors of each sandbox; None for those that go with the memory.
     """
 
     name: str
@@ -47,6 +49,12 @@ class PoolConfig:
     keep_alive_seed: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    vcpu: float | None = None
+
+    @property
+    def cpus(self) -> float:
+        """Processors of each sandbox, whoever decides."""
+        return cpu_share(self.memory_mib) if self.vcpu is None else self.vcpu
 
 
 class Pool:

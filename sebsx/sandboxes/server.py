@@ -146,7 +146,7 @@ class Server:
             )
         else:
             pool.update(wanted)
-        return {"limits": self._launcher.limits(wanted.memory_mib)}
+        return {"limits": self._launcher.limits(wanted.memory_mib, wanted.cpus)}
 
     async def _do_remove(self, name: str) -> dict[str, Any]:
         pool = self._pools.pop(name.encode(), None)

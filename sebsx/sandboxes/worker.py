@@ -128,6 +128,7 @@ class Worker:
                 self._config.memory_mib,
                 {**self._config.environment, **self._environment(f"{host}:{port}")},
                 self._config.options,
+                self._config.vcpu,
             )
             self._launched = perf_counter()
             sandbox = await self._pool.launcher.launch(spec, self.log.write)

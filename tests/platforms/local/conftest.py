@@ -31,13 +31,13 @@ class Local:
     platform: GatewayPlatform[Any]
     folder: Path
 
-    def deploy(self, code: str, memory_mib: int = 512, timeout_s: float = 30.0) -> Deployment:
+    def deploy(self, code: str, memory_mib: int = 512, timeout_s: float = 30.0, **more: Any) -> Deployment:
         name = f"f-{uuid4().hex[:8]}"
         wrapper = self.platform.wrapper_files("python")["sebsx_wrapper.py"]
         architecture = self.platform.architectures[0]
         package = zip_package(self.folder / f"{name}.zip", architecture, code, sebsx_wrapper__py=wrapper)
         package = dataclasses.replace(package, target=self.platform.target("python", architecture))
-        return self.platform.deploy(package, FunctionConfig(name, memory_mib, timeout_s, architecture))
+        return self.platform.deploy(package, FunctionConfig(name, memory_mib, timeout_s, architecture, **more))
 
     def call(self, deployment: Deployment, event: Any = None) -> tuple[Reply, Any]:
         """Return the reply and its decoded body."""

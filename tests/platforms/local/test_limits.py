@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx.errors import UnsupportedError
 from sebsx.model import Status
 from sebsx.sandboxes.owners import is_alive
 from sebsx.testing.contexts import RUN, context_for
@@ -75,6 +76,14 @@ def test_processor_share_follows_memory_once_loaded(local: Local) -> None:
 
 
 @pytest.mark.root
+def test_processors_asked_for_are_given_whatever_the_memory(local: Local) -> None:
+    deployment = local.deploy(SPIN, memory_mib=1769, options={"vcpu": 0.1})
+
+    assert deployment.effective["vcpu"] == 0.1
+    assert local.call(deployment, 1.0)[1]["output"] < 0.2
+
+
+@pytest.mark.root
 @pytest.mark.slow
 def test_fork_bomb_is_bounded_and_dies_with_its_sandbox(local: Local) -> None:
     deployment = local.deploy("""
@@ -119,6 +128,13 @@ def test_without_limits_it_says_so(unlimited: Local) -> None:
 
     assert limits == {"memory": "none", "cpu": f"none, {os.cpu_count()} vCPU", "processes": "none"}
     assert unlimited.call(deployment, 128)[1]["output"] == 128 * MIB
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
+def test_without_control_groups_processors_cannot_be_chosen(unlimited: Local) -> None:
+    assert unlimited.deploy(EAT, memory_mib=64).effective["vcpu"] == os.cpu_count()
+    with pytest.raises(UnsupportedError, match=r"vcpu 0\.5 needs control groups"):
+        unlimited.deploy(EAT, memory_mib=64, options={"vcpu": 0.5})
 
 
 def test_without_control_groups_memory_is_limited_by_rlimit(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
     results = {name: row["result"] for name, row in rows(report).items()}
     assert {name for name, result in results.items() if result not in {"pass", "not checkable"}} == set()
     assert {name for name, result in results.items() if result == "not checkable"} == {
-        "mixed-starts", "restored", "cold-once", "start-evidence", "sizes",
+        "mixed-starts", "restored", "cold-once", "start-evidence", "sizes", "options",
     }  # fmt: skip
     assert rows(report)["order"]["checked"] == 20
     assert objections(report) == {}
@@ -90,6 +90,7 @@ DAMAGES = [
     ("UPDATE cell SET wanted = 30", "samples", []),
     ("UPDATE invocation SET status = 'timeout' WHERE sequence <= 2", "failures", []),
     ("UPDATE deployment SET memory_mib = 128", "memory", []),
+    ("UPDATE deployment SET options = '{\"vcpu\": 2}'", "options", []),
     ("UPDATE deployment SET effective = '{\"emulated\": true}'", "processor", []),
     ("DELETE FROM sandbox", "sandbox-facts", []),
     ("UPDATE environment SET facts = '{}'", "client-facts", []),

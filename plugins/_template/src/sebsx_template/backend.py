@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import DeployError, UnsupportedError
-from sebsx.model import Capability, Deployment, Reply, Target
+from sebsx.model import Between, Capability, Deployment, Option, Reply, Target
 from sebsx.settings import setting
 from sebsx_template.runtime_api import run_once
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from sebsx.model import FunctionConfig, Package, Resource
 
 _HERE = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
+_NICENESS = Option(
+    name="niceness",
+    kind=int,
+    unit="steps",
+    help="how much its processes yield to others",
+    offer=Between(0, 19),
+    default=0,
+)
 _FOLDER = "folder"  # the one kind of resource this platform creates
 
 
@@ -32,7 +40,7 @@ _FOLDER = "folder"  # the one kind of resource this platform creates
 class OneShotSettings:
     """Settings of the platform `one-shot`."""
 
-    niceness: int = setting(0, help="how much the processes of functions yield to others", minimum=0)
+    keep_folders: bool = setting(False, help="leave the folders of functions behind, to look into them")
 
 
 class OneShotPlatform(Platform[OneShotSettings]):
@@ -43,6 +51,8 @@ class OneShotPlatform(Platform[OneShotSettings]):
     Settings = OneShotSettings
     capabilities = frozenset({Capability.FORCE_COLD})
     architectures = (_HERE,)
+    memory_mib = Between(16, 65536)
+    options = (_NICENESS,)
 
     def __init__(self, settings: OneShotSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
@@ -71,13 +81,15 @@ class OneShotPlatform(Platform[OneShotSettings]):
             "memory_mib": config.memory_mib,
             "timeout_s": config.timeout_s,
             "architecture": _HERE,
+            "niceness": self.option(config, "niceness"),
             "limits": "none",
         }
         return Deployment(str(folder), config, effective)
 
     def teardown(self, deployment: Deployment) -> None:
-        """Delete the folder."""
-        shutil.rmtree(deployment.id, ignore_errors=True)
+        """Delete the folder, unless it is to be kept."""
+        if not self.settings.keep_folders:
+            shutil.rmtree(deployment.id, ignore_errors=True)
         self.ledger.deleted(_FOLDER, deployment.id)
 
     def remove(self, resource: Resource) -> None:
@@ -93,7 +105,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
         environment = os.environ | config.environment | {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mib)}
         sent_s = time.time()
         http_status, body = run_once(
-            ["nice", "-n", str(self.settings.niceness), *self._commands[deployment.id]],
+            ["nice", "-n", str(self.option(config, "niceness")), *self._commands[deployment.id]],
             payload,
             request_id=request_id,
             timeout_s=min(config.timeout_s, timeout_s),
