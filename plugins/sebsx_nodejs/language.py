@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shutil
 import subprocess
 from importlib.resources import files
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _RUNTIME = "sebsx_runtime"
 _OLDEST = 18
+_HANDLER = re.compile(r"(?!/)(?:[^/]+/)*[^./]+(?:\.[^./]+)+")
 # A heap as large as the whole sandbox: the system's limit is met first, and says out of memory. V8's own default is a
 # fraction of it, at which it aborts.
 _START = 'exec "$0" --max-old-space-size="${AWS_LAMBDA_FUNCTION_MEMORY_SIZE:-4096}" "$1"'
@@ -31,6 +33,7 @@ class NodejsLanguage(Language):
     name = "nodejs"
     summary = f"Node.js {_OLDEST}+; package-lock.json is installed for the target by npm"
     wrapper_suffix = ".cjs"
+    handler_forms = ("index.handler", "src/index.handler", "index.api.handler")
 
     def host_version(self) -> str | None:
         """Return the major version of the `node` on PATH; None if there is none or it is too old."""
@@ -41,6 +44,10 @@ class NodejsLanguage(Language):
         """Return the command of the bootstrap, by way of a shell that knows the sandbox's memory."""
         bootstrap = str(package_root / _RUNTIME / "bootstrap.cjs")
         return ["/bin/sh", "-c", _START, shutil.which("node") or "node", bootstrap]
+
+    def takes(self, handler: str) -> bool:
+        """Return whether a handler names a module by its path and what it exports, as Lambda takes it."""
+        return ".." not in handler and _HANDLER.fullmatch(handler) is not None
 
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return every module of the shim."""

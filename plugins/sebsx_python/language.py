@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from sebsx.model import Target
 
 _RUNTIME = "sebsx_runtime"
+_SEPARATOR = re.compile(r"[./]")
+_HANDLER = re.compile(r"[^.].*\.[^./]+")
 
 
 class PythonLanguage(Language):
@@ -26,6 +29,7 @@ class PythonLanguage(Language):
     name = "python"
     summary = "Python 3.9+; requirements.txt is installed for the target by uv or pip"
     wrapper_suffix = ".py"
+    handler_forms = ("app.handler", "package.app.handler", "src/app.handler")
 
     def host_version(self) -> str | None:
         """Return the version of the interpreter that runs sebsx."""
@@ -34,6 +38,12 @@ class PythonLanguage(Language):
     def command(self, package_root: Path) -> Sequence[str]:
         """Return the command of the bootstrap: isolated and without `site`, which halves a cold start."""
         return [sys.executable, "-I", "-S", str(package_root / _RUNTIME / "bootstrap.py")]
+
+    def takes(self, handler: str) -> bool:
+        """Return whether a handler names a module, by dots or slashes, and a function in it, as Lambda takes it."""
+        return (
+            all(word.isidentifier() for word in _SEPARATOR.split(handler)) and _HANDLER.fullmatch(handler) is not None
+        )
 
     def prepare(self, package_root: Path) -> None:
         """Compile every module, so that no cold start compiles; code that does not compile fails when it is called."""

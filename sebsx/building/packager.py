@@ -115,6 +115,11 @@ class Packager:
         """
         started_s = time.perf_counter()
         code = benchmark.code(language.name, function, variant)
+        if not language.takes(code.handler):
+            raise PackagingError(
+                f"handler {code.handler!r} of benchmark {benchmark.name!r} has no form that {language.name} takes; "
+                f"write it like {', '.join(map(repr, language.handler_forms))}"
+            )
         sources = _sources(benchmark, code)
         modules = {name.replace("-", "_"): text for name, text in (collectors or {}).items()}
         manifest = _manifest(benchmark, code, target, modules, function, variant)

@@ -51,12 +51,14 @@ class Language(ABC):
         name: What a manifest says under `[languages.<name>]`, and the folder of its code.
         summary: One line.
         wrapper_suffix: Ending of wrapper and collector files, with the dot.
+        handler_forms: Examples of handlers that it takes, for messages and docs.
         ships_source: Whether the code folder itself goes into the package; not where `build` makes a program of it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     wrapper_suffix: ClassVar[str]
+    handler_forms: ClassVar[tuple[str, ...]] = ("function.handler",)
     ships_source: ClassVar[bool] = True
 
     @abstractmethod
@@ -69,6 +71,10 @@ class Language(ABC):
 
         The bootstrap speaks the AWS Lambda Runtime API at `AWS_LAMBDA_RUNTIME_API` (host:port).
         """
+
+    def takes(self, handler: str) -> bool:
+        """Return whether a handler has a form that the bootstrap can call; by default whatever is not empty."""
+        return bool(handler)
 
     def prepare(self, package_root: Path) -> None:  # noqa: B027  # optional by intent
         """Make an unpacked package ready on this machine, once: do what cold starts would repeat."""

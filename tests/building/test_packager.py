@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx import plugins
 from sebsx.building import Packager, default_cache
 from sebsx.contracts import benchmarks
 from sebsx.contracts.languages import Built, Inputs, Language
@@ -662,3 +663,35 @@ def test_layout_of_the_platform_sees_the_manifest_and_enters_the_key(packager, f
     assert read(first.path)["host.json"] == b"a main.count x86_64"
     assert (again.cached, other.cached) == (True, False)
     assert other.content_hash != first.content_hash
+
+
+@pytest.mark.parametrize(
+    ("language", "handler", "taken"),
+    [
+        ("python", "app.handler", True), ("python", "src/app.handler", True), ("python", "src.app.handler", True),
+        ("python", "function.function", True), ("python", "a/b/c.d", True), ("python", "function", False),
+        ("python", "src/app", False), ("python", "../app.handler", False), ("python", "app.", False),
+        ("python", ".handler", False), ("python", "app handler.x", False), ("python", "", False),
+        ("nodejs", "index.handler", True), ("nodejs", "index.a.handler", True), ("nodejs", "src/index.handler", True),
+        ("nodejs", "my-app/index.function", True), ("nodejs", "a.b/index.handler", True), ("nodejs", "index", False),
+        ("nodejs", "../index.handler", False), ("nodejs", "/etc/index.handler", False), ("nodejs", "index.", False),
+        ("nodejs", "", False),
+    ],
+)  # fmt: skip
+def test_handlers_have_the_forms_of_lambda_and_others_are_refused_with_them(tmp_path, language, handler, taken):
+    (tmp_path / language).mkdir()
+    (tmp_path / language / "any.txt").write_text("code")
+    manifest = f'name = "b"\nversion = "1"\nsummary = "s"\n[languages.{language}]\nhandler = "{handler}"\n'
+    (tmp_path / "benchmark.toml").write_text(manifest)
+    known = plugins.load([language]).languages[language]()
+
+    def build():
+        return Packager(tmp_path / "cache").build(load(tmp_path), known, Target(language, "3.12", "x86_64", "any"))
+
+    if taken:
+        assert json.loads(read(build().path)["sebsx.json"])["handler"] == handler
+        return
+    with pytest.raises(
+        PackagingError, match=rf"no form that {language} takes; write it like '{known.handler_forms[0]}'"
+    ):
+        build()

@@ -272,16 +272,31 @@ function exitCodeOf(error) {
   return error instanceof ProcessExit ? error.code : UNCAUGHT_CODE;
 }
 
-/** Return the function that `module.function` names; ES modules are imported, all others required. */
+/**
+ * Return the function that a handler names, as AWS's own client reads it: the module ends at the first dot of the last
+ * part of the path, and what follows leads into its exports (`src/index.api.handler`). ES modules are imported.
+ */
 async function findHandler(root, handler) {
-  const at = handler.lastIndexOf('.');
+  const at = handler.indexOf('.', handler.lastIndexOf('/') + 1);
   const [stem, name] = [handler.slice(0, at), handler.slice(at + 1)];
-  const path = SUFFIXES.map((suffix) => `${root}/${stem}${suffix}`).find((candidate) => fs.existsSync(candidate));
+  const path = moduleFile(`${root}/${stem}`);
   if (path === undefined) throw new HandlerNotFound(`there is no file ${stem}{${SUFFIXES.join(',')}}`);
   const module = await load(path);
-  const found = module[name] ?? module.default?.[name];
+  const found = inside(module, name) ?? inside(module.default, name);
   if (typeof found !== 'function') throw new HandlerNotFound(`module '${stem}' exports no function '${name}'`);
   return found;
+}
+
+/** Return the file of a module: without a suffix, with one, or what a folder of that name has as its entry. */
+function moduleFile(stem) {
+  const isFile = (path) => fs.statSync(path, { throwIfNoEntry: false })?.isFile();
+  const found = ['', ...SUFFIXES].map((suffix) => stem + suffix).find(isFile);
+  if (found !== undefined || !fs.existsSync(stem)) return found;
+  return require.resolve(stem);
+}
+
+function inside(exported, names) {
+  return names.split('.').reduce((value, name) => value?.[name], exported);
 }
 
 async function load(path) {

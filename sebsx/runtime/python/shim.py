@@ -95,7 +95,7 @@ class Shim:
             with open(self.root + "/sebsx.json", "rb") as file:
                 manifest = loads(file.read())
             module, _, name = manifest["handler"].rpartition(".")
-            self._handler = getattr(_import(module), name, None)
+            self._handler = getattr(_import(module.replace("/", ".")), name, None)  # as AWS's own client reads it
             if not callable(self._handler):
                 raise HandlerNotFound("module %r has no function %r" % (module, name))
         except BaseException as exc:
