@@ -41,7 +41,10 @@ REGISTRY = plugins.load()
 DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
 BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
 # What a user has to say before there is a design.
-NEEDED: dict[str, dict[str, Any]] = {"load": {"benchmark": "sleep", "rate": "10"}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "load": {"benchmark": "sleep", "rate": "10"},
+    "calibrate": {"benchmark": "graph-bfs"},
+}
 
 
 def test_no_plugin_is_broken():

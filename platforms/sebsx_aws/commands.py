@@ -1,33 +1,39 @@
-"""`sebsx aws`: what only AWS needs."""
+"""`sebsx aws policy`: what only AWS needs."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import click
-
-from sebsx.cli.app import App, Group, command
+from sebsx.contracts.commands import Command
+from sebsx.settings import setting
 from sebsx_aws.policy import deployer_policy
 
-
-@click.group("aws", cls=Group)
-def aws_group() -> None:
-    """Set up an AWS account for sebsx."""
+if TYPE_CHECKING:
+    from sebsx.contracts.commands import Services
 
 
-@command("policy")
-@click.option(
-    "--partition", type=click.Choice(["aws", "aws-cn", "aws-us-gov"]), default="aws", help="Which AWS [default: aws]."
-)
-def policy_command(app: App, partition: str) -> None:
-    """Print the IAM policy that sebsx needs: only resources whose name starts with `sebsx-`.
+@dataclass(frozen=True)
+class PolicySettings:
+    """For which AWS."""
 
-    \b
-      sebsx aws policy > policy.json
-      aws iam create-policy --policy-name sebsx --policy-document file://policy.json
-    """  # noqa: D301  # \\b keeps click from folding the lines
-    policy = deployer_policy(partition)
-    app.console.result(policy, text=json.dumps(policy, indent=2))
+    partition: str = setting("aws", help="which AWS", choices=("aws", "aws-cn", "aws-us-gov"))
 
 
-aws_group.add_command(policy_command)
+class PolicyCommand(Command[PolicySettings]):
+    """Prints the permissions that sebsx needs in an account."""
+
+    name = "aws-policy"
+    summary = "prints the IAM policy that sebsx needs: only resources whose name starts with `sebsx-`"
+    words = "aws policy"
+    details = (
+        "  sebsx aws policy > policy.json\n"
+        "  aws iam create-policy --policy-name sebsx --policy-document file://policy.json"
+    )
+    Settings: ClassVar[type[Any]] = PolicySettings
+
+    def run(self, services: Services, settings: PolicySettings) -> None:
+        """Print it."""
+        policy = deployer_policy(settings.partition)
+        services.output.result(policy, text=json.dumps(policy, indent=2))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    import click
-
+    from sebsx.contracts.commands import Command
     from sebsx.contracts.platforms import Platform
 
 
@@ -21,8 +20,8 @@ def sebsx_register_platforms() -> list[type[Platform[Any]]]:
 
 
 @hookimpl
-def sebsx_register_commands(cli: click.Group) -> None:
-    """Add `sebsx aws policy`."""
-    from sebsx_aws.commands import aws_group
+def sebsx_register_commands() -> list[type[Command[Any]]]:
+    """Return `sebsx aws policy`."""
+    from sebsx_aws.commands import PolicyCommand
 
-    cli.add_command(aws_group)
+    return [PolicyCommand]

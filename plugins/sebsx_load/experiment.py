@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.calibrations import calibrated, spelt_out
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import UserError
 from sebsx.model import Cell, CellStatus, Factor, Kind, Plan, Role
-from sebsx.running.calibration import calibrated, spelt_out
 from sebsx.settings import public
 from sebsx_load.shapes import LoadSettings
 

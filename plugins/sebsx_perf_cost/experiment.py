@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.contracts.calibrations import calibrated, spelt_out
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
 from sebsx.model import Cell, Design, Factor, Factors, Plan, Role
 from sebsx.pricing.planning import estimate
-from sebsx.running.calibration import calibrated, spelt_out
 from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
 from sebsx_perf_cost.sampling import interleave, one_by_one

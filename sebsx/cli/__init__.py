@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sebsx import __version__
+from sebsx.cli import extending
 from sebsx.cli.app import App, Group
 from sebsx.cli.console import VisibleFormatter
 from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
@@ -38,7 +39,7 @@ class Commands(Group):
         app = ctx.ensure_object(App)
         if not app.commands_added:
             app.commands_added = True
-            app.registry.notify("sebsx_register_commands", cli=self)
+            extending.add_commands(app, self)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -71,7 +72,6 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
 def _add_commands() -> None:
     from sebsx.cli import (  # a cycle otherwise
         admin,
-        calibrating,
         comparing,
         configuration,
         inventory,
@@ -86,7 +86,6 @@ def _add_commands() -> None:
 
     for module in (
         running,
-        calibrating,
         results,
         comparing,
         reporting,

@@ -34,7 +34,7 @@ class Duration(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
-_SHORT = {"--parameter": "-p"}
+_SHORT = {"--parameter": "-p", "--platform": "-P"}
 _RUNS_OFFERED = 20
 
 
@@ -87,10 +87,12 @@ def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:
     text = item.metadata["help"] + _default(item)
     if hint is bool:
         return click.Option([f"{name}/--no-{name[2:]}", item.name], default=None, help=text)
+    short = [_SHORT[name]] if name in _SHORT else []
     if typing.get_origin(hint) is dict:
-        short = [_SHORT[name]] if name in _SHORT else []
         return click.Option([name, *short, item.name], multiple=True, metavar="KEY=VALUE", help=f"{text}; repeatable")
-    return click.Option([name, item.name], metavar=describe(item, hint), help=text)
+    return click.Option(
+        [name, *([_SHORT[name]] if name in _SHORT else []), item.name], metavar=describe(item, hint), help=text
+    )
 
 
 def _default(item: dataclasses.Field[Any]) -> str:

@@ -12,25 +12,11 @@ from sebsx.cli.options import complete_run
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sebsx.contracts.analyzers import Report
     from sebsx.contracts.runs import RunView
     from sebsx.model import Run
 
 
 _MANY = 10  # files that are counted rather than listed
-
-
-def analyze(app: App, views: Sequence[RunView], name: str | None) -> Report | None:
-    """Return what an analyzer says of some runs; None without a name."""
-    if name is None:
-        return None
-    analyzer = app.registry.get("analyzers", name)()
-    section = f"analyzer.{name}"
-    settings = app.reader(app.analyzer_assignments, [section]).read(section).value
-    report: Report = analyzer.analyze(views, settings)
-    return report
 
 
 @command("runs")
@@ -128,7 +114,7 @@ def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None, assig
     app.analyzer_assignments = assignments
     with app.open_store() as store:
         views = [store.view(run) for run in runs]
-        report = analyze(app, views, analyzer or _default_analyzer(app, views))
+        report = app.analyze(views, analyzer)
         if report is None:
             raise UserError(f"experiment {views[0].run.experiment!r} has no analyzer here; name one with --analyzer")
         if app.console.json:
@@ -188,14 +174,6 @@ def export_command(
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )
     app.console.result({"files": files}, text=text)
-
-
-def _default_analyzer(app: App, views: Sequence[RunView]) -> str | None:
-    names = {view.run.experiment for view in views}
-    if len(names) > 1:
-        raise UserError(f"runs of several experiments ({', '.join(sorted(names))}); name one analyzer with --analyzer")
-    experiment = app.registry.experiments.get(names.pop())
-    return experiment.analyzer if experiment else None
 
 
 def _took(run: Run) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sebsx.model.stored import StoredCell
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import RunSpec
-    from sebsx.store import Store
 
 LIMITS: tuple[click.Parameter, ...] = (
     click.Option(
@@ -144,8 +143,6 @@ def _about_arguments(section: Section) -> str:
 
 def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values: Mapping[str, Any]) -> RunSpec:
     """Return what the user asked for, from options, `--set`, environment and files."""
-    from sebsx.running.orchestrator import RunSpec  # heavy
-
     core_values = {
         f"{CORE}.{name}": values[name]
         for name in ("platform", "collectors", "campaign")
@@ -153,25 +150,15 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
     }
     if values["options"]:
         core_values[f"{CORE}.options"] = ",".join(values["options"])
-    options = [Layer("the command line", core_values), layer_of(section, values)]
     assignments = values["assignments"]
-    given = app.reader((), (), *options)
-    chosen = given.read(CORE).value.platform
-    meant = () if chosen else experiment().platforms(app.registry, given.read(section.name).value)
-    names = choose_platforms(app, chosen or tuple(meant))
-    in_play = [CORE, section.name, *(f"platform.{name}" for name in names)]
-    reader = app.reader(assignments, in_play, *options)
-    core = reader.read(CORE).value
     app.analyzer_assignments = [word for word in assignments if word.startswith("analyzer.")]
-    return RunSpec(
-        experiment=experiment(),
-        settings=reader.read(section.name).value,
-        platforms={name: reader.read(f"platform.{name}").value for name in names},
-        collectors=_collectors(app, core.collectors),
+    return app.spec(
+        experiment,
+        Layer("the command line", core_values),
+        layer_of(section, values),
+        assignments=assignments,
         seed=values["seed"],
-        campaign=core.campaign,
         limits=_limits(values),
-        options=core.options,
     )
 
 
@@ -180,23 +167,6 @@ def _limits(values: Mapping[str, Any]) -> Limits:
 
     # `time_limit_s`, because experiments may have a `max_time_s` of their own, for a cell.
     return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"], values["records_wait_s"])
-
-
-def choose_platforms(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the platforms to run on: those chosen, or the one that needs no account."""
-    for name in chosen:
-        app.registry.get("platforms", name)
-    if chosen:
-        return chosen
-    if app.registry.default_platform is None:
-        raise PluginError("no plugin brings a default platform; name one with --platform (sebsx list platforms)")
-    return (app.registry.default_platform,)
-
-
-def _collectors(app: App, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    for name in chosen:
-        app.registry.get("collectors", name)
-    return chosen or tuple(sorted(name for name, cls in app.registry.collectors.items() if cls.default))
 
 
 def _plan(app: App, spec: RunSpec) -> None:
@@ -244,16 +214,9 @@ def _plan_row(cell: Cell) -> dict[str, Any]:
 def _run(app: App, spec: RunSpec) -> None:
     """Do a run, print what it says, and end with the exit code that its cells ask for."""
     from sebsx.model import RunStatus
-    from sebsx.running import orchestrator  # heavy
 
     with app.open_store() as store:
-        try:
-            with app.console.progress() as observer:
-                run = orchestrator.run(spec, app.registry, store, observer)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"interrupted{_advice(store)}") from None
-        except PlatformError as exc:
-            raise PlatformError(f"{exc}{_advice(store)}") from exc
+        run = app.carry_out(spec, store)
         view = store.view(run.id)
         _print_run(app, spec, run, view)
         if run.status is not RunStatus.FINISHED:
@@ -261,20 +224,10 @@ def _run(app: App, spec: RunSpec) -> None:
         _raise_for(view.cells())
 
 
-def _advice(store: Store) -> str:
-    """Return how to go on with the run of this process, if it has measured something."""
-    from sebsx.store import current_owner  # heavy
-
-    mine = [run.id for run in store.runs() if run.owner == current_owner() and store.counts(run.id)]
-    return f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
-
-
 def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
-    from sebsx.cli.results import analyze  # heavy
-
     report, trouble = None, None
     try:
-        report = analyze(app, [view], spec.experiment.analyzer)
+        report = app.analyze([view]) if spec.experiment.analyzer else None
     except (UserError, PluginError) as exc:  # what was measured is told all the same
         trouble = exc
     if app.console.json:
@@ -328,7 +281,7 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
         if not resume:
             raise click.UsageError("say what to run: benchmark, experiment, or --resume RUN", ctx)
         app = ctx.ensure_object(App)
-        _run(app, _resumed(app, resume, _limits(limits)))
+        _run(app, app.resumed(resume, _limits(limits)))
     elif resume:
         raise click.UsageError("--resume takes everything from the run; leave the rest out", ctx)
     elif any(value is not None for value in limits.values()):
@@ -341,32 +294,6 @@ run_command.params += LIMITS
 @click.group("plan", cls=SubjectGroup, action=_plan)
 def plan_command() -> None:
     """Say what a run would deploy and call, how long it takes and what it costs. Same words as `run`."""
-
-
-def _resumed(app: App, name: str, limits: Limits) -> RunSpec:
-    """Return the spec that an interrupted run was started with; secrets come from the settings of today."""
-    from sebsx.model import RunStatus
-    from sebsx.running.orchestrator import RunSpec, settings_of  # heavy
-
-    with app.open_store() as store:
-        run = store.view(name).run
-    if run.status is RunStatus.FINISHED:
-        raise UserError(f"run {run.id!r} is finished, there is nothing to go on with; see: sebsx show {run.id}")
-    experiment = app.registry.get("experiments", run.experiment)
-    for platform in run.settings["platforms"]:
-        app.registry.get("platforms", platform)
-    reader = app.reader((), (), settings_of(run))
-    return RunSpec(
-        experiment=experiment(),
-        settings=reader.read(f"experiment.{run.experiment}").value,
-        platforms={platform: reader.read(f"platform.{platform}").value for platform in run.settings["platforms"]},
-        collectors=tuple(run.settings["collectors"]),
-        seed=run.seed,
-        campaign=run.campaign,
-        resume=run.id,
-        limits=limits,
-        options=run.settings.get("options", {}),  # none in a run of before they could be asked for
-    )
 
 
 COMMANDS = (run_command, plan_command)

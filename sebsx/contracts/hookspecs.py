@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import click
-
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.channels import Channel
     from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.exporters import Exporter
     from sebsx.contracts.languages import Language
@@ -101,8 +100,8 @@ def sebsx_register_metrics() -> Sequence[Metric]:  # type: ignore[empty-body]  #
 
 
 @hookspec
-def sebsx_register_commands(cli: click.Group) -> None:
-    """Add commands to the command line."""
+def sebsx_register_commands() -> Sequence[type[Command[Any]]]:  # type: ignore[empty-body]  # a specification
+    """Return command classes: words of the command line."""
 
 
 @hookspec

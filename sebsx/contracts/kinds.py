@@ -135,6 +135,14 @@ KINDS = (
         contract="ChannelContract",
     ),
     PluginKind(
+        name="commands",
+        title="words of the command line",
+        base="sebsx.contracts.commands:Command",
+        page="hooks.md",
+        contract="CommandContract",
+        has_settings=True,
+    ),
+    PluginKind(
         name="metrics",
         title="measured quantities, each with unit and owner",
         base="sebsx.model.metrics:Metric",

@@ -43,10 +43,12 @@ class Register:
     Args:
         capabilities: The words known; asked for only when something needs one.
         subjects: Word after `sebsx run` -> the experiment that has it.
+        words: Words of the command line -> the command that has them.
     """
 
     capabilities: Callable[[], Collection[str]]
     subjects: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
 
 def check_class(cls: Any, kind: PluginKind, register: Register) -> list[str]:
@@ -212,6 +214,15 @@ def _check_subject(cls: Any, what: str, register: Register) -> None:
         raise PluginError(f"{what} has the subject {cls.subject!r}, which belongs to experiment {holder!r}")
 
 
+def _check_command(cls: Any, what: str, register: Register) -> None:
+    words = cls.words or cls.name
+    if not all(map(_NAME.fullmatch, words.split(" "))):
+        raise PluginError(f"{what} has words = {words!r}; write words in kebab-case with single spaces")
+    holder = register.words.setdefault(words, cls.name)
+    if holder != cls.name:
+        raise PluginError(f"{what} has words = {words!r}, which belong to command {holder!r}")
+
+
 def _check_metrics(cls: Any, what: str, _register: Register) -> None:
     for metric in cls.metrics:
         if not metric.name.startswith(f"{cls.name}."):
@@ -252,6 +263,7 @@ def _check_offers(cls: Any, what: str, _register: Register) -> None:
 _FURTHER: dict[str, tuple[Callable[[Any, str, Register], None], ...]] = {
     "platforms": (_check_architectures, _check_offers),
     "experiments": (_check_subject,),
+    "commands": (_check_command,),
     "collectors": (_check_metrics,),
     "exporters": (_check_suffix, _check_choices),
     "languages": (partial(_check_suffix, name="wrapper_suffix"),),

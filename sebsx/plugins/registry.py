@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.channels import Channel
     from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.exporters import Exporter
     from sebsx.contracts.languages import Language
@@ -107,6 +108,11 @@ class Registry:
     def channels(self) -> Mapping[str, type[Channel[Any]]]:
         """Channel classes by name."""
         return self._of("channels")
+
+    @property
+    def commands(self) -> Mapping[str, type[Command[Any]]]:
+        """Command classes by name."""
+        return self._of("commands")
 
     @property
     def benchmarks(self) -> Mapping[str, Benchmark]:

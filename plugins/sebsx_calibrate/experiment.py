@@ -1,4 +1,4 @@
-"""The experiment behind `sebsx calibrate`: finds the values of the steps' parameter that give the wanted run times."""
+"""The experiment `calibrate`: finds the values of the steps' parameter that give the wanted run times."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import PlatformError, ThresholdError, UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan, Status
-from sebsx.running.calibration import Calibration, fit_line
 from sebsx.settings import setting
+from sebsx_calibrate.fitting import fit_line
+from sebsx_calibrate.outcome import COUNT, GROWTH, duration_s
 
 if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.parameters import Steps
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.calibration import Fit
     from sebsx.running.session import Measurement, Session
+    from sebsx_calibrate.fitting import Fit
 
 # A call this long is measured once and without a warm-up: what a first call adds is lost in it.
 _LONG_S = 10.0
@@ -51,36 +52,16 @@ class CalibrateSettings:
     max_time_s: float = setting(1800.0, help="most time in s", minimum=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a calibration came to.
-
-    Args:
-        calibration: The steps found.
-        points: (value of the parameter, run time in s), in the order in which they were measured.
-        fit: The line through all points.
-        error: Largest relative error of the run times at both ends, as measured there.
-    """
-
-    calibration: Calibration
-    points: list[tuple[float, float]]
-    fit: Fit
-    error: float
-
-
 class Calibrate(Experiment[CalibrateSettings]):
     """Climbs a ladder of work, fits a line, solves it for both ends, and measures them until they are right.
 
-    Attributes:
-        outcome: Filled by `run`.
+    What each point took is read back from the store: a run that was interrupted goes on where it was.
     """
 
     name = "calibrate"
     summary = "finds the steps' parameter for wanted run times"
     Settings: ClassVar[type[Any]] = CalibrateSettings
-
-    def __init__(self) -> None:
-        self.outcome: Outcome | None = None
+    analyzer = "calibration"
 
     def plan(self, scene: Scene, settings: CalibrateSettings) -> Plan:
         """Return the first point; the others depend on what it measures."""
@@ -97,6 +78,8 @@ class Calibrate(Experiment[CalibrateSettings]):
         """
         prober = _Prober.prepare(session.scene, settings)
         prober.session = session
+        session.record(GROWTH, prober.steps.growth)
+        session.record(COUNT, prober.steps.count)
         _climb(prober, settings.high_s)
         fit = fit_line(prober.works)
         targets = (settings.low_s, settings.high_s)
@@ -114,25 +97,6 @@ class Calibrate(Experiment[CalibrateSettings]):
                 f"run times of {prober.benchmark.name!r} are still {error:.0%} off the target after {_ROUNDS} rounds; "
                 "the machine is busy or the growth of its [steps] is wrong; try --tolerance or --repetitions"
             )
-        whole = fit_line(prober.works)
-        steps, benchmark = prober.steps, prober.benchmark
-        calibration = Calibration(
-            benchmark=benchmark.name,
-            benchmark_version=benchmark.version,
-            platform=prober.platform.name,
-            memory_mib=prober.memory_mib,
-            architecture=prober.architecture,
-            parameter=steps.parameter,
-            first=ends[0],
-            last=ends[1],
-            count=steps.count,
-            growth=steps.growth,
-            first_s=times[0],
-            last_s=times[1],
-            r2=whole.r2,
-            run=session.run.id,
-        )
-        self.outcome = Outcome(calibration, list(prober.points.items()), whole, error)
 
 
 def _climb(prober: _Prober, high_s: float) -> None:
@@ -175,6 +139,8 @@ class _Prober:
         Raises:
             UserError: If the benchmark has no steps, or the platform ends calls before the target.
         """
+        if len(scene.platforms) > 1:
+            raise UserError(f"calibrate takes one platform, not {', '.join(scene.platforms)}; name it with --platform")
         (platform,) = scene.platforms.values()
         benchmark = scene.benchmark(settings.benchmark)
         if benchmark.steps is None:
@@ -254,8 +220,11 @@ class _Prober:
             PlatformError: If it cannot be deployed.
         """
         if value not in self.points:
-            self._check_caps(expected_s)
-            self.points[value] = self._measured(value, expected_s)
+            known_s = self._stored(self.cell(value))
+            if known_s is None:
+                self._check_caps(expected_s)
+                known_s = self._measured(value, expected_s)
+            self.points[value] = known_s
         return self.points[value]
 
     def _check_caps(self, expected_s: float) -> None:
@@ -264,6 +233,13 @@ class _Prober:
             raise ThresholdError(f"cap of {self.settings.max_points} points reached; allow more with --max-points")
         if time.monotonic() + expected_s * calls > self.deadline_s:
             raise ThresholdError(f"cap of {self.settings.max_time_s:g} s reached; allow more with --max-time-s")
+
+    def _stored(self, cell: Cell) -> float | None:
+        """Return what a value took before the run was interrupted; None if it was not measured."""
+        assert self.session is not None
+        view = self.session.store.view(self.session.run.id)
+        stored = next((item for item in view.cells() if item.hash == cell.hash), None)
+        return None if stored is None else duration_s(view, stored)
 
     def _measured(self, value: float, expected_s: float) -> float:
         assert self.session is not None

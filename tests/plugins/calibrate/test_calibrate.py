@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from sebsx.contracts import benchmarks
+from sebsx.contracts import benchmarks, calibrations
+from sebsx.contracts.calibrations import Calibration, calibrated
 from sebsx.errors import UserError
-from sebsx.running import calibration
-from sebsx.running.calibration import Calibration, calibrated, fit_line, parse_target
+from sebsx_calibrate.fitting import fit_line, parse_target
 from tests.support import Cli
 
 pytestmark = pytest.mark.slow  # functions that last for seconds
@@ -97,20 +97,20 @@ def test_bad_target_is_refused(text: str) -> None:
 
 def test_saved_calibration_is_found_for_its_platform_and_memory_only(data: Path, waiter: Path) -> None:
     benchmark = benchmarks.load(waiter)
-    path = calibration.save(FOUND)
+    path = calibrations.save(FOUND)
     assert path.is_relative_to(data)
-    assert calibration.find(benchmark, "local", 128) == FOUND
-    assert calibration.find(benchmark, "local", 256) is None
-    assert calibration.find(benchmark, "aws", 128) is None
-    calibration.save(replace(FOUND, first=3.0))
-    found = calibration.find(benchmark, "local", 128)
+    assert calibrations.find(benchmark, "local", 128) == FOUND
+    assert calibrations.find(benchmark, "local", 256) is None
+    assert calibrations.find(benchmark, "aws", 128) is None
+    calibrations.save(replace(FOUND, first=3.0))
+    found = calibrations.find(benchmark, "local", 128)
     assert found is not None
     assert found.first == 3.0
 
 
 def test_numbered_sizes_take_the_calibrated_values_and_named_ones_do_not(data: Path, waiter: Path) -> None:
     benchmark = benchmarks.load(waiter)
-    calibration.save(FOUND)
+    calibrations.save(FOUND)
     # Work grows from 4 to 100 in four equal strides of 24: step 3 is 52.
     assert calibrated(benchmark, "3", "local", 128).resolve("3", {})["n"] == pytest.approx(52**0.5)
     assert calibrated(benchmark, "3", "local", 128).expect["3"] == pytest.approx(0.072)
@@ -120,17 +120,17 @@ def test_numbered_sizes_take_the_calibrated_values_and_named_ones_do_not(data: P
 
 
 def test_calibration_of_another_version_is_not_used(data: Path, waiter: Path, caplog: pytest.LogCaptureFixture) -> None:
-    calibration.save(replace(FOUND, benchmark_version="0"))
-    assert calibration.find(benchmarks.load(waiter), "local", 128) is None
+    calibrations.save(replace(FOUND, benchmark_version="0"))
+    assert calibrations.find(benchmarks.load(waiter), "local", 128) is None
     assert "another version" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["first = ", "first = 1\n", "\xff"])
 def test_damaged_file_is_told_with_its_name(text: str, data: Path, waiter: Path) -> None:
-    path = calibration.save(FOUND)
+    path = calibrations.save(FOUND)
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=r"waiter-128\.toml' cannot be read: .*; calibrate again or remove it"):
-        calibration.find(benchmarks.load(waiter), "local", 128)
+        calibrations.find(benchmarks.load(waiter), "local", 128)
 
 
 def calibrate(sebsx: Cli, folder: Path, *arguments: str) -> Any:
@@ -213,3 +213,37 @@ def test_interrupt_tears_down(sebsx: Cli, write_function: Callable[..., Path]) -
     with sqlite3.connect(sebsx.store) as connection:
         assert connection.execute("SELECT status FROM run").fetchall() == [("interrupted",)]
         assert connection.execute("SELECT count(*) FROM resource WHERE state != 'deleted'").fetchone() == (0,)
+
+
+def test_interrupted_calibration_goes_on_where_it_was_and_is_read(sebsx: Cli, waiter: Path) -> None:
+    words = ["calibrate", str(waiter), "--memory", "128", "--repetitions", "1", "--target", "0.1..0.6"]
+    words += ["--tolerance", "0.5"]
+    process = sebsx.start(*words)
+    measured = "SELECT count(*) FROM cell WHERE status = 'finished'"
+    end = time.monotonic() + 60
+    while time.monotonic() < end and _count(sebsx, measured) < 2:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "go on with: sebsx run --resume " in stderr
+    before = _count(sebsx, "SELECT count(*) FROM invocation")
+    done = sebsx("calibrate", "--run", "last")
+    assert done.returncode in (0, 2), done.stderr  # enough points for a line, or told that there are not
+    run = sebsx.json("runs")[0]["id"]
+    sebsx.json("run", "--resume", run)
+    document = sebsx.json("calibrate", "--run", run, "--save")
+    assert document["error"] <= 0.5
+    assert document["calibration"]["run"] == run
+    assert Path(document["saved"]).is_file()
+    per_cell = "SELECT max(n) FROM (SELECT count(*) AS n FROM invocation GROUP BY cell)"
+    assert _count(sebsx, per_cell) <= 4, "a point that was measured is measured again"
+    assert _count(sebsx, "SELECT count(*) FROM invocation") > before
+
+
+def _count(sebsx: Cli, query: str) -> int:
+    try:
+        with sqlite3.connect(f"file:{sebsx.store}?mode=ro", uri=True) as connection:
+            return int(connection.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return 0

@@ -1,0 +1,50 @@
+"""The commands of plugins: a click command made of what a `Command` says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sebsx.cli.app import App, Group, json_option
+from sebsx.cli.options import layer_of, options_of
+from sebsx.settings import Section
+
+if TYPE_CHECKING:
+    from sebsx.contracts.commands import Command
+
+
+def add_commands(app: App, group: click.Group) -> None:
+    """Add the commands of all plugins to a group; one whose words core has already is told and left out."""
+    for name, cls in app.registry.commands.items():
+        *groups, last = (cls.words or name).split()
+        place, taken = group, None
+        for word in groups:
+            found = place.commands.get(word)
+            if found is None:
+                found = Group(word, help=f"Commands of plugin {app.registry.owner_of('commands', name)!r}.")
+                place.add_command(found)
+            if not isinstance(found, click.Group):
+                taken = word
+                break
+            place = found
+        if taken or last in place.commands:
+            app.console.warning(f"command {name!r} is left out: {taken or last!r} is a command of sebsx already")
+            continue
+        place.add_command(_made(last, name, cls))
+
+
+def _made(word: str, name: str, cls: type[Command[Any]]) -> click.Command:
+    section = Section(f"command.{name}", cls.Settings)
+
+    @click.pass_obj
+    def callback(app: App, /, **values: Any) -> None:
+        cls().run(app, app.reader((), (), layer_of(section, values)).read(section.name).value)
+
+    text = f"{cls.summary[0].upper()}{cls.summary[1:]}."
+    if cls.details:
+        text += "\n\n\b\n" + cls.details
+    made: click.Command = json_option(
+        click.Command(word, params=options_of(section, positional=True), callback=callback, help=text)
+    )
+    return made

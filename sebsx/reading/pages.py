@@ -1,0 +1,122 @@
+"""The page of some runs: what every analyzer says of them, put together, rendered and written."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from sebsx.contracts.analyzers import Finding, Report
+from sebsx.errors import PluginError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from sebsx.contracts.commands import Output
+    from sebsx.contracts.runs import RunView
+    from sebsx.plugins import Registry
+
+
+class Analyzing(Protocol):
+    """Who knows the analyzers and their settings."""
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins."""
+        ...
+
+    @property
+    def output(self) -> Output:
+        """Where warnings go."""
+        ...
+
+    def analyze(self, runs: Sequence[RunView], analyzer: str | None = None) -> Report | None:
+        """Return what an analyzer says of runs."""
+        ...
+
+
+def rendered(
+    services: Analyzing,
+    views: Sequence[RunView],
+    analyzers: Sequence[str] = (),
+    *,
+    comparison: Report | None = None,
+    target: str,
+    options: Sequence[str] = (),
+) -> str:
+    """Return the page of runs as HTML.
+
+    Args:
+        services: Who analyzes.
+        views: The runs.
+        analyzers: Further ones to be heard.
+        comparison: What a comparison says; None for none.
+        target: Name of the file, for the command line that makes the page again.
+        options: More words of that.
+    """
+    from sebsx.reading.reporting import build  # heavy
+    from sebsx.reading.reporting.html import render
+
+    content = build(views, list(reports(services, views, analyzers)), comparison)
+    words = ["sebsx", "report", *(view.run.id for view in views), "-o", target]
+    words += [word for name in analyzers for word in ("--analyzer", name)]
+    return render(content, shlex.join([*words, *options]), datetime.now(UTC).isoformat(" ", "seconds"))
+
+
+def write(target: Path, page: str) -> int:
+    """Write a page and return its size in bytes.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    data = page.encode("utf-8", "replace")
+    try:
+        target.write_bytes(data)
+    except OSError as exc:
+        raise UserError(f"report cannot be written to {str(target)!r}: {exc.strerror}; name another with -o") from exc
+    return len(data)
+
+
+def reports(services: Analyzing, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator[Report]:
+    """Yield what analyzers say: the one of each experiment about its runs, standard and wanted ones about all."""
+    registry = services.registry
+    experiments: dict[str, list[RunView]] = {}
+    for view in views:
+        experiments.setdefault(view.run.experiment, []).append(view)
+    about: dict[str, list[RunView]] = {}
+    for name, mine in experiments.items():
+        experiment = registry.experiments.get(name)
+        if experiment and experiment.analyzer in registry.analyzers:
+            about.setdefault(str(experiment.analyzer), []).extend(mine)
+    for name, analyzer in registry.analyzers.items():
+        if analyzer.standard or name in wanted:
+            about[name] = list(views)
+    for name in wanted:
+        registry.get("analyzers", name)
+    _read(views, [registry.analyzers[name].columns for name in about])
+    for name, mine in about.items():
+        if report := _part(services, mine, name):
+            yield report
+
+
+def _part(services: Analyzing, views: Sequence[RunView], name: str) -> Report | None:
+    """Return what one analyzer says, or in its place why it says nothing: what the others say stands."""
+    try:
+        return services.analyze(views, name)
+    except UserError as exc:
+        text = f"analyzer {name!r} cannot read these runs: {exc}"
+    except PluginError as exc:
+        text = f"this part is missing: {exc}"
+        services.output.warning(text)
+    return Report(name, findings=[Finding(text, warning=True)])
+
+
+def _read(views: Sequence[RunView], wanted: Iterable[Sequence[str]]) -> None:
+    """Read at once what all who look at the runs want of them."""
+    from sebsx.reading.reporting.measured import MORE_COLUMNS  # heavy
+
+    columns = [*MORE_COLUMNS, *chain.from_iterable(wanted)]
+    for view in views:
+        view.frame(kind=None, more=columns)
