@@ -328,6 +328,7 @@ def _cell(
         "benchmark": benchmark.name,
         "folder": _folder(),
         "benchmark_sha256": code,
+        "size": "default",
         "channel": channel.name,
         "message_bytes": size,
         "parameters": {key: value for key, value in public(channel.settings).items() if value},

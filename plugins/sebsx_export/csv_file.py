@@ -12,7 +12,7 @@ import orjson
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.model.outside import for_spreadsheets
-from sebsx_export.rows import COMMON, Provenance, wide_columns, wide_values
+from sebsx_export.rows import COMMON, Provenance, factor_columns, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ _QUOTED = re.compile('[",\r\n]|(?:^|\0)[=+@\t-]')
 
 
 class CsvExporter(Exporter):
-    """The rows of the view `invocations`, failed ones too, run by run and by sequence, with a column per sample.
+    """The rows of the view `invocations`, failed ones too, run by run and by sequence, a column per factor and sample.
 
     RFC 4180 with line feeds, UTF-8; a figure that is not there is an empty field; numbers are written so that
     reading them gives the same double; a word that a spreadsheet would take for a formula begins with an apostrophe.
@@ -40,10 +40,11 @@ class CsvExporter(Exporter):
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
         """Write the file; it replaces an older one only when it is complete."""
         own, samples = wide_columns(runs)
+        factors = factor_columns(runs)
         with replacing(destination) as part, part.open("wb") as file:
-            file.write(f"{_line([*COMMON, *own, *samples])}\n".encode())
+            file.write(f"{_line([*COMMON, *factors, *own, *samples])}\n".encode())
             for run in runs:
-                file.writelines(run.map_pages(partial(_lines, Provenance.of(run), samples)))
+                file.writelines(run.map_pages(partial(_lines, Provenance.of(run, factors), samples)))
         return [destination]
 
 

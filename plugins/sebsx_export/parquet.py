@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.lazy import require
 from sebsx_export.figures import source_of
-from sebsx_export.rows import COMMON, Provenance, wide_columns, wide_values
+from sebsx_export.rows import COMMON, Provenance, factor_columns, levels_of, wide_columns, wide_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,13 +44,18 @@ class ParquetExporter(Exporter):
         arrow = require("pyarrow", extra="parquet")
         writers = require("pyarrow.parquet", extra="parquet")
         own, samples = wide_columns(runs)
+        factors = factor_columns(runs)
         schema = arrow.schema(
-            [(name, _type(arrow, name, samples)) for name in (*COMMON, *own, *samples)],
+            [
+                *((name, _type(arrow, name, samples)) for name in COMMON),
+                *((column, _type_of(arrow, levels_of(runs, name))) for column, name in factors.items()),
+                *((name, _type(arrow, name, samples)) for name in (*own, *samples)),
+            ],
             metadata={"sebsx": json.dumps([source_of(run).words for run in runs])},
         )
         with replacing(destination) as part, writers.ParquetWriter(str(part), schema) as writer:
             for run in runs:
-                for batch in run.map_pages(partial(_batch, Provenance.of(run), samples, schema)):
+                for batch in run.map_pages(partial(_batch, Provenance.of(run, factors), samples, schema)):
                     writer.write_batch(batch)
         return [destination]
 
@@ -62,7 +67,8 @@ def _batch(provenance: Provenance, samples: Sequence[str], schema: Any, page: Pa
     common = zip(*provenance.of_groups(page), strict=True)
     columns = [*common, *wide_values(page, samples)]
     arrays = [_array(arrow, values, field.type) for values, field in zip(columns, schema, strict=True)]
-    arrays[: len(COMMON)] = [array.take(groups) for array in arrays[: len(COMMON)]]
+    shared = len(COMMON) + len(provenance.factors)
+    arrays[:shared] = [array.take(groups) for array in arrays[:shared]]
     return arrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -72,8 +78,19 @@ def _type(arrow: Any, name: str, samples: Sequence[str]) -> Any:
     return arrow.int64() if name in _WHOLE else arrow.string()
 
 
+def _type_of(arrow: Any, levels: Sequence[Any]) -> Any:
+    """Return the type that all levels of a factor have."""
+    kinds = {type(level) for level in levels if level is not None}
+    if kinds <= {bool}:
+        return arrow.bool_()
+    if kinds <= {int}:
+        return arrow.int64()
+    return arrow.float64() if kinds <= {int, float} else arrow.string()
+
+
 def _array(arrow: Any, values: Sequence[Any], type_: Any) -> Any:
-    array = arrow.array(values, type=type_)
+    texts = arrow.types.is_string(type_) and any(isinstance(value, int | float) for value in values)
+    array = arrow.array([None if value is None else str(value) for value in values] if texts else values, type=type_)
     if not arrow.types.is_floating(type_):
         return array
     compute = require("pyarrow.compute", extra="parquet")

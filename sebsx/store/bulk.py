@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -145,7 +146,8 @@ class BulkReader:
         source = table("invocations", *map(column, (*schema.SHARED, "invocation_id")))
         query = select(*(source.c[name] for name in schema.SHARED)).where(source.c.invocation_id.in_(invocation_ids))
         with self._database.read() as connection:
-            return {(row["deployment_id"], row["cell_id"]): dict(row) for row in connection.execute(query).mappings()}
+            rows = connection.execute(query).mappings().all()
+        return {(row["deployment_id"], row["cell_id"]): {**row, "factors": factors_of(row["factors"])} for row in rows}
 
     def _samples(self, invocation_ids: Sequence[int]) -> Mapping[str, Sequence[float | None]]:
         """Return the samples of some invocations as columns by name; names that none of them has are left out."""
@@ -190,6 +192,12 @@ class BulkReader:
                 return list(cursor.fetchall())
             finally:
                 cursor.close()
+
+
+def factors_of(stored: Any) -> Mapping[str, Any]:
+    """Return the levels in a row of a view: SQLite has JSON as text."""
+    found: Mapping[str, Any] = (json.loads(stored) if isinstance(stored, str) else stored) or {}
+    return found
 
 
 def view_columns(connection: Connection, view: str) -> list[str]:

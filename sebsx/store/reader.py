@@ -26,7 +26,7 @@ from sebsx.model.stored import (
 )
 from sebsx.store import schema, snapshots
 from sebsx.store.artifacts import copy_artifact, open_artifact, read_artifacts
-from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, view_columns
+from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, factors_of, view_columns
 from sebsx.store.groups import frame_of
 from sebsx.store.runs import read_runs, record
 from sebsx.store.spreading import spread
@@ -231,7 +231,11 @@ class StoredRun(RunView):
         wanted = names if columns is None else list(columns)
         query = select(*(source.c[name] for name in wanted), source.c.sequence).where(source.c.run == self.run.id)
         for page in self._pages(query, source.c.sequence):
-            yield from (dict(zip(wanted, row, strict=False)) for row in page)
+            for row in page:
+                found = dict(zip(wanted, row, strict=False))
+                if "factors" in found:
+                    found["factors"] = factors_of(found["factors"])
+                yield found
 
     def map_pages(self, function: Callable[[Page], R]) -> Iterator[R]:
         return self._spread(partial(_of_page, function))

@@ -332,7 +332,7 @@ _INVOCATIONS = """
 CREATE VIEW invocations AS
 SELECT r.ulid AS run, r.campaign, r.experiment, r.design,
        d.platform, d.region, d.benchmark, d.benchmark_version, d.size,
-       d.language, d.language_version, d.architecture, d.memory_mib, c.start_wanted,
+       d.language, d.language_version, d.architecture, d.memory_mib, c.start_wanted, c.factors,
        i.sequence, i.batch, i.round, i.kind, i.status, i.start_type, i.request_id, i.sandbox_id, {sent_at} AS sent_at,
        i.client_done_s - i.client_sent_s AS client_latency_s,
        i.client_done_s - i.client_intended_s AS client_response_s,
@@ -376,7 +376,8 @@ VIEWS = ("invocations", "measured", "executions")
 # Their columns that are the same for all invocations of one deployment in one cell.
 SHARED = (
     "run", "campaign", "experiment", "design", "platform", "region", "benchmark", "benchmark_version", "size",
-    "language", "language_version", "architecture", "memory_mib", "start_wanted", "deployment_id", "cell_id",
+    "language", "language_version", "architecture", "memory_mib", "start_wanted", "factors", "deployment_id",
+    "cell_id",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from sebsx.model import Status
 from sebsx.store import Store, open_store
 from sebsx.store.schema import SHARED
 from sebsx_export.csv_file import CsvExporter
+from sebsx_export.rows import factor_columns
 from tests.store.conftest import RUN, Begun, make_invocation
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 def header(store: Store) -> list[str]:
     own = [name for name in store.view(RUN).row_columns() if name not in SHARED]
-    return [*SHARED, "run_started_at", "git_commit", "invalid", *own]
+    shared = [name for name in SHARED if name != "factors"]
+    return [*shared, "run_started_at", "git_commit", "invalid", *factor_columns([store.view(RUN)]), *own]
 
 
 @pytest.fixture
