@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.channels import Channel
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Capability
+    from sebsx.model.metrics import Metric
 
 
 class Registered(Protocol):
@@ -24,6 +25,11 @@ class Registered(Protocol):
     @property
     def benchmarks(self) -> Mapping[str, Benchmark]:
         """Benchmarks by name."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Metrics by name, a family under its pattern."""
         ...
 
     @property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, ProviderRecord, Reply
     from sebsx.running.evidence import Starts
+    from sebsx.running.samples import Names
 
 # Long enough for a traceback with its cause, short enough for a million rows.
 _ERROR_CHARACTERS = 4000
@@ -51,6 +52,7 @@ def read_reply(
     deployment: Deployment,
     record: ProviderRecord | None,
     starts: Starts,
+    names: Names,
     check: Callable[[Any], str | None],
     sequence: int,
     batch: int,
@@ -64,6 +66,7 @@ def read_reply(
         deployment: What was invoked.
         record: The provider's figures, None while they are not there.
         starts: Tells how it started, by what came before it.
+        names: Tells which names samples may have.
         check: Returns what is wrong with an output, None if it is right.
         sequence: Number of the invocation in its run.
         batch: Number of the batch it was sent in.
@@ -71,6 +74,8 @@ def read_reply(
     """
     read = read_answer if deployment.adopted else read_envelope
     envelope = read(reply.body) if reply.body else _NO_ENVELOPE
+    if wrong := names.fault(envelope.samples.keys() | envelope.series.keys()):
+        envelope = Envelope(error=envelope.error, fault=f"the answer's envelope is wrong: {wrong}")
     status: Status
     error: str | None
     if reply.error == DROPPED:

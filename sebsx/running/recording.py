@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, Invocation, Reply
     from sebsx.running.evidence import Starts
+    from sebsx.running.samples import Names
     from sebsx.store.invocations import InvocationStream
 
 # How long a transaction stays open, how long it may at most, and how long others may then write.
@@ -55,6 +56,7 @@ class Recording:
         deployment: What is called.
         check: Returns what is wrong with an output.
         starts: Tells how invocations started.
+        names: Tells which names samples may have.
         kind: Whether they count.
         sequence: Number of the first.
         batch: Number of the phase in its run.
@@ -72,6 +74,7 @@ class Recording:
         deployment: Deployment,
         check: Callable[[Any], str | None],
         starts: Starts,
+        names: Names,
         *,
         kind: Kind,
         sequence: int,
@@ -88,6 +91,7 @@ class Recording:
             deployment=deployment,
             record=None,
             starts=starts,
+            names=names,
             batch=batch,
             kind=kind,
         )

@@ -7,8 +7,10 @@ import pytest
 
 from sebsx.model import Deployment, FunctionConfig, Invocation, Kind, ProviderRecord, Reply, StartType, Status
 from sebsx.model.envelope import Envelope, read_envelope
+from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import read_reply
+from sebsx.running.samples import Names
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 
@@ -120,6 +122,7 @@ def read(document: dict[str, object], record: ProviderRecord | None) -> Invocati
     config = FunctionConfig("fn", 128, 3.0, "x86_64")
     invocation, _ = read_reply(
         reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, starts=Starts(),
+        names=Names(metric.name for metric in CORE_METRICS),
         check=lambda _: None,
         sequence=1, batch=0, kind=Kind.MEASURED,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
+from sebsx.running.samples import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Recorder:
         self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
         self._phase = 0
         self._starts = Starts()
+        self._names = Names(registry.metrics)
         self.group: Group | None = None
         self._silent: set[str] = set()  # platforms whose records did not come in time
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
@@ -82,6 +84,7 @@ class Recorder:
                 deployment=deployment,
                 record=records.get(request_id),
                 starts=self._starts,
+                names=self._names,
                 check=called.check,
                 sequence=sequence,
                 batch=self._batch,
@@ -125,6 +128,7 @@ class Recorder:
             function.deployment,
             function.check,
             self._starts,
+            self._names,
             kind=calls.kind,
             sequence=first,
             batch=self._batch,
