@@ -265,10 +265,17 @@ def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is
     if hint in (int, float):
         return _parse_number(value, hint)
     if hint is Path:
-        return Path(str(value)).expanduser()
+        return _parse_path(str(value))
     if hint is str and not isinstance(value, str):
         raise ValueError("a word is wanted")
     return value
+
+
+def _parse_path(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as exc:  # `~nobody`, or a user without a home
+        raise ValueError(f"its home folder is not known: {exc}") from exc
 
 
 def public(value: Any) -> dict[str, Any]:

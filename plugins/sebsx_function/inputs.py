@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sebsx.errors import UserError
+
+_INLINE = re.compile(r'[{\["]|-?[0-9][0-9.eE+-]*$|(true|false|null|NaN|-?Infinity)$')
+_SHOWN = 80  # characters of what the user wrote, in messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,13 @@ def inputs(words: str) -> list[Input]:
     """
     if not words.strip():
         return [Input("", b"")]
-    if _is_json(words):
-        return [Input("given", words.strip().encode())]
+    if is_inline(words):
+        return [Input("given", _json(words.strip().encode(errors="surrogateescape"), "payload", words))]
     found = [Input(Path(word).stem, _read(word, "payload")) for word in _split(words)]
-    names = [item.name for item in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two payload files are named {name!r}; results could not tell them apart")
+    counts = Counter(item.name for item in found)
+    for name, count in counts.items():
+        if count > 1:
+            raise UserError(f"{count} payload files are named {name!r}; results could not tell them apart")
     return found
 
 
@@ -55,7 +60,18 @@ def expectation(words: str) -> Any:
     """
     if not words.strip():
         return ...
-    return json.loads(words if _is_json(words) else _read(words, "expect"))
+    if is_inline(words):
+        return json.loads(_json(words.strip().encode(errors="surrogateescape"), "expect", words))
+    return json.loads(_read(words.strip(), "expect"))
+
+
+def is_inline(words: str) -> bool:
+    """Return whether a text is JSON by its form, and not the name of a file, whatever files there are.
+
+    JSON begins with a bracket, a quotation mark or a digit, or is one of its three words; a file of such a name is
+    written with its folder (`./1.json`).
+    """
+    return _INLINE.match(words.strip()) is not None
 
 
 def missing(expected: Any, answer: Any, where: str = "answer") -> str | None:
@@ -81,29 +97,40 @@ def missing(expected: Any, answer: Any, where: str = "answer") -> str | None:
 
 
 def _split(words: str) -> list[str]:
-    return [words.strip()] if Path(words.strip()).is_file() else [word.strip() for word in words.split(",")]
+    """Return the files of a list; a comma that belongs to a name has a backslash before it."""
+    return [word.strip().replace("\\,", ",") for word in re.split(r"(?<!\\),", words)]
 
 
 def _read(word: str, what: str) -> bytes:
-    path = Path(word).expanduser()
     try:
-        data = path.read_bytes()
-    except OSError as exc:
-        reason = exc.strerror or exc
-        raise UserError(f"{what} {word!r} is neither JSON nor a file that can be read: {reason}") from exc
+        data = Path(word).expanduser().read_bytes()
+    except (OSError, RuntimeError, ValueError) as exc:  # RuntimeError: `~nobody`
+        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
+        raise UserError(f"{what} {_cut(word)!r} is neither JSON nor a file that can be read: {reason}") from exc
+    return _json(data, f"{what} file", word)
+
+
+def _json(data: bytes, what: str, word: str) -> bytes:
+    """Return bytes that are JSON.
+
+    Raises:
+        UserError: If they are not, or nested too deeply to be read back.
+    """
     try:
-        json.loads(data)
+        json.loads(data, parse_constant=_no_number)
+    except RecursionError:
+        raise UserError(f"{what} {_cut(word)!r} is nested too deeply") from None
     except ValueError as exc:
-        raise UserError(f"{what} file {word!r} is not JSON: {exc}") from exc
+        raise UserError(f"{what} {_cut(word)!r} is not valid JSON: {exc}") from exc
     return data
 
 
-def _is_json(words: str) -> bool:
-    try:
-        json.loads(words)
-    except ValueError:
-        return False
-    return True
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number that JSON has")
+
+
+def _cut(word: str) -> str:
+    return word if len(word) <= _SHOWN else f"{word[:_SHOWN]}..."
 
 
 def _short(value: Any) -> str:

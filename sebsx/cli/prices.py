@@ -190,9 +190,9 @@ def _book(app: App, name: str) -> PriceBook:
 
     provider, colon, day = name.partition(":")
     if not colon or Path(name).suffix == ".toml":
-        if Path(name).is_file():
+        if Path(name).suffix == ".toml" or "/" in name:  # decided by its form, whatever files there are
             return read(Path(name))
-        raise UserError(f"{name!r} is neither a file nor a PROVIDER:DATE (sebsx prices show)")
+        raise UserError(f"{name!r} is neither a file (NAME.toml, ./NAME) nor a PROVIDER:DATE (sebsx prices show)")
     try:
         return _shelf(app).book(provider, date.fromisoformat(day))
     except ValueError:
