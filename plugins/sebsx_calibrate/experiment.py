@@ -155,9 +155,9 @@ class _Prober:
             platform,
             benchmark,
             benchmark.steps,
-            settings.memory_mib or benchmark.memory_mib,
+            settings.memory_mib or benchmark.demands().memory_mib,
             settings.architecture or platform.architectures[0],
-            min(platform.timeout_s, max(benchmark.timeout_s, settings.high_s * _TIMEOUT_FACTOR)),
+            min(platform.timeout_s, max(benchmark.demands().timeout_s, settings.high_s * _TIMEOUT_FACTOR)),
             {},
             time.monotonic() + settings.max_time_s,
         )

@@ -43,7 +43,7 @@ class InvocationOverhead(Experiment[OverheadSettings]):
     def plan(self, scene: Scene, settings: OverheadSettings) -> Plan:
         """Return one cell per platform, memory size, sweep, size and start type."""
         benchmark = scene.benchmark(PROBE)
-        sizes = settings.memory_mib or (benchmark.memory_mib,)
+        sizes = settings.memory_mib or (benchmark.demands().memory_mib,)
         cells = [
             cell
             for platform in scene.platforms.values()
@@ -88,7 +88,7 @@ def _cells(
                     "language": "python",
                     "architecture": settings.architecture or platform.architectures[0],
                     **provision.factors,
-                    "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
+                    "timeout_s": min(benchmark.demands().timeout_s, platform.timeout_s),
                     "sweep": sweep,
                     "payload_bytes": payload,
                     "padding_bytes": padding,

@@ -47,7 +47,7 @@ class Load(Experiment[LoadSettings]):
         if not settings.shape:
             raise UserError("say which load: one of --rate, --steps, --users, --burst, --trace")
         benchmark = scene.benchmark(settings.benchmark)
-        sizes = settings.memory_mib or (benchmark.memory_mib,)
+        sizes = settings.memory_mib or (benchmark.demands().memory_mib,)
         cells = tuple(
             self._cell(scene, platform, provision, settings)
             for platform in scene.platforms.values()
@@ -85,7 +85,7 @@ class Load(Experiment[LoadSettings]):
             "language": settings.language,
             "architecture": settings.architecture or platform.architectures[0],
             **provision.factors,
-            "timeout_s": settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s),
+            "timeout_s": settings.timeout_s or min(benchmark.demands().timeout_s, platform.timeout_s),
             "load": settings.words,
             "shape": shape,
         }

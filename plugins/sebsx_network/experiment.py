@@ -123,7 +123,7 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
     for name, path, parameters in ways:
         benchmark = scene.benchmark(name)
         benchmark.resolve("test", parameters)  # fails now on a size that is too large
-        sizes = settings.memory_mib or (benchmark.memory_mib,)
+        sizes = settings.memory_mib or (benchmark.demands().memory_mib,)
         architecture = settings.architecture or platform.architectures[0]
         for provision in scene.provisions(platform, sizes, architecture):
             factors = {
@@ -135,7 +135,7 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
                 "language": "python",
                 "architecture": architecture,
                 **provision.factors,
-                "timeout_s": min(benchmark.timeout_s, platform.timeout_s),
+                "timeout_s": min(benchmark.demands().timeout_s, platform.timeout_s),
                 "path": path,
                 "sandboxes": settings.chosen.sandboxes,
                 "start": "warm",

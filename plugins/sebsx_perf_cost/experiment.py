@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import chain, groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.calibrations import calibrated, spelt_out
@@ -45,6 +45,11 @@ class PerfCostSettings:
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
     )
+    functions: tuple[str, ...] = setting((), help="functions of the benchmark; none for its first", option="--function")
+    variants: tuple[str, ...] = setting(
+        (), help="variants of the benchmark; none for its code as it is, as is an empty word among others",
+        option="--variant",
+    )  # fmt: skip
     memory_mib: tuple[int, ...] = setting(
         (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
     )
@@ -198,16 +203,23 @@ def _specs(
     benchmark = known[word]
     size = settings.size or benchmark.default_size
     architectures = settings.architectures or platform.architectures[:1]
-    sizes = settings.memory_mib or (benchmark.memory_mib,)
-    given = [(name, provision) for name in architectures for provision in scene.provisions(platform, sizes, name)]
-    for architecture, provision in given:
+    parts = list(product(settings.functions or ("",), settings.variants or ("",)))
+    given = [
+        (function, variant, name, provision)
+        for function, variant in parts
+        for name in architectures
+        for provision in scene.provisions(
+            platform, settings.memory_mib or (benchmark.demands(function, variant).memory_mib,), name
+        )
+    ]
+    for function, variant, architecture, provision in given:
         memory_mib = provision.memory_offered_mib
         fitted = calibrated(benchmark, size, platform.name, memory_mib)
         chosen = tuple(spelt_out(benchmark, fitted, size, settings.parameters).items())  # fails now on a bad value
-        timeout_s = settings.timeout_s or min(benchmark.timeout_s, platform.timeout_s)
+        timeout_s = settings.timeout_s or min(benchmark.demands(function, variant).timeout_s, platform.timeout_s)
         spec = FunctionSpec(
             platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen,
-            options=provision.options_offered,
+            function, variant, options=provision.options_offered,
         )  # fmt: skip
         if settings.against:
             known[settings.against].resolve(size, dict(chosen))  # fails now on what it does not know
@@ -230,6 +242,7 @@ def _cell(
         **({"folder": spec.benchmark} if spec.benchmark != benchmark.name else {}),
         "benchmark_sha256": benchmark.sha256,
         **({"version": version} if version else {}),
+        **{name: word for name, word in (("function", spec.function), ("variant", spec.variant)) if word},
         "size": spec.size,
         "parameters": dict(spec.parameters),
         "language": spec.language,

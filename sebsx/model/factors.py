@@ -123,6 +123,8 @@ CORE_FACTORS = (
     Factor(name="benchmark", always=True),
     Factor(name="folder", role=Role.IDENTITY, meaning="where a benchmark that is not registered lies"),
     Factor(name="benchmark_sha256", title="benchmark's digest", role=Role.IDENTITY),
+    Factor(name="function", meaning="one of the functions of the benchmark"),
+    Factor(name="variant", meaning="of the benchmark's code"),
     Factor(name="size"),
     Factor(name="parameters", role=Role.DERIVED, of=("benchmark", "size"), implies=("parameters",)),
     Factor(name="language", implies=("language_version",)),

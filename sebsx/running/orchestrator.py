@@ -197,7 +197,8 @@ def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
     """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
     if language := factors.get("language"):
         scene.registry.get("languages", language)
-        scene.benchmark(factors.get("folder") or factors["benchmark"]).code(language)
+        benchmark = scene.benchmark(factors.get("folder") or factors["benchmark"])
+        benchmark.code(language, factors.get("function", ""), factors.get("variant", ""))
     architectures = {name for platform in scene.registry.platforms.values() for name in platform.architectures}
     if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
         known = sorted(architectures | _ARCHITECTURES)

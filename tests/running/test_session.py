@@ -337,3 +337,59 @@ def test_calls_inside_an_execution_belong_to_it_with_what_was_measured_of_them_t
     assert (artifact.role, artifact.name, artifact.sequence) == ("model", "model.bin", second.sequence)
     with view.open_artifact(artifact) as file:
         assert file.read() == b"weights"
+
+
+STAGED = """
+def build(parameters, artifacts, target):
+    made = artifacts.folder / "made.txt"
+    made.write_text(f"for {target.function} {target.variant}")
+    artifacts.package(made)
+
+
+def payload(parameters, rng, storage, function, variant):
+    return {"do": "echo", "value": f"{function} {variant}"}
+
+
+def check(payload, output, storage):
+    return None if output["value"] == payload["value"] else "another function answered"
+"""
+FUNCTION = "def handler(event, context):\n    return {'value': event['value']}\n"
+
+
+def test_functions_and_variants_are_conditions_of_one_run_with_what_was_built_for_them(
+    store: Store, tmp_path: Path
+) -> None:
+    seen: dict[str, str] = {}
+
+    class Looking(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            with zipfile.ZipFile(package.path) as archive:
+                seen[archive.read("made.txt").decode()] = archive.read("data.txt").decode()
+            return super().deploy(package, config)
+
+    root = tmp_path / "staged"
+    for name, text in {
+        "benchmark.toml": 'name = "staged"\nversion = "1"\nsummary = "s"\n[functions.first]\n[functions.second]\n'
+        "memory_mib = 1024\n[variants.fast]\n",
+        "benchmark.py": STAGED,
+        "first/python/function.py": FUNCTION,
+        "second/python/function.py": FUNCTION,
+        "first/python/data.txt": "plain",
+        "second/python/data.txt": "plain",
+        "variants/fast/first/python/data.txt": "fast",
+        "variants/fast/second/python/data.txt": "fast",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    view = measure(
+        store, Looking, benchmarks=(str(root),), functions=("first", "second"), variants=("", "fast"), repetitions=2
+    )
+    assert seen == {"for first ": "plain", "for first fast": "fast", "for second ": "plain", "for second fast": "fast"}
+    named = {(cell.factors.get("function"), cell.factors.get("variant")): cell for cell in view.cells()}
+    assert set(named) == {("first", None), ("first", "fast"), ("second", None), ("second", "fast")}
+    assert named["second", "fast"].factors["memory_mib"] == 1024
+    assert statuses(view) == {Status.OK: 2 * len(view.cells())}
+    assert len({deployment.deployed_sha256 for deployment in view.deployments()}) == 4
+    assert Counter(artifact.role for artifact in view.artifacts())["built"] == len(view.deployments())
+    told = [json.loads(value.text or "") for value in view.values() if value.metric == "client.build"]
+    assert all(each["files"].keys() == {"package/made.txt"} and each["build_s"] >= 0 for each in told)
