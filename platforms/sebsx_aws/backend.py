@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Manifest
+    from sebsx.model import Manifest, Scalar
 
 logger = logging.getLogger(__name__)
 
@@ -349,11 +349,10 @@ class AwsPlatform(Platform[AwsSettings]):
         """The region of the settings, the profile or the environment."""
         return self._clients.region
 
-    @property
-    def billing(self) -> Billing:
-        """What the settings say of prices beside the region: snapshots, and sandboxes that are kept ready."""
+    def billing(self, options: Mapping[str, Scalar]) -> Billing:
+        """Return what decides prices beside the region: snapshots, and sandboxes that are kept ready."""
         scheme = "provisioned" if self.settings.provisioned_concurrency else ""
-        return dataclasses.replace(super().billing, scheme=scheme, restores=self.settings.snapstart)
+        return dataclasses.replace(super().billing(options), scheme=scheme, restores=self.settings.snapstart)
 
     @property
     def _opened(self) -> resources.Resources:

@@ -309,11 +309,31 @@ class Platform(ABC, Generic[S]):
         """Where it deploys, as the provider names it; by default the setting `region`, empty where there is none."""
         return str(getattr(self.settings, "region", None) or "")
 
-    @property
-    def billing(self) -> Billing:
-        """What decides what invocations cost, by default provider, region and the setting `ephemeral_mib`."""
-        ephemeral_mib = int(getattr(self.settings, "ephemeral_mib", 0))
-        return Billing(provider=self.provider, region=self.region, ephemeral_mib=ephemeral_mib)
+    def billing(self, options: Mapping[str, Scalar]) -> Billing:
+        """Return what decides what invocations of a function cost. Works unopened.
+
+        The default reads `provider`, the region and the well-known options `ephemeral_mib`, `vcpu`, `gpu` and
+        `min_instances`.
+
+        Args:
+            options: Of the function; for those not named the defaults hold.
+        """
+        known = {option.name: option.default for option in self.options if option.default is not None} | dict(options)
+        vcpu = known.get("vcpu")
+        return Billing(
+            provider=self.provider,
+            region=self.region,
+            ephemeral_mib=int(known.get("ephemeral_mib", 0)),
+            vcpu=None if vcpu is None else float(vcpu),
+            gpus=int(known.get("gpu", 0)),
+            ready=int(known.get("min_instances", 0)),
+        )
+
+    def options_of(self, deployment: Deployment) -> dict[str, Scalar]:
+        """Return the options in force for a deployment: as reported back, else as asked for."""
+        names = [option.name for option in self.options]
+        known = {**deployment.config.options, **deployment.effective}
+        return {name: known[name] for name in names if name in known}
 
     def storage(self) -> Storage:
         """Return object storage that functions of this platform reach (`STORAGE`)."""

@@ -57,6 +57,7 @@ CORE_METRICS = (
     Metric("execution.duration_s", "s", meaning="from the begin of a group of invocations (a workflow) to its end"),
     Metric("provider.records_missing_count", "count", meaning="invocations whose record did not come in time"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
+    Metric("deployment.ready_usd", "USD", meaning="cost of the sandboxes that were kept ready for a function"),
     Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
     Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),
     Metric("client.round_trip_s", "s", meaning="least time of a TCP connection to the function, without a request"),

@@ -12,7 +12,7 @@ europe = ["ams", "fra"]
 step_s = 0.001
 
 [[price]]
-meter = "memory"                          # request, memory, cpu, ephemeral, restore, egress, or a service's
+meter = "memory"                          # request, memory, cpu, gpu, ephemeral, restore, egress, or a service's
 unit = "GB-s"
 scheme = "on-demand"                      # left out: under every scheme
 architectures = ["x86_64"]                # left out: on every architecture

@@ -21,13 +21,15 @@ MILLION = 1_000_000
 _GB = 2**30  # of data transfer, as AWS and Google count it
 
 # What is charged while a sandbox is kept ready.
-_READY = "reserved"
+_READY, _READY_CPU = "reserved", "reserved-cpu"
 # Meters of an invocation and the part of its cost that each belongs to; every other meter is a service's.
-REQUEST, MEMORY, CPU, EPHEMERAL, RESTORE, EGRESS = "request", "memory", "cpu", "ephemeral", "restore", "egress"
+REQUEST, MEMORY, CPU, GPU = "request", "memory", "cpu", "gpu"
+EPHEMERAL, RESTORE, EGRESS = "ephemeral", "restore", "egress"
 _PARTS = {
-    REQUEST: "requests", MEMORY: "compute", CPU: "compute", EPHEMERAL: "ephemeral", RESTORE: "restore",
+    REQUEST: "requests", MEMORY: "compute", CPU: "compute", GPU: "compute", EPHEMERAL: "ephemeral", RESTORE: "restore",
     EGRESS: "egress",
 }  # fmt: skip
+_OF_TIME = (MEMORY, CPU, GPU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ class Rates:
         parts = self._parts(self._usd(self._quantities(usage, handler_s + init_s)))
         if init_s:
             of_init = self._usd(self._quantities(usage, init_s))
-            parts["init"] = sum((of_init[meter] for meter in (MEMORY, CPU) if meter in of_init), Decimal())
+            parts["init"] = sum((of_init[meter] for meter in _OF_TIME if meter in of_init), Decimal())
             parts["compute"] -= parts["init"]
         return Cost(parts, usage.billed_s is None or self.scheme.estimate)
 
@@ -192,9 +194,28 @@ class Rates:
 
     def ready_month_usd(self, usage: Usage) -> Decimal | None:
         """Return what a sandbox kept ready costs in a month, used or not; None where the scheme charges for none."""
-        keys = [key for key in _keys(self.region, _READY, self.architecture, self.scheme.name) if key.scheme]
-        price = next((self.book.prices[key] for key in keys if key in self.book.prices), None)
-        return None if price is None else price.usd * self.scheme.billed_mib(usage) / MIB_PER_GB * MONTH_S
+        each = self.ready_usd_s(usage)
+        return None if each is None else each * MONTH_S
+
+    def ready_usd_s(self, usage: Usage) -> Decimal | None:
+        """Return what a sandbox kept ready costs each second, used or not; None where the scheme charges for none.
+
+        Processors are charged where the book has a price for those of a waiting sandbox (`reserved-cpu`).
+        """
+        memory_mib = self.scheme.billed_mib(usage)
+        memory = self._of_waiting(_READY)
+        if memory is None:
+            return None
+        total = memory.usd * memory_mib / MIB_PER_GB
+        cpu = self._of_waiting(_READY_CPU)
+        if cpu is not None:
+            total += cpu.usd * (self.scheme.cpus(memory_mib) if usage.cpus is None else usage.cpus)
+        return total
+
+    def _of_waiting(self, meter: str) -> Price | None:
+        """Return a price of sandboxes that wait, which only a scheme of its own has."""
+        keys = [key for key in _keys(self.region, meter, self.architecture, self.scheme.name) if key.scheme]
+        return next((self.book.prices[key] for key in keys if key in self.book.prices), None)
 
     def _quantities(self, usage: Usage, billed_s: Decimal) -> dict[str, Decimal]:
         """Return what is counted of an invocation that was billed for so long, by meter.
@@ -208,6 +229,7 @@ class Rates:
         quantities = {REQUEST: Decimal(1), MEMORY: memory_gb * billed_s}
         if CPU in self.prices:
             quantities[CPU] = (self.scheme.cpus(memory_mib) if usage.cpus is None else usage.cpus) * billed_s
+        quantities[GPU] = Decimal(usage.gpus) * billed_s
         quantities[EPHEMERAL] = Decimal(extra_mib) / MIB_PER_GB * billed_s
         quantities[RESTORE] = memory_gb if usage.restored else Decimal()
         quantities[EGRESS] = Decimal(usage.egress_bytes) / _GB

@@ -37,6 +37,7 @@ class Usage:
         ephemeral_mib: Ephemeral storage provisioned.
         cpus: Processors provisioned; None for what the provider couples to the memory.
         egress_bytes: Bytes sent to the internet.
+        gpus: Graphics processors provisioned.
     """
 
     memory_mib: int
@@ -48,6 +49,7 @@ class Usage:
     ephemeral_mib: int = 0
     cpus: Decimal | None = None
     egress_bytes: int = 0
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)

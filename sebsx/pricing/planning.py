@@ -20,7 +20,8 @@ class PlannedCost:
     """What a cell will cost; None where there is no price, or no idea of the time.
 
     Args:
-        expected_usd: If every invocation takes as long as it is expected to.
+        expected_usd: If every invocation takes as long as it is expected to. Sandboxes that are kept ready cost while
+            there are calls, one after the other; what they cost beside that depends on the order of the cells.
         most_usd: If there are as many attempts as allowed, and every one is cold and runs into its time-out.
     """
 
@@ -53,13 +54,20 @@ def estimate(
         return PlannedCost(None, None)
     prices = platform.context.prices
     memory_mib = factors["memory_mib"] if provision is None else provision.memory_offered_mib
-    architecture = factors["architecture"]
-    expected = None if call_s is None else prices.estimate_usd(platform, memory_mib, architecture, call_s, init_s)
-    most = prices.most_usd(platform, memory_mib, architecture, factors["timeout_s"])
-    return PlannedCost(
-        None if expected is None else expected * calls,
-        None if most is None else most * (calls if most_calls is None else most_calls),
-    )
+    architecture, timeout_s = factors["architecture"], factors["timeout_s"]
+    options = {} if provision is None else dict(provision.options_offered)
+    ready = prices.ready_usd_s(platform, memory_mib, architecture, options)
+    if ready is None:  # sandboxes are kept ready, and nobody knows what that costs
+        return PlannedCost(None, None)
+    most = prices.most_usd(platform, memory_mib, architecture, timeout_s, options)
+    most_usd = None
+    if most is not None:
+        each = most + ready * (timeout_s + platform.init_timeout_s)
+        most_usd = each * (calls if most_calls is None else most_calls)
+    if call_s is None:
+        return PlannedCost(None, most_usd)
+    expected = prices.estimate_usd(platform, memory_mib, architecture, call_s, init_s, options)
+    return PlannedCost(None if expected is None else (expected + ready * (call_s + init_s)) * calls, most_usd)
 
 
 def break_even_per_hour(vm_per_hour_usd: Decimal, invocation_usd: Decimal) -> Decimal:

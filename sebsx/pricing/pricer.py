@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.prices import NONE
 from sebsx.errors import UserError
 from sebsx.model import StartType
 from sebsx.pricing.costs import MIB_PER_GB, Usage
@@ -13,11 +15,10 @@ from sebsx.pricing.costs import MIB_PER_GB, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
-    from decimal import Decimal
 
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.prices import OwnPrices
-    from sebsx.model import Deployment, ProviderRecord
+    from sebsx.model import Deployment, ProviderRecord, Scalar
     from sebsx.pricing.books import Rates
     from sebsx.pricing.shelf import Shelf
 
@@ -43,7 +44,7 @@ class Pricer:
         time_s = record.duration_s if record.duration_s is not None else record.billed_s
         if record.cost_usd is not None or time_s is None:
             return record.cost_usd
-        said, own = deployment.effective, platform.billing.own
+        said, own = deployment.effective, platform.billing(NONE).own
         memory_mib = said.get("memory_mib", deployment.config.memory_mib)
         if own is not None:
             return None if record.billed_s is None else _own_usd(own, memory_mib, record.billed_s)
@@ -55,14 +56,22 @@ class Pricer:
             restored=record.start_type is StartType.RESTORED,
             max_memory_mib=None if record.max_memory_bytes is None else -(-record.max_memory_bytes // 2**20),
             ephemeral_mib=said.get("ephemeral_mib", 0),
+            cpus=_exact(said.get("vcpu")),
+            gpus=int(said.get("gpu", 0)),
         )
         return self._invocation_usd(platform, self.rates_of(platform, deployment), usage)
 
     def estimate_usd(
-        self, platform: Platform[Any], memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0
+        self,
+        platform: Platform[Any],
+        memory_mib: int,
+        architecture: str,
+        duration_s: float,
+        init_s: float = 0.0,
+        options: Mapping[str, Scalar] = NONE,
     ) -> float | None:
         """Return what one invocation will cost that takes so long; see `Prices`."""
-        billing = platform.billing
+        billing = platform.billing(options)
         if billing.own is not None:
             return _own_usd(billing.own, memory_mib, duration_s)
         usage = Usage(
@@ -71,12 +80,32 @@ class Pricer:
             init_s or None,
             restored=billing.restores and init_s > 0,
             ephemeral_mib=billing.ephemeral_mib,
+            cpus=_exact(billing.vcpu),
+            gpus=billing.gpus,
         )
         return self._invocation_usd(platform, self.rates(platform, billing.region, architecture, billing.scheme), usage)
 
-    def most_usd(self, platform: Platform[Any], memory_mib: int, architecture: str, timeout_s: float) -> float | None:
+    def most_usd(
+        self,
+        platform: Platform[Any],
+        memory_mib: int,
+        architecture: str,
+        timeout_s: float,
+        options: Mapping[str, Scalar] = NONE,
+    ) -> float | None:
         """Return the most that one invocation can cost; see `Prices`."""
-        return self.estimate_usd(platform, memory_mib, architecture, timeout_s, platform.init_timeout_s)
+        return self.estimate_usd(platform, memory_mib, architecture, timeout_s, platform.init_timeout_s, options)
+
+    def ready_usd_s(
+        self, platform: Platform[Any], memory_mib: int, architecture: str, options: Mapping[str, Scalar]
+    ) -> float | None:
+        """Return what a function costs each second while it is there, called or not; see `Prices`."""
+        billing = platform.billing(options)
+        if not billing.ready:
+            return 0.0
+        rates = self.rates(platform, billing.region, architecture, billing.scheme)
+        each = None if rates is None else rates.ready_usd_s(Usage(memory_mib, 0.0, cpus=_exact(billing.vcpu)))
+        return None if each is None else float(each * billing.ready)
 
     def book_of(self, platform: Platform[Any], deployment: Deployment) -> Mapping[str, str] | None:
         """Return which prices hold for a deployment; see `Prices`."""
@@ -85,7 +114,7 @@ class Pricer:
 
     def unit_usd(self, platform: Platform[Any], meter: str, architecture: str = "") -> Decimal | None:
         """Return the price of a unit of something beside invocations; see `Prices`."""
-        billing = platform.billing
+        billing = platform.billing(NONE)
         rates = self.rates(platform, billing.region, architecture or platform.architectures[0], billing.scheme)
         if rates is None:
             return None
@@ -102,12 +131,12 @@ class Pricer:
         """
         said = deployment.effective
         architecture = said.get("architecture", deployment.config.architecture)
-        region = deployment.region or platform.billing.region
+        region = deployment.region or platform.region
         return self.rates(platform, region, architecture, said.get("billing_scheme", ""))
 
     def rates(self, platform: Platform[Any], region: str, architecture: str, scheme: str = "") -> Rates | None:
         """Return the rates of a platform's provider in a region, None where there is no price."""
-        provider = platform.billing.provider
+        provider = platform.billing(NONE).provider
         if not provider:
             return None
         key = (provider, region, architecture, scheme)
@@ -132,6 +161,10 @@ class Pricer:
         if str(why) not in self._warned:
             self._warned.add(str(why))
             logger.warning("cost on %r is not known: %s", platform.name, why)
+
+
+def _exact(number: float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def _own_usd(own: OwnPrices, memory_mib: int, billed_s: float) -> float:

@@ -165,9 +165,12 @@ def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repri
 def _usages(frame: Frame, deployment: StoredDeployment, same: bool, reported: bool) -> Iterator[tuple[float, Usage]]:
     """Yield what each invocation used, with its sequence; those of which the provider told no time are left out.
 
-    Ephemeral storage and snapshots are goods of a provider: another is not asked what it would charge for them.
+    Ephemeral storage, snapshots and processors beside memory are goods of a provider: another is not asked what it
+    would charge for them.
     """
     memory_mib, ephemeral_mib = deployment.memory_mib, deployment.effective.get("ephemeral_mib", 0) if same else 0
+    vcpu, gpus = (deployment.effective.get("vcpu"), int(deployment.effective.get("gpu", 0))) if same else (None, 0)
+    cpus = None if vcpu is None else Decimal(str(vcpu))
     columns = [frame[name].tolist() for name in ("sequence", *_FIGURES)]
     for sequence, duration, init, billed, peak, start in zip(*columns, frame.words("start_type"), strict=True):
         duration_s, init_s, billed_s = _known(duration), _known(init), _known(billed) if reported else None
@@ -175,7 +178,10 @@ def _usages(frame: Frame, deployment: StoredDeployment, same: bool, reported: bo
         if time_s is not None:
             peak_mib = None if _known(peak) is None else ceil(peak / 2**20)
             restored = same and start == "restored"
-            yield sequence, Usage(memory_mib, time_s, init_s, billed_s, restored, peak_mib, ephemeral_mib)
+            yield (
+                sequence,
+                Usage(memory_mib, time_s, init_s, billed_s, restored, peak_mib, ephemeral_mib, cpus=cpus, gpus=gpus),
+            )
 
 
 def _mean(costs: Mapping[object, Cost], counts: Counter[object], moved: bool) -> Cost:

@@ -140,6 +140,10 @@ class Meter:
                 self._initialised.add(deployment.id)
         self._each_usd[deployment.id] = self._next_usd(platform, deployment)
 
+    def ready(self, cost_usd: float) -> None:
+        """Count what sandboxes cost that were kept ready; what is next then has less to spend."""
+        self.spent_usd += cost_usd
+
     def _next_usd(self, platform: Platform[Any], deployment: Deployment) -> float:
         dearest_usd = self._dearest_usd[deployment.id]
         if dearest_usd and deployment.id in self._initialised:
@@ -154,7 +158,17 @@ def cost_of(platform: Platform[Any], deployment: Deployment, duration_s: float, 
     effective, config = deployment.effective, deployment.config
     memory_mib = effective.get("memory_mib", config.memory_mib)
     architecture = effective.get("architecture", config.architecture)
-    return platform.context.prices.estimate_usd(platform, memory_mib, architecture, duration_s, init_s) or 0.0
+    options = platform.options_of(deployment)
+    return platform.context.prices.estimate_usd(platform, memory_mib, architecture, duration_s, init_s, options) or 0.0
+
+
+def ready_usd(platform: Platform[Any], deployment: Deployment, seconds: float) -> float:
+    """Return what sandboxes cost that are kept ready for a function; 0 where there are none, or no price."""
+    effective, config = deployment.effective, deployment.config
+    memory_mib = effective.get("memory_mib", config.memory_mib)
+    architecture = effective.get("architecture", config.architecture)
+    options = platform.options_of(deployment)
+    return (platform.context.prices.ready_usd_s(platform, memory_mib, architecture, options) or 0.0) * seconds
 
 
 def described(limits: Limits) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.storage import Storage
+    from sebsx.model import Scalar
     from sebsx.sandboxes.client import Gateway
 
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -140,12 +141,11 @@ class GatewayPlatform(Platform[S]):
         found = self.gateway.records(deployment.config.name, request_ids)
         return {request_id: self._record(deployment, request_id, record) for request_id, record in found.items()}
 
-    @property
-    def billing(self) -> Billing:
-        """The user's own prices, where there are any."""
+    def billing(self, options: Mapping[str, Scalar]) -> Billing:
+        """Return the user's own prices, where there are any."""
         gb_s_usd, invocation_usd = self.settings.price_per_gb_s_usd, self.settings.price_per_request_usd
         own = None if gb_s_usd is None else OwnPrices(gb_s_usd=gb_s_usd, invocation_usd=invocation_usd or 0.0)
-        return dataclasses.replace(super().billing, own=own)
+        return dataclasses.replace(super().billing(options), own=own)
 
     def storage(self) -> Storage:
         """Return files below the shared folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pytest
 
 from sebsx import plugins
 from sebsx.contracts.platforms import Platform
-from sebsx.contracts.prices import Billing
+from sebsx.contracts.prices import NONE, Billing
 from sebsx.errors import LimitReachedError, UserError
-from sebsx.model import Deployment, FunctionConfig, RunStatus, StartType
+from sebsx.model import Deployment, FunctionConfig, RunStatus, Scalar, StartType
 from sebsx.pricing import Pricer, Shelf
 from sebsx.reading.units import show
 from sebsx.running import orchestrator
@@ -37,16 +38,22 @@ class Priced(FakePlatform):
     init_timeout_s = 3.0
     restores = False
 
-    @property
-    def billing(self) -> Billing:
+    def billing(self, options: Mapping[str, Scalar]) -> Billing:
         return Billing(restores=self.restores)
 
 
 class PerSecond(Pricer):
     def estimate_usd(
-        self, platform: Platform[Any], memory_mib: int, architecture: str, duration_s: float, init_s: float = 0.0
+        self,
+        platform: Platform[Any],
+        memory_mib: int,
+        architecture: str,
+        duration_s: float,
+        init_s: float = 0.0,
+        options: Mapping[str, Scalar] = NONE,
     ) -> float:
-        return memory_mib / 1024 * (duration_s + init_s) + (1.0 if platform.billing.restores and init_s else 0.0)
+        restored = platform.billing(options).restores and init_s
+        return memory_mib / 1024 * (duration_s + init_s) + (1.0 if restored else 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from sebsx.contracts.calls import Calls, Sent
 from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
-from sebsx.running.limits import Limits, Meter
+from sebsx.running.limits import Limits, Meter, ready_usd
 from sebsx.running.session.calling import Caller
 from sebsx.running.session.deploying import Deployer, rng_for
 from sebsx.running.session.keeping import Keeper
@@ -137,6 +137,7 @@ class Session:
             yield None
             return
         self._held_functions += 1
+        since_s = time.monotonic()
         try:
             try:
                 self._record_round_trip(function)
@@ -147,11 +148,19 @@ class Session:
             finally:
                 self._held_functions -= 1
                 self._deployer.teardown(function)
+                self._price_ready(function, time.monotonic() - since_s)
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
             if self._held_functions:  # others are held around this one, and end with it
                 raise
             self.observer.warned(f"{label}: {exc}")
+
+    def _price_ready(self, function: Function, seconds: float) -> None:
+        """Store and count what sandboxes cost that were kept ready for a function while it was there."""
+        cost_usd = ready_usd(function.platform, function.deployment, seconds)
+        if cost_usd:
+            self.record("deployment.ready_usd", cost_usd, function=function)
+            self._meter.ready(cost_usd)
 
     def _record_round_trip(self, function: Function) -> None:
         """Store how far away a function is: before it is measured and after."""
