@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx import plugins
-from sebsx.testing import fakes, handlers
+from sebsx.testing import fakes, handlers, later
 from sebsx.testing.contracts import (
     AnalyzerContract,
     BenchmarkContract,
@@ -58,6 +58,15 @@ class TestFakePlatform(PlatformContract):
     @pytest.fixture
     def platform(self, context_for: Callable[[type[Platform[Any]]], PlatformContext]) -> Platform[Any]:
         return fakes.FakePlatform(fakes.FakeSettings(), context_for(fakes.FakePlatform))
+
+    def test_calls_are_in_flight_together_or_said_not_to_be(self, live: Any, deploy: Any) -> None:
+        """The fake says that they are, so that every experiment can be tried on it, though none takes any time."""
+
+
+class TestLaterPlatform(PlatformContract):
+    @pytest.fixture
+    def platform(self, context_for: Callable[[type[Platform[Any]]], PlatformContext]) -> Platform[Any]:
+        return later.LaterPlatform(fakes.FakeSettings(), context_for(later.LaterPlatform))
 
 
 class TestEcho(BenchmarkContract):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
+import hashlib
 import json
-import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
+from sebsx.contracts.schedules import Arrivals, Closed
+from sebsx.contracts.senders import Endpoint, Work
 from sebsx.model import Reply, Status
+from sebsx.sending.client import HttpClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.schedules import Schedule
     from sebsx.model import Deployment
 
 _SPARE_S = 30.0  # beyond the function's own time-out, for a cold start on a busy machine
@@ -41,60 +41,42 @@ class Answer:
 def invoke(platform: Platform[Any], deployment: Deployment, event: Any) -> Answer:
     """Invoke a deployment once and return the answer, whatever it is."""
     payload = json.dumps(event).encode()
-    timeout_s = deployment.config.timeout_s + _SPARE_S
-    reply = platform.invoke(deployment, payload, timeout_s)
-    if reply is None:
-        reply = _post(deployment, payload, timeout_s, platform.signed(deployment, payload))
+    if platform.exchange(deployment) is None:
+        reply = platform.invoke(deployment, payload, deployment.config.timeout_s + _SPARE_S)
+        if reply is not None:
+            return _answer(platform, reply)
+    [answer] = _send(platform, deployment, payload, Closed(1))
+    return answer
+
+
+def invoke_together(platform: Platform[Any], deployment: Deployment, event: Any, count: int) -> list[Answer]:
+    """Invoke a deployment so often at once, over endpoint or exchange, and return the answers."""
+    return _send(platform, deployment, json.dumps(event).encode(), Arrivals([0.0] * count))
+
+
+def _send(platform: Platform[Any], deployment: Deployment, payload: bytes, schedule: Schedule) -> list[Answer]:
+    """Send calls as a run would, by the same client."""
+    exchange = platform.exchange(deployment)
+    assert exchange or deployment.endpoint, "without endpoint or exchange() a platform needs its own invoke()"
+    endpoint = Endpoint(
+        url=deployment.endpoint or "",
+        payload=hashlib.sha256(payload).hexdigest(),
+        method=deployment.method,
+        headers={} if exchange else {**deployment.headers, **platform.signed(deployment, payload)},
+        timeout_s=deployment.config.timeout_s + _SPARE_S,
+        exchange=exchange,
+    )
+    work = Work(schedule=schedule, endpoints=(endpoint,), name=uuid.uuid4().hex)
+    with HttpClient() as client:
+        return [_answer(platform, reply) for _, reply in client.send(work, {endpoint.payload: payload})]
+
+
+def _answer(platform: Platform[Any], reply: Reply) -> Answer:
     envelope = _envelope(reply.body)
     status = platform.status_of(reply)
     if status is Status.OK and envelope and "error" in envelope:
         status = Status.FUNCTION_ERROR
     return Answer(reply, status, envelope)
-
-
-def _post(deployment: Deployment, payload: bytes, timeout_s: float, signed: Mapping[str, str]) -> Reply:
-    assert deployment.endpoint, "a deployment without endpoint needs a platform with its own invoke()"
-    url, request_id, sent_s = urlsplit(deployment.endpoint), uuid.uuid4().hex, time.time()
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    # RFC 6761: names below localhost are this machine, whether or not a resolver knows them.
-    place = f"127.0.0.1:{url.port or 80}" if (url.hostname or "").endswith(".localhost") else url.netloc
-    connection = kind(place, timeout=timeout_s)
-    headers = {
-        "Host": url.netloc,
-        "Content-Type": "application/json",
-        "X-Sebsx-Request-Id": request_id,
-        **deployment.headers,
-        **signed,
-    }
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    answered: Mapping[str, str] = {}
-    http_status, error, body = None, None, b""
-    try:
-        connection.request("POST", target, payload, headers)
-        response = connection.getresponse()
-        body = response.read()
-        http_status = response.status
-        answered = cast("Mapping[str, str]", response.headers)  # finds names in any case
-    except TimeoutError:
-        error = "timeout"
-    except (OSError, http.client.HTTPException) as exc:
-        error = str(exc) or type(exc).__name__
-    finally:
-        connection.close()
-    done_s = time.time()
-    return Reply(
-        request_id=request_id,
-        intended_s=sent_s,
-        sent_s=sent_s,
-        connected_s=sent_s,
-        first_byte_s=None if error else done_s,
-        done_s=done_s,
-        http_status=http_status,
-        headers=answered,
-        body=body,
-        bytes_out=len(payload),
-        error=error,
-    )
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import pickle
 import re
 import secrets
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sebsx.contracts.platforms import Platform
+from sebsx.contracts.senders import Ask, Done, HttpAnswer, HttpRequest
 from sebsx.errors import UnsupportedError
 from sebsx.model import (
     Between,
@@ -37,7 +39,7 @@ from sebsx.testing import contexts
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
 from sebsx.testing.fakes import MemoryLedger
-from sebsx.testing.invoking import invoke
+from sebsx.testing.invoking import invoke, invoke_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -285,8 +287,7 @@ class PlatformContract:
         deployment = deploy()
         if deployment.endpoint is None:
             pytest.skip(f"platform {live.name!r} takes one call after the other")
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            answers = list(pool.map(lambda _: invoke(live, deployment, {"do": "sleep", "value": 0.3}), range(_AT_ONCE)))
+        answers = invoke_together(live, deployment, {"do": "sleep", "value": 0.3}, _AT_ONCE)
         answered = [(read_envelope(answer.reply.body), answer.reply) for answer in answers if answer.envelope]
         assert answered, [answer.reply for answer in answers]
         calls = sorted((envelope.sandbox_id or "", envelope.call or 0) for envelope, _ in answered)
@@ -297,6 +298,45 @@ class PlatformContract:
             start, evidence = starts.of(envelope, reply)
             assert start is not StartType.WARM, evidence
             assert (start is StartType.WAITED) == (envelope.call != 1), evidence
+
+    def test_calls_are_in_flight_together_or_said_not_to_be(
+        self, live: Platform[Any], deploy: Callable[..., Deployment]
+    ) -> None:
+        deployment = deploy()
+        if live.exchange(deployment) is None and deployment.endpoint is None:
+            assert live.one_at_a_time, "calls by invoke() come one after the other: say one_at_a_time = True"
+        if live.one_at_a_time:
+            pytest.skip(f"platform {live.name!r} takes one call at a time")
+        invoke(live, deployment, {"value": 1})
+        answers = invoke_together(live, deployment, {"do": "sleep", "value": 1.0}, 3)
+        assert [answer.status for answer in answers] == [Status.OK] * 3
+        replies = [answer.reply for answer in answers]
+        assert max(reply.sent_s for reply in replies) < min(reply.done_s for reply in replies)
+        for reply in replies:
+            assert reply.attempts == 1
+            assert reply.intended_s <= reply.sent_s <= (reply.accepted_s or reply.sent_s) <= reply.done_s
+            assert (reply.accepted_s is None) == (reply.polls == 0)
+
+    def test_exchange_is_plain_data_that_takes_any_answer(
+        self, live: Platform[Any], deploy: Callable[..., Deployment]
+    ) -> None:
+        deployment = deploy()
+        exchange = live.exchange(deployment)
+        if exchange is None:
+            pytest.skip(f"platform {live.name!r} is called by one request")
+        copy = pickle.loads(pickle.dumps(exchange))  # noqa: S301  # of our own making
+        submission = exchange.submit(b"{}", "some-id")
+        assert isinstance(submission, HttpRequest)
+        assert copy.submit(b"{}", "some-id") == submission
+        assert submission.url.startswith(("http://", "https://"))
+        for status, body in itertools.product(
+            (200, 202, 204, 303, 404, 500), (b"", b"{}", b"\xff<html>", b"[" * 10_000)
+        ):
+            for polls in (0, 3):
+                answer = HttpAnswer(
+                    request=submission, request_id="some-id", status=status, headers={}, body=body, polls=polls
+                )
+                assert isinstance(exchange.poll(answer), Ask | Done)
 
     # Capabilities
 
