@@ -224,6 +224,11 @@ class AwsPlatform(Platform[AwsSettings]):
         headers = {} if self.settings.trigger == "url" else {"X-Amz-Log-Type": "Tail"}
         return signed_headers(self._clients.credentials(), self._clients.region, deployment.endpoint, payload, headers)
 
+    @property
+    def one_at_a_time(self) -> bool:  # type: ignore[override]  # a setting decides
+        """Whether it waits for each asynchronous result before the next call."""
+        return bool(self.settings.trigger == "async")
+
     def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
         """Invoke asynchronously and wait for the result in the queue; other triggers go by HTTP."""
         if self.settings.trigger != "async":

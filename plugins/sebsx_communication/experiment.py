@@ -337,14 +337,15 @@ def _cell(
         **provision.factors,
         "timeout_s": min(settings.function_timeout_s, platform.timeout_s),
     }
-    invocations = settings.rounds * (ENDS if channel.paired else 1)
+    ends = ENDS if channel.paired else 1
+    invocations = settings.rounds * ends
     if channel.refusal(platform, size):
-        return Cell(factors, invocations, 0.0, 0.0, provision=provision)
+        return Cell(factors, invocations, 0.0, 0.0, provision=provision, in_flight=ends)
     trips = settings.round_trips + settings.warmups
     trip_s = _GUESS_S + _GUESS_S_PER_BYTE * size
     call_s = min(settings.budget_s + trip_s, trips * trip_s) + min(settings.budget_s, settings.stream_messages * trip_s)
     cost_usd = _expected_usd(platform, factors, provision, channel, call_s, settings)
-    return Cell(factors, invocations, settings.rounds * call_s, cost_usd, provision=provision)
+    return Cell(factors, invocations, settings.rounds * call_s, cost_usd, provision=provision, in_flight=ends)
 
 
 def _expected_usd(

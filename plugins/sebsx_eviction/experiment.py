@@ -195,7 +195,9 @@ def _cell(
     cold = estimate(platform, factors, calls, hold_s, init_s=_COLD_GUESS_S, provision=provision).expected_usd
     warm = estimate(platform, factors, 2 * calls, hold_s, provision=provision).expected_usd
     cost_usd = None if cold is None or warm is None else cold + warm
-    return Cell(factors, calls, longest_s + steps * (3 * hold_s + _COLD_GUESS_S), cost_usd, provision=provision)
+    duration_s = longest_s + steps * (3 * hold_s + _COLD_GUESS_S)
+    # Functions do not wait for each other, so that even one call of each is in flight with others.
+    return Cell(factors, calls, duration_s, cost_usd, provision=provision, in_flight=max(2, d_init))
 
 
 def _work(cell: Cell, settings: EvictionSettings) -> Work:

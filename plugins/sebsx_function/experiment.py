@@ -152,7 +152,7 @@ def _cell(
         "concurrency": settings.concurrency,
         "measured": "in place" if settings.in_place else "a copy" if settings.copy else "as it is",
     }
-    return Cell(factors, settings.repetitions)
+    return Cell(factors, settings.repetitions, in_flight=settings.concurrency)
 
 
 def _slots(cells: Sequence[Cell]) -> list[list[Cell]]:

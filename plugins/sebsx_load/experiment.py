@@ -89,7 +89,8 @@ class Load(Experiment[LoadSettings]):
             "load": settings.words,
             "shape": shape,
         }
-        return Cell(factors, calls, duration_s, provision=provision)
+        overlaps = settings.schedule(0).overlaps or settings.warmups > 1
+        return Cell(factors, calls, duration_s, provision=provision, in_flight=2 if overlaps else 1)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:

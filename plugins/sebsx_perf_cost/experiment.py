@@ -259,7 +259,10 @@ def _cell(
     cost = estimate(
         platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most, provision=provision
     )
-    return Cell(factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd, provision)
+    in_flight = {"burst": settings.burst_size, "warm": settings.concurrency}.get(start, 1)
+    return Cell(
+        factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd, provision, in_flight=in_flight
+    )
 
 
 def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Design:

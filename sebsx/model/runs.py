@@ -73,6 +73,7 @@ class Cell:
         provision: What is asked of the platform, and what it offers for that (`Scene.provisions`); its `factors` are
             among the cell's.
         unsupported: Why the platform cannot do it, for the plan; None where it can.
+        in_flight: How many calls may be in flight together: users, a burst; 2 for an open loop, which knows no bound.
     """
 
     factors: Mapping[str, Any]
@@ -82,6 +83,7 @@ class Cell:
     cost_bound_usd: float | None = None
     provision: Provision | None = None
     unsupported: str | None = None
+    in_flight: int = 1
 
     @property
     def hash(self) -> str:

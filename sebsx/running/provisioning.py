@@ -72,6 +72,7 @@ def placed(plan: Plan, scene: Scene, experiment: str) -> Plan:
         if ignored := [name for name in scene.options if name not in given]:
             raise UserError(f"experiment {experiment!r} takes no options of functions, such as {ignored[0]!r}")
     _check_somewhere(cells, scene)
+    _check_overlap(cells, scene)
     return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))
 
 
@@ -105,6 +106,17 @@ def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
                 known = " or ".join(dict.fromkeys(str(option.offer) for option in having))
                 there_is = f"there is {known}" if having else "no installed platform offers it (sebsx list options)"
                 raise UserError(f"option {name}={spelt(level)} exists nowhere; {there_is}")
+
+
+def _check_overlap(cells: Iterable[Cell], scene: Scene) -> None:
+    """Refuse calls in flight together where a platform makes one after the other: that would be stored as a burst."""
+    for cell in cells:
+        platform = scene.platforms.get(str(cell.factors.get("platform")))
+        if cell.in_flight > 1 and platform is not None and platform.one_at_a_time:
+            raise UserError(
+                f"platform {platform.name!r} takes one call at a time: bursts, several users and open loops cannot be "
+                "measured there; ask for one user, or leave the platform out"
+            )
 
 
 def _notes(cells: Iterable[Cell]) -> Iterator[str]:
