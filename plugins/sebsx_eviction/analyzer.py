@@ -297,7 +297,8 @@ def _sentence(group: _Group, best: Fit, confidence: float) -> str:
     rival = group.fits[1]
     criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"
     if best.model == NONE:
-        return f"{start} were still there after {show(group.longest_s, 's')}, the longest idle time seen ({criterion})"
+        seen = f"were still there after {show(group.longest_s, 's')}, the longest idle time seen ({criterion})"
+        return f"{start} {seen}; to see them go, leave them alone for longer (--idle-s)"
     if best.high_s is None or best.low_s is None:
         bound = f"more than {show(best.low_s, 's')}" if best.low_s else f"less than {show(best.high_s, 's')}"
         return f"{start} {_RULES[best.model].format(time=bound)} ({criterion})"

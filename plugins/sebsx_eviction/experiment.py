@@ -141,6 +141,11 @@ class Eviction(Experiment[EvictionSettings]):
             )
         ]
         notes = ["all trials are under way at the same time: the run takes as long as the longest"]
+        if settings.method == "ladder":
+            notes.append(
+                f"a platform that keeps sandboxes for longer than {settings.ladder_s[-1]:g} s shows no eviction: reach "
+                "beyond it with --idle-s, or set a shorter time where that is a setting (-s keep_alive_s=10)"
+            )
         if settings.method == _BISECTION:
             notes.append("how many steps a bisection takes depends on what it finds: the most are given")
         return Plan(tuple(cells), len(cells) * settings.trials, tuple(notes), together=True)

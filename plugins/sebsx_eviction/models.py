@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ FIXED, HALVING, EXPONENTIAL, NONE = "fixed", "halving", "exponential", "none"
 _LAPSES = (1e-6, 0.05, 41)
 # Means of the exponential model that are tried: as far beyond the idle times, and so many at each of two passes.
 _BEYOND = 30.0
+# Idle times that differ by less are one level of the design: bursts are some milliseconds late.
+_SAME = 0.01
 _MEANS = 240
 
 
@@ -91,19 +94,38 @@ def survival_steps(trials: Sequence[Trial]) -> list[tuple[float, float]]:
     """Return the share of sandboxes that outlive each idle time seen, without a model: (time, share), falling.
 
     The nonparametric maximum-likelihood estimate of current-status data, the isotonic regression of "was there" on
-    the idle time (pool adjacent violators). Kaplan and Meier's estimate needs to know when something died.
+    the idle time (pool adjacent violators). Kaplan and Meier's estimate needs to know when something died. Sandboxes
+    of one trial, and of trials whose idle times cannot be told apart, are one point: what stands in the order of the
+    milliseconds in between is chance.
 
     Source: Ayer et al., An Empirical Distribution Function for Sampling with Incomplete Information (1955).
     """
     import numpy as np
     from scipy.optimize import isotonic_regression
 
-    looks = sorted(look for trial in trials if trial.counts for look in zip(trial.idle_s, trial.alive, strict=True))
-    if not looks:
+    levels = list(_levels(trials))
+    if not levels:
         return []
-    times = np.array([idle_s for idle_s, _ in looks])
-    shares = isotonic_regression([float(alive) for _, alive in looks], increasing=False).x
-    return [(float(at_s), float(share)) for at_s, share in zip(times, shares, strict=True)]
+    n = np.array([sum(len(trial.alive) for trial in level) for level in levels], dtype=np.float64)
+    warm = np.array([sum(trial.warm for trial in level) for level in levels], dtype=np.float64)
+    times = [fmean(idle_s for trial in level for idle_s in trial.idle_s) for level in levels]
+    shares = isotonic_regression(warm / n, weights=n, increasing=False).x
+    return [(at_s, float(share)) for at_s, share in zip(times, shares, strict=True)]
+
+
+def _levels(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+    """Yield the trials that count by idle time, those together whose times cannot be told apart."""
+    level: list[Trial] = []
+    for trial in sorted((trial for trial in trials if trial.counts), key=lambda trial: trial.mean_idle_s):
+        if level:
+            first = level[0]
+            close_s = max(_SAME * first.mean_idle_s, first.overhead_s, trial.overhead_s)
+            if trial.mean_idle_s - first.mean_idle_s > close_s:
+                yield level
+                level = []
+        level.append(trial)
+    if level:
+        yield level
 
 
 def _none(trials: Sequence[Trial]) -> Fit:

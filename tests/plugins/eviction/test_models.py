@@ -152,6 +152,15 @@ def test_survival_without_a_model_pools_what_goes_up() -> None:
     assert survival_steps(trials) == [(1, 1), (2, 1), (3, 0.5), (4, 0.5), (5, 0)]
 
 
+def test_sandboxes_of_one_idle_time_are_one_point_whatever_the_order_of_milliseconds() -> None:
+    # 1 of 8 lives, and was looked at first: by time alone all others would come after it, and the curve end at 0.
+    early = Trial(0, tuple(13.0 + 0.001 * place for place in range(8)), (True,) + (False,) * 7)
+    late = Trial(1, tuple(13.02 + 0.001 * place for place in range(8)), (False,) * 7 + (True,))
+    assert survival_steps([early]) == [(pytest.approx(13.0035), 1 / 8)]
+    assert survival_steps([early, late]) == [(pytest.approx(13.0135), 1 / 8)]
+    assert [share for _, share in survival_steps([trial(1.0, 8, 8), early, trial(20.0, 8, 0)])] == [1, 1 / 8, 0]
+
+
 def test_dispersion_is_about_one_for_the_right_model_and_large_for_a_wrong_one() -> None:
     trials = exponential(380.0, random.Random(9), LADDER_S, (8, 16))
     assert 0.5 < dispersion(fit_of(trials, "exponential"), trials) < 1.6
