@@ -16,6 +16,7 @@ from sebsx.model import RunStatus, StartType
 from sebsx.running import orchestrator
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import PlatformContract
+from sebsx.testing.fakes import MemoryLedger
 from sebsx_nodejs.language import NodejsLanguage
 from sebsx_process.collector import ProcessCollector
 from tests.orchestration import Listener, registry_with, run_spec, store_in
@@ -122,5 +123,5 @@ def test_two_bursts_onto_none_have_one_cold_start_each_and_no_warm_one(
 
 class TestHost(PlatformContract):
     @pytest.fixture
-    def platform(self, tmp_path: Path) -> Platform[Any]:
-        return HostPlatform(NoSettings(), context_for(HostPlatform, tmp_path))
+    def platform(self, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return HostPlatform(NoSettings(), context_for(HostPlatform, tmp_path, ledger=ledger))

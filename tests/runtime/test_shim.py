@@ -207,3 +207,22 @@ def test_wrapper_is_not_imported_before_it_is_used(tmp_path: Path) -> None:
 
     assert unused["output"] == 1
     assert (name, used["error"]["message"]) == ("OSError", "unreachable")
+
+
+AWS_NAMES = """
+    def handler(event, c):
+        left_ms = c.get_remaining_time_in_millis()
+        return [c.aws_request_id, c.function_name, c.function_version, c.memory_limit_in_mb, c.invoked_function_arn,
+                c.log_group_name, c.log_stream_name, c.client_context, c.identity, left_ms, hasattr(c, "unheard_of")]
+"""
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_context_has_the_names_of_awss_own(tmp_path: Path, python: str) -> None:
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "SEBSX_FUNCTION_ARN": "arn:f", "AWS_LAMBDA_LOG_GROUP_NAME": "g",
+    }  # fmt: skip
+    said, _ = invoke(tmp_path, AWS_NAMES, python=python, environment=environment)
+
+    assert said["output"] == ["id-0", "f", "$LATEST", "256", "arn:f", "g", None, None, None, None, False]

@@ -31,6 +31,15 @@ class RuntimeApi {
     this._socket.on('end', () => exit(0));
   }
 
+  /** Keep the process alive while it waits; `unref` does not. */
+  ref() {
+    this._socket.ref();
+  }
+
+  unref() {
+    this._socket.unref();
+  }
+
   /** Ask for the first event. */
   next() {
     this._socket.write(this._next);
@@ -85,8 +94,8 @@ class RuntimeApi {
 
 /** Serve until the connection ends. */
 async function main() {
-  const shim = new Shim(path.dirname(__dirname));
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+  const shim = new Shim(path.dirname(__dirname), api);
   shim.watch();
   try {
     await shim.load();

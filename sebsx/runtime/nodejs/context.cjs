@@ -1,7 +1,10 @@
 'use strict';
 /** What a handler is given as its second argument. */
 
-/** One invocation as the handler sees it; what the platform does not say is null. */
+/**
+ * One invocation as the handler sees it; what the platform does not say is null. It has the names of AWS Lambda's
+ * context, too, so that a function written for Lambda runs unchanged.
+ */
 class Context {
   /**
    * @param requestId Identifier of the invocation.
@@ -12,6 +15,7 @@ class Context {
    */
   constructor(requestId, memoryMib, timeoutS, deadlineS, samples) {
     this.requestId = requestId;
+    this.awsRequestId = requestId;
     this.memoryMib = memoryMib;
     this.timeoutS = timeoutS;
     this._deadlineS = deadlineS;
@@ -22,6 +26,35 @@ class Context {
   /** Return the seconds left until the time-out, never below 0. */
   remainingS() {
     return this._deadlineS === null ? null : Math.max(0, this._deadlineS - Date.now() / 1000);
+  }
+
+  /** Return the milliseconds left, as AWS's context does. */
+  getRemainingTimeInMillis() {
+    return this._deadlineS === null ? null : Math.round(this._deadlineS * 1000 - Date.now());
+  }
+
+  get functionName() {
+    return process.env.AWS_LAMBDA_FUNCTION_NAME;
+  }
+
+  get functionVersion() {
+    return process.env.AWS_LAMBDA_FUNCTION_VERSION;
+  }
+
+  get memoryLimitInMB() {
+    return process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;
+  }
+
+  get logGroupName() {
+    return process.env.AWS_LAMBDA_LOG_GROUP_NAME;
+  }
+
+  get logStreamName() {
+    return process.env.AWS_LAMBDA_LOG_STREAM_NAME;
+  }
+
+  get invokedFunctionArn() {
+    return process.env.SEBSX_FUNCTION_ARN;
   }
 
   /** Call `work` and return what it returns; its time, until its promise settles, is added to that of the phase. */

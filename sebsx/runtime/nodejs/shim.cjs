@@ -13,6 +13,7 @@
  */
 
 const fs = require('fs');
+const { CallbackRefused, EmptyLoop, NeverSettled, answerOf, check } = require('./calling.cjs');
 const { Context } = require('./context.cjs');
 
 const ENVELOPE_VERSION = 1;
@@ -20,6 +21,8 @@ const TRACEBACK_CHARACTERS = 8192;
 const MESSAGE_CHARACTERS = 4096;
 const NOT_JSON = 'Sebsx.OutputNotJson';
 const NO_HANDLER = 'Sebsx.HandlerNotFound';
+const NO_CALLBACKS = 'Runtime.CallbackHandlerDeprecated'; // the words of AWS's runtime
+const NEVER_SETTLED = 'Runtime.NodeJsExit';
 const SUFFIXES = ['.js', '.cjs', '.mjs'];
 const OUT_OF_MEMORY = 'MemoryError'; // what a gateway knows want of memory by, in every language
 const UNCAUGHT_CODE = 1;
@@ -46,9 +49,14 @@ class ProcessExit extends Error {
 
 /** The function of one sandbox. */
 class Shim {
-  /** @param root Folder of the unpacked package. */
-  constructor(root) {
+  /**
+   * @param root Folder of the unpacked package.
+   * @param hold What keeps the process alive while it has nothing to do (`ref`, `unref`), such as the socket that
+   *   events come by; null for a host that serves several calls at once, which cannot tell when one has nothing left to do.
+   */
+  constructor(root, hold = null) {
     this.root = root;
+    this._loop = hold === null ? null : new EmptyLoop(hold);
     this.sandbox = process.env.SEBSX_SANDBOX_ID || require('crypto').randomBytes(16).toString('hex');
     this.bootS = bootS();
     this.importS = null;
@@ -122,12 +130,13 @@ class Shim {
     const ended = () => {
       if (durationS !== null) return;
       durationS = (performance.now() - started) / 1000;
+      this._loop?.end();
       this._end(states, samples, call);
       this._inHand.delete(call);
     };
     const work = async () => {
       try {
-        return await this._handler(event, context);
+        return await answerOf(this._handler, event, context, this._loop);
       } finally {
         ended();
         await nextTurn(); // a rejection that nobody handles is told by then
@@ -284,6 +293,7 @@ async function findHandler(root, handler) {
   const module = await load(path);
   const found = inside(module, name) ?? inside(module.default, name);
   if (typeof found !== 'function') throw new HandlerNotFound(`module '${stem}' exports no function '${name}'`);
+  check(found);
   return found;
 }
 
@@ -345,6 +355,8 @@ function typeName(error) {
   try {
     if (!(error instanceof Error)) return typeof error;
     if (error instanceof HandlerNotFound) return NO_HANDLER;
+    if (error instanceof CallbackRefused) return NO_CALLBACKS;
+    if (error instanceof NeverSettled) return NEVER_SETTLED;
     if (error instanceof RangeError && error.message === 'Array buffer allocation failed') return OUT_OF_MEMORY;
     return error.name === 'Error' ? error.constructor.name : String(error.name);
   } catch {

@@ -149,10 +149,6 @@ def test_no_output_is_null(node: Node) -> None:
     assert node.answer(handler("")) | {"sebsx": None} == {"output": None, "sebsx": None}
 
 
-def test_function_need_not_be_async(node: Node) -> None:
-    assert node.answer("exports.handler = (event) => event + 1;", 1)["output"] == 2
-
-
 @pytest.mark.parametrize(
     ("code", "error_type", "words"),
     [
