@@ -18,10 +18,11 @@ from sebsx_calibrate.outcome import COUNT, GROWTH, duration_s
 
 if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.measurement import Measurement
     from sebsx.contracts.parameters import Steps
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Measurement, Session
+    from sebsx.contracts.session import Session
     from sebsx_calibrate.fitting import Fit
 
 # A call this long is measured once and without a warm-up: what a first call adds is lost in it.

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.channels import Channel
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.measurement import Measurement
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
     from sebsx.model import Invocation, Provision
-    from sebsx.running.session import Measurement, Session
 
 LANGUAGE = "python"
 _PROBES = 3
@@ -118,7 +119,7 @@ class _Exchanger:
     def begin(self) -> None:
         """Count the exchanges that an interrupted run completed."""
         rounds: dict[int | None, list[bool]] = {}
-        view = self.session.store.view(self.session.run.id)
+        view = self.session.view
         for stored in view.invocations(cell_id=self.measurement.cell_id, kind=Kind.MEASURED):
             rounds.setdefault(stored.round, []).append(stored.status is Status.OK)
         self.done = sum(all(ends) and len(ends) == self.ends for ends in rounds.values())
@@ -186,7 +187,7 @@ class _Exchanger:
         function, cell_id = self.measurement.function, self.measurement.cell_id
         platform, factors = function.platform, self.measurement.cell.factors
         memory_mib = function.deployment.config.memory_mib
-        view = self.session.store.view(self.session.run.id)
+        view = self.session.view
         (mine,) = [each for each in exchanged(view) if each.cell.id == cell_id]
         if not mine.carried:
             return

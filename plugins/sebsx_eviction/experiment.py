@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
     from sebsx.model import Provision
-    from sebsx.running.session import Session
     from sebsx_eviction.trials import Trial
 
 # What a cold start takes, for the plan only.

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sebsx.contracts.functions import Function, FunctionSpec
+    from sebsx.contracts.session import Session
     from sebsx.model import Cell, Invocation
-    from sebsx.running.session import Session
     from sebsx_eviction.trials import Trial
 
 # Functions are deployed for so long before answers are looked for again: a call that is due may be so much late.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
+from sebsx.model.starts import COUNTED
 from sebsx.reading.conditions import ERRORS, Condition, conditions, summaries
-from sebsx.running.starts import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

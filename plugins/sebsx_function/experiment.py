@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Session
+    from sebsx.contracts.session import Session
 
 _LONGEST_NAME = 40
 _UNKNOWN = (

@@ -17,8 +17,9 @@ from sebsx_function.inputs import missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.session import Session
     from sebsx.model import Adoption, Cell
-    from sebsx.running.session import Measurement, Session
     from sebsx_function.settings import FunctionSettings
 
 # So often a function is tried that answers no first call, before it is left in peace.

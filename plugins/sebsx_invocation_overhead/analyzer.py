@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.model import StartType
+from sebsx.model.starts import COUNTED, start_name
 from sebsx.reading.conditions import median_estimate, name_of
 from sebsx.reading.units import scale, show
-from sebsx.running.starts import COUNTED, start_name
 from sebsx.settings import setting
 from sebsx.stats import SamplesError, fit_line
 from sebsx_invocation_overhead.windows import judge_all

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
     from sebsx.model import Provision
-    from sebsx.running.session import Session
 
 PROBE, SIZE = "clock-probe", "test"
 # The smallest payload and package of each sweep's other axis.

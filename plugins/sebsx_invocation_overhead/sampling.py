@@ -8,14 +8,15 @@ from sebsx.contracts.calls import Calls
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, CellStatus, Kind, StartType, Status
-from sebsx.running.starts import counts
+from sebsx.model.starts import counts
 from sebsx_invocation_overhead.clocksync import since_minimum
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 
 if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.session import Session
     from sebsx.model import Cell, Invocation
-    from sebsx.running.session import Measurement, Session
     from sebsx_invocation_overhead.clocksync import Exchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 
@@ -60,7 +61,7 @@ class Sampler:
         self._start = start
         self._settings = settings
         self._wanted = settings.chosen.repetitions
-        stored = self._session.store.view(self._session.run.id).invocations(cell_id=measurement.cell_id)
+        stored = self._session.view.invocations(cell_id=measurement.cell_id)
         self._total: Window = judge_all(stored, start)
         self._round = 0
         self._attempts = 0

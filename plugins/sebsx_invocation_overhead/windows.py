@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind, StartType, Status
-from sebsx.running.starts import counts
+from sebsx.model.starts import counts
 from sebsx_invocation_overhead.clocksync import ClockError, Exchange, align, since_minimum
 
 if TYPE_CHECKING:

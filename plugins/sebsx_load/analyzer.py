@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.model import Kind
+from sebsx.model.starts import counting
 from sebsx.reading.conditions import (
     Condition,
     caption,
@@ -17,7 +18,6 @@ from sebsx.reading.conditions import (
     median_estimate,
     tail_estimate,
 )
-from sebsx.running.starts import counting
 from sebsx.settings import setting
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
     from sebsx.model import Provision
-    from sebsx.running.session import Session
 
 _SHAPE = frozenset((
     "rate", "ramp", "steps", "step", "arrivals", "users", "spawn_rate", "think", "burst", "trace", "speed", "duration",

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.measurement import Measurement
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.running.session import Measurement, Session
+    from sebsx.contracts.session import Session
 
 UPLOAD, DOWNLOAD = "network.upload_s", "network.download_s"
 CLIENT, STORAGE = "client", "storage"

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.model import Capability, Kind, Status
+from sebsx.model.starts import counts
 from sebsx.running.rounds import begin, rounds
 from sebsx.running.sampling import Sampling, settle
-from sebsx.running.starts import counts
 from sebsx.stats import median
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.functions import FunctionSpec
+    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.session import Session
     from sebsx.model import Cell
-    from sebsx.running.session import Measurement, Session
     from sebsx_perf_cost.experiment import PerfCostSettings
 
 # A batch is as long as a crash may cost: about this much time, within these numbers of invocations.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sebsx.running.starts import counting
+from sebsx.model.starts import counting
 from sebsx.settings import setting
 from sebsx_quality.evidence import sandboxes_of, told
 

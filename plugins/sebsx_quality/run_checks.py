@@ -9,8 +9,8 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import CellStatus, RunStatus, content_hash
+from sebsx.model.starts import COUNTED, counting
 from sebsx.reading.conditions import conditions_of
-from sebsx.running.starts import COUNTED, counting
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
 from sebsx_quality.checks import COLUMNS, Check, Outcome

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
     from sebsx.model import Capability, Factor, Plan
-    from sebsx.running.session import Session
 
 S = TypeVar("S")
 

@@ -17,8 +17,8 @@ from sebsx.model import CellStatus, Factors, Kind, Role
 from sebsx.model.factors import level_word
 from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
+from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.reading.executions import Executions
-from sebsx.running.starts import COUNTED, counting, start_name
 from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from sebsx.running import environment
 from sebsx.running.contexts import make_platform
 from sebsx.running.limits import Limits, Meter, described
 from sebsx.running.provisioning import option_factors, placed, read_options
-from sebsx.running.session import Session
+from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
 from sebsx.store.owner import current_owner
 
@@ -130,7 +130,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
             scene = _scene(spec, registry, platforms)
             meter = Meter(spec.limits, *store.used(run_id))
             packager = Packager(default_cache(), current.id)
-            session = Session(current, store, scene, packager, spec.collectors, observer, meter)
+            session = RunSession(current, store, scene, packager, spec.collectors, observer, meter)
             try:
                 spec.experiment.run(session, spec.settings)
             finally:

@@ -22,15 +22,16 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Capability, CellStatus, StartType
+from sebsx.model.starts import COUNTED
 from sebsx.running.sampling import Sampling, settle
-from sebsx.running.starts import COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.session import Session
     from sebsx.model import Cell, Factors
-    from sebsx.running.session import Measurement, Session
 
     Turn = Callable[[Measurement, int], object]
 

@@ -11,7 +11,7 @@ from sebsx.stats import next_look, precise_enough
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sebsx.running.session import Measurement
+    from sebsx.contracts.measurement import Measurement
 
 
 class Caps(Protocol):

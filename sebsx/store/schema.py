@@ -348,7 +348,7 @@ JOIN deployment d ON d.id = i.deployment_id
 LEFT JOIN cell c ON c.id = i.cell_id
 """
 
-# Which start types count is said in `sebsx.running.starts`; a test holds them to each other.
+# Which start types count is said in `sebsx.model.starts`; a test holds them to each other.
 _MEASURED = """
 CREATE VIEW measured AS
 SELECT * FROM invocations

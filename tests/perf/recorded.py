@@ -17,9 +17,9 @@ from typing import Any
 from sebsx import plugins
 from sebsx.contracts.functions import Function, FunctionSpec
 from sebsx.contracts.schedules import Closed
+from sebsx.contracts.session import Session
 from sebsx.model import Kind
 from sebsx.running import orchestrator
-from sebsx.running.session import Session
 from sebsx.sending.client import HttpClient, Request
 from sebsx.store import open_store
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings

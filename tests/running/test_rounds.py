@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 import pytest
 
 from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.measurement import Measurement
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Closed
+from sebsx.contracts.session import Session
 from sebsx.model import Cell, Design, Factor, Factors, Kind, Plan
 from sebsx.reading.comparison import Options, compare_runs
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits
 from sebsx.running.rounds import StoppingRule, groups, interleave
-from sebsx.running.session import Measurement, Session
 from sebsx.settings import setting
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault

@@ -17,6 +17,7 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Closed
+from sebsx.contracts.session import Session
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
 from sebsx.model import (
     Capability,
@@ -32,7 +33,6 @@ from sebsx.model import (
     Status,
 )
 from sebsx.running import orchestrator
-from sebsx.running.session import Session
 from sebsx.settings import NoSettings
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault

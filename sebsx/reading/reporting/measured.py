@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.model import Status
+from sebsx.model.starts import counting
 from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level, summaries
-from sebsx.running.starts import counting
 from sebsx.stats import cv
 
 if TYPE_CHECKING:

@@ -1,12 +1,11 @@
-"""What an experiment may do: deploy, invoke, load, force cold, record, wait. Everything it does is stored at once.
+"""What an experiment may do: deploy, send, force cold, record, keep, wait. Everything it does is stored at once.
 
-`deploying` makes functions ready and tears them down, `sending` calls them, `storing` keeps what came back; `Session`
-is all of that in the hands of an experiment.
+`deploying` makes functions ready and tears them down, `sending` calls them, `storing` keeps what came back;
+`RunSession` is all of that in the hands of an experiment, as `sebsx.contracts.session` says.
 """
 
 from __future__ import annotations
 
-from sebsx.running.session.measurement import Measurement
-from sebsx.running.session.session import Session
+from sebsx.running.session.session import RunSession
 
-__all__ = ["Measurement", "Session"]
+__all__ = ["RunSession"]

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.calls import Calls
     from sebsx.contracts.functions import Function
+    from sebsx.contracts.groups import Group
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.registered import Registered
     from sebsx.model import Invocation, ProviderRecord, Reply, Run
     from sebsx.running.limits import Meter
-    from sebsx.running.session.keeping import Group
     from sebsx.store import Store
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sebsx.model import CellStatus, RunStatus, StartType
+from sebsx.model.starts import counts, start_name
 from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits
-from sebsx.running.starts import counts, start_name
 from sebsx.store import Store
 from tests.orchestration import Listener, Restoring, registry_with, run_spec
 from tests.store.conftest import RUN, Begun, make_cell, make_invocation, postgresql, postgresql_target, store, target

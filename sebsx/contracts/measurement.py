@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.calls import Calls
 from sebsx.model import Kind, Status
-from sebsx.running.starts import counts
+from sebsx.model.starts import counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.calls import Health
     from sebsx.contracts.functions import Function
     from sebsx.contracts.schedules import Schedule
+    from sebsx.contracts.session import Session
     from sebsx.model import Cell, Invocation, StartType
-    from sebsx.running.session.session import Session
 
 
 @dataclass(slots=True)
