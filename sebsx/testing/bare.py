@@ -101,7 +101,7 @@ def main(package: str, storage_root: str) -> None:
     sys.path.insert(0, package)
     manifest = json.loads((pathlib.Path(package) / "sebsx.json").read_text(encoding="utf-8"))
     module, _, function = manifest["handler"].rpartition(".")
-    handler = getattr(importlib.import_module(module), function)
+    handler = getattr(importlib.import_module(module.replace("/", ".")), function)
     context = Context("bare", 1024, 300.0, Storage(storage_root), Table())
     answer = call(handler, json.load(sys.stdin), context)
     print("\n" + json.dumps(answer, allow_nan=False))  # noqa: T201  # the answer of this script

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from sebsx.building.stages import Stages
+from sebsx.contracts.sources import source_files
 from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, FunctionConfig, Status, Target
+from sebsx.running.session.staging import upload
 from sebsx.testing import mutations
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.building import Packager
+    from sebsx.building.stages import Stage
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform
@@ -42,9 +46,13 @@ class BenchmarkContract:
 
     Attributes:
         informational: Fields of the output that `check` need not guard, such as a time of day.
+        function: Which of the benchmark's functions is tested; subclass once for each.
+        variant: Which of its variants.
     """
 
     informational: ClassVar[frozenset[str]] = frozenset()
+    function: ClassVar[str] = ""
+    variant: ClassVar[str] = ""
 
     @pytest.fixture
     def benchmark(self) -> Benchmark:
@@ -54,26 +62,53 @@ class BenchmarkContract:
     @pytest.fixture
     def storage(self, benchmark: Benchmark, tmp_path: Path) -> Storage | None:
         """Return storage if the benchmark needs it."""
-        return FolderStorage(tmp_path / "storage") if Capability.STORAGE in benchmark.needs else None
+        needs = benchmark.demands(self.function, self.variant).needs
+        return FolderStorage(tmp_path / "storage") if Capability.STORAGE in needs else None
+
+    @pytest.fixture
+    def stage(self, benchmark: Benchmark, sebsx_packager: Packager, sebsx_registry: Registry) -> Stage | None:
+        """Return what the benchmark's `build` makes for this machine; None where it makes nothing."""
+        parameters = benchmark.resolve(_smallest(benchmark), {})
+        return sebsx_packager.stage(benchmark, parameters, _target(sebsx_registry), self.function, self.variant)
 
     @pytest.fixture
     def package_root(
-        self, benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager, tmp_path: Path
+        self,
+        benchmark: Benchmark,
+        stage: Stage | None,
+        sebsx_registry: Registry,
+        sebsx_packager: Packager,
+        tmp_path: Path,
     ) -> Path:
         """Return the benchmark's package for this machine, unpacked."""
         if "python" not in benchmark.languages:
             pytest.skip(f"benchmark {benchmark.name!r} has no code in python")
-        language = sebsx_registry.get("languages", "python")()
-        machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
-        target = Target("python", language.host_version(), machine)
-        package = sebsx_packager.build(benchmark, language, target)
+        package = sebsx_packager.build(
+            benchmark,
+            sebsx_registry.get("languages", "python")(),
+            _target(sebsx_registry),
+            function=self.function,
+            variant=self.variant,
+            files=stage.packaged if stage else None,
+        )
         assert package.unpacked_bytes < _ZIP_BYTES, "too large for a zip of AWS Lambda"
         return unpack(package, tmp_path / "package")
 
     @pytest.fixture
-    def payload(self, benchmark: Benchmark, storage: Storage | None) -> dict[str, Any]:
+    def payload(self, benchmark: Benchmark, storage: Storage | None, stage: Stage | None) -> dict[str, Any]:
         """Return the input of the smallest size."""
-        return _payload(benchmark, _smallest(benchmark), storage)
+        return self._payload(benchmark, storage, stage)
+
+    def _payload(self, benchmark: Benchmark, storage: Storage | None, stage: Stage | None) -> dict[str, Any]:
+        part = benchmark.function(self.function)
+        return benchmark.payload(
+            benchmark.resolve(_smallest(benchmark), {}),
+            random.Random(_SEED),  # noqa: S311  # seeded by intent
+            storage,
+            function=part.name if part else "",
+            variant=self.variant,
+            artifacts=upload(stage, storage, benchmark),
+        )
 
     @pytest.fixture
     def output(self, package_root: Path, payload: dict[str, Any], tmp_path: Path) -> Any:
@@ -95,16 +130,18 @@ class BenchmarkContract:
                 assert benchmark.code(language, function).files()
 
     def test_requirements_are_pinned(self, benchmark: Benchmark) -> None:
-        for file in (benchmark.root / "python").glob("requirements*.txt"):
+        for file in (path for path in source_files(benchmark.root) if path.match("requirements*.txt")):
             for line in file.read_text(encoding="utf-8").splitlines():
                 text = line.partition("#")[0].strip()
                 assert not text or text.startswith("-r ") or re.match(r"[\w.\[\],-]+==[\w.!+]+(\s*;.*)?$", text), line
 
-    def test_payload_is_the_same_for_a_seed_and_is_json(self, benchmark: Benchmark, storage: Storage | None) -> None:
-        first = _payload(benchmark, _smallest(benchmark), storage)
+    def test_payload_is_the_same_for_a_seed_and_is_json(
+        self, benchmark: Benchmark, storage: Storage | None, stage: Stage | None
+    ) -> None:
+        first = self._payload(benchmark, storage, stage)
         objects = _objects(storage)
         assert json.loads(json.dumps(first, allow_nan=False)) == first
-        assert _payload(benchmark, _smallest(benchmark), storage) == first
+        assert self._payload(benchmark, storage, stage) == first
         assert _objects(storage) == objects
 
     def test_output_of_a_bare_interpreter_is_right(
@@ -120,18 +157,23 @@ class BenchmarkContract:
         cls = next(cls for cls in sebsx_registry.platforms.values() if cls.default)
         missing = []
         with cls(cls.Settings(), context_for(cls, tmp_path / "platform")) as platform:
-            if not benchmark.needs <= platform.capabilities:
+            needs = benchmark.demands(self.function, self.variant).needs
+            if not needs <= platform.capabilities:
                 pytest.skip(f"platform {platform.name!r} has not what {benchmark.name!r} needs")
-            storage = platform.storage() if Capability.STORAGE in benchmark.needs else None
-            payload = _payload(benchmark, _smallest(benchmark), storage)
+            storage = platform.storage() if Capability.STORAGE in needs else None
             for language in benchmark.languages:
                 try:
-                    deployment = _deploy(
-                        platform, benchmark, sebsx_registry.get("languages", language)(), sebsx_packager
+                    target = platform.target(language, platform.architectures[0])
+                    stage = sebsx_packager.stage(
+                        benchmark, benchmark.resolve(_smallest(benchmark), {}), target, self.function, self.variant
+                    )
+                    deployment = self._deploy(
+                        platform, benchmark, sebsx_registry.get("languages", language)(), target, sebsx_packager, stage
                     )
                 except UnsupportedError as exc:
                     missing.append(str(exc))
                     continue
+                payload = self._payload(benchmark, storage, stage)
                 answer = invoke(platform, deployment, payload)
                 assert answer.status is Status.OK, f"{language}: {answer.envelope or answer.reply.body!r}"
                 assert benchmark.check(payload, answer.output, storage) is None, language
@@ -172,24 +214,53 @@ class BenchmarkContract:
         assert expected == sorted(expected)
 
     def test_defaults_are_usable(self, benchmark: Benchmark) -> None:
-        assert 32 <= benchmark.memory_mib <= 10240
-        assert all(seconds < benchmark.timeout_s for seconds in benchmark.expect.values())
+        asked = benchmark.demands(self.function, self.variant)
+        assert 32 <= asked.memory_mib <= 10240
+        assert all(seconds < asked.timeout_s for seconds in benchmark.expect.values())
+
+    def test_what_is_built_is_the_same_each_time(
+        self, benchmark: Benchmark, stage: Stage | None, sebsx_registry: Registry, tmp_path: Path
+    ) -> None:
+        if stage is None:
+            return
+        parameters = benchmark.resolve(_smallest(benchmark), {})
+        again = Stages(tmp_path / "again").of(
+            benchmark, parameters, _target(sebsx_registry), self.function, self.variant
+        )
+        assert again is not None
+        assert again.digests == stage.digests
+
+    def _deploy(
+        self,
+        platform: Platform[Any],
+        benchmark: Benchmark,
+        language: Language,
+        target: Target,
+        packager: Packager,
+        stage: Stage | None,
+    ) -> Deployment:
+        package = packager.build(
+            benchmark,
+            language,
+            target,
+            function=self.function,
+            variant=self.variant,
+            platform=platform,
+            files=stage.packaged if stage else None,
+        )
+        asked = benchmark.demands(self.function, self.variant)
+        name = f"{benchmark.name}-{language.name}"
+        return platform.deploy(package, FunctionConfig(name, asked.memory_mib, asked.timeout_s, target.architecture))
 
 
-def _deploy(platform: Platform[Any], benchmark: Benchmark, language: Language, packager: Packager) -> Deployment:
-    architecture = platform.architectures[0]
-    target = platform.target(language.name, architecture)
-    package = packager.build(benchmark, language, target, platform=platform)
-    name = f"{benchmark.name}-{language.name}"
-    return platform.deploy(package, FunctionConfig(name, benchmark.memory_mib, benchmark.timeout_s, architecture))
+def _target(registry: Registry) -> Target:
+    """Return what Python on this machine is."""
+    machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
+    return Target("python", registry.get("languages", "python")().host_version(), machine)
 
 
 def _smallest(benchmark: Benchmark) -> str:
     return "test" if "test" in benchmark.sizes else next(iter(benchmark.sizes))
-
-
-def _payload(benchmark: Benchmark, size: str, storage: Storage | None) -> dict[str, Any]:
-    return benchmark.payload(benchmark.resolve(size, {}), random.Random(_SEED), storage)  # noqa: S311  # seeded by intent
 
 
 def _objects(storage: Storage | None) -> Mapping[str, bytes]:
