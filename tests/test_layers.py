@@ -175,7 +175,7 @@ def branches_on(tree: ast.AST) -> Iterator[str]:
 # Words that a benchmark or an experiment happens to be named by, and that mean something else in one file.
 HOMONYMS = {
     "sebsx/store/engine.py": {"sqlite"},  # the dialect that SQLAlchemy names
-    "sebsx/contracts/parameters.py": {"function"},  # a table of a manifest
+    "sebsx/contracts/parameters.py": {"float"},  # a type
     "sebsx/model/functions.py": {"function"},  # which one of a benchmark that has several
 }
 
