@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import sebsx
 from sebsx import plugins
-from sebsx.testing import fakes, handlers, later
+from sebsx.contracts import hookspecs
+from sebsx.testing import contracts, fakes, handlers, later
 from sebsx.testing.contracts import (
     AnalyzerContract,
     BenchmarkContract,
+    ChannelContract,
     CollectorContract,
+    CommandContract,
     ExperimentContract,
     ExporterContract,
     LanguageContract,
     PlatformContract,
+    PricelistContract,
     StorageContract,
 )
 from sebsx.testing.runs import store_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.channels import Channel
     from sebsx.contracts.collectors import Collector
+    from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.exporters import Exporter
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform, PlatformContext
+    from sebsx.contracts.pricelists import Pricelist
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.storage import Storage
 
 REGISTRY = plugins.load()
+DOCS = Path(sebsx.__file__).parent.parent / "docs"
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
 DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
 BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
@@ -48,10 +57,20 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 
 def test_no_plugin_is_broken():
-    for kind in ("platforms", "benchmarks", "experiments", "analyzers", "exporters", "collectors", "languages"):
-        getattr(REGISTRY, kind)
-    assert REGISTRY.metrics
-    assert {plugin.name: plugin.error for plugin in REGISTRY.plugins if plugin.error} == {}
+    probed = REGISTRY.probed()
+    assert {plugin.name: plugin.error for plugin in probed if plugin.error} == {}
+    assert {plugin.name: plugin.doubts for plugin in probed if plugin.doubts and plugin.distribution == "sebsx"} == {}
+
+
+@pytest.mark.parametrize("kind", plugins.KINDS, ids=lambda kind: kind.name)
+def test_every_kind_has_all_that_the_table_says(kind: plugins.PluginKind) -> None:
+    assert isinstance(getattr(REGISTRY, kind.name), dict), "the registry has no such attribute"
+    assert hasattr(hookspecs, kind.hook)
+    assert isinstance(kind.load_base(), type)
+    page = (DOCS / kind.page).read_text(encoding="utf-8")
+    assert kind.load_base().__name__ in page or kind.name in page, f"{kind.page} says nothing of it"
+    if kind.contract:
+        assert issubclass(HELD_BY[kind.name], getattr(contracts, kind.contract)), "no test here holds it"
 
 
 class TestFakePlatform(PlatformContract):
@@ -152,3 +171,29 @@ class TestLanguages(LanguageContract):
     @pytest.fixture(params=sorted(REGISTRY.languages))
     def language(self, request: pytest.FixtureRequest) -> Language:
         return REGISTRY.languages[request.param]()
+
+
+class TestChannels(ChannelContract):
+    @pytest.fixture(params=sorted(REGISTRY.channels))
+    def channel(self, request: pytest.FixtureRequest) -> Channel[Any]:
+        cls = REGISTRY.channels[request.param]
+        return cls(cls.Settings())
+
+
+class TestPricelists(PricelistContract):
+    @pytest.fixture(params=sorted(REGISTRY.pricelists))
+    def pricelist(self, request: pytest.FixtureRequest) -> Pricelist:
+        return REGISTRY.pricelists[request.param]()
+
+
+class TestCommands(CommandContract):
+    @pytest.fixture(params=sorted(REGISTRY.commands))
+    def command(self, request: pytest.FixtureRequest) -> Command[Any]:
+        return REGISTRY.commands[request.param]()
+
+
+HELD_BY: dict[str, type] = {
+    "platforms": TestPlatforms, "benchmarks": TestBenchmarks, "experiments": TestExperiments,
+    "analyzers": TestAnalyzers, "exporters": TestExporters, "collectors": TestCollectors, "languages": TestLanguages,
+    "channels": TestChannels, "pricelists": TestPricelists, "commands": TestCommands,
+}  # fmt: skip

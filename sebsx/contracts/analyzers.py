@@ -58,6 +58,13 @@ class Table:
     caption: str = ""
 
 
+# What every renderer draws, and what it is called in words.
+FIGURE_KINDS = {
+    "ecdf": "Distribution function", "scatter": "Points", "line": "Points joined by lines", "bar": "Bars",
+    "stacked": "Stacked bars", "interval": "Points with intervals",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A figure as data: renderers draw it.
@@ -65,7 +72,8 @@ class Figure:
     Args:
         name: Stable, kebab-case.
         kind: `ecdf`, `scatter`, `line` (only where between two points lies something), `bar`, `stacked` (bars whose
-            series add up) or `interval` (points with their intervals, as in a forest plot).
+            series add up) or `interval` (points with their intervals, as in a forest plot); or a word of the analyzer's
+            own, for renderers that know it.
         title: One line.
         x: What the first number of a point is.
         y: What the second is.
@@ -75,6 +83,7 @@ class Figure:
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
         samples: How many observations each series stands for, where that is not the number of its points.
+        drawn_as: For a kind of its own: the one of those above that renderers draw who do not know it.
     """
 
     name: str
@@ -88,6 +97,12 @@ class Figure:
     reference: float | None = None
     log: str = ""
     samples: Mapping[str, int] = field(default_factory=dict)
+    drawn_as: str = field(default="", kw_only=True)
+
+    @property
+    def form(self) -> str:
+        """The kind that every renderer can draw: its own, what it is drawn as, else points."""
+        return next((kind for kind in (self.kind, self.drawn_as) if kind in FIGURE_KINDS), "scatter")
 
 
 @dataclass(frozen=True, slots=True)

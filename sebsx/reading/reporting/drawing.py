@@ -89,7 +89,7 @@ def draw(figure: Figure) -> Drawing:
         matplotlib.rcParams.update(_STYLE)
         picture = Picture(figsize=(_WIDTH_IN, _height_in(figure)), layout="constrained")
         axes = picture.add_subplot()
-        notes += _DRAWERS.get(figure.kind, _draw_points)(axes, figure)
+        notes += _DRAWERS.get(figure.form, _draw_points)(axes, figure)
         handles, names = axes.get_legend_handles_labels()
         if handles:
             columns = 1 if max(map(len, names)) > 40 else 2
@@ -101,9 +101,9 @@ def draw(figure: Figure) -> Drawing:
 
 def legend_name(figure: Figure, name: str) -> str:
     """Return the name of a series with the number of observations it stands for."""
-    n = figure.samples.get(name, len(figure.series[name]) if figure.kind in ("scatter", "line") else 0)
+    n = figure.samples.get(name, len(figure.series[name]) if figure.form in ("scatter", "line") else 0)
     drawn = len(figure.series[name])
-    some = f", {drawn:,} drawn" if figure.kind == "scatter" and drawn < n else ""
+    some = f", {drawn:,} drawn" if figure.form == "scatter" and drawn < n else ""
     return f"{_plain(name)} (n = {n:,}{some})" if n else _plain(name)
 
 
@@ -142,12 +142,12 @@ def _draw_points(axes: Axes, figure: Figure) -> list[str]:
     x, y = _axes(figure, figure.log)
     _label_axes(axes, x, y)
     for number, (name, points) in enumerate(figure.series.items()):
-        style = _style(figure.kind, number, name)
+        style = _style(figure.form, number, name)
         horizontal, vertical = (list(numbers) for numbers in zip(*points, strict=True))
-        if figure.kind == "ecdf":
+        if figure.form == "ecdf":
             horizontal, vertical = [horizontal[0], *horizontal], [0.0, *vertical]
         axes.plot(x.of(horizontal), y.of(vertical), label=legend_name(figure, name), **style)
-    if figure.kind == "ecdf":
+    if figure.form == "ecdf":
         axes.set_ylim(0, 101)
     if figure.reference is not None:
         axes.axhline(figure.reference / y.factor, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
@@ -156,8 +156,8 @@ def _draw_points(axes: Axes, figure: Figure) -> list[str]:
 
 def _draw_categories(axes: Axes, figure: Figure) -> list[str]:
     """Draw `bar`, `stacked` and `interval`: categories downwards, because their names are long."""
-    swapped = {"x": "y", "y": "x", "xy": "xy"}.get(figure.log, "") if figure.kind == "interval" else ""
-    _, y = _axes(figure, figure.log if figure.kind == "interval" else "")
+    swapped = {"x": "y", "y": "x", "xy": "xy"}.get(figure.log, "") if figure.form == "interval" else ""
+    _, y = _axes(figure, figure.log if figure.form == "interval" else "")
     axes.set_xlabel(y.label)
     if y.log:
         _make_log(axes, "x", y)
@@ -165,20 +165,20 @@ def _draw_categories(axes: Axes, figure: Figure) -> list[str]:
     ends: dict[float, float] = {}
     for number, (name, points) in enumerate(figure.series.items()):
         values = y.of(point[1] for point in points)
-        offset = 0.0 if figure.kind == "stacked" else (number - (count - 1) / 2) * 0.8 / max(1, count)
+        offset = 0.0 if figure.form == "stacked" else (number - (count - 1) / 2) * 0.8 / max(1, count)
         places = [point[0] + offset for point in points]
         label = legend_name(figure, name) if count > 1 or figure.samples else None
-        if figure.kind == "interval":
+        if figure.form == "interval":
             low_high = _errors(values, figure, name, y)
             axes.errorbar(
                 values, places, xerr=low_high, label=label, linestyle="none", marker=_MARKERS[number % 8],
                 color=SERIES[number % 8], capsize=3,
             )  # fmt: skip
             continue
-        left = [ends.get(point[0], 0.0) if figure.kind == "stacked" else 0.0 for point in points]
+        left = [ends.get(point[0], 0.0) if figure.form == "stacked" else 0.0 for point in points]
         ends |= {point[0]: begin + value for point, begin, value in zip(points, left, values, strict=True)}
         axes.barh(
-            places, values, left=left, height=0.7 if figure.kind == "stacked" else 0.8 / max(1, count), label=label,
+            places, values, left=left, height=0.7 if figure.form == "stacked" else 0.8 / max(1, count), label=label,
             color=SERIES[number % 8], edgecolor=INK, linewidth=0.5, hatch=_HATCHES[number % 8],
             xerr=None if name not in figure.intervals else _errors(values, figure, name, y), ecolor=INK,
         )  # fmt: skip
@@ -198,7 +198,7 @@ _DRAWERS: Mapping[str, Callable[[Any, Any], list[str]]] = {
 def _axes(figure: Figure, log: str) -> tuple[_Axis, _Axis]:
     points = [point for each in figure.series.values() for point in each]
     heights = [point[1] for point in points]
-    if figure.kind == "stacked":  # whole bars: one of microseconds must not make an axis of 20000 of them
+    if figure.form == "stacked":  # whole bars: one of microseconds must not make an axis of 20000 of them
         heights = [sum(y for x, y in points if x == place) for place in {x for x, _ in points}]
     ends = [end for each in figure.intervals.values() for pair in each for end in pair]
     return (
@@ -249,7 +249,7 @@ def _errors(values: Sequence[float], figure: Figure, name: str, axis: _Axis) -> 
 
 def _about_axes(figure: Figure, x: _Axis, y: _Axis, bottom: float) -> list[str]:
     notes = [f"the axis of {axis.name} is logarithmic" for axis in (x, y) if axis.log]
-    if not y.log and bottom > 0 and figure.kind != "ecdf":
+    if not y.log and bottom > 0 and figure.form != "ecdf":
         notes.append(f"the axis of {y.name} does not begin at zero")
     return notes
 

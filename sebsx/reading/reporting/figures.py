@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.analyzers import Column, Estimate, Table
+from sebsx.contracts.analyzers import FIGURE_KINDS, Column, Estimate, Table
 from sebsx.reading.reporting.drawing import legend_name
 from sebsx.reading.units import show
 
@@ -16,19 +16,15 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 40
 _SHARES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
-_KINDS = {
-    "ecdf": "Distribution function", "scatter": "Points", "line": "Points joined by lines", "bar": "Bars",
-    "stacked": "Stacked bars", "interval": "Points with intervals",
-}  # fmt: skip
 
 
 def describe(figure: Figure) -> str:
     """Return in words what a figure shows: axes, series and their ranges."""
-    parts = [f"{_KINDS.get(figure.kind, figure.kind)} of {figure.y.title}"]
+    parts = [f"{FIGURE_KINDS.get(figure.kind, figure.kind)} of {figure.y.title}"]
     parts.append("by category." if figure.categories else f"against {figure.x.title}.")
     for name, points in figure.series.items():
-        along = 0 if figure.kind == "ecdf" else 1
-        column = figure.x if figure.kind == "ecdf" else figure.y
+        along = 0 if figure.form == "ecdf" else 1
+        column = figure.x if figure.form == "ecdf" else figure.y
         values = [point[along] for point in points if math.isfinite(point[along])]
         if values:
             low, high = show(min(values), column.unit), show(max(values), column.unit)
@@ -44,7 +40,7 @@ def as_table(figure: Figure) -> Table:
         values = Column("value", figure.y.title, figure.y.unit)
         columns = [Column("category", figure.x.title or "category"), series, values]
         return Table(figure.name, columns, list(_by_category(figure)), caption)
-    if figure.kind == "ecdf":
+    if figure.form == "ecdf":
         shares = [Column(f"q{share}", f"{100 * share:g} % up to", figure.x.unit) for share in _SHARES]
         ends = (Column("least", "least", figure.x.unit), *shares, Column("most", "most", figure.x.unit))
         return Table(figure.name, (series, *ends), [_quantiles(figure, name) for name in figure.series], caption)

@@ -1,0 +1,99 @@
+"""A plugin that fails where one function is concerned costs its cells, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sebsx.cli.running import _raise_for
+from sebsx.errors import PluginError
+from sebsx.model import PLUGIN_FAILED, Deployment, FunctionConfig, Package, Reply, RunStatus, Status
+from sebsx.running import orchestrator
+from sebsx.store import Store
+from sebsx.testing.fakes import FakePlatform
+from tests.orchestration import Listener, registry_with, run_spec, store_in
+
+SIZES = (128, 256, 512)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with store_in(tmp_path) as store:
+        yield store
+
+
+class AtDeployment(FakePlatform):
+    """Has a fault in `deploy`, for one size."""
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        if config.memory_mib == 256:
+            raise KeyError("a fault of the plugin")
+        return super().deploy(package, config)
+
+
+class ReturnsNone(FakePlatform):
+    """Forgets to return what it deployed, for one size."""
+
+    def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+        deployment = super().deploy(package, config)
+        missing: Any = None
+        return missing if config.memory_mib == 256 else deployment
+
+
+class AtReplies(FakePlatform):
+    """Exits when it is asked what a reply means, for one size."""
+
+    def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
+        self.memory_mib_called = deployment.config.memory_mib
+        return super().invoke(deployment, payload, timeout_s)
+
+    def status_of(self, reply: Reply) -> Status:
+        if self.memory_mib_called == 256:
+            raise SystemExit(1)
+        return super().status_of(reply)
+
+
+class AtColdStarts(FakePlatform):
+    """Returns instead of raising, and raises instead of forcing a cold start, for one size."""
+
+    def force_cold(self, deployment: Deployment) -> None:
+        if deployment.config.memory_mib == 256:
+            raise AssertionError("a fault of the plugin")
+        super().force_cold(deployment)
+
+
+@pytest.mark.parametrize(
+    ("platform", "told"),
+    [
+        (AtDeployment, "platform 'fake' of test 1: deploy() failed: KeyError: 'a fault of the plugin'"),
+        (ReturnsNone, "platform 'fake' of test 1: deploy() returned None, not Deployment"),
+        (AtReplies, "platform 'fake' of test 1: status_of() failed: SystemExit: 1"),
+        (AtColdStarts, "platform 'fake' of test 1: force_cold() failed: AssertionError: a fault of the plugin"),
+    ],
+)
+def test_cells_of_the_function_fail_and_the_run_goes_on(store: Store, platform: type[FakePlatform], told: str) -> None:
+    spec = run_spec(memory_mib=SIZES, start=("cold",), repetitions=2)
+    run = orchestrator.run(spec, registry_with(platform), store, Listener())
+    assert run.status is RunStatus.FINISHED
+    cells = {cell.factors["memory_mib"]: cell for cell in store.view(run.id).cells()}
+    assert {size: str(cell.status) for size, cell in cells.items()} == {
+        128: "finished", 256: "failed", 512: "finished",
+    }  # fmt: skip
+    assert cells[256].stop_reason == PLUGIN_FAILED
+    assert (cells[256].error or "").startswith(told)
+    with pytest.raises(PluginError, match="1 of 3 cells failed; plugin failed: platform 'fake' of test 1"):
+        _raise_for(list(cells.values()))
+    assert all(resource.name.startswith("sebsx") for resource in store.resources(run.id))
+
+
+def test_platform_that_cannot_be_made_ends_the_run_in_one_line(store: Store) -> None:
+    class Unmakeable(FakePlatform):
+        def __init__(self, *_arguments: Any) -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(PluginError, match=r"platform 'fake' of test 1: __init__\(\) failed: ZeroDivisionError"):
+        orchestrator.run(run_spec(), registry_with(Unmakeable), store, Listener())
+    assert store.runs() == []
