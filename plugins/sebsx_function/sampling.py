@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +60,8 @@ def measure(session: Session, slots: Sequence[Slot], settings: FunctionSettings)
                 wanted = StartType(start) if start else None
                 samplers.append(_Sampler(stack.enter_context(session.measure(cell, called, wanted)), settings))
         for sampler in samplers:
-            sampler.prepare()
+            with sampler.turn():
+                sampler.prepare()
         settle(samplers)
         for number, turns in rounds(session, samplers):
             for sampler in turns:
@@ -95,9 +95,8 @@ class _Sampler(Sampling):
 
     def sample(self, number: int) -> None:
         """Take the samples of one round: as many as there are users."""
-        began_s = time.monotonic()
-        if self.start == StartType.COLD:
-            self.measurement.force_cold()
-        users = self._settings.concurrency
-        self.measurement.invoke(Closed(users, users), round=number)
-        self.spent_s += time.monotonic() - began_s
+        with self.turn():
+            if self.start == StartType.COLD:
+                self.measurement.force_cold()
+            users = self._settings.concurrency
+            self.measurement.invoke(Closed(users, users), round=number)

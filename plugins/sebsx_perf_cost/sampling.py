@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,8 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
         settle(samplers)
         for sampler in samplers:
             if not sampler.closed:
-                sampler.prepare()
+                with sampler.turn():
+                    sampler.prepare()
         for number, turns in rounds(session, samplers):
             samples = _turn(turns)
             for sampler in turns:
@@ -98,23 +98,22 @@ class Sampler(Sampling):
             samples: How many calls of a sandbox that stays.
             number: The round of an interleaved design.
         """
-        began_s = time.monotonic()
-        self.prepare()
-        if self.start == "burst":
-            self._discard_sandboxes()
-            self.measurement.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
-        elif self.start == "cold":
-            self._discard_sandboxes()
-            self.measurement.invoke(Closed(1), round=number)
-        else:
-            users = self.settings.concurrency if self.start == "warm" else 1
-            taken = self.measurement.invoke(
-                Closed(max(samples, users if number is not None else 1), users), round=number
-            )
-            # A platform that ended the idle sandbox since the last turn is warmed up before the next.
-            cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]
-            self._ready = self.start != "warm" or number is None or not cold or not all(cold)
-        self.spent_s += time.monotonic() - began_s
+        with self.turn():
+            self.prepare()
+            if self.start == "burst":
+                self._discard_sandboxes()
+                self.measurement.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
+            elif self.start == "cold":
+                self._discard_sandboxes()
+                self.measurement.invoke(Closed(1), round=number)
+            else:
+                users = self.settings.concurrency if self.start == "warm" else 1
+                taken = self.measurement.invoke(
+                    Closed(max(samples, users if number is not None else 1), users), round=number
+                )
+                # A platform that ended the idle sandbox since the last turn is warmed up before the next.
+                cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]
+                self._ready = self.start != "warm" or number is None or not cold or not all(cold)
 
     def _discard_sandboxes(self) -> None:
         if Capability.FORCE_COLD in self.measurement.function.platform.capabilities:
@@ -125,12 +124,14 @@ def _alone(sampler: Sampler) -> None:
     """Sample one cell until it has enough or a cap is reached, in batches of about the same time."""
     smallest, largest = _BATCH_INVOCATIONS
     batch = smallest
-    sampler.prepare()
-    while not sampler.enough() and not sampler.exhausted():
+    with sampler.turn():
+        sampler.prepare()
+    while not (sampler.closed or sampler.enough() or sampler.exhausted()):
         samples, before_s = max(1, min(sampler.missing, batch)), sampler.spent_s
         sampler.sample(samples)
         batch = max(smallest, min(largest, int(samples * _BATCH_S / max(sampler.spent_s - before_s, 1e-6))))
-    sampler.close()
+    if not sampler.closed:
+        sampler.close()
 
 
 def _turn(turns: Sequence[Sampler]) -> int:

@@ -12,7 +12,6 @@ randomized multiple interleaved trials.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -116,7 +115,8 @@ def interleave(
             settle(turns)
             for turn in turns:
                 if not turn.closed:
-                    prepare(turn.measurement)
+                    with turn.turn():
+                        prepare(turn.measurement)
             for number, those in rounds(session, turns):
                 for turn in those:
                     turn.take(number)
@@ -208,6 +208,5 @@ class _Turns(Sampling):
         self._take = take
 
     def take(self, number: int) -> None:
-        began_s = time.monotonic()
-        self._take(self.measurement, number)
-        self.spent_s += time.monotonic() - began_s
+        with self.turn():
+            self._take(self.measurement, number)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from sebsx.model import CellStatus
+from sebsx.errors import PluginError
+from sebsx.model import PLUGIN_FAILED, CellStatus
 from sebsx.stats import next_look, precise_enough
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.measurement import Measurement
 
@@ -57,7 +60,7 @@ class Sampling:
 
     Attributes:
         start: The level of the factor `start`; None where the design has none.
-        spent_s: Time that taking samples took; whoever takes them adds to it.
+        spent_s: Time that its turns took.
         closed: Whether it is stored how the cell ended.
     """
 
@@ -89,6 +92,17 @@ class Sampling:
     def exhausted(self) -> bool:
         """Tell whether a cap is reached."""
         return bool(self._cap())
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Take a turn: its time is counted, and a plugin that fails in it ends this cell and no other."""
+        began_s = time.monotonic()
+        try:
+            yield
+        except PluginError as exc:
+            self.end(CellStatus.FAILED, PLUGIN_FAILED, str(exc))
+        finally:
+            self.spent_s += time.monotonic() - began_s
 
     def close(self) -> None:
         """Store how the cell ended."""
