@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 import zipfile
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 Contents = dict[str, "bytes | Path"]  # path in the zip -> data, or the file that holds it
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first time a zip can state
+_WHOLE_BYTES = 64 * 1024 * 1024  # of a file that is compressed in one go
+_ZIP64_BYTES = 1 << 31
 _LEVEL = 1  # zipping costs more than resolving; level 1 halves it
 
 
@@ -29,13 +32,24 @@ def write_zip(destination: Path, contents: Mapping[str, bytes | Path]) -> int:
     with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(contents):
             item = contents[name]
-            data = item.read_bytes() if isinstance(item, Path) else item
             info = zipfile.ZipInfo(name, _EPOCH)
             info.create_system = 3  # Unix, on every system
             info.external_attr = (stat.S_IFREG | (0o755 if is_executable(item) else 0o644)) << 16
-            archive.writestr(info, data, zipfile.ZIP_DEFLATED, _LEVEL)
-            unpacked_bytes += len(data)
+            size = item.stat().st_size if isinstance(item, Path) else len(item)
+            if isinstance(item, Path) and size > _WHOLE_BYTES:
+                _write_large(archive, info, item, size)
+            else:
+                data = item.read_bytes() if isinstance(item, Path) else item
+                archive.writestr(info, data, zipfile.ZIP_DEFLATED, _LEVEL)
+            unpacked_bytes += size
     return unpacked_bytes
+
+
+def _write_large(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, size: int) -> None:
+    """Write a large file, such as a model, block by block, at the library's own level: none can be named here."""
+    info.compress_type, info.file_size = zipfile.ZIP_DEFLATED, size
+    with path.open("rb") as file, archive.open(info, "w", force_zip64=size >= _ZIP64_BYTES) as entry:
+        shutil.copyfileobj(file, entry, 1 << 20)
 
 
 def digests(contents: Mapping[str, bytes | Path]) -> dict[str, str]:

@@ -247,7 +247,7 @@ def _opened(
     platforms: Mapping[str, Platform[Any]], current: Run, directory: Path, store: Store, observer: Observer
 ) -> Iterator[None]:
     """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the code and the inputs of users
     (directory / OWNER_FILE).write_text(json.dumps(dict(current.owner)), encoding="utf-8")
     try:
         with ExitStack() as stack:

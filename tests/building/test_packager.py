@@ -695,3 +695,17 @@ def test_handlers_have_the_forms_of_lambda_and_others_are_refused_with_them(tmp_
         PackagingError, match=rf"no form that {language} takes; write it like '{known.handler_forms[0]}'"
     ):
         build()
+
+
+def test_large_file_is_written_block_by_block_and_comes_out_as_it_was(packager, folder, language, monkeypatch):
+    monkeypatch.setattr("sebsx.building.archive._WHOLE_BYTES", 1000)
+    data = os.urandom(3_000_000)
+    (folder / "text" / "model.bin").write_bytes(data)
+    (folder / "text" / "model.bin").chmod(0o755)
+    package = packager.build(load(folder), language, TARGET)
+    assert read(package.path)["model.bin"] == data
+    with zipfile.ZipFile(package.path) as archive:
+        assert archive.testzip() is None
+        assert archive.getinfo("model.bin").external_attr >> 16 == 0o100755
+        assert archive.getinfo("model.bin").date_time == (1980, 1, 1, 0, 0, 0)
+    assert package.unpacked_bytes == sum(map(len, read(package.path).values()))

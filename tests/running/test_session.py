@@ -393,3 +393,15 @@ def test_functions_and_variants_are_conditions_of_one_run_with_what_was_built_fo
     assert Counter(artifact.role for artifact in view.artifacts())["built"] == len(view.deployments())
     told = [json.loads(value.text or "") for value in view.values() if value.metric == "client.build"]
     assert all(each["files"].keys() == {"package/made.txt"} and each["build_s"] >= 0 for each in told)
+
+
+def test_work_folder_of_a_run_is_for_the_eyes_of_its_owner(store: Store) -> None:
+    modes: list[int] = []
+
+    class Looking(FakePlatform):
+        def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
+            modes.append(self.workdir.parent.stat().st_mode & 0o777)
+            return super().deploy(package, config)
+
+    measure(store, Looking, repetitions=1)
+    assert modes == [0o700]
