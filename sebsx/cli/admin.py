@@ -98,7 +98,7 @@ def _check_plugins(app: App) -> list[dict[str, str]]:
 
 def _check_store(app: App) -> list[dict[str, str]]:
     try:
-        with app.open_store() as store:
+        with app.open_store(read=True) as store:
             return [_row("store", "ok", f"{len(store.runs())} runs in {store.location}")]
     except StoreError as exc:
         return [_row("store", "error", str(exc))]

@@ -74,7 +74,7 @@ def compare_command(
         raise UserError(f"--out {str(out)!r} needs --format md or json")
     failing = _choices(fail_on)
     options = _options(metric, threshold, alpha, factor, base, allow)
-    with app.console.working("comparing"), app.open_store() as store:
+    with app.console.working("comparing"), app.open_store(read=True, check=True) as store:
         views = [store.view(run) for run in runs]
         report = compare_runs(views[:1], views[1:], options)
     _show(app, report, format_, out, limit=None if all_ else _rows_shown())

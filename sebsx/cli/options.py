@@ -77,7 +77,7 @@ def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomple
 def complete_run(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return what names a run and starts with what was typed: `last`, baselines, the newest ids."""
     app = ctx.find_object(App) or App()
-    with app.open_store() as store:
+    with app.open_store(read=True) as store:
         names = ["last", *(item.name for item in store.baselines()), *(run.id for run in store.runs(_RUNS_OFFERED))]
     return [name for name in names if name.startswith(incomplete)]
 

@@ -45,7 +45,7 @@ def report_command(
     """
     from sebsx.reading import pages  # heavy
 
-    with app.console.working("writing the report"), app.open_store() as store:
+    with app.console.working("writing the report"), app.open_store(read=True, check=True) as store:
         views = list({view.run.id: view for view in map(store.view, runs)}.values())
         target = out or Path(f"sebsx-report-{views[0].run.id}.html")
         comparison = _comparison(views, [store.view(base)] if base else [], within=within)

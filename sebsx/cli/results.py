@@ -26,7 +26,7 @@ def runs_command(app: App, limit: int | None) -> None:
     from sebsx.cli.console import plain
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
-    with app.open_store() as store:
+    with app.open_store(read=True) as store:
         runs, baselines = store.runs(limit), store.baselines()
     names = {run.id: [item.name for item in baselines if item.run == run.id] for run in runs}
     keys = ["id", "started", "experiment", "platforms", "status", "took", "campaign"]
@@ -59,7 +59,7 @@ def show_command(app: App, run: str) -> None:
     from sebsx.contracts.analyzers import Column, Table  # heavy
     from sebsx.reading.conditions import level_columns, levels_of
 
-    with app.open_store() as store:
+    with app.open_store(read=True) as store:
         view = store.view(run)
         cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
         counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
@@ -112,7 +112,7 @@ def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None, assig
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     app.analyzer_assignments = assignments
-    with app.open_store() as store:
+    with app.open_store(read=True) as store:
         views = [store.view(run) for run in runs]
         report = app.analyze(views, analyzer)
         if report is None:
@@ -166,7 +166,7 @@ def export_command(
     for option, given in (("metric", metrics), ("statistic", statistics)):
         if given and option not in exporter.chooses:
             raise UserError(f"format {format_!r} leaves no choice of a {option}; leave out --{option}")
-    with app.console.working("exporting"), app.open_store() as store:
+    with app.console.working("exporting"), app.open_store(read=True, check=True) as store:
         views = list({view.run.id: view for view in map(store.view, runs)}.values())
         target = out or Path(views[0].run.id + exporter.suffix)
         files = exporter.export(views, target, Selection(metrics, statistics))

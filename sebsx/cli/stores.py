@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from sebsx.cli.app import App, Group, command
+from sebsx.errors import StoreError
 
 
 @click.group("db", cls=Group)
 def db_command() -> None:
-    """The results as a whole: where they are, upgrade, snapshot."""
+    """The results as a whole: where they are, upgrade, snapshot, check."""
 
 
 @command("path")
@@ -36,9 +37,23 @@ def upgrade_command(app: App) -> None:
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
 def snapshot_command(app: App, destination: Path) -> None:
     """Copy all results into one SQLite file that any tool can open read-only (pandas, Datasette, Grafana)."""
-    with app.open_store() as store:
+    with app.open_store(read=True, check=True) as store:
         store.snapshot(destination)
     app.console.result({"file": destination}, text=f"wrote {destination}")
+
+
+@command("check")
+def check_command(app: App) -> None:
+    """Look whether anything is damaged: the file, the rows of every run, and the files that are kept. Takes a while."""
+    with app.console.working("checking"), app.open_store(read=True) as store:
+        found = store.check()
+    problems = list(found.problems)
+    document = {"store": found.location, "runs": found.runs, "files": found.files, "problems": problems}
+    app.console.result(
+        document, text="\n".join(problems) or f"nothing is damaged: {found.runs} runs, {found.files} files"
+    )
+    if problems:
+        raise StoreError(f"store {found.location!r} is damaged: {problems[0]}")
 
 
 def _printable(target: str | Path) -> str:
@@ -48,7 +63,7 @@ def _printable(target: str | Path) -> str:
     return make_url(str(target)).render_as_string(hide_password=True) if "://" in str(target) else str(target)
 
 
-for _command in (path_command, upgrade_command, snapshot_command):
+for _command in (path_command, upgrade_command, snapshot_command, check_command):
     db_command.add_command(_command)
 
 COMMANDS = (db_command,)

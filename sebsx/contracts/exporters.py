@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FOLDER_MARK = "sebsx.txt"  # in a folder that an exporter made: such a folder may be replaced
 DATABASE_MARK = 0x73656273  # "sebs": PRAGMA application_id of a database that an exporter made
 
+_HEAD_BYTES = 64
+_BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 _SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", slice(68, 72)
 
 
@@ -62,11 +64,12 @@ class Exporter(ABC):
 def replacing(destination: Path) -> Iterator[Path]:
     """Yield where to write a file or folder; it takes the place of `destination` only when the block ends well.
 
-    A link stays, and what it leads to is replaced.
+    The one rule for everything that is written by name: what is there is replaced by its like alone, and only by a
+    whole one. A link stays, and what it leads to is replaced.
 
     Raises:
-        UserError: If it cannot be written, or something would be lost that no exporter made: a database (a store is
-            one), a folder, or a device.
+        UserError: If it cannot be written, or something would be lost that is of another kind: a text where a database
+            is written, a database that no exporter made (a store is one), a folder, a device or a pipe.
     """
     destination = destination.resolve() if destination.is_symlink() else destination
     part = destination.with_name(destination.name + ".part")
@@ -76,12 +79,27 @@ def replacing(destination: Path) -> Iterator[Path]:
         yield part
         if part.is_dir():
             _remove(destination)
+        elif destination.is_file() and _kind(destination) not in (b"", _kind(part)):
+            raise UserError(
+                f"{str(destination)!r} holds something else than what is written; delete it, or name another"
+            )
         part.replace(destination)
     except OSError as error:
-        raise UserError(f"{str(destination)!r} cannot be written: {error.strerror or error}") from error
+        raise UserError(
+            f"{str(destination)!r} cannot be written: {error.strerror or error}; name another with -o"
+        ) from error
     finally:
         with suppress(OSError):
             _remove(part)
+            for ending in _BESIDE_A_DATABASE:
+                part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _kind(path: Path) -> bytes:
+    """Return how a file begins, as far as that tells one kind from another; nothing for an empty one."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).lstrip()
+    return head[:1] if head[:1] in (b"{", b"[", b"#") else head[:4]
 
 
 def _refuse_to_lose(destination: Path) -> None:

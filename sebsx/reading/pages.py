@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from sebsx.contracts.analyzers import Finding, Report
+from sebsx.contracts.exporters import replacing
 from sebsx.errors import PluginError, UserError
 
 if TYPE_CHECKING:
@@ -66,16 +67,14 @@ def rendered(
 
 
 def write(target: Path, page: str) -> int:
-    """Write a page and return its size in bytes.
+    """Write a page, in place of an older one when it is whole, and return its size in bytes.
 
     Raises:
-        UserError: If the file cannot be written.
+        UserError: If the file cannot be written, or holds something else.
     """
     data = page.encode("utf-8", "replace")
-    try:
-        target.write_bytes(data)
-    except OSError as exc:
-        raise UserError(f"report cannot be written to {str(target)!r}: {exc.strerror}; name another with -o") from exc
+    with replacing(target) as part:
+        part.write_bytes(data)
     return len(data)
 
 

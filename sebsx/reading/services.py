@@ -166,11 +166,18 @@ class Services:
         return self.store_option or os.environ.get("SEBSX_STORE") or self._store_in_files()
 
     @contextmanager
-    def open_store(self) -> Iterator[Store]:
-        """Open the results."""
+    def open_store(self, *, read: bool = False, check: bool = False) -> Iterator[Store]:
+        """Open the results.
+
+        Args:
+            read: Only to read them: nothing is written then, and they may lie where nothing can be.
+            check: Look first whether the file is damaged.
+        """
         from sebsx.store import open_store  # SQLAlchemy costs start-up time
 
-        with open_store(self.store_target()) as store:
+        with open_store(self.store_target(), read_only=read) as store:
+            if check:
+                store.quick_check()
             yield store
 
     def spec(

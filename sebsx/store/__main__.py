@@ -18,7 +18,7 @@ def main() -> None:
     target, key, work, spans = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what else is printed is no answer
-    reader = BulkReader(open_database(target), key)
+    reader = BulkReader(open_database(target, read_only=True), key)
     for span in spans:
         try:
             answer: tuple[Any, Exception | None] = work(reader, span), None

@@ -15,6 +15,7 @@ from sebsx.model import Kind, StartType, Status
 from sebsx.model.frame import Frame, coded
 from sebsx.model.stored import Page
 from sebsx.store import schema
+from sebsx.store.values import check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,6 +87,9 @@ class BulkReader:
         query = select(source.c.deployment_id, source.c.cell_id, *(source.c[name] for name in own))
         query = query.where(source.c.run == self._ulid, source.c.sequence.between(*span)).order_by(source.c.sequence)
         deployments, cells, *columns = zip(*self._raw(query), strict=True)
+        check_columns(
+            schema.invocation, ("deployment_id", "cell_id", *own), (deployments, cells, *columns), f"run {self._ulid}"
+        )
         values = dict(zip(own, columns, strict=True))
         rows = values["invocation_id"]
         keys = list(zip(deployments, cells, strict=True))

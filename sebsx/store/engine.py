@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, create_engine, event, exc, make_url
+from sqlalchemy import URL, QueuePool, create_engine, event, exc, make_url
 
 from sebsx.errors import StoreError, UserError
 from sebsx.interrupts import interrupts
@@ -35,10 +35,12 @@ class Database:
     Args:
         engine: Where it is.
         location: How it is shown; holds no password.
+        read_only: Whether nothing may be written.
     """
 
-    def __init__(self, engine: Engine, location: str) -> None:
+    def __init__(self, engine: Engine, location: str, *, read_only: bool = False) -> None:
         self.location = location
+        self.read_only = read_only
         self.version_found = 0  # before it was opened; 0 for a new one
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
@@ -68,6 +70,8 @@ class Database:
         Raises:
             StoreError: If the database cannot be written; the message says why and what to do.
         """
+        if self.read_only:
+            raise StoreError(f"store {self.location!r} was opened to be read, and cannot be written")
         with interrupts.shielded(), self._translated():
             if not self._logs_ahead:
                 with self._plain.connect() as connection:
@@ -94,14 +98,19 @@ class Database:
             raise StoreError(_explain(str(error.orig or error), self.location)) from error
         except self._driver_error as error:  # of what went past SQLAlchemy
             raise StoreError(_explain(str(error), self.location)) from error
-        except json.JSONDecodeError as error:
-            raise StoreError(f"store {self.location!r} is damaged: a value in it is no JSON ({error})") from error
+        except UnicodeDecodeError as error:  # of the driver: text, or its message about it, is no UTF-8
+            raise StoreError(_explain("malformed: text that is not UTF-8", self.location)) from error
         except (exc.SQLAlchemyError, OverflowError) as error:  # sqlite3's own word for an integer beyond 64 bits
             raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
 
 
-def open_database(target: str | Path) -> Database:
+def open_database(target: str | Path, *, read_only: bool = False) -> Database:
     """Return the database at a path or URL, created or upgraded to the newest version.
+
+    Args:
+        target: The path or URL.
+        read_only: Write nothing, so that it may lie where nothing can be written. One that is not there yet, or older
+            than this sebsx, is opened to be written after all.
 
     Raises:
         UserError: If the URL is of no kind that sebsx knows.
@@ -110,13 +119,13 @@ def open_database(target: str | Path) -> Database:
     """
     url = _url(target)
     if url.get_backend_name() == "sqlite":
-        return _open_sqlite(Path(url.database or ""))
-    return _open_postgresql(url)
+        return _open_sqlite(Path(url.database or ""), read_only=read_only)
+    return _open_postgresql(url, read_only=read_only)
 
 
 def _url(target: str | Path) -> URL:
     text = str(target)
-    if text in {"", ":memory:"}:
+    if not _is_file(text) or (text.startswith("sqlite:") and not _is_file(text.partition("://")[2].lstrip("/"))):
         raise UserError("a store must be a file or a server, so that results outlive the program; give a path")
     if "://" not in text:
         return URL.create("sqlite", database=str(Path(text).expanduser()))
@@ -126,38 +135,108 @@ def _url(target: str | Path) -> URL:
         raise UserError("the store's URL cannot be read; write postgresql+psycopg://USER@HOST/DATABASE") from None
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() == "sqlite" and url.database:
+    if url.get_backend_name() == "sqlite" and _is_file(url.database):
         return url
     raise UserError(
         f"a store of kind {url.drivername!r} is not known; give a path or postgresql+psycopg://USER@HOST/DATABASE"
     )
 
 
-def _open_sqlite(path: Path) -> Database:
+def _is_file(name: str | None) -> bool:
+    """Tell whether SQLite would make a file of a name, and not a database that is lost with the program."""
+    return bool(name) and ":memory:" not in str(name) and "mode=memory" not in str(name)
+
+
+def _open_sqlite(path: Path, *, read_only: bool) -> Database:
     location = str(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise StoreError(
+                f"store {location!r} is not a file but a pipe, a socket or a device; name another with --store"
+            )
         empty = not path.exists() or path.stat().st_size == 0
     except OSError as error:
         raise StoreError(f"store {location!r} cannot be opened: {error.strerror}; name another with --store") from error
+    if empty and read_only:
+        return _open_sqlite(path, read_only=False)
     if not empty:
         _refuse_foreign(path)
+    if read_only:
+        return _open_to_read(path)
     engine = create_engine(
         URL.create("sqlite", database=location),
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         json_serializer=_to_json,
+        json_deserializer=_from_json,
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return _migrated(Database(engine, location))
 
 
-def _open_postgresql(url: URL) -> Database:
+def _open_to_read(path: Path) -> Database:
+    """Return a database that is not written to, upgraded before if it is older."""
+    address = address_to_read(path)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, json_serializer=_to_json, json_deserializer=_from_json
+    )
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    database = Database(engine, str(path), read_only=True)
+    return _current(database) or _open_sqlite(path, read_only=False)
+
+
+def address_to_read(path: Path) -> str:
+    """Return the URI under which SQLite reads a file without writing anything.
+
+    In write-ahead mode that needs a small file beside the database; where none can be made, and no log waits, the
+    database cannot change and is read as it is.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError:
+        pass  # whatever is wrong with it is told by who reads it
+    except sqlite3.OperationalError:
+        log = path.with_name(path.name + "-wal")
+        if not log.exists() or log.stat().st_size == 0:
+            return f"{address}&immutable=1"
+    return address
+
+
+def _open_postgresql(url: URL, *, read_only: bool) -> Database:
     require("psycopg", extra="postgresql")
-    engine = create_engine(url, json_serializer=_to_json)
+    engine = create_engine(url, json_serializer=_to_json, json_deserializer=_from_json)
     event.listen(engine, "begin", _lock_for_writing)
     location = url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
+    if read_only and (current := _current(Database(engine, location, read_only=True))):
+        return current
     return _migrated(Database(engine, location))
+
+
+def _current(database: Database) -> Database | None:
+    """Return a database that is read only if its version is the newest; it is closed otherwise.
+
+    Raises:
+        StoreError: If it is newer than this sebsx, or cannot be read.
+    """
+    current = False
+    try:
+        with database.read() as connection:
+            database.version_found = migrations.version_of(connection)
+        migrations.check(database.version_found, database.location)
+        current = database.version_found == migrations.newest()
+    finally:
+        if not current:
+            database.close()
+    return database if current else None
 
 
 def _migrated(database: Database) -> Database:
@@ -185,8 +264,7 @@ def _refuse_foreign(path: Path) -> None:
             magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
             raise StoreError(f"{str(path)!r} is not a store: it is no SQLite database; name another with --store")
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+        with closing(sqlite3.connect(address_to_read(path), uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not {"schema_info", "invocation"} <= tables:
                 raise StoreError(
@@ -196,6 +274,8 @@ def _refuse_foreign(path: Path) -> None:
         raise StoreError(f"store {str(path)!r} cannot be read: {error.strerror}") from error
     except sqlite3.Error as error:
         raise StoreError(_explain(str(error), str(path))) from error
+    except UnicodeDecodeError as error:  # in the message of an error, or in the name of a table
+        raise StoreError(_explain("malformed", str(path))) from error
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
@@ -220,6 +300,18 @@ def _lock_for_writing(connection: Connection) -> None:
 
 def _to_json(value: Any) -> str:
     return json.dumps(value, default=str)
+
+
+def _from_json(text: Any) -> Any:
+    if not isinstance(text, str | bytes):
+        return text  # whoever reads the row holds it against its column
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StoreError(
+            f"the store is damaged: {str(text)[:100]!r} stands where JSON should ({error}); "
+            "take it from a snapshot or measure again (sebsx db check)"
+        ) from error
 
 
 _ADVICE = (

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 from sebsx.contracts.ledger import Creation
 from sebsx.model import Resource, ResourceState
 from sebsx.store import schema
+from sebsx.store.values import check_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -100,14 +101,18 @@ def set_state(connection: Connection, key: int, state: ResourceState, provider_i
 
 def find(connection: Connection, run_key: int | None, states: Iterable[ResourceState]) -> list[Resource]:
     """Return resources, the newest first, as they are to be undone: of one run or of all."""
+    wanted = [state.value for state in states]
     query = (
         select(_table, schema.run.c.ulid)
         .join(schema.run)
-        .where(_table.c.state.in_([state.value for state in states]))
+        .where(_table.c.state.in_(wanted) | _table.c.state.not_in(list(ResourceState)))  # what is no state is told
         .order_by(_table.c.id.desc())
     )
     if run_key is not None:
         query = query.where(_table.c.run_id == run_key)
+    rows = connection.execute(query).all()
+    names = [column.name for column in _table.c]
+    check_rows(_table, names, [tuple(row)[: len(names)] for row in rows], "the store")
     return [
         Resource(
             kind=row.kind,
@@ -120,7 +125,7 @@ def find(connection: Connection, run_key: int | None, states: Iterable[ResourceS
             tags=row.tags,
             id=row.id,
         )
-        for row in connection.execute(query)
+        for row in rows
     ]
 
 

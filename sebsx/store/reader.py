@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -30,12 +29,13 @@ from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, factors_of, view_colum
 from sebsx.store.groups import frame_of
 from sebsx.store.runs import read_runs, record
 from sebsx.store.spreading import spread
+from sebsx.store.values import check_rows, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
     from sebsx.model import Artifact
     from sebsx.model.stored import Page
@@ -48,6 +48,7 @@ _PAGE = 1000  # rows read at once: bounds memory, and no transaction stays open 
 
 _i = schema.invocation.c
 _FIELDS = {"execution_id": "execution", "client_id": "client"}  # columns that `Invocation` has under another name
+_COLUMNS = {field: name for name, field in _FIELDS.items()}
 
 
 class StoredRun(RunView):
@@ -94,7 +95,7 @@ class StoredRun(RunView):
             .where(schema.deployment.c.run_id == self._key)
             .order_by(c.id)
         )
-        return [record(StoredSandbox, row, seen_at=datetime.fromisoformat(row.seen_at)) for row in self._all(query)]
+        return [record(StoredSandbox, row, seen_at=moment(row.seen_at)) for row in self._checked(schema.sandbox, query)]
 
     def packages(self) -> Mapping[str, Mapping[str, Any]]:
         c = schema.artifact.c
@@ -117,14 +118,14 @@ class StoredRun(RunView):
             .where(c.run_id == self._key)
             .order_by(c.id)
         )
-        return [record(StoredValue, row, stored_at=datetime.fromisoformat(row.stored_at)) for row in self._all(query)]
+        return [record(StoredValue, row, stored_at=moment(row.stored_at)) for row in self._all(query)]
 
     def executions(self) -> list[StoredExecution]:
         c = schema.execution.c
         query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.sequence)
         return [
             record(StoredExecution, row, status=Status(row.status), purpose=Kind(row.purpose))
-            for row in self._all(query)
+            for row in self._checked(schema.execution, query)
         ]
 
     def execution_frame(self, *, kind: Kind | None = Kind.MEASURED) -> Frame:
@@ -143,12 +144,12 @@ class StoredRun(RunView):
     def clients(self) -> list[StoredClient]:
         c = schema.client.c
         query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.id)
-        return [record(StoredClient, row) for row in self._all(query)]
+        return [record(StoredClient, row) for row in self._checked(schema.client, query)]
 
     def phases(self) -> list[StoredPhase]:
         c = schema.phase.c
         query = select(*(each for each in c if each.name != "run_id")).where(c.run_id == self._key).order_by(c.id)
-        return [record(StoredPhase, row, status=PhaseStatus(row.status)) for row in self._all(query)]
+        return [record(StoredPhase, row, status=PhaseStatus(row.status)) for row in self._checked(schema.phase, query)]
 
     def metrics(self) -> Mapping[str, Metric]:
         c = schema.metric.c
@@ -173,7 +174,9 @@ class StoredRun(RunView):
         query = select(*columns).where(*self._where(cell_id, kind, status))
         if first is not None:
             query = query.where(_i.sequence >= first)
+        names_ = [_COLUMNS.get(str(each.key), str(each.key)) for each in query.selected_columns]
         for page in self._pages(query, _i.sequence):
+            check_rows(schema.invocation, names_, page, f"run {self.run.id}")
             samples = self._samples([row.id for row in page])
             for row in page:
                 yield record(
@@ -260,14 +263,15 @@ class StoredRun(RunView):
             .where(c.run_id == self._key)
             .order_by(c.position)
         )
-        return [record(StoredCell, row, status=CellStatus(row.status)) for row in self._all(query)]
+        return [record(StoredCell, row, status=CellStatus(row.status)) for row in self._checked(schema.cell, query)]
 
     @cached_property
     def _deployments(self) -> list[StoredDeployment]:
         columns = [column_ for column_ in schema.deployment.c if column_.name != "run_id"]
         query = select(*columns).where(schema.deployment.c.run_id == self._key).order_by(schema.deployment.c.id)
         return [
-            record(StoredDeployment, row, created_at=datetime.fromisoformat(row.created_at)) for row in self._all(query)
+            record(StoredDeployment, row, created_at=moment(row.created_at))
+            for row in self._checked(schema.deployment, query)
         ]
 
     def _where(self, cell_id: int | None, kind: Kind | None, status: Status | None) -> list[ColumnElement[bool]]:
@@ -279,6 +283,17 @@ class StoredRun(RunView):
         if status is not None:
             where.append(_i.status == status.value)
         return where
+
+    def _checked(self, table_: Table, query: Select[Any]) -> Sequence[Any]:
+        """Return rows of one table whose values are what its columns may hold.
+
+        Raises:
+            StoreError: If one is not.
+        """
+        rows = self._all(query)
+        names = [_COLUMNS.get(str(each.key), str(each.key)) for each in query.selected_columns]
+        check_rows(table_, names, rows, f"run {self.run.id}")
+        return rows
 
     def _all(self, query: Select[Any]) -> Sequence[Any]:
         with self._database.read() as connection:
@@ -345,5 +360,6 @@ def read_counts(connection: Connection, run_key: int, cell_id: int | None) -> di
     query = select(_i.kind, _i.status, _i.start_type, func.count()).where(_i.run_id == run_key)
     if cell_id is not None:
         query = query.where(_i.cell_id == cell_id)
-    rows = connection.execute(query.group_by(_i.kind, _i.status, _i.start_type))
+    rows = connection.execute(query.group_by(_i.kind, _i.status, _i.start_type)).all()
+    check_rows(schema.invocation, ("kind", "status", "start_type", "count"), rows, "the store")
     return {(Kind(kind), Status(status), StartType(start)): n for kind, status, start, n in rows}

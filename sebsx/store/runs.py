@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from sebsx.model import Design, Run, RunStatus
 from sebsx.model.stored import Baseline
 from sebsx.store import schema
 from sebsx.store.owner import is_alive
+from sebsx.store.values import check_rows, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,17 @@ _BASELINE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,99}")  # an id begins wi
 
 
 def read_runs(connection: Connection, *, key: int | None = None, limit: int | None = None) -> list[Run]:
-    """Return runs, newest first: one by its row, or the latest `limit`."""
+    """Return runs, the last begun first: one by its row, or the latest `limit`.
+
+    Rows are numbered as runs begin here; an id holds the time of a clock that may have been wrong.
+    """
     c = schema.run.c
-    query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.ulid.desc())
+    query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.id.desc())
     query = query.limit(limit) if key is None else query.where(c.id == key)
-    return [_to_run(row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    names = [column.name for column in schema.run.c]
+    check_rows(schema.run, names, [tuple(row)[: len(names)] for row in rows], "the store")
+    return [_to_run(row) for row in rows]
 
 
 def find_run(connection: Connection, name: str) -> int:
@@ -44,7 +50,7 @@ def find_run(connection: Connection, name: str) -> int:
     """
     c = schema.run.c
     if name == "last":
-        key = connection.execute(select(c.id).order_by(c.ulid.desc()).limit(1)).scalar()
+        key = connection.execute(select(c.id).order_by(c.id.desc()).limit(1)).scalar()
         if key is None:
             raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
         return int(key)
@@ -80,7 +86,7 @@ def read_baselines(connection: Connection, name: str | None = None) -> list[Base
     c = schema.baseline.c
     query = select(c.name, schema.run.c.ulid.label("run"), c.set_at).join(schema.run).order_by(c.name)
     rows: Sequence[Any] = connection.execute(query if name is None else query.where(c.name == name)).all()
-    return [record(Baseline, row, set_at=datetime.fromisoformat(row.set_at)) for row in rows]
+    return [record(Baseline, row, set_at=moment(row.set_at)) for row in rows]
 
 
 def record(cls: type[R], row: Row[Any], **typed: Any) -> R:
@@ -90,7 +96,7 @@ def record(cls: type[R], row: Row[Any], **typed: Any) -> R:
 
 def _to_run(row: Row[Any]) -> Run:
     status = RunStatus(row.status)
-    if status is RunStatus.RUNNING and not is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
+    if status is RunStatus.RUNNING and not is_alive(row.owner, moment(row.heartbeat_at)):
         status = RunStatus.INTERRUPTED
     return Run(
         id=row.ulid,
@@ -98,8 +104,8 @@ def _to_run(row: Row[Any]) -> Run:
         settings=row.settings,
         seed=row.seed,
         status=status,
-        started_at=datetime.fromisoformat(row.started_at),
-        finished_at=datetime.fromisoformat(row.finished_at) if row.finished_at else None,
+        started_at=moment(row.started_at),
+        finished_at=moment(row.finished_at) if row.finished_at else None,
         error=row.error,
         owner=row.owner,
         environment=row.fingerprint,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import MetaData, delete, insert, or_, select, true
 
-from sebsx.errors import StoreError, UserError
+from sebsx.contracts.exporters import replacing
+from sebsx.errors import UserError
 from sebsx.store import schema
 from sebsx.store.artifacts import open_artifact
 from sebsx.store.blobs import add_chunks
@@ -24,30 +25,21 @@ _BATCH = 5000
 
 
 def write(database: Database, destination: Path) -> None:
-    """Copy a store to a new file in one consistent state; the file appears only when it is complete.
+    """Copy a store to a file in one consistent state; the file appears only when it is complete.
 
     Raises:
-        UserError: If the file exists or its folder does not.
+        UserError: If something would be lost (`sebsx.contracts.exporters.replacing`), or the folder does not exist.
         StoreError: If it cannot be written.
     """
-    if destination.exists():
-        raise UserError(f"{str(destination)!r} exists; name a file that does not, or delete it")
     if not destination.parent.is_dir():
         raise UserError(f"folder {str(destination.parent)!r} does not exist; create it, or name another")
-    part = destination.with_name(destination.name + ".part")
-    try:
-        part.unlink(missing_ok=True)
+    with replacing(destination) as part:
         if database.is_sqlite:
             with database.outside_transaction() as connection:
                 connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
             _add_files(database, part, select(schema.artifact.c.sha256).where(schema.artifact.c.held))
         else:
             _copy(database, part)
-        part.rename(destination)
-    except OSError as error:
-        raise StoreError(f"snapshot {str(destination)!r} cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def add_run(database: Database, run_key: int, destination: Path) -> None:

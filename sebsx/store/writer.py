@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
-from sebsx.store import ledger, migrations, schema, snapshots
+from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import Artifacts
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups
@@ -53,17 +53,19 @@ FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
 
 
-def open_store(target: str | Path | None = None) -> Store:
+def open_store(target: str | Path | None = None, *, read_only: bool = False) -> Store:
     """Open a store, creating it or upgrading an older one.
 
     Args:
         target: A path, a `postgresql+psycopg://` URL, or None for the file in the user's data folder.
+        read_only: Write nothing, so that it may lie where nothing can be written; one that is missing or older is
+            created or upgraded nevertheless.
 
     Raises:
         UserError: If it is a URL of another kind.
         StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
     """
-    return Store(open_database(default_path() if target is None else target))
+    return Store(open_database(default_path() if target is None else target, read_only=read_only))
 
 
 def default_path() -> Path:
@@ -463,6 +465,18 @@ class Store:
             UserError: If the file exists.
         """
         snapshots.write(self._database, destination)
+
+    def quick_check(self) -> None:
+        """Hold that the file is no damaged database, in a time that a reading command has; see `check` for all.
+
+        Raises:
+            StoreError: If it is damaged.
+        """
+        checking.quick(self._database)
+
+    def check(self) -> checking.Checked:
+        """Return what is damaged: of the file, of every row, and of every file that is kept."""
+        return checking.everything(self._database)
 
     @contextmanager
     def _write_metrics(self) -> Iterator[Connection]:

@@ -61,6 +61,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("db", "path"), dict),
     (("db", "upgrade"), dict),
     (("db", "snapshot", "copy.sqlite"), dict),
+    (("db", "check"), dict),
     (("config", "show"), list),
     (("completion", "bash"), dict),
     (("clean", "--dry-run"), list),
