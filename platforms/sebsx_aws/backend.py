@@ -8,9 +8,11 @@ import dataclasses
 import json
 import logging
 import time
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sebsx.clouds.made import delete_each
 from sebsx.clouds.tags import are_ours
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
@@ -205,16 +207,9 @@ class AwsPlatform(Platform[AwsSettings]):
         name = deployment.effective["function"]
         reports = self._reports.pop(name, None)
         ended = [("function", name), ("log-group", f"/aws/lambda/{name}")]
-        failure: PlatformError | None = None
-        for kind, what in ended[: 1 if reports is not None and reports.missing else 2]:
-            try:
-                resources.delete(self._clients, kind, what)
-            except PlatformError as exc:  # it stays in the ledger
-                failure = failure or exc
-            else:
-                self.ledger.deleted(kind, what)
-        if failure is not None:
-            raise failure
+        if reports is not None and reports.missing:
+            del ended[1]
+        delete_each(self.ledger, ended, partial(resources.delete, self._clients))
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return headers that Lambda takes for five minutes, made from credentials as they are now."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.lazy import require
 
@@ -28,11 +29,43 @@ CREDENTIALS = frozenset(
     }
 )  # fmt: skip
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
-_THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"})
-_QUOTAS = frozenset(
-    {"CodeStorageExceededException", "LimitExceededException", "LimitExceeded", "ServiceQuotaExceededException"}
-)
-_TOO_LARGE = frozenset({"RequestEntityTooLargeException", "RequestTooLargeException", "EntityTooLarge"})
+# The first that covers an error counts.
+_REFUSALS = (
+    Refusal(
+        error=CredentialsError, codes=CREDENTIALS,
+        advice="the credentials are wrong or have expired: log in again (aws sso login)",
+    ),
+    Refusal(error=CredentialsError, codes=DENIED, advice="allow it with the policy that 'sebsx aws policy' prints"),
+    Refusal(
+        error=QuotaError,
+        codes=frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}),
+        advice="AWS kept refusing for too many requests: run fewer functions at once, or later",
+    ),
+    Refusal(
+        error=QuotaError,
+        codes=frozenset(
+            {
+                "CodeStorageExceededException", "LimitExceededException", "LimitExceeded",
+                "ServiceQuotaExceededException",
+            }
+        ),
+        advice="delete what is not needed, or ask AWS for a higher quota (Service Quotas)",
+    ),
+    Refusal(
+        error=UnsupportedError,
+        codes=frozenset({"RequestEntityTooLargeException", "RequestTooLargeException", "EntityTooLarge"}),
+        words=("too large", "Unzipped size"),
+        advice="a larger package needs --set package=image, a larger payload storage",
+    ),
+    Refusal(
+        error=UnsupportedError, words=("MemorySize", "memorySize"),
+        advice="new accounts get less memory: ask AWS for a higher quota (Service Quotas)",
+    ),
+    Refusal(
+        error=QuotaError, words=("ConcurrentExecution",),
+        advice="new accounts get less concurrency: ask AWS for a higher quota (Service Quotas)",
+    ),
+)  # fmt: skip
 GONE = frozenset(
     {
         "ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket", "404", "NotFound", "RepositoryNotFoundException",
@@ -143,7 +176,7 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as exc:
-        raise _explain(code_of(exc), _message(exc), what) from exc
+        raise explain(what, code_of(exc), _message(exc), _REFUSALS) from exc
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as exc:
         raise CredentialsError(
             "no AWS credentials were found; log in (aws sso login, aws configure), or set AWS_PROFILE"
@@ -188,25 +221,6 @@ def _message(error: Any) -> str:
 
 def _log_call(model: Any, **_: Any) -> None:
     logger.debug("%s %s", model.service_model.service_name, model.name)
-
-
-def _explain(code: str, message: str, what: str) -> PlatformError:
-    said = f"{what}: {message} ({code})"
-    if code in CREDENTIALS:
-        return CredentialsError(f"{said}; the credentials are wrong or have expired: log in again (aws sso login)")
-    if code in DENIED:
-        return CredentialsError(f"{said}; allow it with the policy that 'sebsx aws policy' prints")
-    if code in _THROTTLED:
-        return QuotaError(f"{said}; AWS kept refusing for too many requests: run fewer functions at once, or later")
-    if code in _QUOTAS:
-        return QuotaError(f"{said}; delete what is not needed, or ask AWS for a higher quota (Service Quotas)")
-    if code in _TOO_LARGE or "too large" in message or "Unzipped size" in message:
-        return UnsupportedError(f"{said}; a larger package needs --set package=image, a larger payload storage")
-    if "MemorySize" in message or "memorySize" in message:
-        return UnsupportedError(f"{said}; new accounts get less memory: ask AWS for a higher quota (Service Quotas)")
-    if "ConcurrentExecution" in message:
-        return QuotaError(f"{said}; new accounts get less concurrency: ask AWS for a higher quota (Service Quotas)")
-    return DeployError(said)
 
 
 def _one_line(text: str) -> str:

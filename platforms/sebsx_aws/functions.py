@@ -7,10 +7,10 @@ import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.waiting import settled, until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import QuotaError
 from sebsx_aws.clients import Clients, clean, code_of, explained
-from sebsx_aws.resources import retried_until_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ class Functions:
         what = f"create of function {name!r}"
         with explained(what):
             try:
-                made = retried_until_settled(lambda: functions.create_function(**wanted), self._role_is_new, what)
+                made = settled(lambda: functions.create_function(**wanted), self._role_is_new, what, told=clean)
             except functions.exceptions.ResourceConflictException:
                 # No other has this name: the answer to an earlier attempt was lost on its way.
                 made = functions.get_function_configuration(FunctionName=name)
@@ -96,8 +96,11 @@ class Functions:
         functions = self._clients.functions
         what = f"update of function {name!r}"
         with explained(what):
-            retried_until_settled(
-                lambda: functions.update_function_configuration(FunctionName=name, **changes), _is_busy, what
+            settled(
+                lambda: functions.update_function_configuration(FunctionName=name, **changes),
+                _is_busy,
+                what,
+                told=clean,
             )
             functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
         if self.needs_version:
@@ -163,7 +166,7 @@ class Functions:
         what = f"destinations of {name!r}"
         destination = {"Destination": queue_arn}
         with explained(what):
-            retried_until_settled(
+            settled(
                 lambda: self._clients.functions.put_function_event_invoke_config(
                     FunctionName=name,
                     MaximumRetryAttempts=0,
@@ -172,6 +175,7 @@ class Functions:
                 ),
                 self._role_is_new,
                 what,
+                told=clean,
             )
 
     def send_event(self, name: str, payload: bytes, qualifier: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
@@ -199,20 +203,15 @@ class Functions:
             ProvisionedConcurrentExecutions=self._settings.provisioned_concurrency,
         )
 
-        def ready() -> None:
-            told = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=ALIAS)
-            if told["Status"] == "IN_PROGRESS":
-                raise _NotReadyError
-            if told["Status"] != "READY":
-                raise QuotaError(f"provisioning of {name!r} failed: {clean(told.get('StatusReason', told['Status']))}")
+        def ready() -> bool | None:
+            said = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=ALIAS)
+            if said["Status"] == "IN_PROGRESS":
+                return None
+            if said["Status"] != "READY":
+                raise QuotaError(f"provisioning of {name!r} failed: {clean(said.get('StatusReason', said['Status']))}")
+            return True
 
-        retried_until_settled(
-            ready, lambda exc: isinstance(exc, _NotReadyError), f"provisioning of {name!r}", _PROVISIONED_WITHIN_S
-        )
-
-
-class _NotReadyError(Exception):
-    """Sandboxes are still being provisioned."""
+        until(ready, f"provisioning of {name!r}", within_s=_PROVISIONED_WITHIN_S)
 
 
 def function_name(config: FunctionConfig) -> str:

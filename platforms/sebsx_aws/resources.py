@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import tags as our_tags
+from sebsx.clouds.made import Made
+from sebsx.clouds.waiting import settled
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import DeployError, PlatformError, UnsupportedError
+from sebsx.errors import UnsupportedError
 from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
 from sebsx_aws.images import engine, push_image, remove_image
 
@@ -24,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 _ROLE_PATH = "/sebsx/"
 _PARTITION_ATTRIBUTES = ("partition", "sort")
-_SETTLES_S = 60.0
 _TAG_DIGITS = 32  # of the content hash of a package
 _BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
 _TRUST = {
@@ -50,9 +51,9 @@ class Resources:
     def __init__(self, clients: Clients, context: PlatformContext) -> None:
         self._clients = clients
         self._ledger = context.ledger
+        self._made = Made(context.ledger, partial(delete, clients), clients.region)
         self._name = context.name("shared", _NAME)
         self._tags = dict(context.tags)
-        self._made: dict[str, str] = {}  # kind -> identifier
         self._images: dict[str, str] = {}  # content hash of a package -> URI
 
     def role(self) -> str:
@@ -92,7 +93,7 @@ class Resources:
                     with self._ledger.creating("image", f"{self._name}:{tag}"):
                         self._images[key] = push_image(client, self._clients, repository, tag, package, base, handler)
                 finally:
-                    self._delete("image", f"{self._name}:{tag}")
+                    self._made.delete("image", f"{self._name}:{tag}")
         return self._images[key]
 
     @property
@@ -102,27 +103,14 @@ class Resources:
 
     def delete_all(self) -> None:
         """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
-        for kind in reversed(list(self._made)):
-            del self._made[kind]
-            self._delete(kind, self._name)
-
-    def _delete(self, kind: str, name: str) -> None:
-        try:
-            delete(self._clients, kind, name)
-        except PlatformError as exc:
-            logger.info("delete of %s %r failed: %s", kind, name, exc)
-        else:
-            self._ledger.deleted(kind, name)
+        self._made.delete_all()
 
     def _once(self, kind: str, make: Callable[[], str]) -> str:
-        if kind not in self._made:
-            with (
-                self._ledger.creating(kind, self._name, self._clients.region) as creation,
-                explained(f"create of {kind} {self._name!r}"),
-            ):
-                self._made[kind] = made = make()
-                creation.provider_id = without_account(made) if made.startswith("arn:") else self._name
-        return self._made[kind]
+        with explained(f"create of {kind} {self._name!r}"):
+            return self._made.once(kind, self._name, make, self._known_as)
+
+    def _known_as(self, made: str) -> str:
+        return without_account(made) if made.startswith("arn:") else self._name
 
     def _make_role(self) -> str:
         iam, region = self._clients.iam, self._clients.region
@@ -199,7 +187,7 @@ def delete(clients: Clients, kind: str, name: str) -> None:
     what = f"delete of {kind} {name!r}"
     with explained(what):
         try:
-            retried_until_settled(lambda: _DELETE[kind](clients, name), _is_busy, what)
+            settled(lambda: _DELETE[kind](clients, name), _is_busy, what, told=clean)
         except ClientError as exc:
             if code_of(exc) not in GONE:
                 raise
@@ -297,24 +285,6 @@ _DELETE: dict[str, Callable[[Clients, str], None]] = {
 def _is_busy(exc: Exception) -> bool:
     """Tell whether something is still being made or changed, and can be deleted in a moment."""
     return code_of(exc) in _BUSY
-
-
-def retried_until_settled(
-    call: Callable[[], Any], is_transient: Callable[[Exception], bool], what: str, within_s: float = _SETTLES_S
-) -> Any:
-    """Return what a call gives, called again while AWS has not yet heard everywhere of what was just made."""
-    ends = time.monotonic() + within_s
-    pause_s = 0.2
-    while True:
-        try:
-            return call()
-        except Exception as exc:
-            if not is_transient(exc):
-                raise
-            if time.monotonic() > ends:
-                raise DeployError(f"{what}: AWS did not settle within {within_s:g} s: {clean(str(exc))}") from exc
-        time.sleep(pause_s)
-        pause_s = min(5.0, pause_s * 1.6)
 
 
 def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sebsx.building import Packager
+from sebsx.clouds.waiting import settled
 from sebsx.contracts.benchmarks import Benchmark
 from sebsx.contracts.languages import Language
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
@@ -61,7 +62,7 @@ def aws(account: EmulatedAccount, tmp_path: Path) -> Iterator[AwsPlatform]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever AWS needs to settle is given up at once."""
-    monkeypatch.setattr(resources.retried_until_settled, "__defaults__", (0.0,))
+    monkeypatch.setitem(settled.__kwdefaults__, "within_s", 0.0)
 
 
 def config(**changes: Any) -> FunctionConfig:
@@ -351,7 +352,7 @@ def test_arn_keeps_all_but_the_account() -> None:
 def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
     assert len({functions.nonce() for _ in range(1000)}) == 1000
     context = dataclasses.replace(made(tmp_path).context, attempt="abcdef")
-    shared = resources.Resources(clients.Clients(AwsSettings()), context)
+    shared = resources.Resources(clients.Clients(AwsSettings(region="us-east-1")), context)
     assert shared.name == "sebsx-01jz0000000000000000000009-aws-shared-abcdef"
     assert len(shared.name.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
 

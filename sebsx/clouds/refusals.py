@@ -1,0 +1,48 @@
+"""What a provider's refusals mean to a person: which error it is, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sebsx.errors import DeployError, PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """One sort of refusal, known by the provider's code for it or by words in its message.
+
+    Args:
+        error: What is raised for it: `CredentialsError`, `QuotaError`, `UnsupportedError`, ...
+        advice: What to do, lower case, no full stop.
+        codes: The provider's names of it.
+        words: Parts of its messages, where the code is one for many things.
+    """
+
+    error: type[PlatformError]
+    advice: str
+    codes: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+
+    def covers(self, code: str, message: str) -> bool:
+        """Tell whether a refusal is of this sort."""
+        return code in self.codes or any(word in message for word in self.words)
+
+
+def explain(what: str, code: str, message: str, known: Iterable[Refusal]) -> PlatformError:
+    """Return the error for a refusal, with what to do if it is of a known sort; the first that covers it counts.
+
+    Args:
+        what: What was being done: `create of function 'f'`.
+        code: The provider's name of the error; empty where it has none.
+        message: Its words, fit to be shown.
+        known: The sorts.
+    """
+    said = f"{what}: {message} ({code})" if code else f"{what}: {message}"
+    for refusal in known:
+        if refusal.covers(code, message):
+            return refusal.error(f"{said}; {refusal.advice}")
+    return DeployError(said)
