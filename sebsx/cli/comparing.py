@@ -29,11 +29,12 @@ _FORMATS = ("text", "md", "json")
 @click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
               help="Chance of any false alarm among all rows.")  # fmt: skip
 @click.option("--factor", default="", metavar="NAME", help="Compare levels of this factor within one run "
-              "[default: version].")  # fmt: skip
+              "[default: the one with a base side, as version].")  # fmt: skip
 @click.option("--base", default="", metavar="LEVEL", help="Level that the others are compared with "
               "[default: base, else the first].")  # fmt: skip
 @click.option("--allow", multiple=True, metavar="FACT", help="Compare although these facts differ (region,cpu_model).")
 @click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
+@click.option("--strict", is_flag=True, help="With --fail-on: what could not be decided fails, too.")
 @click.option("-f", "--format", "format_", type=click.Choice(_FORMATS), default="text", show_default=True,
               help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write md or json to this file, and "
@@ -49,6 +50,7 @@ def compare_command(
     base: str,
     allow: tuple[str, ...],
     fail_on: tuple[str, ...],
+    strict: bool,
     format_: str,
     out: Path | None,
     all_: bool,
@@ -73,12 +75,14 @@ def compare_command(
     if out and format_ == "text":
         raise UserError(f"--out {str(out)!r} needs --format md or json")
     failing = _choices(fail_on)
+    if strict and (not failing or "never" in failing):
+        raise UserError("--strict is for a gate: name with --fail-on what fails it")
     options = _options(metric, threshold, alpha, factor, base, allow)
     with app.console.working("comparing"), app.open_store(read=True, check=True) as store:
         views = [store.view(run) for run in runs]
         report = compare_runs(views[:1], views[1:], options)
     _show(app, report, format_, out, limit=None if all_ else _rows_shown())
-    _judge(report, failing)
+    _judge(app, report, failing, strict=strict)
 
 
 @click.group("baseline", cls=Group)
@@ -193,12 +197,14 @@ def _show(app: App, report: ComparisonReport, format_: str, out: Path | None, li
         app.console.report(report.to_report(limit))
 
 
-def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
+def _judge(app: App, report: ComparisonReport, failing: frozenset[str], *, strict: bool) -> None:
     """End with the exit code that a gate asked for.
 
     Raises:
-        ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable.
-        UserError: If nothing could be compared, unless it asked for no failure at all.
+        ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable. Under
+            `strict` also if anything was left undecided.
+        UserError: If nothing could be compared, unless it asked for no failure at all; for a gate also if nothing was
+            decided, since that is no pass.
     """
     from sebsx.reading.comparison.result import counted, in_words  # heavy
     from sebsx.stats import Verdict
@@ -215,6 +221,17 @@ def _judge(report: ComparisonReport, failing: frozenset[str]) -> None:
     if not report.comparable and "never" not in failing:
         why = report.rows[0].reason if report.rows else str(report.missing[0]) if report.missing else report.summary
         raise UserError(f"nothing of {report.title} can be compared: {why}")
+    if not failing or "never" in failing:
+        return
+    undecided, total = report.undecided, len(report.rows)
+    if undecided and (strict or not report.judged):
+        first = f"{undecided[0].condition} {undecided[0].name}: {undecided[0].reason}"
+        text = f"the gate could not judge {len(undecided)} of {total} comparisons, the first: {first}"
+        raise ThresholdError(text) if strict else UserError(text)
+    if strict and report.missing:
+        raise ThresholdError(f"the gate could not judge what one side lacks, the first: {report.missing[0]}")
+    if undecided:
+        app.console.warning(f"{len(undecided)} of {total} comparisons were left undecided; --strict fails on them")
 
 
 for _command in (set_command, list_command, remove_command):

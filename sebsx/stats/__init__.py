@@ -10,7 +10,16 @@ numpy and scipy are imported inside the functions that need them, so that the co
 
 from __future__ import annotations
 
-from sebsx.stats.compare import Comparison, Verdict, compare_samples, equivalent, holm, pair_rounds, verdict
+from sebsx.stats.compare import (
+    Comparison,
+    Verdict,
+    compare_differences,
+    compare_samples,
+    equivalent,
+    holm,
+    pair_rounds,
+    verdict,
+)
 from sebsx.stats.lines import LineFit, fit_line
 from sebsx.stats.planning import needed_samples, next_look, precise_enough, relative_half_width, samples_for_difference
 from sebsx.stats.quantiles import (
@@ -52,6 +61,7 @@ __all__ = [
     "Verdict",
     "change_points",
     "cliffs_delta",
+    "compare_differences",
     "compare_samples",
     "cv",
     "drift",

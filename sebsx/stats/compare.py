@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median as middle_of
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from sebsx.errors import UserError
 from sebsx.model.metrics import Better
 from sebsx.stats.quantiles import median, order_statistic_interval
-from sebsx.stats.samples import as_array, check_share
+from sebsx.stats.samples import UnusableSamplesError, as_array, check_share
 from sebsx.stats.twosample import (
     LEAST,
     cliffs_delta,
@@ -20,6 +20,7 @@ from sebsx.stats.twosample import (
     paired_ratio_interval,
     ratio_interval,
     shift_interval,
+    signed_rank,
     wilcoxon,
 )
 
@@ -49,7 +50,8 @@ class Comparison:
     """What is known of the change from a base to a new sample, before anybody judges it.
 
     Args:
-        ratio: New to base: median of the ratios of pairs, or of all ratios where there are no pairs.
+        ratio: New to base: median of the ratios of pairs, or of all ratios where there are no pairs. NaN, as its
+            interval, where zeros or negative values leave no ratio (`compare_differences`): the shift decides then.
         low: Lower end of its interval.
         high: Upper end.
         confidence: Of the intervals, as asked for.
@@ -82,6 +84,22 @@ class Comparison:
     n_new: int
     method: Literal["paired", "unpaired"]
     needed: int | None
+
+    @property
+    def by_shift(self) -> bool:
+        """Whether there is no ratio, so that the difference decides."""
+        return math.isnan(self.ratio)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval of what decides excludes that nothing changed."""
+        if self.by_shift:
+            return not self.shift_low <= 0 <= self.shift_high
+        return not self.low <= 1 <= self.high
+
+    def least_shift(self, threshold: float) -> float:
+        """Return the smallest difference that matters: a share of the larger median, whichever side it is on."""
+        return threshold * max(abs(self.base_median), abs(self.new_median))
 
 
 def compare_samples(
@@ -128,6 +146,51 @@ def compare_samples(
     )  # fmt: skip
 
 
+def compare_differences(
+    base: Values,
+    new: Values,
+    *,
+    pairs: bool | None = None,
+    confidence: float = 0.95,
+    threshold: float = 0.05,
+) -> Comparison:
+    """Return what is known of the change where zeros or negative values leave no ratio: its difference decides.
+
+    Args:
+        base: At least 6 finite observations.
+        new: As many.
+        pairs: As for `compare_samples`.
+        confidence: Coverage of the interval.
+        threshold: Smallest change that matters, as a share of the larger median; only `needed` depends on it.
+
+    Raises:
+        TooFewSamplesError: If there are fewer.
+        UnusableSamplesError: If an observation is not finite, or pairs do not match in number.
+    """
+    check_share("confidence", confidence)
+    _check_threshold(threshold)
+    old_values = as_array(base, what="a comparison", least=LEAST)
+    new_values = as_array(new, what="a comparison", least=LEAST)
+    if pairs:
+        if len(old_values) != len(new_values):
+            raise UnusableSamplesError(f"{len(new_values)} and {len(old_values)} samples do not form pairs")
+        differences = new_values - old_values
+        shift, interval = median(differences), order_statistic_interval(differences, confidence)
+        p = signed_rank(differences)
+    else:
+        shift, interval = shift_interval(new_values, old_values, confidence)
+        p = mann_whitney(new_values, old_values)
+    n = min(len(old_values), len(new_values))
+    found = Comparison(
+        ratio=math.nan, low=math.nan, high=math.nan, confidence=confidence, p=p,
+        cliff=cliffs_delta(new_values, old_values), shift=shift, shift_low=interval.low, shift_high=interval.high,
+        base_median=median(old_values), new_median=median(new_values), n_base=len(old_values), n_new=len(new_values),
+        method="paired" if pairs else "unpaired", needed=None,
+    )  # fmt: skip
+    limit, half = found.least_shift(threshold), max(interval.high - shift, shift - interval.low)
+    return replace(found, needed=max(LEAST, math.ceil(n * (half / limit) ** 2)) if limit else None)
+
+
 def verdict(
     comparison: Comparison,
     threshold: float = 0.05,
@@ -141,7 +204,8 @@ def verdict(
     A change is called one only if all three agree: the test rejects (`p` at most `alpha`), the interval of the ratio
     excludes 1, and the ratio is beyond the threshold, 1 + threshold or 1 / (1 + threshold). So neither a tiny but
     certain change nor a large but uncertain one is an alarm. Equivalent means that the whole interval lies within the
-    threshold; all else is inconclusive, and more samples may decide it.
+    threshold; all else is inconclusive, and more samples may decide it. Where there is no ratio, the same holds of the
+    difference, with the threshold as a share of the larger median.
 
     Args:
         comparison: What `compare_samples` returned.
@@ -155,13 +219,20 @@ def verdict(
     level = 1 - comparison.confidence if alpha is None else alpha
     rejected = (comparison.p if p is None else p) <= level
     limit = 1 + threshold
-    larger = rejected and comparison.low > 1 and comparison.ratio >= limit
-    smaller = rejected and comparison.high < 1 and comparison.ratio <= 1 / limit
+    if comparison.by_shift:
+        least = comparison.least_shift(threshold)
+        larger = rejected and comparison.shift_low > 0 and comparison.shift >= least
+        smaller = rejected and comparison.shift_high < 0 and comparison.shift <= -least
+        same = -least <= comparison.shift_low and comparison.shift_high <= least
+    else:
+        larger = rejected and comparison.low > 1 and comparison.ratio >= limit
+        smaller = rejected and comparison.high < 1 and comparison.ratio <= 1 / limit
+        same = equivalent(comparison.low, comparison.high, threshold)
     if larger or smaller:
         if direction not in {Better.LOWER, Better.HIGHER}:
             return Verdict.CHANGE
         return Verdict.REGRESSION if larger == (direction is Better.LOWER) else Verdict.IMPROVEMENT
-    if equivalent(comparison.low, comparison.high, threshold):
+    if same:
         return Verdict.EQUIVALENT
     return Verdict.INCONCLUSIVE
 

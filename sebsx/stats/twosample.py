@@ -48,11 +48,20 @@ def wilcoxon(values: Values, base: Values) -> float:
 
     Source: Wilcoxon (1945); Hollander & Wolfe (1999), section 3.1. Exact up to 50 pairs without ties.
     """
-    from scipy.stats import wilcoxon as signed_rank
+    return signed_rank(_log_ratios(values, base))
 
-    logs = _log_ratios(values, base)
-    logs = logs[logs != 0]
-    return float(signed_rank(logs).pvalue) if len(logs) else 1.0
+
+def signed_rank(differences: Values) -> float:
+    """Return the two-sided p value of Wilcoxon's signed-rank test on the differences of pairs; 1 if all are 0.
+
+    Raises:
+        TooFewSamplesError: If there are fewer than 6.
+    """
+    from scipy.stats import wilcoxon as test
+
+    found = as_array(differences, what="a test of pairs", least=LEAST)
+    found = found[found != 0]
+    return float(test(found).pvalue) if len(found) else 1.0
 
 
 def cliffs_delta(values: Values, base: Values) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.model import Design
+from sebsx.model import Design, Status
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter
 from tests.cli.test_help import complete
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 N = 40
 BASE = [0.02 + 0.0001 * (place % 7) for place in range(N)]
 SLOWER = [1.1 * value for value in BASE]
-VERSIONS, FIRST, SECOND, ELSEWHERE = (f"01JZ{number:022}" for number in (1, 2, 3, 4))
+VERSIONS, FIRST, SECOND, ELSEWHERE, FEW, FAILED = (f"01JZ{number:022}" for number in range(1, 7))
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +33,12 @@ def filled(sebsx: Cli) -> None:
             writer = RunWriter(store, number)
             writer.add(BASE, deployment={"platform": platform})
             writer.finish()
+        writer = RunWriter(store, 5)
+        writer.add(BASE[:3])
+        writer.finish()
+        writer = RunWriter(store, 6)
+        writer.add(BASE, changes={"status": Status.FUNCTION_ERROR})
+        writer.finish()
 
 
 @pytest.mark.parametrize(
@@ -47,6 +53,11 @@ def filled(sebsx: Cli) -> None:
         ((VERSIONS, "--fail-on", "regression", "-t", "client.latency_s=0.2"), 0),
         ((VERSIONS, "--fail-on", "regression", "--base", "new"), 0),
         ((FIRST, SECOND, "--fail-on", "regression"), 0),
+        ((FIRST, SECOND, "--fail-on", "regression", "--strict"), 0),
+        ((FIRST, FEW, "--fail-on", "regression"), 2),  # a gate that decided nothing is no pass
+        ((FIRST, FEW, "--fail-on", "regression", "--strict"), 1),
+        ((FIRST, FEW), 0),
+        ((FIRST, SECOND, "--strict"), 2),
         ((FIRST, ELSEWHERE), 2),
         ((FIRST, ELSEWHERE, "--fail-on", "regression"), 2),
         ((FIRST, ELSEWHERE, "--fail-on", "incomparable"), 1),

@@ -498,13 +498,51 @@ def test_zeros_on_both_sides_are_equal_without_a_ratio(store: Store) -> None:
     assert (row.verdict, row.ratio.value) == (Verdict.EQUIVALENT, None)
 
 
-def test_zeros_on_one_side_have_no_ratio(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("base", "new", "verdict"),
+    [
+        ([0.0] * 20, [0.1] * 20, Verdict.REGRESSION),
+        ([0.1] * 20, [0.0] * 20, Verdict.IMPROVEMENT),
+        ([0.0, *[0.1] * 19], [0.2] * 20, Verdict.REGRESSION),  # one zero among 20 leaves no ratio
+        ([0.0, *[0.1] * 19], [0.1001] * 20, Verdict.EQUIVALENT),
+        ([0.0, *[0.1 * n for n in range(1, 20)]], [0.1 * n for n in range(19, -1, -1)], Verdict.INCONCLUSIVE),
+    ],
+)
+@pytest.mark.parametrize("rounds", [True, False], ids=["pairs", "apart"])
+def test_difference_decides_where_zeros_leave_no_ratio(
+    store: Store, base: list[float], new: list[float], verdict: Verdict, *, rounds: bool
+) -> None:
+    writer = RunWriter(store, design=Design.RMIT)
+    for version, values in (("base", base), ("new", new)):
+        writer.add(values, rounds=range(20) if rounds else None, version=version, changes={"client_connected_s": None})
+    view = writer.finish()
+    damage_durations(store, view, base, new)
+    (row,) = compare_runs([view], options=Options(("function.duration_s",))).rows
+    assert (row.verdict, row.ratio.value) == (verdict, None)
+    assert row.method == ("paired" if rounds else "unpaired")
+
+
+def damage_durations(store: Store, view: RunView, base: list[float], new: list[float]) -> None:
+    """Give the invocations of a run these durations in the function, in order."""
+    with store._database.write() as connection:
+        for sequence, value in enumerate([*base, *new], 1):
+            i = schema.invocation
+            connection.execute(update(i).where(i.c.sequence == sequence).values(function_duration_s=value))
+
+
+def test_costs_that_were_nothing_are_a_regression(store: Store) -> None:
     writer = RunWriter(store, design=Design.RMIT)
     for version, cost in (("base", 0.0), ("new", 1e-6)):
         writer.add(times(), rounds=ROUNDS, version=version, changes={"cost_usd": cost})
     (row,) = compare_runs([writer.finish()], options=Options(("cost_usd",))).rows
-    assert row.verdict is Verdict.INCONCLUSIVE
-    assert row.reason.startswith("no ratio")
+    assert row.verdict is Verdict.REGRESSION
+    assert row.change.startswith("+$1e-06")
+
+
+def test_gate_rests_on_no_metric_where_all_calls_failed(store: Store) -> None:
+    report = compare_runs([versions(store, times(), times(), changes=FAILED)])
+    assert not report.judged
+    assert [row.statistic for row in report.undecided]
 
 
 @pytest.mark.parametrize(

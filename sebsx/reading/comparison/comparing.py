@@ -357,7 +357,7 @@ def _judge_ratio(found: Measured, metric: Metric, p: float | None, tests: int, o
     n = min(comparison.n_base, comparison.n_new)
     more = comparison.needed
     advice = f"; about {more} samples a side would tell (--repetitions {more})" if more and more > n else ""
-    if comparison.low <= 1 <= comparison.high:
+    if not comparison.certain:
         return said, f"neither surely a change nor surely within {limit}{advice}"
     if p is not None and p > options.alpha:
         return said, f"not significant once corrected for {tests} tests{advice}"

@@ -96,13 +96,22 @@ class Row:
             return change_in_words(self.ratio)
         if self.statistic == "share" and self.shift.value is not None:
             return _in_percent(self.shift, "points")
+        if self.shift.value:
+            return f"{'+' if self.shift.value > 0 else ''}{show(self.shift, self.metric.unit)}"
         return "-"
+
+    @property
+    def judged(self) -> bool:
+        """Whether the samples decided something, if only that there is no difference."""
+        return self.verdict is not Verdict.INCOMPARABLE and (
+            self.adjusted_p is not None or self.verdict is Verdict.EQUIVALENT
+        )
 
     def cells(self) -> dict[str, Any]:
         """Return the row of a table."""
         effect = "-" if self.cliff is None else f"{self.cliff:+.2f} {magnitude(self.cliff)}"
         sizes = dict.fromkeys((self.base.n, self.new.n))
-        n = f"{self.ratio.n} pairs" if self.method == "paired" else " / ".join(map(str, sizes))
+        n = f"{self.shift.n} pairs" if self.method == "paired" else " / ".join(map(str, sizes))
         return {
             "verdict": self.verdict, "condition": self.condition, "metric": self.name,
             "base": show(self.base, self.metric.unit), "new": show(self.new, self.metric.unit),
@@ -143,6 +152,17 @@ class ComparisonReport:
     def comparable(self) -> bool:
         """Whether anything could be compared at all."""
         return any(row.verdict is not Verdict.INCOMPARABLE for row in self.rows)
+
+    @property
+    def judged(self) -> bool:
+        """Whether a gate may rest on it: any metric was judged; shares of failures alone say nothing of one."""
+        measured = [row for row in self.rows if row.statistic != "share"] or self.rows
+        return any(row.judged for row in measured)
+
+    @property
+    def undecided(self) -> tuple[Row, ...]:
+        """The rows of which nothing could be said."""
+        return tuple(row for row in self.rows if row.verdict in _UNSAID)
 
     @property
     def summary(self) -> str:

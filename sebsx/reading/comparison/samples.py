@@ -16,6 +16,7 @@ from sebsx.stats import (
     TooFewSamplesError,
     UnusableSamplesError,
     cliffs_delta,
+    compare_differences,
     compare_samples,
     mann_whitney,
     median,
@@ -87,17 +88,20 @@ def measure(
     try:
         values = pair_rounds(old.rounds(), young.rounds()) if paired else (old.values, young.values)
         compare = compare_means if mean else compare_samples
-        found = compare(*values, pairs=paired, confidence=confidence, threshold=threshold)
+        try:
+            found = compare(*values, pairs=paired, confidence=confidence, threshold=threshold)
+        except UnusableSamplesError:  # no ratio with zeros: the difference decides
+            found = compare_differences(*values, pairs=paired, confidence=confidence, threshold=threshold)
     except TooFewSamplesError as exc:
         return replace(said, reason=f"not enough data: {exc}")
     except SamplesError as exc:
-        return replace(said, reason=f"no ratio: {exc}")
+        return replace(said, reason=f"no comparison: {exc}")
     n = min(found.n_base, found.n_new)
     return replace(
         said,
         comparison=found,
         p=found.p,
-        ratio=Estimate(found.ratio, found.low, found.high, confidence, n),
+        ratio=NOTHING if found.by_shift else Estimate(found.ratio, found.low, found.high, confidence, n),
         shift=Estimate(found.shift, found.shift_low, found.shift_high, confidence, n),
     )
 
@@ -112,7 +116,8 @@ def compare_means(
     variance to test with, and the p value is that of the Mann-Whitney test.
 
     Args:
-        base: At least 10 observations with a mean above 0.
+        base: At least 10 observations. Where a mean is not above 0 there is no ratio, and the difference of the means
+            decides, by Student's t as well.
         new: As many.
         pairs: Whether the i-th observations of both belong together.
         confidence: Coverage of the intervals.
@@ -120,7 +125,7 @@ def compare_means(
 
     Raises:
         TooFewSamplesError: If there are fewer.
-        UnusableSamplesError: If a mean is not above 0.
+        UnusableSamplesError: If a mean is not finite.
 
     Source: Franz, Ratios: A short guide to confidence limits and proper use (2007), section on the delta method.
     """
@@ -132,17 +137,25 @@ def compare_means(
     if min(n_base, n_new) < _LEAST_FOR_MEAN:
         raise TooFewSamplesError("a ratio of means", min(n_base, n_new), _LEAST_FOR_MEAN)
     before, after = float(old.mean()), float(young.mean())
-    if not (0 < before < math.inf and 0 < after < math.inf):
-        raise UnusableSamplesError(f"means of {before:g} and {after:g} have no ratio")
-    variance = float(old.var(ddof=1)) / (n_base * before**2) + float(young.var(ddof=1)) / (n_new * after**2)
+    if not (math.isfinite(before) and math.isfinite(after)):
+        raise UnusableSamplesError(f"means of {before:g} and {after:g} cannot be compared")
     spread = float(old.var(ddof=1)) / n_base + float(young.var(ddof=1)) / n_new
-    if pairs:
-        shared = float(np.cov(old, young)[0, 1]) / n_base
-        variance, spread = variance - 2 * shared / (before * after), spread - 2 * shared
-    error, freedom = math.sqrt(max(variance, 0.0)), min(n_base, n_new) - 1
+    shared = float(np.cov(old, young)[0, 1]) / n_base if pairs else 0.0
+    freedom, spread = min(n_base, n_new) - 1, math.sqrt(max(spread - 2 * shared, 0.0))
+    half_shift = float(student.ppf((1 + confidence) / 2, freedom)) * spread
+    if before <= 0 or after <= 0:
+        return Comparison(
+            ratio=math.nan, low=math.nan, high=math.nan, confidence=confidence,
+            p=float(2 * student.sf(abs(after - before) / spread, freedom)) if spread else mann_whitney(young, old),
+            cliff=cliffs_delta(young, old),
+            shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
+            base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
+            method="paired" if pairs else "unpaired", needed=None,
+        )  # fmt: skip
+    variance = float(old.var(ddof=1)) / (n_base * before**2) + float(young.var(ddof=1)) / (n_new * after**2)
+    error = math.sqrt(max(variance - 2 * shared / (before * after), 0.0))
     change = math.log(after / before)
     half = float(student.ppf((1 + confidence) / 2, freedom)) * error
-    half_shift = float(student.ppf((1 + confidence) / 2, freedom)) * math.sqrt(max(spread, 0.0))
     exact = error <= 1e-12 * max(1.0, abs(change))  # rounding, not variance
     needed = math.ceil(freedom * (half / math.log1p(threshold)) ** 2) + 1 if threshold else None
     return Comparison(
