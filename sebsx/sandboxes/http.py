@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 
 _REASONS = {
     200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Payload Too Large",
-    429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 504: "Gateway Timeout",
-    507: "Insufficient Storage",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
+    502: "Bad Gateway", 504: "Gateway Timeout", 507: "Insufficient Storage",
 }  # fmt: skip
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n" for code, reason in _REASONS.items()}
 
 _PIPELINED = 64  # more requests than this ahead of their answers is no client of ours
+# More than this before the next piece of a body is no head, chunk or trailer of a client of ours.
+_HEAD_BYTES = 64 * 1024
+_PATH_BYTES = 4096
+# What anybody here asks for; all other headers are dropped as they come.
+_KEPT = frozenset({b"host", b"origin", b"x-sebsx-request-id", b"x-sebsx-token", b"lambda-runtime-function-error-type"})
+_VALUE_BYTES = 1024
 
 
 class Request:
@@ -45,6 +51,9 @@ class HttpProtocol(asyncio.Protocol):
         handle: Takes each request.
         body_bytes: Largest body kept; a larger one is read, dropped and marked.
         on_lost: Called when the connection is gone.
+
+    Everything that comes in has a bound: what comes before a body, the body, requests ahead of their answers, and the
+    headers that are kept.
     """
 
     def __init__(
@@ -67,25 +76,36 @@ class HttpProtocol(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
         self._size = 0
+        self._pending_bytes = 0  # came since the last piece of a body, or the last head
+        self._waiting_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; asyncio and uvloop set TCP_NODELAY by themselves."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        if self._close_after:
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was waiting."""
         self._transport = None
         self._waiting.clear()
+        self._parts.clear()
         if self._on_lost is not None:
             self._on_lost(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse, handle what is complete, and send what was answered meanwhile."""
+        if self._close_after:  # what comes after the last request is nobody's
+            return
         self._reading = True
+        self._pending_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._malformed()
+        else:
+            if self._pending_bytes > _HEAD_BYTES or len(self._path) > _PATH_BYTES:
+                self._refuse_head()
         self._reading = False
         self._flush()
 
@@ -101,9 +121,15 @@ class HttpProtocol(asyncio.Protocol):
         self._held.append(head.encode("latin-1") + body)
         self._busy = False
         if self._waiting:
-            self._take(self._waiting.popleft())
+            request = self._waiting.popleft()
+            self._waiting_bytes -= len(request.body)
+            self._take(request)
         if not self._reading:
             self._flush()
+
+    def refuse(self) -> None:
+        """Close the connection as soon as it is made."""
+        self._close_after = True
 
     def close(self) -> None:
         """Close the connection after what was answered."""
@@ -127,14 +153,20 @@ class HttpProtocol(asyncio.Protocol):
         self._path += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; names are kept in lower case (httptools)."""
+        """Take a header that somebody asks for; names are kept in lower case (httptools)."""
         name = name.lower()
-        self._headers[name] = value
+        if name in _KEPT:
+            self._headers[name] = value[:_VALUE_BYTES]
         if name == b"expect" and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def on_headers_complete(self) -> None:
+        """Count from here on to the next piece (httptools)."""
+        self._pending_bytes = 0
+
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body, up to the limit (httptools)."""
+        self._pending_bytes = 0
         self._size += len(data)
         if self._size <= self._body_bytes:
             self._parts.append(data)
@@ -143,7 +175,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Handle the request, or let it wait (httptools)."""
-        parts = self._parts
+        self._pending_bytes = 0
+        parts, self._parts = self._parts, []
         request = Request(
             self._parser.get_method(),
             self._path,
@@ -155,7 +188,8 @@ class HttpProtocol(asyncio.Protocol):
             self._close_after = True
         if self._busy:
             self._waiting.append(request)
-            if len(self._waiting) > _PIPELINED:
+            self._waiting_bytes += len(request.body)
+            if len(self._waiting) > _PIPELINED or self._waiting_bytes > self._body_bytes:
                 self.close()
         else:
             self._take(request)
@@ -169,6 +203,14 @@ class HttpProtocol(asyncio.Protocol):
         self._waiting.clear()
         if not self._busy:
             self.respond(400, b'{"error":{"type":"Sebsx.Malformed","message":"this is not HTTP/1.1","traceback":""}}')
+
+    def _refuse_head(self) -> None:
+        """Answer a head that is too large, and hear no more."""
+        self._close_after = True
+        self._waiting.clear()
+        self._headers, self._path = {}, b""
+        if not self._busy:
+            self.respond(431, b'{"error":{"type":"Sebsx.HeadTooLarge","message":"too large","traceback":""}}')
 
     def _flush(self) -> None:
         if self._held and not self._busy:  # busy: a pipelined request is in hand, its answer goes along

@@ -35,6 +35,8 @@ ENVELOPE_BYTES = 64 * 1024  # what our envelope may add to the output of a funct
 _PLATFORM_ERROR = "X-Sebsx-Status: platform_error\r\n"
 _INVOKE = b"/invoke/"
 _CONTROL = b"/control/"
+_OUR_NAMES = frozenset({b"127.0.0.1", b"localhost"})
+_OUR_ENDING = b".localhost"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -96,7 +98,9 @@ class Server:
 
     def _handle(self, request: Request, protocol: HttpProtocol) -> None:
         path = request.path
-        if path.startswith(_INVOKE):
+        if b"origin" in request.headers or not self._is_us(request.headers.get(b"host")):
+            _refuse(protocol, 403, "Sebsx.Foreign", "this gateway answers programs on this machine, by its own name")
+        elif path.startswith(_INVOKE):
             self._invoke(path[len(_INVOKE) :], request, protocol)
         elif path.startswith(_CONTROL):
             task = asyncio.get_running_loop().create_task(self._control(path[len(_CONTROL) :], request, protocol))
@@ -104,6 +108,13 @@ class Server:
             task.add_done_callback(self._tasks.discard)
         else:
             _refuse(protocol, 404, "Sebsx.NoSuchPath", "POST /invoke/DEPLOYMENT is what there is")
+
+    def _is_us(self, host: bytes | None) -> bool:
+        """Tell whether a request means this machine: a browser on a foreign page would name another, or its origin."""
+        if host is None:
+            return True
+        name = host.partition(b":")[0]
+        return name in _OUR_NAMES or name.endswith(_OUR_ENDING)  # RFC 6761: no name server answers for these
 
     def _invoke(self, name: bytes, request: Request, protocol: HttpProtocol) -> None:
         pool = self._pools.get(name)

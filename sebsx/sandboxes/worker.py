@@ -26,6 +26,8 @@ _NEXT = _RUNTIME + b"invocation/next"
 _INIT_ERROR = _RUNTIME + b"init/error"
 _INVOCATION = _RUNTIME + b"invocation/"
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
+# A runtime client needs one or two; a function has no more to hold bodies in.
+_CONNECTIONS = 4
 
 HTTP_CODES = {
     Status.OK: 200,
@@ -83,6 +85,7 @@ class Worker:
         self._call: Call | None = call
         call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
+        self._connections: set[HttpProtocol] = set()
         self._sandbox: Sandbox | None = None
         self._init_s: float | None = None
         self._launched = perf_counter()
@@ -119,9 +122,7 @@ class Worker:
         try:
             listener = self._pool.launcher.listen()
             host, port = listener.getsockname()[:2]
-            server = await self._loop.create_server(
-                lambda: HttpProtocol(self._handle, self._pool.response_bytes), sock=listener
-            )
+            server = await self._loop.create_server(self._protocol, sock=listener)
             spec = SandboxSpec(
                 self.id,
                 self._config.name,
@@ -163,6 +164,18 @@ class Worker:
             "SEBSX_TIMEOUT_S": repr(config.timeout_s),
             "SEBSX_SANDBOX_ID": self.id,
         }
+
+    def _protocol(self) -> HttpProtocol:
+        """Return a connection of the sandbox, one that closes at once where there are too many."""
+        protocol = HttpProtocol(self._handle, self._pool.response_bytes, self._lost)
+        if len(self._connections) >= _CONNECTIONS:
+            protocol.refuse()
+        else:
+            self._connections.add(protocol)
+        return protocol
+
+    def _lost(self, protocol: HttpProtocol) -> None:
+        self._connections.discard(protocol)
 
     def _handle(self, request: Request, protocol: HttpProtocol) -> None:
         """Serve the Runtime API."""

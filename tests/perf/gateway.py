@@ -159,7 +159,7 @@ class Client:
     def __init__(self, port: int, name: str = NAME) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        head = f"POST /invoke/{name} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+        head = f"POST /invoke/{name} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
         self._head = head.encode() + b"X-Sebsx-Request-Id: %d\r\n\r\n{}"
         self._count = 0
 

@@ -198,7 +198,8 @@ def test_bytes_that_are_no_http_are_malformed_and_the_gateway_lives(harness: Har
 def test_requests_on_one_connection_are_answered_in_order(harness: Harness) -> None:
     name = harness.deploy(ECHO)
     requests = b"".join(
-        f"POST /invoke/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{number}".encode() for number in range(5)
+        f"POST /invoke/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n{number}".encode()
+        for number in range(5)
     )
     with socket.create_connection(("127.0.0.1", harness.gateway.port), timeout=20) as connection:
         connection.sendall(requests)
@@ -211,7 +212,7 @@ def test_requests_on_one_connection_are_answered_in_order(harness: Harness) -> N
 
 def test_client_that_asks_before_it_sends_a_large_body_is_told_to_go_on(harness: Harness) -> None:
     name = harness.deploy("def handler(event, context):\n    return len(event)\n")
-    head = f"POST /invoke/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+    head = f"POST /invoke/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection(("127.0.0.1", harness.gateway.port), timeout=20) as connection:
         connection.sendall(head.encode())
         told = connection.recv(4096)
@@ -228,7 +229,7 @@ def test_client_that_hangs_up_leaves_a_record(harness: Harness) -> None:
     body = json.dumps({"sleep_s": 0.2}).encode()
     with socket.create_connection(("127.0.0.1", harness.gateway.port), timeout=20) as connection:
         connection.sendall(
-            f"POST /invoke/{name} HTTP/1.1\r\nHost: x\r\nX-Sebsx-Request-Id: gone\r\n".encode()
+            f"POST /invoke/{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Sebsx-Request-Id: gone\r\n".encode()
             + f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
