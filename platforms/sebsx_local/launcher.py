@@ -226,7 +226,8 @@ class LocalLauncher(Launcher):
             limit = f"ulimit -d {memory_mib * 1024}"
         else:
             return []
-        return ["/bin/sh", "-c", f'{limit} && exec "$@"', "sebsx-sandbox"]
+        # As on Lambda (quotas, docs.aws.amazon.com/lambda, read 2026-11), whatever the gateway itself may open.
+        return ["/bin/sh", "-c", f'ulimit -Sn 1024 2>/dev/null; {limit} && exec "$@"', "sebsx-sandbox"]
 
 
 def _cpus() -> int:

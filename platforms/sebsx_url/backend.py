@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 from urllib.parse import urlsplit
 
+from sebsx.contracts.exchanges import LocationExchange
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Capability, Deployment
-from sebsx.settings import NoSettings
+from sebsx.settings import setting
 
 if TYPE_CHECKING:
+    from sebsx.contracts.senders import Exchange
     from sebsx.model import Adoption, FunctionConfig, Package, Reply, Target
 
 _SCHEMES = ("http://", "https://")
@@ -18,11 +21,19 @@ _SAID_CHARACTERS = 120
 _REDIRECTS = range(300, 400)
 
 
-class UrlPlatform(Platform[NoSettings]):
+@dataclass(frozen=True)
+class UrlSettings:
+    """Settings of the platform `url`."""
+
+    answers_later: bool = setting(False, help="after a 202, ask for the result where its Location header says")
+
+
+class UrlPlatform(Platform[UrlSettings]):
     """A live endpoint of whatever provider."""
 
     name = "url"
     summary = "any endpoint, measured as it is"
+    Settings = UrlSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.ADOPT})
     payload_bytes: ClassVar[int] = 2**31
 
@@ -64,6 +75,12 @@ class UrlPlatform(Platform[NoSettings]):
         return Deployment(
             subject, adoption.config, {}, endpoint, adoption.headers, method=adoption.method, adopted=True
         )
+
+    def exchange(self, deployment: Deployment) -> Exchange | None:
+        """Return how an endpoint is called that accepts work and has its result later."""
+        if not self.settings.answers_later or deployment.endpoint is None:
+            return None
+        return LocationExchange(url=deployment.endpoint, method=deployment.method, headers=deployment.headers)
 
     def error_of(self, reply: Reply) -> str | None:
         """Return where a redirect leads, or how the body of a refusal begins."""

@@ -90,7 +90,8 @@ class Load(Experiment[LoadSettings]):
             "shape": shape,
         }
         overlaps = settings.schedule(0).overlaps or settings.warmups > 1
-        return Cell(factors, calls, duration_s, provision=provision, in_flight=2 if overlaps else 1)
+        in_flight = max(2, settings.users or min(calls, settings.cap or calls)) if overlaps else 1
+        return Cell(factors, calls, duration_s, provision=provision, in_flight=in_flight)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:
@@ -102,6 +103,8 @@ def _measure(session: Session, cell: Cell, function: Function, settings: LoadSet
         health = measurement.load(settings.schedule(seed), settings.cap)
         if not measurement.attempts:
             session.finish(measurement, CellStatus.FAILED, "nothing was sent", "the load has no requests")
+        elif health.client_errors:
+            session.finish(measurement, CellStatus.INVALID, health.verdict)
         elif measurement.failures == measurement.attempts:
             session.finish(
                 measurement, CellStatus.FAILED, f"all {measurement.failures} invocations failed", measurement.last_error

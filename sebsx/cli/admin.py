@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sebsx.running.cleaning import Removal
 
 
+# Fewer calls in flight than this are met by ordinary loads.
+_ENOUGH_CALLS = 1000
+
+
 @command("clean")
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
@@ -81,7 +85,7 @@ def doctor_command(app: App, platforms: str | None) -> None:
     """Check plugins, store and platforms, and say what to do about what is wrong. Exit code 4 on an error."""
     from sebsx.cli.console import rows_table  # heavy
 
-    rows = [*_check_plugins(app), *_check_store(app), *_check_platforms(app, platforms)]
+    rows = [*_check_plugins(app), *_check_store(app), *_check_machine(), *_check_platforms(app, platforms)]
     columns = {key: key for key in ("what", "status", "message", "advice")}
     app.console.result(rows, rows_table("", columns, rows))
     errors = [row for row in rows if row["status"] == "error"]
@@ -102,6 +106,18 @@ def _check_store(app: App) -> list[dict[str, str]]:
             return [_row("store", "ok", f"{len(store.runs())} runs in {store.location}")]
     except StoreError as exc:
         return [_row("store", "error", str(exc))]
+
+
+def _check_machine() -> list[dict[str, str]]:
+    """Say how many calls can be in flight before this machine, not the platform, refuses them."""
+    from sebsx.model import descriptors
+
+    files = descriptors.most()
+    calls = max(0, files - descriptors.OWN)
+    if calls >= _ENOUGH_CALLS:
+        return [_row("open files", "ok", f"{files} while a run lasts: about {calls} calls in flight")]
+    advice = "raise the hard limit: ulimit -Hn, or nofile in /etc/security/limits.conf"
+    return [_row("open files", "warning", f"{files} at most: about {calls} calls in flight", advice)]
 
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:

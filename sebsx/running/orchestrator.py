@@ -21,6 +21,7 @@ from sebsx.contracts.scene import Scene
 from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
+from sebsx.model.descriptors import raise_limit
 from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
@@ -122,6 +123,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     observer.planned(design)
     spec.limits.check(platforms.values())
     _check(platforms.values(), observer)
+    raise_limit()
     current = _begin(spec, registry, store, run_id, design)
     status, error = RunStatus.FAILED, None
     try:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
+from sebsx.model import descriptors
 from sebsx.model.factors import Factor, Role
 from sebsx.model.offers import Offers, spelt
 from sebsx.model.options import WELL_KNOWN
@@ -119,7 +120,7 @@ def _check_overlap(cells: Iterable[Cell], scene: Scene) -> None:
             )
 
 
-def _notes(cells: Iterable[Cell]) -> Iterator[str]:
+def _notes(cells: Sequence[Cell]) -> Iterator[str]:
     unsupported: dict[str, int] = {}
     for cell in cells:
         if cell.unsupported is not None:
@@ -131,6 +132,12 @@ def _notes(cells: Iterable[Cell]) -> Iterator[str]:
                 f"platform {cell.factors['platform']!r} gives {provision.memory_offered_mib} MiB for {sizes} MiB, too: "
                 f"measured once, as {provision.memory_mib} MiB"
             )
+    in_flight = max((cell.in_flight for cell in cells), default=1)
+    if in_flight + descriptors.OWN > descriptors.most():
+        yield (
+            f"up to {in_flight} calls are in flight, but a process may have {descriptors.most()} open files here: "
+            "what fails for that is a client_error; raise the hard limit (ulimit -Hn), or ask for fewer"
+        )
     for reason, count in unsupported.items():
         yield f"{count} cell{'s are' if count > 1 else ' is'} unsupported: {reason}"
 

@@ -10,7 +10,7 @@ import pytest
 
 from sebsx.contracts.runs import RunView
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Deployment, Kind, RunStatus, Status
+from sebsx.model import Deployment, Kind, RunStatus, Status, descriptors
 from sebsx.running import orchestrator
 from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store
@@ -114,3 +114,11 @@ def test_session_refuses_what_no_plan_told(store: Store) -> None:
         orchestrator.run(run_spec(start=("burst",), repetitions=10), registry_with(Sly), store, Listener())
     (run,) = store.runs()
     assert not list(store.view(run.id).invocations())
+
+
+def test_plan_tells_of_more_calls_than_this_machine_can_have_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(descriptors, "most", lambda: 256)
+    plan = orchestrator.plan(loaded("fake", rate="100", duration="60s"), registry_with(FakePlatform))
+    assert any("up to 1000 calls are in flight" in note and "256 open files here" in note for note in plan.notes)
+    plan = orchestrator.plan(loaded("fake", burst=100), registry_with(FakePlatform))
+    assert not any("open files" in note for note in plan.notes)

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from sebsx.contracts.exchanges import LocationExchange
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Adoption, FunctionConfig, Reply, Status
-from sebsx.settings import NoSettings
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
-from sebsx_url.backend import UrlPlatform
+from sebsx_url.backend import UrlPlatform, UrlSettings
 
 CONFIG = FunctionConfig("f", 0, 5.0, "")
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> UrlPlatform:
-    return UrlPlatform(NoSettings(), context_for(UrlPlatform, tmp_path))
+    return UrlPlatform(UrlSettings(), context_for(UrlPlatform, tmp_path))
 
 
 def reply(status: int | None, body: bytes = b"", error: str | None = None, **headers: str) -> Reply:
@@ -69,3 +69,14 @@ def test_statuses_follow_http_and_errors_say_what_was_answered(platform: UrlPlat
     assert platform.error_of(reply(500, b"  it\n broke  " + b"x" * 900)) == "it broke " + "x" * 111
     assert "'/next'" in (platform.error_of(reply(301, location="/next?key=1")) or "")
     assert platform.error_of(reply(500)) is None
+
+
+def test_endpoint_that_answers_later_is_asked_at_its_location(tmp_path: Path) -> None:
+    place = "http://127.0.0.1:9/work?code=secret"
+    settings = UrlSettings(answers_later=True)
+    opened = UrlPlatform(settings, context_for(UrlPlatform, tmp_path))
+    asked = Adoption("url", place, "127.0.0.1:9/work", CONFIG, headers={"Authorization": "mine"})
+    deployment = opened.adopt(asked)
+    exchange = opened.exchange(deployment)
+    assert exchange == LocationExchange(url=place, method=deployment.method, headers={"Authorization": "mine"})
+    assert UrlPlatform(UrlSettings(), context_for(UrlPlatform, tmp_path)).exchange(deployment) is None

@@ -11,14 +11,13 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.scene import Scene
 from sebsx.model import Design
 from sebsx.plugins import Registry
-from sebsx.settings import NoSettings
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import ExperimentContract
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.settings import AwsSettings
 from sebsx_function.experiment import FunctionExperiment
 from sebsx_function.settings import FunctionSettings
-from sebsx_url.backend import UrlPlatform
+from sebsx_url.backend import UrlPlatform, UrlSettings
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 
@@ -34,7 +33,7 @@ class TestFunction(ExperimentContract):
 
     @pytest.fixture
     def scene(self, sebsx_registry: Registry, tmp_path: Path) -> Scene:
-        return Scene(sebsx_registry, {"url": UrlPlatform(NoSettings(), context_for(UrlPlatform, tmp_path))})
+        return Scene(sebsx_registry, {"url": UrlPlatform(UrlSettings(), context_for(UrlPlatform, tmp_path))})
 
 
 @pytest.fixture
