@@ -14,7 +14,7 @@ from sebsx.errors import SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
-from sebsx.store.owner import is_alive
+from sebsx.store.owner import can_be_asked, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 _WORKDIR = "workdir"
 _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
+# A folder whose owner is in a container or on another host that shares it is left alone as long as it is young.
+_ELSEWHERE_S = 7 * 24 * 3600.0
 _ATTEMPTS = 5
 
 
@@ -167,7 +169,10 @@ def _workdirs() -> list[Resource]:
 
 def _is_owned(folder: Path) -> bool:
     try:
-        return is_alive(json.loads((folder / OWNER_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        if not can_be_asked(owner):
+            return time.time() - folder.stat().st_mtime < _ELSEWHERE_S
+        return is_alive(owner)
+    except (OSError, ValueError, AttributeError):
         # Without a readable owner: being made at this moment, or left half-made.
         return time.time() - folder.stat().st_mtime < _HALF_MADE_S

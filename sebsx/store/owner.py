@@ -1,6 +1,7 @@
 """Who writes a run: the process, so that a run whose process is gone is recognised.
 
-A process id alone is reused; with the boot of the machine and the start of the process it is unique.
+A process id alone is reused, and means another process in another PID namespace (a container); with the boot of the
+machine, the namespace and the start of the process it is unique.
 """
 
 from __future__ import annotations
@@ -14,15 +15,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HEARTBEAT_LIMIT = timedelta(minutes=15)  # a run on another host that was silent for longer counts as dead
+# A run that cannot be asked, on another host or in another PID namespace, counts as dead when it was silent for longer.
+HEARTBEAT_LIMIT = timedelta(minutes=15)
 
 _PROC = "/proc"
 
 
 def current_owner() -> dict[str, Any]:
-    """Return this process as an owner: host, boot, process id and start; empty where the system hides it."""
+    """Return this process as an owner: host, boot, namespace, process id and start; empty where the system hides it."""
     pid = os.getpid()
-    return {"host": socket.gethostname(), "boot_id": _boot_id(), "pid": pid, "process_started": _started(pid)}
+    return {
+        "host": socket.gethostname(), "boot_id": _boot_id(), "pid_namespace": _namespace(), "pid": pid,
+        "process_started": _started(pid),
+    }  # fmt: skip
+
+
+def can_be_asked(owner: Mapping[str, Any]) -> bool:
+    """Tell whether the number of an owner's process means the same here: on this host, and in this namespace."""
+    if owner.get("host") != socket.gethostname():
+        return False
+    # Written before namespaces were: taken to be ours.
+    return owner.get("boot_id") != _boot_id() or owner.get("pid_namespace", _namespace()) == _namespace()
 
 
 def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> bool:
@@ -30,11 +43,11 @@ def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> 
 
     Args:
         owner: As `current_owner` gave it; an empty one is dead.
-        heartbeat_at: When the run last stored something, aware; decides for other hosts, which cannot be asked.
+        heartbeat_at: When the run last stored something, aware; decides for owners that cannot be asked.
     """
     if not owner.get("pid"):
         return False
-    if owner.get("host") != socket.gethostname():
+    if not can_be_asked(owner):
         return heartbeat_at is not None and datetime.now(UTC) - heartbeat_at < HEARTBEAT_LIMIT
     if owner.get("boot_id") != _boot_id():
         return False
@@ -55,6 +68,14 @@ def _exists(pid: int) -> bool:
 def _boot_id() -> str:
     try:
         return Path(_PROC, "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _namespace() -> str:
+    """Return the PID namespace of this process (`pid:[4026531836]`); empty where the system hides it."""
+    try:
+        return str(Path(_PROC, "self/ns/pid").readlink())
     except OSError:
         return ""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +29,7 @@ from sebsx.model import (
 from sebsx.plugins import Registry
 from sebsx.running import cleaning, orchestrator
 from sebsx.settings import Section, SettingsReader
-from sebsx.store import Store
+from sebsx.store import Store, current_owner
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx_perf_cost.experiment import PerfCost
@@ -234,6 +236,22 @@ def test_platform_cannot_be_changed_by_whoever_made_it(tmp_path: Path) -> None:
     for name in ("ledger", "workdir"):
         with pytest.raises(AttributeError):
             setattr(platform, name, None)
+
+
+@pytest.mark.parametrize("elsewhere", [{"pid_namespace": "pid:[1]"}, {"host": "elsewhere"}])
+def test_folder_of_a_process_that_cannot_be_asked_is_left_alone_while_it_is_young(
+    store: Store, elsewhere: dict[str, str]
+) -> None:
+    folder = orchestrator.work_root() / "01JZ0000000000000000000009"
+    folder.mkdir(parents=True)
+    owner = {**current_owner(), "pid": 1, "process_started": "1", **elsewhere}
+    (folder / orchestrator.OWNER_FILE).write_text(json.dumps(owner), encoding="utf-8")
+    registry = registry_with(FakePlatform)
+    assert [found.name for found in leftovers(store, registry).resources if found.kind == "workdir"] == []
+    week_ago_s = time.time() - 8 * 24 * 3600
+    os.utime(folder, (week_ago_s, week_ago_s))
+    found = [found for found in leftovers(store, registry).resources if found.kind == "workdir"]
+    assert [(resource.name, resource.run_id) for resource in found] == [(folder.name, folder.name)]
 
 
 def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,37 @@ def test_empty_owner_is_dead() -> None:
 def test_owner_on_another_host_is_judged_by_its_heartbeat(silent: timedelta, alive: bool) -> None:
     elsewhere = {**current_owner(), "host": "elsewhere"}
     assert is_alive(elsewhere, datetime.now(UTC) - silent) is alive
+
+
+@pytest.mark.parametrize(("silent", "alive"), [(timedelta(minutes=14), True), (timedelta(minutes=16), False)])
+def test_owner_in_another_namespace_is_judged_by_its_heartbeat(silent: timedelta, alive: bool) -> None:
+    contained = {**current_owner(), "pid_namespace": "pid:[1]", "pid": 1, "process_started": "1"}
+    assert is_alive(contained, datetime.now(UTC) - silent) is alive
+    ours = {**contained, "pid_namespace": current_owner()["pid_namespace"]}
+    assert not is_alive(ours, datetime.now(UTC))
+
+
+def test_namespace_of_an_earlier_boot_says_nothing() -> None:
+    before = {**current_owner(), "boot_id": "earlier", "pid_namespace": "pid:[1]"}
+    assert not is_alive(before, datetime.now(UTC))
+
+
+def test_owner_that_was_written_without_a_namespace_is_asked() -> None:
+    owner = {key: value for key, value in current_owner().items() if key != "pid_namespace"}
+    assert is_alive(owner)
+
+
+@pytest.mark.root
+def test_process_of_a_namespace_of_its_own_says_so() -> None:
+    code = "import json; from sebsx.store import current_owner; print(json.dumps(current_owner()))"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no namespace can be made here: {done.stderr.strip()}")
+    contained = json.loads(done.stdout)
+    assert contained["host"] == current_owner()["host"]
+    assert is_alive(contained, datetime.now(UTC))  # its number, 1, is another process here
+    assert not is_alive(contained, datetime.now(UTC) - timedelta(hours=1))
 
 
 def test_owner_on_another_host_without_a_heartbeat_is_dead() -> None:
