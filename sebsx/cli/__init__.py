@@ -73,7 +73,6 @@ def _add_commands() -> None:
     from sebsx.cli import (  # a cycle otherwise
         admin,
         comparing,
-        configuration,
         inventory,
         prices,
         records,
@@ -81,6 +80,7 @@ def _add_commands() -> None:
         repricing,
         results,
         running,
+        settings,
         stores,
     )
 
@@ -94,7 +94,7 @@ def _add_commands() -> None:
         records,
         inventory,
         stores,
-        configuration,
+        settings,
         admin,
     ):
         for command in module.COMMANDS:

@@ -391,7 +391,7 @@ def test_what_could_not_be_measured_is_listed_with_the_reason(store: Store) -> N
     writer.add(times(), rounds=ROUNDS, version="base")
     cell = writer.add([], rounds=[], version="new")
     store.finish_cell(cell, CellStatus.FAILED, "not deployed", "the handler could not be imported")
-    with pytest.raises(UserError, match="new x86_64 256 MiB warm: the handler could not be imported"):
+    with pytest.raises(UserError, match="echo 256 MiB new warm: the handler could not be imported"):
         compare_runs([writer.finish()])
 
 
