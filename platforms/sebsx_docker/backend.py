@@ -229,6 +229,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             self.workdir / _LOG,
             port=self.settings.port,
             payload_bytes=self.payload_bytes,
+            passes=engine.VARIABLES,
         )
         gateway.start()
         self._gateway = gateway

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXTRA = "docker"
 # Labels on everything of a run besides its tags: the process that made it, and the network that ties containers to it.
 OWNER, ON = "sebsx.process", "sebsx.network"
+# What Docker's SDK reads of the environment.
+VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG")
 CONTAINER, NETWORK = "container", "network"  # kinds of resources
 
 _OLDEST_API = (1, 40)  # Docker 19.03, July 2019: build and run for another architecture

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import DeployError, PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 _STOP_S = 15.0
 _CONTROL_S = 60.0
+_PASSES = (
+    "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
+    "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+)  # fmt: skip
 
 
 class Gateway:
@@ -35,6 +39,8 @@ class Gateway:
         port: Port for invocations; 0 for any free one.
         payload_bytes: Largest event.
         response_bytes: Largest output of a function.
+        passes: Variables that the launcher reads, of this process's environment. A function may read the environment of
+            the gateway (/proc/PID/environ): it gets what a program needs to run, these, and nothing else.
     """
 
     def __init__(
@@ -46,7 +52,9 @@ class Gateway:
         port: int = 0,
         payload_bytes: int = 6 * 1024 * 1024,
         response_bytes: int = 6 * 1024 * 1024,
+        passes: Sequence[str] = (),
     ) -> None:
+        self._passes = (*_PASSES, *passes)
         self._token = secrets.token_hex(16)
         self._told = {
             "launcher": launcher,
@@ -78,7 +86,10 @@ class Gateway:
             self._process = subprocess.Popen(
                 # -P and our own path: it finds what we find, and nothing that lies in the current folder.
                 [sys.executable, "-P", "-m", "sebsx.sandboxes"],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env={
+                    **{name: os.environ[name] for name in self._passes if name in os.environ},
+                    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

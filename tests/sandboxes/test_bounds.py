@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sebsx.sandboxes.http import HttpProtocol, Request
-from tests.sandboxes.conftest import ECHO, Harness
+from tests.sandboxes.conftest import ECHO, Harness, run_gateway
 
 MIB = 2**20
 HEAD = b"POST /invoke/x HTTP/1.1\r\n"
@@ -117,6 +117,33 @@ def test_pages_of_strangers_are_refused(harness: Harness, headers: bytes, code: 
     name = harness.deploy(ECHO).encode()
     request = b"POST /invoke/%s HTTP/1.1\r\n%sContent-Length: 1\r\n\r\n1" % (name, headers)
     assert send(harness.gateway.port, [request])[9:12] == code
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            if parent == pid:
+                found += [int(folder.name), *children(int(folder.name))]
+    return found
+
+
+def test_no_process_of_the_gateway_knows_the_secrets_of_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret")
+    monkeypatch.setenv("SOME_TOKEN", "planted-secret")
+    for harness in run_gateway(tmp_path):
+        harness.call(harness.deploy(ECHO))
+        pid = harness.gateway.pid
+        processes = [pid, *children(pid)]
+        assert len(processes) >= 3  # the gateway, its sweeper, a sandbox
+        for process in processes:
+            assert b"planted-secret" not in Path(f"/proc/{process}/environ").read_bytes()
 
 
 def test_function_cannot_hold_many_connections_to_the_gateway(harness: Harness) -> None:
