@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +13,7 @@ from sebsx.contracts.analyzers import (
     Figure,
     Finding,
     Report,
+    ReportFile,
     Table,
     about_emulation,
     about_runs,
@@ -145,7 +147,8 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         ]
         if runs and not groups:
             findings.insert(0, Finding("not enough data: no message of any channel came back", warning=True))
-        return Report("Communication", [each for each in tables if each.rows], _figures(groups, confidence), findings)
+        shown, files = [each for each in tables if each.rows], list(_files(groups))
+        return Report("Communication", shown, _figures(groups, confidence), findings, files)
 
 
 def _groups(runs: Sequence[RunView]) -> list[_Group]:
@@ -194,6 +197,23 @@ def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
         row = rows.setdefault(key, {**first, "cells": 0, "reason": reason})
         row["cells"] += 1
     return list(rows.values())
+
+
+def _files(groups: Sequence[_Group]) -> Iterator[ReportFile]:
+    """Yield the model as other programs read it, where one could be fitted."""
+    lines = [
+        {
+            **group.identity, "channel": name, "alpha_s": float(line.alpha_s[0]),
+            "s_per_byte": float(line.s_per_byte[0]),
+        }
+        for group in groups
+        for name, line in group.lines.items()
+    ]  # fmt: skip
+    if lines:
+        text = (
+            json.dumps({"model": "latency_s = alpha_s + s_per_byte * message_bytes", "lines": lines}, indent=1) + "\n"
+        )
+        yield ReportFile("communication-model.json", text, "the fitted line of every channel")
 
 
 def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:

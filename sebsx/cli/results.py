@@ -106,11 +106,19 @@ def show_command(app: App, run: str) -> None:
     "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE",
     help="A setting of the analyzer, as cost_weight=0.3; repeatable (sebsx config show analyzer.NAME).",
 )  # fmt: skip
-def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None, assignments: tuple[str, ...]) -> None:
+@click.option(
+    "-o", "--out", type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write the analyzer's files to, such as a fitted model [default: they are not written].",
+)  # fmt: skip
+def analyze_command(
+    app: App, runs: tuple[str, ...], analyzer: str | None, assignments: tuple[str, ...], out: Path | None
+) -> None:
     """Say what stored runs mean, in tables and findings.
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
+    from sebsx.reading.files import write_files  # heavy
+
     app.analyzer_assignments = assignments
     with app.open_store(read=True) as store:
         views = [store.view(run) for run in runs]
@@ -121,6 +129,9 @@ def analyze_command(app: App, runs: tuple[str, ...], analyzer: str | None, assig
             app.console.result(report)
         else:
             app.console.report(report)
+        if out is not None:
+            for path in write_files(report, views, out):
+                app.console.note(f"wrote {path}")
 
 
 class _ExportCommand(click.Command):

@@ -174,9 +174,8 @@ def _plan(app: App, spec: RunSpec) -> None:
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
     from sebsx.reading.conditions import level_columns
-    from sebsx.running import orchestrator  # heavy
 
-    plan = orchestrator.plan(spec, app.registry)
+    plan = app.planned(spec)
     columns = [
         *level_columns(plan.factors, [cell.factors for cell in plan.cells]),
         Column("invocations", "calls", "count"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.model import Factor, Factors
+    from sebsx.model import Artifact, Factor, Factors
     from sebsx.model.stored import StoredCell
 
 S = TypeVar("S")
@@ -115,13 +115,31 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportFile:
+    """A file that an analyzer hands out: a fitted model, a list for another tool.
+
+    Args:
+        name: A file name without a folder.
+        content: Its text; None where it is one that was kept with a run.
+        meaning: What it is, in one line.
+        artifact: The file of a run (`RunView.artifacts`), copied as it is.
+    """
+
+    name: str
+    content: str | None
+    meaning: str = ""
+    artifact: Artifact | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What an analyzer says."""
+    """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded."""
 
     title: str
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     findings: Sequence[Finding] = ()
+    files: Sequence[ReportFile] = ()
 
 
 def factor_column(factor: Factor) -> Column:

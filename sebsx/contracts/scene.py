@@ -15,9 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.commands import Results
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
-    from sebsx.model import Provision, Scalar
+    from sebsx.contracts.runs import RunView
+    from sebsx.model import Provision, Run, Scalar
+
+
+class NoResults:
+    """A store without any run: for who plans where nothing was ever measured."""
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """Return no run."""
+        return []
+
+    def view(self, name: str) -> RunView:
+        """Refuse: there is no run."""
+        raise UnknownNameError("run", name, (), "sebsx runs")
 
 
 @dataclass(frozen=True)
@@ -28,11 +42,13 @@ class Scene:
         registry: What plugins registered.
         platforms: The platforms of the run by name; not opened while an experiment plans.
         options: Levels asked for of each option of functions (`--option vcpu=1,2`).
+        results: What earlier runs stored, to be read: a design may follow from what is known already.
     """
 
     registry: Registered
     platforms: Mapping[str, Platform[Any]]
     options: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    results: Results = field(default_factory=lambda: NoResults())
 
     def provisions(self, platform: Platform[Any], memory_mib: Iterable[int], architecture: str) -> list[Provision]:
         """Return what functions are given on a platform: every memory size with every combination of options.

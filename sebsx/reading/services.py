@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -251,9 +251,16 @@ class Services:
 
     def plan(self, experiment: str, settings: Mapping[str, Any] | None = None, **asked: Any) -> Plan:
         """Return what a run would do, without touching anything; takes what `run` takes."""
-        from sebsx.running import orchestrator  # heavy
+        return self.planned(self._asked(experiment, settings or {}, asked))
 
-        return orchestrator.plan(self._asked(experiment, settings or {}, asked), self.registry)
+    def planned(self, spec: RunSpec) -> Plan:
+        """Return what a run would do; the store is opened, to be read, by an experiment that asks for it alone."""
+        from sebsx.running import orchestrator  # heavy
+        from sebsx.running.results import StoredResults
+
+        with ExitStack() as stack:
+            results = StoredResults(lambda: stack.enter_context(self.open_store(read=True)))
+            return orchestrator.plan(spec, self.registry, results)
 
     def run(self, experiment: str, settings: Mapping[str, Any] | None = None, **asked: Any) -> Run:
         """Do a run and return it as closed; see `sebsx.contracts.commands.Services.run`."""

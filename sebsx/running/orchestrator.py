@@ -17,7 +17,7 @@ import platformdirs
 from ulid import ULID
 
 from sebsx.building import Packager, default_cache
-from sebsx.contracts.scene import Scene
+from sebsx.contracts.scene import NoResults, Scene
 from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
 from sebsx.interrupts import interrupts
 from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
@@ -27,6 +27,7 @@ from sebsx.running import environment
 from sebsx.running.contexts import make_platform
 from sebsx.running.limits import Limits, Meter, described
 from sebsx.running.provisioning import option_factors, placed, read_options
+from sebsx.running.results import StoredResults
 from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
 from sebsx.store.owner import current_owner
@@ -34,6 +35,7 @@ from sebsx.store.owner import current_owner
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.commands import Results
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
@@ -87,15 +89,20 @@ class RunSpec:
         }
 
 
-def plan(spec: RunSpec, registry: Registry) -> Plan:
+def plan(spec: RunSpec, registry: Registry, results: Results | None = None) -> Plan:
     """Return what a run would do, without touching anything.
+
+    Args:
+        spec: What is asked.
+        registry: What plugins registered.
+        results: What earlier runs stored; None for nothing.
 
     Raises:
         UserError: If the settings make no design, or a platform cannot take it.
     """
     directory = workdir("plan")
     platforms = {name: make_platform(registry, name, settings, directory) for name, settings in spec.platforms.items()}
-    return _plan(spec, registry, platforms)
+    return _plan(spec, registry, platforms, results or NoResults())
 
 
 def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> Run:
@@ -119,7 +126,8 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
         )
         for name, settings in spec.platforms.items()
     }
-    design = _plan(spec, registry, platforms)
+    results = StoredResults(lambda: store)
+    design = _plan(spec, registry, platforms, results)
     observer.planned(design)
     spec.limits.check(platforms.values())
     _check(platforms.values(), observer)
@@ -129,7 +137,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     try:
         registry.notify("sebsx_run_started", run=current)
         with _opened(platforms, current, directory, store, observer):
-            scene = _scene(spec, registry, platforms)
+            scene = _scene(spec, registry, platforms, results)
             meter = Meter(spec.limits, *store.used(run_id))
             packager = Packager(default_cache(), current.id)
             session = RunSession(current, store, scene, packager, spec.collectors, observer, meter)
@@ -175,12 +183,12 @@ def work_root() -> Path:
     return Path(platformdirs.user_cache_dir("sebsx")) / "work"
 
 
-def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Plan:
+def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]], results: Results) -> Plan:
     for name, platform in platforms.items():
         missing = sorted(spec.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {spec.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
-    scene = _scene(spec, registry, platforms)
+    scene = _scene(spec, registry, platforms, results)
     design = spec.experiment.plan(scene, spec.settings)
     if not design.cells:
         raise UserError(f"experiment {spec.experiment.name!r} has nothing to measure with these settings")
@@ -191,8 +199,8 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
     return replace(design, factors=Factors.of(known, [cell.factors for cell in design.cells]))
 
 
-def _scene(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]]) -> Scene:
-    return Scene(registry, platforms, read_options(spec.options, registry, platforms))
+def _scene(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]], results: Results) -> Scene:
+    return Scene(registry, platforms, read_options(spec.options, registry, platforms), results)
 
 
 def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:

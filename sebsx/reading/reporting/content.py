@@ -93,6 +93,7 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
         ),
     ]  # fmt: skip
     files = {"sebsx-summary.csv": as_csv(measured), "sebsx-summary.json": as_json(measured)} if measured else {}
+    files |= {each.name: each.content for report in said for each in report.files if each.content is not None}
     runs = ", ".join(view.run.id for view in views[:3]) + (f" and {len(views) - 3} more" if len(views) > 3 else "")
     experiments = ", ".join(dict.fromkeys(view.run.experiment for view in views))
     invocations = sum(len(each.condition.frame) for each in measured)

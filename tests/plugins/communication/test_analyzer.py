@@ -108,6 +108,10 @@ def test_lines_crossover_and_choices_are_those_of_the_data(exchanges: Exchanges)
     figure = report.figures[0]
     assert figure.series["tcp"][0] == pytest.approx((1.0, 0.00200025))
     assert set(figure.series) == {"tcp", "redis", "tcp, model", "redis, model"}
+    [file] = report.files
+    model = {each["channel"]: each for each in json.loads(file.content or "")["lines"]}
+    assert (file.name, model["tcp"]["alpha_s"]) == ("communication-model.json", pytest.approx(0.002))
+    assert model["tcp"]["s_per_byte"] == pytest.approx(1 / 4e6)
 
 
 def test_wrong_choice_is_counted_with_what_it_costs_in_time(exchanges: Exchanges) -> None:
