@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-import platformdirs
-
 from sebsx.building import archive, cache
 from sebsx.building.products import Product, Products
 from sebsx.building.stages import Stage, Stages
 from sebsx.errors import PackagingError
 from sebsx.model import Manifest, Package, content_hash
+from sebsx.model.folders import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -42,7 +41,7 @@ PADDING = "sebsx_padding.bin"
 
 def default_cache() -> Path:
     """Return the user's folder for packages; it need not exist."""
-    return platformdirs.user_cache_path("sebsx") / "packages"
+    return cache_folder() / "packages"
 
 
 class Host(Protocol):

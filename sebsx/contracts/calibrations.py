@@ -11,16 +11,15 @@ import json
 import logging
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
 
 from sebsx.contracts.parameters import Steps
 from sebsx.errors import UserError
+from sebsx.model.folders import data_folder, has_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sebsx.contracts.benchmarks import Benchmark
 
@@ -91,6 +90,8 @@ def find(benchmark: Benchmark, platform: str, memory_mib: int) -> Calibration | 
     Raises:
         UserError: If its file cannot be read.
     """
+    if not has_home():
+        return None
     path = _path(platform, memory_mib, benchmark.name)
     try:
         stored = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -143,4 +144,4 @@ def spelt_out(benchmark: Benchmark, fitted: Benchmark, size: str, given: Mapping
 
 
 def _path(platform: str, memory_mib: int, benchmark: str) -> Path:
-    return Path(platformdirs.user_data_dir("sebsx")) / "calibrations" / platform / f"{benchmark}-{memory_mib}.toml"
+    return data_folder() / "calibrations" / platform / f"{benchmark}-{memory_mib}.toml"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx.model.folders import data_folder, has_home
 from sebsx.pricing import bookfile
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from sebsx.plugins import Registry
     from sebsx.pricing.books import PriceBook
@@ -33,9 +34,7 @@ class Shelf:
     @cached_property
     def folder(self) -> Path:
         """Where the user's own books lie."""
-        import platformdirs  # only those who ask for prices pay for it
-
-        return self._folder or Path(platformdirs.user_data_path("sebsx")) / "prices"
+        return self._folder or data_folder() / "prices"
 
     def books(self, provider: str) -> list[PriceBook]:
         """Return the books of a provider, the oldest first.
@@ -46,7 +45,8 @@ class Shelf:
         """
         if provider not in self._books:
             shipped = self._registry.get("pricelists", provider)().books()
-            own = sorted((self.folder / provider).glob("*.toml"))
+            has_own = self._folder is not None or has_home()
+            own = sorted((self.folder / provider).glob("*.toml")) if has_own else []
             found = sorted((bookfile.read(path) for path in (*shipped, *own)), key=lambda book: book.effective)
             for book in found:
                 if book.provider != provider:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.errors import PlatformError, PluginError, UserError
+from sebsx.model.folders import config_folder
 from sebsx.settings import (
     FILE_NAME,
     Layer,
@@ -132,9 +133,8 @@ class Services:
     @cached_property
     def files(self) -> list[Path]:
         """The settings files that are read, weakest first: the user's, then the project's."""
-        import platformdirs  # only when needed
-
-        found = [Path(platformdirs.user_config_dir("sebsx")) / FILE_NAME, Path(FILE_NAME)]
+        own = config_folder()
+        found = [*([] if own is None else [own / FILE_NAME]), Path(FILE_NAME)]
         return [path for path in found if path.is_file()]
 
     def reader(self, assignments: Sequence[str] = (), in_play: Sequence[str] = (), *strongest: Layer) -> SettingsReader:

@@ -10,10 +10,8 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 from ulid import ULID
 
 from sebsx.building import Packager, default_cache
@@ -22,6 +20,7 @@ from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, Use
 from sebsx.interrupts import interrupts
 from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.model.descriptors import raise_limit
+from sebsx.model.folders import cache_folder
 from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
@@ -34,6 +33,7 @@ from sebsx.store.owner import current_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sebsx.contracts.commands import Results
     from sebsx.contracts.experiments import Experiment
@@ -180,7 +180,7 @@ def workdir(run_id: str) -> Path:
 
 def work_root() -> Path:
     """Return the directory that holds the working directories of all runs of this user."""
-    return Path(platformdirs.user_cache_dir("sebsx")) / "work"
+    return cache_folder() / "work"
 
 
 def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]], results: Results) -> Plan:

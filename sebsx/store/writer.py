@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import platformdirs
 from sqlalchemy import delete, func, insert, select, update
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
+from sebsx.model.folders import data_folder
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import Artifacts
 from sebsx.store.engine import Database, open_database
@@ -30,6 +29,7 @@ from sebsx.store.runs import check_baseline_name, find_run, read_baselines, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Connection, Table
 
@@ -70,7 +70,7 @@ def open_store(target: str | Path | None = None, *, read_only: bool = False) -> 
 
 def default_path() -> Path:
     """Return the file that is used when no store is named."""
-    return Path(platformdirs.user_data_path("sebsx")) / FILE_NAME
+    return data_folder() / FILE_NAME
 
 
 class Store:

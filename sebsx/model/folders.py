@@ -1,0 +1,59 @@
+"""The folders of the user: where what can be made again lies, what is to be kept, and the settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from sebsx.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_NAME = "sebsx"
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again; it need not exist.
+
+    Raises:
+        UserError: If this user has no home, as a container's that runs as a number (`docker run -u 12345`).
+    """
+    return _known(_find(platformdirs.user_cache_path), "XDG_CACHE_HOME")
+
+
+def data_folder() -> Path:
+    """Return the folder for what is to be kept; it need not exist.
+
+    Raises:
+        UserError: If this user has no home.
+    """
+    return _known(_find(platformdirs.user_data_path), "XDG_DATA_HOME")
+
+
+def config_folder() -> Path | None:
+    """Return the folder of the user's settings, None for a user without a home, who then has none."""
+    return _find(platformdirs.user_config_path)
+
+
+def has_home() -> bool:
+    """Tell whether this user has a folder for what is to be kept; without one nothing is there to be read."""
+    return _find(platformdirs.user_data_path) is not None
+
+
+def _find(path_of: Callable[[str], Path]) -> Path | None:
+    try:
+        folder = path_of(_NAME)
+    except RuntimeError:  # of newer versions of platformdirs
+        return None
+    return None if folder.parts[0].startswith("~") else folder
+
+
+def _known(folder: Path | None, variable: str) -> Path:
+    if folder is None:
+        user = os.getuid() if hasattr(os, "getuid") else "this one"
+        raise UserError(f"user {user} has no home folder, and no {variable} is set; set HOME to a folder of your own")
+    return folder

@@ -1,0 +1,66 @@
+"""A user without a home is told what to set, and what needs no folder of theirs works without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sebsx.errors import UserError
+from sebsx.model import folders
+from tests.support import Call
+
+VARIABLES = ("HOME", "SEBSX_STORE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+USAGE = 2
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that the system does not know, as in a container that runs as a number."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_folder_without_a_home_is_an_error_with_advice() -> None:
+    for folder, variable in ((folders.cache_folder, "XDG_CACHE_HOME"), (folders.data_folder, "XDG_DATA_HOME")):
+        with pytest.raises(UserError, match=f"has no home folder, and no {variable} is set; set HOME"):
+            folder()
+    assert folders.config_folder() is None
+    assert not folders.has_home()
+
+
+@pytest.mark.usefixtures("homeless")
+def test_folder_that_is_named_needs_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert folders.cache_folder() == tmp_path / "sebsx"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("list", "platforms"), 0),
+        (("prices", "show"), 0),
+        (("plan", "benchmark", "sleep"), USAGE),
+        (("runs",), USAGE),
+        (("run", "benchmark", "sleep", "--size", "test"), USAGE),
+        (("clean", "--yes"), USAGE),
+        (("doctor",), USAGE),
+    ],
+)
+def test_unknown_user_is_told_what_to_do(call: Call, homeless: None, words: tuple[str, ...], code: int) -> None:
+    said = call(*words)
+    assert "Traceback" not in said.stderr
+    assert said.code == code, said.stderr
+    if code:
+        assert "set HOME" in said.stderr + said.stdout
+
+
+def test_run_goes_without_a_home_where_its_folders_are_named(
+    call: Call, homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SEBSX_STORE", str(tmp_path / "s.sqlite"))
+    assert call("plan", "benchmark", "sleep").code == 0
+    assert call("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "2").code == 0
