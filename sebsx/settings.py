@@ -300,10 +300,10 @@ def _plain(value: Any) -> Any:
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield `section.field` pairs; tables nest to two levels (`platform.local`), deeper ones are values."""
+    """Yield `section.field` pairs; tables nest to two levels (`platform.local`, but `core`), deeper ones are values."""
     for key, value in tables.items():
         name = f"{prefix}{key}"
-        if isinstance(value, dict) and name.count(".") < 2:
+        if isinstance(value, dict) and name.count(".") < (1 if name.startswith("core.") else 2):
             yield from _flatten(value, f"{name}.")
         else:
             yield name, value

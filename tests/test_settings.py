@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -239,3 +239,31 @@ def test_default_mapping_is_not_shared():
     first = Example()
     first.labels["a"] = "1"
     assert Example().labels == {}
+
+
+@dataclass(frozen=True)
+class Levels:
+    options: dict[str, tuple[str, ...]] = setting({}, help="levels by name")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["vcpu=0.5,1,package=zip", {"vcpu": [0.5, 1], "package": "zip"}, {"vcpu": "0.5, 1", "package": ["zip"]}],
+)
+def test_lists_by_key_are_read_from_text_and_from_toml(value: Any) -> None:
+    reader = SettingsReader([Layer("test", {"core.options": value})], [Section("core", Levels)])
+    assert reader.read("core").value.options == {"vcpu": ("0.5", "1"), "package": ("zip",)}
+
+
+def test_list_without_a_key_is_refused() -> None:
+    reader = SettingsReader([Layer("test", {"core.options": "1,vcpu=2"})], [Section("core", Levels)])
+    with pytest.raises(UserError, match="key=value"):
+        reader.read("core")
+
+
+def test_table_of_the_core_is_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "sebsx.toml"
+    path.write_text("[core]\noptions = {vcpu = [1, true]}\n[platform.local]\nkeep_alive_s = 1\n")
+    layer = settings.from_file(path)
+    assert layer.values == {"core.options": {"vcpu": [1, True]}, "platform.local.keep_alive_s": 1}
+    assert SettingsReader([layer], [Section("core", Levels)]).read("core").value.options == {"vcpu": ("1", "true")}

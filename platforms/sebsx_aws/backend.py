@@ -7,6 +7,7 @@ import binascii
 import dataclasses
 import json
 import logging
+import math
 import time
 from functools import partial
 from importlib.resources import files
@@ -23,6 +24,7 @@ from sebsx.model import (
     Deployment,
     FunctionConfig,
     OneOf,
+    Option,
     Package,
     Problem,
     ProviderRecord,
@@ -32,11 +34,12 @@ from sebsx.model import (
     Target,
 )
 from sebsx.model.clock import client_clock
+from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, function_name, nonce
-from sebsx_aws.images import engine, image_facts
+from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.signing import signed_headers
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Manifest, Scalar
+    from sebsx.model import Manifest, Provision, Scalar
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,15 @@ _UNZIPPED_BYTES = 250 * 1024 * 1024
 _HANDLER = "sebsx_wrapper_lambda.handler"
 # glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
 _NEW_GLIBC = (3, 12)
+# Developer guide, "Lambda SnapStart": Python from 3.12 on.
+_WITHOUT_SNAPSTART = ("3.10", "3.11")
+_SNAPSTART = Option(
+    name="snapstart",
+    kind=bool,
+    help="start from a snapshot of a published version",
+    offer=OneOf((False, True)),
+    default=False,
+)
 _ERROR_HEADER = "x-amz-function-error"
 _TAIL_HEADER = "x-amz-log-result"
 _REQUEST_HEADER = "x-amzn-requestid"
@@ -101,6 +113,13 @@ class AwsPlatform(Platform[AwsSettings]):
         }
     )  # fmt: skip
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
+    options: ClassVar[tuple[Option, ...]] = (
+        EPHEMERAL_MIB.offered(Between(512, 10240), default=512),
+        PACKAGE.offered(OneOf(("zip", "image"))),  # else a zip, and an image where that is too large
+        MIN_INSTANCES.offered(Between(0, math.inf), default=0),  # provisioned concurrency
+        MAX_INSTANCES.offered(Between(0, math.inf), default=0),  # reserved concurrency
+        _SNAPSTART,
+    )
     memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
     timeout_s: ClassVar[float] = 900.0
     # Developer guide, "Lambda execution environment lifecycle": one that takes longer is repeated within the time-out.
@@ -132,17 +151,28 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.close()
 
     def check(self) -> Sequence[Problem]:
-        """Ask AWS who we are, the cheapest question that tells whether credentials are good, and for the engine."""
+        """Ask AWS who we are, the cheapest question that tells whether credentials are good."""
         try:
             with explained("check of credentials"):
                 self._clients.sts.get_caller_identity()
-            if self.settings.package == "image":
-                with engine():
-                    pass
         except SebsxError as exc:
             message, _, advice = str(exc).partition("; ")
             return [Problem(message, advice)]
         return ()
+
+    def provision(self, memory_mib: int, options: Mapping[str, Scalar], architecture: str) -> Provision:
+        """Refuse what SnapStart does not go with, beside what is not offered."""
+        found = super().provision(memory_mib, options, architecture)
+        asked = {option.name: option.default for option in self.options} | dict(options)
+        if not asked["snapstart"]:
+            return found
+        if asked["min_instances"]:
+            return found.refused("snapstart and min_instances exclude each other on Lambda")
+        if asked["ephemeral_mib"] != 512 or asked["package"] == "image":
+            return found.refused("snapstart needs a zip package and ephemeral_mib of 512")
+        if self.settings.python in _WITHOUT_SNAPSTART:
+            return found.refused("snapstart needs python 3.12 or later")
+        return found
 
     def target(self, language: str, architecture: str) -> Target:
         """Return the managed runtime that the settings name."""
@@ -161,7 +191,8 @@ class AwsPlatform(Platform[AwsSettings]):
         name = function_name(config)
         made = self._opened
         role = self.settings.role or made.role()
-        code, runtime = self._code(package)
+        options = {option.name: self.option(config, option.name) for option in self.options}
+        code, runtime = self._code(package, options["package"])
         self._make_log_group(name)
         with self.ledger.creating("function", name, self._clients.region) as creation:
             environment = {
@@ -169,7 +200,7 @@ class AwsPlatform(Platform[AwsSettings]):
                 "SEBSX_BUCKET": made.name,
                 "SEBSX_TABLE": made.name,
             }
-            arn = self._functions.create(name, config, code, runtime, role, environment, self.context.tags)
+            arn = self._functions.create(name, config, code, runtime, role, environment, self.context.tags, options)
             creation.provider_id = without_account(arn)
             return self._deployment(name, arn, config)
 
@@ -229,7 +260,7 @@ class AwsPlatform(Platform[AwsSettings]):
         if self.settings.trigger != "async":
             return None
         clock, name = client_clock(), deployment.effective["function"]
-        qualifier = self._functions.qualifier
+        qualifier = self._functions.qualifier_of(name)
         if self._refusal is not None:
             raise self._refusal
         self._opened.queue()
@@ -351,8 +382,9 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def billing(self, options: Mapping[str, Scalar]) -> Billing:
         """Return what decides prices beside the region: snapshots, and sandboxes that are kept ready."""
-        scheme = "provisioned" if self.settings.provisioned_concurrency else ""
-        return dataclasses.replace(super().billing(options), scheme=scheme, restores=self.settings.snapstart)
+        billing = super().billing(options)
+        scheme, restores = "provisioned" if billing.ready else "", bool(options.get("snapstart"))
+        return dataclasses.replace(billing, scheme=scheme, restores=restores)
 
     @property
     def _opened(self) -> resources.Resources:
@@ -370,20 +402,19 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.logs.create_log_group(logGroupName=group, tags=self.context.tags)
             self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
-    def _code(self, package: Package) -> tuple[dict[str, Any], dict[str, str]]:
+    def _code(self, package: Package, kind: str | None) -> tuple[dict[str, Any], dict[str, str]]:
         """Return where Lambda finds the code, and how it is to be run."""
-        kind = self.settings.package
         large = package.unpacked_bytes > _UNZIPPED_BYTES
-        if large and kind in ("zip", "s3"):
+        if large and kind == "zip":
             raise UnsupportedError(
                 f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped, and Lambda "
-                "takes 250 MiB as a zip; use --set package=image"
+                "takes 250 MiB as a zip; use --option package=image"
             )
         if kind == "image" or large:
             uri = self._opened.image(package, self.settings.base_image, _HANDLER)
             return {"ImageUri": uri}, {"PackageType": "Image"}
         runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
-        if kind == "s3" or package.bytes > _DIRECT_BYTES:
+        if self.settings.upload == "s3" or package.bytes > _DIRECT_BYTES:
             bucket, key = self._opened.bucket(), f"packages/{package.sha256}.zip"
             with explained("upload of the package"), package.path.open("rb") as file:
                 self._clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
@@ -392,7 +423,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def _deployment(self, name: str, arn: str, config: FunctionConfig) -> Deployment:
         trigger, functions = self.settings.trigger, self._clients.functions
-        qualifier = self._functions.qualifier
+        qualifier = self._functions.qualifier_of(name)
         endpoint: str | None = None
         if trigger == "sdk":
             suffix = f"?Qualifier={qualifier['Qualifier']}" if qualifier else ""
@@ -407,7 +438,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def _described(self, name: str, arn: str, config: FunctionConfig, endpoint: str | None) -> Deployment:
         effective = {**self._functions.effective(name), "function": name}
-        if effective["package_type"] == "Image":
+        if effective["package"] == "image":
             effective |= image_facts(self._clients, name)
         return Deployment(
             without_account(arn),

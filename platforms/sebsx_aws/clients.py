@@ -55,7 +55,7 @@ _REFUSALS = (
         error=UnsupportedError,
         codes=frozenset({"RequestEntityTooLargeException", "RequestTooLargeException", "EntityTooLarge"}),
         words=("too large", "Unzipped size"),
-        advice="a larger package needs --set package=image, a larger payload storage",
+        advice="a larger package needs --option package=image, a larger payload storage",
     ),
     Refusal(
         error=UnsupportedError, words=("MemorySize", "memorySize"),

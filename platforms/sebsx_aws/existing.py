@@ -37,7 +37,6 @@ _OTHER_KINDS = {
     "DurableConfig": "is durable",
     "AcceleratorConfig": "has an accelerator",
 }
-_PLAIN: dict[str, Any] = {"snapstart": False, "provisioned_concurrency": 0, "reserved_concurrency": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Existing:
         self._make_log_group = make_log_group
         self._bucket = bucket
         self._settings = settings
-        self._functions = Functions(clients, replace(settings, trigger="sdk", **_PLAIN))
+        self._functions = Functions(clients, replace(settings, trigger="sdk"))
         self._copied: dict[str, str] = {}  # subject -> state in which it was copied first
         self._codes: dict[tuple[str, str], dict[str, Any]] = {}  # by subject and architecture
 
@@ -120,17 +119,14 @@ class Existing:
             return self._copied_to(adoption, self._copy(adoption, named, found), found, provisioned)
         more: dict[str, Any] = {"notes": _warnings(found["Configuration"], provisioned)}
         if provisioned:
-            more |= {"provisioned_concurrency": provisioned, "billing_scheme": "provisioned"}
+            more |= {"min_instances": provisioned, "billing_scheme": "provisioned"}
         if adoption.in_place:
             more[CHANGE] = self._change(adoption, named, found["Configuration"])
         return self._deployment(adoption, named.name, named.qualifier, more)
 
     def _check_settings(self) -> None:
-        changed = [name for name, plain in _PLAIN.items() if getattr(self._settings, name) != plain]
         if self._settings.trigger != "sdk":
-            changed.append("trigger")
-        if changed:
-            raise UserError(f"a function that exists is taken as it is: leave out the setting {', '.join(changed)}")
+            raise UserError("a function that exists is taken as it is: leave out the setting trigger")
 
     def _check_place(self, named: Named) -> None:
         region = self._clients.region
@@ -291,7 +287,7 @@ def put_back(clients: Clients, settings: AwsSettings, change: str) -> None:
         change: Name of the resource: function and memory.
     """
     name, _, memory_mib = change.rpartition("@")
-    functions = Functions(clients, replace(settings, **_PLAIN))
+    functions = Functions(clients, settings)
     with explained(f"read of function {name!r}"):
         try:
             told = clients.functions.get_function_configuration(FunctionName=name)

@@ -30,22 +30,20 @@ class Functions:
 
     Args:
         clients: The account.
-        settings: What functions get beside memory and time-out.
+        settings: How functions are made.
     """
 
     def __init__(self, clients: Clients, settings: AwsSettings) -> None:
         self._clients = clients
         self._settings = settings
+        # Functions whose invocations go to a published version, since snapshots and provisioned sandboxes belong to
+        # one, with the number of sandboxes that are kept ready.
+        self._published: dict[str, int] = {}
+        self._most: dict[str, int] = {}  # sandboxes at once, by function
 
-    @property
-    def needs_version(self) -> bool:
-        """Whether invocations go to a published version: snapshots and provisioned sandboxes belong to one."""
-        return self._settings.snapstart or self._settings.provisioned_concurrency > 0
-
-    @property
-    def qualifier(self) -> dict[str, str]:
-        """What invocations name beside the function: the alias of its version where it needs one."""
-        return {"Qualifier": ALIAS} if self.needs_version else {}
+    def qualifier_of(self, name: str) -> dict[str, str]:
+        """Return what invocations name beside the function: the alias of its version where it needs one."""
+        return {"Qualifier": ALIAS} if name in self._published else {}
 
     def create(
         self,
@@ -56,8 +54,20 @@ class Functions:
         role: str,
         environment: Mapping[str, str],
         tags: Mapping[str, str],
+        options: Mapping[str, Any],
     ) -> str:
-        """Create a function, wait until it can be invoked, and return its ARN (of the alias where there is one)."""
+        """Create a function, wait until it can be invoked, and return its ARN (of the alias where there is one).
+
+        Args:
+            name: Of the function.
+            config: What is asked.
+            code: Where its code is.
+            runtime: How that is run.
+            role: Execution role.
+            environment: Variables beside those of the configuration.
+            tags: Of the function.
+            options: What it gets of every option.
+        """
         settings, functions = self._settings, self._clients.functions
         wanted: dict[str, Any] = {
             "FunctionName": name,
@@ -70,11 +80,11 @@ class Functions:
             "Tags": dict(tags),
             **runtime,
         }
-        if settings.ephemeral_mib != 512:
-            wanted["EphemeralStorage"] = {"Size": settings.ephemeral_mib}
+        if options["ephemeral_mib"] != 512:
+            wanted["EphemeralStorage"] = {"Size": options["ephemeral_mib"]}
         if settings.log_format == "json":
             wanted["LoggingConfig"] = {"LogFormat": "JSON"}
-        if settings.snapstart:
+        if options["snapstart"]:
             wanted["SnapStart"] = {"ApplyOn": "PublishedVersions"}
         what = f"create of function {name!r}"
         with explained(what):
@@ -85,11 +95,13 @@ class Functions:
                 made = functions.get_function_configuration(FunctionName=name)
             arn = str(made["FunctionArn"])
             self.wait_active(name)
-            if settings.reserved_concurrency:
-                functions.put_function_concurrency(
-                    FunctionName=name, ReservedConcurrentExecutions=settings.reserved_concurrency
-                )
-        return self._publish(name, functions.create_alias) if self.needs_version else arn
+            if most := options["max_instances"]:
+                told = functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
+                self._most[name] = told["ReservedConcurrentExecutions"]
+        if not options["snapstart"] and not options["min_instances"]:
+            return arn
+        self._published[name] = options["min_instances"]
+        return self._publish(name, functions.create_alias)
 
     def update(self, name: str, **changes: Any) -> None:
         """Change the configuration of a function and wait until that has arrived."""
@@ -103,7 +115,7 @@ class Functions:
                 told=clean,
             )
             functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
-        if self.needs_version:
+        if name in self._published:
             self._publish(name, functions.update_alias)
 
     def _publish(self, name: str, name_it: Callable[..., Mapping[str, Any]]) -> str:
@@ -115,8 +127,8 @@ class Functions:
                 FunctionName=name, Qualifier=version, WaiterConfig=_WAIT
             )
             alias = name_it(FunctionName=name, Name=ALIAS, FunctionVersion=version)
-            if self._settings.provisioned_concurrency:
-                self._provision(name)
+            if instances := self._published[name]:
+                self._published[name] = self._provision(name, instances)
         return str(alias["AliasArn"])
 
     def environment(self, name: str) -> dict[str, str]:
@@ -135,12 +147,12 @@ class Functions:
 
         Args:
             name: Of the function.
-            qualifier: Which version of it; None for the one that the settings call for.
+            qualifier: Which version of it; None for the one that its options call for.
         """
         functions = self._clients.functions
         with explained(f"read of function {name!r}"):
             told = functions.get_function_configuration(
-                FunctionName=name, **(self.qualifier if qualifier is None else qualifier)
+                FunctionName=name, **(self.qualifier_of(name) if qualifier is None else qualifier)
             )
         facts = {
             "memory_mib": told["MemorySize"],
@@ -148,16 +160,18 @@ class Functions:
             "architecture": told.get("Architectures", ["x86_64"])[0],
             "runtime": told.get("Runtime"),
             "runtime_version": told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn"),
-            "package_type": told.get("PackageType"),
+            "package": told.get("PackageType", "").lower() or None,
             "code_sha256": told.get("CodeSha256"),
             "code_bytes": told.get("CodeSize") or None,  # 0 for images
             "ephemeral_mib": told.get("EphemeralStorage", {}).get("Size"),
-            "snapstart": told.get("SnapStart", {}).get("OptimizationStatus"),
+            "snapstart": told.get("SnapStart", {}).get("OptimizationStatus") == "On",
             "log_format": told.get("LoggingConfig", {}).get("LogFormat"),
             "version": told.get("Version"),
             "trigger": self._settings.trigger,
-            "provisioned_concurrency": self._settings.provisioned_concurrency or None,
-            "billing_scheme": "provisioned" if self._settings.provisioned_concurrency else None,
+            # Of a function that is not ours these are asked for by `adopt`, or nobody knows them.
+            "min_instances": self._published.get(name, 0) if qualifier is None else None,
+            "max_instances": self._most.get(name, 0) if qualifier is None else None,
+            "billing_scheme": "provisioned" if self._published.get(name) else None,
         }
         return {key: value for key, value in facts.items() if value is not None}
 
@@ -195,23 +209,24 @@ class Functions:
         new = "assume" in str(exc) or "role does not have permissions" in str(exc)
         return new and code_of(exc) == "InvalidParameterValueException" and not self._settings.role
 
-    def _provision(self, name: str) -> None:
+    def _provision(self, name: str, instances: int) -> int:
+        """Keep so many sandboxes ready, wait until they are, and return how many Lambda says there are."""
         functions = self._clients.functions
         functions.put_provisioned_concurrency_config(
             FunctionName=name,
             Qualifier=ALIAS,
-            ProvisionedConcurrentExecutions=self._settings.provisioned_concurrency,
+            ProvisionedConcurrentExecutions=instances,
         )
 
-        def ready() -> bool | None:
+        def ready() -> int | None:
             said = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=ALIAS)
             if said["Status"] == "IN_PROGRESS":
                 return None
             if said["Status"] != "READY":
                 raise QuotaError(f"provisioning of {name!r} failed: {clean(said.get('StatusReason', said['Status']))}")
-            return True
+            return int(said.get("AllocatedProvisionedConcurrentExecutions", instances))
 
-        until(ready, f"provisioning of {name!r}", within_s=_PROVISIONED_WITHIN_S)
+        return until(ready, f"provisioning of {name!r}", within_s=_PROVISIONED_WITHIN_S)
 
 
 def function_name(config: FunctionConfig) -> str:

@@ -45,7 +45,7 @@ def engine() -> Iterator[Any]:
     except docker.errors.DockerException as exc:
         raise DeployError(
             f"images need a Docker engine, and none answers: {clean(str(exc))}; "
-            "start one (systemctl start docker, or dockerd), or use --set package=zip"
+            "start one (systemctl start docker, or dockerd), or use --option package=zip"
         ) from exc
     try:
         yield client

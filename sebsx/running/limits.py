@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.contracts.platforms import Platform
-    from sebsx.model import Deployment, Invocation
+    from sebsx.model import Cell, Deployment, Invocation
 
 WAIT_S = 60.0
 """How long a run waits for records, unless it is told otherwise."""
+_NO_BUDGET = "so that --budget-usd cannot be held; use --max-invocations or --max-time"
 _INITIALISED = frozenset({StartType.COLD, StartType.RESTORED})
 
 
@@ -37,21 +38,33 @@ class Limits:
     max_time_s: float | None = None
     records_wait_s: float | None = None
 
-    def check(self, platforms: Iterable[Platform[Any]]) -> None:
+    def check(self, platforms: Iterable[Platform[Any]], cells: Iterable[Cell] = ()) -> None:
         """Refuse a budget where nobody knows what anything costs.
+
+        Args:
+            platforms: Of the run.
+            cells: Of its design: what they ask for beside memory needs a price, too.
 
         Raises:
             UserError: If a platform of the run has no price.
         """
         if self.budget_usd is None:
             return
+        platforms = list(platforms)
         for platform in platforms:
             prices, least_mib = platform.context.prices, int(platform.memory_mib.smallest)
             if prices.most_usd(platform, least_mib, platform.architectures[0], 1.0) is None:
-                raise UserError(
-                    f"platform {platform.name!r} has no prices, so that --budget-usd cannot be held; "
-                    "use --max-invocations or --max-time"
-                )
+                raise UserError(f"platform {platform.name!r} has no prices, {_NO_BUDGET}")
+        by_name = {platform.name: platform for platform in platforms}
+        asked = {(cell.factors.get("platform"), cell.provision) for cell in cells if cell.unsupported is None}
+        for name, provision in asked:
+            if provision is None or name not in by_name or not provision.options:
+                continue
+            platform, options = by_name[name], dict(provision.options_offered)
+            prices, where = platform.context.prices, (platform, provision.memory_offered_mib, platform.architectures[0])
+            costs = prices.most_usd(*where, 1.0, options), prices.ready_usd_s(*where, options)
+            if None in costs:
+                raise UserError(f"platform {name!r} has no prices with {provision.label}, {_NO_BUDGET}")
 
 
 class Meter:
@@ -163,7 +176,12 @@ def cost_of(platform: Platform[Any], deployment: Deployment, duration_s: float, 
 
 
 def ready_usd(platform: Platform[Any], deployment: Deployment, seconds: float) -> float:
-    """Return what sandboxes cost that are kept ready for a function; 0 where there are none, or no price."""
+    """Return what sandboxes cost that are kept ready for a function; 0 where there are none, or no price.
+
+    Those of a function that existed are there without the run, too.
+    """
+    if deployment.adopted:
+        return 0.0
     effective, config = deployment.effective, deployment.config
     memory_mib = effective.get("memory_mib", config.memory_mib)
     architecture = effective.get("architecture", config.architecture)

@@ -129,7 +129,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     results = StoredResults(lambda: store)
     design = _plan(spec, registry, platforms, results)
     observer.planned(design)
-    spec.limits.check(platforms.values())
+    spec.limits.check(platforms.values(), design.cells)
     _check(platforms.values(), observer)
     raise_limit()
     current = _begin(spec, registry, store, run_id, design)

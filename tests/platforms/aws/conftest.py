@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sebsx.model import Scalar
 from sebsx.testing.contexts import RUN, context_for
 from sebsx.testing.fakes import MemoryLedger
 from sebsx_aws.backend import AwsPlatform
@@ -43,9 +45,17 @@ def cloud(sebsx: Cli, account: EmulatedAccount) -> Cli:
 
 
 def made(
-    folder: Path, cls: type[AwsPlatform] = AwsPlatform, *, ledger: MemoryLedger | None = None, **settings: object
+    folder: Path,
+    cls: type[AwsPlatform] = AwsPlatform,
+    *,
+    ledger: MemoryLedger | None = None,
+    options: Mapping[str, Scalar] | None = None,
+    **settings: object,
 ) -> AwsPlatform:
-    """Return a platform of a run that was resumed, not opened."""
+    """Return a platform of a run that was resumed, not opened; `options` are what functions get by default."""
+    if options:
+        offered = tuple(replace(item, default=options.get(item.name, item.default)) for item in cls.options)
+        cls = type(cls.__name__, (cls,), {"options": offered})
     context = context_for(
         cls, folder / f"{RUN}.4711" / cls.name, ledger=ledger or MemoryLedger(), attempt=secrets.token_hex(3)
     )

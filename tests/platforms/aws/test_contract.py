@@ -62,7 +62,7 @@ class TestAsynchronous(TestAws):
 class TestOnAVersion(TestAws):
     @pytest.fixture
     def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
-        return made(tmp_path, ledger=ledger, snapstart=True, log_format="json", package="s3")
+        return made(tmp_path, ledger=ledger, options={"snapstart": True}, log_format="json", upload="s3")
 
 
 @pytest.mark.slow

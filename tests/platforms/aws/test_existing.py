@@ -289,7 +289,7 @@ def test_sandboxes_kept_ready_are_priced_as_such(aws: AwsPlatform, user: User) -
     )
     ready = adopt(aws, "app:prod")
     assert "billing_scheme" not in plain.effective
-    assert (ready.effective["billing_scheme"], ready.effective["provisioned_concurrency"]) == ("provisioned", 2)
+    assert (ready.effective["billing_scheme"], ready.effective["min_instances"]) == ("provisioned", 2)
     assert "their price is not in the costs" in ready.effective["notes"][0]
     on_demand, provisioned = (aws.context.prices.book_of(aws, each) for each in (plain, ready))
     assert on_demand is not None

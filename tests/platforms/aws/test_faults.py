@@ -15,7 +15,7 @@ from sebsx.clouds.waiting import settled
 from sebsx.contracts.benchmarks import Benchmark
 from sebsx.contracts.languages import Language
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
-from sebsx.model import Deployment, FunctionConfig, Package, Status
+from sebsx.model import Deployment, FunctionConfig, Package, Scalar, Status
 from sebsx.plugins import Registry
 from sebsx.testing.contracts.platforms import records_of
 from sebsx.testing.fakes import MemoryLedger
@@ -148,7 +148,7 @@ class TestDeploying:
     ) -> None:
         large = dataclasses.replace(package, unpacked_bytes=251 * 2**20)
         said = r"251 MiB unzipped, and Lambda takes 250 MiB.*package=image"
-        with made(tmp_path, package="zip") as platform, pytest.raises(UnsupportedError, match=said):
+        with made(tmp_path, options={"package": "zip"}) as platform, pytest.raises(UnsupportedError, match=said):
             platform.deploy(large, config())
 
     def test_delete_that_fails_is_told_and_the_rest_deleted(
@@ -358,17 +358,15 @@ def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [
-        {"snapstart": True, "provisioned_concurrency": 1},
-        {"snapstart": True, "python": "3.11"},
-        {"snapstart": True, "package": "image"},
-        {"snapstart": True, "ephemeral_mib": 1024},
-    ],
+    ("options", "python"),
+    [({"min_instances": 1}, "3.12"), ({}, "3.11"), ({"package": "image"}, "3.12"), ({"ephemeral_mib": 1024}, "3.12")],
 )
-def test_settings_that_lambda_refuses_are_refused_at_once(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="snapstart"):
-        AwsSettings(**settings)
+def test_options_that_lambda_refuses_together_are_unsupported(
+    tmp_path: Path, options: dict[str, Scalar], python: str
+) -> None:
+    platform = made(tmp_path, python=python)
+    assert platform.provision(256, options, "x86_64").unsupported is None
+    assert "snapstart" in (platform.provision(256, {**options, "snapstart": True}, "x86_64").unsupported or "")
 
 
 def test_profile_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

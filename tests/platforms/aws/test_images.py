@@ -46,12 +46,9 @@ def test_machine_without_an_engine_is_told_what_to_do(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
     package = zip_package(tmp_path / "p.zip", "x86_64", "def handler(event, context): return 1")
     ledger = MemoryLedger()
-    platform = made(tmp_path, ledger=ledger, package="image")
-    (problem,) = platform.check()
-    assert problem.message.startswith("images need a Docker engine, and none answers")
-    assert problem.advice.endswith("package=zip")
+    platform = made(tmp_path, ledger=ledger)
     with platform, pytest.raises(DeployError, match=r"images need a Docker engine, and none answers.*package=zip"):
-        platform.deploy(package, FunctionConfig("sebsx-image", 256, 10.0, "x86_64"))
+        platform.deploy(package, FunctionConfig("sebsx-image", 256, 10.0, "x86_64", options={"package": "image"}))
     assert account.remaining() == {}
     assert ledger.open == {}
     gc.collect()

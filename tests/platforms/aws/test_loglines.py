@@ -14,7 +14,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from sebsx.errors import UserError
-from sebsx.model import Deployment, FunctionConfig, ProviderRecord, StartType, Status
+from sebsx.model import Cell, Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx.running.limits import Limits
 from sebsx.testing.contexts import context_for
 from sebsx_aws.backend import AwsPlatform, _Reports
@@ -164,13 +164,9 @@ def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
 
 def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), context)
     plain, restoring = (
-        partial(
-            context.prices.estimate_usd,
-            AwsPlatform(AwsSettings(region="us-east-1", snapstart=on), context),
-            2048,
-            "x86_64",
-        )
+        partial(context.prices.estimate_usd, platform, 2048, "x86_64", options={"snapstart": on})
         for on in (False, True)
     )
     without, within = plain(0.1, 0.3), restoring(0.1, 0.3)
@@ -182,9 +178,10 @@ def test_plan_has_the_fee_for_restores_where_sandboxes_come_from_snapshots(tmp_p
 
 def test_plan_has_ephemeral_storage(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
+    platform = AwsPlatform(AwsSettings(region="us-east-1"), context)
     plain, more = (
-        context.prices.estimate_usd(AwsPlatform(settings, context), 1024, "x86_64", 2.0)
-        for settings in (AwsSettings(region="us-east-1", ephemeral_mib=mib) for mib in (512, 2560))
+        context.prices.estimate_usd(platform, 1024, "x86_64", 2.0, options={"ephemeral_mib": mib})
+        for mib in (512, 2560)
     )
     assert plain is not None
     assert more is not None
@@ -200,12 +197,13 @@ def test_most_that_an_invocation_costs_has_the_longest_initialisation(tmp_path: 
 
 def test_budget_is_refused_where_restores_have_no_price(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
-    there, elsewhere = (
-        AwsPlatform(AwsSettings(region=region, snapstart=True), context) for region in ("us-east-1", "eu-central-1")
-    )
-    Limits(budget_usd=1.0).check([there])
-    with pytest.raises(UserError, match="'aws' has no prices"):
-        Limits(budget_usd=1.0).check([elsewhere])
+    there, elsewhere = (AwsPlatform(AwsSettings(region=region), context) for region in ("us-east-1", "eu-central-1"))
+    provision = there.provision(128, {"snapstart": True}, "x86_64")
+    cell = Cell({"platform": "aws", **provision.factors}, 1, provision=provision)
+    Limits(budget_usd=1.0).check([there], [cell])
+    Limits(budget_usd=1.0).check([elsewhere])
+    with pytest.raises(UserError, match="'aws' has no prices with 128 MiB, snapstart true"):
+        Limits(budget_usd=1.0).check([elsewhere], [cell])
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,10 @@ def asked(account: EmulatedAccount, *, by_functions: bool = False) -> set[str]:
     "options",
     [
         ("crud-api", "--start", "warm", "--set", "trigger=sdk"),
-        ("sleep", "--set", "trigger=url", "--set", "package=s3"),
-        ("sleep", "--start", "warm", "--set", "trigger=async", "--set", "reserved_concurrency=2"),
-        ("sleep", "--set", "snapstart=true"),
-        ("sleep", "--start", "warm", "--set", "provisioned_concurrency=1"),
+        ("sleep", "--set", "trigger=url", "--set", "upload=s3"),
+        ("sleep", "--start", "warm", "--set", "trigger=async", "--option", "max_instances=2"),
+        ("sleep", "--option", "snapstart=true"),
+        ("sleep", "--start", "warm", "--option", "min_instances=1"),
     ],
 )
 def test_everything_that_a_run_asks_is_allowed(cloud: Cli, account: EmulatedAccount, options: tuple[str, ...]) -> None:

@@ -111,7 +111,7 @@ def architecture(platform: AwsPlatform) -> str:
 
 def with_images(folder: Path, cls: type[AwsPlatform], base: str) -> tuple[AwsPlatform, MemoryLedger]:
     ledger, python = MemoryLedger(), PYTHON[cls.architectures[0]]
-    return made(folder, cls, ledger=ledger, package="image", python=python, base_image=base), ledger
+    return made(folder, cls, ledger=ledger, options={"package": "image"}, python=python, base_image=base), ledger
 
 
 def on_engine(account: EmulatedAccount) -> list[str]:
@@ -160,7 +160,7 @@ def test_image_is_pushed_and_runs_from_the_registry_by_its_digest(
         assert {"sebsx-run", "sebsx-platform", "sebsx-owner", "sebsx-expires"} <= tags
         code = functions.get_function(FunctionName=deployment.effective["function"])["Code"]
         assert code["ImageUri"] == f"{known['repositoryUri']}@{pushed.digest}"
-        assert deployment.effective["package_type"] == "Image"
+        assert deployment.effective["package"] == "image"
         assert deployment.effective["architecture"] == architecture(platform)
         assert deployment.effective["image_digest"] == pushed.digest
         assert deployment.effective["image_bytes"] == pushed.bytes > 1_000_000
@@ -189,7 +189,7 @@ def test_run_on_images_is_measured_within_the_policy_and_leaves_nothing(
     rows = image_cli.rows(query)
     assert rows == [("x86_64", memory, start, "ok", 1) for memory in (128, 256) for start in ("cold", "warm")]
     effective = [json.loads(text) for (text,) in image_cli.rows("SELECT effective FROM deployment")]
-    assert {item["package_type"] for item in effective} == {"Image"}
+    assert {item["package"] for item in effective} == {"image"}
     ((digest, size),) = {(item["image_digest"], item["image_bytes"]) for item in effective}
     assert digest.startswith("sha256:")
     assert size > 1_000_000

@@ -151,9 +151,9 @@ def test_no_secret_and_no_account_number_is_written_anywhere(cloud: Cli, account
     role = other(account, "iam").create_role(RoleName="mine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     said = ""
     for options in (
-        ("trigger=sdk",), ("trigger=url", "package=s3"), ("trigger=async",), (f"role={role}",), ("ephemeral_mib=600",),
+        ("trigger=sdk",), ("trigger=url", "upload=s3"), ("trigger=async",), (f"role={role}",), ("log_format=json",),
     ):  # fmt: skip
-        if options[0] == "ephemeral_mib=600":
+        if options[0] == "log_format=json":
             account.fail(
                 "POST", "/2015-03-31/functions$", 403, "AccessDeniedException",
                 f"User: arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/bob is not authorized; AKIAPLANTEDPLANTED00 "
@@ -218,7 +218,7 @@ def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, accoun
 def test_starts_from_a_snapshot_are_cold_ones_under_their_own_name(cloud: Cli, account: EmulatedAccount) -> None:
     """Runs without snapshots, then with them cold alone, then cold and warm."""
     sleep = ("run", "benchmark", "sleep", "--platform", "aws", "--size", "test", "--repetitions", "6")
-    snapshots = ("--set", "snapstart=true")
+    snapshots = ("--option", "snapstart=true")
     for options in (("--start", "cold"), ("--start", "cold", *snapshots), ("--start", "cold,warm", *snapshots)):
         done = cloud(*sleep, *options)
         assert done.returncode == 0, done.stderr
