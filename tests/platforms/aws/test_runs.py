@@ -245,7 +245,9 @@ def test_starts_from_a_snapshot_are_cold_ones_under_their_own_name(cloud: Cli, a
     assert planned["cost_usd"] == pytest.approx(6 * cheapest_usd, rel=0.1)
 
     apart = cloud.json("compare", plain, alone, "--fail-on", "never")
-    assert {row["reason"] for row in apart["rows"]} == {"start cold -> restored (--allow start compares anyway)"}
+    assert {row["reason"] for row in apart["rows"]} == {
+        "start cold -> restored; snapstart none -> True (--allow start,snapstart compares anyway)"
+    }
     alike = cloud.json("compare", alone, both)
     assert {row["identity"]["start"] for row in alike["rows"]} == {"restored"}
 
