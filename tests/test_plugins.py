@@ -48,13 +48,17 @@ class Site:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def install(self, distribution: str, source: str, *, name: str = "", head: str = HEAD) -> None:
+    def install(
+        self, distribution: str, source: str, *, name: str = "", head: str = HEAD, requires: tuple[str, ...] = ()
+    ) -> None:
         """Install a distribution with one module and one entry point."""
         module = distribution.replace("-", "_")
         (self.root / f"{module}.py").write_text(head + textwrap.dedent(source))
         information = self.root / f"{module}-1.2.dist-info"
         information.mkdir()
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        lines = ["Metadata-Version: 2.1", f"Name: {distribution}", "Version: 1.2"]
+        lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+        (information / "METADATA").write_text("\n".join(lines) + "\n")
         (information / "entry_points.txt").write_text(f"[sebsx]\n{name or distribution} = {module}\n")
 
     def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -397,3 +401,122 @@ def test_loading_imports_no_contract_implementation(site):
         """
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_plugin_of_a_later_level_is_told_what_to_do(site):
+    site.install("late", "sebsx_api = 2")
+    site.install("odd", "sebsx_api = 'one'")
+    plugins_found = site.load("good", "late", "odd")["plugins"]
+    assert "written for sebsx_api = 2 and this sebsx has 1; install a newer sebsx" in plugins_found["late"][2]
+    assert "sebsx_api = 'one' is not a level" in plugins_found["odd"][2]
+
+
+PROBE = """
+    import json
+    from sebsx import plugins
+    registry = plugins.load(sys.argv[1:])
+    print(json.dumps({plugin.name: [plugin.error, list(plugin.doubts)] for plugin in registry.probed()}))
+"""
+
+
+def test_requirement_that_is_not_met_is_told(site):
+    wanted = ("sebsx>=99", "no-such-package>=1", "pluggy", "other; python_version < '3'", "more; extra == 'x'", "?!")
+    site.install("picky", "", requires=wanted)
+    error, doubts = json.loads(site.run(PROBE, "picky").stdout)["picky"]
+    assert error is None
+    assert doubts == [
+        "requires sebsx>=99; 0.1.0 is installed",
+        "requires no-such-package>=1, which is not installed",
+        "requirement '?!' cannot be read",
+    ]
+
+
+def test_metric_in_another_unit_is_refused_and_its_owner_keeps_it(site):
+    site.install(
+        "thief",
+        """
+        @hookimpl
+        def sebsx_register_metrics():
+            mine = Metric("client.latency_s", "s", meaning="mine")
+            return [Metric("good-one.a_s", "ms"), mine, Metric("thief.a", "1")]
+        """,
+    )
+    error, _ = json.loads(site.run(PROBE, "good", "thief").stdout)["thief"]
+    assert "'good-one.a_s' belongs to 'good' and is in 's', not 'ms'" in error
+    assert "'client.latency_s' belongs to 'sebsx'" in error
+    report = site.load("good", "thief")
+    assert "thief.a" in report["found"]["metrics"]
+
+
+def test_collector_without_metrics_spoils_only_itself(site):
+    site.install(
+        "bad",
+        """
+        class Bad(Collector):
+            name, summary, metrics = "bad", "s", None
+            def source(self, language):
+                return None
+        @hookimpl
+        def sebsx_register_collectors():
+            return [Bad, collector("fine")]
+        """,
+    )
+    report = site.load("good", "bad", get=[("collectors", "bad")])
+    assert report["found"]["collectors"] == ["fine", "good-one"]
+    assert "good-one.a_s" in report["found"]["metrics"]
+    assert report["errors"]["bad"].startswith("PluginError: collector 'bad' of bad 1.2 is broken: Collector 'Bad' has")
+
+
+def test_command_of_core_cannot_be_taken(site):
+    site.install(
+        "grabber",
+        """
+        from sebsx.contracts.commands import Command
+        def command(name, words=""):
+            body = {"name": name, "summary": "s", "words": words, "run": lambda self, services, settings: 1 / 0}
+            return type(name, (Command,), body)
+        @hookimpl
+        def sebsx_register_commands():
+            return [command("runs"), command("deep", "run deep"), command("breaks"), command("again", "breaks")]
+        """,
+    )
+    code = "from sebsx.cli import main; main(sys.argv[1:])"
+    done = site.run(code, "--plugins", "grabber", "list", "commands", "--json")
+    assert [entry["name"] for entry in json.loads(done.stdout)] == ["breaks", "deep", "runs"]
+    failed = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site.root)!r})\n{code}", "breaks"],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert failed.returncode == 3
+    assert "command 'breaks' of grabber 1.2: run() failed: ZeroDivisionError: division by zero" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "command 'runs' is left out: 'runs' is a command of sebsx already" in failed.stderr
+
+
+def test_facts_that_are_no_json_are_left_out_and_none_replaces_what_core_knows(site):
+    site.install(
+        "facts",
+        """
+        @hookimpl
+        def sebsx_environment_facts():
+            return {"sebsx": "9.9", "rack": 7}
+        """,
+    )
+    site.install(
+        "bad",
+        """
+        @hookimpl
+        def sebsx_environment_facts():
+            return {"thing": object()}
+        """,
+    )
+    done = site.run(
+        """
+        import sebsx
+        from sebsx import plugins
+        from sebsx.running import environment
+        found = environment.gather(plugins.load(["facts", "bad"]))
+        print(found["rack"], found["sebsx"] == sebsx.__version__, "thing" in found)
+        """
+    )
+    assert done.stdout.strip() == "7 True False"

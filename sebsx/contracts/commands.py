@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.analyzers import Report, Table
+    from sebsx.contracts.registered import Registered
     from sebsx.contracts.runs import RunView
     from sebsx.model import Plan, Run
 
@@ -42,18 +43,6 @@ class Output(Protocol):
         ...
 
 
-class Catalogue(Protocol):
-    """What plugins registered, as a command sees it."""
-
-    def get(self, kind: str, name: str) -> Any:
-        """Return what is registered as `kind` (`platforms`, `benchmarks`, ...) under `name`.
-
-        Raises:
-            UnknownNameError: If nobody registered it; it suggests the nearest.
-        """
-        ...
-
-
 class Results(Protocol):
     """The store, open for reading."""
 
@@ -74,7 +63,7 @@ class Services(Protocol):
     """What sebsx does, for those who are not its command line: plan, run, read, analyze, write a page."""
 
     @property
-    def registry(self) -> Catalogue:
+    def registry(self) -> Registered:
         """What plugins registered."""
         ...
 

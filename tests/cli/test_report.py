@@ -70,6 +70,23 @@ def test_analyzer_that_cannot_read_the_runs_does_not_spoil_the_page(
     assert "cannot read these runs: too odd" in text
 
 
+def test_analyzer_that_fails_costs_its_part_of_the_page_and_nothing_else(
+    sebsx: Cli, call: Call, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    original = App().registry.analyzers["perf-cost"].__mro__[1]
+    monkeypatch.setattr(original, "analyze", fails)
+    done = call("report", run, "-o", "page.html")
+    assert done.code == 0
+    told = "this part is missing: analyzer &#39;perf-cost&#39; of sebsx 0.1.0: analyze() failed: ZeroDivisionError"
+    text = (sebsx.home / "page.html").read_text(encoding="utf-8")
+    assert told in text
+    assert "Reproducibility" in text
+    assert call("analyze", run).code == 3
+
+
 def test_standard_analyzer_is_part_of_every_report(sebsx: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_store(sebsx.store) as store:
         RunWriter(store, experiment="unheard-of").finish()

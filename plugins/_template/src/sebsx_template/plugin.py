@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.platforms import Platform
 
+# The level of sebsx's public names that this was written for (docs/api.md).
+sebsx_api = 1
+
 
 @hookimpl
 def sebsx_register_platforms() -> list[type[Platform[Any]]]:

@@ -1,0 +1,84 @@
+"""The promise: the public names of docs/api.md, and plugins that were written for each level so far."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import sebsx
+from sebsx.contracts.hookspecs import API_LEVEL
+from sebsx.plugins import KINDS
+
+ROOT = Path(sebsx.__file__).parent.parent
+LEVELS = sorted((ROOT / "tests" / "api_levels").glob("level_*.py"))
+# What a plugin brings that is no class of its own: folders with code, and a shim.
+NOT_IN_THE_EXAMPLE = {"benchmarks", "languages"}
+
+LOAD = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from sebsx import plugins
+registry = plugins.load()
+(mine,) = [plugin for plugin in registry.probed() if plugin.name == "level"]
+owned = {kind.name: [name for name in getattr(registry, kind.name) if registry.owner_of(kind.name, name) == "level"]
+         for kind in plugins.KINDS}
+print(json.dumps([mine.error, mine.doubts, owned, registry.facts().get("level-1")]))
+"""
+CALL = "import sys; sys.path.insert(0, sys.argv.pop(1)); from sebsx.cli import main; main()"
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    return import_module("api_page")
+
+
+def test_page_lists_every_public_name_and_no_other(pages):
+    assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "run: python docs/api_page.py"
+
+
+def test_every_name_on_the_page_is_there(pages):
+    for module, names in pages.names_by_module().items():
+        for name in names:
+            assert hasattr(import_module(module), name), f"{module}.{name}"
+
+
+def installed(folder: Path, source: Path) -> Path:
+    """Install a plugin as pip would leave it, and return where."""
+    (folder / "level_plugin.py").write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    information = folder / "level_dist-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: level-dist\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[sebsx]\nlevel = level_plugin\n")
+    return folder
+
+
+def python(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_there_is_an_example_of_every_level():
+    assert [path.stem for path in LEVELS] == [f"level_{number}" for number in range(1, API_LEVEL + 1)]
+
+
+@pytest.mark.parametrize("source", LEVELS, ids=lambda path: path.stem)
+def test_plugin_of_a_level_is_loaded_whole(source, tmp_path):
+    error, doubts, owned, fact = json.loads(python(LOAD, str(installed(tmp_path, source))))
+    assert (error, doubts, fact) == (None, [], True)
+    assert {kind.name for kind in KINDS if not owned[kind.name]} == NOT_IN_THE_EXAMPLE
+
+
+@pytest.mark.parametrize("source", LEVELS, ids=lambda path: path.stem)
+def test_command_and_plan_of_a_level_run(source, tmp_path):
+    place = str(installed(tmp_path, source))
+    told = json.loads(python(CALL, place, "--json", "level-1", "greet", "Ada"))
+    assert told == {"greeted": "Ada", "known": "level-1-exporter"}
+    plan = json.loads(python(CALL, place, "--json", "plan", "level-1", "--platform", "level-1-platform"))
+    assert (plan["experiment"], plan["deployments"]) == ("level-1-experiment", 1)
