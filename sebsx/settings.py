@@ -12,6 +12,7 @@ from them. A setting is addressed by section and field: `platform.local.keep_ali
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import tomllib
 import types
@@ -36,6 +37,7 @@ class NoSettings:
 
 ENVIRONMENT_PREFIX = "SEBSX_"
 FILE_NAME = "sebsx.toml"
+_ALMOST = 0.87  # from here on two names of variables are taken for one misspelt
 DEFAULT_SOURCE = "default"
 
 
@@ -201,6 +203,19 @@ def match_environment(layer: Layer, sections: Iterable[Section]) -> Layer:
             if name.startswith(prefix) and (field in section.fields or section.name != "core"):
                 values[f"{section.name}.{field}"] = value
     return Layer(layer.source, values)
+
+
+def misspelt_variables(layer: Layer, sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Return the variables that name no setting and nearly one, each with the name that it nearly is.
+
+    `SEBSX_` is a prefix other programs may use too: what is like nothing of ours is theirs.
+    """
+    known = [environment_prefix(section.name) + field.upper() for section in sections for field in section.fields]
+    prefixes = tuple(environment_prefix(section.name) for section in sections if section.name != "core")
+    # A wrong field of a known section is told as a setting that is not known.
+    doubtful = [name for name in layer.values if name not in known and not name.startswith(prefixes)]
+    found = [(name, difflib.get_close_matches(name, known, n=1, cutoff=_ALMOST)) for name in doubtful]
+    return [(name, close[0]) for name, close in found if close]
 
 
 def environment_prefix(section: str) -> str:

@@ -267,3 +267,30 @@ def test_table_of_the_core_is_a_value(tmp_path: Path) -> None:
     layer = settings.from_file(path)
     assert layer.values == {"core.options": {"vcpu": [1, True]}, "platform.local.keep_alive_s": 1}
     assert SettingsReader([layer], [Section("core", Levels)]).read("core").value.options == {"vcpu": ("1", "true")}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SEBSX_STOER", "SEBSX_STORE"),
+        ("SEBSX_PLATFORM__LOCL__COUNT", "SEBSX_PLATFORM__LOCAL__COUNT"),
+        ("SEBSX_PLATFORM_LOCAL__COUNT", "SEBSX_PLATFORM__LOCAL__COUNT"),
+        ("SEBSX_STORE", None),
+        ("SEBSX_PLATFORM__LOCAL__COUNT", None),
+        ("SEBSX_PLATFORM__LOCAL__CONT", None),  # told as a setting of a known section
+        ("SEBSX_STORAGE_ROOT", None),
+        ("SEBSX_SOMETHING_ELSE", None),
+    ],
+)
+def test_variable_that_is_nearly_a_setting_is_found(name, meant):
+    @dataclass(frozen=True)
+    class Core:
+        store: str = setting("", help="a")
+
+    @dataclass(frozen=True)
+    class Local:
+        count: int = setting(0, help="b")
+
+    sections = [Section("core", Core), Section("platform.local", Local)]
+    found = settings.misspelt_variables(settings.from_environment({name: "1"}), sections)
+    assert found == ([(name, meant)] if meant else [])

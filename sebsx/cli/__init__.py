@@ -66,6 +66,8 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
     app = ctx.ensure_object(App)
     app.store_option = store
     app.plugin_names = [name.strip() for name in plugins.split(",") if name.strip()] if plugins else None
+    if app.plugin_names:
+        _ = app.registry  # a name that is none is told, whether or not the command asks for a plugin
     logging.getLogger().setLevel(_VERBOSITY[min(verbose, len(_VERBOSITY) - 1)])
 
 

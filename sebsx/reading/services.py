@@ -24,6 +24,7 @@ from sebsx.settings import (
     from_environment,
     from_file,
     match_environment,
+    misspelt_variables,
     setting,
 )
 
@@ -146,6 +147,7 @@ class Services:
         """
         by_name = {section.name: section for section in self.sections}
         layers = [from_file(path) for path in self.files]
+        _check_variables(self.sections)
         layers.append(match_environment(from_environment(), self.sections))
         layers.append(from_assignments(assignments, "--set", [by_name[name] for name in in_play]))
         reader = SettingsReader([*layers, *strongest], self.sections)
@@ -163,6 +165,7 @@ class Services:
 
     def store_target(self) -> str | None:
         """Return where results are: as told, `SEBSX_STORE`, a settings file, or None for the user's data folder."""
+        _check_variables([self.core_section])
         return self.store_option or os.environ.get("SEBSX_STORE") or self._store_in_files()
 
     @contextmanager
@@ -361,6 +364,12 @@ class Services:
         for path in self.files:
             target = from_file(path).values.get(f"{CORE}.store", target)
         return target
+
+
+def _check_variables(sections: Sequence[Section]) -> None:
+    """Refuse a variable that is a misspelt setting of some sections."""
+    for name, meant in misspelt_variables(from_environment(), sections):
+        raise UserError(f"environment variable {name!r} is not known; did you mean {meant!r}? (sebsx config show)")
 
 
 def _advice(store: Store) -> str:

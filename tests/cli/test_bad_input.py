@@ -28,6 +28,7 @@ NAMES = [
     ("plan benchmark sleep --language pyhton", ["language 'pyhton'", "did you mean 'python'?"]),
     ("plan benchmark sleep --architectures arm65", ["architecture 'arm65'", "did you mean 'arm64'?"]),
     ("--plugins locl list platforms", ["plugin 'locl'", "did you mean 'local'?", "sebsx plugins"]),
+    ("--plugins locl runs", ["plugin 'locl'", "did you mean 'local'?", "sebsx plugins"]),
     ("clean --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
     ("doctor --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
     ("config show platform.locl", ["section 'platform.locl'", "did you mean 'platform.local'?"]),
