@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as `KeyboardInterrupt`, but only where raising it is safe.
+"""Ctrl-C, SIGTERM and a closed terminal as `KeyboardInterrupt`, but only where raising it is safe.
 
 Raised inside a callback from C it would be printed and lost; raised in the middle of a teardown it would
 leave resources behind. Such stretches are shielded, and the interrupt is raised when they end.
@@ -6,7 +6,9 @@ leave resources behind. Such stretches are shielded, and the interrupt is raised
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+_OUTPUTS = (1, 2)
 
 
 class Interrupts:
@@ -28,11 +31,12 @@ class Interrupts:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM inside; a no-op outside the main thread."""
+        """Handle the signals inside; a no-op outside the main thread. What is ignored (`nohup`) stays so."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in heeded}
         try:
             yield
         finally:
@@ -62,9 +66,20 @@ class Interrupts:
             self.pending, self._raised = False, True
             raise KeyboardInterrupt
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == getattr(signal, "SIGHUP", None):
+            _let_go_of_the_terminal()
         self.pending = True
         self.check()
+
+
+def _let_go_of_the_terminal() -> None:
+    """Send to nowhere what would be written to a terminal that is gone: each write would fail in the teardown."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in _OUTPUTS:
+        if stat.S_ISCHR(os.fstat(output).st_mode):
+            os.dup2(nowhere, output)
+    os.close(nowhere)
 
 
 interrupts = Interrupts()

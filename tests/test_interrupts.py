@@ -8,8 +8,9 @@ import pytest
 from sebsx.interrupts import Interrupts
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_raises_outside_a_shield(number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signal_raises_outside_a_shield(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sebsx.interrupts._OUTPUTS", ())  # the terminal of the tests is still there
     with Interrupts().handled(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
 
@@ -59,3 +60,12 @@ def test_handlers_are_put_back() -> None:
     with Interrupts().handled():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_hangup_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Interrupts().handled():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -56,6 +59,36 @@ def test_interrupted_run_is_kept_cleaned_and_resumed(
     assert after[: len(kept)] == kept
     assert len(after) == repetitions  # those of before count
     call("run", "--resume", run_id).assert_fails(USAGE, run_id, "is finished")
+
+
+def test_run_whose_terminal_is_closed_is_torn_down(sebsx: Cli, call: Call) -> None:
+    code = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'sebsx', *sys.argv[1:]])"
+    )
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *SLEEP, "--start", "warm", "--repetitions", "100000"],
+        cwd=sebsx.home, env=sebsx.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    reader = threading.Thread(target=_drain, args=(ours, lambda: sebsx.count() >= 5))
+    reader.start()
+    reader.join(60)
+    os.close(ours)
+    assert process.wait(60) == INTERRUPTED
+    assert sebsx.rows("SELECT status FROM run") == [("interrupted",)]
+    assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+    assert_nothing_left(call)
+
+
+def _drain(terminal: int, enough: Callable[[], object]) -> None:
+    """Read a terminal, so that nobody waits to write to it, until there is enough."""
+    while not enough():
+        os.set_blocking(terminal, False)
+        with contextlib.suppress(BlockingIOError):
+            os.read(terminal, 65536)
+        time.sleep(0.01)
 
 
 def test_finished_cells_are_not_measured_again(sebsx: Cli, call: Call) -> None:
