@@ -10,8 +10,8 @@ from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
 from sebsx_calibrate.analyzer import in_words, points_table
-from sebsx_calibrate.fitting import parse_target
-from sebsx_calibrate.outcome import outcome_of
+from sebsx_calibrate.fitting import parse_run_times
+from sebsx_calibrate.result import result_of
 
 if TYPE_CHECKING:
     from sebsx.contracts.commands import Services
@@ -26,7 +26,7 @@ class CalibrateCommandSettings:
     """What to reach, where, and what becomes of it."""
 
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
-    target: str = setting("", help="run times of the first and the last step: 4s..120s")
+    run_times: str = setting("", help="run times of the first and the last step: 4s..120s")
     platform: str = setting("", help="platform; none for the one that needs no account")
     save: bool = setting(False, help="keep the result: `--size 7` uses it on that platform and memory")
     run: str = setting("", help="say what this stored run came to, and measure nothing")
@@ -46,7 +46,7 @@ class CalibrateCommand(Command[CalibrateCommandSettings]):
     name = "calibrate"
     summary = "finds the values of a benchmark's numbered steps that take the wanted run times on a platform"
     details = (
-        "  sebsx calibrate graph-mst --target 4s..120s --memory 3008 --save\n"
+        "  sebsx calibrate graph-mst --run-times 4s..120s --memory 3008 --save\n"
         "  sebsx run benchmark graph-mst --size 7 --memory 3008\n"
         "  sebsx run --resume RUN && sebsx calibrate --run RUN --save    after an interruption"
     )
@@ -57,24 +57,24 @@ class CalibrateCommand(Command[CalibrateCommandSettings]):
         name = settings.run or _measure(services, settings)
         with services.open_store() as store:
             view = store.view(name)
-            outcome, table = outcome_of(view), points_table(view)
-        path = calibrations.save(outcome.calibration) if settings.save else None
+            result, table = result_of(view), points_table(view)
+        path = calibrations.save(result.calibration) if settings.save else None
         document = {
-            "calibration": outcome.calibration,
-            "points": [{"value": value, "duration_s": took_s} for value, took_s in outcome.points],
-            "fit": outcome.fit,
-            "error": outcome.error,
+            "calibration": result.calibration,
+            "points": [{"value": value, "duration_s": took_s} for value, took_s in result.points],
+            "fit": result.fit,
+            "error": result.error,
             "saved": None if path is None else str(path),
         }
-        services.output.result(document, table, text=in_words(outcome))
+        services.output.result(document, table, text=in_words(result))
         services.output.note(f"kept in {path}" if path else "nothing is kept; --save makes numbered sizes use it")
 
 
 def _measure(services: Services, settings: CalibrateCommandSettings) -> str:
     """Do the run and return its id."""
-    if not settings.benchmark or not settings.target:
-        raise UserError("name a benchmark and its run times, such as: sebsx calibrate graph-mst --target 4s..120s")
-    low_s, high_s = parse_target(settings.target)
+    if not settings.benchmark or not settings.run_times:
+        raise UserError("name a benchmark and its run times, such as: sebsx calibrate graph-mst --run-times 4s..120s")
+    low_s, high_s = parse_run_times(settings.run_times)
     asked = {name: getattr(settings, name) for name in _OF_THE_EXPERIMENT}
     platforms = (settings.platform,) if settings.platform else ()
     run = services.run(

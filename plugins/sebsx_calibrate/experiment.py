@@ -14,7 +14,7 @@ from sebsx.errors import PlatformError, ThresholdError, UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan, Status
 from sebsx.settings import setting
 from sebsx_calibrate.fitting import fit_line
-from sebsx_calibrate.outcome import COUNT, GROWTH, duration_s
+from sebsx_calibrate.result import COUNT, GROWTH, duration_s
 
 if TYPE_CHECKING:
     from sebsx.contracts.benchmarks import Benchmark
@@ -74,7 +74,7 @@ class Calibrate(Experiment[CalibrateSettings]):
         """Measure until both ends take as long as wanted, or a cap is reached.
 
         Raises:
-            UserError: If the parameter's range does not reach the target.
+            UserError: If the parameter's range does not reach the run times.
             ThresholdError: If an invocation fails, a cap is reached or the ends cannot be met.
         """
         prober = _Prober.prepare(session.scene, settings)
@@ -95,7 +95,7 @@ class Calibrate(Experiment[CalibrateSettings]):
             fit = fit_line([*prober.works, *at_ends * 2**round_])
         else:
             raise ThresholdError(
-                f"run times of {prober.benchmark.name!r} are still {error:.0%} off the target after {_ROUNDS} rounds; "
+                f"run times of {prober.benchmark.name!r} are still {error:.0%} off after {_ROUNDS} rounds; "
                 "the machine is busy or the growth of its [steps] is wrong; try --tolerance or --repetitions"
             )
 
@@ -138,7 +138,7 @@ class _Prober:
         """Return a prober that has measured nothing.
 
         Raises:
-            UserError: If the benchmark has no steps, or the platform ends calls before the target.
+            UserError: If the benchmark has no steps, or the platform ends calls before that.
         """
         if len(scene.platforms) > 1:
             raise UserError(f"calibrate takes one platform, not {', '.join(scene.platforms)}; name it with --platform")
@@ -148,7 +148,8 @@ class _Prober:
             raise UserError(f"benchmark {benchmark.name!r} has no numbered steps; its manifest needs [steps]")
         if settings.high_s > platform.timeout_s:
             raise UserError(
-                f"target of {settings.high_s:g} s: platform {platform.name!r} ends calls after {platform.timeout_s:g} s"
+                f"run times to {settings.high_s:g} s: platform {platform.name!r} ends calls after "
+                f"{platform.timeout_s:g} s"
             )
         benchmark.code(settings.language)
         return cls(
@@ -196,7 +197,7 @@ class _Prober:
             raise UserError(
                 f"benchmark {self.benchmark.name!r} cannot take {target_s:g} s here: "
                 f"{self.steps.parameter}={nearest:g}, the nearest there is, takes about {reached_s:.3g} s; "
-                "choose another --target or --memory"
+                "choose another --run-times or --memory"
             )
         return nearest
 

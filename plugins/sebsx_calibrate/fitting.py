@@ -1,4 +1,4 @@
-"""Run time as a straight line in the work, and the target of a calibration."""
+"""Run time as a straight line in the work, and the run times that a calibration is asked for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Fit:
     return Fit(base_s, unit_s, 1 - residual / variance if variance else 1.0)
 
 
-def parse_target(text: str) -> tuple[float, float]:
+def parse_run_times(text: str) -> tuple[float, float]:
     """Return the run times in seconds of the first and the last step from `4s..120s` or `4..120`.
 
     Raises:
@@ -70,8 +70,8 @@ def parse_target(text: str) -> tuple[float, float]:
     """
     found = _TARGET.fullmatch(text.replace(" ", ""))
     if not found:
-        raise UserError(f"target {text!r} is not of the form 4s..120s")
+        raise UserError(f"run times {text!r} are not of the form 4s..120s")
     low_s, high_s = float(found[1]), float(found[2])
     if not 0 < low_s < high_s:
-        raise UserError(f"target {text!r} must grow from above 0")
+        raise UserError(f"run times {text!r} must grow from above 0")
     return low_s, high_s

@@ -43,7 +43,7 @@ def sebsx_register_commands() -> Sequence[type[Command[Any]]]:
 def sebsx_register_metrics() -> Sequence[Metric]:
     """Return what a calibration stores beside its invocations."""
     from sebsx.model.metrics import Better, Metric  # loading a plugin costs nothing
-    from sebsx_calibrate.outcome import COUNT, GROWTH
+    from sebsx_calibrate.result import COUNT, GROWTH
 
     return [
         Metric(GROWTH, "1", Better.NEITHER, "exponent by which work grows with the parameter of the steps"),

@@ -80,7 +80,7 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("run", "experiment", "function", "--address", "http://127.0.0.1:9/"), 1),
     (("run", "--resume", RUN), 2),
     (("plan", "benchmark", "nothing"), 2),
-    (("calibrate", "sleep", "--target", "1s..2s"), 2),
+    (("calibrate", "sleep", "--run-times", "1s..2s"), 2),
     (("run", "experiment", "calibrate", "--benchmark", "sleep"), 2),
     (("list", "nothing"), 2),
     (("show", "nothing"), 2),

@@ -15,7 +15,7 @@ import pytest
 from sebsx.contracts import benchmarks, calibrations
 from sebsx.contracts.calibrations import Calibration, calibrated
 from sebsx.errors import UserError
-from sebsx_calibrate.fitting import fit_line, parse_target
+from sebsx_calibrate.fitting import fit_line, parse_run_times
 from tests.support import Cli
 
 pytestmark = pytest.mark.slow  # functions that last for seconds
@@ -86,13 +86,13 @@ def test_points_that_make_no_line_are_refused(points: list[tuple[float, float]],
 
 @pytest.mark.parametrize(("text", "ends"), [("4s..120s", (4, 120)), ("4..120", (4, 120)), ("0.5 .. 2.5s", (0.5, 2.5))])
 def test_target_is_read(text: str, ends: tuple[float, float]) -> None:
-    assert parse_target(text) == ends
+    assert parse_run_times(text) == ends
 
 
 @pytest.mark.parametrize("text", ["4s", "4-120", "..", "4m..5m", "-1..5", "5..4", "0..4", "4..4", ""])
 def test_bad_target_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r"target '.*' (is not of the form 4s\.\.120s|must grow from above 0)"):
-        parse_target(text)
+    with pytest.raises(UserError, match=r"run times '.*' (are not of the form 4s\.\.120s|must grow from above 0)"):
+        parse_run_times(text)
 
 
 def test_saved_calibration_is_found_for_its_platform_and_memory_only(data: Path, waiter: Path) -> None:
@@ -138,7 +138,7 @@ def calibrate(sebsx: Cli, folder: Path, *arguments: str) -> Any:
 
 
 def test_ends_take_as_long_as_wanted_and_numbered_sizes_use_them(sebsx: Cli, waiter: Path) -> None:
-    document = calibrate(sebsx, waiter, "--target", "0.06s..0.42s", "--tolerance", "0.3", "--save")
+    document = calibrate(sebsx, waiter, "--run-times", "0.06s..0.42s", "--tolerance", "0.3", "--save")
     found = document["calibration"]
     # 20 ms + n^2 / 1000: n is the root of 40 for 60 ms, of 400 for 420 ms.
     assert found["first"] == pytest.approx(40**0.5, rel=0.35)
@@ -161,7 +161,7 @@ def test_ends_take_as_long_as_wanted_and_numbered_sizes_use_them(sebsx: Cli, wai
 
 @pytest.mark.slow
 def test_without_save_nothing_is_kept(sebsx: Cli, waiter: Path) -> None:
-    document = calibrate(sebsx, waiter, "--target", "0.05..0.2", "--tolerance", "0.5")
+    document = calibrate(sebsx, waiter, "--run-times", "0.05..0.2", "--tolerance", "0.5")
     assert document["saved"] is None
     assert not list(sebsx.home.rglob("*-128.toml"))
 
@@ -170,12 +170,12 @@ def test_without_save_nothing_is_kept(sebsx: Cli, waiter: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--target", "5"), 2, "target '5' is not of the form 4s..120s"),
-        (("--target", "4..1000000"), 2, "ends calls after"),
-        (("--target", "0.1..500"), 2, "cannot take 500 s here: n=30, the nearest there is, takes about"),
-        (("--target", "0.05..0.2", "--max-time-s", "0"), 2, "must be at least 1"),
-        (("--target", "0.05..0.2", "--tolerance", "0.001", "--max-points", "4"), 1, "cap of 4 points reached"),
-        (("--target", "0.05..0.2", "--platform", "lokal"), 2, "did you mean 'local'?"),
+        (("--run-times", "5"), 2, "run times '5' are not of the form 4s..120s"),
+        (("--run-times", "4..1000000"), 2, "ends calls after"),
+        (("--run-times", "0.1..500"), 2, "cannot take 500 s here: n=30, the nearest there is, takes about"),
+        (("--run-times", "0.05..0.2", "--max-time-s", "0"), 2, "must be at least 1"),
+        (("--run-times", "0.05..0.2", "--tolerance", "0.001", "--max-points", "4"), 1, "cap of 4 points reached"),
+        (("--run-times", "0.05..0.2", "--platform", "lokal"), 2, "did you mean 'local'?"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_reached_is_one_line(
@@ -187,14 +187,14 @@ def test_what_cannot_be_reached_is_one_line(
 
 
 def test_benchmark_without_steps_is_refused(sebsx: Cli) -> None:
-    done = sebsx("calibrate", "sleep", "--target", "1..2")
+    done = sebsx("calibrate", "sleep", "--run-times", "1..2")
     assert done.returncode == 2
     assert "benchmark 'sleep' has no numbered steps; its manifest needs [steps]" in done.stderr
 
 
 def test_function_that_fails_ends_the_calibration(sebsx: Cli, write_function: Callable[..., Path]) -> None:
     folder = write_function("breaker", "def handler(event, context):\n    raise ValueError('no')\n", manifest=MANIFEST)
-    done = sebsx("calibrate", str(folder), "--target", "1..2")
+    done = sebsx("calibrate", str(folder), "--run-times", "1..2")
     assert done.returncode == 1
     assert "benchmark 'breaker' with n=1 ended as function_error: ValueError: no" in done.stderr
 
@@ -203,7 +203,7 @@ def test_interrupt_tears_down(sebsx: Cli, write_function: Callable[..., Path]) -
     mark = sebsx.home / "called"
     code = f"import time\ndef handler(event, context):\n    open({str(mark)!r}, 'w').close()\n    time.sleep(30)\n"
     folder = write_function("sleeper", code, manifest=MANIFEST)
-    process = sebsx.start("calibrate", str(folder), "--target", "10..20", "--save")
+    process = sebsx.start("calibrate", str(folder), "--run-times", "10..20", "--save")
     end = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < end:
         time.sleep(0.02)
@@ -216,7 +216,7 @@ def test_interrupt_tears_down(sebsx: Cli, write_function: Callable[..., Path]) -
 
 
 def test_interrupted_calibration_goes_on_where_it_was_and_is_read(sebsx: Cli, waiter: Path) -> None:
-    words = ["calibrate", str(waiter), "--memory", "128", "--repetitions", "1", "--target", "0.1..0.6"]
+    words = ["calibrate", str(waiter), "--memory", "128", "--repetitions", "1", "--run-times", "0.1..0.6"]
     words += ["--tolerance", "0.5"]
     process = sebsx.start(*words)
     measured = "SELECT count(*) FROM cell WHERE status = 'finished'"

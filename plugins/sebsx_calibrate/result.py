@@ -22,7 +22,7 @@ COUNT = "calibrate.count"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Calibrated:
     """What a calibration came to.
 
     Args:
@@ -55,8 +55,8 @@ def duration_s(view: RunView, cell: StoredCell) -> float | None:
     return median(found) if found else None
 
 
-def outcome_of(view: RunView) -> Outcome:
-    """Return what a calibration came to: the points nearest to both ends of its target are the ends.
+def result_of(view: RunView) -> Calibrated:
+    """Return what a calibration came to: the points nearest to both ends of the run times asked for are the ends.
 
     Raises:
         UserError: If the run is none, or has too few points so far.
@@ -91,7 +91,7 @@ def outcome_of(view: RunView) -> Outcome:
         run=view.run.id,
     )
     error = max(abs(end[2] / target_s - 1) for end, target_s in zip(ends, targets, strict=True))
-    return Outcome(calibration, [(value, took_s) for _, value, took_s in measured], fit, error)
+    return Calibrated(calibration, [(value, took_s) for _, value, took_s in measured], fit, error)
 
 
 def _measured(view: RunView) -> Iterator[tuple[StoredCell, float, float]]:
