@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -41,12 +42,22 @@ class Requirements:
         constraints: Of one flat file as well.
         files: Every file that was read or will be, projects in folders included.
         pinned: Normalised names that have one version.
+        projects: Folders whose projects are built.
     """
 
     lines: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     pinned: set[str] = field(default_factory=set)
+    projects: list[Path] = field(default_factory=list)
+
+    def decided(self, environment: dict[str, str]) -> Requirements:
+        """Return what applies in an environment, without markers."""
+        lines, constraints = (
+            [kept for line in each if (kept := applies(line, environment)) is not None]
+            for each in (self.lines, self.constraints)
+        )
+        return replace(self, lines=lines, constraints=constraints)
 
     @property
     def any(self) -> bool:
@@ -74,6 +85,27 @@ def applies(line: str, environment: dict[str, str]) -> str | None:
         return requirement if Marker(marker).evaluate({**environment, "extra": ""}) else None
     except InvalidMarker:
         return line  # the installer says what is wrong with it
+
+
+def copy(project: Path, folder: Path) -> Path:
+    """Copy a project into a folder and return the copy.
+
+    A build that writes beside its sources (`build/lib` of setuptools, which keeps modules that are gone) so leaves them
+    as they are, and reads what was read for the key and nothing else.
+    """
+    place = folder / project.name
+    for path in source_files(project):
+        (place / path.relative_to(project)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place / path.relative_to(project))
+    return place
+
+
+def moved(line: str, project: Path, wheel: Path) -> str:
+    """Return a line with a wheel in the place of the project that it names."""
+    for old, new in ((project.as_uri(), wheel.as_uri()), (str(project), str(wheel))):
+        if found := re.match(rf"(.*?@ |){re.escape(old)}(?=$|[\[\s;#])", line):
+            return found[1] + new + line[found.end() :]
+    return line
 
 
 def _read(file: Path, found: Requirements, *, constraint: bool, above: tuple[Path, ...]) -> None:
@@ -135,6 +167,7 @@ def _requirement(line: str, file: Path, found: Requirements) -> str:
     if local is not None:
         path, extras = local
         found.files += _files_of(path, file, place)
+        found.projects += [path] if path.is_dir() else []
         text = f"{name} @ {path.as_uri()}" if name else f"{path}{extras}"
         found.pinned.update({canonicalize_name(name.partition("[")[0])} if name else ())
     elif options or _EXACT.search(text) or (name and "#sha256=" in place):

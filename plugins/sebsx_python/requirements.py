@@ -18,6 +18,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
+from dataclasses import replace
 from importlib.metadata import Distribution, distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +54,6 @@ _FRAME = " ╰─▶├│\N{MULTIPLICATION SIGN}"  # what uv draws around its w
 _CONFIGURATIONS = (
     "~/.config/pip/pip.conf", "~/.pip/pip.conf", "/etc/pip.conf", "~/.config/uv/uv.toml", "/etc/uv/uv.toml",
 )  # fmt: skip
-_OF_A_FOLDER = ("uv.toml", "pyproject.toml")  # uv looks for these in the folder and in those above
 
 
 def any_in(file: Path) -> bool:
@@ -69,15 +70,16 @@ def inputs(file: Path) -> Inputs:
     configurations = [Path(word).expanduser() for word in _CONFIGURATIONS] + [Path(sys.prefix, "pip.conf")]
     if named := os.environ.get("PIP_CONFIG_FILE"):
         configurations.append(Path(named))
-    for folder in (file.parent, *file.parent.parents):
-        configurations += [folder / name for name in _OF_A_FOLDER]
+    above = (file.parent, *file.parent.parents)
+    configurations += [folder / "uv.toml" for folder in above]
     read = [*files.read(file).files, *(path for path in configurations if path.is_file())]
     variables = {
         name: value
         for name, value in os.environ.items()
         if name.startswith(("PIP_", "UV_")) and not name.endswith("_CACHE_DIR")
     }
-    return Inputs(files=dict.fromkeys(read), facts={"tool": _tool(), **variables})
+    projects = {f"uv of {folder.name}": said for folder in above if (said := _settings_of_uv(folder))}
+    return Inputs(files=dict.fromkeys(read), facts={"tool": _tool(), **variables, **projects})
 
 
 def install(file: Path, destination: Path, target: Target) -> Built:
@@ -92,7 +94,7 @@ def install(file: Path, destination: Path, target: Target) -> Built:
     asked = files.read(file)
     if tool := uv():
         command = [tool, *_uv_arguments(target)]
-        _run(command, asked.lines, asked.constraints, destination, file, target)
+        _run(command, asked, destination, file, target)
     else:
         _install_by_pip(asked, destination, file, target)
     found = list(distributions(path=[str(destination)]))
@@ -144,6 +146,16 @@ def reason(output: str) -> str:
     return tools.reason(errors or said, output)
 
 
+def _settings_of_uv(folder: Path) -> str:
+    """Return what the project in a folder, or in one above the code, sets for uv; the rest of it changes nothing."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        told = project.get("tool", {}).get("uv", {})
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""
+    return json.dumps(told, sort_keys=True, default=str) if told else ""
+
+
 def _check(target: Target) -> None:
     if target.architecture not in _MACHINES:
         raise PackagingError(f"architecture {target.architecture!r} is not known; use {' or '.join(_MACHINES)}")
@@ -180,17 +192,14 @@ def _install_by_pip(asked: files.Requirements, destination: Path, file: Path, ta
         PackagingError: If that does not end: pip cannot be used for this target.
     """
     environment = markers.environment(target)
-    lines, constraints = (
-        [kept for line in each if (kept := files.applies(line, environment)) is not None]
-        for each in (asked.lines, asked.constraints)
-    )
+    decided = asked.decided(environment)
     command = [sys.executable, "-m", "pip", *_pip_arguments(target)]
     added: list[str] = []
     for _ in range(_ROUNDS_OF_PIP):
         shutil.rmtree(destination, ignore_errors=True)
         destination.mkdir()
-        _run(command, [*lines, *added], constraints, destination, file, target)
-        lacking = markers.missing(lines, destination, target)
+        _run(command, replace(decided, lines=[*decided.lines, *added]), destination, file, target)
+        lacking = markers.missing(decided.lines, destination, target)
         if not set(lacking) - set(added):
             break
         added = sorted({*added, *lacking})
@@ -199,28 +208,49 @@ def _install_by_pip(asked: files.Requirements, destination: Path, file: Path, ta
             f"pip decides environment markers for this machine, and does not install {', '.join(lacking)} for "
             f"{str(file)!r}, which Python {target.version} on {target.architecture} needs; uv can: pip install uv"
         )
-    markers.remove_superfluous(lines, destination, target)
+    markers.remove_superfluous(decided.lines, destination, target)
 
 
-def _run(
-    command: Sequence[str],
-    lines: Sequence[str],
-    constraints: Sequence[str],
-    destination: Path,
-    file: Path,
-    target: Target,
-) -> None:
+def _run(command: Sequence[str], asked: files.Requirements, destination: Path, file: Path, target: Target) -> None:
     with tempfile.TemporaryDirectory(prefix="sebsx-requirements-") as folder:
         flat, limits = Path(folder, FILE), Path(folder, "constraints.txt")
+        lines = _with_wheels(asked, Path(folder), file)
         flat.write_text("\n".join([*lines, ""]), encoding="utf-8")
-        limits.write_text("\n".join([*constraints, ""]), encoding="utf-8")
-        limited = ["-c", str(limits)] if constraints else []
+        limits.write_text("\n".join([*asked.constraints, ""]), encoding="utf-8")
+        limited = ["-c", str(limits)] if asked.constraints else []
         words = [*command, "--target", str(destination), "-r", str(flat), *limited]
         done = run_installer(words, file.parent, file)
         if done.returncode != 0:
             why = reason(done.stderr or done.stdout).replace(str(flat), str(file))
             wanted = f"Python {target.version} on {target.architecture} {target.binaries}".rstrip()
             raise PackagingError(f"{why} (installing {str(file)!r} for {wanted}, from wheels alone)")
+
+
+def _with_wheels(asked: files.Requirements, folder: Path, file: Path) -> list[str]:
+    """Build a wheel of each project in a folder, and return the lines with those in their places."""
+    lines = asked.lines
+    for number, project in enumerate(dict.fromkeys(asked.projects)):
+        source, out = files.copy(project, folder / "projects" / str(number)), folder / "wheels" / str(number)
+        if tool := uv():
+            command = [tool, "build", "--wheel", "--color", "never", "--python", sys.executable, "--out-dir", str(out)]
+        else:
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "--no-deps",
+                "--no-color",
+                "--quiet",
+                "--wheel-dir",
+                str(out),
+            ]
+        done = run_installer([*command, str(source)], file.parent, project)
+        wheels = sorted(out.glob("*.whl"))
+        if done.returncode != 0 or not wheels:
+            raise PackagingError(f"{reason(done.stderr or done.stdout)} (building {str(project)!r} for {str(file)!r})")
+        lines = [files.moved(line, project, wheels[0]) for line in lines]
+    return lines
 
 
 def _is_local(distribution: Distribution) -> bool:

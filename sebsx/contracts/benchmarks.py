@@ -222,16 +222,16 @@ class Benchmark:
         Raises:
             UserError: If the benchmark's own code fails, in whatever way.
         """
-        return self._driver.payload(parameters, rng, storage, **more)
+        return self.driver.payload(parameters, rng, storage, **more)
 
     def check(self, payload: Mapping[str, Any], output: Any, storage: Storage | None) -> str | None:
         """Return None if `output` is right, or what is wrong with it; that `check` fails is wrong, too."""
-        return self._driver.check(payload, output, storage)
+        return self.driver.check(payload, output, storage)
 
     @property
     def builds(self) -> bool:
         """Whether its driver makes files before a function is deployed."""
-        return self._driver.builds
+        return self.driver.builds
 
     def build(self, parameters: Mapping[str, Any], artifacts: Artifacts, target: BuildTarget) -> None:
         """Make files before a function is deployed, see `sebsx.contracts.builds`; call it by way of a cache.
@@ -239,7 +239,7 @@ class Benchmark:
         Raises:
             UserError: If the benchmark's own code fails, in whatever way.
         """
-        self._driver.build(parameters, artifacts, target)
+        self.driver.build(parameters, artifacts, target)
 
     @cached_property
     def sha256(self) -> str:
@@ -251,7 +251,8 @@ class Benchmark:
         return digest.hexdigest()
 
     @cached_property
-    def _driver(self) -> Driver:
+    def driver(self) -> Driver:
+        """The driver's side of it, `benchmark.py`; loaded when it is first asked for."""
         return Driver(self.root, self.sha256)
 
 

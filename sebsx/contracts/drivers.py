@@ -34,16 +34,21 @@ class Driver:
         root: Folder of the benchmark.
         identity: Digest of the folder, so that a changed file is another module.
 
+    Attributes:
+        path: Of the file.
+        module: The file as a module; None where there is none.
+
     Raises:
         UserError: If `benchmark.py` cannot be loaded, or a function in it is misspelt or takes other arguments.
     """
 
     def __init__(self, root: Path, identity: str) -> None:
         self.path = root / FILE
+        self.module: ModuleType | None = None
         self._functions: dict[str, Callable[..., Any]] = {}
         if self.path.is_file():
-            module = _load(self.path, f"sebsx_benchmark_{identity[:12]}")
-            self._functions = _known(module, self.path)
+            self.module = _load(self.path, f"sebsx_benchmark_{identity[:12]}")
+            self._functions = _known(self.module, self.path)
 
     def payload(
         self, parameters: Mapping[str, Any], rng: random.Random, storage: Storage | None, **more: Any

@@ -159,7 +159,7 @@ def test_odd_sizes_are_computed_right(
 
 def test_key_stream_is_that_of_rfc_8439() -> None:
     # RFC 8439, section 2.3.2: key 00 01 ... 1f, block counter 1.
-    stream = ALL["chacha20"]._driver._key_stream(bytes(range(32)), 1, bytes.fromhex("000000090000004a00000000"))
+    stream = ALL["chacha20"].driver.module._key_stream(bytes(range(32)), 1, bytes.fromhex("000000090000004a00000000"))
 
     assert stream.hex() == (
         "10f1e7e4d13b5915500fdd1fa32071c4c7d1f4c733c068030422aa9ac3d46c4e"
@@ -178,7 +178,7 @@ def test_last_round_of_chacha20_is_always_looked_at() -> None:
 def test_primes_are_counted_without_two() -> None:
     # https://oeis.org/A006880: 168 primes below 1,000. Below 12 there are 3, 5, 7 and 11:
     # ((3 * 31 + 5) * 31 + 7) * 31 + 11 = 94406.
-    primes = ALL["primenumber"]._driver._odd_primes
+    primes = ALL["primenumber"].driver.module._odd_primes
 
     assert len(list(primes(1000))) == 167
     assert check("primenumber", {"limit": 12, "modulus": 2**32 - 1}, {"primes": 4, "checksum": 94406}) is None
@@ -240,7 +240,7 @@ def test_pages_are_the_ones_written_by_hand() -> None:
 
 
 def test_figures_of_three_rows_are_the_ones_worked_out_by_hand() -> None:
-    driver = ALL["csv"]._driver
+    driver = ALL["csv"].driver.module
     values = [10, 2, 300, 4, 50, 6, 7, 8, 9, 100, 11, 12, 13, 14, 15, 16, 17]
 
     figures = driver._figures(values, 3)  # column c has the values 0, c and 2c
@@ -303,7 +303,7 @@ def test_file_in_memory_is_said_to_be_cached() -> None:
 
 def test_archive_that_is_too_small_to_be_right_is_wrong() -> None:
     payload = make_payload("gzip", file_mib=1)
-    shrunk, crc = ALL["gzip"]._driver._expected(json.dumps(payload, sort_keys=True))
+    shrunk, crc = ALL["gzip"].driver.module._expected(json.dumps(payload, sort_keys=True))
     output = {"input_bytes": 2**20, "archive_bytes": shrunk, "crc32": f"{crc:08x}"}
 
     assert check("gzip", payload, output) is None

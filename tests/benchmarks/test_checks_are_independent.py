@@ -38,7 +38,7 @@ SLEEP = benchmarks.load(ROOT / "micro/sleep")
 
 
 def driver(benchmark: Benchmark) -> Any:
-    return benchmark._driver
+    return benchmark.driver.module
 
 
 # --- sleep

@@ -78,7 +78,7 @@ def test_aes_of_the_function_is_the_standards() -> None:
 
 
 def test_aes_of_the_driver_is_the_standards() -> None:
-    keystream = load("pyaes")._driver.keystream
+    keystream = load("pyaes").driver.module.keystream
 
     assert keystream(BLOCK_KEY, BLOCK_PLAIN, 1) == BLOCK_ENCRYPTED
     pad = keystream(CTR_KEY, CTR_COUNTER, 4)
@@ -209,7 +209,7 @@ def test_payload_has_the_size_asked_for_and_an_echo_is_wrong(payload_kib: int) -
 
 def test_every_module_on_the_lists_can_be_imported_and_used(invoke: Callable[..., dict[str, Any]]) -> None:
     benchmark = load("startup-dependencies")
-    modules = benchmark._driver.USED + benchmark._driver.UNUSED
+    modules = benchmark.driver.module.USED + benchmark.driver.module.UNUSED
     payload = make_payload(benchmark, used=16, unused=48)
 
     output = invoke(benchmark, payload)["output"]
@@ -342,7 +342,7 @@ def test_loss_of_a_model_that_knows_nothing_is_that_of_a_coin() -> None:
     # All margins are 0: each example costs ln 2, and the class taken is the one below 0.
     benchmark = load("model-training")
     payload = make_payload(benchmark, rows=100)
-    _, labels = benchmark._driver._examples(100, payload["seed"], tuple(payload["hidden_weights"]))
+    _, labels = benchmark.driver.module._examples(100, payload["seed"], tuple(payload["hidden_weights"]))
     output = {
         "epochs": 50,
         "weights": [0.0] * 16,
@@ -372,7 +372,7 @@ def test_numpy_and_the_driver_write_the_same_names(
 def test_another_letter_in_a_name_is_caught() -> None:
     benchmark = load("rnn-generation")
     payload = make_payload(benchmark, names=3, hidden=4)
-    right = list(benchmark._driver._expected(3, 4, payload["weights_seed"], payload["names_seed"]).values())
+    right = list(benchmark.driver.module._expected(3, 4, payload["weights_seed"], payload["names_seed"]).values())
 
     def output(names: list[str]) -> dict[str, Any]:
         return {"names": names, "characters": sum(map(len, names))}
@@ -392,7 +392,7 @@ def test_another_letter_in_a_name_is_caught() -> None:
 
 
 def test_pictures_are_the_ones_worked_out_by_hand() -> None:
-    driver = load("image-processing")._driver
+    driver = load("image-processing").driver.module
     red, green, blue, white, black = b"\xff\0\0", b"\0\xff\0", b"\0\0\xff", b"\xff\xff\xff", b"\0\0\0"
     rows = [red + green, blue + white]
 
@@ -431,7 +431,7 @@ def test_face_must_be_found_once_where_it_is(storage: FolderStorage) -> None:
     payload = {"input_key": "in/input.pgm", "output_prefix": "out/", "windows": [160]}
 
     def problem(*faces: list[int]) -> str:
-        storage.put("out/image", benchmark._driver.outlined(160, 160, bytes(160 * 160), faces))
+        storage.put("out/image", benchmark.driver.module.outlined(160, 160, bytes(160 * 160), faces))
         output = {"key": "out/image", "faces": list(faces), "looked_at": 1}
         return benchmark.check(payload, output, storage) or ""
 
@@ -444,7 +444,7 @@ def test_face_must_be_found_once_where_it_is(storage: FolderStorage) -> None:
 
 
 def test_box_is_a_line_along_the_inner_edge() -> None:
-    drawn = load("face-detection")._driver.outlined(5, 4, bytes(20), [[1, 0, 3]])
+    drawn = load("face-detection").driver.module.outlined(5, 4, bytes(20), [[1, 0, 3]])
 
     line, sides, blank = b"\0\xff\xff\xff\0", b"\0\xff\0\xff\0", bytes(5)
     assert drawn == b"P5\n5 4\n255\n" + line + sides + line + blank

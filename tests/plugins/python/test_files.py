@@ -212,3 +212,66 @@ def test_what_only_this_machine_needs_is_left_out(code: Path) -> None:
     ask(code, *LINKS, "top==1.0")
     assert build(code, OLD) == ("top==1.0",)
     assert not list((code.parents[1] / "cache").rglob("extra_one*"))
+
+
+BACKEND = """
+import pathlib, zipfile
+HERE = pathlib.Path(__file__).parent
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    (HERE / "build").mkdir(exist_ok=True)
+    (HERE / "build" / "left").write_text("x")
+    name = "mine-1.0-py3-none-any.whl"
+    files = {
+        "mine.py": (HERE / "mine.py").read_text(),
+        "mine-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n",
+        "mine-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    files["mine-1.0.dist-info/RECORD"] = "".join(f"{name},,\\n" for name in files)
+    with zipfile.ZipFile(pathlib.Path(wheel_directory, name), "w") as archive:
+        for each, text in files.items():
+            archive.writestr(each, text)
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "tool"),
+    [
+        ("-e ../../lib", "uv"),
+        ("../../lib", "uv"),
+        ("mine @ file://{lib}", "uv"),
+        pytest.param("-e ../../lib", "pip", marks=pytest.mark.slow),
+    ],
+)
+def test_changed_project_in_a_folder_is_built_again_and_left_as_it_is(
+    code: Path, request: pytest.FixtureRequest, line: str, tool: str
+) -> None:
+    if tool == "pip":
+        request.getfixturevalue("pip")
+    lib = code.parents[1] / "lib"
+    lib.mkdir()
+    (lib / "backend.py").write_text(BACKEND)
+    (lib / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\nversion = "1.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    ask(code, "--no-index", line.format(lib=lib))
+    for number in (1, 2):
+        (lib / "mine.py").write_text(f"x = {number}\n")
+        assert build(code) == ("mine==1.0",)
+        built = [path.read_text() for path in (code.parents[1] / "cache").rglob("mine.py")]
+        assert f"x = {number}\n" in built
+        assert len(built) == number
+    assert sorted(path.name for path in lib.iterdir()) == ["backend.py", "mine.py", "pyproject.toml"]
+
+
+def test_settings_of_uv_in_a_project_above_count_and_the_rest_of_it_does_not(code: Path) -> None:
+    ask(code, "words==1.0")
+    facts = []
+    for text in ("[project]\nname = 'a'\n", "[project]\nname = 'b'\n", "[tool.uv]\nindex-url = 'https://x'\n"):
+        (code.parent / "pyproject.toml").write_text(text)
+        inputs = PythonLanguage().inputs(code, TARGET)
+        assert code.parent / "pyproject.toml" not in inputs.files
+        facts.append(dict(inputs.facts))
+    assert facts[0] == facts[1] != facts[2]
