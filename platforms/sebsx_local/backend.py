@@ -7,11 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
-from sebsx.model import FunctionConfig, Resource, Target
+from sebsx.model import FunctionConfig, Problem, Resource, Severity, Target
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.owners import is_alive
 from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
-from sebsx_local import launcher, sweep
+from sebsx_local import cgroups, launcher, sweep
 from sebsx_local.processes import kill_all
 from sebsx_local.settings import LocalSettings
 
@@ -34,7 +34,6 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
 
     def __init__(self, settings: LocalSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
-        self._warned = False
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)
@@ -68,6 +67,19 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             sweep.clear(gateway.owner)  # nothing, unless the gateway was killed
         sweep.remove_workdir(self.workdir)
 
+    def check(self) -> Sequence[Problem]:
+        """Say whether memory and processors can be limited as on a cloud; looks and makes nothing."""
+        if self.settings.limits in ("auto", "cgroup") and not cgroups.may_limit():
+            return [
+                Problem(
+                    "no control groups here: the processor of a function does not follow its memory, and no size "
+                    "can be recommended",
+                    "run as root, or in a delegated group: systemd-run --user --scope -p Delegate=yes sebsx ...",
+                    Severity.WARNING,
+                )
+            ]
+        return ()
+
     def target(self, language: str, architecture: str) -> Target:
         """Return this machine: its architecture, and the version of the language that it runs."""
         if architecture not in self.architectures:
@@ -84,23 +96,16 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
         return {"command": list(self.language(target.language).command(root)), "root": str(root)}
 
     def effective(self, target: Target, config: FunctionConfig, limits: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return the processors in force; say once where provisioned memory does not decide what a sandbox gets.
+        """Return the processors in force, and which limits are not.
 
         Raises:
             UnsupportedError: If processors were asked for, and there are no control groups to limit them.
         """
-        if self.settings.limits == "auto" and not limits["memory"].startswith("cgroup") and not self._warned:
-            self._warned = True
-            logger.warning(
-                "no control groups here: sandboxes are limited by %s, and their CPU share does not follow memory; "
-                "run as root or in a delegated group (systemd-run --user --scope -p Delegate=yes)",
-                limits["memory"],
-            )
         machine, wanted = float(os.cpu_count() or 1), self.cpus(config)
         if wanted < machine and limits["cpu"].startswith("none"):
             if "vcpu" in config.options:
                 raise UnsupportedError(f"vcpu {wanted:g} needs control groups, which this user may not make here")
-            return {"vcpu": machine}
+            return {"vcpu": machine, "unenforced": ["cpu", "memory"] if limits["memory"] == "none" else ["cpu"]}
         return {"vcpu": min(machine, wanted)}
 
     def orphans(self) -> Sequence[Resource]:

@@ -185,6 +185,41 @@ def open_group(owner: str, root: Path = ROOT, own: Path = OWN, *, run: str = "")
     return GatewayGroup(words, folders)
 
 
+def may_limit(root: Path = ROOT, own: Path = OWN) -> bool:
+    """Return whether this user seems to be allowed to limit memory and processors; looks and makes nothing."""
+    try:
+        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return False
+    if any("memory" in controllers.split(",") for _, controllers, _ in lines):
+        return all(_may_v1(root, lines, controller) for controller in ("memory", "cpu"))
+    path = next((path for number, controllers, path in lines if number == "0" and not controllers), None)
+    if path is None or not (root / "cgroup.controllers").is_file():
+        return False
+    own_group = root / path.lstrip("/")
+    above = [group for group in (own_group, *own_group.parents) if group.is_relative_to(root)]
+    return any(_hands_out(group) for group in above)
+
+
+def _may_v1(root: Path, lines: Sequence[Sequence[str]], controller: str) -> bool:
+    for _, controllers, path in lines:
+        if controller in controllers.split(","):
+            mount = next((root / word for word in (controllers, controller) if (root / word).is_dir()), None)
+            if mount is not None:
+                parent = mount / path.lstrip("/")
+                return os.access(parent if parent.is_dir() else mount, os.W_OK)
+    return False
+
+
+def _hands_out(group: Path) -> bool:
+    """Return whether a version 2 group may be divided, with limits of memory and processors for its parts."""
+    try:
+        words = (group / "cgroup.controllers").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return {"memory", "cpu"} <= set(words) and os.access(group, os.W_OK)
+
+
 def _open_v1(root: Path, lines: Sequence[Sequence[str]], name: str) -> dict[str, Path]:
     """Make a folder in the hierarchy of each controller."""
     folders = {}

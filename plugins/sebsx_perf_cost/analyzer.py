@@ -7,7 +7,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_emulation, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Figure,
+    Finding,
+    Report,
+    Table,
+    about_emulation,
+    about_limits,
+    about_runs,
+)
 from sebsx.model import Design, Kind, StartType, Status
 from sebsx.reading.conditions import (
     caption,
@@ -96,7 +106,8 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         names = labels(found)
         identity = identity_columns(found)
         parts = [Breakdown(each.counted) for each in found]
-        offered = sweeps([each for each in found if settings.emulated or not each.emulated], settings.confidence)
+        telling = [each for each in found if not each.unlimited and (settings.emulated or not each.emulated)]
+        offered = sweeps(telling, settings.confidence)
         choices = [sweep for sweep in map(priced, offered) if sweep is not None]
         tables = (
             Table("latency", (*identity, *_LATENCY), [_latency(each, settings) for each in found], caption(found)),
@@ -117,6 +128,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *_about_versions(runs, found),
             *_about_deployments(runs),
             *about_emulation(runs),
+            *about_limits(runs),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(finding for name, each in zip(names, parts, strict=True) for finding in about_parts(name, each)),
             *about_choices(choices, settings.cost_weight),

@@ -165,6 +165,22 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
         yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
 
 
+def about_limits(runs: Sequence[RunView]) -> Iterator[Finding]:
+    """Yield a warning for each platform where processors did not follow memory, though they should have.
+
+    Such deployments tell nothing of the memory sizes they are named for; `effective["unenforced"]` of a deployment
+    names the limits that were not in force.
+    """
+    deployments = [item for view in runs for item in view.deployments()]
+    for platform in sorted({item.platform for item in deployments if "cpu" in item.effective.get("unenforced", ())}):
+        yield Finding(
+            f"the processor did not follow memory on {platform}, because nothing there limits it: none of its sizes is "
+            f"chosen (sebsx doctor --platform {platform} says what to do)",
+            {"platform": platform},
+            warning=True,
+        )
+
+
 def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
     """Yield a warning for each run that is empty or did not finish, and for the cells that gave no result."""
     yield from about_completeness(runs)

@@ -114,6 +114,11 @@ class Condition:
         """Whether the processor was emulated: its times say nothing of the real one."""
         return any(deployment.effective.get("emulated") for deployment in self.deployments)
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing limited the processor to what goes with the memory: its times say nothing of that size."""
+        return any("cpu" in deployment.effective.get("unenforced", ()) for deployment in self.deployments)
+
     @cached_property
     def _ok(self) -> Mask:
         return self.frame.equals("status", "ok")

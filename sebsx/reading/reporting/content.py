@@ -122,6 +122,10 @@ def _notes(views: Sequence[RunView], measured: Sequence[Measured], *, compared: 
     emulated = sum(each.condition.emulated for each in measured)
     if emulated:
         yield Finding(f"{emulated} conditions ran on an emulated processor: their times say nothing", warning=True)
+    unlimited = sum(each.condition.unlimited for each in measured)
+    if unlimited:
+        text = f"{unlimited} conditions ran without the processor limit of their memory: sizes cannot be compared"
+        yield Finding(f"{text} (sebsx doctor)", warning=True)
     designs = " and ".join(sorted({view.run.design.value for view in views}))
     yield Finding(
         f"design: {designs}" if compared else f"no comparison was asked for (--base, --compare); design: {designs}"

@@ -90,7 +90,17 @@ def _figures(each: Measured) -> dict[str, Any]:
         "cv": cv(one.latency_s) if len(one.latency_s) else None,
     }
     invalid = f"invalid: {one.invalid}" if one.invalid else ""
-    notes = list(filter(None, (invalid, one.mixture, "emulated processor" if one.emulated else "")))
+    notes = list(
+        filter(
+            None,
+            (
+                invalid,
+                one.mixture,
+                "emulated processor" if one.emulated else "",
+                "processor not limited" if one.unlimited else "",
+            ),
+        )
+    )
     return {**row, "note": "; ".join(notes)} if notes else row
 
 

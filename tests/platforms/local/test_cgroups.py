@@ -150,3 +150,26 @@ def test_processes_of_other_namespaces_and_we_ourselves_are_never_killed(tmp_pat
         assert cgroups.kill_group(tmp_path)
 
         assert other.wait(10) == -9
+
+
+def test_looking_whether_groups_may_be_made_makes_none(tree: Path, own: Path) -> None:
+    (tree / "user" / "app.slice" / "cgroup.controllers").write_text("cpu memory pids")
+    before = sorted(tree.rglob("*"))
+    assert cgroups.may_limit(tree, own)
+    assert sorted(tree.rglob("*")) == before
+
+
+@pytest.mark.parametrize("controllers", ["memory pids", "cpu"])
+def test_group_that_hands_out_too_little_limits_nothing(tree: Path, own: Path, controllers: str) -> None:
+    (tree / "cgroup.controllers").write_text(controllers)
+    assert not cgroups.may_limit(tree, own)
+
+
+def test_version_1_may_limit_where_both_hierarchies_are_ours(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("4:memory:/mine\n3:cpu,cpuacct:/mine\n")
+    (tmp_path / "memory" / "mine").mkdir(parents=True)
+    assert not cgroups.may_limit(tmp_path, own)
+    (tmp_path / "cpu,cpuacct" / "mine").mkdir(parents=True)
+    assert cgroups.may_limit(tmp_path, own)
+    assert not cgroups.may_limit(tmp_path, tmp_path / "nowhere")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sebsx.errors import UnsupportedError
-from sebsx.model import Status
+from sebsx.model import Severity, Status
 from sebsx.sandboxes.owners import is_alive
 from sebsx.testing.contexts import RUN, context_for
 from sebsx_local import cgroups
@@ -133,6 +133,7 @@ def test_without_limits_it_says_so(unlimited: Local) -> None:
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
 def test_without_control_groups_processors_cannot_be_chosen(unlimited: Local) -> None:
     assert unlimited.deploy(EAT, memory_mib=64).effective["vcpu"] == os.cpu_count()
+    assert unlimited.deploy(EAT, memory_mib=64).effective["unenforced"] == ["cpu", "memory"]
     with pytest.raises(UnsupportedError, match=r"vcpu 0\.5 needs control groups"):
         unlimited.deploy(EAT, memory_mib=64, options={"vcpu": 0.5})
 
@@ -244,3 +245,15 @@ def test_unknown_folders_are_never_touched(tmp_path: Path) -> None:
 
 def _path() -> str:
     return os.pathsep.join(path for path in sys.path if path)
+
+
+@pytest.mark.parametrize(("limits", "told"), [("auto", 1), ("cgroup", 1), ("rlimit", 0), ("none", 0)])
+def test_doctor_says_where_the_processor_cannot_follow_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: str, told: int
+) -> None:
+    monkeypatch.setattr(cgroups, "may_limit", lambda: False)
+    problems = LocalPlatform(LocalSettings(limits=limits), context_for(LocalPlatform, tmp_path)).check()
+    assert len(problems) == told
+    for problem in problems:
+        assert problem.severity is Severity.WARNING
+        assert "systemd-run" in problem.advice

@@ -135,6 +135,18 @@ def test_emulated_processors_are_told_and_not_chosen(run: RunWriter) -> None:
     assert choice(analyze(run, emulated=True), "fastest").numbers["median_s"] == pytest.approx(1.0)
 
 
+def test_sizes_that_nothing_limited_are_told_and_not_chosen(run: RunWriter) -> None:
+    for memory_mib in (128, 256, 512):
+        measured(run, memory_mib, 1.0, 1.0, effective={"unenforced": ["cpu"]})
+    report = analyze(run)
+    (warned,) = [finding for finding in report.findings if "did not follow memory" in finding.text]
+    assert warned.warning
+    assert "sebsx doctor --platform fake" in warned.text
+    assert [finding for finding in report.findings if "choice" in finding.numbers] == []
+    assert "choices" not in [table.name for table in report.tables]
+    assert [figure.title for figure in report.figures if "memory" in figure.title.lower()] == []
+
+
 def test_versions_are_not_chosen_between(run: RunWriter) -> None:
     for version in ("base", "new"):
         measured(run, 256, 1.0, 1.0, version=version)
