@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sebsx.testing
-from sebsx import plugins
-from sebsx.contracts.hookspecs import hookimpl
-from sebsx.contracts.platforms import Platform, PlatformContext
+from sebsx.contracts.platforms import PlatformContext
 from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
-from sebsx.plugins import LoadedPlugin, Registry
 from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
@@ -43,18 +39,6 @@ class Listener:
 
     def warned(self, text: str) -> None:
         self.warnings.append(text)
-
-
-def registry_with(*platforms: type[Platform[Any]], **hooks: Callable[..., Any]) -> Registry:
-    """Return all plugins and one of the test, with these platforms and hooks."""
-    registry = plugins.load()
-    plugin = types.SimpleNamespace(
-        sebsx_register_platforms=hookimpl(lambda: platforms),
-        **{name: hookimpl(function) for name, function in hooks.items()},
-    )
-    registry.manager.register(plugin, name="test")
-    registry.plugins.append(LoadedPlugin(name="test", module="test", distribution="test", version="1"))
-    return registry
 
 
 def failing(*faults: Fault | None) -> type[FakePlatform]:

@@ -313,3 +313,15 @@ def test_metric_belongs_to_who_registered_it(metric, told):
 
 def test_same_metric_may_be_registered_by_two():
     checking.check_metric(CORE_METRICS[0], "mine", core_metrics(), dict.fromkeys(core_metrics(), "sebsx"))
+
+
+def test_fault_of_sebsx_itself_is_no_threshold(monkeypatch):
+    from sebsx import cli
+    from sebsx.cli.app import App
+    from sebsx.errors import EXIT_INTERNAL
+
+    def fails(*_arguments: Any, **_named: Any) -> Any:
+        raise ZeroDivisionError("a fault of sebsx")
+
+    monkeypatch.setattr(cli.cli, "main", fails)
+    assert cli._run(App(), ["runs"]) == EXIT_INTERNAL

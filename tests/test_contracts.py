@@ -48,6 +48,10 @@ REGISTRY = plugins.load()
 DOCS = Path(sebsx.__file__).parent.parent / "docs"
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
 DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
+# What makes a run of a few seconds on a platform in memory; the others need a real one, and have tests of their own.
+QUICK: dict[str, dict[str, Any]] = {
+    "perf-cost": {"benchmarks": ("sleep",), "size": "test", "start": ("cold", "warm"), "repetitions": 2},
+}
 BENCHMARKING = sorted(REGISTRY.experiments.keys() - {"function"})
 # What a user has to say before there is a design.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -126,6 +130,10 @@ class TestExperiments(ExperimentContract):
     @pytest.fixture
     def settings(self, experiment: Experiment[Any]) -> Any:
         return experiment.Settings(**NEEDED.get(experiment.name, {}))
+
+    @pytest.fixture
+    def quick(self, experiment: Experiment[Any]) -> Any:
+        return experiment.Settings(**QUICK[experiment.name]) if experiment.name in QUICK else None
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import SebsxError
+from sebsx.errors import PluginError, SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
@@ -89,16 +89,17 @@ def find(
     names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
     places = dict.fromkeys([*((name, "") for name in names), *((item.platform, item.run_id) for item in in_ledger)])
     readers = {run_id: reader.over(settings_of(known_runs[run_id])) if run_id else reader for _, run_id in places}
-    platforms = {
-        (name, run_id): make_platform(
-            registry, name, readers[run_id].read(f"platform.{name}").value, workdir("clean"), run_id=run_id
-        )
-        for name, run_id in places
-        if name in registry.platforms
-    }
+    platforms: dict[tuple[str, str], Platform[Any]] = {}
+    failures: list[SebsxError] = []
+    for name, run_id in places:
+        if name in registry.platforms:
+            settings = readers[run_id].read(f"platform.{name}").value
+            try:
+                platforms[name, run_id] = make_platform(registry, name, settings, workdir("clean"), run_id=run_id)
+            except PluginError as exc:  # one that cannot be made must not keep the others
+                failures.append(exc)
     known = {(resource.platform, resource.kind, resource.name) for resource in in_ledger}
     found: list[Resource] = []
-    failures: list[SebsxError] = []
     for name in names:
         if platform := platforms.get((name, "")):
             try:

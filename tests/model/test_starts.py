@@ -14,7 +14,8 @@ from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.running.limits import Limits
 from sebsx.store import Store
-from tests.orchestration import Listener, Restoring, registry_with, run_spec
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, Restoring, run_spec
 from tests.store.conftest import RUN, Begun, make_cell, make_invocation, postgresql, postgresql_target, store, target
 
 __all__ = ["postgresql", "postgresql_target", "store", "target"]  # fixtures

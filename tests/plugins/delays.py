@@ -22,8 +22,9 @@ from sebsx.model import Deployment, FunctionConfig, Package
 from sebsx.running import orchestrator
 from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx.store import Store
+from sebsx.testing.registries import registry_with
 from sebsx_local.backend import LocalPlatform
-from tests.orchestration import Listener, registry_with
+from tests.orchestration import Listener
 
 
 @dataclass

@@ -19,7 +19,8 @@ from sebsx.running import orchestrator
 from sebsx.settings import setting
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, run_spec, store_in
 
 
 @dataclass(frozen=True)

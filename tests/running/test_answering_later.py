@@ -16,10 +16,11 @@ from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx.testing.later import LaterPlatform
+from sebsx.testing.registries import registry_with
 from sebsx_eviction.experiment import Eviction
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
-from tests.orchestration import ECHO, Listener, registry_with, run_spec, store_in
+from tests.orchestration import ECHO, Listener, run_spec, store_in
 
 
 class OneByOne(FakePlatform):

@@ -16,7 +16,8 @@ from sebsx.model.envelope import read_answer, read_envelope
 from sebsx.model.untrusted import ANSWER_BYTES, UntrustedJsonError, parse_json
 from sebsx.running import orchestrator
 from sebsx.testing.fakes import FakePlatform
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, run_spec, store_in
 
 WRONG = {
     "nested lists": b"[" * 200_000,

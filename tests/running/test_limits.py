@@ -21,9 +21,10 @@ from sebsx.running.limits import Limits, Meter, cost_of, described
 from sebsx.running.orchestrator import RunSpec
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.registries import registry_with
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
-from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
+from tests.orchestration import ECHO, Listener, failing, store_in
 from tests.support import Call, Cli
 
 WARM = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions")

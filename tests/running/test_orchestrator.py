@@ -32,8 +32,9 @@ from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store, current_owner
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.registries import registry_with
 from sebsx_perf_cost.experiment import PerfCost
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from tests.orchestration import Listener, run_spec, store_in
 
 
 @pytest.fixture(autouse=True)

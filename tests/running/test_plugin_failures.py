@@ -14,7 +14,8 @@ from sebsx.model import PLUGIN_FAILED, Deployment, FunctionConfig, Package, Repl
 from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, run_spec, store_in
 
 SIZES = (128, 256, 512)
 

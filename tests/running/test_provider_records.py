@@ -16,7 +16,8 @@ from sebsx.running.limits import Limits
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, run_spec, store_in
 
 NO_WAIT = Limits(records_wait_s=0.0)
 

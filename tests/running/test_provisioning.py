@@ -16,7 +16,8 @@ from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.store.reader import RunView
 from sebsx.testing.fakes import FakePlatform, FakeSettings
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import Listener, run_spec, store_in
 
 
 class Flex(FakePlatform):

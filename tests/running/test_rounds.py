@@ -25,7 +25,8 @@ from sebsx.running.rounds import StoppingRule, groups, interleave
 from sebsx.settings import setting
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
-from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
+from sebsx.testing.registries import registry_with
+from tests.orchestration import ECHO, Listener, failing, store_in
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,9 @@ from sebsx.running import orchestrator
 from sebsx.settings import NoSettings
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
-from tests.orchestration import ECHO, Listener, failing, registry_with, run_spec, store_in
+from tests.orchestration import ECHO, Listener, failing, run_spec, store_in
 
 
 @pytest.fixture(autouse=True)

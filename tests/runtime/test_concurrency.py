@@ -17,9 +17,10 @@ from sebsx.running import orchestrator
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import PlatformContract
 from sebsx.testing.fakes import MemoryLedger
+from sebsx.testing.registries import registry_with
 from sebsx_nodejs.language import NodejsLanguage
 from sebsx_process.collector import ProcessCollector
-from tests.orchestration import Listener, registry_with, run_spec, store_in
+from tests.orchestration import Listener, run_spec, store_in
 from tests.packages import write_package
 from tests.runtime.hosts import Host, HostPlatform
 

@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx.contracts.scene import Scene
-from sebsx.model import Capability, Factor, Plan, content_hash
+from sebsx.model import Capability, CellStatus, Factor, Plan, RunStatus, content_hash
 from sebsx.model.factors import CORE_FACTORS
+from sebsx.reading.services import QuietObserver
+from sebsx.running import orchestrator
+from sebsx.running.orchestrator import RunSpec
+from sebsx.store import open_store
 from sebsx.testing.contracts import metadata
 from sebsx.testing.contracts.quiet import recorded_io
+from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.registries import registry_with
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sebsx.contracts.experiments import Experiment
     from sebsx.plugins import Registry
-    from sebsx.testing.fakes import FakePlatform
 
 
 class ExperimentContract:
@@ -31,6 +38,11 @@ class ExperimentContract:
     def settings(self, experiment: Experiment[Any]) -> Any:
         """Return settings that make a design; the defaults unless overridden."""
         return experiment.Settings()
+
+    @pytest.fixture
+    def quick(self) -> Any:
+        """Return settings that make a run of a few seconds on a platform in memory; None where none do."""
+        return None
 
     @pytest.fixture
     def scene(self, fake_platform: FakePlatform, sebsx_registry: Registry) -> Scene:
@@ -83,3 +95,18 @@ class ExperimentContract:
             experiment.plan(scene, settings)
         assert [event for event in events if event.startswith(("socket", "subprocess"))] == []
         assert fake_platform.invocations == 0
+
+    def test_run_gives_every_cell_a_result_and_leaves_nothing(
+        self, experiment: Experiment[Any], quick: Any, tmp_path: Path
+    ) -> None:
+        if quick is None:
+            pytest.skip("no settings make a quick run; override the fixture 'quick'")
+        spec = RunSpec(type(experiment)(), quick, {FakePlatform.name: FakeSettings()}, seed=1)
+        with open_store(tmp_path / "results.sqlite") as store:
+            run = orchestrator.run(spec, registry_with(FakePlatform), store, QuietObserver())
+            view = store.view(run.id)
+            assert run.status is RunStatus.FINISHED, run.error
+            assert view.cells(), "nothing was measured"
+            assert CellStatus.RUNNING not in {cell.status for cell in view.cells()}, "a cell was never finished"
+            assert view.counts(), "nothing was called"
+            assert store.resources(run.id) == [], "something was left behind"

@@ -20,12 +20,13 @@ from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.registries import registry_with
 from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
 from sebsx_communication.costs import operations_usd
 from sebsx_communication.exchanges import exchanged
 from sebsx_communication.experiment import Communication
 from sebsx_communication.settings import CommunicationSettings
-from tests.orchestration import Listener, registry_with, store_in
+from tests.orchestration import Listener, store_in
 from tests.perf import communication as perf
 from tests.plugins.communication.conftest import ShapingProxy, free_port, redis_keys
 from tests.support import Cli, assert_nothing_left

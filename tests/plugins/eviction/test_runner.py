@@ -18,9 +18,10 @@ from sebsx.running import orchestrator
 from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.registries import registry_with
 from sebsx_eviction.experiment import Eviction, EvictionSettings
 from sebsx_eviction.trials import Trial, read_trials
-from tests.orchestration import Listener, registry_with, store_in
+from tests.orchestration import Listener, store_in
 from tests.plugins.eviction.pond import IMPOSTOR, LOST, SHARED, SLOW, STRANGER, Pond, pond
 
 pytestmark = pytest.mark.slow  # campaigns wait

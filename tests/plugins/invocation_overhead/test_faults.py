@@ -17,11 +17,12 @@ from sebsx.model import Capability, CellStatus, Deployment, Kind, Reply, StartTy
 from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with
 from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
 from sebsx_invocation_overhead.experiment import InvocationOverhead
 from sebsx_invocation_overhead.settings import OverheadSettings
 from sebsx_invocation_overhead.windows import STEPPED, judge_all
-from tests.orchestration import Listener, failing, registry_with, store_in
+from tests.orchestration import Listener, failing, store_in
 from tests.plugins.delays import home, run_on
 
 __all__ = ["home"]

@@ -20,9 +20,10 @@ from sebsx.running import orchestrator
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
-from tests.orchestration import ECHO, Listener, failing, registry_with, store_in
+from tests.orchestration import ECHO, Listener, failing, store_in
 from tests.support import Cli, wait_until
 
 pytestmark = pytest.mark.slow  # loads that last for seconds

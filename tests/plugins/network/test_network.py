@@ -14,9 +14,10 @@ from sebsx.model import Capability, CellStatus, Kind, StartType, Status
 from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with
 from sebsx_network.analyzer import NetworkAnalyzer, NetworkAnalyzerSettings
 from sebsx_network.experiment import DOWNLOAD, UPLOAD, Network, NetworkSettings
-from tests.orchestration import Listener, failing, registry_with, store_in
+from tests.orchestration import Listener, failing, store_in
 from tests.plugins.delays import delayed, home, run_on
 
 __all__ = ["home"]

@@ -17,8 +17,9 @@ from sebsx.model import Capability, CellStatus, Deployment, Design, FunctionConf
 from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with
 from sebsx_perf_cost.analyzer import PerfCostAnalyzer, PerfCostAnalyzerSettings
-from tests.orchestration import Listener, Restoring, registry_with, run_spec, store_in
+from tests.orchestration import Listener, Restoring, run_spec, store_in
 
 Write = Callable[..., Path]
 SWEEP = (128, 256, 512)
