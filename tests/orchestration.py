@@ -14,6 +14,7 @@ from sebsx.model import Cell, Deployment, Plan, ProviderRecord, StartType
 from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store, open_store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.registries import registry_with as registry_with  # what most of these tests need as well
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 
 ECHO = str(Path(sebsx.testing.__file__).parent / "echo")
