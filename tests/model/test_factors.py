@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
+import sebsx
 from sebsx.model import Factor, Factors, Role
+from sebsx.model.factors import CORE_FACTORS
+from sebsx.plugins import Registry
 
 IDLE = Factor(name="idle_s", title="idle", meaning="left alone")
 VERSION = Factor(name="version", implies=("benchmark", "folder"), base="base")
@@ -79,3 +84,16 @@ def test_base_and_new_are_alike_in_all_else() -> None:
         for name, version, memory_mib in (("old", "base", 128), ("young", "new", 128), ("young", "new", 256))
     )
     assert factors.alike(base) == factors.alike(new) != factors.alike(other)
+
+
+def test_core_knows_no_factor_of_a_plugin_by_name(sebsx_registry: Registry) -> None:
+    core = {factor.name for factor in CORE_FACTORS}
+    own = {factor.name for cls in sebsx_registry.experiments.values() for factor in cls.factors} - core
+    telling = {name for name in own if "_" in name}  # a single word, as `path`, is a word of core as well
+    assert {"idle_s", "d_init", "message_bytes"} <= telling
+    for file in Path(sebsx.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        words = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not words & telling, f"{file}: {words & telling}"

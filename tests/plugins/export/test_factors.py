@@ -81,7 +81,10 @@ def test_every_declared_factor_of_every_experiment_has_a_column(
     sebsx_registry: Registry, fake_platform: FakePlatform, store: Store
 ) -> None:
     scene = Scene(sebsx_registry, {fake_platform.name: fake_platform})
-    planned: dict[str, Any] = {"perf-cost": {"benchmarks": ("sleep",)}, "load": {"benchmark": "sleep", "rate": "5"}}
+    planned: dict[str, Any] = {
+        "perf-cost": {"benchmarks": ("sleep",)}, "load": {"benchmark": "sleep", "rate": "5"},
+        "calibrate": {"benchmark": "graph-bfs", "low_s": 0.1, "high_s": 1.0},
+    }  # fmt: skip
     looked_at = 0
     for number, (name, cls) in enumerate(sorted(sebsx_registry.experiments.items()), 1):
         if name == "function":  # of a function that exists
