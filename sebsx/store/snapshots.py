@@ -37,9 +37,9 @@ def write(database: Database, destination: Path) -> None:
         if database.is_sqlite:
             with database.outside_transaction() as connection:
                 connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
-            _add_files(database, part, select(schema.artifact.c.sha256).where(schema.artifact.c.held))
         else:
             _copy(database, part)
+        _add_files(database, part, select(schema.artifact.c.sha256).where(schema.artifact.c.held))
 
 
 def add_run(database: Database, run_key: int, destination: Path) -> None:
@@ -50,7 +50,10 @@ def add_run(database: Database, run_key: int, destination: Path) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    wanted = {table.name: select(table).where(_belongs(table, run_key)) for table in schema.metadata.sorted_tables}
+    tables = [
+        table for table in schema.metadata.sorted_tables if table is not schema.artifact_chunk
+    ]  # see `_add_files`
+    wanted = {table.name: select(table).where(_belongs(table, run_key)) for table in tables}
     copy = open_database(destination)
     try:
         with copy.write() as target:
@@ -128,10 +131,8 @@ def _copy(database: Database, part: Path) -> None:
     try:
         with database.read() as source, copy.write() as target:
             for table in schema.metadata.sorted_tables:
-                if table is not schema.schema_info:
+                if table not in (schema.schema_info, schema.artifact_chunk):
                     _copy_rows(source, target, table.name, select(table))
-        with copy.outside_transaction() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
     finally:
         copy.close()
 
