@@ -89,7 +89,8 @@ def test_base_and_new_are_alike_in_all_else() -> None:
 def test_core_knows_no_factor_of_a_plugin_by_name(sebsx_registry: Registry) -> None:
     core = {factor.name for factor in CORE_FACTORS}
     own = {factor.name for cls in sebsx_registry.experiments.values() for factor in cls.factors} - core
-    telling = {name for name in own if "_" in name}  # a single word, as `path`, is a word of core as well
+    # A single word, as `path`, is a word of core as well; and a platform has a limit of the other name.
+    telling = {name for name in own if "_" in name} - {"payload_bytes"}
     assert {"idle_s", "d_init", "message_bytes"} <= telling
     for file in Path(sebsx.__file__).parent.rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
