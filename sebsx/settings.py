@@ -382,9 +382,9 @@ def _parse_number(value: Any, hint: type[int | float]) -> int | float:
         raise ValueError(wanted)
     try:
         number = hint(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # of an infinity, or of more digits than a float has room for
         raise ValueError(wanted) from None
-    if number != number or number in (float("inf"), float("-inf")) or (hint is int and number != float(value)):
+    if number != number or number in (float("inf"), float("-inf")) or (isinstance(value, float) and number != value):
         raise ValueError(wanted)
     return number
 

@@ -294,3 +294,13 @@ def test_variable_that_is_nearly_a_setting_is_found(name, meant):
     sections = [Section("core", Core), Section("platform.local", Local)]
     found = settings.misspelt_variables(settings.from_environment({name: "1"}), sections)
     assert found == ([(name, meant)] if meant else [])
+
+
+@pytest.mark.parametrize(("value", "hint"), [(10**400, float), (float("inf"), int), ("1" * 400, float), (2.5, int)])
+def test_number_that_is_none_of_its_kind_is_refused(value: object, hint: type[int | float]) -> None:
+    with pytest.raises(ValueError, match="is wanted"):
+        settings._parse_number(value, hint)
+
+
+def test_integer_of_many_digits_is_an_integer() -> None:
+    assert settings._parse_number(10**400, int) == 10**400
