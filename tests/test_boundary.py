@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sebsx.errors import EXIT_PLUGIN, PlatformError, PluginError
-from sebsx.model import Capability
+from sebsx.model import Capability, Option
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.plugins import KINDS, PluginKind, checking, guarding
 from sebsx.plugins.expecting import check_of, resolve
@@ -268,6 +268,10 @@ def test_settings_are_checked(kind, settings, told):
         ("experiments", {"needs": {"force-cold"}}, "needs = a set, not frozenset[Capability]"),
         ("platforms", {"capabilities": frozenset({Capability("gpu")})}, "'gpu' that nobody registered"),
         ("platforms", {"architectures": ()}, "no architectures"),
+        ("platforms", {"memory_mib": (128, 10240)}, "memory_mib = a tuple, not Between | OneOf"),
+        ("platforms", {"options": ("vcpu",)}, "options = a tuple, not tuple[Option, ...]"),
+        ("platforms", {"options": (Option(name="start", kind=str, help="h"),)}, "the name of a factor of every run"),
+        ("platforms", {"options": (Option(name="vcpu", kind=int, help="h"),)}, "means something else: it is float in"),
         ("exporters", {"suffix": "json"}, "suffix = 'json'"),
         ("exporters", {"chooses": frozenset({"colour"})}, "chooses = ['colour']"),
         ("languages", {"wrapper_suffix": "py"}, "wrapper_suffix = 'py'"),

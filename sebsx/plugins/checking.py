@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, nearest
-from sebsx.model.offers import Between, OneOf, Option
 from sebsx.model.options import RESERVED, WELL_KNOWN
 from sebsx.plugins.expecting import check_of, described
 from sebsx.plugins.guarding import function_of, methods_of, shown
@@ -247,11 +246,7 @@ def _check_architectures(cls: Any, what: str, _register: Register) -> None:
 
 
 def _check_offers(cls: Any, what: str, _register: Register) -> None:
-    if not isinstance(cls.memory_mib, Between | OneOf):
-        raise PluginError(f"{what} has memory_mib {cls.memory_mib!r}; say Between(128, 10240) or OneOf((512, 2048))")
     for option in cls.options:
-        if not isinstance(option, Option):
-            raise PluginError(f"{what} has {option!r} among its options, which is not an Option")
         if option.name in RESERVED or option.name.endswith("_offered"):
             raise PluginError(f"{what} has an option {option.name!r}, which is the name of a factor of every run")
         known = WELL_KNOWN.get(option.name, option)
