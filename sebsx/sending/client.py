@@ -137,6 +137,7 @@ class _Pace:
         self.in_flight_max = 0
         self._schedule = schedule
         self._engine = engine
+        self._busy, self._asleep = engine.transport.busy, engine.asleep
         self._request_for = request_for
         self._cap = OVER if max_in_flight is None else max_in_flight
         self._started_s = _perf()
@@ -144,24 +145,22 @@ class _Pace:
 
     def send(self) -> float:
         """Send what is due, a few at a time; return the seconds to wait: `OVER` when all is sent and answered."""
-        due_s = self._schedule.due_s
-        engine, started_s = self._engine, self._started_s
-        busy, asleep = engine.transport.busy, engine.asleep
-        for _ in range(_SENDS):
+        due_s, done, started_s = self._schedule.due_s, self._done, self._started_s
+        for sent in range(self._sent, self._sent + _SENDS):
             elapsed_s = _perf() - started_s
-            next_s = due_s(elapsed_s, self._sent, self._done)
+            next_s = due_s(elapsed_s, sent, done)
             if next_s is None:
                 return TICK_S
             if next_s > elapsed_s:
-                return OVER if next_s == OVER and self._sent == self._done else min(TICK_S, next_s - elapsed_s)
-            if len(busy) + len(asleep) >= self._cap:
-                engine.drop(self._request_for(self._sent), started_s + next_s)
+                return OVER if next_s == OVER and sent == done else min(TICK_S, next_s - elapsed_s)
+            in_flight = len(self._busy) + len(self._asleep)
+            if in_flight >= self._cap:
+                self._engine.drop(self._request_for(sent), started_s + next_s)
             else:
-                engine.send(self._request_for(self._sent), started_s + next_s)
-                in_flight = len(busy) + len(asleep)
-                if in_flight > self.in_flight_max:
-                    self.in_flight_max = in_flight
-            self._sent += 1
+                self._engine.send(self._request_for(sent), started_s + next_s)
+                if in_flight >= self.in_flight_max:
+                    self.in_flight_max = in_flight + 1
+            self._sent = sent + 1
         return 0.0
 
     def answered(self, replies: Sequence[Reply]) -> None:

@@ -33,7 +33,6 @@ class Connection:
     """
 
     __slots__ = (
-        "_poll",
         "_said",
         "_step",
         "answer",
@@ -47,6 +46,7 @@ class Connection:
         "intended_s",
         "origin",
         "out",
+        "peek",
         "race",
         "ready",
         "request",
@@ -54,6 +54,7 @@ class Connection:
         "selector",
         "sent_s",
         "sock",
+        "uses",
     )  # fmt: skip
 
     def __init__(self, selector: selectors.BaseSelector, origin: Origin) -> None:
@@ -67,6 +68,7 @@ class Connection:
         self.head = b""  # of the request, up to its id
         self.intended_s = self.sent_s = self.deadline_s = self.idle_since_s = 0.0
         self.attempts = 1
+        self.uses = 0  # requests that it was taken for after the first
         self.connected_s: float | None = None
         self.first_byte_s: float | None = None
         self.answer: Answer | None = None
@@ -74,7 +76,7 @@ class Connection:
         self.race: Race | None = None  # while no address has answered
         self._step: Callable[[], bool] = self._finish_tunnel
         self._said = b""
-        self._poll: Callable[[int], list[tuple[int, int]]] | None = None
+        self.peek: Callable[[int], list[tuple[int, int]]] = _something  # empty where nothing came while idle
 
     def connect(self, addresses: list[Address], now_s: float) -> None:
         """Begin to connect to the first address that can be tried.
@@ -123,11 +125,11 @@ class Connection:
         """
         if self.sock is None:
             return True
-        if self._poll is None:
+        if self.peek is _something:
             poll = select.poll()
             poll.register(self.fd, select.POLLIN)
-            self._poll = poll.poll
-        if not self._poll(0):
+            self.peek = poll.poll
+        if not self.peek(0):
             return False
         try:
             self.sock.recv(RECEIVE_BYTES)
@@ -188,6 +190,11 @@ class Connection:
         self.sock.do_handshake()
         self.watch(READ)
         return True
+
+
+def _something(_timeout_ms: int) -> list[tuple[int, int]]:
+    """Stand for a look at a connection that nobody has looked at yet."""
+    return [(-1, select.POLLIN)]
 
 
 @cache

@@ -76,7 +76,7 @@ class Engine:
             self._begin(request, now_s, intended_s, deadline_s)
             return
         route = self.routes.find(request.url, request.headers, request.method)
-        self.transport.launch(request, route, now_s=now_s, intended_s=intended_s, sent_s=now_s, deadline_s=deadline_s)
+        self.transport.launch(request, route, now_s, intended_s, now_s, deadline_s)
 
     def drop(self, request: Request, intended_s: float) -> None:
         """Reply to a call that is not sent."""
@@ -199,14 +199,7 @@ class Engine:
             self._give_up(dialogue, now_s, f"what comes next cannot be asked: {exc}")
             return
         self._deadline_s = min(self._deadline_s, dialogue.deadline_s)
-        self.transport.launch(
-            request,
-            route,
-            now_s=now_s,
-            intended_s=dialogue.intended_s,
-            sent_s=dialogue.sent_s,
-            deadline_s=dialogue.deadline_s,
-        )
+        self.transport.launch(request, route, now_s, dialogue.intended_s, dialogue.sent_s, dialogue.deadline_s)
 
     def _go_on(self, dialogue: Dialogue, reply: Reply, connection: Connection, now_s: float) -> None:
         """Take an answer: to the submission, or to a question."""

@@ -29,7 +29,9 @@ from sebsx.contracts.calls import Health
 from sebsx.contracts.schedules import Closed, Open, Schedule, constant
 from sebsx.model import Deployment, FunctionConfig, Kind
 from sebsx.model.metrics import CORE_METRICS
+from sebsx.running.evidence import Starts
 from sebsx.running.recording import Recording, undisturbed
+from sebsx.running.samples import Names
 from sebsx.sending.client import HttpClient, Request
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
@@ -121,7 +123,7 @@ def recorded(url: str, schedule: Schedule) -> tuple[dict[str, float], Health]:
         deployment = Deployment("fn", FunctionConfig("fn", 128, 3.0, "x86_64"), {}, url)
         recording = Recording(
             stream, FakePlatform(FakeSettings(), context_for(FakePlatform, Path(folder))), deployment,
-            lambda _output: None,
+            lambda _output: None, Starts(), Names(()),
             kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda *_stored: None,
         )  # fmt: skip
 

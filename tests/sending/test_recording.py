@@ -14,6 +14,7 @@ from sebsx.model.clock import client_clock
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.evidence import Starts
 from sebsx.running.recording import _BACKLOG, Recording
+from sebsx.running.samples import Names
 from sebsx.sending.client import HttpClient, Request
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
@@ -48,7 +49,8 @@ def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording
     stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("", 1)))
     return Recording(
         stream, PLATFORM, Deployment("fn", make_config(), {}),
-        lambda output: None if output == {"n": 1} else "wrong", Starts(), kind=Kind.MEASURED, sequence=1, batch=0,
+        lambda output: None if output == {"n": 1} else "wrong", Starts(), Names(()),
+        kind=Kind.MEASURED, sequence=1, batch=0,
         on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
 
@@ -140,7 +142,7 @@ def test_answer_that_is_plain_json_counts_without_an_envelope(
 ) -> None:
     stream = store.stream(RUN, add_deployment(store, RUN), None)
     recording = Recording(
-        stream, PLATFORM, Deployment("fn", make_config(), {}), lambda _output: None, Starts(),
+        stream, PLATFORM, Deployment("fn", make_config(), {}), lambda _output: None, Starts(), Names(()),
         kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
     recording.add(reply(1, body=b'{"result": 3}'))
