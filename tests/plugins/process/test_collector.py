@@ -83,3 +83,37 @@ def test_calls_that_share_the_process_have_its_peak_alone(shipped: ModuleType) -
     call.concurrent = 1
 
     assert set(shipped.end(state, call)) == {"process.max_rss_bytes", "process.overhead_s"}
+
+
+REPLACED = """
+import os, sys
+data = bytearray(200 * 2**20)
+data[::4096] = b"x" * len(data[::4096])
+os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", sys.argv[1]])
+"""
+MEASURED = """
+import sys
+sys.path.insert(0, {folder!r})
+from resource import RUSAGE_SELF, getrusage
+import process
+class Call: concurrent = 0
+peaks = []
+for size in (0, 0, 300):
+    state = process.begin(Call)
+    data = bytearray(size * 2**20)
+    data[::4096] = b"x" * len(data[::4096])
+    peaks.append(process.end(state, Call)["process.max_rss_bytes"] // 2**20)
+print(getrusage(RUSAGE_SELF).ru_maxrss // 1024, *peaks)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
+def test_peak_of_what_the_process_was_before_is_not_the_function_s() -> None:
+    folder = str(Path(sebsx_process.__file__).parent / "shipped")
+    words = [sys.executable, "-I", "-S", "-c", REPLACED, MEASURED.format(folder=folder)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    by_rusage, first, second, large = map(int, done.stdout.split())
+    assert by_rusage >= 300
+    assert first < 100
+    assert second < 100
+    assert 300 <= large < 400
