@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from sebsx.cli.running import _raise_for
+from sebsx.contracts.agenda import Agenda
+from sebsx.contracts.calls import Calls
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
-from sebsx.contracts.schedules import Closed
+from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.contracts.session import Session
 from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
 from sebsx.model import (
@@ -25,6 +27,7 @@ from sebsx.model import (
     CellStatus,
     Deployment,
     FunctionConfig,
+    Invocation,
     Kind,
     Package,
     Plan,
@@ -32,10 +35,12 @@ from sebsx.model import (
     StartType,
     Status,
 )
+from sebsx.model.clock import client_clock
 from sebsx.running import orchestrator
 from sebsx.settings import NoSettings
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
+from sebsx.testing.later import LaterPlatform
 from sebsx.testing.registries import registry_with
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.orchestration import ECHO, Listener, failing, run_spec, store_in
@@ -263,6 +268,58 @@ def test_every_request_of_a_batch_may_have_an_input_of_its_own(store: Store) -> 
     assert statuses(view) == {Status.OK: 3}
     sizes = [invocation.bytes_out for invocation in view.invocations()]
     assert [size - sizes[0] for size in sizes] == [0, 0, 1]
+
+
+class ThroughTheDoor(Several):
+    """Sends the same calls by each way that the one door has."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+
+    def run(self, session: Session, settings: NoSettings) -> None:
+        (cell,) = session.pending(self.plan(session.scene, settings))
+        spec = replace(FunctionSpec(**cell.factors), platform="later")
+        with session.deployed(spec, [cell]) as function:
+            assert function is not None
+            with session.measure(cell, function) as measurement:
+                calls = Calls(
+                    function=function,
+                    schedule=Arrivals([0.0, 0.01, 0.02]),
+                    cell_id=measurement.cell_id,
+                    round=4,
+                    events=[{"do": "echo", "value": value} for value in ("c", "a", "bb")],
+                    read=lambda output: {"phase.length_s": float(len(output["result"]))},
+                )
+                self.send(session, calls)
+                assert session.next_round == 5
+                session.finish(measurement, CellStatus.FINISHED, "enough")
+
+    def send(self, session: Session, calls: Calls) -> None:
+        if self.way == "batch":
+            assert len(session.send(calls).invocations) == 3
+        elif self.way == "phase":
+            told: list[Invocation] = []
+            sent = session.send(calls, streamed=True, on_stored=told.extend)
+            assert sent.health is not None
+            assert (sent.health.sent, len(told)) == (3, 3)
+        else:
+            agenda = Agenda()
+            agenda.add(calls, client_clock().now())
+            (sent,) = session.send(agenda)
+            assert (sent.calls, len(sent.invocations)) == (calls, 3)
+
+
+@pytest.mark.parametrize("way", ["batch", "phase", "agenda"])
+def test_one_door_means_the_same_by_each_way(store: Store, way: str) -> None:
+    run = orchestrator.run(
+        orchestrator.RunSpec(ThroughTheDoor(way=way), NoSettings(), {"later": FakeSettings()}, seed=1),
+        registry_with(LaterPlatform), store, Listener(),
+    )  # fmt: skip
+    calls = sorted(store.view(run.id).invocations(), key=lambda each: each.client_intended_s)
+    assert [call.status for call in calls] == [Status.OK] * 3  # the check holds each answer against its input
+    assert [call.samples["phase.length_s"] for call in calls] == [1.0, 1.0, 2.0]
+    assert {call.round for call in calls} == {4}
 
 
 def test_files_of_a_deployment_are_in_its_package(store: Store) -> None:
