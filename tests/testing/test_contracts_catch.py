@@ -89,6 +89,8 @@ class Untagged(FakePlatform):
 class Tagged(FakePlatform):
     """Tells of all it has, as a provider does."""
 
+    one_at_a_time = True
+
     def orphans(self):
         return [tags.resource("function", name, self.context.tags) for name in self._packages]
 
