@@ -123,16 +123,19 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
     wanted = function.__annotations__.get("return", "Any")
     if name in _SPECIAL or wanted in (None, "None"):  # an answer nobody asked for harms nobody
         wanted = "Any"
-    fits: list[Check] = []  # compiled when it is first needed: registering costs nothing
+    check: Check | None = None  # compiled when it is first needed: registering costs nothing
+    goes_on = "Iterator" in str(wanted)
 
     @wraps(function)
     def call(self: Any, /, *arguments: Any, **named: Any) -> Any:
-        found = super(guarded, self)
-        if guarded in _inside.classes:  # the plugin calls itself
-            return getattr(found, name) if is_property else getattr(found, name)(*arguments, **named)
-        _inside.classes.append(guarded)
+        nonlocal check
+        classes = _inside.classes
+        own = getattr(super(guarded, self), name) if not is_property else None
+        if guarded in classes:  # the plugin calls itself
+            return getattr(super(guarded, self), name) if own is None else own(*arguments, **named)
+        classes.append(guarded)
         try:
-            answer = getattr(found, name) if is_property else getattr(found, name)(*arguments, **named)
+            answer = getattr(super(guarded, self), name) if own is None else own(*arguments, **named)
         except SebsxError:
             raise
         except allowed:
@@ -140,12 +143,12 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
         except (Exception, SystemExit) as exc:  # a plugin may fail in any way; it is told as its own
             raise told(called, exc) from exc
         finally:
-            _inside.classes.remove(guarded)
-        if not fits:
-            fits.append(check_of(wanted, function.__module__))
-        if not fits[0](answer):
+            classes.pop()
+        if check is None:
+            check = check_of(wanted, function.__module__)
+        if not check(answer):
             raise PluginError(f"{called} returned {shown(answer)}, not {described(wanted)}")
-        return _iterating(called, answer) if isinstance(answer, Iterator) else answer
+        return _iterating(called, answer) if goes_on and isinstance(answer, Iterator) else answer
 
     if is_property:
         return property(call)
