@@ -44,8 +44,9 @@ class _Names(dict[str, Any]):
         self.missing: list[str] = []
 
     def __missing__(self, name: str) -> Any:
-        place = _imported_for_types(self._module).get(name, self._module)
-        found = getattr(import_module(place), name, getattr(builtins, name, None))
+        found = getattr(import_module(self._module), name, getattr(builtins, name, None))
+        if found is None and (place := _imported_for_types(self._module).get(name)):
+            found = getattr(import_module(place), name, None)
         if found is None:
             self.missing.append(name)
             return Any
