@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts import calibrations
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
-from sebsx_calibrate.analyzer import in_words, points_table
 from sebsx_calibrate.fitting import parse_run_times
-from sebsx_calibrate.result import result_of
 
 if TYPE_CHECKING:
     from sebsx.contracts.commands import Services
@@ -54,6 +51,10 @@ class CalibrateCommand(Command[CalibrateCommandSettings]):
 
     def run(self, services: Services, settings: CalibrateCommandSettings) -> None:
         """Measure, say and keep."""
+        from sebsx.contracts import calibrations  # `sebsx --help` asks for the command, and must stay quick
+        from sebsx_calibrate.analyzer import in_words, points_table
+        from sebsx_calibrate.result import result_of
+
         name = settings.run or _measure(services, settings)
         with services.open_store() as store:
             view = store.view(name)

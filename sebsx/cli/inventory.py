@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.plugins import KINDS
+from sebsx.contracts.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
