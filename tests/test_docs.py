@@ -110,6 +110,20 @@ def test_programs_of_a_page_run_from_top_to_bottom(page: Path, sebsx: Cli) -> No
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("kind", plugins.KINDS, ids=lambda kind: kind.name)
+def test_page_of_a_kind_runs_an_example_and_names_the_built_in_ones(kind: plugins.PluginKind) -> None:
+    page = ROOT / "docs" / kind.page
+    program = "\n".join(block.text for block in blocks(page) if block.language == "python")
+    base = kind.load_base().__name__
+    defined = rf"\b{base}\(" if kind.of_instances else r"def " if kind.in_folders else rf"class \w+\({base}\b"
+    assert re.search(defined, program), f"{kind.page} defines no {kind.singular} in a block that is executed"
+    text = page.read_text(encoding="utf-8")
+    assert kind.hook in text
+    if not kind.in_folders:  # those have pages of their own
+        named = set(re.split(r"[`\s]", " ".join(re.findall(r"`[^`\n]+`|^## .*$", text, re.MULTILINE))))
+        assert getattr(plugins.load(), kind.name).keys() - named == set(), f"{kind.page} leaves out built-in ones"
+
+
 def documented() -> str:
     return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 

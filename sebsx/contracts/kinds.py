@@ -101,7 +101,7 @@ KINDS = (
         name="analyzers",
         title="what stored runs say",
         base="sebsx.contracts.analyzers:Analyzer",
-        page="write-an-experiment.md",
+        page="write-an-analyzer.md",
         contract="AnalyzerContract",
         has_settings=True,
     ),

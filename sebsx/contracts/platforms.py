@@ -1,6 +1,6 @@
 """The contract of a platform: where functions run.
 
-A platform needs two methods, `deploy` and `teardown`; everything else is a capability. The core sends and
+A platform needs three methods, `target`, `deploy` and `teardown`; everything else is optional. The core sends and
 times HTTP itself, so that all providers are measured at the same points.
 """
 
