@@ -133,7 +133,7 @@ def test_an_exception_that_belongs_to_the_contract_passes():
         raise ValueError("no offers in it")
 
     with pytest.raises(ValueError, match="no offers in it"):
-        call(by_name("pricelists"), "read_offers", refuses)
+        call(by_name("pricelists"), "read_offer_file", refuses)
 
 
 def test_interruption_passes():
@@ -153,9 +153,9 @@ def test_what_a_plugin_raises_and_catches_itself_stays_its_own():
         return Strange()
 
     kind = by_name("pricelists")
-    cls = subclass(kind, books=fails, read_offers=asks_itself)
-    with pytest.raises(PluginError, match=r"read_offers\(\) returned None"):
-        guard(cls, kind, OWNER)().read_offers({})
+    cls = subclass(kind, books=fails, read_offer_file=asks_itself)
+    with pytest.raises(PluginError, match=r"read_offer_file\(\) returned None"):
+        guard(cls, kind, OWNER)().read_offer_file({})
 
 
 def test_guarded_class_is_the_same_each_time_and_finds_what_is_put_into_the_class():

@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.pricelists import Offers
+from sebsx.contracts.pricelists import OfferFile
 from sebsx.model.prices import Key, Price, Tier
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _KNOWN: Mapping[str, Mapping[str, tuple[str, str, str, str]]] = {
 _REGION_PREFIX = re.compile(r"^[A-Z]{2,4}[0-9]?-")
 
 
-def read_offers(document: Any) -> Offers:
+def read_offer_file(document: Any) -> OfferFile:
     """Return the prices of an offer file that sebsx has a use for.
 
     Raises:
@@ -72,7 +72,7 @@ def read_offers(document: Any) -> Offers:
         raise ValueError(f"it is not laid out as an offer file: {type(exc).__name__} {exc}") from exc
     if not prices:
         raise ValueError(f"it holds no price of {service} in USD that sebsx uses")
-    return Offers(published, str(document.get("version", "")), _without_repetitions(prices))
+    return OfferFile(published, str(document.get("version", "")), _without_repetitions(prices))
 
 
 def _prices(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.pricelists import Offers, Pricelist
+from sebsx.contracts.pricelists import OfferFile, Pricelist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,13 +24,13 @@ class AwsPrices(_Shipped):
 
     name = "aws"
     summary = "AWS Lambda, S3, DynamoDB, SQS, Step Functions, transfer"
-    offers = "index.json of AWSLambda, AmazonS3, AmazonDynamoDB or AmazonStates, all regions or one"
+    offer_files = "index.json of AWSLambda, AmazonS3, AmazonDynamoDB or AmazonStates, all regions or one"
 
-    def read_offers(self, document: Any) -> Offers:
+    def read_offer_file(self, document: Any) -> OfferFile:
         """Return the prices of an offer file."""
-        from sebsx_prices.aws_offers import read_offers
+        from sebsx_prices.aws_offers import read_offer_file
 
-        return read_offers(document)
+        return read_offer_file(document)
 
 
 class AzurePrices(_Shipped):

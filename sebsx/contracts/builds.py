@@ -1,10 +1,12 @@
 """The stage of a benchmark that makes files on the driver before it is deployed: `build` in `benchmark.py`.
 
-def build(parameters, artifacts, target):
-model = artifacts.folder / "model.onnx"
-convert(parameters["model"], model)
-artifacts.package(model)                    # into the package, beside the code
-artifacts.store(model)                      # or into the storage; `payload` is told the key
+    def build(parameters, artifacts, target):
+        model = artifacts.folder / "model.onnx"
+        convert(parameters["model"], model)
+        artifacts.package(model)                    # into the package, beside the code
+        artifacts.store(model)                      # or into the storage; `payload` is told the key
+
+`artifacts` is an `Artifacts`, `target` a `BuildTarget`.
 """
 
 from __future__ import annotations

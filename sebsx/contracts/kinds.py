@@ -125,7 +125,7 @@ KINDS = (
         base="sebsx.contracts.pricelists:Pricelist",
         page="prices.md",
         contract="PricelistContract",
-        raises=(("read_offers", (ValueError,)),),
+        raises=(("read_offer_file", (ValueError,)),),
     ),
     PluginKind(
         name="channels",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
-    """What a provider's offer file says.
+class OfferFile:
+    """What a public file of a provider says about its prices.
 
     Args:
         published: Day of its publication.
@@ -37,18 +37,18 @@ class Pricelist(ABC):
     Class attributes:
         name: The provider, as `Platform.provider` names it: `aws`.
         summary: One line for `sebsx list pricelists`.
-        offers: One line: which public files `read_offers` takes, and where they are; empty for none.
+        offer_files: One line: which public files `read_offer_file` takes, and where they are; empty for none.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    offers: ClassVar[str] = ""
+    offer_files: ClassVar[str] = ""
 
     @abstractmethod
     def books(self) -> Sequence[Path]:
         """Return the files of its price books, in any order; see `sebsx.pricing.bookfile` for what is in them."""
 
-    def read_offers(self, document: Any) -> Offers:
+    def read_offer_file(self, document: Any) -> OfferFile:
         """Return the prices of one of the provider's public offer files.
 
         Args:

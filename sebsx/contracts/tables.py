@@ -1,10 +1,12 @@
 """Tables of a manifest, read strictly: an unknown key, a missing one and a wrong type are one clear line.
 
-table = read(path)
-name = table.text("name")
-for label, entry in table.tables("parameters").items():
-...
-table.done()        # every key that nothing asked for is refused, with the nearest that was
+    table = read(path)
+    name = table.text("name")
+    for label, entry in table.tables("parameters").items():
+        ...
+    table.done()
+
+`done` refuses every key that nothing asked for, and suggests the nearest that was.
 """
 
 from __future__ import annotations

@@ -1,24 +1,26 @@
 """Price books as TOML files: reads them strictly, since a misread price is worse than none, and writes them.
 
-provider = "fly"
-effective = 2026-09-06                    # first day on which the prices hold
-retrieved = 2026-09-06
-source = "https://fly.example/pricing"
+    provider = "fly"
+    effective = 2026-09-06                    # first day on which the prices hold
+    retrieved = 2026-09-06
+    source = "https://fly.example/pricing"
 
-[groups]                                  # names for regions that cost the same
-europe = ["ams", "fra"]
+    [groups]                                  # names for regions that cost the same
+    europe = ["ams", "fra"]
 
-[scheme.on-demand]                        # how an invocation is counted; the first is the usual one
-step_s = 0.001
+    [scheme.on-demand]                        # how an invocation is counted; the first is the usual one
+    step_s = 0.001
 
-[[price]]
-meter = "memory"                          # request, memory, cpu, gpu, ephemeral, restore, egress, or a service's
-unit = "GB-s"
-scheme = "on-demand"                      # left out: under every scheme
-architectures = ["x86_64"]                # left out: on every architecture
-regions = ["europe", "iad"]
-tiers = [[0, 0.00002], [1_000_000, 0.00001]]   # or `usd = 0.00002`, or `by_region = {iad = 0.00002}`
-free = 400_000                            # units of a month, for those who ask for the free tier
+    [[price]]
+    meter = "memory"                          # request, memory, cpu, gpu, ephemeral, restore, egress, or a service's
+    unit = "GB-s"
+    scheme = "on-demand"                      # left out: under every scheme
+    architectures = ["x86_64"]                # left out: on every architecture
+    regions = ["europe", "iad"]
+    tiers = [[0, 0.00002], [1_000_000, 0.00001]]   # or `usd = 0.00002`, or `by_region = {iad = 0.00002}`
+    free = 400_000                            # units of a month, for those who ask for the free tier
+
+Whatever a book says beside this is refused.
 """
 
 from __future__ import annotations

@@ -39,20 +39,20 @@ def updated(pricelist: Pricelist, base: PriceBook, source: str, today: date) -> 
     """
     data = _fetch(source)
     try:
-        offers = pricelist.read_offers(json.loads(data))
+        found = pricelist.read_offer_file(json.loads(data))
     except ValueError as exc:
         raise UserError(f"offers of {pricelist.name!r} in {source!r} cannot be used: {exc}") from exc
-    if offers.published < base.effective:
-        raise UserError(f"offers in {source!r} are of {offers.published}, older than the newest book {base}")
+    if found.published < base.effective:
+        raise UserError(f"offers in {source!r} are of {found.published}, older than the newest book {base}")
     prices = dict(base.prices)
-    for key, price in offers.prices.items():
+    for key, price in found.prices.items():
         kept = base.prices.get(key)
         free = kept.free if kept and not price.free else price.free
         prices[key] = dataclasses.replace(price, free=free)
-    where = f"{_public(source)} {offers.version}".rstrip()
+    where = f"{_public(source)} {found.version}".rstrip()
     text = f"{where}; all else from {base}"
     return dataclasses.replace(
-        base, effective=offers.published, retrieved=today, source=text, prices=prices, path="", sha256=""
+        base, effective=found.published, retrieved=today, source=text, prices=prices, path="", sha256=""
     )
 
 

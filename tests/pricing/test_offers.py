@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sebsx import plugins
-from sebsx.contracts.pricelists import Offers
+from sebsx.contracts.pricelists import OfferFile
 from sebsx.errors import UnsupportedError
 from sebsx.model.prices import Key
 from tests.pricing.offers import LAMBDA, Products, document
@@ -17,8 +17,8 @@ from tests.pricing.offers import LAMBDA, Products, document
 LIST = plugins.load(["prices"]).get("pricelists", "aws")()
 
 
-def read(products: Products = LAMBDA, code: str = "AWSLambda") -> Offers:
-    return LIST.read_offers(document(products, code, "2026-10-19T21:00:00Z"))
+def read(products: Products = LAMBDA, code: str = "AWSLambda") -> OfferFile:
+    return LIST.read_offer_file(document(products, code, "2026-10-19T21:00:00Z"))
 
 
 def test_architecture_and_region_come_from_the_usage_type() -> None:
@@ -67,7 +67,7 @@ def test_newest_term_holds() -> None:
     later = document({"A": ("us-east-1", "Request", [("0", "Inf", "0.2")])}, "AWSLambda", "2026-10-19T21:00:00Z")
     term = later["terms"]["OnDemand"]["A"]["A.JRTCKXETXF"]
     said["terms"]["OnDemand"]["A"]["A.LATER"] = {**term, "effectiveDate": "2026-10-02T00:00:00Z"}
-    assert LIST.read_offers(said).prices[Key("us-east-1", "request")].usd == Decimal("0.2")
+    assert LIST.read_offer_file(said).prices[Key("us-east-1", "request")].usd == Decimal("0.2")
 
 
 def _in_yuan(said: Any) -> None:
@@ -92,7 +92,7 @@ def test_file_that_is_none_is_refused(spoil: Callable[[Any], object], words: str
     said = document(LAMBDA, "AWSLambda", "2026-10-19T21:00:00Z")
     spoil(said)
     with pytest.raises(ValueError, match=words):
-        LIST.read_offers(said)
+        LIST.read_offer_file(said)
 
 
 def test_two_prices_for_one_thing_are_refused() -> None:
@@ -106,4 +106,4 @@ def test_two_prices_for_one_thing_are_refused() -> None:
 
 def test_provider_whose_offers_cannot_be_read_says_what_to_do() -> None:
     with pytest.raises(UnsupportedError, match="write a price book of your own"):
-        plugins.load(["prices"]).get("pricelists", "gcp")().read_offers({})
+        plugins.load(["prices"]).get("pricelists", "gcp")().read_offer_file({})

@@ -24,7 +24,7 @@ class PricelistContract:
 
     def test_metadata_is_complete(self, pricelist: Pricelist) -> None:
         metadata.check_words(type(pricelist))
-        assert "\n" not in pricelist.offers
+        assert "\n" not in pricelist.offer_files
 
     def test_every_book_is_read_and_is_its_own(self, pricelist: Pricelist) -> None:
         books = [bookfile.read(path) for path in pricelist.books()]
@@ -32,9 +32,9 @@ class PricelistContract:
         assert len({book.effective for book in books}) == len(books), "two books are of one day"
 
     def test_document_that_is_no_offer_is_refused_with_a_reason(self, pricelist: Pricelist) -> None:
-        wanted = ValueError if pricelist.offers else UnsupportedError
+        wanted = ValueError if pricelist.offer_files else UnsupportedError
         documents: tuple[Any, ...] = ({}, [], {"unexpected": 1})
         for document in documents:
             with pytest.raises(wanted) as caught:
-                pricelist.read_offers(document)
+                pricelist.read_offer_file(document)
             assert str(caught.value)
