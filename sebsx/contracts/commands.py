@@ -100,7 +100,7 @@ class Services(Protocol):
         """Return what an analyzer says of runs; by default the one of their experiment, None if that has none."""
         ...
 
-    def page(self, runs: Sequence[RunView], destination: Path, analyzers: Sequence[str] = ()) -> Path:
+    def page(self, runs: Sequence[RunView], destination: str | Path, analyzers: Sequence[str] = ()) -> Path:
         """Write the HTML page of runs, as `sebsx report` does, and return the file."""
         ...
 

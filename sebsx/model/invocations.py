@@ -45,7 +45,7 @@ class StartType(StrEnum):
 
 
 class Kind(StrEnum):
-    """Whether an invocation counts as a measurement; of a phase that was cut short and begun again, none does."""
+    """Whether an invocation counts as a measurement; what was cut short and begun again does not."""
 
     WARMUP = "warmup"
     MEASURED = "measured"

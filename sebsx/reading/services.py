@@ -319,12 +319,13 @@ class Services:
         experiment = self.registry.experiments.get(names.pop())
         return experiment.analyzer if experiment else None
 
-    def page(self, runs: Sequence[RunView], destination: Path, analyzers: Sequence[str] = ()) -> Path:
+    def page(self, runs: Sequence[RunView], destination: str | Path, analyzers: Sequence[str] = ()) -> Path:
         """Write the HTML page of runs, as `sebsx report` does, and return the file."""
         from sebsx.reading import pages  # heavy
 
-        pages.write(destination, pages.rendered(self, runs, analyzers, target=destination.name))
-        return destination
+        file = Path(destination)
+        pages.write(file, pages.rendered(self, runs, analyzers, target=file.name))
+        return file
 
     def choose_platforms(self, chosen: tuple[str, ...]) -> tuple[str, ...]:
         """Return the platforms to run on: those chosen, or the one that needs no account."""

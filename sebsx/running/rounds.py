@@ -83,7 +83,7 @@ class StoppingRule:
 def interleave(
     session: Session,
     cells: Sequence[Cell],
-    rule: StoppingRule,
+    rule: StoppingRule | Callable[[Cell], StoppingRule],
     take: Turn,
     *,
     prepare: Callable[[Measurement], object] = lambda _measurement: None,
@@ -97,7 +97,8 @@ def interleave(
     Args:
         session: What everything goes through.
         cells: What is compared.
-        rule: When a cell ends. Cells of one start type end together, so that every round that counts is whole.
+        rule: When a cell ends, or a function of the cell, where some have longer turns than others.
+            Cells of one start type end together, so that every round that counts is whole.
         take: Takes the samples of one turn: it is handed the measurement and the number of the round, and hands that
             on (`measurement.invoke(..., round=number)`).
         prepare: Called once for each cell before its first turn: warms up.
@@ -111,7 +112,7 @@ def interleave(
                 function = stack.enter_context(session.deployed(spec_of(cell), [cell]))
                 measurement = stack.enter_context(begin(session, cell, function)) if function else None
                 if measurement is not None:
-                    turns.append(_Turns(measurement, rule, take))
+                    turns.append(_Turns(measurement, rule(cell) if callable(rule) else rule, take))
             settle(turns)
             for turn in turns:
                 if not turn.closed:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 
-from sebsx.model import Kind, PhaseStatus, Status
+from sebsx.model import CellStatus, Kind, PhaseStatus, Status
 from sebsx.model.frame import Frame, coded
 from sebsx.store import schema
 from sebsx.store.invocations import clean, is_number
@@ -132,6 +132,22 @@ class Groups:
             "status": Status(execution.status).value, "error": clean(execution.error),
             "figures": figures,
         }  # fmt: skip
+
+
+def break_off_executions(connection: Connection, run_key: int) -> None:
+    """Mark the executions that a killed process left open in unfinished cells, and what was sent in them.
+
+    All of it stays and counts nowhere any more, as that of a phase of load that was cut short.
+    """
+    c, i, cell = schema.execution.c, schema.invocation.c, schema.cell.c
+    unfinished = select(cell.id).where(cell.run_id == run_key, cell.status == CellStatus.RUNNING.value)
+    cut = (c.run_id == run_key) & c.end_s.is_(None) & c.cell_id.in_(unfinished)
+    connection.execute(
+        update(schema.invocation)
+        .where(i.execution_id.in_(select(c.id).where(cut)), i.kind == Kind.MEASURED.value)
+        .values(kind=Kind.BROKEN_OFF.value)
+    )
+    connection.execute(update(schema.execution).where(cut).values(purpose=Kind.BROKEN_OFF.value))
 
 
 def frame_of(executions: Sequence[StoredExecution]) -> Frame:

@@ -14,7 +14,7 @@ from sebsx.model.folders import data_folder
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import Artifacts
 from sebsx.store.engine import Database, open_database
-from sebsx.store.groups import Groups
+from sebsx.store.groups import Groups, break_off_executions
 from sebsx.store.invocations import (
     InvocationStream,
     MetricIds,
@@ -136,7 +136,7 @@ class Store:
             self._metrics.register(connection, metrics)
 
     def resume_run(self, run_id: str, owner: Mapping[str, Any]) -> None:
-        """Take a run up again: it is `running` and belongs to `owner`.
+        """Take a run up again: it is `running` and belongs to `owner`; executions that never ended are broken off.
 
         Raises:
             UserError: If the process that owns it still lives.
@@ -153,6 +153,7 @@ class Store:
                 "finished_at": None, "error": None,
             }  # fmt: skip
             connection.execute(update(schema.run).where(c.id == key).values(values))
+            break_off_executions(connection, key)
 
     def finish_run(self, run_id: str, status: RunStatus, error: str | None = None) -> Run:
         """Close a run and return it."""

@@ -10,6 +10,8 @@ import pytest
 
 import sebsx
 from sebsx.errors import UserError
+from sebsx.store import open_store
+from sebsx.testing.runs import RunWriter
 
 
 def test_importing_costs_nothing():
@@ -44,3 +46,14 @@ def test_plan_says_what_a_run_would_do():
 def test_what_is_asked_for_and_does_not_exist_is_told(experiment, settings, asked, told):
     with pytest.raises(UserError, match=told):
         sebsx.plan(experiment, settings, **asked)
+
+
+def test_page_is_written_where_a_string_or_a_path_says(tmp_path):
+    with open_store(tmp_path / "results.sqlite") as store:
+        writer = RunWriter(store)
+        writer.add([0.1, 0.2])
+        view = writer.finish()
+        for file in (str(tmp_path / "one.html"), tmp_path / "two.html"):
+            written = sebsx.Services(tmp_path / "results.sqlite").page([view], file)
+            assert written == Path(file)
+            assert written.stat().st_size > 10_000

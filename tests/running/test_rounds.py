@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,6 +81,30 @@ def orders(view: RunView) -> dict[int, list[int]]:
 def test_interleaving_takes_an_experiment_a_few_lines() -> None:
     source = "".join(inspect.getsource(method) for method in (Words.run, Words.turn))
     assert len([line for line in source.splitlines() if line.strip() and "def " not in line]) <= 4
+
+
+class Bursts(Words):
+    """Turns of different lengths."""
+
+    name = "bursts"
+
+    def plan(self, scene: Scene, settings: WordsSettings) -> Plan:
+        plan = super().plan(scene, settings)
+        cells = [replace(cell, invocations=settings.rounds * cell.factors["letters"]) for cell in plan.cells[:2]]
+        return replace(plan, cells=tuple(cells), deployments=len(cells))
+
+    def run(self, session: Session, settings: WordsSettings) -> None:
+        cells = session.pending(self.plan(session.scene, settings))
+        interleave(session, cells, lambda cell: StoppingRule(repetitions=cell.invocations), self.turn)
+
+    def turn(self, measurement: Measurement, number: int) -> None:
+        measurement.invoke(Closed(measurement.cell.factors["letters"]), round=number)
+
+
+def test_turns_of_different_lengths_have_a_rule_of_their_own_and_the_same_rounds(store: Store) -> None:
+    spec = orchestrator.RunSpec(Bursts(), WordsSettings(3), {"fake": FakeSettings()}, seed=1)
+    view = store.view(orchestrator.run(spec, registry_with(FakePlatform), store, Listener()).id)
+    assert [Counter(letters) for _, letters in sorted(orders(view).items())] == [Counter({1: 1, 10: 10})] * 3
 
 
 def test_every_round_has_each_cell_once_in_an_order_that_belongs_to_the_seed(store: Store) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sebsx.errors import StoreError
-from sebsx.model import Client, Execution, Kind, PhaseStatus, Status
-from tests.store.conftest import RUN, Begun, make_invocation
+from sebsx.model import CellStatus, Client, Execution, Kind, PhaseStatus, RunStatus, Status
+from sebsx.store import current_owner
+from tests.store.conftest import RUN, Begun, make_cell, make_invocation
 
 
 def test_execution_reads_back_with_its_invocations(begun: Begun) -> None:
@@ -37,6 +38,30 @@ def test_execution_that_never_ended_has_no_duration(begun: Begun) -> None:
     begun.store.groups.begin_execution(RUN, Execution(kind="message", begin_s=1.0, status=Status.TIMEOUT, error="lost"))
     [stored] = begun.store.view(RUN).executions()
     assert (stored.duration_s, stored.status, stored.error) == (None, Status.TIMEOUT, "lost")
+
+
+def test_execution_that_was_cut_short_counts_nowhere_once_its_run_is_resumed(begun: Begun) -> None:
+    groups = begun.store.groups
+    begin = Execution(kind="workflow", begin_s=1000.0, status=Status.PLATFORM_ERROR, error="it did not end")
+    whole, cut = (groups.begin_execution(RUN, begin, cell_id=begun.cell) for _ in range(2))
+    closed = begun.store.add_cell(RUN, make_cell("warm"))
+    groups.begin_execution(RUN, begin, cell_id=closed)
+    begun.store.finish_cell(closed, CellStatus.FAILED, "too many failures")
+    begun.add(
+        make_invocation(1, execution=whole),
+        make_invocation(2, execution=cut, kind=Kind.WARMUP),
+        make_invocation(3, execution=cut),
+        make_invocation(4),
+    )
+    groups.finish_execution(whole, replace(begin, end_s=1002.5, status=Status.OK, error=None))
+    begun.store.finish_run(RUN, RunStatus.INTERRUPTED)
+    begun.store.resume_run(RUN, current_owner())
+    view = begun.store.view(RUN)
+    assert [each.purpose for each in view.executions()] == [Kind.MEASURED, Kind.BROKEN_OFF, Kind.MEASURED]
+    assert [each.kind for each in view.invocations()] == [
+        Kind.MEASURED, Kind.WARMUP, Kind.BROKEN_OFF, Kind.MEASURED,
+    ]  # fmt: skip
+    assert list(view.execution_frame()["sequence"]) == [1, 3]
 
 
 def test_executions_are_numbered_through_their_run(begun: Begun) -> None:

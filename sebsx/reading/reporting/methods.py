@@ -89,7 +89,7 @@ def _excluded(views: Sequence[RunView], measured: Sequence[Measured]) -> str:
         for (kind, _, _), n in view.counts().items():
             kinds[kind] += n
     broken_off = kinds[Kind.BROKEN_OFF]
-    cut = f", {broken_off:,} of phases of load that were cut short and begun again" if broken_off else ""
+    cut = f", {broken_off:,} of what was cut short and begun again" if broken_off else ""
     failed = sum(sum(each.condition.failed.values()) for each in measured)
     wrong = sum(each.condition.wrong_start for each in measured)
     total = sum(len(each.condition.frame) for each in measured)
