@@ -270,7 +270,16 @@ def test_settings_are_checked(kind, settings, told):
         ("platforms", {"architectures": ()}, "no architectures"),
         ("platforms", {"memory_mib": (128, 10240)}, "memory_mib = a tuple, not Between | OneOf"),
         ("platforms", {"options": ("vcpu",)}, "options = a tuple, not tuple[Option, ...]"),
-        ("platforms", {"options": (Option(name="start", kind=str, help="h"),)}, "the name of a factor of every run"),
+        (
+            "platforms",
+            {"options": (Option(name="start", kind=str, help="h"),)},
+            "the name of another factor of a run; choose another name",
+        ),
+        (
+            "platforms",
+            {"options": (Option(name="concurrency", kind=int, help="h"),)},
+            "choose another name, such as 'sandbox_concurrency'",
+        ),
         ("platforms", {"options": (Option(name="vcpu", kind=int, help="h"),)}, "means something else: it is float in"),
         ("exporters", {"suffix": "json"}, "suffix = 'json'"),
         ("exporters", {"chooses": frozenset({"colour"})}, "chooses = ['colour']"),

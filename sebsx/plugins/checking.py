@@ -248,7 +248,10 @@ def _check_architectures(cls: Any, what: str, _register: Register) -> None:
 def _check_offers(cls: Any, what: str, _register: Register) -> None:
     for option in cls.options:
         if option.name in RESERVED or option.name.endswith("_offered"):
-            raise PluginError(f"{what} has an option {option.name!r}, which is the name of a factor of every run")
+            alike = next((f", such as {name!r}" for name in WELL_KNOWN if name.endswith(f"_{option.name}")), "")
+            raise PluginError(
+                f"{what} has an option {option.name!r}, the name of another factor of a run; choose another name{alike}"
+            )
         known = WELL_KNOWN.get(option.name, option)
         if (option.kind, option.unit) != (known.kind, known.unit):
             kind, unit = known.kind.__name__, f" in {known.unit}" if known.unit else ""
