@@ -130,7 +130,11 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_emulation(runs),
             *about_limits(runs),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
-            *(finding for name, each in zip(names, parts, strict=True) for finding in about_parts(name, each)),
+            *(
+                finding
+                for name, each in zip(names, parts, strict=True)
+                for finding in about_parts(name, each, settings.confidence)
+            ),
             *about_choices(choices, settings.cost_weight),
         )
         return Report("Performance and cost", tables, figures, findings)

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Column, Figure, Finding
+from sebsx.reading.units import show
+from sebsx.stats import TooFewSamplesError, order_statistic_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +98,7 @@ def breakdown_row(found: Breakdown) -> dict[str, float | None]:
     return {name: found.median(name) for name in found.parts}
 
 
-def about_parts(name: str, found: Breakdown) -> Iterator[Finding]:
+def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Finding]:
     """Yield what is wrong with the parts of a condition: negative ones, and sums that are not the whole."""
     import numpy as np  # heavy
 
@@ -122,12 +124,21 @@ def about_parts(name: str, found: Breakdown) -> Iterator[Finding]:
     if not len(latency) or np.isnan(function).all():
         return
     whole, total = float(np.median(latency)), sum(found.stack().values())
-    if abs(total - whole) > _TOLERANCE * whole:
+    if abs(total - whole) > _TOLERANCE * whole and not _may_be_median(latency, total, confidence):
         text = (
-            f"{name}: the medians of the parts add up to {total:.4g} s and the median latency is {whole:.4g} s: "
-            "the invocations are of several kinds, look at the distribution"
+            f"{name}: the medians of the parts add up to {show(total, 's')} and the median latency is "
+            f"{show(whole, 's')}: medians add up where all invocations are alike; look at the distribution"
         )
         yield Finding(text, {"parts_s": total, "median_s": whole}, warning=True)
+
+
+def _may_be_median(latency: Numbers, total: float, confidence: float) -> bool:
+    """Whether the true median may be `total`: then the difference is one of few or scattered samples."""
+    try:
+        interval = order_statistic_interval(latency, confidence)
+    except TooFewSamplesError:
+        return True
+    return interval.low <= total <= interval.high
 
 
 def breakdown_figure(found: Sequence[tuple[str, Condition, Breakdown]]) -> Iterator[Figure]:

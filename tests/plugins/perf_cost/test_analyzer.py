@@ -130,12 +130,21 @@ def test_negative_part_is_shown_and_warned_about(scene: Scene) -> None:
     assert finding.warning
 
 
+# network 2, 1, 1 and handler 1, 2, 1: the medians are 1 and 1, that of 3, 3, 2 is 3
+KINDS = ((3.0, 1.0), (3.0, 2.0), (2.0, 1.0))
+
+
 def test_medians_that_do_not_add_up_are_warned_of(scene: Scene) -> None:
-    # network 2, 1, 1 and handler 1, 2, 1: the medians are 1 and 1, that of 3, 3, 2 is 3
-    kinds = ((3.0, 1.0), (3.0, 2.0), (2.0, 1.0))
-    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in kinds])
-    (finding,) = texts(scene.analyze(), "add up to 2 s and the median latency is 3 s")
+    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in KINDS * 20])
+    (finding,) = texts(scene.analyze(), "add up to 2.00 s and the median latency is 3.00 s")
     assert finding.warning
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_medians_that_few_samples_may_explain_are_not_warned_of(scene: Scene, times: int) -> None:
+    """Of 6 samples the median is anywhere between their ends; below 6 nothing is known of it."""
+    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in KINDS * times])
+    assert texts(scene.analyze(), "add up") == []
 
 
 def test_memory_is_the_maximum_and_cost_the_mean(scene: Scene) -> None:
