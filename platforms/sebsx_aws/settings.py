@@ -15,11 +15,11 @@ UPLOADS = ("auto", "s3")
 class AwsSettings:
     """Where functions are made, as whom and how; what each gets are its options."""
 
-    profile: str = setting("", help="profile of the AWS configuration files; none for the default credential chain")
-    region: str = setting("", help="region, e.g. us-east-1; none for the one of profile or environment")
-    endpoint_url: str = setting("", help="another endpoint for every service; none for AWS's own, or AWS_ENDPOINT_URL")
+    profile: str = setting("", help="profile of the AWS configuration files; default: AWS's credential chain")
+    region: str = setting("", help="region, e.g. us-east-1; default: that of profile or environment")
+    endpoint_url: str = setting("", help="another endpoint for every service; default: AWS's own, or AWS_ENDPOINT_URL")
     role: str = setting(
-        "", help="ARN of an execution role that exists; none to make one with least privilege", secret=True
+        "", help="ARN of an execution role that exists; default: one is made with least privilege", secret=True
     )
     trigger: str = setting("sdk", help="sdk: Invoke; url: signed function URL; async: with a queue", choices=TRIGGERS)
     python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)

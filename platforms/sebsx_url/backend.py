@@ -61,7 +61,7 @@ class UrlPlatform(Platform[UrlSettings]):
         except ValueError as exc:
             raise UserError(f"URL cannot be read: {exc}") from exc
         if not self.recognises(address) or not parts.hostname:
-            raise UserError(f"{address!r} is no URL; write http://HOST/PATH or https://HOST/PATH")
+            raise UserError(f"{address!r} is not a URL; write http://HOST/PATH or https://HOST/PATH")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return f"{host}:{port}{parts.path}" if port else f"{host}{parts.path}"
 

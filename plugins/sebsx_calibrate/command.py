@@ -24,17 +24,17 @@ class CalibrateCommandSettings:
 
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
     run_times: str = setting("", help="run times of the first and the last step: 4s..120s")
-    platform: str = setting("", help="platform; none for the one that needs no account")
+    platform: str = setting("", help="platform; default: the one that needs no account")
     save: bool = setting(False, help="keep the result: `--size 7` uses it on that platform and memory")
-    run: str = setting("", help="say what this stored run came to, and measure nothing")
-    seed: int | None = setting(None, help="seed of every random choice; none to draw one")
-    memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's own", option="--memory")
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    run: str = setting("", help="report the result of this stored run and measure nothing")
+    seed: int | None = setting(None, help="seed of every random choice; default: drawn, and stored")
+    memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting", option="--memory")
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
     repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
     tolerance: float = setting(0.1, help="largest relative error of the run times of both ends", minimum=0.001)
-    max_points: int = setting(16, help="most values that are measured", minimum=4)
-    max_time_s: float = setting(1800.0, help="most time in s", minimum=1)
+    max_points: int = setting(16, help="maximum number of values measured", minimum=4)
+    max_time_s: float = setting(1800.0, help="time limit in s", minimum=1)
 
 
 class CalibrateCommand(Command[CalibrateCommandSettings]):

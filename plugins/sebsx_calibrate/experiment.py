@@ -44,13 +44,13 @@ class CalibrateSettings:
     benchmark: str = setting("", help="name or folder of the benchmark")
     low_s: float = setting(4.0, help="run time of step 1 in s")
     high_s: float = setting(120.0, help="run time of the last step in s")
-    memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's own")
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting")
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
     repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
     tolerance: float = setting(0.1, help="largest relative error of the run times of both ends", minimum=0.001)
-    max_points: int = setting(16, help="most values that are measured", minimum=4)
-    max_time_s: float = setting(1800.0, help="most time in s", minimum=1)
+    max_points: int = setting(16, help="maximum number of values measured", minimum=4)
+    max_time_s: float = setting(1800.0, help="time limit in s", minimum=1)
 
 
 class Calibrate(Experiment[CalibrateSettings]):

@@ -110,8 +110,8 @@ class RedisChannel(_Shipped):
 class TcpSettings:
     """Where the ends meet, if not where they find each other by themselves."""
 
-    listen: str = setting("", help="host:port on which the consumer listens; none for its own address and a free port")
-    connect: str = setting("", help="host:port to which the producer connects; none for where the consumer listens")
+    listen: str = setting("", help="host:port on which the consumer listens; default: its own address and a free port")
+    connect: str = setting("", help="host:port to which the producer connects; default: where the consumer listens")
 
     def __post_init__(self) -> None:
         for word in (self.listen, self.connect):

@@ -28,25 +28,27 @@ class CommunicationSettings:
     """What to send, by which channels, and when to stop. 0 and nothing stand for what the preset says."""
 
     preset: str = setting("quick", help="quick for a laptop, paper for 1 B to 64 MiB", choices=tuple(_PRESETS))
-    channels: tuple[str, ...] = setting((), help="channels (sebsx list channels); none for all")
+    channels: tuple[str, ...] = setting((), help="channels (sebsx list channels); default: all")
     options: dict[str, str] = setting({}, help="settings of channels: redis.address=HOST:PORT")
-    sizes: tuple[str, ...] = setting((), help="sizes of message: 1,64KiB,1MiB; none for the preset's")
+    sizes: tuple[str, ...] = setting((), help="sizes of message: 1,64KiB,1MiB; default: the preset's")
     memory_mib: tuple[int, ...] = setting(
         (1769,), help="provisioned memory sizes in MiB; 1769 is one processor on AWS", option="--memory"
     )
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
     rounds: int = setting(0, help="exchanges of each channel and size, in random order", minimum=0)
-    round_trips: int = setting(0, help="most messages of an exchange that are answered and counted", minimum=0)
+    round_trips: int = setting(
+        0, help="maximum number of messages of an exchange that are answered and counted", minimum=0
+    )
     warmups: int = setting(0, help="messages before those", minimum=0)
-    stream_messages: int = setting(0, help="most messages of an exchange that are sent one way", minimum=0)
-    stream_bytes: str = setting("", help="most bytes of them: 8MiB")
+    stream_messages: int = setting(0, help="maximum number of messages of an exchange that are sent one way", minimum=0)
+    stream_bytes: str = setting("", help="maximum number of bytes of them: 8MiB")
     budget_s: float = setting(0.0, help="time in s after which an exchange sends no more messages", minimum=0)
     timeout_s: float = setting(5.0, help="longest wait for a message in s, before it is sent again", minimum=0.001)
     retries: int = setting(2, help="times that a message is sent again", minimum=0)
     start_s: float = setting(20.0, help="longest wait for the other end's first sign in s", minimum=0.1)
     poll_s: float = setting(0.001, help="pause in s between two questions for a message", minimum=0)
     max_failures: int = setting(3, help="failed exchanges after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="most time of all exchanges of a cell in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit of all exchanges of a cell in s", minimum=1)
 
     def __post_init__(self) -> None:
         for field in fields(self):

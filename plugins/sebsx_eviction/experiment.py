@@ -75,7 +75,7 @@ class EvictionSettings:
     repetitions: int = setting(0, help="trials of each idle time; 0 for the preset's", minimum=0)
     precision: float = setting(0.05, help="a bisection stops when its bracket is so narrow, relatively", minimum=0.001)
     memory_mib: tuple[int, ...] = setting(
-        (), help="provisioned memory sizes in MiB; none for the preset's", option="--memory"
+        (), help="provisioned memory sizes in MiB; default: the preset's", option="--memory"
     )
     padding_mib: tuple[float, ...] = setting(
         (0.0,), help="code sizes: MiB that do not compress, added to the package", minimum=0
@@ -85,14 +85,20 @@ class EvictionSettings:
         (0.25,), help="run times: how long a call holds its sandbox, in s; calls at once must overlap", minimum=0.01
     )
     benchmark: str = setting("server-reply", help=f"name or folder of a benchmark with a parameter {_HOLD}")
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
-    max_deployed: int = setting(300, help="most functions deployed at a time; more trials wait for a place", minimum=1)
-    max_starting: int = setting(
-        16, help="most sandboxes starting at a time, those of one trial at least; more slow each other down", minimum=1
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
+    max_deployed: int = setting(
+        300, help="maximum number of functions deployed at once; further trials wait", minimum=1
     )
-    max_bursts: int = setting(3, help="most bursts until all sandboxes of a trial are warm and different", minimum=1)
+    max_starting: int = setting(
+        16,
+        help="maximum number of sandboxes starting at once, at least those of one trial; more slow each other down",
+        minimum=1,
+    )
+    max_bursts: int = setting(
+        3, help="maximum number of bursts until all sandboxes of a trial are warm and different", minimum=1
+    )
     max_void: int = setting(5, help="void trials after which a cell is given up", minimum=1)
-    max_time_s: float = setting(7 * 86400.0, help="no trial begins after so long, in s", minimum=1)
+    max_time_s: float = setting(7 * 86400.0, help="no trial begins after this time in s", minimum=1)
 
     def __post_init__(self) -> None:
         if self.method == _BISECTION and not 0 < min(self.ladder_s) < max(self.ladder_s):

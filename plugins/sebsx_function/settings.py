@@ -23,17 +23,17 @@ class FunctionSettings:
     )
     expect: str = setting("", help="what answers must hold, as JSON or a file: objects may hold more")
     memory_mib: tuple[int, ...] = setting(
-        (), help="memory sizes in MiB to measure a copy with; none for the function as it is", option="--memory"
+        (), help="memory sizes in MiB to measure a copy with; default: the function as it is", option="--memory"
     )
     architectures: tuple[str, ...] = setting(
-        (), help="processor architectures to measure a copy on; none for the function's own", option="--architecture"
+        (), help="processor architectures to measure a copy on; default: the function's own", option="--architecture"
     )
     start: tuple[str, ...] = setting(
-        (), help="start types; none for both with --memory or --architecture, else warm", choices=("cold", "warm")
+        (), help="start types; default: both with --memory or --architecture, else warm", choices=("cold", "warm")
     )
     in_place: bool = setting(False, help="change the function itself rather than a copy, and put it back")
     force: bool = setting(False, help="copy to another architecture even where the code is native")
-    method: str = setting("", help="HTTP method for a URL; none for POST with a payload, else GET")
+    method: str = setting("", help="HTTP method for a URL; default: POST with a payload, else GET")
     headers: dict[str, str] = setting({}, help="header for a URL; never stored", secret=True, option="--header")
     design: str = setting(
         "rmit",
@@ -42,7 +42,7 @@ class FunctionSettings:
         choices=("rmit", "sequential"),
     )
     max_deployed: int = setting(
-        32, help="most copies at a time; more cells than that are not all interleaved", minimum=1
+        32, help="maximum number of copies at once; with more, not all cells are interleaved", minimum=1
     )
     repetitions: int = setting(30, help="samples wanted of each condition and start type", minimum=1)
     concurrency: int = setting(1, help=f"users of the closed loop, at most {MOST_CONCURRENT}", minimum=1)
@@ -51,14 +51,14 @@ class FunctionSettings:
         0.05, help="go on past `repetitions` until the interval of the median is this share of it", minimum=0.001
     )
     max_repetitions: int = setting(
-        0, help="most samples when going on for precision; 0 stops at `repetitions`", minimum=0
+        0, help="maximum number of samples when going on for precision; 0 stops at `repetitions`", minimum=0
     )
     timeout_s: float = setting(60.0, help="time-out of a call of a URL in s; ARNs have their own", minimum=0.1)
     max_attempts: int = setting(
-        0, help="most invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
+        0, help="maximum number of invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
     )
     max_failures: int = setting(10, help="failed invocations after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="most time of a cell in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit of a cell in s", minimum=1)
 
     def __post_init__(self) -> None:
         if self.concurrency > MOST_CONCURRENT:

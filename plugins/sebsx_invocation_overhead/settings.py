@@ -42,24 +42,24 @@ class OverheadSettings:
         ("payload", "package"), help="what is made larger", choices=("payload", "package")
     )
     start: tuple[str, ...] = setting(("cold", "warm"), help="start types", choices=("cold", "warm"))
-    payload_bytes: tuple[int, ...] = setting((), help="payload sizes in bytes; none for the preset's", minimum=1)
+    payload_bytes: tuple[int, ...] = setting((), help="payload sizes in bytes; default: the preset's", minimum=1)
     package_bytes: tuple[int, ...] = setting(
-        (), help="sizes of the padding of the package in bytes; none for the preset's", minimum=1
+        (), help="sizes of the padding of the package in bytes; default: the preset's", minimum=1
     )
     repetitions: int = setting(0, help="samples of each size and start type; 0 for the preset's", minimum=0)
     exchanges: int = setting(
         0, help="exchanges without a new shortest one that end an alignment; 0 for the preset's", minimum=0
     )
-    max_exchanges: int = setting(200, help="most exchanges of one alignment", minimum=1)
-    window: int = setting(10, help="most warm samples between two alignments", minimum=1)
+    max_exchanges: int = setting(200, help="maximum number of exchanges of one alignment", minimum=1)
+    window: int = setting(10, help="maximum number of warm samples between two alignments", minimum=1)
     memory_mib: tuple[int, ...] = setting(
-        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+        (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
     parameters: dict[str, str] = setting({}, help="parameters of clock-probe", option="--parameter")
-    max_attempts: int = setting(0, help="most measured calls of a cell; 0 for 3 x samples + 10", minimum=0)
+    max_attempts: int = setting(0, help="maximum number of measured calls of a cell; 0 for 3 x samples + 10", minimum=0)
     max_failures: int = setting(10, help="failed measured calls after which a cell is given up", minimum=1)
-    max_time_s: float = setting(900.0, help="most time of a cell in s", minimum=1)
+    max_time_s: float = setting(900.0, help="time limit of a cell in s", minimum=1)
 
     @property
     def chosen(self) -> Preset:

@@ -41,7 +41,7 @@ class LoadSettings:
 
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
     rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp")
-    ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; none for all of `duration`")
+    ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; default: all of `duration`")
     steps: tuple[float, ...] = setting(
         (), help="requests a second of each step, as `10,20,40`", minimum=0, maximum=_MOST
     )
@@ -57,22 +57,22 @@ class LoadSettings:
     burst: int = setting(0, help="requests sent at once", minimum=0, maximum=_MOST)
     trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601")
     speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
-    duration: str = setting("", help="time of a rate or of users, as `30s`; none for 30 s, or as `requests` take")
-    requests: int = setting(0, help="most requests; 0 for as many as time allows", minimum=0)
+    duration: str = setting("", help="time of a rate or of users, as `30s`; default: 30 s, or as `requests` take")
+    requests: int = setting(0, help="maximum number of requests; 0 for as many as time allows", minimum=0)
     max_in_flight: int = setting(
         1000, help="a request that is due while so many are in flight is dropped; 0 for no cap", minimum=0
     )
     warmups: int = setting(1, help="uncounted simultaneous calls before", minimum=0)
-    size: str = setting("", help="input size, as the benchmark names it; none for `small` or its only one")
+    size: str = setting("", help="input size, as the benchmark names it; default: `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
     )
     memory_mib: tuple[int, ...] = setting(
-        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+        (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
-    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's own", minimum=0)
+    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's setting", minimum=0)
 
     def __post_init__(self) -> None:
         shapes = [name for name in _SHAPES if getattr(self, name)]

@@ -54,14 +54,16 @@ class NetworkSettings:
     )  # fmt: skip
     sandboxes: int = setting(0, help="sandboxes looked at, one after the other; 0 for the preset's", minimum=0)
     round_trips: int = setting(0, help="round trips of each sandbox; 0 for the preset's", minimum=0)
-    object_bytes: tuple[int, ...] = setting((), help="sizes of the object in bytes; none for the preset's", minimum=1)
+    object_bytes: tuple[int, ...] = setting((), help="sizes of the object in bytes; default: the preset's", minimum=1)
     memory_mib: tuple[int, ...] = setting(
-        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+        (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
-    architecture: str = setting("", help="processor architecture; none for the platform's first")
-    max_attempts: int = setting(0, help="most calls of a cell; 0 for 2 x round trips of all sandboxes", minimum=0)
+    architecture: str = setting("", help="processor architecture; default: the platform's first")
+    max_attempts: int = setting(
+        0, help="maximum number of calls of a cell; 0 for 2 x round trips of all sandboxes", minimum=0
+    )
     max_failures: int = setting(20, help="failed calls after which a cell is given up", minimum=1)
-    max_time_s: float = setting(3600.0, help="most time of a cell in s", minimum=1)
+    max_time_s: float = setting(3600.0, help="time limit of a cell in s", minimum=1)
 
     @property
     def chosen(self) -> Preset:

@@ -36,24 +36,24 @@ class PerfCostSettings:
     """What to measure and when to stop."""
 
     benchmarks: tuple[str, ...] = setting(
-        (), help="names or folders of benchmarks; none for the default suite", positional="NAME|FOLDER"
+        (), help="names or folders of benchmarks; default: the suite `default`", positional="NAME|FOLDER"
     )
     suite: str = setting(
         "", help="a named set of benchmarks in place of names (sebsx list suites); `all` for every one"
     )
-    size: str = setting("", help="input size, as the benchmark names it; none for `small` or its only one")
+    size: str = setting("", help="input size, as the benchmark names it; default: `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
     )
-    functions: tuple[str, ...] = setting((), help="functions of the benchmark; none for its first", option="--function")
+    functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
     variants: tuple[str, ...] = setting(
-        (), help="variants of the benchmark; none for its code as it is, as is an empty word among others",
+        (), help="variants of the benchmark; default, and the empty word: its code as it is",
         option="--variant",
     )  # fmt: skip
     memory_mib: tuple[int, ...] = setting(
-        (), help="provisioned memory sizes in MiB; none for the benchmark's own", option="--memory"
+        (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
-    architectures: tuple[str, ...] = setting((), help="processor architectures; none for the platform's first")
+    architectures: tuple[str, ...] = setting((), help="processor architectures; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
     start: tuple[str, ...] = setting(
         ("cold", "warm"), help="start types", choices=("cold", "warm", "burst", "sequential")
@@ -68,7 +68,7 @@ class PerfCostSettings:
         "", help="name or folder of another version of the benchmark to measure with it, as its base"
     )
     max_deployed: int = setting(
-        32, help="most functions deployed at a time; more cells than that are not all interleaved", minimum=1
+        32, help="maximum number of functions deployed at once; with more, not all cells are interleaved", minimum=1
     )
     repetitions: int = setting(30, help="samples wanted of each condition and start type", minimum=1)
     concurrency: int = setting(1, help="users of the warm closed loop", minimum=1)
@@ -78,14 +78,14 @@ class PerfCostSettings:
         0.05, help="go on past `repetitions` until the interval of the median is this share of it", minimum=0.001
     )
     max_repetitions: int = setting(
-        0, help="most samples when going on for precision; 0 stops at `repetitions`", minimum=0
+        0, help="maximum number of samples when going on for precision; 0 stops at `repetitions`", minimum=0
     )
-    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's own", minimum=0)
+    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's setting", minimum=0)
     max_attempts: int = setting(
-        0, help="most invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
+        0, help="maximum number of invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
     )
     max_failures: int = setting(10, help="failed invocations after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="most time of a cell in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit of a cell in s", minimum=1)
 
     def __post_init__(self) -> None:
         if self.suite and self.benchmarks:

@@ -35,8 +35,8 @@ _AMOUNTS = (*_DURATIONS, "cost_usd", "provider.max_memory_bytes")
 class DataQualitySettings:
     """Beyond what a check warns."""
 
-    parts_share: float = setting(0.05, help="most by which parts may exceed their total, as a share", minimum=0)
-    failed_share: float = setting(0.05, help="most invocations of a cell that may fail, as a share", minimum=0)
+    parts_share: float = setting(0.05, help="share by which parts may exceed their total", minimum=0)
+    failed_share: float = setting(0.05, help="share of the invocations of a cell that may fail", minimum=0)
 
 
 class Result(StrEnum):

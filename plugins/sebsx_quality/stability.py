@@ -74,15 +74,15 @@ class StabilitySettings:
 
     metric: str = setting(
         "client.latency_s",
-        help="what is looked at",
+        help="metric that is examined",
         choices=("client.latency_s", "client.response_s", "function.duration_s", "provider.duration_s"),
     )
     confidence: float = setting(
         0.95, help="confidence of the intervals, and of all tests together", minimum=0.5, maximum=0.999
     )
     smallest_change: float = setting(0.05, help="smallest change that matters, as a share", minimum=0)
-    figures: int = setting(12, help="most conditions that are drawn, the least stable first", minimum=0)
-    points: int = setting(400, help="most points of one series in a figure", minimum=2)
+    figures: int = setting(12, help="maximum number of conditions drawn, the least stable first", minimum=0)
+    points: int = setting(400, help="maximum number of points of one series in a figure", minimum=2)
 
 
 class Stability(Analyzer[StabilitySettings]):

@@ -155,7 +155,7 @@ def _share(word: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share < 1:
-        raise UserError(f"threshold {word!r} is no share; write 5% or 0.05, or METRIC=5%")
+        raise UserError(f"threshold {word!r} is not a share (e.g. 5%, 0.05 or METRIC=5%)")
     return share
 
 

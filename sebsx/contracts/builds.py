@@ -105,5 +105,5 @@ class Artifacts:
 def _file(path: str | PathLike[str]) -> Path:
     file = Path(path)
     if not file.is_file():
-        raise UserError(f"artifact {str(file)!r} is no file")
+        raise UserError(f"artifact {str(file)!r} is not a file")
     return file

@@ -55,9 +55,9 @@ class CoreSettings:
     """Settings of sebsx itself."""
 
     store: str | None = setting(None, help="where results are: an SQLite file or a URL", secret=True)
-    platform: tuple[str, ...] = setting((), help="platforms to run on; none for the default one")
+    platform: tuple[str, ...] = setting((), help="platforms to run on; default: the one that needs no account")
     collectors: tuple[str, ...] = setting(
-        (), help="collectors in functions; none for the default ones", option="--collect"
+        (), help="collectors in functions; default: those that are on by default", option="--collect"
     )
     options: dict[str, tuple[str, ...]] = setting(
         {}, help="options of functions, each value a level to measure (sebsx list options)", option="--option"

@@ -48,9 +48,9 @@ def parse_duration(text: str) -> float:
     try:
         seconds = float(number) * _DURATIONS[unit]
     except (ValueError, KeyError):
-        raise ValueError(f"{text!r} is no time; write it as 30s, 500ms, 2m or 1h") from None
+        raise ValueError(f"{text!r} is not a duration (e.g. 30s, 500ms, 2m or 1h)") from None
     if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{text!r} is no time; it must be 0 or more")
+        raise ValueError(f"{text!r} is not a duration: it must be 0 or more")
     return seconds
 
 
@@ -64,9 +64,9 @@ def parse_bytes(text: str) -> int:
     try:
         size = float(number) * _SIZES[text.strip()[len(number) :].strip().upper()]
     except (ValueError, KeyError):
-        raise ValueError(f"{text!r} is no size; write it as 100, 64KiB or 1MB") from None
+        raise ValueError(f"{text!r} is not a size (e.g. 100, 64KiB or 1MB)") from None
     if not 0 <= size < float("inf") or size != int(size):
-        raise ValueError(f"{text!r} is no size; it must be a whole number of bytes, 0 or more")
+        raise ValueError(f"{text!r} is not a size: it must be a whole number of bytes, 0 or more")
     return int(size)
 
 

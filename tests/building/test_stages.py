@@ -108,8 +108,8 @@ def test_a_benchmark_that_builds_nothing_has_no_stage(folder):
     ("line", "message"),
     [
         ("1 / 0", r"build\(\) of .*benchmark\.py' failed: ZeroDivisionError"),
-        ("artifacts.package('nothing.txt')", "artifact 'nothing.txt' is no file"),
-        ("artifacts.uses('nothing.txt')", "artifact 'nothing.txt' is no file"),
+        ("artifacts.package('nothing.txt')", "artifact 'nothing.txt' is not a file"),
+        ("artifacts.uses('nothing.txt')", "artifact 'nothing.txt' is not a file"),
         ("artifacts.package(__file__, '../x')", "must be a path without"),
         ("artifacts.store(__file__); artifacts.store(__file__)", "is there twice"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -21,6 +22,21 @@ try:
 finally:
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
 """
+# What is plain to nobody who reads it once, and how it is written in place of that.
+PLAIN = {
+    r"\bnone (for|to)\b": "default: ...",
+    r"(?<!at )\bmost\b": "maximum number of ..., time limit ...",
+    r"\bat a time\b": "at once",
+    r"\b(is|are) no [a-z]": "is not a ...",
+    r"\banew\b": "again",
+    r"\b(told|dear|dearest)\b": "the fact",
+}
+
+
+def test_help_of_every_setting_is_plain(sebsx: Cli) -> None:
+    for setting in sebsx.json("config", "show"):
+        for odd, plain in PLAIN.items():
+            assert not re.search(odd, setting["help"]), f"{setting['setting']}: {setting['help']!r}: write {plain!r}"
 
 
 def test_help_imports_nothing_heavy(sebsx: Cli) -> None:

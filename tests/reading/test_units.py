@@ -52,7 +52,7 @@ def test_sizes_are_read_with_their_unit(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "KiB", "1.5", "-1", "1furlong", "inf", "nan"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         parse_bytes(text)
 
 

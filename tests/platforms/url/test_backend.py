@@ -48,7 +48,7 @@ def test_name_of_an_endpoint_holds_no_key(platform: UrlPlatform, url: str, subje
 
 @pytest.mark.parametrize("address", ["arn:aws:x", "host/a", "https://", "ftp://h/"])
 def test_what_is_no_url_is_refused(platform: UrlPlatform, address: str) -> None:
-    with pytest.raises(UserError, match="is no URL"):
+    with pytest.raises(UserError, match="is not a URL"):
         platform.subject_of(address)
 
 

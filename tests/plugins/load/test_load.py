@@ -158,7 +158,7 @@ def test_interrupted_load_stores_what_it_has_and_can_be_gone_on_with(sebsx: Cli)
         ({"rate": "5", "users": 3}, "rate and users are different loads"),
         ({"rate": "5", "think": "1"}, "think says nothing of a load by rate"),
         ({"burst": 5, "duration": "3s"}, "duration says nothing of a load by burst"),
-        ({"rate": "5", "duration": "soon"}, "'soon' is no time"),
+        ({"rate": "5", "duration": "soon"}, "'soon' is not a duration"),
         ({"rate": "5", "duration": "0s"}, "duration must be more than 0"),
         ({"rate": "5", "ramp": "9s"}, "a ramp goes from one rate to another"),
         ({"rate": "0..5", "ramp": "9s", "duration": "3s"}, "duration must be at least as long as ramp"),
