@@ -151,6 +151,7 @@ class RunWriter:
         rounds: Sequence[int] | None = None,
         figures: Sequence[Mapping[str, float]] = (),
         failed: int = 0,
+        kind: str = "workflow",
     ) -> None:
         """Store groups of invocations of a cell that took so long, a second apart, and some that failed.
 
@@ -160,11 +161,12 @@ class RunWriter:
             rounds: Round of each in an interleaved design.
             figures: What was measured of each as a whole.
             failed: How many further ones failed, each after a second.
+            kind: What they are.
         """
         for index, duration_s in enumerate([*durations_s, *[1.0] * failed]):
             begin_s = _STARTED_S + index
             execution = Execution(
-                kind="workflow",
+                kind=kind,
                 begin_s=begin_s,
                 end_s=begin_s + duration_s,
                 status=Status.OK if index < len(durations_s) else Status.FUNCTION_ERROR,

@@ -103,3 +103,31 @@ def test_execution_rows_are_read_by_the_view(store: Store) -> None:
     assert [row["status"] for row in rows].count("ok") == 20
     figures = rows[0]["figures"]
     assert (json.loads(figures) if isinstance(figures, str) else figures) == {"function.import_s": 2.0}
+
+
+def steps_of(store: Store, number: int, scale: float) -> RunView:
+    """A run whose cells have two kinds of executions, of which one takes `scale` times as long."""
+    writer = RunWriter(store, number, design=Design.RMIT)
+    cell = writer.add(LATENCIES_S)
+    writer.add_executions(cell, [0.1 + 0.001 * each for each in range(20)], rounds=range(20), kind="fan-in")
+    writer.add_executions(cell, [scale * (5 + 0.01 * each) for each in range(20)], rounds=range(20), kind="fan-out")
+    return writer.finish()
+
+
+def test_kinds_of_executions_in_one_cell_share_no_figure(store: Store, tmp_path: Path, sebsx_registry) -> None:
+    view = steps_of(store, 1, 1.0)
+    [condition] = conditions([view])
+    said = {summary.name: summary.estimate for summary in summaries(condition)}
+    assert f"{DURATION}.p50" not in said
+    assert (said["execution.fan_in_s.p50"].value, said["execution.fan_in_s.p50"].n) == (pytest.approx(0.1095), 20)
+    assert said["execution.fan_out_s.p50"].value == pytest.approx(5.095)
+    file = tmp_path / "out.md"
+    sebsx_registry.get("exporters", "openmetrics")().export([view], file)
+    assert "execution_fan_in" in file.read_text()
+
+
+@pytest.mark.parametrize("metrics", [(), (DURATION,), ("execution.*",)])
+def test_kinds_of_executions_are_compared_each_with_its_own(store: Store, metrics: tuple[str, ...]) -> None:
+    found = compare_runs([steps_of(store, 1, 1.0)], [steps_of(store, 2, 1.5)], Options(metrics=metrics))
+    verdicts = {row.metric.name: row.verdict for row in found.rows if row.metric.name.startswith("execution")}
+    assert verdicts == {"execution.fan_in_s": Verdict.EQUIVALENT, "execution.fan_out_s": Verdict.REGRESSION}

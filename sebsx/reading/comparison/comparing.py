@@ -30,7 +30,7 @@ from sebsx.reading.conditions import (
     level,
     name_of,
 )
-from sebsx.reading.executions import DURATION
+from sebsx.reading.executions import DURATION, durations
 from sebsx.reading.units import duration
 from sebsx.stats import Verdict, holm, verdict
 
@@ -196,10 +196,14 @@ def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
         UnknownNameError: If there is none of a name.
     """
     stored = {name: metric for view in views for name, metric in view.metrics().items()}
+    grouped = {metric.name: metric for view in views for metric in durations(view)}
+    stored |= grouped
     known = {name: metric for name, metric in stored.items() if metric.unit != "json" and "*" not in name} | _OURS
     chosen: dict[str, Metric] = {}
-    for pattern in options.metrics or _usual(views):
+    for pattern in options.metrics or ("client.latency_s", *grouped):
         found = {name: metric for name, metric in known.items() if fnmatchcase(name, pattern)}
+        if found.pop(DURATION.name, None):
+            found |= grouped or {DURATION.name: DURATION}
         if not found:
             raise UnknownNameError("metric", pattern, known, f"there are {', '.join(sorted(known))}")
         chosen |= found
@@ -207,12 +211,6 @@ def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
         if not any(fnmatchcase(name, pattern) for name in known):
             raise UnknownNameError("metric", pattern, known, "--threshold METRIC=SHARE")
     return [*(metric for metric in chosen.values() if metric is not ERRORS), ERRORS]
-
-
-def _usual(views: Iterable[RunView]) -> Sequence[str]:
-    """Return the metrics that are compared unless others are named."""
-    grouped = any(len(view.execution_frame()) for view in views)
-    return ("client.latency_s", *([DURATION.name] if grouped else []))
 
 
 def _factor(base: Sequence[RunView], found: Sequence[Condition], factors: Factors, options: Options) -> str:
