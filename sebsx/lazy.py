@@ -27,5 +27,5 @@ def require(module: str, *, extra: str) -> ModuleType:
         if exc.name is None or module.split(".")[0] != exc.name.split(".")[0]:
             raise  # the module is there and fails on an import of its own: not ours to explain
         raise MissingDependencyError(
-            f"{module!r} is needed and not installed; run: pip install 'sebsx[{extra}]'"
+            f"{module.split('.')[0]!r} is needed and not installed; run: pip install 'sebsx[{extra}]'"
         ) from exc

@@ -52,9 +52,9 @@ _SIZES = (
     Column("p90_s", "p90", "s", "of half a round trip"),
     Column("p99_s", "p99", "s", "of half a round trip"),
     Column("bandwidth", "stream", "bytes/s", "median bandwidth of a stream one way, to its acknowledgement"),
-    Column("operations", "operations", "", "of the channel for each message, polls in vain included"),
-    Column("polls", "polls", "", "questions in vain for each message"),
-    Column("retries", "retries", "count", "messages sent again after a wait in vain"),
+    Column("operations", "operations", "", "of the channel for each message, unanswered polls included"),
+    Column("polls", "polls", "", "unanswered polls for each message"),
+    Column("retries", "retries", "count", "messages sent again after an unanswered wait"),
     Column("operations_usd", "operations ", "USD", "cost of the channel's operations for each message"),
     Column("message_usd", "message ", "USD", "that and the time of both functions for the median latency"),
 )
@@ -367,7 +367,7 @@ def _about(group: _Group) -> Iterator[Finding]:
             )
             yield Finding(text, {"channel": name, "deviation": off, "message_bytes": size}, warning=True)
         for key, what in (
-            ("retries", "messages were sent again after a wait in vain"),
+            ("retries", "messages were sent again after an unanswered wait"),
             ("same_sandbox", "exchanges had both ends in one sandbox: they say nothing of the way between two"),
         ):
             if count := sum(getattr(each, key) for each in cells):

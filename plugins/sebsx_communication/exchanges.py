@@ -23,7 +23,7 @@ METRICS = (
     Metric("communication.latency_s", "s", meaning="half the median round trip of an exchange, by the producer"),
     Metric("communication.bandwidth", "bytes/s", Better.HIGHER, "stream of messages one way, to its acknowledgement"),
     Metric("communication.polls", "count", meaning="questions of an end that found no message"),
-    Metric("communication.retries", "count", meaning="waits of an end in vain, after which it sent again"),
+    Metric("communication.retries", "count", meaning="unanswered waits of an end, after which it sent again"),
     Metric(RATE, "USD/s", meaning="what the time of both functions costs while a message travels"),
     Metric(OPERATIONS, "USD", meaning="what a message costs in operations of the channel"),
 )
@@ -40,7 +40,7 @@ class Exchanged:
         retried_s: Round trips in which something was sent again.
         operations: Of both ends on all round trips, by name.
         messages: Messages of the producer that were answered, for which the operations are.
-        polls: Questions in vain, of both ends.
+        polls: Unanswered polls, of both ends.
         retries: Times that something was sent again, by both ends.
         bandwidth: Bytes a second of each stream.
         usd_per_s: What the time of both functions costs; None where there is no price.

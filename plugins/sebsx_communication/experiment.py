@@ -74,7 +74,7 @@ class Communication(Experiment[CommunicationSettings]):
         )
         notes = (
             *refusals,
-            "time and cost follow from a guess: 5 ms and 50 MB/s a message, one question in vain for each",
+            "time and cost follow from a guess: 5 ms and 50 MB/s a message, one unanswered poll for each",
         )
         return Plan(tuple(cells), len({_spec_of(cell) for cell in cells}), notes, Design.RMIT)
 
@@ -357,7 +357,7 @@ def _expected_usd(
     call_s: float,
     settings: CommunicationSettings,
 ) -> float | None:
-    """Return what a cell costs if every message takes one question in vain."""
+    """Return what a cell costs if every message takes one unanswered poll."""
     each = estimate(platform, factors, 1, call_s, provision=provision).expected_usd
     guess = {**dict.fromkeys(_GUESS_OPERATIONS, 1.0), "get": 2.0, "poll": 1.0}
     size = int(factors["message_bytes"])

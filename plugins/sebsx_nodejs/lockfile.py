@@ -105,7 +105,7 @@ def _paths(lock: Mapping[str, Any]) -> list[str]:
 def _packages(lock: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     packages = lock.get("packages", {})
     if not isinstance(packages, dict) or not all(isinstance(entry, dict) for entry in packages.values()):
-        raise PackagingError(f"{LOCK} has no table of packages; write it anew with npm 7 or later")
+        raise PackagingError(f"{LOCK} has no table of packages; write it again with npm 7 or later")
     return packages
 
 

@@ -101,9 +101,11 @@ def _check_plugins(app: App) -> list[dict[str, str]]:
 
 
 def _check_store(app: App) -> list[dict[str, str]]:
+    from sebsx.reading.units import many  # heavy
+
     try:
         with app.open_store(read=True) as store:
-            return [_row("store", "ok", f"{len(store.runs())} runs in {store.location}")]
+            return [_row("store", "ok", f"{many(len(store.runs()), 'run')} in {store.location}")]
     except StoreError as exc:
         return [_row("store", "error", str(exc))]
 

@@ -138,6 +138,7 @@ class Console:
             for column in table.columns
         ]
         parts = _parts(columns, out.width)
+        named = {column.key for column in parts[0]} & {column.key for column in parts[-1]}
         for number, part in enumerate(parts, 1):
             title, caption = (table.name, table.caption) if number == 1 else ("", "")
             drawn = RichTable(
@@ -150,6 +151,10 @@ class Console:
                 justify: Literal["left", "right"] = "left" if column.words else "right"
                 drawn.add_column(_text(column.title), justify=justify, overflow="fold", width=width)
             for cells in zip(*(column.cells for column in part), strict=True):
+                if number > 1 and not any(
+                    text for column, text in zip(part, cells, strict=True) if column.key not in named
+                ):
+                    continue  # nothing stands behind the name of the row
                 drawn.add_row(
                     *(_text(text, _COLOURS.get(text, "") if column.key == "verdict" else "")
                       for column, text in zip(part, cells, strict=True))
@@ -303,15 +308,15 @@ def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str
 
 def plan_text(plan: Plan) -> str:
     """Return the size of a plan in one line."""
-    from sebsx.reading.units import duration, show
+    from sebsx.reading.units import duration, many, show
 
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
     cost = "no price known" if plan.cost_usd is None else f"about {show(plan.cost_usd, 'USD')}"
     if plan.cost_bound_usd is not None:
         cost += f", at most {show(plan.cost_bound_usd, 'USD')}"
     return (
-        f"{plan.design} design: {len(plan.cells)} cells, {plan.deployments} deployments, "
-        f"{plan.invocations} invocations, {expected}, {cost}"
+        f"{plan.design} design: {many(len(plan.cells), 'cell')}, {many(plan.deployments, 'deployment')}, "
+        f"{many(plan.invocations, 'invocation')}, {expected}, {cost}"
     )
 
 

@@ -28,6 +28,11 @@ def show(value: object, unit: str = "") -> str:
     return _show_number(float(value), unit)
 
 
+def many(n: int, noun: str) -> str:
+    """Return a count with its noun: `1 run`, `2 runs`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Return a duration for plans and progress: `42 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, rest_s = divmod(round(seconds), 60)

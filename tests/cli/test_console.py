@@ -59,6 +59,21 @@ def test_wide_table_is_cut_between_columns_and_each_part_names_its_rows(
     assert all(len(line) <= 46 for line in lines)
 
 
+def test_later_parts_hold_only_the_rows_that_say_something(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns `sebsx doctor` repeated 30 rows for the advice of two."""
+    monkeypatch.setattr(console, "_PIPED_COLUMNS", 40)
+    columns = {"what": "what", "message": "message", "advice": "advice"}
+    rows = [{"what": f"plugin-{n}", "message": "everything-is-well", "advice": ""} for n in range(3)]
+    rows.append({"what": "platform-x", "message": "nothing-goes-here", "advice": "install-a-package"})
+    Console().result(rows, console.rows_table("", columns, rows))
+    out = capsys.readouterr().out
+    assert [out.count(f"plugin-{n}") for n in range(3)] == [1, 1, 1]
+    assert out.count("platform-x") == 2
+    assert "install-a-package" in out
+
+
 def test_terminal_too_narrow_for_anything_still_shows_everything(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sebsx.contracts.analyzers import Estimate
-from sebsx.reading.units import duration, parse_bytes, show
+from sebsx.reading.units import duration, many, parse_bytes, show
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 def test_rates_are_shown_in_their_unit() -> None:
     assert show(1.5 * 2**20, "bytes/s") == "1.50 MiB/s"
+
+
+def test_counts_agree_with_their_noun() -> None:
+    assert [many(n, "deployment") for n in (0, 1, 2)] == ["0 deployments", "1 deployment", "2 deployments"]

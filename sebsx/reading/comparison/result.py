@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Report, Table
-from sebsx.reading.units import show
+from sebsx.reading.units import many, show
 from sebsx.stats import Verdict, magnitude
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class ComparisonReport:
             return "nothing was measured on both sides"
         worst, counts = self.rows[0], in_words(self.counts)
         if worst.verdict is not Verdict.REGRESSION:
-            return f"no regression in {_many(len(self.rows), 'comparison')}: {counts}"
+            return f"no regression in {many(len(self.rows), 'comparison')}: {counts}"
         return f"{counts}; the worst: {worst.condition} {worst.name} {worst.change}"
 
     def document(self) -> dict[str, Any]:
@@ -252,7 +252,7 @@ def counted(rows: Iterable[Row]) -> dict[Verdict, int]:
 
 def in_words(counts: Mapping[Verdict, int]) -> str:
     """Return counts as people say them: `2 regressions, 1 inconclusive`."""
-    return ", ".join(_many(n, verdict) if verdict in _NOUNS else f"{n} {verdict}" for verdict, n in counts.items())
+    return ", ".join(many(n, verdict) if verdict in _NOUNS else f"{n} {verdict}" for verdict, n in counts.items())
 
 
 def change_in_words(ratio: Estimate) -> str:
@@ -299,7 +299,7 @@ def _unsaid(rows: Sequence[Row]) -> list[str]:
 
 
 def _rest(rows: Sequence[Row]) -> str:
-    return f"and {_many(len(rows), 'row')} more: {in_words(counted(rows))}"
+    return f"and {many(len(rows), 'row')} more: {in_words(counted(rows))}"
 
 
 def _listed(items: Sequence[object], limit: int | None) -> list[str]:
@@ -320,7 +320,3 @@ def _markdown_row(row: Row) -> str:
 def _plain(text: str) -> str:
     """Return text that neither ends a cell nor starts a tag or a mention."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
-
-
-def _many(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
