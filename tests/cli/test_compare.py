@@ -109,8 +109,8 @@ def test_markdown_and_json_go_to_stdout_without_a_file(call: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((VERSIONS, "--threshold", "5"), "no share"),
-        ((VERSIONS, "--threshold", "x%"), "no share"),
+        ((VERSIONS, "--threshold", "5"), "not a share"),
+        ((VERSIONS, "--threshold", "x%"), "not a share"),
         ((VERSIONS, "--metric", "client.latncy_s"), "did you mean 'client.latency_s'"),
         ((VERSIONS, "--fail-on", "regresion"), "did you mean 'regression'"),
         ((VERSIONS, "--fail-on", "never,regression"), "never stands alone"),

@@ -202,7 +202,7 @@ def test_wrong_words_are_refused_before_anything_is_called(
         ([], ["sebsx run function ARN|URL"]),
         (["my-function"], ["neither an ARN nor a URL", "--platform"]),
         (["ftp://host/x"], ["neither an ARN nor a URL"]),
-        (["http://"], ["no URL"]),
+        (["http://"], ["not a URL"]),
         (["http://host:99999/x"], ["URL cannot be read"]),
         (["arn:aws:s3:::bucket"], ["names no Lambda function", "arn:aws:lambda:REGION"]),
     ],

@@ -258,7 +258,7 @@ def test_preset_gives_what_is_not_said() -> None:
     assert (quick.rounds, quick.message_bytes[-1]) == (7, 2**20)
     assert (paper.rounds, paper.message_bytes) == (10, [5])
     assert CommunicationSettings(preset="paper").message_bytes[-1] == 64 * 2**20
-    with pytest.raises(ValueError, match="no size"):
+    with pytest.raises(ValueError, match="not a size"):
         CommunicationSettings(sizes=("many",))
 
 
