@@ -188,10 +188,10 @@ def _book(app: App, name: str) -> PriceBook:
     """Return the book that a file or PROVIDER:DATE names."""
     from sebsx.pricing.bookfile import read
 
+    if Path(name).suffix == ".toml" or "/" in name:  # decided by its form, whatever files there are
+        return read(Path(name))
     provider, colon, day = name.partition(":")
-    if not colon or Path(name).suffix == ".toml":
-        if Path(name).suffix == ".toml" or "/" in name:  # decided by its form, whatever files there are
-            return read(Path(name))
+    if not colon:
         raise UserError(f"{name!r} is neither a file (NAME.toml, ./NAME) nor a PROVIDER:DATE (sebsx prices show)")
     try:
         return _shelf(app).book(provider, date.fromisoformat(day))

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import delete, exists, insert, or_, select, update
@@ -24,9 +24,10 @@ from sebsx.model import Artifact
 from sebsx.store import schema
 from sebsx.store.blobs import BLOCK_BYTES, ChunkReader, add_chunks, blocks_of
 from sebsx.store.invocations import clean
+from sebsx.store.values import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -89,10 +90,23 @@ class Artifacts:
             _register(connection, sha256, size, role, str(path), held=True)
             row = {
                 "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "sequence": sequence,
-                "sha256": sha256, "role": role, "name": found.name, "stored_at": _now(),
+                "sha256": sha256, "role": role, "name": found.name, "stored_at": now(),
             }  # fmt: skip
             connection.execute(insert(schema.artifact_use).values(row))
         return found
+
+    def mention(self, sha256: str, kind: str, size: int, path: Path, facts: Mapping[str, Any]) -> None:
+        """Store where a file lies that is not kept, such as a package; a second call for a digest is harmless.
+
+        Args:
+            sha256: Of its content.
+            kind: What it is, in one word.
+            size: In bytes.
+            path: Where it lies on this machine.
+            facts: What is known of it, JSON.
+        """
+        with self._database.write() as connection:
+            _register(connection, sha256, size, kind, str(path), held=False, facts=facts)
 
     def open(self, sha256: str) -> IO[bytes]:
         """Open a file to read from; the caller closes it.
@@ -212,10 +226,26 @@ def read_artifacts(connection: Connection, run_key: int) -> list[Artifact]:
     return [Artifact(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  # documented
 
 
-def _register(connection: Connection, sha256: str, size: int, kind: str, path: str, *, held: bool) -> None:
+def _register(
+    connection: Connection,
+    sha256: str,
+    size: int,
+    kind: str,
+    path: str,
+    *,
+    held: bool,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
     """Store that there is a file; one that was only mentioned is now held."""
     if connection.execute(select(_artifact.sha256).where(_artifact.sha256 == sha256)).first() is None:
-        row = {"kind": kind, "bytes": size, "path": clean(path), "facts": {}, "stored_at": _now(), "held": held}
+        row = {
+            "kind": kind,
+            "bytes": size,
+            "path": clean(path),
+            "facts": dict(facts or {}),
+            "stored_at": now(),
+            "held": held,
+        }
         connection.execute(insert(schema.artifact).values(sha256=sha256, **row))
     elif held:
         connection.execute(update(schema.artifact).where(_artifact.sha256 == sha256).values(held=True))
@@ -266,7 +296,3 @@ def _make_durable(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from sqlalchemy import insert, select, update
 from sebsx.contracts.ledger import Creation
 from sebsx.model import Resource, ResourceState
 from sebsx.store import schema
-from sebsx.store.values import check_rows
+from sebsx.store.values import check_rows, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,14 +69,14 @@ class StoreLedger:
             connection.execute(
                 update(_table)
                 .where(mine, _table.c.kind == kind, _table.c.name == name)
-                .values(state=ResourceState.DELETED.value, changed_at=_now())
+                .values(state=ResourceState.DELETED.value, changed_at=now())
             )
 
     def _plan(self, kind: str, name: str, region: str) -> int:
         identity = {
             "run_id": self._run_key, "platform": self._platform, "region": region, "kind": kind, "name": name,
         }  # fmt: skip
-        planned = {"state": ResourceState.PLANNED.value, "provider_id": None, "changed_at": _now()}
+        planned = {"state": ResourceState.PLANNED.value, "provider_id": None, "changed_at": now()}
         same = [_table.c[column] == value for column, value in identity.items()]
         with self._database.write() as connection:
             key = connection.execute(update(_table).where(*same).values(planned).returning(_table.c.id)).scalar()
@@ -93,7 +92,7 @@ class StoreLedger:
 
 def set_state(connection: Connection, key: int, state: ResourceState, provider_id: str | None) -> int:
     """Set the state of a resource, and its provider's id unless that is None; return how many rows there were."""
-    values = {"state": state.value, "changed_at": _now()}
+    values = {"state": state.value, "changed_at": now()}
     if provider_id is not None:
         values["provider_id"] = provider_id
     return connection.execute(update(_table).where(_table.c.id == key).values(values)).rowcount
@@ -127,7 +126,3 @@ def find(connection: Connection, run_key: int | None, states: Iterable[ResourceS
         )
         for row in rows
     ]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")

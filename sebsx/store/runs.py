@@ -1,18 +1,18 @@
-"""Finds runs and baselines by name, and reads them as dataclasses."""
+"""Finds runs and baselines by name, reads them as dataclasses, and gives runs their names."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
-from sebsx.errors import UserError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import Design, Run, RunStatus
 from sebsx.model.stored import Baseline
 from sebsx.store import schema
 from sebsx.store.owner import is_alive
-from sebsx.store.values import check_rows, moment
+from sebsx.store.values import check_rows, moment, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,15 +70,33 @@ def find_run(connection: Connection, name: str) -> int:
     raise UserError(f"run {name!r} is not in the store; 'sebsx runs' lists those that are, and 'last' is the newest")
 
 
-def check_baseline_name(name: str) -> None:
-    """Refuse a name that could be taken for a run's id or `last`.
+def set_baseline(connection: Connection, name: str, run: str) -> Baseline:
+    """Name a run; a name that is taken moves to it.
 
     Raises:
-        UserError: If so.
+        UserError: If there is no such run, or the name could be taken for a run's id or `last`.
     """
     if name == "last" or not _BASELINE_NAME.fullmatch(name):
-        rule = "up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
-        raise UserError(f"baseline {name!r} cannot be named so; a name is {rule}")
+        rule = "use up to 100 letters, digits and ._/-, the first a letter, and not 'last'"
+        raise UserError(f"invalid name {name!r} of a baseline; {rule}")
+    key = find_run(connection, run)
+    c = schema.baseline.c
+    connection.execute(delete(schema.baseline).where(c.name == name))
+    connection.execute(insert(schema.baseline).values(name=name, run_id=key, set_at=now()))
+    return read_baselines(connection, name)[0]
+
+
+def remove_baseline(connection: Connection, name: str) -> Baseline:
+    """Forget a name and return what it stood for.
+
+    Raises:
+        UserError: If there is no such baseline.
+    """
+    known = {baseline.name: baseline for baseline in read_baselines(connection)}
+    if name not in known:
+        raise UnknownNameError("baseline", name, known, "sebsx baseline list")
+    connection.execute(delete(schema.baseline).where(schema.baseline.c.name == name))
+    return known[name]
 
 
 def read_baselines(connection: Connection, name: str | None = None) -> list[Baseline]:

@@ -1,8 +1,8 @@
-"""Holds that what a database says is of the type that its column has: files are damaged, and edited by hand."""
+"""Values as columns hold them: dates as text, and whether each is of its column's type, since files get damaged."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,16 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise damaged("the store", f"{text!r} stands where a date should") from None
+
+
+def text_of(moment: datetime) -> str:
+    """Return a date as it is stored; texts sort as dates do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def now() -> str:
+    """Return this moment as it is stored."""
+    return text_of(datetime.now(UTC))
 
 
 @cache

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
-from sebsx.errors import UnknownNameError, UserError
-from sebsx.model import CellStatus, ResourceState, RunStatus, content_hash
+from sebsx.errors import UserError
+from sebsx.model import ResourceState, RunStatus, content_hash
 from sebsx.model.folders import data_folder
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import Artifacts
+from sebsx.store.design import DesignTables, get_or_create
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups, break_off_executions
 from sebsx.store.invocations import (
@@ -25,22 +26,19 @@ from sebsx.store.invocations import (
 )
 from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
-from sebsx.store.runs import check_baseline_name, find_run, read_baselines, read_runs
+from sebsx.store.runs import find_run, read_baselines, read_runs, remove_baseline, set_baseline
+from sebsx.store.values import now, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Column, Connection
 
     from sebsx.contracts.runs import RunView
     from sebsx.model import (
-        Cell,
-        Deployment,
-        FunctionConfig,
         Invocation,
         Kind,
-        Package,
         Resource,
         Run,
         StartType,
@@ -84,6 +82,7 @@ class Store:
 
     Attributes:
         artifacts: Keeps files.
+        design: Stores cells, deployments and sandboxes.
         groups: Stores executions, phases of load, and the machines that send.
     """
 
@@ -92,6 +91,7 @@ class Store:
         self._metrics = MetricIds()
         self._keys: dict[str, int] = {}
         self.artifacts = Artifacts(database, self._run_key)
+        self.design = DesignTables(database, self._run_key)
         self.groups = Groups(self._write_metrics, self._metrics, self._run_key)
 
     def __enter__(self) -> Self:
@@ -124,12 +124,12 @@ class Store:
         row = {
             "ulid": run.id, "campaign": run.campaign, "experiment": run.experiment, "settings": run.settings,
             "seed": run.seed, "status": run.status.value, "error": clean(run.error), "owner": dict(run.owner),
-            "started_at": _text(run.started_at), "finished_at": run.finished_at and _text(run.finished_at),
-            "heartbeat_at": _now(), "design": run.design.value,
+            "started_at": text_of(run.started_at), "finished_at": run.finished_at and text_of(run.finished_at),
+            "heartbeat_at": now(), "design": run.design.value,
         }  # fmt: skip
         with self._write_metrics() as connection:
             fingerprint = content_hash(environment)
-            row["environment_id"] = _get_or_create(
+            row["environment_id"] = get_or_create(
                 connection, schema.environment, {"fingerprint": fingerprint}, {"facts": dict(environment)}
             )
             connection.execute(insert(schema.run).values(row))
@@ -149,7 +149,7 @@ class Store:
                 where = f"process {row.owner.get('pid')} on {row.owner.get('host')!r}"
                 raise UserError(f"run {run_id!r} is still being written by {where}; stop that first")
             values = {
-                "status": RunStatus.RUNNING.value, "owner": dict(owner), "heartbeat_at": _now(),
+                "status": RunStatus.RUNNING.value, "owner": dict(owner), "heartbeat_at": now(),
                 "finished_at": None, "error": None,
             }  # fmt: skip
             connection.execute(update(schema.run).where(c.id == key).values(values))
@@ -158,120 +158,11 @@ class Store:
     def finish_run(self, run_id: str, status: RunStatus, error: str | None = None) -> Run:
         """Close a run and return it."""
         key = self._run_key(run_id)
-        now = _now()
-        values = {"status": status.value, "error": clean(error), "finished_at": now, "heartbeat_at": now}
+        ended = now()
+        values = {"status": status.value, "error": clean(error), "finished_at": ended, "heartbeat_at": ended}
         with self._database.write() as connection:
             connection.execute(update(schema.run).where(schema.run.c.id == key).values(values))
             return read_runs(connection, key=key)[0]
-
-    # Design
-
-    def add_cell(self, run_id: str, cell: Cell) -> int:
-        """Return the row of a cell, which is `running` from now on; one with the same factors is taken up again."""
-        key = self._run_key(run_id)
-        c = schema.cell.c
-        with self._database.write() as connection:
-            position = connection.execute(select(func.count()).where(c.run_id == key)).scalar_one()
-            created = {"factors": dict(cell.factors), "position": position}
-            state = {
-                "wanted": cell.invocations, "start_wanted": cell.factors.get("start"),
-                "status": CellStatus.RUNNING.value, "stop_reason": None, "error": None,
-            }  # fmt: skip
-            row = _get_or_create(connection, schema.cell, {"run_id": key, "hash": cell.hash}, {**created, **state})
-            connection.execute(update(schema.cell).where(c.id == row).values(state))
-            return row
-
-    def finish_cell(self, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
-        """Close a cell; `reason` says why sampling stopped, in a few words."""
-        values = {"status": status.value, "stop_reason": reason, "error": clean(error)}
-        with self._database.write() as connection:
-            connection.execute(update(schema.cell).where(schema.cell.c.id == cell_id).values(values))
-
-    def add_deployment(
-        self,
-        run_id: str,
-        *,
-        platform: str,
-        benchmark: str,
-        benchmark_version: str,
-        benchmark_sha256: str,
-        language: str,
-        language_version: str,
-        size: str,
-        parameters: Mapping[str, Any],
-        package: Package | None,
-        config: FunctionConfig,
-        deployment: Deployment | None,
-        status: str,
-        error: str | None = None,
-        deploy_s: float | None = None,
-        deployed_sha256: str | None = None,
-    ) -> int:
-        """Write down a deployment, or that there is none and why, and return its row.
-
-        Args:
-            run_id: The run.
-            platform: Name of the platform.
-            benchmark: Name of the benchmark.
-            benchmark_version: From its manifest.
-            benchmark_sha256: Of its folder.
-            language: Name of the language.
-            language_version: Its version.
-            size: Name of the size.
-            parameters: Values of the parameters.
-            package: What was built; None if building failed.
-            config: What was asked for; of its environment only the names are stored.
-            deployment: What the platform reports back; None if there is none.
-            status: `ready`, `failed`, `unsupported`.
-            error: Why it is not ready.
-            deploy_s: Time that deploying took.
-            deployed_sha256: Digest of what the platform was given, where that is not the package.
-        """
-        effective = dict(deployment.effective) if deployment else {}
-        requested = {
-            "name": config.name, "memory_mib": config.memory_mib, "timeout_s": config.timeout_s,
-            "architecture": config.architecture, "environment": sorted(config.environment),
-        }  # fmt: skip
-        row = {
-            "run_id": self._run_key(run_id), "platform": platform, "benchmark": benchmark,
-            "benchmark_version": benchmark_version, "benchmark_sha256": benchmark_sha256, "language": language,
-            "language_version": language_version, "size": size, "parameters": dict(parameters),
-            "region": deployment and deployment.region, "provider_id": deployment and deployment.id,
-            "package_sha256": package and package.sha256, "package_bytes": package and package.bytes,
-            "package_unpacked_bytes": package and package.unpacked_bytes,
-            "package_content_hash": package and package.content_hash, "package_cached": package and package.cached,
-            "build_s": package and package.build_s, "requested": requested, "effective": effective,
-            **{name: effective.get(name, requested[name]) for name in ("architecture", "memory_mib", "timeout_s")},
-            "status": status, "error": clean(error), "deploy_s": deploy_s, "created_at": _now(),
-            "options": dict(config.options), "deployed_sha256": deployed_sha256,
-        }  # fmt: skip
-        with self._database.write() as connection:
-            return _insert(connection, schema.deployment, row)
-
-    def update_deployment(
-        self,
-        deployment_id: int,
-        *,
-        effective: Mapping[str, Any] | None = None,
-        memory_mib: int | None = None,
-        status: str | None = None,
-        error: str | None = None,
-        deployed_sha256: str | None = None,
-    ) -> None:
-        """Change what is known of a deployment; None leaves a value as it is.
-
-        For invocations stored already it changes too.
-        """
-        given = {
-            "effective": None if effective is None else dict(effective), "memory_mib": memory_mib,
-            "status": status, "error": clean(error), "deployed_sha256": deployed_sha256,
-        }  # fmt: skip
-        values = {name: value for name, value in given.items() if value is not None}
-        if values:
-            with self._database.write() as connection:
-                connection.execute(
-                    update(schema.deployment).where(schema.deployment.c.id == deployment_id).values(values)
-                )
 
     # Measurements
 
@@ -286,7 +177,7 @@ class Store:
         key = self._run_key(run_id)
         with self._write_metrics() as connection:
             insert_invocations(connection, self._metrics, (key, deployment_id, cell_id), invocations)
-            connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=_now()))
+            connection.execute(update(schema.run).where(schema.run.c.id == key).values(heartbeat_at=now()))
 
     def stream(self, run_id: str, deployment_id: int, cell_id: int | None) -> InvocationStream:
         """Return what stores invocations one by one while load goes on; see there for what that asks."""
@@ -296,12 +187,6 @@ class Store:
         """Store what a provider's records changed of invocations that are stored already."""
         with self._database.write() as connection:
             update_recorded(connection, invocations)
-
-    def add_sandbox(self, deployment_id: int, sandbox_id: str, facts: Mapping[str, Any]) -> None:
-        """Store what a sandbox said of itself; a second call for the same one is harmless."""
-        identity = {"deployment_id": deployment_id, "sandbox_id": sandbox_id}
-        with self._database.write() as connection:
-            _get_or_create(connection, schema.sandbox, identity, {"facts": dict(facts), "seen_at": _now()})
 
     def add_value(
         self,
@@ -325,7 +210,7 @@ class Store:
         with self._write_metrics() as connection:
             row = {
                 "run_id": key, "deployment_id": deployment_id, "cell_id": cell_id, "value": value,
-                "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": _now(),
+                "metric_id": self._metrics.get(connection, metric), "text": clean(text), "stored_at": now(),
                 "sequence": sequence,
             }  # fmt: skip
             connection.execute(insert(schema.run_value).values(row))
@@ -340,14 +225,6 @@ class Store:
         with self._write_metrics() as connection:
             add_sample(connection, self._metrics, key, sequence, metric, value)
 
-    def add_artifact(self, sha256: str, kind: str, bytes: int, path: Path, facts: Mapping[str, Any]) -> None:  # noqa: A002  # unit
-        """Store where a package lies, which is not kept itself; a second call for the same digest is harmless."""
-        row = {"kind": kind, "bytes": bytes, "path": str(path), "facts": dict(facts), "stored_at": _now()}
-        c = schema.artifact.c
-        with self._database.write() as connection:
-            if connection.execute(select(c.sha256).where(c.sha256 == sha256)).first() is None:
-                connection.execute(insert(schema.artifact).values(sha256=sha256, **row))
-
     def used(self, run_id: str) -> tuple[int, float]:
         """Return how often a run has sent, and what that cost as far as it is known, in USD; see `Reply.attempts`."""
         c = schema.invocation.c
@@ -359,25 +236,15 @@ class Store:
 
     def next_round(self, run_id: str) -> int:
         """Return the first unused round of a run's interleaved design, 0 for one that has none."""
-        c = schema.invocation.c
-        query = select(func.coalesce(func.max(c.round) + 1, 0)).where(c.run_id == self._run_key(run_id))
-        with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._unused(run_id, schema.invocation.c.round, first=0)
 
     def next_sequence(self, run_id: str) -> int:
         """Return the first unused sequence of a run, 1 for an empty one."""
-        c = schema.invocation.c
-        key = self._run_key(run_id)
-        query = select(func.coalesce(func.max(c.sequence), 0) + 1).where(c.run_id == key)
-        with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._unused(run_id, schema.invocation.c.sequence, first=1)
 
     def next_batch(self, run_id: str) -> int:
         """Return the first unused number of a batch of a run, 0 for an empty one."""
-        c = schema.invocation.c
-        query = select(func.coalesce(func.max(c.batch) + 1, 0)).where(c.run_id == self._run_key(run_id))
-        with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._unused(run_id, schema.invocation.c.batch, first=0)
 
     def counts(self, run_id: str, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
         """Return how many invocations of a run, or of one cell, there are of each kind, status and start type."""
@@ -433,13 +300,8 @@ class Store:
         Raises:
             UserError: If there is no such run, or the name is none.
         """
-        check_baseline_name(name)
-        c = schema.baseline.c
         with self._database.write() as connection:
-            key = find_run(connection, run)
-            connection.execute(delete(schema.baseline).where(c.name == name))
-            connection.execute(insert(schema.baseline).values(name=name, run_id=key, set_at=_now()))
-            return read_baselines(connection, name)[0]
+            return set_baseline(connection, name, run)
 
     def remove_baseline(self, name: str) -> Baseline:
         """Forget a name and return what it stood for; the run stays.
@@ -448,11 +310,7 @@ class Store:
             UserError: If there is no such baseline.
         """
         with self._database.write() as connection:
-            known = {baseline.name: baseline for baseline in read_baselines(connection)}
-            if name not in known:
-                raise UnknownNameError("baseline", name, known, "sebsx baseline list")
-            connection.execute(delete(schema.baseline).where(schema.baseline.c.name == name))
-            return known[name]
+            return remove_baseline(connection, name)
 
     def baselines(self) -> list[Baseline]:
         """Return the baselines by name."""
@@ -489,6 +347,12 @@ class Store:
             self._metrics.forget()
             raise
 
+    def _unused(self, run_id: str, column: Column[int], first: int) -> int:
+        key = self._run_key(run_id)
+        query = select(func.coalesce(func.max(column) + 1, first)).where(schema.invocation.c.run_id == key)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def _run_key(self, run_id: str) -> int:
         if run_id not in self._keys:
             with self._database.read() as connection:
@@ -497,21 +361,3 @@ class Store:
                 raise UserError(f"run {run_id!r} is not in the store; 'sebsx runs' lists those that are")
             self._keys[run_id] = key
         return self._keys[run_id]
-
-
-def _get_or_create(connection: Connection, table: Table, identity: Mapping[str, Any], others: Mapping[str, Any]) -> int:
-    same = [table.c[name] == value for name, value in identity.items()]
-    key = connection.execute(select(table.c.id).where(*same)).scalar()
-    return int(key) if key is not None else _insert(connection, table, {**identity, **others})
-
-
-def _insert(connection: Connection, table: Table, row: Mapping[str, Any]) -> int:
-    return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _now() -> str:
-    return _text(datetime.now(UTC))

@@ -120,7 +120,7 @@ class RunWriter:
             "platform": levels["platform"], "benchmark": levels["benchmark"], "size": "default", "language": "python",
             "architecture": "x86_64", "memory_mib": memory_mib, **factors, "start": start.value,
         }  # fmt: skip
-        cell = self.store.add_cell(self.run.id, Cell(cell_factors, len(latencies_s)))
+        cell = self.store.design.add_cell(self.run.id, Cell(cell_factors, len(latencies_s)))
         first = self.store.next_sequence(self.run.id)
         batch = []
         for index, latency_s in enumerate(latencies_s):
@@ -138,9 +138,9 @@ class RunWriter:
             template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
             batch.append(replace(template, **{**figures, **(changes or {})}))
         self.store.add_invocations(self.run.id, row, cell, batch)
-        self.store.finish_cell(cell, CellStatus.FINISHED, "enough samples")
+        self.store.design.finish_cell(cell, CellStatus.FINISHED, "enough samples")
         for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:
-            self.store.add_sandbox(row, sandbox, facts or {})
+            self.store.design.add_sandbox(row, sandbox, facts or {})
         return cell
 
     def add_executions(
@@ -218,12 +218,12 @@ def _fill(store: Store, run_id: str, repetitions: int) -> None:
                 "platform": "fake", "benchmark": "echo", "size": "default", "language": "python",
                 "architecture": "x86_64", "memory_mib": memory_mib, "start": start.value,
             }  # fmt: skip
-            cell = store.add_cell(run_id, Cell(factors, repetitions))
+            cell = store.design.add_cell(run_id, Cell(factors, repetitions))
             first = store.next_sequence(run_id)
             batch = [_invocation(first + index, index, start, memory_mib, rng) for index in range(repetitions)]
             store.add_invocations(run_id, deployment, cell, batch)
             if repetitions > 1:
-                store.finish_cell(cell, CellStatus.FINISHED, "repetitions")
+                store.design.finish_cell(cell, CellStatus.FINISHED, "repetitions")
 
 
 def _deployment(
@@ -236,7 +236,7 @@ def _deployment(
         "language": "python", "language_version": "3.11", "size": "default", "parameters": {}, "package": None,
         "config": config, "deployment": Deployment(config.name, config, effective), "status": "ready",
     }  # fmt: skip
-    return store.add_deployment(run_id, **{**values, **changes})
+    return store.design.add_deployment(run_id, **{**values, **changes})
 
 
 def _invocation(sequence: int, index: int, start: StartType, memory_mib: int, rng: random.Random) -> Invocation:

@@ -40,7 +40,7 @@ def fill(
 ) -> None:
     function = Deployment("fn-1", make_config(), effective, region=region)
     deployment = add_deployment(store, RUN, platform="elsewhere", deployment=function)
-    cell = store.add_cell(RUN, make_cell(start, platform="elsewhere"))
+    cell = store.design.add_cell(RUN, make_cell(start, platform="elsewhere"))
     if provider:
         store.add_value(RUN, "price_book", None, deployment_id=deployment, text=provider)
     store.add_invocations(RUN, deployment, cell, invocations)

@@ -53,7 +53,7 @@ def test_sample_is_named_by_the_starts_it_has(wanted: str | None, had: set[str |
 def test_view_and_conditions_count_the_same(store: Store) -> None:
     begun = Begun(store)
     for sequence, (wanted, start) in enumerate(product(("cold", "warm", "burst"), StartType), 1):
-        begun.cell = store.add_cell(RUN, make_cell(wanted))
+        begun.cell = store.design.add_cell(RUN, make_cell(wanted))
         begun.add(make_invocation(sequence, start_type=start))
     view = store.view(RUN)
     rows = {(row["start_wanted"], row["start_type"]) for row in view.rows("measured")}

@@ -119,7 +119,7 @@ def recorded(url: str, schedule: Schedule) -> tuple[dict[str, float], Health]:
     """Return the same with every invocation stored in SQLite, and the generator's health."""
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "store.sqlite") as store:
         store.start_run(make_run(RUN), {}, CORE_METRICS)
-        stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("warm", 1)))
+        stream = store.stream(RUN, add_deployment(store, RUN), store.design.add_cell(RUN, make_cell("warm", 1)))
         deployment = Deployment("fn", FunctionConfig("fn", 128, 3.0, "x86_64"), {}, url)
         recording = Recording(
             stream, FakePlatform(FakeSettings(), context_for(FakePlatform, Path(folder))), deployment,

@@ -59,8 +59,8 @@ def write(path: str, invocations: int, names: list[str]) -> float:
         metrics = [*CORE_METRICS, *(Metric(name, "s") for name in names)]
         run = Run(RUN, "perf", {}, 1, RunStatus.RUNNING, datetime.now(UTC), owner=current_owner())
         store.start_run(run, {}, metrics)
-        cell = store.add_cell(RUN, Cell({"platform": "none"}, invocations))
-        deployment = store.add_deployment(
+        cell = store.design.add_cell(RUN, Cell({"platform": "none"}, invocations))
+        deployment = store.design.add_deployment(
             RUN, platform="none", benchmark="none", benchmark_version="1", benchmark_sha256="", language="python",
             language_version="3", size="small", parameters={}, package=None,
             config=FunctionConfig("none", 128, 1.0, "x86_64"), deployment=None, status="ready",

@@ -351,7 +351,7 @@ def test_an_invalid_measurement_is_not_compared(store: Store) -> None:
     writer = RunWriter(store, design=Design.RMIT)
     writer.add(times(), rounds=ROUNDS, version="base")
     cell = writer.add(times(), rounds=ROUNDS, version="new")
-    store.finish_cell(cell, CellStatus.INVALID, "the generator was late")
+    store.design.finish_cell(cell, CellStatus.INVALID, "the generator was late")
     (row,) = compare_runs([writer.finish()]).rows
     assert row.verdict is Verdict.INCOMPARABLE
     assert str(row.differences[0]) == "validity valid -> the generator was late"
@@ -366,7 +366,7 @@ def test_mixes_of_cpu_models_may_differ_by_a_fifth(store: Store, xeons: int, com
         view = writer.finish()
         row = view.deployments()[0].id
         for place, sandbox in enumerate({item.sandbox_id: 0 for item in view.invocations()}):
-            store.add_sandbox(row, sandbox or "", {"cpu_model": "Xeon" if place < share else "EPYC"})
+            store.design.add_sandbox(row, sandbox or "", {"cpu_model": "Xeon" if place < share else "EPYC"})
         views.append(store.view(view.run.id))
     assert compare_runs(views[:1], views[1:]).comparable is comparable
 
@@ -390,7 +390,7 @@ def test_what_could_not_be_measured_is_listed_with_the_reason(store: Store) -> N
     writer = RunWriter(store, design=Design.RMIT)
     writer.add(times(), rounds=ROUNDS, version="base")
     cell = writer.add([], rounds=[], version="new")
-    store.finish_cell(cell, CellStatus.FAILED, "not deployed", "the handler could not be imported")
+    store.design.finish_cell(cell, CellStatus.FAILED, "not deployed", "the handler could not be imported")
     with pytest.raises(UserError, match="echo 256 MiB new warm: the handler could not be imported"):
         compare_runs([writer.finish()])
 

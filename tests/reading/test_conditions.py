@@ -122,7 +122,7 @@ def test_wrong_start_types_are_not_counted_and_invalid_cells_say_why(tmp_path: P
     with open_store(tmp_path / "store.sqlite") as store:
         writer = RunWriter(store)
         cell = writer.add([0.1, 0.2], changes={"start_type": StartType.COLD}, effective={"emulated": True})
-        store.finish_cell(cell, CellStatus.INVALID, "generator late")
+        store.design.finish_cell(cell, CellStatus.INVALID, "generator late")
         one = conditions([writer.finish()])[0]
         assert one.wrong_start == 2
         assert len(one.latency_s) == 0

@@ -46,7 +46,7 @@ def told() -> list[Invocation]:
 
 @pytest.fixture
 def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording:
-    stream = store.stream(RUN, add_deployment(store, RUN), store.add_cell(RUN, make_cell("", 1)))
+    stream = store.stream(RUN, add_deployment(store, RUN), store.design.add_cell(RUN, make_cell("", 1)))
     return Recording(
         stream, PLATFORM, Deployment("fn", make_config(), {}),
         lambda output: None if output == {"n": 1} else "wrong", Starts(), Names(()),

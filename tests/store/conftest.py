@@ -111,7 +111,7 @@ class Begun:
         self.store = store
         self.run_id = run_id
         store.start_run(make_run(run_id), {"cpu_model": "EPYC"}, METRICS)
-        self.cell = store.add_cell(run_id, make_cell("cold"))
+        self.cell = store.design.add_cell(run_id, make_cell("cold"))
         self.deployment = add_deployment(store, run_id)
 
     def add(self, *invocations: Invocation) -> None:
@@ -151,7 +151,7 @@ def add_deployment(store: Store, run_id: str, **changes: Any) -> int:
         "package": None, "config": config, "status": "ready", "error": None, "deploy_s": 0.5,
         "deployment": Deployment("fn-1", config, {"memory_mib": 256, "cgroup": "v2"}),
     }  # fmt: skip
-    return store.add_deployment(run_id, **{**values, **changes})
+    return store.design.add_deployment(run_id, **{**values, **changes})
 
 
 def make_invocation(sequence: int, **changes: Any) -> Invocation:

@@ -81,7 +81,7 @@ def test_the_same_content_is_held_once_and_used_often(begun: Begun, model: Path)
 
 def test_package_that_was_only_mentioned_is_held_once_it_is_kept(begun: Begun, model: Path) -> None:
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    begun.store.add_artifact(digest, "package", 1, model, {"requirements": ["a==1"]})
+    begun.store.artifacts.mention(digest, "package", 1, model, {"requirements": ["a==1"]})
     with pytest.raises(StoreError, match="does not hold"):
         begun.store.artifacts.open(digest)
     keep(begun, model)

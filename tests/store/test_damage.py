@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
     with open_store(target) as store:
         begun = Begun(store)
         begun.add(*(make_invocation(number, samples={"phase.a_s": 1.0}) for number in range(1, 6)))
-        store.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
+        store.design.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
         store.groups.begin_execution(RUN, Execution(kind="workflow", begin_s=1.0, end_s=2.0), cell_id=begun.cell)
         store.groups.begin_phase(RUN, begun.cell, begun.deployment, 0, 1.0)
         store.add_value(RUN, "process.cpu_s", 1.0)

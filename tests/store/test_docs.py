@@ -45,7 +45,7 @@ def answers(begun: Begun) -> list[list[dict[str, Any]]]:
         make_invocation(5, kind=Kind.WARMUP, client_done_s=1009.0),
         make_invocation(6, start_type=StartType.WARM, client_done_s=1009.0),
     )
-    begun.store.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
+    begun.store.design.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
     with begun.store._database.read() as connection:
         return [[dict(row) for row in connection.exec_driver_sql(query).mappings()] for query in QUERIES]
 

@@ -92,7 +92,7 @@ def test_a_baseline_names_a_run_until_it_is_moved_or_removed(store: Store) -> No
 
 @pytest.mark.parametrize("name", ["last", "01", "", "a b"])
 def test_a_baseline_cannot_be_named_like_something_else(begun: Begun, name: str) -> None:
-    with pytest.raises(UserError, match="cannot be named so"):
+    with pytest.raises(UserError, match="invalid name"):
         begun.store.set_baseline(name, RUN)
     assert begun.store.baselines() == []
 
@@ -107,17 +107,17 @@ def test_finishing_a_run_returns_it_closed(begun: Begun) -> None:
 
 
 def test_a_cell_is_created_once_and_taken_up_again(begun: Begun) -> None:
-    begun.store.finish_cell(begun.cell, CellStatus.FAILED, "too many failures", "boom")
+    begun.store.design.finish_cell(begun.cell, CellStatus.FAILED, "too many failures", "boom")
     failed = begun.store.view(RUN).cells()[0]
     assert (failed.status, failed.stop_reason, failed.error) == (CellStatus.FAILED, "too many failures", "boom")
-    assert begun.store.add_cell(RUN, make_cell("cold", invocations=20)) == begun.cell
+    assert begun.store.design.add_cell(RUN, make_cell("cold", invocations=20)) == begun.cell
     again = begun.store.view(RUN).cells()[0]
     assert (again.status, again.stop_reason, again.error, again.wanted) == (CellStatus.RUNNING, None, None, 20)
 
 
 def test_cells_keep_the_order_of_the_design_and_of_their_factors(begun: Begun) -> None:
     for memory in (512, 256):
-        begun.store.add_cell(RUN, make_cell("warm", memory_mib=memory))
+        begun.store.design.add_cell(RUN, make_cell("warm", memory_mib=memory))
     cells = begun.store.view(RUN).cells()
     assert [cell.position for cell in cells] == [0, 1, 2]
     assert [cell.factors.get("memory_mib") for cell in cells] == [None, 512, 256]
@@ -158,7 +158,7 @@ def test_unsupported_deployment_is_a_result(begun: Begun) -> None:
 
 
 def test_updating_a_deployment_changes_only_what_is_given(begun: Begun) -> None:
-    begun.store.update_deployment(begun.deployment, effective={"memory_mib": 512}, memory_mib=512)
+    begun.store.design.update_deployment(begun.deployment, effective={"memory_mib": 512}, memory_mib=512)
     stored = begun.store.view(RUN).deployments()[0]
     assert (stored.memory_mib, stored.effective, stored.status) == (512, {"memory_mib": 512}, "ready")
 
@@ -187,7 +187,7 @@ def test_invocations_stream_in_order_over_many_pages(begun: Begun) -> None:
 
 def test_invocations_are_filtered_by_cell_kind_and_status(begun: Begun) -> None:
     begun.add(make_invocation(1), make_invocation(2, kind=Kind.WARMUP), make_invocation(3, status=Status.TIMEOUT))
-    other = begun.store.add_cell(RUN, make_cell("warm"))
+    other = begun.store.design.add_cell(RUN, make_cell("warm"))
     begun.store.add_invocations(RUN, begun.deployment, other, [make_invocation(4)])
     view = begun.store.view(RUN)
     assert [item.sequence for item in view.invocations(cell_id=other)] == [4]
@@ -287,7 +287,7 @@ def test_number_beyond_64_bits_is_refused_and_the_batch_left_out(begun: Begun) -
 def test_writing_to_an_unknown_run_tells_where_to_look(begun: Begun) -> None:
     for name in (OTHER, "last", RUN[:5]):  # a beginning is enough to look at a run, never to write to one
         with pytest.raises(UserError, match="sebsx runs"):
-            begun.store.add_cell(name, make_cell("warm"))
+            begun.store.design.add_cell(name, make_cell("warm"))
 
 
 def test_counts_and_next_sequence(begun: Begun) -> None:
@@ -307,8 +307,8 @@ def test_empty_batch_is_harmless(begun: Begun) -> None:
 
 
 def test_a_sandbox_is_stored_once(begun: Begun) -> None:
-    begun.store.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
-    begun.store.add_sandbox(begun.deployment, "sb1", {"cpu_model": "other"})
+    begun.store.design.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
+    begun.store.design.add_sandbox(begun.deployment, "sb1", {"cpu_model": "other"})
     (sandbox,) = begun.store.view(RUN).sandboxes()
     assert (sandbox.sandbox_id, sandbox.facts) == ("sb1", {"cpu_model": "EPYC"})
 
@@ -326,7 +326,7 @@ def test_values_of_run_deployment_and_cell_read_back(begun: Begun) -> None:
 
 def test_an_artifact_is_stored_once(begun: Begun, tmp_path: Path) -> None:
     for path in ("a.zip", "b.zip"):
-        begun.store.add_artifact("ff" * 32, "package", 10, Path(path), {"cached": True})
+        begun.store.artifacts.mention("ff" * 32, "package", 10, Path(path), {"cached": True})
     begun.store.snapshot(tmp_path / "copy.sqlite")
     connection = sqlite3.connect(tmp_path / "copy.sqlite")
     assert connection.execute("SELECT sha256, kind, bytes, path FROM artifact").fetchall() == [
@@ -341,7 +341,7 @@ def test_artifacts_of_a_run_are_those_of_its_deployments(begun: Begun) -> None:
     for _ in range(2):
         add_deployment(begun.store, RUN, package=package)
     for digest in ("aa" * 32, "bb" * 32):
-        begun.store.add_artifact(digest, "package", 10, Path("a.zip"), {"requirements": [digest]})
+        begun.store.artifacts.mention(digest, "package", 10, Path("a.zip"), {"requirements": [digest]})
     assert begun.store.view(RUN).packages() == {"aa" * 32: {"requirements": ["aa" * 32]}}
 
 
@@ -453,7 +453,7 @@ def test_rows_of_the_view_are_wide_and_derived(begun: Begun) -> None:
     ("start", "kept"), [("cold", [1]), ("warm", [2]), ("burst", [1, 2, 3]), ("sequential", [1, 2, 3])]
 )
 def test_measured_keeps_the_start_the_cell_asked_for(begun: Begun, start: str, kept: list[int]) -> None:
-    cell = begun.store.add_cell(RUN, make_cell(start, size="x"))
+    cell = begun.store.design.add_cell(RUN, make_cell(start, size="x"))
     starts = [StartType.COLD, StartType.WARM, StartType.UNKNOWN]
     good = [make_invocation(number, start_type=kind) for number, kind in enumerate(starts, 1)]
     bad = [make_invocation(8, kind=Kind.WARMUP), make_invocation(9, status=Status.WRONG_OUTPUT)]
@@ -487,7 +487,7 @@ def test_metric_registered_by_another_program_is_known(target: str | Path) -> No
 
 def test_snapshot_is_one_portable_file_with_everything(begun: Begun, tmp_path: Path) -> None:
     begun.add(*(make_invocation(number, samples={"process.cpu_s": 0.5}) for number in range(1, 12)))
-    begun.store.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
+    begun.store.design.add_sandbox(begun.deployment, "sb1", {"cpu_model": "EPYC"})
     copy = tmp_path / "copy.sqlite"
     begun.store.snapshot(copy)
     connection = sqlite3.connect(copy)

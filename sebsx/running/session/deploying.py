@@ -191,7 +191,7 @@ class Deployer:
                 logger.info("teardown of %s failed", deployment.id, exc_info=True)
                 self._observer.warned(f"{deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
-                self._store.update_deployment(function.id, status="deleted")
+                self._store.design.update_deployment(function.id, status="deleted")
 
     def _stage(
         self, spec: FunctionSpec, benchmark: Benchmark, parameters: Mapping[str, Any], target: Target
@@ -220,7 +220,7 @@ class Deployer:
             padding_bytes=spec.padding_bytes,
         )
         facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
-        self._store.add_artifact(package.sha256, "package", package.bytes, package.path, facts)
+        self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
         return package
 
     def _input(
@@ -246,7 +246,7 @@ class Deployer:
         """Store a function that is ready, with what its invocations cost, and remember that it is there."""
         deployment, package = function.deployment, described["package"]
         deployed_sha256 = deployment.deployed_sha256 or (package.sha256 if package else None)
-        identifier = self._store.add_deployment(
+        identifier = self._store.design.add_deployment(
             self._run.id,
             **described,
             deployment=deployment,
@@ -262,7 +262,7 @@ class Deployer:
 
     def _refused(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:
         status = "unsupported" if isinstance(exc, UnsupportedError) else "failed"
-        self._store.add_deployment(
+        self._store.design.add_deployment(
             self._run.id, **described, deployment=None, status=status, error=str(exc), deploy_s=deploy_s
         )
 

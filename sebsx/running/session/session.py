@@ -180,11 +180,11 @@ class RunSession(Session):
         self, cells: Sequence[Cell], reason: str, error: str, status: CellStatus = CellStatus.UNSUPPORTED
     ) -> None:
         for cell in cells:
-            self.store.finish_cell(self.store.add_cell(self.run.id, cell), status, reason, error)
+            self.store.design.finish_cell(self.store.design.add_cell(self.run.id, cell), status, reason, error)
 
     @contextmanager
     def measure(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Measurement]:
-        cell_id = self.store.add_cell(self.run.id, cell)
+        cell_id = self.store.design.add_cell(self.run.id, cell)
         measurement = Measurement(self, cell, cell_id, function, wanted)
         if function.deployment.adopted:  # each of its cells may have another input
             self._deployer.record_input(function, cell_id)
@@ -197,11 +197,11 @@ class RunSession(Session):
         self.finish_cell(measurement.cell, measurement.cell_id, status, reason, error)
 
     def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
-        cell_id = self.store.add_cell(self.run.id, cell)
+        cell_id = self.store.design.add_cell(self.run.id, cell)
         return cell_id, list(self.view.invocations(cell_id=cell_id))
 
     def finish_cell(self, cell: Cell, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
-        self.store.finish_cell(cell_id, status, reason, error)
+        self.store.design.finish_cell(cell_id, status, reason, error)
         if error:
             self.observer.warned(f"{self.run.factors.label(cell.factors)}: {reason}: {error}")
 

@@ -221,7 +221,7 @@ class Recorder:
         """Count invocations that were just stored, store what goes along with them, and tell plugins of them."""
         self._meter.used(function.platform, function.deployment, invocations)
         for sandbox_id, told in extras.facts.items():
-            self._store.add_sandbox(function.id, sandbox_id, told)
+            self._store.design.add_sandbox(function.id, sandbox_id, told)
         for metric, points in extras.series:
             text = json.dumps(points)
             self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)

@@ -34,7 +34,7 @@ class Exchanges:
             "platform": "local", "benchmark": "channel-probe", "size": f"{size} B", "channel": channel,
             "message_bytes": size, "memory_mib": 1769, **factors,
         }  # fmt: skip
-        return self.store.add_cell(RUN, Cell(known, 2))
+        return self.store.design.add_cell(RUN, Cell(known, 2))
 
     def add(
         self,
@@ -63,7 +63,7 @@ class Exchanges:
             self.store.add_value(RUN, EXCHANGE, None, deployment_id=self.deployment, cell_id=cell, text=text)
         for metric, value in zip((RATE, OPERATIONS), usd or (), strict=False):
             self.store.add_value(RUN, metric, value, cell_id=cell)
-        self.store.finish_cell(cell, CellStatus.FINISHED, "1 exchanges")
+        self.store.design.finish_cell(cell, CellStatus.FINISHED, "1 exchanges")
 
     def line(self, channel: str, alpha_s: float, beta: float, **more: Any) -> None:
         """Store exchanges of every size on an exact line: a round trip is twice a latency."""
@@ -166,7 +166,7 @@ def test_one_round_trip_of_each_size_gives_a_line_without_interval(exchanges: Ex
 @pytest.mark.parametrize("status", [CellStatus.FAILED, CellStatus.UNSUPPORTED])
 def test_run_of_nothing_but_failures_says_so(exchanges: Exchanges, status: CellStatus) -> None:
     for size in SIZES:
-        exchanges.store.finish_cell(exchanges.cell("redis", size), status, "why", "Unreachable: refused")
+        exchanges.store.design.finish_cell(exchanges.cell("redis", size), status, "why", "Unreachable: refused")
     report = exchanges.report()
     assert "no message of any channel came back" in report.findings[0].text
     (told,) = [finding for finding in report.findings if "redis" in finding.text]

@@ -31,7 +31,7 @@ class Trials:
     def trial(self, idle_s: float, d_init: int, warm: int | None, status: Status = Status.OK, **factors: Any) -> None:
         """Store a trial of which so many sandboxes are warm; None for one that was cut."""
         parameters = {"duration_s": 0.5}
-        cell = self.store.add_cell(
+        cell = self.store.design.add_cell(
             RUN, make_cell("", d_init, idle_s=idle_s, d_init=d_init, **{"parameters": parameters, **factors})
         )
         number = next(self.rounds)
@@ -49,7 +49,7 @@ class Trials:
                 for sandbox in sandboxes
             ]  # fmt: skip
             self.store.add_invocations(RUN, self.deployment, cell, calls)
-        self.store.finish_cell(cell, CellStatus.FINISHED, "all trials")
+        self.store.design.finish_cell(cell, CellStatus.FINISHED, "all trials")
 
     def analyze(self, **settings: Any) -> Report:
         self.store.finish_run(RUN, RunStatus.FINISHED)
@@ -167,7 +167,7 @@ def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(trials: T
     assert [finding.text for finding in EvictionAnalyzer().analyze([], EvictionAnalyzerSettings()).findings] == [
         "there is no run to analyse"
     ]
-    trials.store.add_cell(RUN, make_cell("warm"))
+    trials.store.design.add_cell(RUN, make_cell("warm"))
     report = trials.analyze()
     assert not any(table.rows for table in report.tables)
     assert f"run {RUN} is of the experiment 'eviction', which leaves no sandboxes alone" in [

@@ -116,7 +116,7 @@ def test_invalid_measurement_is_no_good_number(
     writer = RunWriter(store, environment=GIT)
     cell = writer.add([SLOW_S] * 9)
     writer.add([FAST_S] * 9, memory_mib=512)
-    store.finish_cell(cell, CellStatus.INVALID, "the generator was late")
+    store.design.finish_cell(cell, CellStatus.INVALID, "the generator was late")
     text = exported(exporter, [writer.finish()], tmp_path / "out")
     assert holds(text, FAST_S)
     if exporter.name in RAW:

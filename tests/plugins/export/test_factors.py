@@ -92,7 +92,7 @@ def test_every_declared_factor_of_every_experiment_has_a_column(
         plan = cls().plan(scene, cls.Settings(**planned.get(name, {})))
         writer = RunWriter(store, number, experiment=name)
         for cell in plan.cells:
-            store.add_cell(writer.run.id, cell)
+            store.design.add_cell(writer.run.id, cell)
         view = writer.finish()
         columns = factor_columns([view])
         shown = {*COMMON, *view.row_columns(), *columns.values(), "folder", "start"}

@@ -229,7 +229,7 @@ class TestJUnit:
         writer.add(LATENCIES_S)
         writer.add([0.25] * 2, start=StartType.COLD, changes={"status": Status.TIMEOUT, "error": "slow \x07 <"})
         cell = writer.add([0.1], memory_mib=512)
-        store.finish_cell(cell, CellStatus.INVALID, "the generator was late")
+        store.design.finish_cell(cell, CellStatus.INVALID, "the generator was late")
         view = writer.finish()
         (path,) = JUnitExporter().export([view], tmp_path / "out.xml")
         document = junitparser.JUnitXml.fromfile(str(path))
@@ -381,7 +381,7 @@ class TestSqlite:
     def test_invalid_condition_is_a_row_without_figures(self, store: Store, tmp_path: Path) -> None:
         writer = RunWriter(store)
         cell = writer.add([0.1] * 9)
-        store.finish_cell(cell, CellStatus.INVALID, "late")
+        store.design.finish_cell(cell, CellStatus.INVALID, "late")
         (path,) = SqliteExporter().export([writer.finish()], tmp_path / "out.sqlite")
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT invalid, measured, value FROM figure").fetchall() == [("late", 9, None)]

@@ -83,7 +83,7 @@ def test_restored_sandbox_is_a_cold_sample_and_no_warm_one() -> None:
 def test_cell_of_restored_sandboxes_says_so(tmp_path: Path) -> None:
     with open_store(tmp_path / "s.sqlite") as store:
         store.start_run(make_run(), {}, [*METRICS, Metric(RECEIVED, "s"), Metric(REPLIED, "s")])
-        cell = store.add_cell(RUN, make_cell("cold"))
+        cell = store.design.add_cell(RUN, make_cell("cold"))
         calls = [measured(1, -1.0, 0.4, start=StartType.RESTORED), *AFTER]
         store.add_invocations(RUN, add_deployment(store, RUN), cell, calls)
         report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())

@@ -19,7 +19,7 @@ class Phase:
         self.store = open_store(path)
         self.store.start_run(make_run(RUN, experiment="load"), {}, METRICS)
         self.deployment = add_deployment(self.store, RUN)
-        self.cell = self.store.add_cell(RUN, make_cell("", 400, load="10/s"))
+        self.cell = self.store.design.add_cell(RUN, make_cell("", 400, load="10/s"))
 
     def fill(self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02) -> None:
         """Store requests due every `gap_s` from 1000 s on; one cold, one restored,
@@ -46,7 +46,7 @@ class Phase:
         self.store.add_value(RUN, "generator.in_flight_max", 1, cell_id=self.cell)
 
     def analyze(self, status: CellStatus = CellStatus.FINISHED, reason: str = "the load ended") -> Report:
-        self.store.finish_cell(self.cell, status, reason)
+        self.store.design.finish_cell(self.cell, status, reason)
         self.store.finish_run(RUN, RunStatus.FINISHED)
         return LoadAnalyzer().analyze([self.store.view(RUN)], LoadAnalyzerSettings())
 

@@ -321,7 +321,7 @@ def test_store_is_free_for_others_while_load_goes_on(sebsx: Cli) -> None:
         wait_until(lambda: sebsx.count("invocation") >= 20, process)
         with open_store(sebsx.store) as store:
             for _ in range(3):
-                store.add_artifact(os.urandom(16).hex(), "log", 1, sebsx.home, {})
+                store.artifacts.mention(os.urandom(16).hex(), "log", 1, sebsx.home, {})
         assert process.poll() is None  # the load still went on
         assert sebsx.rows("SELECT count(*) FROM artifact WHERE kind = 'log'") == [(3,)]
     finally:

@@ -36,7 +36,7 @@ class Scene:
         config = make_config(memory_mib=memory_mib)
         reported = Deployment("fn", config, {"memory_mib": effective or memory_mib, **facts})
         deployment = add_deployment(self.store, self.run_id, config=config, deployment=reported)
-        cell = self.store.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
+        cell = self.store.design.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
         first = self.store.next_sequence(self.run_id)
         for number, invocation in enumerate(invocations, first):
             invocation.sequence = number
@@ -361,14 +361,16 @@ def test_interrupted_run_is_told(store: Store) -> None:
 
 def test_unsupported_cell_is_told_with_its_reason(scene: Scene) -> None:
     cell = scene.cell("warm", [])
-    scene.store.finish_cell(cell, CellStatus.UNSUPPORTED, "not deployed", "no arm64 here")
+    scene.store.design.finish_cell(cell, CellStatus.UNSUPPORTED, "not deployed", "no arm64 here")
     assert texts(scene.analyze(), "local sleep warm 128 MiB: unsupported: no arm64 here")
 
 
 def test_cells_that_ended_alike_are_told_of_in_one_sentence(scene: Scene) -> None:
     for start, memory_mib in (("cold", 128), ("warm", 128), ("warm", 256)):
-        scene.store.finish_cell(scene.cell(start, [], memory_mib), CellStatus.FAILED, "3 failed", "out of quota\ntrace")
-    scene.store.finish_cell(scene.cell("cold", [], 512), CellStatus.FAILED, "3 failed", "no such role")
+        scene.store.design.finish_cell(
+            scene.cell(start, [], memory_mib), CellStatus.FAILED, "3 failed", "out of quota\ntrace"
+        )
+    scene.store.design.finish_cell(scene.cell("cold", [], 512), CellStatus.FAILED, "3 failed", "no such role")
     report = scene.analyze()
     assert texts(report, "local sleep: failed: out of quota (3 cells: cold, warm; 128 MiB, 256 MiB)")
     assert texts(report, "local sleep cold 512 MiB: failed: no such role")

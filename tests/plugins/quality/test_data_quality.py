@@ -182,7 +182,7 @@ def test_unfinished_run_is_found(store: Store, analyze: Analyze) -> None:
 def test_cell_that_failed_is_named_with_its_reason(store: Store, analyze: Analyze) -> None:
     writer = write(store)
     cell = writer.add([0.1], start=StartType.COLD)
-    store.finish_cell(cell, CellStatus.FAILED, "10 invocations failed", "out of quota")
+    store.design.finish_cell(cell, CellStatus.FAILED, "10 invocations failed", "out of quota")
     writer.finish()
     assert "cell 1 (echo 256 MiB cold): failed: out of quota" in objections(analyze(DataQuality))[
         "cells-measured"

@@ -38,7 +38,7 @@ def whole(store: Store, path: Path) -> str:
     deployment = {"package": package, "deployment": Deployment("f", config, effective, region="eu-central-1")}
     writer.add([0.1] * 10, facts=SANDBOX, deployment=deployment)
     run_id = writer.run.id
-    store.add_artifact("ab" * 32, "package", 1, path, {"requirements": ["numpy==2.0"]})
+    store.artifacts.mention("ab" * 32, "package", 1, path, {"requirements": ["numpy==2.0"]})
     for metric, told in (
         ("client.source", {"commit": "12" * 20, "dirty": False}),
         ("client.input", {"sha256": "34" * 32, "bytes": 7}),

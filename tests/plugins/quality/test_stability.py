@@ -112,7 +112,7 @@ def two_processors(store: Store) -> list[int]:
     cell = writer.add([value * (1.5 if number % 2 else 1.0) for value, number in zip(values, numbers, strict=True)])
     assert cell == 1
     for number in range(10):
-        store.add_sandbox(1, f"box-{number}", {"cpu_model": "new" if number % 2 else "old"})
+        store.design.add_sandbox(1, f"box-{number}", {"cpu_model": "new" if number % 2 else "old"})
     writer.finish()
     return numbers
 

@@ -145,7 +145,7 @@ def test_failures_throttling_and_invalid_cells_are_told_apart(store: Store, read
     writer = RunWriter(store)
     throttled = {"status": Status.THROTTLED, "error": None}
     cell = writer.add([0.1] * 3, changes=throttled)
-    store.finish_cell(cell, CellStatus.INVALID, "the generator was late")
+    store.design.finish_cell(cell, CellStatus.INVALID, "the generator was late")
     view = writer.finish()
     (row,) = _section([view], "latency").reports[0].tables[0].rows
     assert (row["ok"], row["failed"], row["throttled"]) == (0, 0, 3)
@@ -237,7 +237,7 @@ def test_command_line_gives_the_same_settings_again(store: Store) -> None:
 
 
 def test_dependencies_of_the_package_are_told(store: Store, tmp_path: Path) -> None:
-    store.add_artifact("ab" * 32, "package", 10, tmp_path, {"requirements": ["numpy==2.0"], "content_hash": "cd"})
+    store.artifacts.mention("ab" * 32, "package", 10, tmp_path, {"requirements": ["numpy==2.0"], "content_hash": "cd"})
     writer = RunWriter(store)
     first = _package(tmp_path, "ab" * 32)
     writer.add([0.1] * 6, deployment={"package": first})
