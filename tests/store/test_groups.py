@@ -44,9 +44,9 @@ def test_execution_that_was_cut_short_counts_nowhere_once_its_run_is_resumed(beg
     groups = begun.store.groups
     begin = Execution(kind="workflow", begin_s=1000.0, status=Status.PLATFORM_ERROR, error="it did not end")
     whole, cut = (groups.begin_execution(RUN, begin, cell_id=begun.cell) for _ in range(2))
-    closed = begun.store.add_cell(RUN, make_cell("warm"))
+    closed = begun.store.design.add_cell(RUN, make_cell("warm"))
     groups.begin_execution(RUN, begin, cell_id=closed)
-    begun.store.finish_cell(closed, CellStatus.FAILED, "too many failures")
+    begun.store.design.finish_cell(closed, CellStatus.FAILED, "too many failures")
     begun.add(
         make_invocation(1, execution=whole),
         make_invocation(2, execution=cut, kind=Kind.WARMUP),
