@@ -45,7 +45,8 @@ def store_runs(path: Path, experiment: str) -> Iterator[Mapping[str, RunView]]:
 
     Yields:
         `finished`: two memory sizes, cold and warm, 40 invocations each with three failures, one warm-up;
-        `empty`: started and finished with nothing in it; `interrupted`: one invocation, the owner is gone.
+        `empty`: started and finished with nothing in it; `interrupted`: one invocation and a group that never ended,
+        the owner is gone.
     """
     from sebsx.store import open_store
 
@@ -57,6 +58,8 @@ def store_runs(path: Path, experiment: str) -> Iterator[Mapping[str, RunView]]:
         store.finish_run(empty.id, RunStatus.FINISHED)
         interrupted = _start(store, "01JZ0000000000000000000003", experiment)
         _fill(store, interrupted.id, repetitions=1)
+        cut = Execution(kind="workflow", begin_s=_STARTED_S, status=Status.PLATFORM_ERROR, error="it did not end")
+        store.groups.begin_execution(interrupted.id, cut, cell_id=store.view(interrupted.id).cells()[0].id)
         runs = {"finished": finished, "empty": empty, "interrupted": interrupted}
         yield {name: store.view(run.id) for name, run in runs.items()}
 

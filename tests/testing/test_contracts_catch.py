@@ -30,6 +30,7 @@ from sebsx.testing.contracts import (
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault, MemoryLedger
 from sebsx.testing.handlers import FolderStorage, HandlerError, run_handler
 from sebsx.testing.invoking import invoke
+from sebsx.testing.runs import store_runs
 
 
 class Sloppy(FakePlatform):
@@ -316,6 +317,22 @@ def test_analyzer_silent_about_an_empty_run_is_caught():
         AnalyzerContract().test_run_with_little_in_it_is_said_to_be_so(
             Named(Report("r")), {"empty": None}, None, "empty"
         )
+
+
+class Hasty(Named):
+    """Takes every group of invocations for one that ended."""
+
+    def analyze(self, runs, settings):
+        spent = [each.end_s - each.begin_s for view in runs for each in view.executions()]
+        return Report("r", (Table("t", (Column("n", "n", "count"),), ({"n": len(spent)},)),), findings=(Finding("f"),))
+
+
+def test_analyzer_that_cannot_read_a_group_that_never_ended_is_caught(tmp_path):
+    for runs in store_runs(tmp_path / "runs.db", "hasty"):
+        with pytest.raises(TypeError):
+            AnalyzerContract().test_run_with_little_in_it_is_said_to_be_so(
+                Hasty(Report("r")), runs, None, "interrupted"
+            )
 
 
 @dataclass
