@@ -6,7 +6,6 @@ import base64
 import binascii
 import dataclasses
 import json
-import logging
 import math
 import time
 from functools import partial
@@ -41,6 +40,7 @@ from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, function_name, nonce
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
+from sebsx_aws.reports import LogReports, log_group
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.signing import signed_headers
 from sebsx_aws.storage import S3Storage
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
     from sebsx.model import Manifest, Provision, Scalar
-
-logger = logging.getLogger(__name__)
 
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
 _DIRECT_BYTES = 50 * 1000 * 1000
@@ -75,27 +73,6 @@ _TAIL_HEADER = "x-amz-log-result"
 _REQUEST_HEADER = "x-amzn-requestid"
 _KIND_HEADER = "x-amzn-errortype"
 _REFUSED = (401, 403)
-# How far log lines may be out of order: what is older than the newest one by this is not read again.
-_LATE_MS = 120_000
-_REPORTS = {"text": '"REPORT RequestId"', "json": '{ $.type = "platform.report" }'}
-
-
-@dataclasses.dataclass
-class _Reports:
-    """What was read from a function's log group so far."""
-
-    found: dict[str, ProviderRecord] = dataclasses.field(default_factory=dict)
-    newest_ms: int = 0
-    missing: int = 0  # of those that were asked for last
-    doubtful: set[str] = dataclasses.field(default_factory=set)
-
-    def add(self, record: ProviderRecord) -> None:
-        """Take a report; of several for one request that differ, a function wrote some, and none is believed."""
-        if self.found.setdefault(record.request_id, record) != record:
-            self.doubtful.add(record.request_id)
-            logger.warning("several reports of request %s differ: none is believed", record.request_id)
-        if record.request_id in self.doubtful:
-            del self.found[record.request_id]
 
 
 class AwsPlatform(Platform[AwsSettings]):
@@ -133,7 +110,7 @@ class AwsPlatform(Platform[AwsSettings]):
         self._resources: resources.Resources | None = None
         self._existing: Existing | None = None
         self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
-        self._reports: dict[str, _Reports] = {}  # by function
+        self._reports = LogReports(self._clients, settings.log_format)
         self._refusal: CredentialsError | None = None
 
     def __enter__(self) -> Self:
@@ -236,10 +213,9 @@ class AwsPlatform(Platform[AwsSettings]):
         That group is then for `sebsx records`, and goes with `sebsx clean`; AWS empties it after a day.
         """
         name = deployment.effective["function"]
-        reports = self._reports.pop(name, None)
-        ended = [("function", name), ("log-group", f"/aws/lambda/{name}")]
-        if reports is not None and reports.missing:
-            del ended[1]
+        ended = [("function", name)]
+        if not self._reports.end(name):
+            ended.append(("log-group", log_group(name)))
         delete_each(self.ledger, ended, partial(resources.delete, self._clients))
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
@@ -326,12 +302,7 @@ class AwsPlatform(Platform[AwsSettings]):
         """Return what CloudWatch has by now."""
         if deployment.adopted:
             return {}  # the log tail tells all; reading a user's log group takes rights of its own
-        wanted = set(request_ids)
-        reports = self._reports.setdefault(deployment.effective["function"], _Reports())
-        if not wanted <= reports.found.keys():
-            self._read(deployment.effective["function"], reports)
-        reports.missing = len(wanted - reports.found.keys())
-        return {key: reports.found[key] for key in wanted & reports.found.keys()}
+        return self._reports.read(deployment.effective["function"], set(request_ids))
 
     def force_cold(self, deployment: Deployment) -> None:
         """Change a variable, which ends idle sandboxes; a new version where invocations go to one."""
@@ -394,7 +365,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def _make_log_group(self, function: str) -> None:
         """Make the log group of a function, which Lambda would make without our tags and keep for ever."""
-        group = f"/aws/lambda/{function}"
+        group = log_group(function)
         with (
             self.ledger.creating("log-group", group, self._clients.region),
             explained(f"create of log group {group!r}"),
@@ -449,20 +420,6 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.region,
             deployed_sha256=_digest(effective),
         )
-
-    def _read(self, name: str, reports: _Reports) -> None:
-        """Add the records that came into a function's log group."""
-        group = f"/aws/lambda/{name}"
-        with explained(f"read of log group {group!r}"):
-            pages = self._clients.logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group,
-                filterPattern=_REPORTS[self.settings.log_format],
-                startTime=max(0, reports.newest_ms - _LATE_MS),
-            )
-            for event in (event for page in pages for event in page["events"]):
-                reports.newest_ms = max(reports.newest_ms, int(event["timestamp"]))
-                if (record := loglines.read_line(event["message"])) is not None:
-                    reports.add(record)
 
     def _refused(self, reply: Reply) -> None:
         """Remember that AWS takes the credentials no more: what was sent is stored, then the run ends."""

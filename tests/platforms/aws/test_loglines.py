@@ -17,8 +17,9 @@ from sebsx.errors import UserError
 from sebsx.model import Cell, Deployment, FunctionConfig, ProviderRecord, StartType, Status
 from sebsx.running.limits import Limits
 from sebsx.testing.contexts import context_for
-from sebsx_aws.backend import AwsPlatform, _Reports
+from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.loglines import error_status, read_line, read_log, said
+from sebsx_aws.reports import Reports
 from sebsx_aws.resources import tagged
 from sebsx_aws.settings import AwsSettings
 
@@ -87,7 +88,7 @@ def test_function_that_prints_a_report_is_not_believed():
     assert read_log(tail)[ID].billed_s == 2.339
     assert read_line(f"info: {forged}") is None
     records = [read_line(line) for line in (forged, report(*WARM), report(*WARM))]
-    reports = _Reports()
+    reports = Reports()
     for record in records:
         assert record is not None
         reports.add(record)
