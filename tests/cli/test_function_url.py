@@ -38,7 +38,7 @@ def test_known_service_times_are_recovered_for_each_input(sebsx: Cli, call: Call
     (latency,) = [table for table in document["report"]["tables"] if table["name"] == "latency"]
     assert {row["input"] for row in latency["rows"]} == {"ms5", "ms40"}
     measured = sebsx.rows(
-        "SELECT json_extract(factors, '$.input'), client_latency_s FROM measured JOIN cell ON cell.id = cell_id"
+        "SELECT json_extract(cell.factors, '$.input'), client_latency_s FROM measured JOIN cell ON cell.id = cell_id"
     )
     for row in latency["rows"]:
         latencies_s = [latency_s for name, latency_s in measured if name == row["input"]]
@@ -175,7 +175,7 @@ def test_plan_calls_nothing_and_says_whose_costs_they_are(call: Call, endpoint: 
     ("words", "told"),
     [
         (["--payload", "none.json"], ["payload 'none.json'", "neither JSON nor a file"]),
-        (["--payload", "broken.json"], ["'broken.json' is not JSON"]),
+        (["--payload", "broken.json"], ["'broken.json' is not valid JSON"]),
         (["--expect", "{"], ["expect '{'"]),
         (["--memory", "128"], ["takes a function as it is"]),
         (["--start", "cold"], ["takes a function as it is"]),
@@ -215,7 +215,7 @@ def test_files_of_one_name_and_large_payloads_are_refused(sebsx: Cli, call: Call
     for folder in ("a", "b"):
         (sebsx.home / folder).mkdir()
         (sebsx.home / folder / "x.json").write_text("{}")
-    call("plan", "function", "http://h/", "--payload", "a/x.json,b/x.json").assert_fails(USAGE, "two payload files")
+    call("plan", "function", "http://h/", "--payload", "a/x.json,b/x.json").assert_fails(USAGE, "2 payload files")
     Path(sebsx.home / "large.json").write_text(json.dumps("x" * 6 * 2**20))
     arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
     call("plan", "function", arn, "--payload", "large.json").assert_fails(USAGE, "'large'", "at most 6291456")

@@ -15,6 +15,7 @@ from sebsx.testing.runs import store_runs
 from tests.support import Call, Cli, Said
 
 RUN = "01JZ0000000000000000000001"
+EMPTY = "01JZ0000000000000000000002"
 GONE = "01JZ0000000000000000000003"
 TEST = ("--size", "test", "--start", "warm", "--repetitions", "1")
 # Every command with words that let it succeed, and what the document is.
@@ -47,6 +48,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("show", RUN), dict),
     (("analyze", RUN), dict),
     (("compare", RUN, "--factor", "memory_mib"), dict),
+    (("records", EMPTY), list),
     (("baseline", "set", "main", RUN), dict),
     (("baseline", "list"), list),
     (("export", RUN, "-f", "csv", "-o", "out.csv"), dict),
@@ -79,6 +81,7 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("run", "function", "http://127.0.0.1:9/"), 1),
     (("run", "experiment", "function", "--address", "http://127.0.0.1:9/"), 1),
     (("run", "--resume", RUN), 2),
+    (("records", RUN), 2),
     (("plan", "benchmark", "nothing"), 2),
     (("calibrate", "sleep", "--run-times", "1s..2s"), 2),
     (("run", "experiment", "calibrate", "--benchmark", "sleep"), 2),
