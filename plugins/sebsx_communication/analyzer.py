@@ -71,7 +71,7 @@ _CHOICES = (
     Column("regret", "slower by", "1", "measured latency of the choice over that of the fastest, less 1"),
     Column("cheapest", "cheapest", "", "smallest measured cost of a message"),
     Column("chosen_cheap", "model ", "", "the model's choice by cost"),
-    Column("regret_cheap", "dearer by", "1", "measured cost of the choice over that of the cheapest, less 1"),
+    Column("regret_cheap", "costs more by", "1", "measured cost of the choice over that of the cheapest, less 1"),
 )
 
 _CELLS = (

@@ -30,7 +30,7 @@ class GithubExporter(Exporter):
     chooses: ClassVar[frozenset[str]] = CHOOSES
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
-        """Write the files; an older one that nothing belongs into any more is removed."""
+        """Write the files; an older one that would now be empty is removed."""
         series = read_series(runs, selection)
         written = []
         for better, word in _FILES.items():

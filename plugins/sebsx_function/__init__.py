@@ -1,3 +1,3 @@
-"""The experiment `function`: how fast and how dear a function is that its user has deployed already."""
+"""The experiment `function`: how fast a function that its user deployed already is, and what it costs."""
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
     For analyzers that say nothing of single cells; others say all that `about_runs` does.
     """
     if not runs:
-        yield Finding("there is no run to analyse", warning=True)
+        yield Finding("there is no run to analyze", warning=True)
     for view in runs:
         run = view.run
         if not view.counts():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Session(ABC):
-    """The hands of an experiment. Used from one thread; every batch is committed before the next is sent.
+    """All that an experiment can do. Used from one thread; every batch is committed before the next is sent.
 
     Attributes:
         run: The run as stored.

@@ -99,8 +99,8 @@ class Meter:
     def allow(self, platform: Platform[Any], deployment: Deployment, invocations: int = 1) -> None:
         """Let so many invocations be sent, or stop the run.
 
-        The next invocation is taken to cost what the dearest so far did. Until there was one it is taken to last until
-        the time-out, and until there was a cold one, to be initialised for as long as is billed at most.
+        The next invocation is taken to cost as much as the most expensive so far. Until there was one it is taken to
+        last until the time-out, and until there was a cold one, to be initialised for as long as is billed at most.
 
         Raises:
             LimitReachedError: If a limit would be exceeded.

@@ -51,6 +51,10 @@ class Forgetful(FakePlatform):
         self._packages.pop(deployment.id, None)
 
 
+class AdoptsNothing(FakePlatform):
+    capabilities = FakePlatform.capabilities | {Capability.ADOPT}
+
+
 class Overstated(FakePlatform):
     capabilities = FakePlatform.capabilities - {Capability.RECORDS}
 
@@ -121,6 +125,7 @@ BROKEN_PLATFORMS = [
     (Sticky, "test_forced_cold_start_meets_a_new_sandbox"),
     (Forgetful, "test_teardown_twice_is_harmless_and_leaves_nothing"),
     (Overstated, "test_declared_capabilities_are_implemented"),
+    (AdoptsNothing, "test_declared_capabilities_are_implemented"),
     (Patient, "test_timeout_ends_the_invocation"),
 ]
 

@@ -74,7 +74,7 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     measured = measure(views)
     own = _own_figures(views, measured)
     shown = {"latency", *(figure.name for figure in own.figures)}
-    analysed = [_without(report, shown) for report in said]
+    analyzed = [_without(report, shown) for report in said]
     latency = Report("", [latency_table(measured)] if measured else [], findings=_empty(views, measured))
     has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
     settings = [provenance.settings(view.run) for view in views[:6]]
@@ -84,7 +84,7 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
         Section("provenance", "Where the numbers come from", [Report("", [provenance.table(views, has_cost)])]),
         Section("latency", "Latency and cost of each condition", [latency]),
         Section("figures", "Figures", [own]),
-        Section("analysis", "What analyzers say", analysed),
+        Section("analysis", "What analyzers say", analyzed),
         Section("errors", "Failed invocations", [_errors(views, measured)]),
         Section("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
         Section(

@@ -1,4 +1,4 @@
-"""The hands of an experiment: everything it may do, each put together from deploying, sending and storing."""
+"""All that an experiment can do, put together from deploying, sending and storing."""
 
 from __future__ import annotations
 

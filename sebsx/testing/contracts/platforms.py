@@ -178,6 +178,7 @@ class PlatformContract:
             Capability.FORCE_COLD: "force_cold",
             Capability.RECORDS: "records",
             Capability.STORAGE: "storage",
+            Capability.ADOPT: "adopt",
         }
         for capability, method in methods.items():
             overridden = getattr(type(platform), method) is not getattr(Platform, method)

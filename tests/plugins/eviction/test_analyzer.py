@@ -165,7 +165,7 @@ def test_run_of_which_nothing_counts_says_so(trials: Trials) -> None:
 
 def test_no_runs_and_runs_of_something_else_make_a_report_that_says_so(trials: Trials) -> None:
     assert [finding.text for finding in EvictionAnalyzer().analyze([], EvictionAnalyzerSettings()).findings] == [
-        "there is no run to analyse"
+        "there is no run to analyze"
     ]
     trials.store.design.add_cell(RUN, make_cell("warm"))
     report = trials.analyze()

@@ -124,4 +124,4 @@ def test_phase_without_an_end_says_so(phase: Phase) -> None:
 
 def test_no_runs_make_a_report_that_says_so() -> None:
     report = LoadAnalyzer().analyze([], LoadAnalyzerSettings())
-    assert [finding.text for finding in report.findings] == ["there is no run to analyse"]
+    assert [finding.text for finding in report.findings] == ["there is no run to analyze"]

@@ -350,7 +350,7 @@ def test_run_without_invocations_says_so(scene: Scene) -> None:
 
 def test_no_run_says_so() -> None:
     report = PerfCostAnalyzer().analyze([], PerfCostAnalyzerSettings())
-    assert [finding.text for finding in report.findings] == ["there is no run to analyse"]
+    assert [finding.text for finding in report.findings] == ["there is no run to analyze"]
 
 
 def test_interrupted_run_is_told(store: Store) -> None:
