@@ -37,6 +37,14 @@ def leaves(*_arguments: Any, **_named: Any) -> Any:
     raise SystemExit(1)
 
 
+class Panic(BaseException):
+    """What some languages' bindings raise past `except Exception`."""
+
+
+def panics(*_arguments: Any, **_named: Any) -> Any:
+    raise Panic("a fault below the plugin")
+
+
 def returns_strange(*_arguments: Any, **_named: Any) -> Any:
     return Strange()
 
@@ -73,7 +81,7 @@ def call(kind: PluginKind, name: str, behaviour: Callable[..., Any]) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "name"), METHODS, ids=[f"{kind.name}-{name}" for kind, name in METHODS])
-@pytest.mark.parametrize("behaviour", [fails, leaves], ids=["raises", "exits"])
+@pytest.mark.parametrize("behaviour", [fails, leaves, panics], ids=["raises", "exits", "panics"])
 def test_whatever_a_plugin_raises_is_told_as_the_plugins(kind, name, behaviour):
     with pytest.raises(PluginError) as caught:
         call(kind, name, behaviour)

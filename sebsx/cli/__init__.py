@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(sys.stdout)
     for number in SIGNALS:  # all is done: a late Ctrl-C must not spoil the way out
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
@@ -145,16 +145,18 @@ def _run(app: App, arguments: list[str] | None) -> int:
         return EXIT_INTERNAL
     except SystemExit as exc:
         # What rich and click make of a reader that went away; click puts another stdout in place.
-        if sys.stdout is stdout and not isinstance(exc.__context__, BrokenPipeError):
+        if sys.stdout in (stdout, sys.stderr) and not isinstance(exc.__context__, BrokenPipeError):
             raise
-        _forget_stdout()
+        _forget(stdout)
         return EXIT_OK
+    finally:
+        sys.stdout = stdout  # `--json` and click put another in place
     return outcome if isinstance(outcome, int) else EXIT_OK
 
 
-def _forget_stdout() -> None:
+def _forget(stdout: TextIO) -> None:
     """The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def _in_one_line(exc: click.ClickException) -> str:

@@ -45,7 +45,7 @@ class App(Services):
 
 def _turn_on_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        ctx.ensure_object(App).console.json = True
+        ctx.ensure_object(App).console.only_json()
 
 
 json_option: Callable[[Any], Any] = click.option(

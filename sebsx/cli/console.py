@@ -44,11 +44,23 @@ class Console:
 
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
+        self._stdout: TextIO | None = None
+
+    def only_json(self) -> None:
+        """Print one JSON document and nothing else: what anybody else prints, as a plugin, goes to stderr from here on.
+
+        Whoever calls the command line puts `sys.stdout` back.
+        """
+        self.json = True
+        if self._stdout is None:
+            self._stdout, sys.stdout = sys.stdout, sys.stderr
 
     def result(self, document: Any, *tables: Table, text: str = "") -> None:
         """Print a result: `document` under `--json`, else text and tables."""
         if self.json:
-            self._write(self.as_json(document))
+            self._write(self.as_json(document), self._stdout)
+            if self._stdout is not None:
+                self._stdout.flush()  # nobody else does: `sys.stdout` is another
             return
         if text:
             self._write(visible(text.rstrip("\n")) + "\n")

@@ -114,7 +114,9 @@ def _load(path: Path, name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as exc:  # a user's file may fail in any way; it is told as theirs
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # a user's file may fail in any way; it is told as theirs
         raise UserError(f"{str(path)!r} cannot be loaded: {type(exc).__name__}: {exc}") from exc
     return module
 

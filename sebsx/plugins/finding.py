@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any
@@ -60,7 +62,8 @@ def load_one(manager: pluggy.PluginManager, point: EntryPoint, owner: str, versi
     try:
         if manager.has_plugin(point.name):
             raise PluginError("another distribution has a plugin of that name")
-        module = point.load()
+        with redirect_stdout(sys.stderr):  # what it prints is no result
+            module = point.load()
         _check_level(module)
         try:
             manager.register(module, name=point.name)
@@ -68,7 +71,9 @@ def load_one(manager: pluggy.PluginManager, point: EntryPoint, owner: str, versi
         except pluggy.PluginValidationError:
             manager.unregister(name=point.name)
             raise
-    except (Exception, SystemExit) as exc:  # loading a plugin may fail in any way; it is listed as broken
+    except KeyboardInterrupt:
+        raise
+    except BaseException as exc:  # loading a plugin may fail in any way; it is listed as broken
         error = in_one_line(exc, place=False)
         logger.debug("plugin %r failed to load", point.name, exc_info=True)
         logger.warning("plugin %r of %s is broken: %s", point.name, owner, error)

@@ -123,6 +123,7 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
     wanted = function.__annotations__.get("return", "Any")
     if name in _SPECIAL or wanted in (None, "None"):  # an answer nobody asked for harms nobody
         wanted = "Any"
+    passing: tuple[type[BaseException], ...] = (SebsxError, KeyboardInterrupt, *allowed)
     check: Check | None = None  # compiled when it is first needed: registering costs nothing
     goes_on = "Iterator" in str(wanted)
 
@@ -136,11 +137,9 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
         classes.append(guarded)
         try:
             answer = getattr(super(guarded, self), name) if own is None else own(*arguments, **named)
-        except SebsxError:
+        except passing:
             raise
-        except allowed:
-            raise
-        except (Exception, SystemExit) as exc:  # a plugin may fail in any way; it is told as its own
+        except BaseException as exc:  # a plugin may fail in any way; it is told as its own
             raise told(called, exc) from exc
         finally:
             classes.pop()
@@ -162,9 +161,9 @@ def _iterating(called: str, answer: Iterator[Any]) -> Generator[Any]:
             item = next(answer)
         except StopIteration:
             return
-        except SebsxError:
+        except (SebsxError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as exc:  # as above
+        except BaseException as exc:  # as above
             raise told(called, exc) from exc
         yield item
 

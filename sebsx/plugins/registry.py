@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -173,7 +174,9 @@ class Registry:
             accepted = {name: arguments[name] for name in implementation.argnames}
             try:
                 implementation.function(**accepted)
-            except (Exception, SystemExit) as exc:  # telling a hook may fail in any way
+            except KeyboardInterrupt:
+                raise
+            except BaseException as exc:  # telling a hook may fail in any way
                 owner = self._owner(implementation.plugin_name)
                 logger.debug("plugin %r failed in %s", owner.plugin, hook, exc_info=True)
                 logger.warning("plugin %r of %s failed in %s: %s", owner.plugin, owner, hook, in_one_line(exc))
@@ -264,10 +267,13 @@ class Registry:
 
     @contextmanager
     def _blaming(self, plugin: str, kind: str, item: Any = None) -> Iterator[None]:
-        """Mark a plugin as broken if its code fails, in whatever way, and go on."""
+        """Mark a plugin as broken if its code fails, in whatever way, and go on; what it prints is no result."""
         try:
-            yield
-        except (Exception, SystemExit) as exc:  # registering may fail in any way
+            with redirect_stdout(sys.stderr):
+                yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # registering may fail in any way
             logger.debug("plugin %r failed to register %s", plugin, kind, exc_info=True)
             error = f"{kind}: {in_one_line(exc, place=not isinstance(exc, PluginError))}"
             if isinstance(name := getattr(item, "name", None), str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -291,3 +292,44 @@ def test_port_in_use_is_exit_4_and_named(sebsx: Cli, call: Call) -> None:
     said.assert_fails(PLATFORM, str(port), "in use", "set port to 0")
     assert sebsx.rows("SELECT status FROM run") == [("failed",)]
     assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+
+
+NOISY = """
+print("imported")
+from sebsx.contracts.hookspecs import hookimpl
+
+class Below(BaseException):
+    pass
+
+@hookimpl
+def sebsx_register_collectors():
+    print("registering")
+    raise Below("past every Exception")
+
+@hookimpl
+def sebsx_environment_facts():
+    print("facts")
+    return {}
+
+@hookimpl
+def sebsx_run_started(run):
+    print("started")
+    raise Below("past every Exception")
+
+@hookimpl
+def sebsx_invocations_stored(run, deployment, invocations):
+    print("stored")
+"""
+
+
+def test_plugin_that_prints_and_panics_spoils_neither_the_document_nor_the_run(sebsx: Cli, site: Site) -> None:
+    site.install("noisy", NOISY)
+    said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "1", "--json")
+    assert said.code == 0, said.stderr
+    assert json.loads(said.stdout)["run"]["status"] == "finished"
+    assert {"imported", "registering", "facts", "started", "stored"} <= set(said.stderr.split("\n"))
+    assert "plugin 'noisy' of noisy 1.2 failed in sebsx_run_started: Below: past every Exception" in said.stderr
+    listed = sebsx.say("list", "collectors", "--json")
+    assert "collectors: Below: past every Exception" in listed.stderr
+    assert "Traceback" not in said.stderr + listed.stderr
+    assert json.loads(listed.stdout)

@@ -95,6 +95,7 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("export", RUN, "-f", "nothing", "-o", "x"), 2),
     (("prices", "update", "aws", "--from", "nothing.json"), 2),
     (("reprice", RUN), 2),
+    (("records", RUN), 2),
     (("db", "snapshot", "results.sqlite"), 2),
     (("config", "show", "nothing"), 2),
     (("completion", "nothing"), 2),
