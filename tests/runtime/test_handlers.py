@@ -71,8 +71,8 @@ def test_python_finds_handlers_as_lambda_does(tmp_path: Path, handler: str, file
     assert run(sys.executable, "-I", "-S", "-c", PYTHON, str(tmp_path))["output"] == "called"
 
 
-JS = "exports.handler = exports.function = () => 'called'; exports.a = { b: { handler: exports.handler } };"
-MJS = "export const handler = () => 'called'; export default { a: { handler } };"
+JS = "exports.handler = exports.function = async () => 'called'; exports.a = { b: { handler: exports.handler } };"
+MJS = "export const handler = async () => 'called'; export default { a: { handler } };"
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node.js")
