@@ -49,7 +49,8 @@ def scene(tmp_path: Path, fake_platform: FakePlatform, sebsx_registry: Registry)
         (root / "benchmark.toml").write_text(text, encoding="utf-8")
         members[name] = benchmarks.load(root)
     registry = Registry(sebsx_registry.manager, sebsx_registry.plugins)
-    registry._cache["benchmarks"] = members
+    registry._found["benchmarks"] = members
+    registry._owners["benchmarks"] = dict.fromkeys(members, "fly")
     return Scene(registry, {fake_platform.name: fake_platform})
 
 

@@ -32,6 +32,7 @@ OF_ONE = {
 }
 OF_TWO = {
     "cliffs_delta": stats.cliffs_delta,
+    "compare_differences": stats.compare_differences,
     "compare_samples": stats.compare_samples,
     "fit_line": stats.fit_line,
     "compare_pairs": lambda base, new: stats.compare_samples(base, new, pairs=True),
