@@ -257,12 +257,10 @@ def _opened(
     platforms: Mapping[str, Platform[Any]], current: Run, directory: Path, store: Store, observer: Observer
 ) -> Iterator[None]:
     """Open every platform with its ledger; on the way out close it and remove what the ledger still holds."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the code and the inputs of users
-    (directory / OWNER_FILE).write_text(json.dumps(dict(current.owner)), encoding="utf-8")
     try:
+        _make_workdir(directory, current.owner, platforms.values())
         with ExitStack() as stack:
             for name, platform in platforms.items():
-                platform.workdir.mkdir(parents=True, exist_ok=True)
                 observer.step(f"opening {name}")
                 stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
                 stack.enter_context(_closing_shielded(platform))
@@ -270,6 +268,24 @@ def _opened(
     finally:
         with interrupts.shielded(swallow=True):
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make_workdir(directory: Path, owner: Mapping[str, Any], platforms: Iterable[Platform[Any]]) -> None:
+    """Make the working directory of a run with those of its platforms, and say in it whose it is.
+
+    Raises:
+        UserError: If it cannot be made: the cache folder cannot be written, or its disk is full.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the code and the inputs of users
+        (directory / OWNER_FILE).write_text(json.dumps(dict(owner)), encoding="utf-8")
+        for platform in platforms:
+            platform.workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise UserError(
+            f"working directory {str(directory)!r} cannot be made: {exc.strerror}; "
+            "free space there, make it writable or name another cache folder with XDG_CACHE_HOME"
+        ) from exc
 
 
 @contextmanager

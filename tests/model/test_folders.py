@@ -64,3 +64,17 @@ def test_run_goes_without_a_home_where_its_folders_are_named(
     monkeypatch.setenv("SEBSX_STORE", str(tmp_path / "s.sqlite"))
     assert call("plan", "benchmark", "sleep").code == 0
     assert call("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "2").code == 0
+
+
+@pytest.mark.parametrize("kept", ["sebsx", "sebsx/work", "sebsx/packages"])
+def test_cache_that_cannot_be_written_ends_a_run_in_one_line(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: str
+) -> None:
+    place = tmp_path / "cache" / kept
+    place.parent.mkdir(parents=True)
+    place.write_text("a file where a folder belongs, which stops root as well", encoding="utf-8")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    said = call("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "1")
+    said.assert_fails(USAGE, str(place), "cannot be", "make it writable")
+    assert [run["status"] for run in call("--json", "runs").json] in ([], ["failed"])
+    assert not list(tmp_path.glob("cache/sebsx/work/*"))
