@@ -102,11 +102,15 @@ def test_the_same_code_is_equivalent_when_samples_are_enough(store: Store) -> No
     assert verdicts(report) == ["equivalent"]
 
 
-def test_few_noisy_samples_are_inconclusive_and_say_how_many_would_do(store: Store) -> None:
-    report = compare_runs([versions(store, times(1, 10, cv=0.3), times(2, 10, cv=0.3))])
-    (row,) = report.rows
+@pytest.mark.parametrize("settings", [{"repetitions": 10}, {"rounds": 10}])
+def test_few_noisy_samples_are_inconclusive_and_say_how_many_would_do(store: Store, settings: dict[str, int]) -> None:
+    writer = RunWriter(store, design=Design.RMIT, settings=settings)
+    for seed, version in ((1, "base"), (2, "new")):
+        writer.add(times(seed, 10, cv=0.3), rounds=range(10), version=version)
+    (row,) = compare_runs([writer.finish()]).rows
     assert row.verdict is Verdict.INCONCLUSIVE
-    assert "--repetitions" in row.reason
+    assert "samples a side would tell" in row.reason
+    assert ("--repetitions" in row.reason) is ("repetitions" in settings)  # an option that its experiment has
     assert row.adjusted_p is not None
 
 

@@ -332,7 +332,9 @@ def _row(task: _Task, metric: Metric, found: Measured, p: float | None, tests: i
     if found.statistic == "share":
         said, reason = _judge_failures(found, metric, p, options)
     else:
-        said, reason = _judge_ratio(found, metric, p, tests, options)
+        settings = task.new.run.settings.get("experiment", {})
+        setting = "--repetitions" if "repetitions" in settings else ""
+        said, reason = _judge_ratio(found, metric, p, tests, options, setting)
     comparison = found.comparison
     return Row(
         task.label, task.base.identity, metric, found.statistic, said, reason, found.base, found.new, found.ratio,
@@ -341,7 +343,10 @@ def _row(task: _Task, metric: Metric, found: Measured, p: float | None, tests: i
     )  # fmt: skip
 
 
-def _judge_ratio(found: Measured, metric: Metric, p: float | None, tests: int, options: Options) -> tuple[Verdict, str]:
+def _judge_ratio(
+    found: Measured, metric: Metric, p: float | None, tests: int, options: Options, setting: str
+) -> tuple[Verdict, str]:
+    """Return the verdict with its reason; `setting` is the option that makes the samples more, empty for none."""
     comparison, threshold = found.comparison, options.threshold_of(metric)
     if comparison is None:
         same = found.shift.value == 0
@@ -354,7 +359,8 @@ def _judge_ratio(found: Measured, metric: Metric, p: float | None, tests: int, o
         return said, f"beyond {limit}, and the test agrees"
     n = min(comparison.n_base, comparison.n_new)
     more = comparison.needed
-    advice = f"; about {more} samples a side would tell (--repetitions {more})" if more and more > n else ""
+    how = f" ({setting} {more})" if setting else ""
+    advice = f"; about {more} samples a side would tell{how}" if more and more > n else ""
     if not comparison.certain:
         return said, f"neither surely a change nor surely within {limit}{advice}"
     if p is not None and p > options.alpha:
