@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,12 @@ import pytest
 from sebsx.cli import _run
 from sebsx.cli.app import App
 from tests.support import Call, Cli, Said
+
+
+def pytest_configure() -> None:
+    """Take interrupts where the shell made this a background job, which ignores them: tests interrupt runs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
