@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sebsx.errors import LimitReachedError, UserError
@@ -37,6 +38,17 @@ class Limits:
     max_invocations: int | None = None
     max_time_s: float | None = None
     records_wait_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that no sum reaches.
+
+        Raises:
+            UserError: If one is negative, infinite or not a number.
+        """
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None and not 0 <= value < math.inf:  # never true of NaN
+                raise UserError(f"--{item.name.replace('_', '-')} {value!r} is no limit; give a finite number above 0")
 
     def check(self, platforms: Iterable[Platform[Any]], cells: Iterable[Cell] = ()) -> None:
         """Refuse a budget where nobody knows what anything costs.

@@ -78,6 +78,15 @@ class RunSpec:
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse a seed that no store holds.
+
+        Raises:
+            UserError: If it needs more than 64 bits.
+        """
+        if self.seed is not None and not -(2**63) <= self.seed < 2**63:
+            raise UserError("--seed needs more than 64 bits; give a smaller one")
+
     def described(self) -> dict[str, Any]:
         """Return all that is needed to run it again, without secrets."""
         return {
