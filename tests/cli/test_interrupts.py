@@ -111,7 +111,14 @@ def test_interrupted_build_leaves_nothing(sebsx: Cli, call: Call, write_function
     (tools / "uv").write_text(f"#!/bin/sh\necho $$ > {building}\nexec sleep 300\n", encoding="utf-8")
     (tools / "uv").chmod(0o755)
     sebsx.environment["PATH"] = f"{tools}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    interrupt(sebsx, call, ("run", "benchmark", str(folder)), building.exists, signal.SIGINT)
+    # The shell makes the file before it writes into it.
+    interrupt(
+        sebsx,
+        call,
+        ("run", "benchmark", str(folder)),
+        lambda: building.exists() and building.read_text() != "",
+        signal.SIGINT,
+    )
     pid = int(building.read_text(encoding="utf-8"))
     assert subprocess.run(["kill", "-0", str(pid)], capture_output=True, check=False).returncode != 0
 
