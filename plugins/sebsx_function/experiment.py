@@ -111,6 +111,11 @@ def _check(platform: Platform[Any], settings: FunctionSettings, given: Sequence[
         raise UserError(f"{platform.name!r} takes a function as it is: leave out --memory, --architecture and --start")
     if changeable and (settings.method or settings.headers):
         raise UserError(f"--method and --header are for URLs; {platform.name!r} has its own way to invoke")
+    for architecture in settings.architectures or (platform.architectures[0],):
+        offered = platform.offers(architecture).memory_mib
+        for memory_mib in settings.memory_mib:
+            if offered.fit(memory_mib) not in (None, memory_mib):  # what is above all sizes is a result
+                raise UserError(f"memory of {memory_mib} MiB: platform {platform.name!r} offers {offered} MiB")
     if "cold" in settings.starts and not (settings.copy or settings.in_place):
         raise UserError("a cold start is forced on a copy (--memory or --architecture) or --in-place only")
     for item in given:

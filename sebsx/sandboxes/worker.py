@@ -153,7 +153,7 @@ class Worker:
 
     def _environment(self, address: str) -> dict[str, str]:
         config = self._config
-        return {
+        ours = {
             "AWS_LAMBDA_RUNTIME_API": address,
             "AWS_LAMBDA_FUNCTION_NAME": config.name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mib),
@@ -164,6 +164,8 @@ class Worker:
             "SEBSX_TIMEOUT_S": repr(config.timeout_s),
             "SEBSX_SANDBOX_ID": self.id,
         }
+        told = {name: value for name, value in config.environment.items() if name.startswith("AWS_LAMBDA_FUNCTION_")}
+        return {**ours, **told}  # whoever emulates a provider says which version of a function this is
 
     def _protocol(self) -> HttpProtocol:
         """Return a connection of the sandbox, one that closes at once where there are too many."""

@@ -357,7 +357,7 @@ def test_native_code_is_copied_to_another_architecture_by_force_only(sebsx: Cli,
         ("plain", ["--platform", "aws", "--architecture", "riscv"], USAGE, ["riscv", "arm64"]),
         ("plain", ["--platform", "aws", "--memory", "512", "--start", "tepid"], USAGE, ["tepid", "cold"]),
         ("plain", ["--platform", "aws", "--memory", "512", "--payload", "none.json"], USAGE, ["none.json", "neither"]),
-        ("plain", ["--platform", "aws", "--memory", "512", "--payload", "broken.json"], USAGE, ["is not JSON"]),
+        ("plain", ["--platform", "aws", "--memory", "512", "--payload", "broken.json"], USAGE, ["is not valid JSON"]),
         ("plain", ["--platform", "aws", "--memory", "512", "--payload", "large.json"], USAGE, ["at most 6291456"]),
         (
             "plain",
