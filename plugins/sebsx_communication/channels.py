@@ -97,7 +97,7 @@ class RedisChannel(_Shipped):
     def refusal(self, platform: Platform[Any], message_bytes: int) -> str | None:
         """Return what stands against it: without a server there is none."""
         if not self.settings.address:
-            return "channel 'redis' has no server; name one: --options redis.address=HOST:PORT"
+            return "channel 'redis' has no server; name one: --channel-settings redis.address=HOST:PORT"
         return super().refusal(platform, message_bytes)
 
     def parameters(self, platform: Platform[Any], deployment: Deployment) -> Mapping[str, Any]:

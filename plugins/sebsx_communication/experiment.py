@@ -292,10 +292,10 @@ def _channels(scene: Scene, settings: CommunicationSettings) -> list[Channel[Any
     registry = scene.registry
     names = settings.channels or tuple(sorted(registry.channels))
     classes = {name: registry.get("channels", name) for name in dict.fromkeys(names)}
-    for option in settings.options:
+    for option in settings.channel_settings:
         registry.get("channels", option.partition(".")[0])
     sections = [Section(name, cls.Settings) for name, cls in classes.items()]
-    chosen = {key: value for key, value in settings.options.items() if key.partition(".")[0] in classes}
+    chosen = {key: value for key, value in settings.channel_settings.items() if key.partition(".")[0] in classes}
     reader = SettingsReader([Layer("options", chosen)], sections)
     for key, _origin, advice in reader.unknown():
         raise UserError(f"option {key!r} is not known{f'; {advice}' if advice else ''}")

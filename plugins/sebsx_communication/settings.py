@@ -29,7 +29,7 @@ class CommunicationSettings:
 
     preset: str = setting("quick", help="quick for a laptop, paper for 1 B to 64 MiB", choices=tuple(_PRESETS))
     channels: tuple[str, ...] = setting((), help="channels (sebsx list channels); default: all")
-    options: dict[str, str] = setting({}, help="settings of channels: redis.address=HOST:PORT")
+    channel_settings: dict[str, str] = setting({}, help="settings of channels: redis.address=HOST:PORT")
     sizes: tuple[str, ...] = setting((), help="sizes of message: 1,64KiB,1MiB; default: the preset's")
     memory_mib: tuple[int, ...] = setting(
         (1769,), help="provisioned memory sizes in MiB; 1769 is one processor on AWS", option="--memory"
@@ -56,7 +56,7 @@ class CommunicationSettings:
                 object.__setattr__(self, field.name, _PRESETS[self.preset][field.name])
         if any(size < 1 for size in self.message_bytes):
             raise ValueError("a message has at least 1 byte")
-        for name in self.options:
+        for name in self.channel_settings:
             if "." not in name:
                 raise ValueError(f"option {name!r} must be CHANNEL.SETTING")
 

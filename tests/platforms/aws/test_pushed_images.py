@@ -100,7 +100,8 @@ def image_cli(cloud: Cli, base_like_aws: Callable[[str], str]) -> Cli:
     (cloud.home / ".docker").mkdir()
     (cloud.home / ".docker" / "config.json").write_text("{}")
     (cloud.home / "sebsx.toml").write_text(
-        f'[platform.aws]\npackage = "image"\npython = "{PYTHON["x86_64"]}"\nbase_image = "{base_like_aws("x86_64")}"\n'
+        f'[core.options]\npackage = "image"\n\n'
+        f'[platform.aws]\npython = "{PYTHON["x86_64"]}"\nbase_image = "{base_like_aws("x86_64")}"\n'
     )
     return cloud
 

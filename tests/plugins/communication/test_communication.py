@@ -75,7 +75,9 @@ def test_every_channel_of_this_machine_is_measured_and_leaves_nothing(
     sebsx: Cli, redis: int, shared_cache: Path
 ) -> None:
     words = ("--rounds", "2", "--round-trips", "6", "--sizes", "1,4KiB,300KiB", "--stream-messages", "3")
-    said = sebsx.say("run", "experiment", "communication", "--options", f"redis.address=127.0.0.1:{redis}", *words)
+    said = sebsx.say(
+        "run", "experiment", "communication", "--channel-settings", f"redis.address=127.0.0.1:{redis}", *words
+    )
     assert said.code == 0, said.stderr
     assert "the model's choice is the fastest measured at" in said.stdout
     cells = sebsx.rows("SELECT factors, status, error FROM cell")
@@ -152,7 +154,7 @@ def test_interrupted_run_goes_on_with_the_cells_that_are_left(store: Store) -> N
 def test_refusing_server_is_a_result_and_the_others_are_measured(store: Store) -> None:
     listener = Listener()
     options = {"redis.address": f"127.0.0.1:{free_port()}"}
-    view = measure(store, channels=("redis", "tcp"), options=options, listener=listener)
+    view = measure(store, channels=("redis", "tcp"), channel_settings=options, listener=listener)
     assert {status for (name, _), status in statuses(view).items() if name == "tcp"} == {CellStatus.FINISHED}
     refused = [cell for cell in view.cells() if cell.factors["channel"] == "redis"]
     assert [cell.status for cell in refused] == [CellStatus.UNSUPPORTED] * 2
@@ -236,9 +238,9 @@ def test_plan_names_what_cannot_be_and_costs_nothing_there(sebsx: Cli) -> None:
     ("settings", "part"),
     [
         ({"channels": ("storrage",)}, "did you mean 'storage'?"),
-        ({"options": {"redis.adress": "a:1"}}, "redis.address"),
-        ({"options": {"redis.address": "a"}}, "must be host:port"),
-        ({"options": {"pigeon.speed": "1"}}, "channel 'pigeon'"),
+        ({"channel_settings": {"redis.adress": "a:1"}}, "redis.address"),
+        ({"channel_settings": {"redis.address": "a"}}, "must be host:port"),
+        ({"channel_settings": {"pigeon.speed": "1"}}, "channel 'pigeon'"),
     ],
 )
 def test_wrong_channels_and_options_are_refused(settings: dict[str, Any], part: str) -> None:
@@ -250,7 +252,7 @@ def test_wrong_channels_and_options_are_refused(settings: dict[str, Any], part: 
 def test_wrong_settings_are_told_in_one_line(sebsx: Cli) -> None:
     words = ("plan", "experiment", "communication")
     sebsx.say(*words, "--sizes", "0").assert_fails(2, "at least 1 byte")
-    sebsx.say(*words, "--options", "address=a:1").assert_fails(2, "CHANNEL.SETTING")
+    sebsx.say(*words, "--channel-settings", "address=a:1").assert_fails(2, "CHANNEL.SETTING")
 
 
 def test_preset_gives_what_is_not_said() -> None:
@@ -313,7 +315,7 @@ def test_injected_latency_and_bandwidth_come_back(
         "tcp.listen": f"127.0.0.1:{listen}", "tcp.connect": wire.address, "redis.address": server.address,
     }  # fmt: skip
     view = measure(
-        store, channels=("redis", "tcp"), options=options, sizes=("1", "8KiB", "32KiB", "128KiB", "256KiB"),
+        store, channels=("redis", "tcp"), channel_settings=options, sizes=("1", "8KiB", "32KiB", "128KiB", "256KiB"),
         rounds=2, round_trips=6, stream_messages=1, stream_bytes="1", budget_s=30.0,
     )  # fmt: skip
     assert set(statuses(view).values()) == {CellStatus.FINISHED}
@@ -337,7 +339,7 @@ def test_injected_latency_and_bandwidth_come_back(
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_quick_preset_ends_well_and_its_figures_are_in_the_report(sebsx: Cli, redis: int) -> None:
-    words = ("--preset", "quick", "--options", f"redis.address=127.0.0.1:{redis}")
+    words = ("--preset", "quick", "--channel-settings", f"redis.address=127.0.0.1:{redis}")
     said = sebsx.say("run", "experiment", "communication", *words, timeout_s=120)
     assert said.code == 0, said.stderr
     assert "(95 % intervals)" in said.stdout
