@@ -15,7 +15,6 @@ import dataclasses
 import difflib
 import os
 import tomllib
-import types
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sebsx.errors import UnknownNameError, UserError, nearest
+from sebsx.texts import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -210,12 +210,17 @@ def misspelt_variables(layer: Layer, sections: Sequence[Section]) -> list[tuple[
 
     `SEBSX_` is a prefix other programs may use too: what is like nothing of ours is theirs.
     """
-    known = [environment_prefix(section.name) + field.upper() for section in sections for field in section.fields]
+    known = [variable(section.name, field) for section in sections for field in section.fields]
     prefixes = tuple(environment_prefix(section.name) for section in sections if section.name != "core")
     # A wrong field of a known section is told as a setting that is not known.
     doubtful = [name for name in layer.values if name not in known and not name.startswith(prefixes)]
     found = [(name, difflib.get_close_matches(name, known, n=1, cutoff=_ALMOST)) for name in doubtful]
     return [(name, close[0]) for name, close in found if close]
+
+
+def variable(section: str, field: str) -> str:
+    """Return the environment variable of a setting: `SEBSX_PLATFORM__LOCAL__KEEP_ALIVE_S`."""
+    return environment_prefix(section) + field.upper()
 
 
 def environment_prefix(section: str) -> str:
@@ -241,58 +246,6 @@ def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[
     return Layer(source, values)
 
 
-def describe(field: dataclasses.Field[Any], hint: Any) -> str:
-    """Return what a field takes, for help texts: `NUMBER`, `INTEGER,...`, `cold|warm`, `KEY=VALUE`."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    many = ",..." if origin is tuple else ""
-    if field.metadata.get("choices"):
-        return "|".join(field.metadata["choices"]) + many
-    if origin is dict:
-        return "KEY=VALUE,..." if typing.get_origin(args[1]) is tuple else "KEY=VALUE"
-    if origin in (tuple, types.UnionType, typing.Union):
-        hint = next(arg for arg in args if arg not in (type(None), ...))
-    words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
-    return words.get(hint, getattr(hint, "__name__", str(hint)).upper()) + many
-
-
-def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is plainer than a table
-    """Return `value` (text from a command line, or a TOML value) as the type `hint`.
-
-    Raises:
-        ValueError: If it does not fit; the message says what is wanted.
-    """
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        if value is None or (isinstance(value, str) and value.lower() in ("", "none")):
-            return None
-        return parse(value, next(arg for arg in args if arg is not type(None)))
-    if origin is tuple:
-        items = value.split(",") if isinstance(value, str) else value
-        if not isinstance(items, list | tuple):
-            items = [items]
-        return tuple(parse(item.strip() if isinstance(item, str) else item, args[0]) for item in items)
-    if origin is dict:
-        return _parse_lists(value) if typing.get_origin(args[1]) is tuple else _parse_mapping(value)
-    if hint is bool:
-        return _parse_bool(value)
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(value)
-    if hint in (int, float):
-        return _parse_number(value, hint)
-    if hint is Path:
-        return _parse_path(str(value))
-    if hint is str and not isinstance(value, str):
-        raise ValueError("a word is wanted")
-    return value
-
-
-def _parse_path(value: str) -> Path:
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as exc:  # `~nobody`, or a user without a home
-        raise ValueError(f"its home folder is not known: {exc}") from exc
-
-
 def public(value: Any) -> dict[str, Any]:
     """Return a settings object as a JSON-able mapping without its secrets, to be stored with a run."""
     return {
@@ -300,6 +253,15 @@ def public(value: Any) -> dict[str, Any]:
         for field in dataclasses.fields(value)
         if not field.metadata.get("secret")
     }
+
+
+def secrets(value: Any) -> list[str]:
+    """Return the names of the secrets of a settings object that were set; their values are stored nowhere."""
+    return [
+        field.name
+        for field in dataclasses.fields(value)
+        if field.metadata.get("secret") and getattr(value, field.name) not in (None, "", (), {})
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -365,58 +327,3 @@ def _full_key(key: str, source: str, in_play: Sequence[Section]) -> str:
     raise UnknownNameError(
         "setting", key, [field for section in in_play for field in section.fields], "sebsx config show"
     )
-
-
-def _parse_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if isinstance(value, str) and value.lower() in words:
-        return words[value.lower()]
-    raise ValueError("true or false is wanted")
-
-
-def _parse_number(value: Any, hint: type[int | float]) -> int | float:
-    wanted = "an integer is wanted" if hint is int else "a number is wanted"
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(wanted)
-    try:
-        number = hint(value)
-    except (ValueError, OverflowError):  # of an infinity, or of more digits than a float has room for
-        raise ValueError(wanted) from None
-    if number != number or number in (float("inf"), float("-inf")) or (isinstance(value, float) and number != value):
-        raise ValueError(wanted)
-    return number
-
-
-def _parse_mapping(value: Any) -> dict[str, str]:
-    if isinstance(value, dict):
-        return {str(key): str(item) for key, item in value.items()}
-    if not isinstance(value, str):
-        raise ValueError("key=value pairs are wanted")
-    pairs = [pair.partition("=") for pair in value.split(",") if pair]
-    if any(not equals for _, equals, _ in pairs):
-        raise ValueError("key=value pairs are wanted")
-    return {key.strip(): item for key, _, item in pairs}
-
-
-def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
-    """Return lists by key: from `a=1,2,b=x` a word without `=` belongs to the key before it."""
-    if isinstance(value, dict):
-        return {
-            str(key): tuple(map(_word, item if isinstance(item, list | tuple) else str(item).split(",")))
-            for key, item in value.items()
-        }
-    found: dict[str, list[str]] = {}
-    key = ""
-    for part in filter(None, str(value).split(",")):
-        name, equals, item = part.partition("=")
-        key = name.strip() if equals else key
-        if not key:
-            raise ValueError("key=value,... is wanted")
-        found.setdefault(key, []).append((item if equals else part).strip())
-    return {name: tuple(items) for name, items in found.items()}
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value).strip()

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from sebsx import settings
+from sebsx import settings, texts
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.settings import Layer, Section, SettingsReader, setting
 
@@ -221,7 +221,7 @@ def test_missing_file_names_itself(tmp_path):
 
 def test_types_are_described_in_a_users_words():
     hints = get_type_hints(Example)
-    words = {field.name: settings.describe(field, hints[field.name]) for field in fields(Example)}
+    words = {field.name: texts.describe(field, hints[field.name]) for field in fields(Example)}
     assert words == {
         "keep_alive_s": "NUMBER",
         "memory_mib": "INTEGER,...",
@@ -299,8 +299,8 @@ def test_variable_that_is_nearly_a_setting_is_found(name, meant):
 @pytest.mark.parametrize(("value", "hint"), [(10**400, float), (float("inf"), int), ("1" * 400, float), (2.5, int)])
 def test_number_that_is_none_of_its_kind_is_refused(value: object, hint: type[int | float]) -> None:
     with pytest.raises(ValueError, match="is wanted"):
-        settings._parse_number(value, hint)
+        texts._parse_number(value, hint)
 
 
 def test_integer_of_many_digits_is_an_integer() -> None:
-    assert settings._parse_number(10**400, int) == 10**400
+    assert texts._parse_number(10**400, int) == 10**400

@@ -36,6 +36,7 @@ class UrlPlatform(Platform[UrlSettings]):
     Settings = UrlSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.ADOPT})
     payload_bytes: ClassVar[int] = 2**31
+    timeout_margin_s: ClassVar[float] = 0.0
 
     def target(self, language: str, architecture: str) -> Target:
         """Refuse: packages cannot be put behind a URL."""

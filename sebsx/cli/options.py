@@ -13,7 +13,8 @@ import click
 
 from sebsx.cli.app import App
 from sebsx.reading.units import parse_duration
-from sebsx.settings import Layer, Section, describe
+from sebsx.settings import Layer, Section
+from sebsx.texts import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.settings import parse
+from sebsx.texts import parse
 
 if TYPE_CHECKING:
     from sebsx.contracts.tables import Table

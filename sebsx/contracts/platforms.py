@@ -103,6 +103,8 @@ class Platform(ABC, Generic[S]):
         memory_mib: Memory that can be provisioned: any size between two, or some sizes. A request is rounded up.
         options: What else can be chosen for a function (`sebsx.model.options` has the well-known ones).
         timeout_s: Longest time-out that can be asked for.
+        timeout_margin_s: How much longer than a function's time-out its answer is waited for, so that what the platform
+            says of it is heard; 0 where the client alone ends a call.
         init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
         payload_bytes: Largest request body.
         late_records: Whether `records` come long after the invocations, and outlive the function for a while: they are
@@ -122,6 +124,7 @@ class Platform(ABC, Generic[S]):
     memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
     options: ClassVar[tuple[Option, ...]] = ()
     timeout_s: ClassVar[float] = 900.0
+    timeout_margin_s: ClassVar[float] = 30.0
     init_timeout_s: ClassVar[float] = 10.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
     late_records: ClassVar[bool] = False

@@ -29,6 +29,7 @@ from sebsx.running.provisioning import option_factors, placed, read_options
 from sebsx.running.results import StoredResults
 from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
+from sebsx.settings import secrets as secrets_of
 from sebsx.store.owner import current_owner
 
 if TYPE_CHECKING:
@@ -88,14 +89,19 @@ class RunSpec:
             raise UserError("--seed needs more than 64 bits; give a smaller one")
 
     def described(self) -> dict[str, Any]:
-        """Return all that is needed to run it again, without secrets."""
+        """Return all that is needed to run it again; of secrets only the names."""
         return {
             "experiment": public(self.settings),
             "platforms": {name: public(settings) for name, settings in self.platforms.items()},
             "collectors": list(self.collectors),
             "limits": described(self.limits),
             "options": {name: list(levels) for name, levels in self.options.items()},
+            "secrets": [f"{section}.{name}" for section, value in self._sections() for name in secrets_of(value)],
         }
+
+    def _sections(self) -> list[tuple[str, Any]]:
+        platforms = [(f"platform.{name}", settings) for name, settings in self.platforms.items()]
+        return [(f"experiment.{self.experiment.name}", self.settings), *platforms]
 
 
 def plan(spec: RunSpec, registry: Registry, results: Results | None = None) -> Plan:

@@ -229,3 +229,11 @@ def test_help_and_completion_know_the_command(call: Call) -> None:
     for word in ("[ARN|URL]", "--payload", "--memory", "--in-place", "--header", "--expect", "--budget-usd"):
         assert word in said.stdout
     assert "function" in call("run", "--help").stdout
+
+
+def test_time_out_is_what_is_waited_for(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
+    said = run(call, endpoint.url("/sleep"), "--payload", '{"ms": 3000}', "--timeout-s", "0.3", "--max-failures", "1")
+    said.assert_fails(THRESHOLD, "timeout")
+    waited_s = [latency_s for (latency_s,) in sebsx.rows("SELECT client_done_s - client_sent_s FROM invocation")]
+    assert waited_s
+    assert all(0.3 <= latency_s < 2.5 for latency_s in waited_s)  # the function would have had 3 s

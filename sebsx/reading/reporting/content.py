@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Finding, Report, Table
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
-from sebsx.reading.reporting import methods, provenance, series
+from sebsx.reading.reporting import methods, provenance, repeating, series
 from sebsx.reading.reporting.measured import as_csv, as_json, latency_table, measure
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
         Section("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
         Section(
             "repeat", "Do it again", [Report("", [*([packages] if packages else []), *settings])],
-            commands=[provenance.command(view.run) for view in views[:6]],
+            paragraphs=[text for view in views[:6] if (text := repeating.needed(view.run))],
+            commands=[repeating.command(view.run) for view in views[:6]],
         ),
     ]  # fmt: skip
     files = {"sebsx-summary.csv": as_csv(measured), "sebsx-summary.json": as_json(measured)} if measured else {}

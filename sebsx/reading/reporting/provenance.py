@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Table
 from sebsx.errors import StoreError
+from sebsx.reading.reporting.repeating import assignments
 from sebsx.reading.reporting.series import cpu_models
 from sebsx.reading.units import duration, show
 
@@ -66,20 +66,9 @@ def packages(views: Sequence[RunView]) -> Table | None:
 
 def settings(run: Run) -> Table:
     """Return the settings a run was made with."""
-    rows = [{"setting": key, "value": value} for key, value in _assignments(run)]
+    rows = [{"setting": key, "value": value} for key, value in assignments(run)]
     columns = (Column("setting", "setting"), Column("value", "value"))
     return Table(f"settings-{run.id}", columns, rows, f"settings of run {run.id}; secrets are never stored")
-
-
-def command(run: Run) -> str:
-    """Return the command line that does the same again: same settings, platforms, collectors and seed."""
-    words = ["sebsx", "run", "experiment", run.experiment, "--seed", str(run.seed)]
-    for option, key in (("--platform", "platforms"), ("--collect", "collectors")):
-        if names := list(run.settings.get(key) or ()):
-            words += [option, ",".join(map(str, names))]
-    for key, value in _assignments(run):
-        words += ["--set", f"{key}={value}"]
-    return shlex.join(words)
 
 
 def readable(read: Callable[[], Any], otherwise: Any) -> Any:
@@ -170,22 +159,3 @@ def _short(digest: str | None) -> str | None:
 
 def _words(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items() if value not in (None, ""))
-
-
-def _assignments(run: Run) -> Iterable[tuple[str, str]]:
-    sections = {f"experiment.{run.experiment}": run.settings.get("experiment") or {}}
-    sections |= {f"platform.{name}": values for name, values in (run.settings.get("platforms") or {}).items()}
-    for section, values in sections.items():
-        for key, value in values.items():
-            yield f"{section}.{key}", _as_text(value)
-
-
-def _as_text(value: Any) -> str:
-    """Return a value as `--set` reads it."""
-    if isinstance(value, dict):
-        return ",".join(f"{key}={item}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ",".join(map(_as_text, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else str(value)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from sebsx.running.limits import Meter
     from sebsx.sending.client import HttpClient
 
-# A client waits this much longer than the function's time-out, so that the platform's answer is heard.
-_TIMEOUT_MARGIN_S = 30.0
 # The longest sleep of a platform's own invoke before looking for an interrupt.
 _TICK_S = 0.2
 
@@ -206,7 +204,7 @@ def _digest(payload: bytes) -> str:
 
 
 def _timeout_s(function: Function) -> float:
-    return function.deployment.config.timeout_s + _TIMEOUT_MARGIN_S
+    return function.deployment.config.timeout_s + function.platform.timeout_margin_s
 
 
 def _send_by_platform(

@@ -20,7 +20,7 @@ import pytest
 from sebsx.contracts.analyzers import Column, Figure, Finding, Report, Table
 from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, Package, RunStatus, StartType, Status, Target
-from sebsx.reading.reporting import Section, build, provenance
+from sebsx.reading.reporting import Section, build, repeating
 from sebsx.reading.reporting.html import LIMIT_BYTES, render
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
@@ -229,7 +229,7 @@ def test_files_hold_every_condition(page: Page) -> None:
 
 def test_command_line_gives_the_same_settings_again(store: Store) -> None:
     writer = RunWriter(store, settings={"memory_mib": [256, 512], "parameters": {"n": "1 2"}, "size": None, "x": True})
-    assert provenance.command(writer.finish().run) == (
+    assert repeating.command(writer.finish().run) == (
         "sebsx run experiment perf-cost --seed 7 --set experiment.perf-cost.memory_mib=256,512 "
         "--set 'experiment.perf-cost.parameters=n=1 2' --set experiment.perf-cost.size=none "
         "--set experiment.perf-cost.x=true"

@@ -1,0 +1,172 @@
+"""Values of settings as text: what a command line, a file or a variable says, by the type of its field, and back."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import dataclasses
+    from collections.abc import Mapping
+
+_SIGNS = frozenset(',=[]{}"')  # what words of lists and mappings cannot have unless they are written as JSON
+
+
+def describe(field: dataclasses.Field[Any], hint: Any) -> str:
+    """Return what a field takes, for help texts: `NUMBER`, `INTEGER,...`, `cold|warm`, `KEY=VALUE`."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    many = ",..." if origin is tuple else ""
+    if field.metadata.get("choices"):
+        return "|".join(field.metadata["choices"]) + many
+    if origin is dict:
+        return "KEY=VALUE,..." if typing.get_origin(args[1]) is tuple else "KEY=VALUE"
+    if origin in (tuple, types.UnionType, typing.Union):
+        hint = next(arg for arg in args if arg not in (type(None), ...))
+    words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)).upper()) + many
+
+
+def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is plainer than a table
+    """Return `value` (text from a command line, or a TOML value) as the type `hint`.
+
+    Raises:
+        ValueError: If it does not fit; the message says what is wanted.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None or (isinstance(value, str) and value.lower() in ("", "none")):
+            return None
+        return parse(value, next(arg for arg in args if arg is not type(None)))
+    if origin is tuple:
+        items = _items(value) if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            items = [items]
+        return tuple(parse(item, args[0]) for item in items)
+    if origin is dict:
+        value = _from_json(value, dict) if isinstance(value, str) and value.lstrip().startswith("{") else value
+        return _parse_lists(value) if typing.get_origin(args[1]) is tuple else _parse_mapping(value)
+    if hint is bool:
+        return _parse_bool(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if hint in (int, float):
+        return _parse_number(value, hint)
+    if hint is Path:
+        return _parse_path(str(value))
+    if hint is str and not isinstance(value, str):
+        raise ValueError("a word is wanted")
+    return value
+
+
+def as_text(value: Any) -> str:
+    """Return a value of `public` as text that `parse` reads back as the same.
+
+    Lists and mappings are written with commas, and as JSON where one of their words has such a sign itself.
+    """
+    if isinstance(value, dict):
+        return _pairs(value) if all(map(_is_plain, value)) and all(map(_is_plain, value.values())) else _json(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(as_text, value)) if not value or _is_plain(value) else _json(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
+def _pairs(value: Mapping[str, Any]) -> str:
+    return ",".join(f"{key}={as_text(item)}" for key, item in value.items())
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a word, or each of a list that has any, means itself between commas."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(not isinstance(item, list | tuple) and _is_plain(item) for item in value)
+    text = as_text(value)
+    return bool(text) and text == text.strip() and not set(text) & _SIGNS
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _items(text: str) -> list[Any]:
+    """Return the items of a list: words between commas, or a JSON array; nothing is the empty list."""
+    if text.lstrip().startswith("["):
+        found: list[Any] = _from_json(text, list)
+        return found
+    return [word.strip() for word in text.split(",")] if text.strip() else []
+
+
+def _from_json(text: str, kind: type[Any]) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"it is not valid JSON ({exc})") from None
+    if not isinstance(found, kind):
+        raise ValueError("it is not valid JSON of the kind that is wanted")
+    return found
+
+
+def _parse_path(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as exc:  # `~nobody`, or a user without a home
+        raise ValueError(f"its home folder is not known: {exc}") from exc
+
+
+def _parse_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise ValueError("true or false is wanted")
+
+
+def _parse_number(value: Any, hint: type[int | float]) -> int | float:
+    wanted = "an integer is wanted" if hint is int else "a number is wanted"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(wanted)
+    try:
+        number = hint(value)
+    except (ValueError, OverflowError):  # of an infinity, or of more digits than a float has room for
+        raise ValueError(wanted) from None
+    if number != number or number in (float("inf"), float("-inf")) or (isinstance(value, float) and number != value):
+        raise ValueError(wanted)
+    return number
+
+
+def _parse_mapping(value: Any) -> dict[str, str]:
+    if isinstance(value, dict):
+        return {str(key): str(item) for key, item in value.items()}
+    if not isinstance(value, str):
+        raise ValueError("key=value pairs are wanted")
+    pairs = [pair.partition("=") for pair in value.split(",") if pair]
+    if any(not equals for _, equals, _ in pairs):
+        raise ValueError("key=value pairs are wanted")
+    return {key.strip(): item for key, _, item in pairs}
+
+
+def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
+    """Return lists by key: from `a=1,2,b=x` a word without `=` belongs to the key before it."""
+    if isinstance(value, dict):
+        return {
+            str(key): tuple(map(_word, item if isinstance(item, list | tuple) else str(item).split(",")))
+            for key, item in value.items()
+        }
+    found: dict[str, list[str]] = {}
+    key = ""
+    for part in filter(None, str(value).split(",")):
+        name, equals, item = part.partition("=")
+        key = name.strip() if equals else key
+        if not key:
+            raise ValueError("key=value,... is wanted")
+        found.setdefault(key, []).append((item if equals else part).strip())
+    return {name: tuple(items) for name, items in found.items()}
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
