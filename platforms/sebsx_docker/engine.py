@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import DeployError, MissingDependencyError, PlatformError
 from sebsx.lazy import require
 from sebsx.model import Problem, Severity
-from sebsx.sandboxes.owners import is_alive
+from sebsx.model.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sebsx.building.tools import run_tool
 from sebsx.errors import DeployError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ def _install_debian(path: Path, architecture: str) -> None:
             root.add(Path(name))
     words += [f"--customize-hook=tar-in {shlex.quote(str(extra))} /", SUITE, str(path)]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_BUILD_S, check=False)
+        done = run_tool(words, path.parent, timeout_s=_BUILD_S)
     except FileNotFoundError as exc:
         raise DeployError("mmdebstrap was not found, which makes the base image; apt-get install mmdebstrap") from exc
     except subprocess.TimeoutExpired as exc:

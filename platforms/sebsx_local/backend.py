@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Problem, Resource, Severity, Target
+from sebsx.model.processes import end_all, is_alive
 from sebsx.sandboxes import Gateway
-from sebsx.sandboxes.owners import is_alive
 from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
 from sebsx_local import cgroups, launcher, sweep
-from sebsx_local.processes import kill_all
 from sebsx_local.settings import LocalSettings
 
 if TYPE_CHECKING:
@@ -131,4 +130,4 @@ def _end(owner: str) -> None:
     """Kill a gateway that still runs; its sandboxes are cleared by its own sweeper or by us."""
     if is_alive(owner):
         pid = int(owner.partition(":")[0])
-        kill_all(lambda: [pid] if is_alive(owner) else [])
+        end_all(lambda: [pid] if is_alive(owner) else [])

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
+from sebsx.model.processes import bearing, end_all, marked, marking
 from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
-from sebsx_local.processes import ID, OWNER, RUN, kill_all, marked
-from sebsx_local.sweep import SANDBOXES
+from sebsx_local.sweep import OWNER, RUN, SANDBOXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 NAME = "sebsx_local.launcher:LocalLauncher"
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_ID = "SEBSX_SANDBOX_ID"
 _PIECE = 65536
 
 
@@ -44,6 +45,7 @@ class LocalSandbox(Sandbox):
         group: SandboxGroup | None,
         tmp: Path,
         read: Callable[[], bool],
+        find: Callable[[], set[int]],
     ) -> None:
         self.pid = process.pid
         self._spec = spec
@@ -51,6 +53,7 @@ class LocalSandbox(Sandbox):
         self._group = group
         self._tmp = tmp
         self._read = read
+        self._find = find
         self._status: int | None = None
 
     def initialised(self) -> None:
@@ -87,7 +90,7 @@ class LocalSandbox(Sandbox):
         return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
     def kill(self) -> None:
-        """Kill the process and its group; `close` finds what left the group."""
+        """Kill the process and its group; `close` finds what left them."""
         if self._process.returncode is None:  # else the number may be another's by now
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -107,7 +110,7 @@ class LocalSandbox(Sandbox):
         if self._group is not None:
             self._group.remove()
         else:
-            kill_all(lambda: [pid for pid, sandbox in marked(ID).items() if sandbox == self._spec.id])
+            end_all(self._find)
         shutil.rmtree(self._tmp, ignore_errors=True)
 
 
@@ -124,6 +127,7 @@ class LocalLauncher(Launcher):
         self._sandboxes = self._workdir / SANDBOXES
         self._group: GatewayGroup | None = None
         self._sweeper: subprocess.Popen[bytes] | None = None
+        self._launched = 0
 
     async def open(self) -> None:
         """Make the folder for sandboxes and the control group, and start the process that clears up after us."""
@@ -147,6 +151,8 @@ class LocalLauncher(Launcher):
 
     async def launch(self, spec: SandboxSpec, on_output: Callable[[bytes], None]) -> Sandbox:
         """Start a process."""
+        self._launched += 1
+        part = self._launched
         tmp = self._sandboxes / spec.id
         tmp.mkdir()
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -155,15 +161,16 @@ class LocalLauncher(Launcher):
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
         group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
         try:
-            process = subprocess.Popen(
-                [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
-                cwd=spec.options["root"],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with marking(self.owner, part):
+                process = subprocess.Popen(
+                    [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
+                    cwd=spec.options["root"],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
         except OSError:
             if group is not None:
                 group.remove()
@@ -184,7 +191,11 @@ class LocalLauncher(Launcher):
             return bool(data)
 
         asyncio.get_running_loop().add_reader(output, read)
-        sandbox = LocalSandbox(spec, process, group, tmp, read)
+
+        def find() -> set[int]:
+            return {pid for pid, sandbox in marked(_ID).items() if sandbox == spec.id} | bearing(self.owner, part)
+
+        sandbox = LocalSandbox(spec, process, group, tmp, read, find)
         if not self.options["cpu_boost_at_init"]:
             sandbox.initialised()
         return sandbox

@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx.sandboxes.owners import is_alive
+from sebsx.model.processes import bearing, end_all, is_alive, marked
 from sebsx_local import cgroups
-from sebsx_local.processes import OWNER, RUN, kill_all, marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROCESS, CGROUP, WORKDIR = "process", "cgroup", "workdir"
 MARKER = "sebsx-gateway.json"
+OWNER = "SEBSX_SANDBOX_OWNER"
+RUN = "SEBSX_SANDBOX_RUN"
 SANDBOXES = "sandboxes"
 MADE = ("packages", "storage", SANDBOXES)  # folders that we make in a working directory
 FILES = (MARKER, "gateway.log", "table.sqlite", "table.sqlite-wal", "table.sqlite-shm")
@@ -58,7 +59,7 @@ def remove(leftover: Leftover) -> bool:
         return False
     if leftover.kind == PROCESS:
         pid = int(leftover.name)
-        return kill_all(lambda: [pid] if marked(OWNER).get(pid) == leftover.owner else [])
+        return end_all(lambda: processes_of(leftover.owner) & {pid})
     path = Path(leftover.name)
     if leftover.kind == CGROUP:
         return cgroups.remove_group(path)
@@ -87,18 +88,30 @@ def clear(owner: str) -> None:
     for path, found in cgroups.find_groups():
         if found == owner:
             cgroups.remove_group(path)
-    kill_all(lambda: [pid for pid, found in marked(OWNER).items() if found == owner])
+    end_all(lambda: processes_of(owner))
+
+
+def processes_of(owner: str) -> set[int]:
+    """Return every process that a gateway started, and what those started, wherever they went."""
+    return {pid for pid, found in marked(OWNER).items() if found == owner} | bearing(owner)
 
 
 def _all(beside: Path) -> Iterator[Leftover]:
+    runs: dict[str, str] = {}  # of each gateway that is known
     for path, owner in cgroups.find_groups():
-        yield Leftover(CGROUP, str(path), owner, cgroups.run_of(path))
-    runs = marked(RUN)
-    for pid, owner in marked(OWNER).items():
-        yield Leftover(PROCESS, str(pid), owner, runs.get(pid, ""))
+        runs[owner] = cgroups.run_of(path)
+        yield Leftover(CGROUP, str(path), owner, runs[owner])
+    folders = []
     for marker in beside.glob(f"*/{MARKER}"):
         if said := _marker(marker.parent):
-            yield Leftover(WORKDIR, str(marker.parent), said["owner"], said.get("run", ""))
+            runs[said["owner"]] = said["run"]
+            folders.append(Leftover(WORKDIR, str(marker.parent), said["owner"], said["run"]))
+    told = marked(RUN)
+    for pid, owner in marked(OWNER).items():
+        runs.setdefault(owner, told.get(pid, ""))
+    for owner, run in runs.items():
+        yield from (Leftover(PROCESS, str(pid), owner, run) for pid in processes_of(owner))
+    yield from folders
 
 
 def _marker(workdir: Path) -> dict[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from sebsx.building.tools import run_tool
 from sebsx.contracts.languages import Built, Language
 from sebsx_python import requirements
 
@@ -48,7 +48,7 @@ class PythonLanguage(Language):
     def prepare(self, package_root: Path) -> None:
         """Compile every module, so that no cold start compiles; code that does not compile fails when it is called."""
         words = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(package_root)]
-        subprocess.run(words, check=False, capture_output=True)
+        run_tool(words, package_root)
 
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return every module of the shim, as a regular package."""

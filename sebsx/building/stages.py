@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.building import archive, cache
+from sebsx.building.tools import own_name
 from sebsx.contracts.builds import Artifacts, BuildTarget
 from sebsx.errors import PackagingError
 from sebsx.model import content_hash
+from sebsx.model.processes import marking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +112,8 @@ class Stages:
             (scratch / "work").mkdir()
             artifacts = Artifacts(scratch / "work")
             started_s = time.perf_counter()
-            benchmark.build(parameters, artifacts, target)
+            with marking(own_name()):  # a converter that it starts is found again if we are killed
+                benchmark.build(parameters, artifacts, target)
             build_s = time.perf_counter() - started_s
             entry = scratch / "entry"
             entry.mkdir()

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sebsx.building import tools
 from sebsx.errors import PluginError, SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
+from sebsx.model.processes import end_all
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
-from sebsx.store.owner import can_be_asked, is_alive
+from sebsx.store.owner import can_be_asked, is_alive, process_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _WORKDIR = "workdir"
+_PROCESS = "process"
 _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
 # A folder whose owner is in a container or on another host that shares it is left alone as long as it is young.
@@ -112,7 +115,7 @@ def find(
         if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
     ]
     if runs:
-        chosen = [resource for resource in [*in_ledger, *orphans] if resource.run_id in runs]
+        chosen = [resource for resource in [*in_ledger, *orphans, *_tools()] if resource.run_id in runs]
         return Leftovers(chosen, platforms, failures=failures)
     now = datetime.now(UTC)
     foreign = [
@@ -121,7 +124,7 @@ def find(
         if resource.run_id not in known_runs and resource.expires_at is not None and resource.expires_at > now
     ]
     ours = [resource for resource in orphans if resource not in foreign]
-    return Leftovers([*in_ledger, *ours, *_workdirs()], platforms, foreign, failures)
+    return Leftovers([*in_ledger, *ours, *_tools(), *_workdirs()], platforms, foreign, failures)
 
 
 def remove(leftovers: Leftovers, store: Store) -> list[Removal]:
@@ -132,6 +135,8 @@ def remove(leftovers: Leftovers, store: Store) -> list[Removal]:
 def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Removal:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
         return _remove_workdir(resource)
+    if resource.kind == _PROCESS and resource.platform == _THIS_MACHINE:
+        return _end_tool(resource)
     told = resource.run_id if resource.id is not None else ""
     platform = leftovers.platforms.get((resource.platform, told))
     if platform is None:
@@ -156,15 +161,43 @@ def _remove_workdir(resource: Resource) -> Removal:
     return Removal(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
 
 
+def _tools() -> list[Resource]:
+    """Return the installers, compilers and converters whose sebsx was killed while they ran."""
+    folders = {owner: folder.name.partition(".")[0] for folder in _folders() if (owner := _owner_name(folder))}
+    return [
+        Resource(_PROCESS, str(pid), _THIS_MACHINE, folders.get(owner, ""), provider_id=owner)
+        for pid, owner in sorted(tools.leftovers(folders).items())
+    ]
+
+
+def _end_tool(resource: Resource) -> Removal:
+    """End a program and what it started, after a second look at whose it is."""
+    owner = resource.provider_id or ""
+    if end_all(lambda: [pid for pid, found in tools.leftovers([owner]).items() if found == owner]):
+        return Removal(resource, "ended")
+    return Removal(resource, f"process {resource.name} cannot be ended; is it somebody else's?", failed=True)
+
+
+def _owner_name(folder: Path) -> str | None:
+    """Return the name of the process that owns a working directory; None where it is elsewhere or unknown."""
+    try:
+        owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        return process_name(owner) if can_be_asked(owner) else None
+    except (OSError, ValueError, AttributeError, KeyError):
+        return None
+
+
+def _folders() -> list[Path]:
+    root = work_root()
+    return sorted(folder for folder in root.iterdir() if folder.is_dir()) if root.is_dir() else []
+
+
 def _workdirs() -> list[Resource]:
     """Return the working directories whose process is gone; another store's living runs keep theirs."""
-    root = work_root()
-    if not root.is_dir():
-        return []
     return [
         Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name.partition(".")[0], state=ResourceState.CREATED)
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not _is_owned(folder)
+        for folder in _folders()
+        if not _is_owned(folder)
     ]
 
 

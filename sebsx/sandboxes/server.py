@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sebsx.errors import DeployError
+from sebsx.model.processes import owner_of
 from sebsx.sandboxes.http import HttpProtocol, Request
-from sebsx.sandboxes.owners import owner_of
 from sebsx.sandboxes.pool import Pool, PoolConfig
 from sebsx.sandboxes.worker import Call, error_body
 

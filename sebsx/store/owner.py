@@ -55,6 +55,16 @@ def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> 
     return _exists(pid) and owner.get("process_started", "") == _started(pid)
 
 
+def process_name(owner: Mapping[str, Any]) -> str:
+    """Return the process of an owner as `sebsx.model.processes.owner_of` names it on the same boot.
+
+    Raises:
+        KeyError: If the owner does not say it.
+    """
+    namespace = "".join(filter(str.isdigit, owner["pid_namespace"])) or "0"
+    return f"{owner['pid']}:{owner['process_started'] or 0}:{namespace}"
+
+
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)

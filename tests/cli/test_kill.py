@@ -7,13 +7,16 @@ import random
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.sandboxes.owners import is_alive
-from sebsx_local import cgroups
-from sebsx_local.processes import OWNER, marked
+from sebsx.model.processes import bearing, is_alive, owner_of
+from sebsx_local import cgroups, sweep
 from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PLATFORM = 4
 ENDLESS = ("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "100000")
@@ -29,7 +32,7 @@ def assert_clean_machine(cli: Cli, call: Call) -> None:
     assert_nothing_left(call)
     owners = set(gateways(cli))
     assert [owner for owner in owners if is_alive(owner)] == []
-    assert owners & set(marked(OWNER).values()) == set()
+    assert [owner for owner in owners if sweep.processes_of(owner)] == []
     assert owners & {owner for _, owner in cgroups.find_groups()} == set()
     assert list((Path(cli.environment["XDG_CACHE_HOME"]) / "sebsx" / "work").iterdir()) == []
     assert cli.rows("SELECT count(*) FROM resource WHERE state NOT IN ('deleted', 'lost')") == [(0,)]
@@ -50,6 +53,24 @@ def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx:
     assert_clean_machine(sebsx, call)
     run_id = call("runs", "--json").json[0]["id"]
     assert f"sebsx run --resume {run_id}" in stderr
+
+
+def test_compilers_of_a_killed_run_are_ended(sebsx: Cli, call: Call, write_function: Callable[..., Path]) -> None:
+    body = "\n".join(f"def f{n}(a, b):\n    return [a[b:{n}] for a in b if {n}]" for n in range(2000))
+    large = write_function(
+        "large", "def handler(event, context):\n    return 1\n", files={f"python/m{n}.py": body for n in range(40)}
+    )
+    process = sebsx.start("run", "benchmark", str(large), "--repetitions", "1")
+    owner = owner_of(process.pid)
+    assert owner is not None
+    wait_until(lambda: len(bearing(owner)) > 1, process)
+    process.kill()
+    process.communicate()
+    os.kill(min(bearing(owner)), signal.SIGKILL)  # whom the workers wait for
+    assert bearing(owner)
+    assert call("clean").code == 0
+    assert bearing(owner) == set()
+    assert_clean_machine(sebsx, call)
 
 
 def test_killed_run_is_resumed_at_once_while_the_old_one_is_still_swept_away(sebsx: Cli, call: Call) -> None:

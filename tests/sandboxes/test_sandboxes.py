@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sebsx.errors import DeployError, PlatformError
+from sebsx.model.processes import marked
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.pool import PoolConfig
-from sebsx_local import cgroups, launcher
-from sebsx_local.processes import OWNER, marked
+from sebsx_local import cgroups, launcher, sweep
 from tests.sandboxes.conftest import HELD, Harness, eventually, run_gateway, runs
 
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def _options(workdir: Path) -> dict[str, object]:
 
 
 def _nothing_carries(gateway_pid: str) -> bool:
-    owners = [*marked(OWNER).values(), *(owner for _, owner in cgroups.find_groups())]
+    owners = [*marked(sweep.OWNER).values(), *(owner for _, owner in cgroups.find_groups())]
     return not any(owner.partition(":")[0] == gateway_pid for owner in owners)
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from sebsx.sandboxes.journal import Log, Record, Records
 from sebsx.sandboxes.keepalive import keep_alive, own_seed
-from sebsx.sandboxes.owners import is_alive, owner_of
 
 
 def record(duration_s: float | None, init_s: float | None = None) -> Record:
@@ -71,16 +70,3 @@ def test_exponential_lifetimes_are_seeded_and_have_the_mean() -> None:
     assert draws[0] != other.lifetime_s()
     # The mean of 4000 draws of mean 2 has a standard error of 2 / sqrt(4000) = 0.032; five of them are allowed.
     assert abs(sum(draws) / 4000 - 2.0) < 0.16
-
-
-def test_owner_is_alive_as_long_as_the_same_process_runs() -> None:
-    import os
-
-    owner = owner_of(os.getpid())
-    assert owner is not None
-    pid, start, namespace = owner.split(":")
-
-    assert is_alive(owner)
-    assert not is_alive(f"{pid}:{int(start) + 1}:{namespace}")  # the number was given to another process
-    assert is_alive(f"{pid}:{int(start) + 1}:{int(namespace) + 1}")  # of another namespace: not ours to judge
-    assert owner_of(2**22 + 1) is None

@@ -19,9 +19,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sebsx.sandboxes.owners import is_alive
-from sebsx_local import cgroups
-from sebsx_local.processes import OWNER, marked
+from sebsx.model.processes import is_alive
+from sebsx_local import cgroups, sweep
 from tests.support import Cli
 
 RUNS = (
@@ -98,7 +97,7 @@ def left_behind(cli: Cli) -> list[str]:
     query = "SELECT provider_id FROM resource WHERE kind = 'gateway'"
     owners = {owner for (owner,) in cli.rows(query) if owner}
     left = [f"gateway {owner}" for owner in owners if is_alive(owner)]
-    left += [f"process of {owner}" for owner in owners & set(marked(OWNER).values())]
+    left += [f"process of {owner}" for owner in owners if sweep.processes_of(owner)]
     left += [f"control group of {owner}" for owner in owners & {owner for _, owner in cgroups.find_groups()}]
     work = Path(cli.environment["XDG_CACHE_HOME"]) / "sebsx" / "work"
     left += [f"folder {path.name}" for path in (work.iterdir() if work.exists() else ())]

@@ -10,11 +10,10 @@ import pytest
 
 from sebsx.errors import UnsupportedError
 from sebsx.model import Severity, Status
-from sebsx.sandboxes.owners import is_alive
+from sebsx.model.processes import is_alive, marked
 from sebsx.testing.contexts import RUN, context_for
 from sebsx_local import cgroups
 from sebsx_local.backend import LocalPlatform
-from sebsx_local.processes import ID, marked
 from sebsx_local.settings import LocalSettings
 from tests.platforms.local.conftest import Local, open_local
 from tests.sandboxes.conftest import eventually, runs
@@ -103,7 +102,7 @@ def test_fork_bomb_is_bounded_and_dies_with_its_sandbox(local: Local) -> None:
 
     _, body = local.call(deployment)
     count = body["output"]
-    processes = [pid for pid, sandbox in marked(ID).items() if sandbox == body["sebsx"]["sandbox"]]
+    processes = [pid for pid, sandbox in marked("SEBSX_SANDBOX_ID").items() if sandbox == body["sebsx"]["sandbox"]]
     local.platform.teardown(deployment)
 
     assert 100 < count < cgroups.PIDS_MAX
@@ -174,6 +173,35 @@ def test_child_outside_the_group_dies_without_control_groups_too(unlimited: Loca
     eventually(lambda: not runs(child))
 
 
+DAEMON = """
+import os, subprocess, time
+def handler(event, context):
+    said, told = os.pipe()
+    if os.fork() == 0:  # as a daemon does it: twice, with a session of its own, and nothing of the environment
+        os.setsid()
+        daemon = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True, stdout=-3, stderr=-3)
+        os.write(told, str(daemon.pid).encode())
+        os._exit(0)
+    return int(os.read(said, 20))
+"""
+
+
+@pytest.mark.parametrize("limits", [pytest.param("cgroup", marks=pytest.mark.root), "rlimit", "none"])
+def test_daemon_of_a_function_ends_with_its_sandbox(tmp_path: Path, limits: str) -> None:
+    run = open_local(tmp_path, limits=limits)
+    local = next(run)
+    first, second = local.deploy(DAEMON), local.deploy(DAEMON)
+    daemon, other = local.call(first)[1]["output"], local.call(second)[1]["output"]
+    assert runs(daemon)
+
+    local.platform.teardown(first)
+
+    eventually(lambda: not runs(daemon))
+    assert runs(other)  # of another sandbox of the same gateway
+    run.close()
+    assert not runs(other)
+
+
 def test_crashed_run_is_found_and_removed_by_the_next(tmp_path: Path) -> None:
     script = f"""
 import os, signal
@@ -187,7 +215,7 @@ def handler(event, context):
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        time.sleep(600)
+        os.execve("/bin/sleep", ["sleep", "600"], {{}})
     return pid
 ''')
 child = local.call(deployment)[1]["output"]
