@@ -99,6 +99,7 @@ class FakePlatform(Platform[FakeSettings]):
     Settings = FakeSettings
     capabilities = frozenset({Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE})
     architectures = ("x86_64",)
+    late_records = True
     one_at_a_time = False  # they take no time: one after the other is at once; `LaterPlatform` really overlaps
     options = (
         VCPU.offered(Between(0.25, 4, 0.25), default=1.0),

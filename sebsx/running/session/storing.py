@@ -172,13 +172,15 @@ class Recorder:
     def complete(self, function: Function) -> None:
         """Wait for the records that had not come when the invocations of a function were stored, and count the rest.
 
-        A platform that let a function wait in vain is asked once for the next, and not waited for again.
+        A platform whose records are not late is asked once more. One whose records did not come within the time for one
+        function is not waited for again.
         """
         cells = sorted(self._unrecorded.pop(function.id, ()))
         platform = function.platform
         if not cells or Capability.RECORDS not in platform.capabilities:
             return
-        within_s = 0.0 if platform.name in self._silent else self._meter.records_wait_s
+        waits = platform.late_records and platform.name not in self._silent
+        within_s = self._meter.records_wait_s if waits else 0.0
         missing = provider_records.wait(
             lambda: sum(self._add_records(function, cell_id) for cell_id in cells),
             within_s,
@@ -187,9 +189,11 @@ class Recorder:
         if missing:
             self._silent.add(platform.name)
             self._store.add_value(self._run.id, provider_records.MISSING, missing, deployment_id=function.id)
+            came = f"in {self._meter.records_wait_s:g} s" if platform.late_records else "with their answers"
+            later = f"; `sebsx records {self._run.id}` asks again" if platform.late_records else ""
             self._observer.warned(
-                f"{missing} records of platform {platform.name!r} did not come in {self._meter.records_wait_s:g} s: "
-                f"these invocations have no billed time and no cost; `sebsx records {self._run.id}` asks again"
+                f"{missing} records of platform {platform.name!r} did not come {came}: "
+                f"these invocations have no billed time and no cost{later}"
             )
 
     def _records_of(

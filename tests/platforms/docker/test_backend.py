@@ -154,8 +154,8 @@ def test_everything_of_a_run_carries_its_labels_and_goes_with_it(tmp_path: Path,
         local.call(local.deploy(ECHO))
         (container,) = client.containers(filters={"label": f"{RUN_TAG}={run}"})
         (network,) = client.networks(filters={"label": f"{RUN_TAG}={run}"})
-        assert run in container["Names"][0]
-        assert run in network["Name"]
+        assert run.lower() in container["Names"][0]
+        assert run.lower() in network["Name"]
         assert list(container["NetworkSettings"]["Networks"]) == [network["Name"]]
         for labels in (container["Labels"], network["Labels"]):
             assert labels[engine.OWNER] == owner_of(os.getpid())

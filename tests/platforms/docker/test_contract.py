@@ -39,8 +39,8 @@ def docker_arm(needs_qemu: None, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.mark.usefixtures("needs_engine")
 class TestDocker(PlatformContract):
     @pytest.fixture
-    def platform(self, tmp_path: Path) -> Platform[Any]:
-        return DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker"))
+    def platform(self, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker", ledger=ledger))
 
     @pytest.fixture
     def live(self, docker: Platform[Any]) -> Platform[Any]:
@@ -52,8 +52,8 @@ class TestDocker(PlatformContract):
 @pytest.mark.usefixtures("needs_qemu")
 class TestDockerArm(PlatformContract):
     @pytest.fixture
-    def platform(self, tmp_path: Path) -> Platform[Any]:
-        return DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm"))
+    def platform(self, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm", ledger=ledger))
 
     @pytest.fixture
     def live(self, docker_arm: Platform[Any]) -> Platform[Any]:

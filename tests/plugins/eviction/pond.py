@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Self
 
 from sebsx.contracts.platforms import PlatformContext
-from sebsx.model import Deployment, FunctionConfig, Package
+from sebsx.model import Capability, Deployment, FunctionConfig, Package
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 
 LOST, STRANGER, IMPOSTOR, SHARED, SLOW = "lost", "stranger", "impostor", "shared", "slow"
@@ -40,6 +40,7 @@ class Pond(FakePlatform):
     """
 
     name = "pond"
+    capabilities = FakePlatform.capabilities - {Capability.RECORDS}
     live_s: ClassVar[float] = 60.0
     mishaps: ClassVar[dict[tuple[int, int], str]] = {}
     functions: ClassVar[list[list[Sandbox]]] = []
