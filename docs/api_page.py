@@ -22,7 +22,15 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "api.md"
 BEGIN, END = "<!-- names: begin -->", "<!-- names: end -->"
 # Of these every public name is promised; of other modules what built-in plugins use.
-WHOLE = ("sebsx", "sebsx.contracts", "sebsx.model", "sebsx.errors", "sebsx.settings", "sebsx.lazy", "sebsx.stats")
+WHOLE = (
+    "sebsx",
+    "sebsx.contracts",
+    "sebsx.model",
+    "sebsx.errors",
+    "sebsx.settings",
+    "sebsx.system.lazy",
+    "sebsx.stats",
+)
 _WHOLE_ROOMS = ("sebsx.contracts", "sebsx.model")
 _ROOMS = {
     "sebsx": "From Python",
@@ -30,7 +38,7 @@ _ROOMS = {
     "sebsx.model": "Nouns",
     "sebsx.errors": "Errors, settings and optional packages",
     "sebsx.settings": "Errors, settings and optional packages",
-    "sebsx.lazy": "Errors, settings and optional packages",
+    "sebsx.system.lazy": "Errors, settings and optional packages",
     "sebsx.stats": "Statistics",
     "sebsx.testing": "The test kit",
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 from sebsx_aws.clients import Clients, explained
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 from sebsx_aws.clients import Clients, clean, explained
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

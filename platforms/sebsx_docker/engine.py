@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError, MissingDependencyError, PlatformError
-from sebsx.lazy import require
 from sebsx.model import Problem, Severity
 from sebsx.model.processes import is_alive
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
-from sebsx_calibrate.fitting import parse_run_times
 
 if TYPE_CHECKING:
     from sebsx.contracts.commands import Services
@@ -75,6 +74,8 @@ def _measure(services: Services, settings: CalibrateCommandSettings) -> str:
     """Do the run and return its id."""
     if not settings.benchmark or not settings.run_times:
         raise UserError("name a benchmark and its run times, such as: sebsx calibrate graph-mst --run-times 4s..120s")
+    from sebsx_calibrate.fitting import parse_run_times
+
     low_s, high_s = parse_run_times(settings.run_times)
     asked = {name: getattr(settings, name) for name in _OF_THE_EXPERIMENT}
     platforms = (settings.platform,) if settings.platform else ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.model.outside import for_spreadsheets
+from sebsx.system.outside import for_spreadsheets
 from sebsx_export.rows import COMMON, Provenance, factor_columns, wide_columns, wide_values
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.model.outside import visible
 from sebsx.reading.units import show
+from sebsx.system.outside import visible
 from sebsx_export.figures import CHOOSES, Series, read_series, source_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 from sebsx_export.figures import source_of
 from sebsx_export.rows import COMMON, Provenance, factor_columns, levels_of, wide_columns, wide_values
 

@@ -20,7 +20,7 @@ from sebsx.building.products import Product, Products
 from sebsx.building.stages import Stage, Stages
 from sebsx.errors import PackagingError
 from sebsx.model import Manifest, Package, content_hash
-from sebsx.model.folders import cache_folder
+from sebsx.system.folders import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

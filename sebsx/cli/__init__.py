@@ -15,7 +15,7 @@ from sebsx.cli import extending
 from sebsx.cli.app import App, Group
 from sebsx.cli.console import VisibleFormatter
 from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
-from sebsx.interrupts import SIGNALS, interrupts
+from sebsx.system.interrupts import SIGNALS, interrupts
 
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 

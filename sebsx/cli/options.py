@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App
-from sebsx.reading.units import parse_duration
 from sebsx.settings import Layer, Section
 from sebsx.texts import describe
 
@@ -27,6 +26,8 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
+        from sebsx.reading.units import parse_duration  # heavy
+
         if isinstance(value, int | float):
             return float(value)
         try:

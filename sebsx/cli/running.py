@@ -9,7 +9,6 @@ import click
 from sebsx.cli.app import CORE, App, Group, json_option
 from sebsx.cli.options import Duration, layer_of, options_of
 from sebsx.errors import PlatformError, PluginError, SebsxError, ThresholdError, UnknownNameError, UserError
-from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
@@ -65,10 +64,6 @@ _COMMON: tuple[click.Parameter, ...] = (
     click.Option(["--campaign"], help="free label that groups runs"),
     *LIMITS,
 )
-
-
-# Why a cell failed that is no threshold of the user's, the most serious first.
-_FAILURES: dict[str, type[SebsxError]] = {PLUGIN_FAILED: PluginError, NOT_DEPLOYED: PlatformError}
 
 
 class ExperimentGroup(Group):
@@ -247,14 +242,18 @@ def _raise_for(cells: list[StoredCell]) -> None:
         PlatformError: If a function could not be deployed, or nothing was supported.
         ThresholdError: If a cell was given up for failures, or must not be believed.
     """
+    from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED
+
+    # Why a cell failed that is not a threshold of the user's, the most serious first.
+    failures: dict[str | None, type[SebsxError]] = {PLUGIN_FAILED: PluginError, NOT_DEPLOYED: PlatformError}
     failed = [cell for cell in cells if cell.status == "failed"]
     invalid = [cell for cell in cells if cell.status == "invalid"]
     unsupported = [cell for cell in cells if cell.status == "unsupported"]
     if failed:
         reasons = [cell.stop_reason for cell in failed]
-        worst = next((reason for reason in _FAILURES if reason in reasons), reasons[0])
+        worst = next((reason for reason in failures if reason in reasons), reasons[0])
         cell = failed[reasons.index(worst)]
-        kind = _FAILURES.get(worst or "", ThresholdError)
+        kind = failures.get(worst, ThresholdError)
         raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst}: {cell.error}")
     if invalid:
         raise ThresholdError(f"{len(invalid)} of {len(cells)} cells are invalid: {invalid[0].stop_reason}")

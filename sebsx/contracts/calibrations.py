@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.parameters import Steps
 from sebsx.errors import UserError
-from sebsx.model.folders import data_folder, has_home
+from sebsx.system.folders import data_folder, has_home
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, nearest
-from sebsx.model.options import RESERVED, WELL_KNOWN
 from sebsx.plugins.expecting import check_of, described
 from sebsx.plugins.guarding import function_of, methods_of, shown
 
@@ -246,6 +245,8 @@ def _check_architectures(cls: Any, what: str, _register: Register) -> None:
 
 
 def _check_offers(cls: Any, what: str, _register: Register) -> None:
+    from sebsx.model.options import RESERVED, WELL_KNOWN  # `sebsx --help` asks for no platform
+
     for option in cls.options:
         if option.name in RESERVED or option.name.endswith("_offered"):
             alike = next((f", such as {name!r}" for name in WELL_KNOWN if name.endswith(f"_{option.name}")), "")

@@ -20,8 +20,6 @@ import pluggy
 from sebsx.contracts import hookspecs
 from sebsx.contracts.kinds import BY_NAME, KINDS, PluginKind
 from sebsx.errors import PluginError, UnknownNameError
-from sebsx.model.capabilities import CORE_CAPABILITIES
-from sebsx.model.metrics import CORE_METRICS
 from sebsx.plugins import checking, finding
 from sebsx.plugins.finding import OURS, LoadedPlugin
 from sebsx.plugins.guarding import Owner, guard, in_one_line, shown
@@ -202,10 +200,13 @@ class Registry:
 
     def _core(self, kind: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return what is there before any plugin is asked, and whose it is."""
+        if kind not in ("capabilities", "metrics"):
+            return {}, {}
+        from sebsx.model.capabilities import CORE_CAPABILITIES  # `sebsx --help` asks for neither, and must stay quick
+        from sebsx.model.metrics import CORE_METRICS
+
         if kind == "capabilities":
             return {str(word): word for word in CORE_CAPABILITIES}, {str(word): OURS for word in CORE_CAPABILITIES}
-        if kind != "metrics":
-            return {}, {}
         metrics = {metric.name: metric for metric in CORE_METRICS}
         owners = dict.fromkeys(metrics, OURS)
         for name, collector in self.collectors.items():

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
-from sebsx.model.folders import data_folder, has_home
 from sebsx.pricing import bookfile
+from sebsx.system.folders import data_folder, has_home
 
 if TYPE_CHECKING:
     from datetime import date

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from sebsx.lazy import require
 from sebsx.reading.services import Services
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

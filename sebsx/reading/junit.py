@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from sebsx.model.outside import visible
+from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

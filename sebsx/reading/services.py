@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.errors import PlatformError, PluginError, UserError
-from sebsx.model.folders import config_folder
 from sebsx.settings import (
     FILE_NAME,
     Layer,
@@ -27,6 +26,7 @@ from sebsx.settings import (
     misspelt_variables,
     setting,
 )
+from sebsx.system.folders import config_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -17,11 +17,8 @@ from ulid import ULID
 from sebsx.building import Packager, default_cache
 from sebsx.contracts.scene import NoResults, Scene
 from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
-from sebsx.interrupts import interrupts
 from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.model.descriptors import raise_limit
-from sebsx.model.folders import cache_folder
-from sebsx.model.outside import without_secrets
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
 from sebsx.running.limits import Limits, Meter, described
@@ -31,6 +28,9 @@ from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
 from sebsx.settings import secrets as secrets_of
 from sebsx.store.owner import current_owner
+from sebsx.system.folders import cache_folder
+from sebsx.system.interrupts import interrupts
+from sebsx.system.outside import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,9 +10,9 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sebsx.interrupts import interrupts
 from sebsx.model import Status
 from sebsx.running.invocations import add_record
+from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

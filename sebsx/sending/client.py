@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 from sebsx.contracts.schedules import OVER
 from sebsx.contracts.senders import Sender
-from sebsx.interrupts import interrupts
 from sebsx.sending.dialogue import Request
 from sebsx.sending.engine import Engine
 from sebsx.sending.transport import TICK_S
+from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, QueuePool, create_engine, event, exc, make_url
 
 from sebsx.errors import StoreError, UserError
-from sebsx.interrupts import interrupts
-from sebsx.lazy import require
 from sebsx.store import migrations
+from sebsx.system.interrupts import interrupts
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ from sqlalchemy import func, insert, select, update
 
 from sebsx.errors import UserError
 from sebsx.model import ResourceState, RunStatus, content_hash
-from sebsx.model.folders import data_folder
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import Artifacts
 from sebsx.store.design import DesignTables, get_or_create
@@ -28,6 +27,7 @@ from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
 from sebsx.store.runs import find_run, read_baselines, read_runs, remove_baseline, set_baseline
 from sebsx.store.values import now, text_of
+from sebsx.system.folders import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -233,7 +233,7 @@ def site(sebsx: Cli, tmp_path: Path) -> Site:
 PLATFORM_OF_A_THIRD_PARTY = """
 from sebsx.errors import DeployError
 from sebsx.contracts.hookspecs import hookimpl
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 from sebsx.testing.fakes import FakePlatform
 
 class NeedsSdk(FakePlatform):

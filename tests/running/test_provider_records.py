@@ -109,8 +109,11 @@ def test_what_did_not_come_is_fetched_later(store: Store, monkeypatch: pytest.Mo
 
 
 def test_platform_that_keeps_no_records_says_so(store: Store) -> None:
-    run = measure(store, FakePlatform, NO_WAIT, polls=100)
-    (item,) = fetch(store, FakePlatform, run)
+    class AtOnce(FakePlatform):
+        late_records = False
+
+    run = measure(store, AtOnce, Limits(), polls=100)  # nothing waits for what can never come
+    (item,) = fetch(store, AtOnce, run)
     assert (item.missing, item.reason) == (None, "the platform keeps no records after a run")
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from sebsx.contracts.schedules import Arrivals, Closed, Open, Users, constant
 from sebsx.errors import LimitReachedError
-from sebsx.interrupts import interrupts
 from sebsx.model import DROPPED, Reply
 from sebsx.model.clock import client_clock
 from sebsx.running.session.sending import Allowed
 from sebsx.sending.client import HttpClient, Request
+from sebsx.system.interrupts import interrupts
 
 
 @pytest.fixture

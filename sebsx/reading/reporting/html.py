@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx import __version__
 from sebsx.contracts.analyzers import Estimate
-from sebsx.lazy import require
-from sebsx.model.outside import visible
 from sebsx.reading.reporting.drawing import EXTRA, draw
 from sebsx.reading.reporting.figures import as_table, describe
 from sebsx.reading.reporting.provenance import MISSING
 from sebsx.reading.reporting.svg import Inliner
 from sebsx.reading.units import show
+from sebsx.system.lazy import require
+from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.functions import Function, FunctionSource
 from sebsx.errors import DeployError, PluginError, UnsupportedError
-from sebsx.interrupts import interrupts
 from sebsx.model import Capability, FunctionConfig, content_hash
 from sebsx.running.environment import source_of
 from sebsx.running.session import staging
+from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

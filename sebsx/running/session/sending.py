@@ -13,9 +13,9 @@ from ulid import ULID
 from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.contracts.senders import Endpoint, Work
 from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
-from sebsx.interrupts import interrupts
 from sebsx.model.clock import client_clock
 from sebsx.sending.client import Request, requests_to
+from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

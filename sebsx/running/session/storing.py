@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sebsx.errors import StoreError
-from sebsx.interrupts import interrupts
 from sebsx.model import Capability, Status
 from sebsx.model.clock import client_clock
 from sebsx.running import provider_records
@@ -15,6 +14,7 @@ from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.running.samples import Names
+from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -53,7 +53,9 @@ class TestDocker(PlatformContract):
 class TestDockerArm(PlatformContract):
     @pytest.fixture
     def platform(self, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
-        return DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm", ledger=ledger))
+        return DockerArmPlatform(
+            DockerSettings(), context_for(DockerArmPlatform, tmp_path / "run" / "docker-arm", ledger=ledger)
+        )
 
     @pytest.fixture
     def live(self, docker_arm: Platform[Any]) -> Platform[Any]:

@@ -83,7 +83,8 @@ def test_every_channel_of_this_machine_is_measured_and_leaves_nothing(
     cells = sebsx.rows("SELECT factors, status, error FROM cell")
     factors = [json.loads(text) for text, _, _ in cells]
     found = {
-        (of["channel"], of["message_bytes"]): (status, error) for of, (_, status, error) in zip(factors, cells, strict=True)
+        (of["channel"], of["message_bytes"]): (status, error)
+        for of, (_, status, error) in zip(factors, cells, strict=True)
     }
     assert len(found) == 15
     assert found.pop(("table", 300 * 1024))[0] == "unsupported"

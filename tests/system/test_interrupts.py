@@ -5,12 +5,12 @@ import signal
 
 import pytest
 
-from sebsx.interrupts import Interrupts
+from sebsx.system.interrupts import Interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_raises_outside_a_shield(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sebsx.interrupts._OUTPUTS", ())  # the terminal of the tests is still there
+    monkeypatch.setattr("sebsx.system.interrupts._OUTPUTS", ())  # the terminal of the tests is still there
     with Interrupts().handled(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), number)
 

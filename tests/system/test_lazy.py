@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sebsx.errors import MissingDependencyError
-from sebsx.lazy import require
+from sebsx.system.lazy import require
 
 
 def test_installed_module_is_returned():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sebsx.errors import UserError
-from sebsx.model import folders
+from sebsx.system import folders
 from tests.support import Call
 
 VARIABLES = ("HOME", "SEBSX_STORE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
