@@ -82,7 +82,7 @@ class Layer:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved(Generic[S]):
     """A filled settings object and, for each field, where its value came from."""
 
@@ -131,7 +131,7 @@ class SettingsReader:
                 if full in layer.values:
                     values[key] = _checked(layer.values[full], hints[key], field, full, layer.source)
                     sources[key] = layer.source
-        return Resolved(_build(section, values), sources)
+        return Resolved(value=_build(section, values), sources=sources)
 
     def over(self, layer: Layer) -> SettingsReader:
         """Return a reader in which one more layer is the strongest."""

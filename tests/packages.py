@@ -40,6 +40,17 @@ def zip_package(path: Path, architecture: str, code: str, **others: bytes) -> Pa
         for name, content in package_files(code, None, **others).items():
             archive.writestr(name, content)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    target = Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture)
+    target = Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture=architecture)
     size = path.stat().st_size
-    return Package(path, digest, size, size, digest, target, "test", "1", 0.0, True)
+    return Package(
+        path=path,
+        sha256=digest,
+        bytes=size,
+        unpacked_bytes=size,
+        content_hash=digest,
+        target=target,
+        benchmark="test",
+        benchmark_version="1",
+        build_s=0.0,
+        cached=True,
+    )

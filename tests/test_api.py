@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import subprocess
 import sys
@@ -46,6 +48,18 @@ def test_every_name_on_the_page_is_there(pages):
     for module, names in pages.names_by_module().items():
         for name in names:
             assert hasattr(import_module(module), name), f"{module}.{name}"
+
+
+def test_dataclasses_take_at_most_two_fields_by_position_and_none_with_a_default(pages):
+    known = {getattr(import_module(module), name) for module, names in pages.names_by_module().items() for name in names
+             if inspect.isclass(getattr(import_module(module), name))}  # fmt: skip
+    assert len([cls for cls in known if dataclasses.is_dataclass(cls)]) > 60
+    for cls in filter(dataclasses.is_dataclass, known):
+        by_position = [field for field in dataclasses.fields(cls) if field.init and not field.kw_only]
+        assert len(by_position) <= 2, f"{cls.__name__}: {[field.name for field in by_position]}"
+        for field in by_position:
+            given = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            assert given, f"{cls.__name__}.{field.name} has a default, and is given by position"
 
 
 def installed(folder: Path, source: Path) -> Path:

@@ -99,7 +99,7 @@ def run(root: Path, words: list[str], event: Any, **environment: str) -> Any:
 
 @pytest.mark.parametrize("benchmark", WITH_WHEELS.values(), ids=WITH_WHEELS)
 def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
-    target = Target("python", "3.11", "arm64", "manylinux_2_28")
+    target = Target("python", "3.11", architecture="arm64", binaries="manylinux_2_28")
     package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["python"](), target)
     folder = root / benchmark.name
     unpack(package, folder / "package")
@@ -115,7 +115,7 @@ def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Pa
 
 @pytest.mark.parametrize("benchmark", WITH_MODULES.values(), ids=WITH_MODULES)
 def test_node_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
-    target = Target("nodejs", "18", "arm64", "manylinux_2_28")
+    target = Target("nodejs", "18", architecture="arm64", binaries="manylinux_2_28")
     wrapper = LocalPlatform(LocalSettings(), context_for(LocalPlatform, tmp_path)).wrapper_files("nodejs")
     package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["nodejs"](), target, files=wrapper)
     folder = root / f"{benchmark.name}-node"

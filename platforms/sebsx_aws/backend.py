@@ -134,7 +134,7 @@ class AwsPlatform(Platform[AwsSettings]):
                 self._clients.sts.get_caller_identity()
         except SebsxError as exc:
             message, _, advice = str(exc).partition("; ")
-            return [Problem(message, advice)]
+            return [Problem(message, advice=advice)]
         return ()
 
     def provision(self, memory_mib: int, options: Mapping[str, Scalar], architecture: str) -> Provision:
@@ -161,7 +161,9 @@ class AwsPlatform(Platform[AwsSettings]):
             raise UnsupportedError(f"platform {self.name!r} runs Python here; {language!r} is not built for it yet")
         version = self.settings.python
         old = tuple(map(int, version.split("."))) < _NEW_GLIBC
-        return Target(language, version, architecture, "manylinux2014" if old else "manylinux_2_28")
+        return Target(
+            language, version, architecture=architecture, binaries="manylinux2014" if old else "manylinux_2_28"
+        )
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
@@ -414,10 +416,10 @@ class AwsPlatform(Platform[AwsSettings]):
         return Deployment(
             without_account(arn),
             config,
-            effective,
-            endpoint,
-            {},
-            self._clients.region,
+            effective=effective,
+            endpoint=endpoint,
+            headers={},
+            region=self._clients.region,
             deployed_sha256=_digest(effective),
         )
 

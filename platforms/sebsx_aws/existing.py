@@ -210,7 +210,9 @@ class Existing:
             timeout_s=effective["timeout_s"],
         )
         identifier = ":".join(filter(None, ("function", name, version)))
-        return Deployment(identifier, known, effective, endpoint, {}, region, adopted=True)
+        return Deployment(
+            identifier, known, effective=effective, endpoint=endpoint, headers={}, region=region, adopted=True
+        )
 
     def _copied_to(self, adoption: Adoption, name: str, found: Mapping[str, Any], provisioned: int) -> Deployment:
         """Return a copy, with what it has not of the function."""

@@ -67,9 +67,13 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             with self._engine() as client:
                 image = images.find(client, self.settings.image)
             if image is None:
-                found.append(Problem(f"the engine has no image {self.settings.image!r}", "pull it, or unset image"))
+                found.append(
+                    Problem(f"the engine has no image {self.settings.image!r}", advice="pull it, or unset image")
+                )
         elif architecture != HOST_ARCHITECTURE and shutil.which("mmdebstrap") is None:
-            found.append(Problem("mmdebstrap was not found, which makes the base image", "apt-get install mmdebstrap"))
+            found.append(
+                Problem("mmdebstrap was not found, which makes the base image", advice="apt-get install mmdebstrap")
+            )
         return found
 
     def __enter__(self) -> Self:
@@ -123,7 +127,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             version = images.DEBIAN.get(language)
         if version is None:
             raise UnsupportedError(f"the image of platform {self.name!r} has no interpreter for {language!r}")
-        return Target(language, version, architecture, binaries)
+        return Target(language, version, architecture=architecture, binaries=binaries)
 
     def sandboxes(self, target: Target, root: Path, config: FunctionConfig) -> Mapping[str, Any]:
         """Return the mold of the deployment's containers."""
@@ -168,7 +172,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             logger.info("no orphans are looked for: %s", exc)
             return []
         return [
-            Resource(kind, name, self.name, labels[RUN_TAG], provider_id=item["Id"], tags=labels)
+            Resource(kind, name, platform=self.name, run_id=labels[RUN_TAG], provider_id=item["Id"], tags=labels)
             for kind, name, item in found
             if engine.is_orphan(labels := item["Labels"]) and are_ours(labels, self.name)
         ]

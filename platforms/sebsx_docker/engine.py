@@ -63,14 +63,14 @@ def problems(architecture: str, host: str) -> Iterator[Problem]:
         yield Problem(
             f"sandboxes must reach the gateway on the engine's own machine, and {platform.system()} runs the engine in "
             "a virtual machine",
-            "run sebsx on Linux, or inside that machine",
+            advice="run sebsx on Linux, or inside that machine",
         )
         return
     try:
         client = connect()
     except (MissingDependencyError, PlatformError) as exc:
         message, _, advice = str(exc).partition("; ")
-        yield Problem(message, advice)
+        yield Problem(message, advice=advice)
         return
     try:
         yield from _of_engine(client)
@@ -167,20 +167,20 @@ def _of_engine(client: Any) -> Iterator[Problem]:
     if version < _OLDEST_API:
         oldest = ".".join(map(str, _OLDEST_API))
         yield Problem(
-            f"the engine speaks API {client.api_version}, older than {oldest}", "install Docker 19.03 or newer"
+            f"the engine speaks API {client.api_version}, older than {oldest}", advice="install Docker 19.03 or newer"
         )
         return
     if not client.base_url.startswith("http+docker:"):
         yield Problem(
             f"the engine at {client.base_url} is on another machine, whose containers cannot reach the gateway here",
-            "unset DOCKER_HOST, or run sebsx on that machine",
+            advice="unset DOCKER_HOST, or run sebsx on that machine",
         )
         return
     info = client.info()
     if any("rootless" in option for option in info.get("SecurityOptions") or ()):
         yield Problem(
             "the engine is rootless: its networks are its own, and containers cannot reach the gateway",
-            "point DOCKER_HOST at an engine that runs as root",
+            advice="point DOCKER_HOST at an engine that runs as root",
         )
     for key, what in (("MemoryLimit", "memory"), ("SwapLimit", "swap"), ("CpuCfsQuota", "the processor share")):
         if not info.get(key, True):
@@ -196,7 +196,7 @@ def _of_disk(folder: Path) -> Iterator[Problem]:
     if free < _LEAST_FREE_BYTES:
         yield Problem(
             f"only {free // 2**20} MiB are free in {str(folder)!r}, where the engine keeps images",
-            "free 1 GiB: docker system df, docker image prune",
+            advice="free 1 GiB: docker system df, docker image prune",
         )
 
 
@@ -210,7 +210,7 @@ def _of_emulator(architecture: str, binfmt: Path = _BINFMT) -> Iterator[Problem]
     if "enabled" not in said or "F" not in flags:
         yield Problem(
             f"this kernel does not hand programs for {machine} to qemu",
-            "apt-get install qemu-user-static binfmt-support, then as root: "
+            advice="apt-get install qemu-user-static binfmt-support, then as root: "
             f"cat /usr/lib/binfmt.d/qemu-{machine}.conf > {binfmt}/register",
         )
 

@@ -73,8 +73,8 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
                 Problem(
                     "no control groups here: the processor of a function does not follow its memory, and no size "
                     "can be recommended",
-                    "run as root, or in a delegated group: systemd-run --user --scope -p Delegate=yes sebsx ...",
-                    Severity.WARNING,
+                    advice="run as root, or in a delegated group: systemd-run --user --scope -p Delegate=yes sebsx ...",
+                    severity=Severity.WARNING,
                 )
             ]
         return ()
@@ -88,7 +88,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
         version = self.language(language).host_version()
         if version is None:
             raise UnsupportedError(f"this machine cannot run {language!r}: its interpreter was not found")
-        return Target(language, version, architecture, host_binaries())
+        return Target(language, version, architecture=architecture, binaries=host_binaries())
 
     def sandboxes(self, target: Target, root: Path, config: FunctionConfig) -> Mapping[str, Any]:
         """Return the command of a process and the folder in which it starts."""
@@ -110,7 +110,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
     def orphans(self) -> Sequence[Resource]:
         """Return processes, control groups and working directories of gateways that no longer run."""
         return [
-            Resource(leftover.kind, leftover.name, self.name, leftover.run, provider_id=leftover.owner)
+            Resource(leftover.kind, leftover.name, platform=self.name, run_id=leftover.run, provider_id=leftover.owner)
             for leftover in sweep.leftovers(self.workdir.parent)
         ]
 

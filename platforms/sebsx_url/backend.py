@@ -74,7 +74,13 @@ class UrlPlatform(Platform[UrlSettings]):
         parts = urlsplit(adoption.address)
         endpoint = parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
         return Deployment(
-            subject, adoption.config, {}, endpoint, adoption.headers, method=adoption.method, adopted=True
+            subject,
+            adoption.config,
+            effective={},
+            endpoint=endpoint,
+            headers=adoption.headers,
+            method=adoption.method,
+            adopted=True,
         )
 
     def exchange(self, deployment: Deployment) -> Exchange | None:

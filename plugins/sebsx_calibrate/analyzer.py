@@ -30,9 +30,9 @@ def points_table(view: RunView) -> Table:
     """Return the points of a run as a table: measured, and by the line where there is one."""
     result = _result(view)
     columns = [Column("value", result.calibration.parameter if isinstance(result, Calibrated) else "value")]
-    columns += [Column("duration_s", "run time", "s"), Column("line_s", "line", "s"), Column("is", "is")]
+    columns += [Column("duration_s", "run time", unit="s"), Column("line_s", "line", unit="s"), Column("is", "is")]
     rows = [_row(value, took_s, result) for value, took_s in sorted(points_of(view))]
-    return Table(f"points of {view.run.id}", columns, rows)
+    return Table(f"points of {view.run.id}", columns=columns, rows=rows)
 
 
 def _row(value: float, took_s: float, result: Calibrated | str) -> dict[str, Any]:
@@ -58,13 +58,13 @@ def _findings(runs: Sequence[RunView]) -> Iterator[Finding]:
     for view in runs:
         result = _result(view)
         if isinstance(result, str):
-            yield Finding(result, {"run": view.run.id}, warning=True)
+            yield Finding(result, numbers={"run": view.run.id}, warning=True)
             continue
-        yield Finding(in_words(result), {"run": view.run.id, "error": result.error})
+        yield Finding(in_words(result), numbers={"run": view.run.id, "error": result.error})
         tolerance = view.run.settings["experiment"].get("tolerance")
         if tolerance is not None and result.error > tolerance:
             text = f"an end is {result.error:.0%} off what was asked for, more than the tolerance of {tolerance:.0%}"
-            yield Finding(text, {"run": view.run.id, "error": result.error}, warning=True)
+            yield Finding(text, numbers={"run": view.run.id, "error": result.error}, warning=True)
 
 
 def _result(view: RunView) -> Calibrated | str:

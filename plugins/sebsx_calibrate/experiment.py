@@ -68,7 +68,9 @@ class Calibrate(Experiment[CalibrateSettings]):
         """Return the first point; the others depend on what it measures."""
         prober = _Prober.prepare(scene, settings)
         cell = prober.cell(prober.steps.first)
-        return Plan((cell,), 1, (f"at most {settings.max_points} points in {settings.max_time_s:g} s",))
+        return Plan(
+            (cell,), deployments=1, notes=(f"at most {settings.max_points} points in {settings.max_time_s:g} s",)
+        )
 
     def run(self, session: Session, settings: CalibrateSettings) -> None:
         """Measure until both ends take as long as wanted, or a cap is reached.

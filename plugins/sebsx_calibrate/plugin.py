@@ -46,6 +46,8 @@ def sebsx_register_metrics() -> Sequence[Metric]:
     from sebsx_calibrate.result import COUNT, GROWTH
 
     return [
-        Metric(GROWTH, "1", Better.NEITHER, "exponent by which work grows with the parameter of the steps"),
-        Metric(COUNT, "count", Better.NEITHER, "how many numbered steps the benchmark has"),
+        Metric(
+            GROWTH, "1", better=Better.NEITHER, meaning="exponent by which work grows with the parameter of the steps"
+        ),
+        Metric(COUNT, "count", better=Better.NEITHER, meaning="how many numbered steps the benchmark has"),
     ]

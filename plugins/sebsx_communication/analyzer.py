@@ -33,53 +33,60 @@ if TYPE_CHECKING:
 _MISFIT = 0.5
 
 _CHANNEL = Column("channel", "channel")
-_SIZE = Column("message_bytes", "message", "bytes", "size of a message")
+_SIZE = Column("message_bytes", "message", unit="bytes", meaning="size of a message")
 _LINES = (
     _CHANNEL,
-    Column("alpha_s", "alpha", "s", "time of an empty message, by the fit latency = alpha + size / beta"),
-    Column("beta", "beta", "bytes/s", "rate at which the time grows with the size, by the same fit"),
-    Column("sizes", "sizes", "count", "sizes of message measured"),
-    Column("n", "n", "count", "round trips"),
-    Column("deviation", "off", "1", "largest deviation of a measured median from the line"),
-    Column("bandwidth", "stream", "bytes/s", "best median bandwidth of a stream one way"),
+    Column("alpha_s", "alpha", unit="s", meaning="time of an empty message, by the fit latency = alpha + size / beta"),
+    Column("beta", "beta", unit="bytes/s", meaning="rate at which the time grows with the size, by the same fit"),
+    Column("sizes", "sizes", unit="count", meaning="sizes of message measured"),
+    Column("n", "n", unit="count", meaning="round trips"),
+    Column("deviation", "off", unit="1", meaning="largest deviation of a measured median from the line"),
+    Column("bandwidth", "stream", unit="bytes/s", meaning="best median bandwidth of a stream one way"),
 )
 _SIZES = (
     _CHANNEL,
     _SIZE,
-    Column("exchanges", "exchanges", "count", "pairs of invocations"),
-    Column("n", "n", "count", "round trips"),
-    Column("latency_s", "latency", "s", "median of half a round trip, with its interval"),
-    Column("p90_s", "p90", "s", "of half a round trip"),
-    Column("p99_s", "p99", "s", "of half a round trip"),
-    Column("bandwidth", "stream", "bytes/s", "median bandwidth of a stream one way, to its acknowledgement"),
-    Column("operations", "operations", "", "of the channel for each message, unanswered polls included"),
-    Column("polls", "polls", "", "unanswered polls for each message"),
-    Column("retries", "retries", "count", "messages sent again after an unanswered wait"),
-    Column("operations_usd", "operations ", "USD", "cost of the channel's operations for each message"),
-    Column("message_usd", "message ", "USD", "that and the time of both functions for the median latency"),
+    Column("exchanges", "exchanges", unit="count", meaning="pairs of invocations"),
+    Column("n", "n", unit="count", meaning="round trips"),
+    Column("latency_s", "latency", unit="s", meaning="median of half a round trip, with its interval"),
+    Column("p90_s", "p90", unit="s", meaning="of half a round trip"),
+    Column("p99_s", "p99", unit="s", meaning="of half a round trip"),
+    Column(
+        "bandwidth", "stream", unit="bytes/s", meaning="median bandwidth of a stream one way, to its acknowledgement"
+    ),
+    Column("operations", "operations", meaning="of the channel for each message, unanswered polls included"),
+    Column("polls", "polls", meaning="unanswered polls for each message"),
+    Column("retries", "retries", unit="count", meaning="messages sent again after an unanswered wait"),
+    Column("operations_usd", "operations ", unit="USD", meaning="cost of the channel's operations for each message"),
+    Column("message_usd", "message ", unit="USD", meaning="that and the time of both functions for the median latency"),
 )
 _CROSSINGS = (
     Column("small", "small messages"),
     Column("large", "large messages"),
-    Column("size", "from", "bytes", "size from which the second is faster by the model"),
-    Column("range", "lies", "", "whether the sizes measured enclose it"),
+    Column("size", "from", unit="bytes", meaning="size from which the second is faster by the model"),
+    Column("range", "lies", meaning="whether the sizes measured enclose it"),
 )
 _CHOICES = (
     _SIZE,
-    Column("best", "fastest", "", "smallest measured median"),
-    Column("chosen", "model", "", "the model's choice, fitted without this size where others are enough"),
-    Column("regret", "slower by", "1", "measured latency of the choice over that of the fastest, less 1"),
-    Column("cheapest", "cheapest", "", "smallest measured cost of a message"),
-    Column("chosen_cheap", "model ", "", "the model's choice by cost"),
-    Column("regret_cheap", "costs more by", "1", "measured cost of the choice over that of the cheapest, less 1"),
+    Column("best", "fastest", meaning="smallest measured median"),
+    Column("chosen", "model", meaning="the model's choice, fitted without this size where others are enough"),
+    Column("regret", "slower by", unit="1", meaning="measured latency of the choice over that of the fastest, less 1"),
+    Column("cheapest", "cheapest", meaning="smallest measured cost of a message"),
+    Column("chosen_cheap", "model ", meaning="the model's choice by cost"),
+    Column(
+        "regret_cheap",
+        "costs more by",
+        unit="1",
+        meaning="measured cost of the choice over that of the cheapest, less 1",
+    ),
 )
 
 _CELLS = (
     Column("platform", "platform"),
     _CHANNEL,
     Column("status", "status"),
-    Column("cells", "cells", "count", "sizes of message and memory that ended so"),
-    Column("reason", "why", "", "of the first of them"),
+    Column("cells", "cells", unit="count", meaning="sizes of message and memory that ended so"),
+    Column("reason", "why", meaning="of the first of them"),
 )
 
 
@@ -130,14 +137,14 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
 
         def table(name: str, columns: Sequence[Column], of: Any, caption: str) -> Table:
             rows = [{**group.identity, **row} for group in groups for row in of(group)]
-            return Table(name, (*identity, *columns), rows, caption)
+            return Table(name, columns=(*identity, *columns), rows=rows, caption=caption)
 
         tables = [
             table("channels", _LINES, lambda group: _line_rows(group, confidence), "latency = alpha + size / beta"),
             table("crossovers", _CROSSINGS, lambda group: _crossing_rows(group, confidence), "where the lines cross"),
             table("choices", _CHOICES, _choice_rows, "the model's choice against the measured best"),
             table("sizes", _SIZES, lambda group: _size_rows(group, confidence), "every channel and size"),
-            Table("cells", _CELLS, _cell_rows(runs), "how the cells of the design ended"),
+            Table("cells", columns=_CELLS, rows=_cell_rows(runs), caption="how the cells of the design ended"),
         ]
         findings = [
             *(_sentence(group, confidence) for group in groups),
@@ -148,7 +155,9 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         if runs and not groups:
             findings.insert(0, Finding("not enough data: no message of any channel came back", warning=True))
         shown, files = [each for each in tables if each.rows], list(_files(groups))
-        return Report("Communication", shown, _figures(groups, confidence), findings, files)
+        return Report(
+            "Communication", tables=shown, figures=_figures(groups, confidence), findings=findings, files=files
+        )
 
 
 def _groups(runs: Sequence[RunView]) -> list[_Group]:
@@ -213,7 +222,7 @@ def _files(groups: Sequence[_Group]) -> Iterator[ReportFile]:
         text = (
             json.dumps({"model": "latency_s = alpha_s + s_per_byte * message_bytes", "lines": lines}, indent=1) + "\n"
         )
-        yield ReportFile("communication-model.json", text, "the fitted line of every channel")
+        yield ReportFile("communication-model.json", text, meaning="the fitted line of every channel")
 
 
 def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
@@ -320,7 +329,7 @@ def _sentence(group: _Group, confidence: float) -> Finding:
     if not group.lines:
         names = ", ".join(sorted(name for name, cells in group.channels.items() if any(c.latencies_s for c in cells)))
         text = f"{group.name}: not enough data for a model: {names} came back at one size of message only"
-        return Finding(text, {"sizes": sizes}, warning=True)
+        return Finding(text, numbers={"sizes": sizes}, warning=True)
     top = max(line.sizes[-1] for line in group.lines.values())
     segments = fastest(group.lines, float(min(line.sizes[0] for line in group.lines.values())), float(top))
     crossings = {(small, large): size for small, large, size in _crossings(group, confidence)}
@@ -353,7 +362,7 @@ def _sentence(group: _Group, confidence: float) -> Finding:
             f"; the model's choice is the fastest measured at {hits} of {len(choices)} sizes, "
             f"{show(regret, '1')} slower at worst"
         )
-    return Finding(text, numbers)
+    return Finding(text, numbers=numbers)
 
 
 def _about(group: _Group) -> Iterator[Finding]:
@@ -365,14 +374,14 @@ def _about(group: _Group) -> Iterator[Finding]:
                 f"{group.name} {name}: the line is {show(off, '1')} off at {show(size, 'bytes')}: its latency is not "
                 "alpha + size / beta; read the measured sizes"
             )
-            yield Finding(text, {"channel": name, "deviation": off, "message_bytes": size}, warning=True)
+            yield Finding(text, numbers={"channel": name, "deviation": off, "message_bytes": size}, warning=True)
         for key, what in (
             ("retries", "messages were sent again after an unanswered wait"),
             ("same_sandbox", "exchanges had both ends in one sandbox: they say nothing of the way between two"),
         ):
             if count := sum(getattr(each, key) for each in cells):
                 text = f"{group.name} {name}: {count} {what}"
-                yield Finding(text, {"channel": name, key: count}, warning=True)
+                yield Finding(text, numbers={"channel": name, key: count}, warning=True)
 
 
 def _figures(groups: Sequence[_Group], confidence: float) -> list[Figure]:
@@ -402,15 +411,22 @@ def _figures(groups: Sequence[_Group], confidence: float) -> list[Figure]:
         costs[label] = [(size, cost) for size, each in known if (cost := _cost(each))]
     figures = []
     for name, title, y, series in (
-        ("latency-by-size", "Latency of a message by its size", Column("latency_s", "latency", "s"), latency),
-        ("bandwidth-by-size", "Bandwidth of a stream by size", Column("bandwidth", "bandwidth", "bytes/s"), streams),
-        ("cost-by-size", "Cost of a message by its size", Column("message_usd", "cost", "USD"), costs),
+        ("latency-by-size", "Latency of a message by its size", Column("latency_s", "latency", unit="s"), latency),
+        (
+            "bandwidth-by-size",
+            "Bandwidth of a stream by size",
+            Column("bandwidth", "bandwidth", unit="bytes/s"),
+            streams,
+        ),
+        ("cost-by-size", "Cost of a message by its size", Column("message_usd", "cost", unit="USD"), costs),
     ):
         kept = {label: points for label, points in series.items() if points}
         ends = {label: found for label, found in intervals.items() if found and series is latency}
         counts = {label: samples[label] for label in ends}
         if kept:
-            figures.append(Figure(name, "line", title, _SIZE, y, kept, intervals=ends, log="xy", samples=counts))
+            figures.append(
+                Figure(name, "line", title=title, x=_SIZE, y=y, series=kept, intervals=ends, log="xy", samples=counts)
+            )
     return figures
 
 

@@ -19,9 +19,19 @@ EXCHANGE = "communication.exchange"
 RATE = "communication.functions_usd_per_s"
 OPERATIONS = "communication.operations_usd"
 METRICS = (
-    Metric(EXCHANGE, "json", Better.NEITHER, "every round trip of an end and what it took, as text of a run_value"),
+    Metric(
+        EXCHANGE,
+        "json",
+        better=Better.NEITHER,
+        meaning="every round trip of an end and what it took, as text of a run_value",
+    ),
     Metric("communication.latency_s", "s", meaning="half the median round trip of an exchange, by the producer"),
-    Metric("communication.bandwidth", "bytes/s", Better.HIGHER, "stream of messages one way, to its acknowledgement"),
+    Metric(
+        "communication.bandwidth",
+        "bytes/s",
+        better=Better.HIGHER,
+        meaning="stream of messages one way, to its acknowledgement",
+    ),
     Metric("communication.polls", "count", meaning="questions of an end that found no message"),
     Metric("communication.retries", "count", meaning="unanswered waits of an end, after which it sent again"),
     Metric(RATE, "USD/s", meaning="what the time of both functions costs while a message travels"),

@@ -76,7 +76,7 @@ class Communication(Experiment[CommunicationSettings]):
             *refusals,
             "time and cost follow from a guess: 5 ms and 50 MB/s a message, one unanswered poll for each",
         )
-        return Plan(tuple(cells), len({_spec_of(cell) for cell in cells}), notes, Design.RMIT)
+        return Plan(tuple(cells), deployments=len({_spec_of(cell) for cell in cells}), notes=notes, design=Design.RMIT)
 
     def run(self, session: Session, settings: CommunicationSettings) -> None:
         """Deploy one function for all channels, and let two invocations of it talk."""
@@ -341,12 +341,19 @@ def _cell(
     ends = ENDS if channel.paired else 1
     invocations = settings.rounds * ends
     if channel.refusal(platform, size):
-        return Cell(factors, invocations, 0.0, 0.0, provision=provision, in_flight=ends)
+        return Cell(factors, invocations, duration_s=0.0, cost_usd=0.0, provision=provision, in_flight=ends)
     trips = settings.round_trips + settings.warmups
     trip_s = _GUESS_S + _GUESS_S_PER_BYTE * size
     call_s = min(settings.budget_s + trip_s, trips * trip_s) + min(settings.budget_s, settings.stream_messages * trip_s)
     cost_usd = _expected_usd(platform, factors, provision, channel, call_s, settings)
-    return Cell(factors, invocations, settings.rounds * call_s, cost_usd, provision=provision, in_flight=ends)
+    return Cell(
+        factors,
+        invocations,
+        duration_s=settings.rounds * call_s,
+        cost_usd=cost_usd,
+        provision=provision,
+        in_flight=ends,
+    )
 
 
 def _expected_usd(

@@ -139,7 +139,7 @@ def interval(values: Numbers, confidence: float, n: int, note: str = "") -> Esti
     low, high = (float(end) for end in np.quantile(others, (tail, 1 - tail), method="inverted_cdf"))
     if not np.isfinite(high):
         return Estimate(value, confidence=confidence, n=n, note=note or "no upper bound")
-    return Estimate(value, low, high, confidence, n, note)
+    return Estimate(value, low=low, high=high, confidence=confidence, n=n, note=note)
 
 
 def bandwidth(line: Line) -> Numbers:

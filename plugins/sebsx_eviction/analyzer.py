@@ -40,34 +40,39 @@ _IDENTITY = (
     Column("benchmark", "benchmark"),
     Column("language", "language"),
     Column("architecture", "architecture"),
-    Column("memory_mib", "MiB", "", "provisioned memory"),
-    Column("padding_mib", "padding", "", "MiB added to the package"),
-    Column("hold", "hold", "", "how long a call holds its sandbox"),
+    Column("memory_mib", "MiB", meaning="provisioned memory"),
+    Column("padding_mib", "padding", meaning="MiB added to the package"),
+    Column("hold", "hold", meaning="how long a call holds its sandbox"),
 )
 _OBSERVED = (
-    Column("d_init", "sandboxes", "count", "simultaneous sandboxes before the idle time"),
-    Column("idle_s", "idle time", "s", "mean of what it was, by the client's monotonic clock"),
-    Column("trials", "trials", "count", "that count"),
-    Column("void", "void", "count", "trials that ended and say nothing"),
-    Column("warm", "warm", "", "mean number of sandboxes that were still there"),
-    Column("expected", "expected", "", "the same by the best model"),
+    Column("d_init", "sandboxes", unit="count", meaning="simultaneous sandboxes before the idle time"),
+    Column("idle_s", "idle time", unit="s", meaning="mean of what it was, by the client's monotonic clock"),
+    Column("trials", "trials", unit="count", meaning="that count"),
+    Column("void", "void", unit="count", meaning="trials that ended and say nothing"),
+    Column("warm", "warm", meaning="mean number of sandboxes that were still there"),
+    Column("expected", "expected", meaning="the same by the best model"),
 )
 _MODELS = (
     Column("model", "model"),
-    Column("parameter_s", "time", "s", "time to live, halving period or mean, with its profile-likelihood interval"),
-    Column("aic", "AIC", "", "Akaike's criterion: the less the better"),
-    Column("weight", "weight", "1", "Akaike weight: support among these models"),
-    Column("r2", "R²", "", "share of the variance of survivors that the model explains"),
-    Column("lapse", "lapses", "1", "sandboxes found otherwise than the rule says, as fitted"),
-    Column("n", "sandboxes", "count", "that were looked at"),
+    Column(
+        "parameter_s",
+        "time",
+        unit="s",
+        meaning="time to live, halving period or mean, with its profile-likelihood interval",
+    ),
+    Column("aic", "AIC", meaning="Akaike's criterion: the less the better"),
+    Column("weight", "weight", unit="1", meaning="Akaike weight: support among these models"),
+    Column("r2", "R²", meaning="share of the variance of survivors that the model explains"),
+    Column("lapse", "lapses", unit="1", meaning="sandboxes found otherwise than the rule says, as fitted"),
+    Column("n", "sandboxes", unit="count", meaning="that were looked at"),
 )
 _WARMING = (
-    Column("wanted", "kept warm", "count", "sandboxes wanted at the end of each period"),
-    Column("probability", "with probability", "1"),
-    Column("period_s", "period", "s", "time between two bursts of calls"),
-    Column("called", "calls at once", "count"),
-    Column("calls_per_month", "calls a month", "", "of 730.5 hours"),
-    Column("cost_per_month_usd", "cost a month", "USD", "at the mean cost of a warm call of this run"),
+    Column("wanted", "kept warm", unit="count", meaning="sandboxes wanted at the end of each period"),
+    Column("probability", "with probability", unit="1"),
+    Column("period_s", "period", unit="s", meaning="time between two bursts of calls"),
+    Column("called", "calls at once", unit="count"),
+    Column("calls_per_month", "calls a month", meaning="of 730.5 hours"),
+    Column("cost_per_month_usd", "cost a month", unit="USD", meaning="at the mean cost of a warm call of this run"),
 )
 _RULES = {
     FIXED: "live {time} after their last call",
@@ -145,7 +150,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
                 for group in groups
                 for row in rows(group)
             ]
-            return Table(name, (*columns, *own), found, caption)
+            return Table(name, columns=(*columns, *own), rows=found, caption=caption)
 
         tables = (
             table("models", _MODELS, lambda group: _models(group, settings.confidence), "best first"),
@@ -153,7 +158,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             table("warming", _WARMING, lambda group: _warming(group, settings), "the schedule with the fewest calls"),
         )
         findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_foreign(runs), *about_runs(runs)]
-        return Report("Eviction", tables if runs else (), _figures(groups), findings)
+        return Report("Eviction", tables=tables if runs else (), figures=_figures(groups), findings=findings)
 
 
 def _groups(view: RunView) -> list[_Group]:
@@ -195,7 +200,7 @@ def _parameter(fit: Fit, n: int, confidence: float) -> Estimate:
         return Estimate(None, n=n, note=f"above {show(fit.low_s, 's')}" if fit.low_s else "not bounded")
     if fit.low_s is None:
         return Estimate(None, n=n, note=f"below {show(fit.high_s, 's')}")
-    return Estimate(fit.parameter_s, fit.low_s, fit.high_s, confidence, n)
+    return Estimate(fit.parameter_s, low=fit.low_s, high=fit.high_s, confidence=confidence, n=n)
 
 
 def _models(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
@@ -274,10 +279,12 @@ def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> I
     for group in groups:
         best = group.best
         if best is None:
-            yield Finding(f"{group.name}: not enough data: no trial counts", {"trials": len(group.all)}, warning=True)
+            yield Finding(
+                f"{group.name}: not enough data: no trial counts", numbers={"trials": len(group.all)}, warning=True
+            )
             continue
         text = _sentence(group, best, settings.confidence)
-        yield Finding(text, {"model": best.model, "parameter_s": best.parameter_s, "low_s": best.low_s,
+        yield Finding(text, numbers={"model": best.model, "parameter_s": best.parameter_s, "low_s": best.low_s,
                              "high_s": best.high_s, "aic": best.aic, "r2": best.r2, "n": group.looks})  # fmt: skip
         for row in _warming(group, settings):
             cost = row["cost_per_month_usd"]
@@ -289,7 +296,7 @@ def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> I
                 f"{calls} every {show(row['period_s'], 's')}{seen} will keep {many} of {group.name} warm with "
                 f"probability {settings.probability:g}{price}"
             )
-            yield Finding(text, row)
+            yield Finding(text, numbers=row)
 
 
 def _sentence(group: _Group, best: Fit, confidence: float) -> str:
@@ -315,22 +322,22 @@ def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:
                 alone = all(len(trial.alive) == 1 for trial in group.good)
                 advice = "; a single sandbox cannot tell, use more (--d-init 4)" if alone else ""
                 text = f"{group.name}: {' and '.join(rivals)} fits about as well as {best.model}{advice}"
-                yield Finding(text, {"models": rivals}, warning=True)
+                yield Finding(text, numbers={"models": rivals}, warning=True)
             times = dispersion(best, group.good)
             if times > _POOR:
                 text = (
                     f"{group.name}: no model fits well: survivors vary {times:.1f} times as much as {best.model} allows"
                 )
-                yield Finding(text, {"dispersion": times}, warning=True)
+                yield Finding(text, numbers={"dispersion": times}, warning=True)
         problems: dict[str, int] = defaultdict(int)
         for trial in group.all:
             if trial.problem:
                 problems[trial.problem] += 1
         for problem, count in sorted(problems.items()):
-            yield Finding(f"{group.name}: {count} trials are void: {problem}", {"count": count}, warning=True)
+            yield Finding(f"{group.name}: {count} trials are void: {problem}", numbers={"count": count}, warning=True)
         if cut := sum(trial.cut for trial in group.all):
             text = f"{group.name}: {cut} trials were cut before the end of their idle time"
-            yield Finding(text, {"count": cut}, warning=True)
+            yield Finding(text, numbers={"count": cut}, warning=True)
 
 
 def _about_foreign(runs: Sequence[RunView]) -> Iterator[Finding]:
@@ -338,7 +345,7 @@ def _about_foreign(runs: Sequence[RunView]) -> Iterator[Finding]:
         run = view.run
         if view.cells() and not _groups(view):
             text = f"run {run.id} is of the experiment {run.experiment!r}, which leaves no sandboxes alone"
-            yield Finding(text, {"run": run.id, "experiment": run.experiment}, warning=True)
+            yield Finding(text, numbers={"run": run.id, "experiment": run.experiment}, warning=True)
 
 
 def _figures(groups: Sequence[_Group]) -> list[Figure]:
@@ -347,7 +354,7 @@ def _figures(groups: Sequence[_Group]) -> list[Figure]:
         return []
     import numpy as np
 
-    idle, share = Column("idle_s", "idle time", "s"), Column("share", "share of sandboxes still there", "1")
+    idle, share = Column("idle_s", "idle time", unit="s"), Column("share", "share of sandboxes still there", unit="1")
     survival: dict[str, list[tuple[float, float]]] = {}
     warm: dict[str, list[tuple[float, float]]] = {}
     for group in shown:
@@ -364,10 +371,10 @@ def _figures(groups: Sequence[_Group]) -> list[Figure]:
             warm[f"{prefix}{d_init} sandboxes"] = [
                 (trial.mean_idle_s, float(trial.warm)) for trial in group.good if len(trial.alive) == d_init
             ]
-    count = Column("warm", "sandboxes still there", "count")
+    count = Column("warm", "sandboxes still there", unit="count")
     return [
-        Figure("survival", "line", "Share of idle sandboxes that survive", idle, share, survival),
-        Figure("warm", "scatter", "Sandboxes still there after an idle time", idle, count, warm),
+        Figure("survival", "line", title="Share of idle sandboxes that survive", x=idle, y=share, series=survival),
+        Figure("warm", "scatter", title="Sandboxes still there after an idle time", x=idle, y=count, series=warm),
     ]
 
 

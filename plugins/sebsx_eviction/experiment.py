@@ -154,7 +154,7 @@ class Eviction(Experiment[EvictionSettings]):
             )
         if settings.method == _BISECTION:
             notes.append("how many steps a bisection takes depends on what it finds: the most are given")
-        return Plan(tuple(cells), len(cells) * settings.trials, tuple(notes), together=True)
+        return Plan(tuple(cells), deployments=len(cells) * settings.trials, notes=tuple(notes), together=True)
 
     def run(self, session: Session, settings: EvictionSettings) -> None:
         """Begin every trial, sleep until something is due, and go on until all are over."""
@@ -208,7 +208,7 @@ def _cell(
     cost_usd = None if cold is None or warm is None else cold + warm
     duration_s = longest_s + steps * (3 * hold_s + _COLD_GUESS_S)
     # Functions do not wait for each other, so that even one call of each is in flight with others.
-    return Cell(factors, calls, duration_s, cost_usd, provision=provision, in_flight=max(2, d_init))
+    return Cell(factors, calls, duration_s=duration_s, cost_usd=cost_usd, provision=provision, in_flight=max(2, d_init))
 
 
 def _work(cell: Cell, settings: EvictionSettings) -> Work:

@@ -83,5 +83,12 @@ def _errors(series: Series) -> list[str]:
 
 
 def _without_figures(view: RunView) -> Suite:
-    case = Case("sebsx", f"run {view.run.id}", 0.0, SKIPPED, "no samples", "no measured invocation")
+    case = Case(
+        classname="sebsx",
+        name=f"run {view.run.id}",
+        time_s=0.0,
+        outcome=SKIPPED,
+        kind="no samples",
+        message="no measured invocation",
+    )
     return Suite(view.run.id, [case])

@@ -39,7 +39,7 @@ class PytestBenchmarkExporter(Exporter):
         metrics = selection.metrics or (_METRIC,)
         if wrong := [name for name in metrics if not name.endswith("_s")]:
             raise UserError(f"metric {wrong[0]!r} is not in seconds, as pytest-benchmark wants it; export it as 'csv'")
-        series = read_series(runs, Selection(metrics) if selection.metrics else EVERYTHING)
+        series = read_series(runs, Selection(metrics=metrics) if selection.metrics else EVERYTHING)
         found = [(item, metric, item.condition.values(metric)) for item in series for metric in metrics]
         kept = [entry for entry in found if len(entry[2]) and not entry[0].condition.invalid]
         names = {entry[0].name for entry in kept}

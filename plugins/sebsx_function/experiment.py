@@ -71,7 +71,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
         slots = _slots(cells)
         deployments = len(slots)
         design = Design(settings.design) if len(cells) > 1 and not settings.in_place else Design.SEQUENTIAL
-        return Plan(tuple(cells), deployments, (_warning(subject, settings), _UNKNOWN), design)
+        return Plan(tuple(cells), deployments=deployments, notes=(_warning(subject, settings), _UNKNOWN), design=design)
 
     def run(self, session: Session, settings: FunctionSettings) -> None:
         """Take the function as each condition wants it, and measure in rounds what is there at the same time."""

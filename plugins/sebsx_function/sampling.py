@@ -99,4 +99,4 @@ class _Sampler(Sampling):
             if self.start == StartType.COLD:
                 self.measurement.force_cold()
             users = self._settings.concurrency
-            self.measurement.invoke(Closed(users, users), round=number)
+            self.measurement.invoke(Closed(users, users=users), round=number)

@@ -30,37 +30,54 @@ _IDENTITY = (
     Column("platform", "platform"),
     Column("region", "region"),
     Column("architecture", "architecture"),
-    Column("memory_mib", "MiB", "", "memory as the platform reports it"),
+    Column("memory_mib", "MiB", meaning="memory as the platform reports it"),
 )
 _OVERHEAD = (
-    Column("sweep", "sweep", "", "what was made larger"),
-    Column("bytes", "size", "bytes", "of the payload or the package, as sent or deployed"),
+    Column("sweep", "sweep", meaning="what was made larger"),
+    Column("bytes", "size", unit="bytes", meaning="of the payload or the package, as sent or deployed"),
     Column("start", "start"),
-    Column("n", "n", "count", "samples that count"),
-    Column("outbound_s", "outbound", "s", "median from send to the start of the handler; interval with the clocks'"),
-    Column("return_s", "return", "s", "median from the end of the handler to the answer; interval with the clocks'"),
-    Column("uncertainty_s", "clocks", "s", "largest error that the clocks may add to one and take from the other"),
+    Column("n", "n", unit="count", meaning="samples that count"),
+    Column(
+        "outbound_s",
+        "outbound",
+        unit="s",
+        meaning="median from send to the start of the handler; interval with the clocks'",
+    ),
+    Column(
+        "return_s",
+        "return",
+        unit="s",
+        meaning="median from the end of the handler to the answer; interval with the clocks'",
+    ),
+    Column(
+        "uncertainty_s",
+        "clocks",
+        unit="s",
+        meaning="largest error that the clocks may add to one and take from the other",
+    ),
 )
 _FITS = (
     Column("sweep", "sweep"),
     Column("start", "start"),
-    Column("n", "n", "count"),
-    Column("intercept_s", "at size 0", "s", "the line's value there; interval of the fit, without the clocks'"),
-    Column("slope_s", "per MiB", "s", "what a MiB adds"),
-    Column("r_squared", "R^2", "", "share of the variance that the line explains"),
+    Column("n", "n", unit="count"),
+    Column(
+        "intercept_s", "at size 0", unit="s", meaning="the line's value there; interval of the fit, without the clocks'"
+    ),
+    Column("slope_s", "per MiB", unit="s", meaning="what a MiB adds"),
+    Column("r_squared", "R^2", meaning="share of the variance that the line explains"),
     Column("adjusted_r_squared", "adjusted R^2"),
 )
 _CLOCKS = (
     Column("sweep", "sweep"),
     Column("start", "start"),
-    Column("alignments", "alignments", "count", "sandboxes aligned, once for each window"),
-    Column("method", "method", "", "how: by the shortest exchange, or by a hull where the window was long"),
-    Column("exchanges", "exchanges", "", "median number for an alignment"),
-    Column("settled", "settled", "count", "fewest exchanges that followed the shortest one"),
-    Column("rtt_s", "shortest", "s", "median of the shortest round trips"),
-    Column("drift_ppm", "drift ppm", "", "median over the windows that were long enough to tell"),
-    Column("lost", "lost", "count", "exchanges that failed or met another sandbox"),
-    Column("discarded", "discarded", "count", "measured calls that do not count"),
+    Column("alignments", "alignments", unit="count", meaning="sandboxes aligned, once for each window"),
+    Column("method", "method", meaning="how: by the shortest exchange, or by a hull where the window was long"),
+    Column("exchanges", "exchanges", meaning="median number for an alignment"),
+    Column("settled", "settled", unit="count", meaning="fewest exchanges that followed the shortest one"),
+    Column("rtt_s", "shortest", unit="s", meaning="median of the shortest round trips"),
+    Column("drift_ppm", "drift ppm", meaning="median over the windows that were long enough to tell"),
+    Column("lost", "lost", unit="count", meaning="exchanges that failed or met another sandbox"),
+    Column("discarded", "discarded", unit="count", meaning="measured calls that do not count"),
 )
 
 
@@ -127,12 +144,22 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
         fits = [{**named(each), **_fit(each, settings.confidence)} for each in series]
         clocks = [{**named(each), **_clocks(each)} for each in series]
         tables = (
-            Table("overhead", (*telling, *_OVERHEAD), rows, name_of(shared)),
-            Table("fits", (*telling, *_FITS), fits, "lines through all samples"),
-            Table("clocks", (*telling, *_CLOCKS), clocks, "how the clocks of driver and sandbox were aligned"),
+            Table("overhead", columns=(*telling, *_OVERHEAD), rows=rows, caption=name_of(shared)),
+            Table("fits", columns=(*telling, *_FITS), rows=fits, caption="lines through all samples"),
+            Table(
+                "clocks",
+                columns=(*telling, *_CLOCKS),
+                rows=clocks,
+                caption="how the clocks of driver and sandbox were aligned",
+            ),
         )
         findings = [*_said(series, named, settings.confidence), *_about_samples(series, named), *about_runs(runs)]
-        return Report("Invocation overhead", tables if found else (), list(_figures(series, named, settings)), findings)
+        return Report(
+            "Invocation overhead",
+            tables=tables if found else (),
+            figures=list(_figures(series, named, settings)),
+            findings=findings,
+        )
 
 
 def _cells(view: RunView) -> Iterator[_Cell]:
@@ -198,7 +225,13 @@ def _widened(values: Sequence[float], samples: Sequence[Sample], confidence: flo
     by = _uncertainty(samples)
     if found.value is None or found.low is None or found.high is None or by is None:
         return found
-    return Estimate(found.value, min(found.value, max(0.0, found.low - by)), found.high + by, confidence, found.n)
+    return Estimate(
+        found.value,
+        low=min(found.value, max(0.0, found.low - by)),
+        high=found.high + by,
+        confidence=confidence,
+        n=found.n,
+    )
 
 
 def _fit(each: _Series, confidence: float) -> dict[str, Any]:
@@ -210,8 +243,8 @@ def _fit(each: _Series, confidence: float) -> dict[str, Any]:
     at, by = line.intercept_interval, line.slope_interval
     return {
         **row,
-        "intercept_s": Estimate(line.intercept, at.low, at.high, confidence, line.n),
-        "slope_s": Estimate(line.slope * _MIB, by.low * _MIB, by.high * _MIB, confidence, line.n),
+        "intercept_s": Estimate(line.intercept, low=at.low, high=at.high, confidence=confidence, n=line.n),
+        "slope_s": Estimate(line.slope * _MIB, low=by.low * _MIB, high=by.high * _MIB, confidence=confidence, n=line.n),
         "r_squared": line.r_squared,
         "adjusted_r_squared": line.adjusted_r_squared,
     }
@@ -246,7 +279,7 @@ def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[
         parts = [words for each in members if (words := _words(each, confidence, numbers))]
         if parts:
             where = f"{name}: " if name else ""
-            yield Finding(f"{where}invocation overhead is {'; '.join(parts)}", numbers)
+            yield Finding(f"{where}invocation overhead is {'; '.join(parts)}", numbers=numbers)
         else:
             yield Finding(f"{name or 'this run'}: not enough data for an overhead", warning=True)
 
@@ -286,10 +319,12 @@ def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
                 discarded[reason] += count
         for reason, count in sorted(discarded.items()):
             text = f"{name}: {count} of {count + len(each.points)} measured calls were left out: {reason}"
-            yield Finding(text, {"count": count, "reason": reason}, warning=True)
+            yield Finding(text, numbers={"count": count, "reason": reason}, warning=True)
         lost = sum(cell.window.lost for cell in each.cells)
         if lost:
-            yield Finding(f"{name}: {lost} exchanges failed or met another sandbox", {"count": lost}, warning=True)
+            yield Finding(
+                f"{name}: {lost} exchanges failed or met another sandbox", numbers={"count": lost}, warning=True
+            )
 
 
 def _figures(series: Sequence[_Series], named: Any, settings: InvocationOverheadAnalyzerSettings) -> Iterator[Figure]:
@@ -301,13 +336,15 @@ def _figures(series: Sequence[_Series], named: Any, settings: InvocationOverhead
         }
         if not shown:
             continue
-        x, y = Column("bytes", f"size of the {sweep}", "bytes"), Column("outbound_s", "outbound", "s")
+        x, y = Column("bytes", f"size of the {sweep}", unit="bytes"), Column("outbound_s", "outbound", unit="s")
         points = {name: each.points for name, each in shown.items()}
-        yield Figure(f"overhead-{sweep}", "scatter", f"Overhead against {sweep} size", x, y, points)
+        yield Figure(f"overhead-{sweep}", "scatter", title=f"Overhead against {sweep} size", x=x, y=y, series=points)
         lines = {}
         for name, each in shown.items():
             if line := each.fit(settings.confidence):
                 ends = sorted({place for place, _ in each.points})
                 lines[name] = [(place, line(place)) for place in (ends[0], ends[-1])]
         if lines:
-            yield Figure(f"line-{sweep}", "line", f"Lines of the overhead against {sweep} size", x, y, lines)
+            yield Figure(
+                f"line-{sweep}", "line", title=f"Lines of the overhead against {sweep} size", x=x, y=y, series=lines
+            )

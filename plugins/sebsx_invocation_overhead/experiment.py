@@ -51,7 +51,7 @@ class InvocationOverhead(Experiment[OverheadSettings]):
             for cell in _cells(platform, benchmark, provision, settings)
         ]
         notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
-        return Plan(tuple(cells), len({FunctionSpec.of(cell) for cell in cells}), notes)
+        return Plan(tuple(cells), deployments=len({FunctionSpec.of(cell) for cell in cells}), notes=notes)
 
     def run(self, session: Session, settings: OverheadSettings) -> None:
         """Deploy each package once, and measure its cells in random order, so that drift is no trend over sizes."""
@@ -115,4 +115,4 @@ def _planned(
     exchanged = estimate(platform, factors, calls, call_s, provision=provision).expected_usd
     duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + chosen.repetitions * init_s
     cost_usd = None if measured is None or exchanged is None else measured + exchanged
-    return Cell(factors, chosen.repetitions, duration_s, cost_usd, provision=provision)
+    return Cell(factors, chosen.repetitions, duration_s=duration_s, cost_usd=cost_usd, provision=provision)

@@ -37,6 +37,13 @@ def sebsx_register_metrics() -> Sequence[Metric]:
     from sebsx_invocation_overhead.windows import RECEIVED, REPLIED  # loading a plugin costs nothing
 
     return [
-        Metric(RECEIVED, "s", Better.NEITHER, "Unix time by the function's wall clock when its handler began"),
-        Metric(REPLIED, "s", Better.NEITHER, "Unix time by the function's wall clock when its handler ended"),
+        Metric(
+            RECEIVED,
+            "s",
+            better=Better.NEITHER,
+            meaning="Unix time by the function's wall clock when its handler began",
+        ),
+        Metric(
+            REPLIED, "s", better=Better.NEITHER, meaning="Unix time by the function's wall clock when its handler ended"
+        ),
     ]

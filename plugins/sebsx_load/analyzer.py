@@ -31,31 +31,35 @@ _WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0,
 _POINTS = 60
 
 _RATES = (
-    Column("requests", "requests", "count", "that were due"),
-    Column("ok", "ok", "count", "answered well"),
-    Column("failed", "failed", "count", "answered otherwise, or not at all"),
-    Column("dropped", "dropped", "count", "not sent, because too many were in flight"),
-    Column("offered", "offered/s", "", "requests due a second"),
-    Column("achieved", "achieved/s", "", "good answers a second"),
-    Column("in_flight", "in flight", "", "mean number of requests in flight: time of all over the time of the phase"),
-    Column("in_flight_max", "most", "count", "most requests in flight at once"),
-    Column("cold", "cold", "count", "invocations that started or restored a sandbox"),
+    Column("requests", "requests", unit="count", meaning="that were due"),
+    Column("ok", "ok", unit="count", meaning="answered well"),
+    Column("failed", "failed", unit="count", meaning="answered otherwise, or not at all"),
+    Column("dropped", "dropped", unit="count", meaning="not sent, because too many were in flight"),
+    Column("offered", "offered/s", meaning="requests due a second"),
+    Column("achieved", "achieved/s", meaning="good answers a second"),
+    Column(
+        "in_flight",
+        "in flight",
+        meaning="mean number of requests in flight: time of all over the time of the phase",
+    ),
+    Column("in_flight_max", "most", unit="count", meaning="most requests in flight at once"),
+    Column("cold", "cold", unit="count", meaning="invocations that started or restored a sandbox"),
 )
 _TIMES = (
-    Column("response_s", "response", "s", "median from the time a request was due, with its interval"),
-    Column("response_p90_s", "p90", "s", "response time"),
-    Column("response_p99_s", "p99", "s", "response time"),
-    Column("service_s", "service", "s", "median from the time a request was sent, with its interval"),
-    Column("service_p90_s", "p90 ", "s", "service time"),
-    Column("service_p99_s", "p99 ", "s", "service time"),
+    Column("response_s", "response", unit="s", meaning="median from the time a request was due, with its interval"),
+    Column("response_p90_s", "p90", unit="s", meaning="response time"),
+    Column("response_p99_s", "p99", unit="s", meaning="response time"),
+    Column("service_s", "service", unit="s", meaning="median from the time a request was sent, with its interval"),
+    Column("service_p90_s", "p90 ", unit="s", meaning="service time"),
+    Column("service_p99_s", "p99 ", unit="s", meaning="service time"),
 )
 _GENERATOR = (
-    Column("lateness_p50_s", "late p50", "s", "sent minus intended"),
-    Column("lateness_p99_s", "late p99", "s", "sent minus intended"),
-    Column("lateness_max_s", "late max", "s", "sent minus intended"),
-    Column("late", "late starts", "count", "sent more than 1 ms after their time"),
-    Column("cpu_share", "busy", "1", "of the generator's thread"),
-    Column("verdict", "verdict", "", "whether the generator kept up"),
+    Column("lateness_p50_s", "late p50", unit="s", meaning="sent minus intended"),
+    Column("lateness_p99_s", "late p99", unit="s", meaning="sent minus intended"),
+    Column("lateness_max_s", "late max", unit="s", meaning="sent minus intended"),
+    Column("late", "late starts", unit="count", meaning="sent more than 1 ms after their time"),
+    Column("cpu_share", "busy", unit="1", meaning="of the generator's thread"),
+    Column("verdict", "verdict", meaning="whether the generator kept up"),
 )
 
 
@@ -126,13 +130,18 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
             ]
 
         tables = (
-            Table("load", (*identity, *_RATES), rows(_rates), caption(among)),
-            Table("times", (*identity, *_TIMES), rows(lambda each: _times(each, settings.confidence))),
-            Table("generator", (*identity, *_GENERATOR), rows(_generator), "the load generator itself"),
+            Table("load", columns=(*identity, *_RATES), rows=rows(_rates), caption=caption(among)),
+            Table("times", columns=(*identity, *_TIMES), rows=rows(lambda each: _times(each, settings.confidence))),
+            Table(
+                "generator",
+                columns=(*identity, *_GENERATOR),
+                rows=rows(_generator),
+                caption="the load generator itself",
+            ),
         )
         findings = [*about_runs(runs), *_about_phases(phases, among)]
         figures = _figures(phases, among)
-        return Report("Load", tables if phases else (), figures, findings)
+        return Report("Load", tables=tables if phases else (), figures=figures, findings=findings)
 
 
 def _phases(view: RunView) -> Iterator[_Phase]:
@@ -199,21 +208,21 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Itera
         n = len(phase.frame)
         if phase.earlier:
             text = f"{name}: {phase.earlier} invocations of an interrupted phase before this one are left out"
-            yield Finding(text, {"earlier": phase.earlier}, warning=True)
+            yield Finding(text, numbers={"earlier": phase.earlier}, warning=True)
         for status, count in sorted(phase.frame.tally("status").items(), key=str):
             if status != "ok":
                 text = f"{name}: {count} of {n} ended as {status}"
-                yield Finding(text, {"status": status, "count": count, "n": n}, warning=True)
+                yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
         cold = int(counting(phase.frame, "cold").sum())
         if cold:
-            yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", {"cold": cold, "n": n})
+            yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", numbers={"cold": cold, "n": n})
 
 
 def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figure]:
     shown = [(label(phase.condition, among), phase) for phase in phases if phase.ok.any()]
     if not shown:
         return []
-    time = Column("time_s", "time since the start", "s")
+    time = Column("time_s", "time since the start", unit="s")
     latency: dict[str, list[tuple[float, float]]] = {}
     rates: dict[str, list[tuple[float, float]]] = {}
     cold: dict[str, list[tuple[float, float]]] = {}
@@ -232,12 +241,14 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figur
         rates[f"{prefix}achieved"] = _counts(done, width_s, phase.duration_s, 1 / width_s)
         starts = due[counting(frame, "cold")]
         cold[f"{prefix}cold"] = _counts(starts, width_s, phase.duration_s, 1.0)
-    median, rate = Column("median_s", "median", "s"), Column("rate", "requests a second")
-    count = Column("cold", "cold starts", "count")
+    median, rate = Column("median_s", "median", unit="s"), Column("rate", "requests a second")
+    count = Column("cold", "cold starts", unit="count")
     return [
-        Figure("latency-over-time", "line", "Response and service time over time", time, median, latency),
-        Figure("rate-over-time", "line", "Offered and achieved rate over time", time, rate, rates),
-        Figure("cold-over-time", "line", "Cold starts over time", time, count, cold),
+        Figure(
+            "latency-over-time", "line", title="Response and service time over time", x=time, y=median, series=latency
+        ),
+        Figure("rate-over-time", "line", title="Offered and achieved rate over time", x=time, y=rate, series=rates),
+        Figure("cold-over-time", "line", title="Cold starts over time", x=time, y=count, series=cold),
     ]
 
 

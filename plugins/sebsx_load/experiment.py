@@ -59,7 +59,7 @@ class Load(Experiment[LoadSettings]):
         if settings.arrivals == "poisson":
             notes.append("a Poisson process draws how many calls there are: the mean is given")
         possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
-        return Plan(cells, len(possible), tuple(notes))
+        return Plan(cells, deployments=len(possible), notes=tuple(notes))
 
     def run(self, session: Session, settings: LoadSettings) -> None:
         """Deploy each condition, warm it up, and send the phase."""
@@ -91,7 +91,7 @@ class Load(Experiment[LoadSettings]):
         }
         overlaps = settings.schedule(0).overlaps or settings.warmups > 1
         in_flight = max(2, settings.users or min(calls, settings.cap or calls)) if overlaps else 1
-        return Cell(factors, calls, duration_s, provision=provision, in_flight=in_flight)
+        return Cell(factors, calls, duration_s=duration_s, provision=provision, in_flight=in_flight)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: LoadSettings) -> None:

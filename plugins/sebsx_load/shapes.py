@@ -166,12 +166,19 @@ class LoadSettings:
         """
         requests = self.requests or None
         if self.shape == "users":
-            return Users(self.users, self.spawn_rate or None, self.think_s, self.duration_s, requests, seed)
+            return Users(
+                self.users,
+                spawn_rate=self.spawn_rate or None,
+                think_s=self.think_s,
+                duration_s=self.duration_s,
+                requests=requests,
+                seed=seed,
+            )
         if self.shape == "burst":
             return Arrivals([0.0] * self.burst)
         if self.shape == "trace":
             return read_trace(Path(self.trace).expanduser(), self.speed)
-        return Open(self.stretches, seed if self.arrivals == "poisson" else None, requests)
+        return Open(self.stretches, seed=seed if self.arrivals == "poisson" else None, requests=requests)
 
     def expected(self, call_s: float | None) -> tuple[int, float | None]:
         """Return about how many requests there will be and how long they take, for a plan.

@@ -24,8 +24,10 @@ def _metrics() -> Iterator[Metric]:
         yield Metric(f"memory-series.{kind}_peak_bytes", "bytes", meaning=f"{meaning}: largest during the call")
         yield Metric(f"memory-series.{kind}_mean_bytes", "bytes", meaning=f"{meaning}: mean over the time of the call")
         yield Metric(f"memory-series.phase_*_{kind}_peak_bytes", "bytes", meaning=f"{meaning}: largest in a phase")
-    yield Metric("memory-series.points_count", "count", Better.NEITHER, "points taken during the call")
-    yield Metric("memory-series.series", "json", Better.NEITHER, "all points and phases, as text of a run_value")
+    yield Metric("memory-series.points_count", "count", better=Better.NEITHER, meaning="points taken during the call")
+    yield Metric(
+        "memory-series.series", "json", better=Better.NEITHER, meaning="all points and phases, as text of a run_value"
+    )
     yield Metric("memory-series.overhead_s", "s", meaning="what the collector itself took, its points included")
 
 

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 _ROUND_TRIP = "round trip"
 _COLUMNS = (
-    Column("what", "what", "", "round trip from the client, or one way to the storage and back"),
-    Column("n", "n", "count", "samples that count"),
-    Column("median_s", "median", "s"),
-    Column("p90_s", "p90", "s"),
-    Column("p99_s", "p99", "s"),
-    Column("min_s", "min", "s", "the fastest"),
-    Column("sandboxes", "sandboxes", "count", "different ones"),
-    Column("fastest_s", "fastest sandbox", "s", "its median"),
-    Column("slowest_s", "slowest sandbox", "s", "its median"),
-    Column("bytes_per_s", "MiB/s", "", "size of the object by the median time; nothing for a round trip"),
+    Column("what", "what", meaning="round trip from the client, or one way to the storage and back"),
+    Column("n", "n", unit="count", meaning="samples that count"),
+    Column("median_s", "median", unit="s"),
+    Column("p90_s", "p90", unit="s"),
+    Column("p99_s", "p99", unit="s"),
+    Column("min_s", "min", unit="s", meaning="the fastest"),
+    Column("sandboxes", "sandboxes", unit="count", meaning="different ones"),
+    Column("fastest_s", "fastest sandbox", unit="s", meaning="its median"),
+    Column("slowest_s", "slowest sandbox", unit="s", meaning="its median"),
+    Column("bytes_per_s", "MiB/s", meaning="size of the object by the median time; nothing for a round trip"),
 )
 
 
@@ -76,9 +76,9 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
             {**{column.key: level(way.condition, column.key) for column in identity}, **_row(way, settings)}
             for way in ways
         ]
-        tables = (Table("round-trips", (*identity, *_COLUMNS), rows, caption(found)),)
+        tables = (Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(found)),)
         findings = [*_said(ways, found, settings), *_about_samples(found), *about_runs(runs)]
-        return Report("Network", tables if rows else (), list(_figures(ways, found)), findings)
+        return Report("Network", tables=tables if rows else (), figures=list(_figures(ways, found)), findings=findings)
 
 
 def _ways(condition: Condition) -> Iterator[_Way]:
@@ -143,7 +143,7 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAna
         parts.append(f"{way.what}{size}{platform}{where} {show(estimate, 's')}")
         numbers[f"{way.what}{size}{platform}{where}"] = estimate.value
     if parts:
-        yield Finding(f"median of the {', '.join(parts)}, interval at {settings.confidence:.0%}", numbers)
+        yield Finding(f"median of the {', '.join(parts)}, interval at {settings.confidence:.0%}", numbers=numbers)
     else:
         yield Finding("not enough data: no round trip was measured", warning=True)
 
@@ -157,18 +157,18 @@ def _about_samples(found: Sequence[Condition]) -> Iterator[Finding]:
         name = label(condition, found)
         for status, count in sorted(condition.failed.items()):
             text = f"{name}: {count} of {len(condition.frame)} calls ended as {status}"
-            yield Finding(text, {"status": status, "count": count}, warning=True)
+            yield Finding(text, numbers={"status": status, "count": count}, warning=True)
         if condition.wrong_start:
             text = f"{name}: {condition.wrong_start} calls met a new sandbox and do not count"
-            yield Finding(text, {"count": condition.wrong_start}, warning=True)
+            yield Finding(text, numbers={"count": condition.wrong_start}, warning=True)
 
 
 def _figures(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Figure]:
-    x, y = Column("time_s", "time", "s"), Column("share", "share", "1")
+    x, y = Column("time_s", "time", unit="s"), Column("share", "share", unit="1")
     for name, title, wanted in (
         ("round-trip-ecdf", "Round trips between client and sandbox", {_ROUND_TRIP}),
         ("storage-ecdf", "Transfers between sandbox and storage", {"upload", "download"}),
     ):
         curves = {f"{label(way.condition, found)} {way.what}": ecdf(way.times_s) for way in ways if way.what in wanted}
         if curves:
-            yield Figure(name, "ecdf", title, x, y, curves)
+            yield Figure(name, "ecdf", title=title, x=x, y=y, series=curves)

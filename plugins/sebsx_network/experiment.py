@@ -101,7 +101,7 @@ class Network(Experiment[NetworkSettings]):
     def plan(self, scene: Scene, settings: NetworkSettings) -> Plan:
         """Return one cell per platform, memory size and way; several for the storage's object sizes."""
         cells = tuple(cell for platform in scene.platforms.values() for cell in _cells(scene, platform, settings))
-        return Plan(cells, len(cells))
+        return Plan(cells, deployments=len(cells))
 
     def run(self, session: Session, settings: NetworkSettings) -> None:
         """Deploy for each cell and let its sandboxes answer."""
@@ -146,7 +146,7 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
             call_s = benchmark.expect.get("test")
             cost = estimate(platform, factors, settings.wanted, call_s, provision=provision)
             duration_s = settings.wanted * _TRIP_GUESS_S + settings.chosen.sandboxes * _COLD_GUESS_S
-            yield Cell(factors, settings.wanted, duration_s, cost.expected_usd, provision=provision)
+            yield Cell(factors, settings.wanted, duration_s=duration_s, cost_usd=cost.expected_usd, provision=provision)
 
 
 def _measure(session: Session, cell: Cell, function: Function, settings: NetworkSettings) -> None:

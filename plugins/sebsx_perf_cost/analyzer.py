@@ -55,27 +55,27 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Condition
 
 _LATENCY = (
-    Column("ok", "ok", "count", "measured invocations that count"),
-    Column("failed", "failed", "count", "measured invocations that failed"),
-    Column("median_s", "median", "s", "client latency, with the interval of its median"),
-    Column("p90_s", "p90", "s", "client latency"),
-    Column("p99_s", "p99", "s", "client latency"),
-    Column("cv", "CV", "1", "standard deviation over mean of the client latency"),
+    Column("ok", "ok", unit="count", meaning="measured invocations that count"),
+    Column("failed", "failed", unit="count", meaning="measured invocations that failed"),
+    Column("median_s", "median", unit="s", meaning="client latency, with the interval of its median"),
+    Column("p90_s", "p90", unit="s", meaning="client latency"),
+    Column("p99_s", "p99", unit="s", meaning="client latency"),
+    Column("cv", "CV", unit="1", meaning="standard deviation over mean of the client latency"),
 )
 _RESOURCES = (
-    Column("memory_bytes", "memory used", "bytes", "largest peak of any invocation"),
-    Column("million_usd", "per million", "USD", "mean cost, times a million"),
+    Column("memory_bytes", "memory used", unit="bytes", meaning="largest peak of any invocation"),
+    Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
 )
 _OVERHEAD = (
-    Column("cold_s", "cold median", "s", "client latency"),
-    Column("warm_s", "warm median", "s", "client latency"),
-    Column("ratio", "cold / warm", "", "median of all ratios of a cold to a warm latency"),
-    Column("difference_s", "cold - warm", "s", "median of all differences of a cold and a warm latency"),
+    Column("cold_s", "cold median", unit="s", meaning="client latency"),
+    Column("warm_s", "warm median", unit="s", meaning="client latency"),
+    Column("ratio", "cold / warm", meaning="median of all ratios of a cold to a warm latency"),
+    Column("difference_s", "cold - warm", unit="s", meaning="median of all differences of a cold and a warm latency"),
 )
 _VERSIONS = (
-    Column("base_s", "base median", "s", "client latency"),
-    Column("new_s", "new median", "s", "client latency"),
-    Column("ratio", "new / base", "", "median ratio of the latencies: by rounds where they were interleaved"),
+    Column("base_s", "base median", unit="s", meaning="client latency"),
+    Column("new_s", "new median", unit="s", meaning="client latency"),
+    Column("ratio", "new / base", meaning="median ratio of the latencies: by rounds where they were interleaved"),
 )
 
 
@@ -102,7 +102,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         """Return the report over all conditions of all runs."""
         found = conditions(runs, more=self.columns)
         if not found:
-            return Report("Performance and cost", (), (), list(about_runs(runs)))
+            return Report("Performance and cost", tables=(), figures=(), findings=list(about_runs(runs)))
         names = labels(found)
         identity = identity_columns(found)
         parts = [Breakdown(each.counted) for each in found]
@@ -110,7 +110,12 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         offered = sweeps(telling, settings.confidence)
         choices = [sweep for sweep in map(priced, offered) if sweep is not None]
         tables = (
-            Table("latency", (*identity, *_LATENCY), [_latency(each, settings) for each in found], caption(found)),
+            Table(
+                "latency",
+                columns=(*identity, *_LATENCY),
+                rows=[_latency(each, settings) for each in found],
+                caption=caption(found),
+            ),
             _breakdown(found, parts, identity),
             *_overhead(found, identity, settings),
             *_versions(found, identity, settings),
@@ -137,7 +142,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             ),
             *about_choices(choices, settings.cost_weight),
         )
-        return Report("Performance and cost", tables, figures, findings)
+        return Report("Performance and cost", tables=tables, figures=figures, findings=findings)
 
 
 def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def _breakdown(found: Sequence[Condition], parts: Sequence[Breakdown], identity:
         for each, mine in zip(found, parts, strict=True)
     ]
     columns = (*identity, CLIENT, *PARTS, *map(phase_column, phases), *_RESOURCES)
-    return Table("breakdown", columns, rows, "medians of parts")
+    return Table("breakdown", columns=columns, rows=rows, caption="medians of parts")
 
 
 def _resources(found: Condition) -> dict[str, Any]:
@@ -207,7 +212,7 @@ def _overhead(
     if rows:
         told = any(row["start"] != "cold" for row in rows)  # where it says more than the heads of the columns
         columns = [column for column in identity if told or column.key != "start"]
-        yield Table("cold-start", (*columns, *_OVERHEAD), rows, "what a cold start costs")
+        yield Table("cold-start", columns=(*columns, *_OVERHEAD), rows=rows, caption="what a cold start costs")
 
 
 def _versions(
@@ -228,7 +233,7 @@ def _versions(
             )
     if rows:
         columns = [column for column in identity if column.key != "version"]
-        yield Table("versions", (*columns, *_VERSIONS), rows, "the new version against its base")
+        yield Table("versions", columns=(*columns, *_VERSIONS), rows=rows, caption="the new version against its base")
 
 
 def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Figure]:
@@ -240,9 +245,9 @@ def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator
         if len(each.latency_s)
     }
     if curves:
-        x = Column("client_latency_s", "client latency", "s")
-        y = Column("share", "share of invocations", "1")
-        yield Figure("latency-ecdf", "ecdf", "Distribution of the client latency", x, y, curves)
+        x = Column("client_latency_s", "client latency", unit="s")
+        y = Column("share", "share of invocations", unit="1")
+        yield Figure("latency-ecdf", "ecdf", title="Distribution of the client latency", x=x, y=y, series=curves)
 
 
 def _about_designs(found: Sequence[Condition]) -> Iterator[Finding]:
@@ -261,7 +266,7 @@ def _about_designs(found: Sequence[Condition]) -> Iterator[Finding]:
                 "sequential): a drift of the platform between them looks like a difference; interleave them with "
                 "--design rmit"
             )
-            yield Finding(text, {"run": run_id, "design": "sequential"}, warning=True)
+            yield Finding(text, numbers={"run": run_id, "design": "sequential"}, warning=True)
 
 
 def _about_versions(runs: Sequence[RunView], found: Sequence[Condition]) -> Iterator[Finding]:
@@ -283,7 +288,7 @@ def _about_versions(runs: Sequence[RunView], found: Sequence[Condition]) -> Iter
             told.add(about)
             same = "; both hold the same files" if words["base"] == words["new"] else ""
             text = f"{new.identity['benchmark']} was measured in two versions: base {words['base']}, new {words['new']}"
-            yield Finding(text + same, words)
+            yield Finding(text + same, numbers=words)
         digests = {inputs.get((each.run.id, each.deployments[0].id)) for each in (base, new)}
         if len(digests) > 1 and (*about, "inputs") not in told:
             told.add((*about, "inputs"))
@@ -291,7 +296,7 @@ def _about_versions(runs: Sequence[RunView], found: Sequence[Condition]) -> Iter
                 f"the two versions of {new.identity['benchmark']} were called with different inputs: they draw their "
                 "own, and a difference may be the input's"
             )
-            yield Finding(text, {"inputs": len(digests)}, warning=True)
+            yield Finding(text, numbers={"inputs": len(digests)}, warning=True)
 
 
 def _version(found: Condition) -> str:
@@ -308,7 +313,7 @@ def _about_deployments(runs: Sequence[RunView]) -> Iterator[Finding]:
             if asked != item.memory_mib and key not in seen:
                 seen.add(key)
                 text = f"{item.platform} gave {item.benchmark} {item.memory_mib} MiB where {asked} MiB were asked for"
-                yield Finding(text, {"requested_mib": asked, "effective_mib": item.memory_mib}, warning=True)
+                yield Finding(text, numbers={"requested_mib": asked, "effective_mib": item.memory_mib}, warning=True)
 
 
 def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
@@ -318,17 +323,17 @@ def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Conditio
         n = len(each.frame)
         for status, count in sorted(each.failed.items()):
             text = f"{name}: {count} of {n} ended as {status}, the first with: {_example(view, each, status)}"
-            yield Finding(text, {"status": status, "count": count, "n": n}, warning=True)
+            yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
         if each.wrong_start:
             text = f"{name}: {each.wrong_start} of {n} were not {each.wanted} and are not counted"
-            yield Finding(text, {"wrong_start": each.wrong_start, "n": n}, warning=True)
+            yield Finding(text, numbers={"wrong_start": each.wrong_start, "n": n}, warning=True)
         if each.mixture:
             text = f"{name}: the sample mixes {each.mixture}, which take different times: read them apart by start_type"
-            yield Finding(text, {"mixture": each.mixture}, warning=True)
+            yield Finding(text, numbers={"mixture": each.mixture}, warning=True)
         disagreeing = sum(count for told, count in each.frame.tally("start_evidence").items() if _disagrees(told))
         if disagreeing:
             text = f"{name}: function and provider disagree on the start of {disagreeing} of {n}"
-            yield Finding(text, {"disagreeing": disagreeing, "n": n}, warning=True)
+            yield Finding(text, numbers={"disagreeing": disagreeing, "n": n}, warning=True)
 
 
 def _example(view: RunView, found: Condition, status: str) -> str:

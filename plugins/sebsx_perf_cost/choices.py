@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 # What one may choose; whatever else two conditions differ in makes them different questions.
 _CHOSEN = ("platform", "region", "architecture", "memory_mib")
 _COLUMNS = (
-    Column("median_s", "median", "s", "client latency, with the interval of its median"),
-    Column("million_usd", "per million", "USD", "mean cost, times a million, with the interval of the mean"),
-    Column("score", "score", "", "weighted cost and duration, each as a share of the largest; the least is balanced"),
-    Column("front", "front", "", "whether nothing is both cheaper and faster (Pareto)"),
-    Column("choice", "choice", "", "what it is the best at"),
+    Column("median_s", "median", unit="s", meaning="client latency, with the interval of its median"),
+    Column(
+        "million_usd", "per million", unit="USD", meaning="mean cost, times a million, with the interval of the mean"
+    ),
+    Column(
+        "score",
+        "score",
+        meaning="weighted cost and duration, each as a share of the largest; the least is balanced",
+    ),
+    Column("front", "front", meaning="whether nothing is both cheaper and faster (Pareto)"),
+    Column("choice", "choice", meaning="what it is the best at"),
 )
 
 
@@ -147,7 +153,9 @@ def choices_table(found: Sequence[Sweep], identity: Sequence[Column], weight: fl
                 }
             )
     if rows:
-        yield Table("choices", (*identity, *_COLUMNS), rows, f"weight of cost in the score: {weight:g}")
+        yield Table(
+            "choices", columns=(*identity, *_COLUMNS), rows=rows, caption=f"weight of cost in the score: {weight:g}"
+        )
 
 
 def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
@@ -165,12 +173,12 @@ def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
                 "choice": choice, "memory_mib": winner.memory_mib, "median_s": winner.duration_s,
                 "million_usd": winner.million_usd, "score": scores[id(winner)], "tied": len(tied),
             }  # fmt: skip
-            yield Finding(text, numbers)
+            yield Finding(text, numbers=numbers)
         for turning, following in _knees(sweep):
             text = f"{sweep.name}: from {_place(turning, sweep)} on more memory costs more than it saves"
             if not (_apart(turning.cost, following.cost) or _apart(turning.duration, following.duration)):
                 text += f"; it cannot be told apart from {_place(following, sweep)}"
-            yield Finding(text, {"choice": "knee", "memory_mib": turning.memory_mib})
+            yield Finding(text, numbers={"choice": "knee", "memory_mib": turning.memory_mib})
 
 
 def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
@@ -189,10 +197,10 @@ def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
         yield Figure(
             "cost-latency",
             "scatter",
-            "Cost and duration",
-            Column("million_usd", "cost of a million invocations", "USD"),
-            Column("median_s", "median latency", "s"),
-            series,
+            title="Cost and duration",
+            x=Column("million_usd", "cost of a million invocations", unit="USD"),
+            y=Column("median_s", "median latency", unit="s"),
+            series=series,
             intervals=ends,
         )
 
@@ -210,10 +218,12 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
         yield Figure(
             "memory-latency",
             "line",
-            "Median latency by memory",
-            Column("memory_mib", "memory in MiB", "", "as the platform reports it"),
-            Column("median_s", "median latency", "s"),
-            {name: [(float(option.memory_mib), option.duration_s) for option in line] for name, line in lines.items()},
+            title="Median latency by memory",
+            x=Column("memory_mib", "memory in MiB", meaning="as the platform reports it"),
+            y=Column("median_s", "median latency", unit="s"),
+            series={
+                name: [(float(option.memory_mib), option.duration_s) for option in line] for name, line in lines.items()
+            },
         )
 
 

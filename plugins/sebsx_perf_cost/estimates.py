@@ -44,7 +44,7 @@ def mean_estimate(values: Numbers, factor: float, confidence: float) -> Estimate
     except TooFewSamplesError:
         return Estimate(mean * factor, confidence=confidence, n=n, note=TOO_SMALL)
     mean = min(max(mean, interval.low), interval.high)  # of equal costs, it is a rounding error beside them
-    return Estimate(mean * factor, interval.low * factor, interval.high * factor, confidence, n)
+    return Estimate(mean * factor, low=interval.low * factor, high=interval.high * factor, confidence=confidence, n=n)
 
 
 def paired_ratio_estimate(values: Frame, base: Frame, confidence: float) -> Estimate | None:
@@ -77,7 +77,7 @@ def _of_two(
         return Estimate(None, confidence=confidence, note=TOO_SMALL)
     except UnusableSamplesError:
         return Estimate(None, confidence=confidence, note="not all above 0")
-    return Estimate(value, interval.low, interval.high, confidence, interval.n)
+    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=interval.n)
 
 
 def _by_round(frame: Frame) -> tuple[Numbers, Numbers]:

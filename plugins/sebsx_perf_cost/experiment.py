@@ -129,13 +129,18 @@ class PerfCost(Experiment[PerfCostSettings]):
         possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
         if design is Design.SEQUENTIAL:
             specs = {FunctionSpec.of(cell) for cell in possible}
-            return Plan(tuple(cells), len(specs), (*left_out, *notes), design)
-        return Plan(tuple(cells), len(possible), (*left_out, *_too_many(families, settings), *notes), design)
+            return Plan(tuple(cells), deployments=len(specs), notes=(*left_out, *notes), design=design)
+        return Plan(
+            tuple(cells),
+            deployments=len(possible),
+            notes=(*left_out, *_too_many(families, settings), *notes),
+            design=design,
+        )
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         """Measure every family of comparable cells in the design that was stored with the run."""
         families, left_out = _families(session.scene, settings)
-        pending = {cell.hash for cell in session.pending(Plan(tuple(chain.from_iterable(families)), 0))}
+        pending = {cell.hash for cell in session.pending(Plan(tuple(chain.from_iterable(families)), deployments=0))}
         interleaved = session.run.design is Design.RMIT
         for line in (*left_out, *(_too_many(families, settings) if interleaved else ())):
             session.observer.warned(line)
@@ -218,8 +223,9 @@ def _specs(
         chosen = tuple(spelt_out(benchmark, fitted, size, settings.parameters).items())  # fails now on a bad value
         timeout_s = settings.timeout_s or min(benchmark.demands(function, variant).timeout_s, platform.timeout_s)
         spec = FunctionSpec(
-            platform.name, word, size, settings.language, architecture, memory_mib, timeout_s, chosen,
-            function, variant, options=provision.options_offered,
+            platform.name, word, size=size, language=settings.language, architecture=architecture,
+            memory_mib=memory_mib, timeout_s=timeout_s, parameters=chosen,
+            function=function, variant=variant, options=provision.options_offered,
         )  # fmt: skip
         if settings.against:
             known[settings.against].resolve(size, dict(chosen))  # fails now on what it does not know
@@ -261,7 +267,13 @@ def _cell(
     )
     in_flight = {"burst": settings.burst_size, "warm": settings.concurrency}.get(start, 1)
     return Cell(
-        factors, settings.repetitions, duration_s, cost.expected_usd, cost.most_usd, provision, in_flight=in_flight
+        factors,
+        settings.repetitions,
+        duration_s=duration_s,
+        cost_usd=cost.expected_usd,
+        cost_bound_usd=cost.most_usd,
+        provision=provision,
+        in_flight=in_flight,
     )
 
 

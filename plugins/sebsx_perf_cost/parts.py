@@ -17,20 +17,26 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Condition
 
 PARTS = (
-    Column("connect_s", "connect", "s", "median of name look-up, TCP and TLS"),
-    Column("network_s", "network", "s", "median of the latency minus connecting and what the provider reports"),
-    Column("init_s", "init", "s", "median initialisation, as the provider reports it"),
-    Column("provider_s", "provider", "s", "median of the provider's duration minus the handler's"),
-    Column("function_s", "handler", "s", "median time in the handler"),
+    Column("connect_s", "connect", unit="s", meaning="median of name look-up, TCP and TLS"),
+    Column(
+        "network_s", "network", unit="s", meaning="median of the latency minus connecting and what the provider reports"
+    ),
+    Column("init_s", "init", unit="s", meaning="median initialisation, as the provider reports it"),
+    Column("provider_s", "provider", unit="s", meaning="median of the provider's duration minus the handler's"),
+    Column("function_s", "handler", unit="s", meaning="median time in the handler"),
 )
-CLIENT = Column("client_s", "client", "s", "median wait in the client before it sent; not part of the latency")
+CLIENT = Column(
+    "client_s", "client", unit="s", meaning="median wait in the client before it sent; not part of the latency"
+)
 # Parts that together differ from the whole by more than this share are told.
 _TOLERANCE = 0.05
 
 
 def phase_column(name: str) -> Column:
     """Return the column of a phase that functions marked: `phase.compute_s` is `compute`."""
-    return Column(name, name.removeprefix("phase.").removesuffix("_s"), "s", "median of a phase of the handler")
+    return Column(
+        name, name.removeprefix("phase.").removesuffix("_s"), unit="s", meaning="median of a phase of the handler"
+    )
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Find
                 f"{name}: {part.removesuffix('_s')} time is negative in {negative} of {n}: "
                 "the clocks of function, provider and client do not fit together"
             )
-            yield Finding(text, {"part": part, "negative": negative, "n": n}, warning=True)
+            yield Finding(text, numbers={"part": part, "negative": negative, "n": n}, warning=True)
     function = found.parts["function_s"]
     if found.phases:
         inside = sum(np.nan_to_num(found.parts[phase]) for phase in found.phases)
@@ -119,7 +125,7 @@ def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Find
                 f"{name}: the phases take more than 5 % longer than the handler in {over} of {n}: "
                 "they overlap, or one lies in another"
             )
-            yield Finding(text, {"over": over, "n": n}, warning=True)
+            yield Finding(text, numbers={"over": over, "n": n}, warning=True)
     latency = found.frame["client.latency_s"]
     if not len(latency) or np.isnan(function).all():
         return
@@ -129,7 +135,7 @@ def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Find
             f"{name}: the medians of the parts add up to {show(total, 's')} and the median latency is "
             f"{show(whole, 's')}: medians add up where all invocations are alike; look at the distribution"
         )
-        yield Finding(text, {"parts_s": total, "median_s": whole}, warning=True)
+        yield Finding(text, numbers={"parts_s": total, "median_s": whole}, warning=True)
 
 
 def _may_be_median(latency: Numbers, total: float, confidence: float) -> bool:
@@ -158,9 +164,9 @@ def breakdown_figure(found: Sequence[tuple[str, Condition, Breakdown]]) -> Itera
         yield Figure(
             "breakdown",
             "stacked",
-            "Where the time of an invocation goes (medians)",
-            Column("condition", "condition"),
-            Column("part_s", "median", "s"),
-            kept,
+            title="Where the time of an invocation goes (medians)",
+            x=Column("condition", "condition"),
+            y=Column("part_s", "median", unit="s"),
+            series=kept,
             categories=[name for name, _ in bars],
         )

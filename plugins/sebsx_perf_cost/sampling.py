@@ -109,7 +109,7 @@ class Sampler(Sampling):
             else:
                 users = self.settings.concurrency if self.start == "warm" else 1
                 taken = self.measurement.invoke(
-                    Closed(max(samples, users if number is not None else 1), users), round=number
+                    Closed(max(samples, users if number is not None else 1), users=users), round=number
                 )
                 # A platform that ended the idle sandbox since the last turn is warmed up before the next.
                 cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]

@@ -72,7 +72,7 @@ def read_offer_file(document: Any) -> OfferFile:
         raise ValueError(f"it is not laid out as an offer file: {type(exc).__name__} {exc}") from exc
     if not prices:
         raise ValueError(f"it holds no price of {service} in USD that sebsx uses")
-    return OfferFile(published, str(document.get("version", "")), _without_repetitions(prices))
+    return OfferFile(published=published, version=str(document.get("version", "")), prices=_without_repetitions(prices))
 
 
 def _prices(
@@ -87,7 +87,7 @@ def _prices(
             continue
         meter, architecture, scheme, unit = found
         price = _price(terms[sku], unit)
-        key = Key(region, meter, architecture, scheme)
+        key = Key(region, meter, architecture=architecture, scheme=scheme)
         if price is not None and prices.setdefault(key, price) != price:
             raise ValueError(f"it has two prices for {usage!r} in {region!r}")
     return prices
@@ -107,7 +107,7 @@ def _price(terms: Mapping[str, Any], unit: str) -> Price | None:
     if len(steps) > 1 and steps[0][1] == 0:
         free = steps[1][0]
         steps = [(begin - free, usd) for begin, usd in steps[1:]]
-    return Price(unit, tuple(Tier(begin, usd) for begin, usd in steps), free)
+    return Price(unit, tuple(Tier(above=begin, usd=usd) for begin, usd in steps), free=free)
 
 
 def _without_repetitions(prices: Mapping[Key, Price]) -> dict[Key, Price]:
@@ -115,5 +115,5 @@ def _without_repetitions(prices: Mapping[Key, Price]) -> dict[Key, Price]:
     return {
         key: price
         for key, price in prices.items()
-        if not key.architecture or prices.get(Key(key.region, key.meter, "", key.scheme)) != price
+        if not key.architecture or prices.get(Key(key.region, key.meter, architecture="", scheme=key.scheme)) != price
     }

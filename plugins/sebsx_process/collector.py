@@ -29,7 +29,12 @@ class ProcessCollector(Collector):
         Metric("process.major_faults_count", "count", meaning="page faults that read from a disk"),
         Metric("process.voluntary_switches_count", "count", meaning="times the process waited"),
         Metric("process.involuntary_switches_count", "count", meaning="times the process was interrupted"),
-        Metric("process.max_rss_bytes", "bytes", Better.LOWER, "peak resident memory of the function's process so far"),
+        Metric(
+            "process.max_rss_bytes",
+            "bytes",
+            better=Better.LOWER,
+            meaning="peak resident memory of the function's process so far",
+        ),
         Metric("process.overhead_s", "s", meaning="what the collector itself took, before and after the handler"),
     )
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("check", "check"),
-    Column("result", "result", "", "pass, warn, fail, or not checkable"),
-    Column("checked", "checked", "count", "how many were looked at"),
-    Column("bad", "bad", "count", "how many of them are wrong"),
+    Column("result", "result", meaning="pass, warn, fail, or not checkable"),
+    Column("checked", "checked", unit="count", meaning="how many were looked at"),
+    Column("bad", "bad", unit="count", meaning="how many of them are wrong"),
     Column("unit", "of"),
     Column("note", "what was found, or why nothing could be checked"),
 )
@@ -50,8 +50,8 @@ class DataQuality(Analyzer[DataQualitySettings]):
         ]
         if runs:
             findings.append(_tally(rows))
-        table = Table("checks", _COLUMNS, rows, "what was looked for in the data")
-        return Report("Quality of the data", [table], findings=findings)
+        table = Table("checks", columns=_COLUMNS, rows=rows, caption="what was looked for in the data")
+        return Report("Quality of the data", tables=[table], findings=findings)
 
 
 def _outcomes(evidence: Evidence) -> list[Outcome]:
@@ -110,7 +110,7 @@ def _finding(run: Run, outcome: Outcome) -> Finding:
         "bad": outcome.bad,
         "sequences": list(outcome.sequences),
     }
-    return Finding(text, numbers, warning=True)
+    return Finding(text, numbers=numbers, warning=True)
 
 
 def _tally(rows: Sequence[Mapping[str, Any]]) -> Finding:
@@ -119,4 +119,4 @@ def _tally(rows: Sequence[Mapping[str, Any]]) -> Finding:
     text = f"{counts['pass']} checks pass, {counts['warn']} warn, {counts['fail']} fail"
     if blind:
         text += f", {len(blind)} had nothing to look at ({', '.join(blind)})"
-    return Finding(text, counts)
+    return Finding(text, numbers=counts)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
 
 _COLUMNS = (
-    Column("number", "no.", "count"),
+    Column("number", "no.", unit="count"),
     Column("requirement", "requirement"),
-    Column("met", "met", "", "yes, partly or no"),
-    Column("evidence", "evidence", "", "what is stored"),
-    Column("missing", "missing", "", "what is not, and how to provide it"),
+    Column("met", "met", meaning="yes, partly or no"),
+    Column("evidence", "evidence", meaning="what is stored"),
+    Column("missing", "missing", meaning="what is not, and how to provide it"),
 )
 
 
@@ -38,9 +38,9 @@ class Reproducibility(Analyzer[NoSettings]):
             answers = [(title, look(facts)) for title, look in REQUIREMENTS]
             rows = [_row(number, title, answer) for number, (title, answer) in enumerate(answers, 1)]
             name = "requirements" if len(runs) == 1 else f"requirements-{place}"
-            tables.append(Table(name, _COLUMNS, rows, f"run {view.run.id}"))
+            tables.append(Table(name, columns=_COLUMNS, rows=rows, caption=f"run {view.run.id}"))
             findings += _findings(view.run.id, answers)
-        return Report("Reproducibility", tables, findings=findings)
+        return Report("Reproducibility", tables=tables, findings=findings)
 
 
 def _row(number: int, title: str, answer: Answer) -> dict[str, Any]:
@@ -59,8 +59,12 @@ def _findings(run: str, answers: Sequence[tuple[str, Answer]]) -> list[Finding]:
     text = f"run {run}: {score} of {len(met)} requirements are met" + (f", {partly} partly" if partly else "")
     numbers = {"run": run, "score": score, "partly": partly, "of": len(met)}
     missing = [
-        Finding(f"run {run}: {title}: {'; '.join(answer.missing)}", {"run": run, "met": answer.met.value}, warning=True)
+        Finding(
+            f"run {run}: {title}: {'; '.join(answer.missing)}",
+            numbers={"run": run, "met": answer.met.value},
+            warning=True,
+        )
         for title, answer in answers
         if answer.met is not Met.YES
     ]
-    return [Finding(text, numbers), *missing]
+    return [Finding(text, numbers=numbers), *missing]

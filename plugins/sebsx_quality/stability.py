@@ -40,31 +40,31 @@ _MOST_SERIES = 8  # sandboxes that a figure tells apart
 _MOSTLY = 0.5  # share of the spread from which something is said to explain it
 
 _SHAPE = (
-    Column("n", "n", "count", "values that count"),
-    Column("span_s", "span", "s", "from the first to the last"),
-    Column("cv", "CV", "1", "standard deviation over mean"),
-    Column("outliers", "outliers", "1", "share beyond three interquartile ranges"),
-    Column("drift", "drift", "1", "change from start to end by the trend, as a share of the median"),
-    Column("per_hour", "per hour", "1", "the same for an hour, where it was measured that long"),
-    Column("changes", "changes", "count", "changes of level that stand the correction"),
-    Column("warm_up", "first calls", "", "first tenth of the calls of a sandbox over the rest"),
-    Column("modes", "modes", "count", "kinds of values"),
-    Column("by_cpu", "by CPU", "1", "share of the spread of ranks between CPU models"),
-    Column("by_sandbox", "by sandbox", "1", "share of the spread of ranks between sandboxes"),
+    Column("n", "n", unit="count", meaning="values that count"),
+    Column("span_s", "span", unit="s", meaning="from the first to the last"),
+    Column("cv", "CV", unit="1", meaning="standard deviation over mean"),
+    Column("outliers", "outliers", unit="1", meaning="share beyond three interquartile ranges"),
+    Column("drift", "drift", unit="1", meaning="change from start to end by the trend, as a share of the median"),
+    Column("per_hour", "per hour", unit="1", meaning="the same for an hour, where it was measured that long"),
+    Column("changes", "changes", unit="count", meaning="changes of level that stand the correction"),
+    Column("warm_up", "first calls", meaning="first tenth of the calls of a sandbox over the rest"),
+    Column("modes", "modes", unit="count", meaning="kinds of values"),
+    Column("by_cpu", "by CPU", unit="1", meaning="share of the spread of ranks between CPU models"),
+    Column("by_sandbox", "by sandbox", unit="1", meaning="share of the spread of ranks between sandboxes"),
     Column("verdict", "verdict"),
 )
 _CHANGES = (
-    Column("at_s", "at", "s", "since the first invocation of the condition"),
-    Column("sequence", "sequence", "count", "first invocation of the new level"),
-    Column("before_s", "before", "s", "median"),
-    Column("after_s", "after", "s", "median"),
+    Column("at_s", "at", unit="s", meaning="since the first invocation of the condition"),
+    Column("sequence", "sequence", unit="count", meaning="first invocation of the new level"),
+    Column("before_s", "before", unit="s", meaning="median"),
+    Column("after_s", "after", unit="s", meaning="median"),
     Column("ratio", "after / before"),
 )
 _MODELS = (
     Column("cpu_model", "CPU model"),
-    Column("sandboxes", "sandboxes", "count"),
-    Column("n", "n", "count"),
-    Column("median_s", "median", "s", "with its interval"),
+    Column("sandboxes", "sandboxes", unit="count"),
+    Column("n", "n", unit="count"),
+    Column("median_s", "median", unit="s", meaning="with its interval"),
 )
 
 
@@ -105,16 +105,22 @@ class Stability(Analyzer[StabilitySettings]):
         _correct(studies)
         identity = identity_columns(found)
         shape = [{**_identity(study, identity), **study.row} for study in studies]
-        tables = [Table("stability", (*identity, *_SHAPE), shape, caption(found))]
+        tables = [Table("stability", columns=(*identity, *_SHAPE), rows=shape, caption=caption(found))]
         changes = [{**_identity(study, identity), **row} for study in studies for row in study.change_rows()]
         if changes:
-            tables.append(Table("changes", (*identity, *_CHANGES), changes, "where the level changed"))
+            tables.append(
+                Table("changes", columns=(*identity, *_CHANGES), rows=changes, caption="where the level changed")
+            )
         strata = [{**_identity(study, identity), **row} for study in studies for row in study.model_rows()]
         if strata:
-            tables.append(Table("cpu-models", (*identity, *_MODELS), strata, "medians on each CPU model"))
+            tables.append(
+                Table("cpu-models", columns=(*identity, *_MODELS), rows=strata, caption="medians on each CPU model")
+            )
         findings = [*about_completeness(runs), *(finding for study in studies for finding in study.findings())]
         findings += _in_short(studies, settings)
-        return Report("Stability", tables if found else (), _figures(studies, settings), findings)
+        return Report(
+            "Stability", tables=tables if found else (), figures=_figures(studies, settings), findings=findings
+        )
 
 
 class _Study:
@@ -271,7 +277,9 @@ class _Study:
         """Yield what is not stable about it, with what explains it."""
         if self.unusable:
             text = f"{self.name}: {self.unusable} values are infinite or not positive and were left out"
-            yield Finding(f"{text}; the analyzer data-quality says which", {"count": self.unusable}, warning=True)
+            yield Finding(
+                f"{text}; the analyzer data-quality says which", numbers={"count": self.unusable}, warning=True
+            )
         if self.drift and self.drifts:
             word = "slower" if self.drift.change > 0 else "faster"
             text = (
@@ -280,27 +288,29 @@ class _Study:
                 "was measured before; interleave what you compare (--design rmit)"
             )
             yield Finding(
-                text, {"change": self.drift.change, "p": self.p["drift"], "rho": self.drift.rho}, warning=True
+                text, numbers={"change": self.drift.change, "p": self.p["drift"], "rho": self.drift.rho}, warning=True
             )
         for change in self.jumps:
             at_s = float(self.times[change.index] - self.times[0])
             text = f"{self.name}: the level went from {change.before:.4g} s to {change.after:.4g} s {at_s:.0f} s after"
             numbers = {"ratio": change.ratio, "sequence": int(self.sequences[change.index])}
-            yield Finding(f"{text} its start (sequence {numbers['sequence']})", numbers, warning=True)
+            yield Finding(f"{text} its start (sequence {numbers['sequence']})", numbers=numbers, warning=True)
         if self.warm_up and self.warms_up:
             text = (
                 f"{self.name}: the first tenth of a sandbox's calls takes {self.warm_up.ratio:.2f} times as long as "
                 "the rest; nothing was dropped, more warm-ups (--warmups) would measure the steady state alone"
             )
-            yield Finding(text, {"ratio": self.warm_up.ratio, "p": self.p["warm_up"]}, warning=True)
+            yield Finding(text, numbers={"ratio": self.warm_up.ratio, "p": self.p["warm_up"]}, warning=True)
         if self.modes and self.modes.distinct:
             shares = f"{1 - self.modes.high_share:.0%} about {self.modes.low:.4g} s and {self.modes.high_share:.0%}"
             text = f"{self.name} has two kinds of values, {shares} about {self.modes.high:.4g} s: {self._why()}"
-            yield Finding(text, {"low": self.modes.low, "high": self.modes.high, "by": self._explanation}, warning=True)
+            yield Finding(
+                text, numbers={"low": self.modes.low, "high": self.modes.high, "by": self._explanation}, warning=True
+            )
         elif self._explanation:
             share = getattr(self, f"by_{self._explanation}").share
             text = f"{self.name}: {share:.0%} of its spread lies between {_GROUPS[self._explanation]}"
-            yield Finding(f"{text}; read its median with care", {"share": share}, warning=True)
+            yield Finding(f"{text}; read its median with care", numbers={"share": share}, warning=True)
 
     @property
     def _explanation(self) -> str:
@@ -328,8 +338,13 @@ class _Study:
         known = self.drift
         if not known:
             return Estimate(None, n=len(self.values), note=_TOO_FEW)
-        ends = (known.change_low * factor, known.change_high * factor)
-        return Estimate(known.change * factor, *ends, self.settings.confidence, len(self.values))
+        return Estimate(
+            known.change * factor,
+            low=known.change_low * factor,
+            high=known.change_high * factor,
+            confidence=self.settings.confidence,
+            n=len(self.values),
+        )
 
     def groups(self) -> dict[str, Places]:
         """Return where the values of each series of its figure are: by CPU model or, if there is one only, sandbox."""
@@ -358,10 +373,10 @@ class _Study:
         return Figure(
             name,
             "scatter",
-            f"{self.name}: {metric} over time",
-            Column("at_s", "since its first invocation", "s"),
-            Column("value_s", metric, "s"),
-            points,
+            title=f"{self.name}: {metric} over time",
+            x=Column("at_s", "since its first invocation", unit="s"),
+            y=Column("value_s", metric, unit="s"),
+            series=points,
             samples={key: len(mine) for key, mine in groups.items()},
         )
 
@@ -426,11 +441,11 @@ def _in_short(studies: Sequence[_Study], settings: StabilitySettings) -> Iterato
     if told:
         text = f"{stable} of {len(told)} conditions are stable"
         hidden = f"; of {quiet} nothing is certain, but too little is known to call them so" if quiet else ""
-        yield Finding(text + hidden, {"stable": stable, "nothing_found": quiet, "n": len(told)})
+        yield Finding(text + hidden, numbers={"stable": stable, "nothing_found": quiet, "n": len(told)})
     if len(told) < len(studies):
         few = len(studies) - len(told)
         text = f"{few} of {len(studies)} conditions have fewer than 10 samples: {_TOO_FEW} to tell stability"
-        yield Finding(text, {"count": few}, warning=True)
+        yield Finding(text, numbers={"count": few}, warning=True)
     if len(told) > settings.figures:
         yield Finding(f"the {settings.figures} least stable conditions of {len(told)} are drawn")
 

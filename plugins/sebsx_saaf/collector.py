@@ -32,17 +32,23 @@ _COUNTERS = {
 
 def _metrics() -> Iterator[Metric]:
     for name, (unit, meaning) in _COUNTERS.items():
-        yield Metric(f"saaf.{name}_{unit}", unit, Better.NEITHER, f"{meaning}, since boot or the group's start")
+        yield Metric(
+            f"saaf.{name}_{unit}", unit, better=Better.NEITHER, meaning=f"{meaning}, since boot or the group's start"
+        )
         yield Metric(f"saaf.{name}Delta_{unit}", unit, meaning=f"{meaning}, during the call")
-    yield Metric("saaf.totalMemory_bytes", "bytes", Better.NEITHER, "memory of the sandbox's machine or group")
-    yield Metric("saaf.freeMemory_bytes", "bytes", Better.HIGHER, "of that, unused after the call")
+    yield Metric(
+        "saaf.totalMemory_bytes", "bytes", better=Better.NEITHER, meaning="memory of the sandbox's machine or group"
+    )
+    yield Metric("saaf.freeMemory_bytes", "bytes", better=Better.HIGHER, meaning="of that, unused after the call")
     yield Metric("saaf.usedMemory_bytes", "bytes", meaning="of that, used after the call, caches included")
     yield Metric("saaf.runtime_s", "s", meaning="handler and collector together")
     yield Metric("saaf.userRuntime_s", "s", meaning="handler alone, as the collector sees it")
     yield Metric("saaf.frameworkRuntime_s", "s", meaning="the collector alone; the same as saaf.overhead_s")
-    yield Metric("saaf.availableCPUs_count", "count", Better.NEITHER, "processors that the times are of")
-    yield Metric("saaf.utilizedCPUs_count", "count", Better.NEITHER, "processors busy on average during the call")
-    yield Metric("saaf.newcontainer_1", "1", Better.NEITHER, "1 for the first call of a sandbox, else 0")
+    yield Metric("saaf.availableCPUs_count", "count", better=Better.NEITHER, meaning="processors that the times are of")
+    yield Metric(
+        "saaf.utilizedCPUs_count", "count", better=Better.NEITHER, meaning="processors busy on average during the call"
+    )
+    yield Metric("saaf.newcontainer_1", "1", better=Better.NEITHER, meaning="1 for the first call of a sandbox, else 0")
     yield Metric("saaf.foreignCpu_s", "s", meaning="processor time in the call that was not the function's own")
     yield Metric(
         "saaf.accounting_error_1", "1", meaning="how far wall = sum of times / processors is missed; wrong above 5 %"

@@ -315,7 +315,7 @@ def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str
     """Return a table of words: column key -> heading."""
     from sebsx.contracts.analyzers import Column, Table
 
-    return Table(name, [Column(key, title) for key, title in columns.items()], rows)
+    return Table(name, columns=[Column(key, title) for key, title in columns.items()], rows=rows)
 
 
 def plan_text(plan: Plan) -> str:

@@ -30,7 +30,9 @@ def list_command(app: App, kind: str) -> None:
     keys = list(documents[0]) if documents else []
     columns = [Column(key, key) for key in keys]
     rows = [{key: _word(value) for key, value in document.items()} for document in documents]
-    app.console.result(documents, Table("", columns, rows), text="" if documents else f"no {kind} (sebsx plugins)")
+    app.console.result(
+        documents, Table("", columns=columns, rows=rows), text="" if documents else f"no {kind} (sebsx plugins)"
+    )
 
 
 @command("plugins")

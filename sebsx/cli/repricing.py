@@ -63,8 +63,11 @@ def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any
     units = {"change": "1", "per_hour": "count", "n": "count"}
     return Table(
         name,
-        [Column(key, title, "USD" if key.endswith("usd") else units.get(key, "")) for key, title in columns.items()],
-        rows,
+        columns=[
+            Column(key, title, unit="USD" if key.endswith("usd") else units.get(key, ""))
+            for key, title in columns.items()
+        ],
+        rows=rows,
     )
 
 
@@ -127,7 +130,7 @@ def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float])
         return Estimate(per_hour, n=n, note=TOO_SMALL)
     if cost.low <= 0:
         return Estimate(per_hour, n=n)
-    return Estimate(per_hour, vm_per_hour / cost.high, vm_per_hour / cost.low, cost.coverage, n)
+    return Estimate(per_hour, low=vm_per_hour / cost.high, high=vm_per_hour / cost.low, confidence=cost.coverage, n=n)
 
 
 @command("reprice")

@@ -46,7 +46,7 @@ def runs_command(app: App, limit: int | None) -> None:
     ]
     document = [{**plain(run), "baselines": names[run.id]} for run in runs]
     text = "" if runs else "no runs yet; start one with: sebsx run benchmark"
-    app.console.result(document, Table("", columns, rows), text=text)
+    app.console.result(document, Table("", columns=columns, rows=rows), text=text)
 
 
 @command("show")
@@ -91,9 +91,11 @@ def show_command(app: App, run: str) -> None:
     ]
     app.console.result(
         document,
-        Table("cells", cell_columns, cell_rows),
+        Table("cells", columns=cell_columns, rows=cell_rows),
         Table(
-            "resources still there (sebsx clean)", [Column(k, k) for k in ("kind", "name", "platform", "state")], left
+            "resources still there (sebsx clean)",
+            columns=[Column(k, k) for k in ("kind", "name", "platform", "state")],
+            rows=left,
         ),
         text=_describe(view, environment),
     )
@@ -180,7 +182,7 @@ def export_command(
     with app.console.working("exporting"), app.open_store(read=True, check=True) as store:
         views = list({view.run.id: view for view in map(store.view, runs)}.values())
         target = out or Path(views[0].run.id + exporter.suffix)
-        files = exporter.export(views, target, Selection(metrics, statistics))
+        files = exporter.export(views, target, Selection(metrics=metrics, statistics=statistics))
     text = (
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )

@@ -173,8 +173,8 @@ def _plan(app: App, spec: RunSpec) -> None:
     plan = app.planned(spec)
     columns = [
         *level_columns(plan.factors, [cell.factors for cell in plan.cells]),
-        Column("invocations", "calls", "count"),
-        Column("duration_s", "about", "s"),
+        Column("invocations", "calls", unit="count"),
+        Column("duration_s", "about", unit="s"),
     ]
     if any(cell.unsupported for cell in plan.cells):
         columns.append(Column("unsupported", ""))
@@ -191,7 +191,7 @@ def _plan(app: App, spec: RunSpec) -> None:
         "factors": plan.factors.stored(),
         "cells": plan.cells,
     }
-    app.console.result(document, Table("", columns, rows), text=plan_text(plan))
+    app.console.result(document, Table("", columns=columns, rows=rows), text=plan_text(plan))
     for note in plan.notes:
         app.console.note(f"note: {note}")
 

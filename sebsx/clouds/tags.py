@@ -59,12 +59,12 @@ def resource(
     return Resource(
         kind,
         name,
-        tags[PLATFORM_TAG],
-        tags[RUN_TAG],
-        region,
-        provider_id,
-        ResourceState.CREATED,
-        tags,
+        platform=tags[PLATFORM_TAG],
+        run_id=tags[RUN_TAG],
+        region=region,
+        provider_id=provider_id,
+        state=ResourceState.CREATED,
+        tags=tags,
         expires_at=_expiry(tags.get(EXPIRES_TAG, "")),
     )
 

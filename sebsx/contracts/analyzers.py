@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sebsx.model import CellStatus, Role, RunStatus
@@ -32,6 +32,7 @@ class Column:
 
     key: str
     title: str
+    _: KW_ONLY
     unit: str = ""
     meaning: str = ""
 
@@ -41,6 +42,7 @@ class Estimate:
     """A number with its interval. `note` stands instead of what cannot be said (`n too small`)."""
 
     value: float | None
+    _: KW_ONLY
     low: float | None = None
     high: float | None = None
     confidence: float = 0.95
@@ -53,6 +55,7 @@ class Table:
     """Rows under named columns; a cell is a number in the column's unit, a word, an `Estimate` or None."""
 
     name: str
+    _: KW_ONLY
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     caption: str = ""
@@ -88,6 +91,7 @@ class Figure:
 
     name: str
     kind: str
+    _: KW_ONLY
     title: str
     x: Column
     y: Column
@@ -110,6 +114,7 @@ class Finding:
     """One sentence that the data supports, with its numbers; `warning` marks doubts about the data."""
 
     text: str
+    _: KW_ONLY
     numbers: Mapping[str, Any] = field(default_factory=dict)
     warning: bool = False
 
@@ -127,6 +132,7 @@ class ReportFile:
 
     name: str
     content: str | None
+    _: KW_ONLY
     meaning: str = ""
     artifact: Artifact | None = None
 
@@ -136,6 +142,7 @@ class Report:
     """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded."""
 
     title: str
+    _: KW_ONLY
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
     findings: Sequence[Finding] = ()
@@ -145,9 +152,9 @@ class Report:
 def factor_column(factor: Factor) -> Column:
     """Return the column that shows the levels of a factor."""
     if factor.unit in UNITS:
-        return Column(factor.name, factor.title, factor.unit, factor.meaning)
+        return Column(factor.name, factor.title, unit=factor.unit, meaning=factor.meaning)
     title = factor.unit if factor.bare else f"{factor.title} {factor.unit}"
-    return Column(factor.name, title, "", factor.meaning)
+    return Column(factor.name, title, meaning=factor.meaning)
 
 
 def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
@@ -162,7 +169,7 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
             f"{platform} emulated {architecture} on another processor: its times are not those of {architecture}, and "
             "it is not chosen unless the analyzer's setting `emulated` is on"
         )
-        yield Finding(text, {"platform": platform, "architecture": architecture}, warning=True)
+        yield Finding(text, numbers={"platform": platform, "architecture": architecture}, warning=True)
 
 
 def about_limits(runs: Sequence[RunView]) -> Iterator[Finding]:
@@ -176,7 +183,7 @@ def about_limits(runs: Sequence[RunView]) -> Iterator[Finding]:
         yield Finding(
             f"the processor did not follow memory on {platform}, because nothing there limits it: none of its sizes is "
             f"chosen (sebsx doctor --platform {platform} says what to do)",
-            {"platform": platform},
+            numbers={"platform": platform},
             warning=True,
         )
 
@@ -198,11 +205,11 @@ def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
     for view in runs:
         run = view.run
         if not view.counts():
-            yield Finding(f"run {run.id} holds no invocations", {"run": run.id}, warning=True)
+            yield Finding(f"run {run.id} holds no invocations", numbers={"run": run.id}, warning=True)
         if run.status is not RunStatus.FINISHED:
             reason = f": {run.error}" if run.error else ""
             text = f"run {run.id} is {run.status.value}{reason}; this is what it stored"
-            yield Finding(text, {"run": run.id, "status": run.status.value}, warning=True)
+            yield Finding(text, numbers={"run": run.id, "status": run.status.value}, warning=True)
 
 
 def _about_cells(view: RunView) -> Iterator[Finding]:
@@ -219,7 +226,7 @@ def _about_cells(view: RunView) -> Iterator[Finding]:
         if len(cells) > 1:
             text += f" ({len(cells)} cells: {'; '.join(', '.join(words) for words in levels if len(words) > 1)})"
         numbers = {"run": view.run.id, "status": status.value, "cells": [cell.position for cell in cells]}
-        yield Finding(text, numbers, warning=True)
+        yield Finding(text, numbers=numbers, warning=True)
 
 
 def _levels(factors: Factors, cells: Sequence[StoredCell]) -> Iterator[list[str]]:

@@ -47,7 +47,7 @@ EVERY = "all"
 HANDLER = "function.handler"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """What runs: a manifest, the driver's side of it, and code in one or more languages.
 

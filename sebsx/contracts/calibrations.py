@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Steps of a benchmark as measured on a platform with so much memory.
 
@@ -65,7 +65,7 @@ class Calibration:
     @property
     def steps(self) -> Steps:
         """The steps."""
-        return Steps(self.parameter, self.first, self.last, self.count, self.growth)
+        return Steps(self.parameter, first=self.first, last=self.last, count=self.count, growth=self.growth)
 
     def expected_s(self, step: int) -> float:
         """Return the run time that a step should have."""

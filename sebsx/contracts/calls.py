@@ -45,7 +45,7 @@ class Calls:
     max_in_flight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """How the generator did in one phase of load; durations in seconds.
 

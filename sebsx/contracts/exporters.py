@@ -24,7 +24,7 @@ _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 _SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", slice(68, 72)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which figures a user wants; none means all that the format has room for."""
 

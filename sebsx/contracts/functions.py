@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class FunctionSpec:
 
     platform: str
     benchmark: str
+    _: KW_ONLY
     size: str
     language: str
     architecture: str
@@ -74,7 +75,7 @@ class FunctionSpec:
         return f"{self.benchmark}{part} ({self.size}) on {self.platform} with {self.memory_mib} MiB{options}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSource:
     """What a function was deployed from: its benchmark, how that was built, and the storage that holds its inputs.
 
@@ -102,7 +103,7 @@ class FunctionSource:
         return self.benchmark.check(event, output, self.storage)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
     """A function that can be called, with the input it is called with.
 

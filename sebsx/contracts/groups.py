@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 from sebsx.model import Execution, Status
@@ -27,6 +27,7 @@ class Group:
     """
 
     id: int
+    _: KW_ONLY
     begin_s: float | None = None
     end_s: float | None = None
     status: Status | None = None

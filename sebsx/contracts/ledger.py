@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Creation:
     """A resource being created; the platform sets `provider_id` as soon as it knows it."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sebsx.model import Cell, Invocation, StartType
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Measurement:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
@@ -20,6 +20,7 @@ class Parameter:
     """A parameter of a benchmark: its type, default, range and help."""
 
     name: str
+    _: KW_ONLY
     type: str
     default: Any
     help: str = ""
@@ -41,7 +42,7 @@ class Parameter:
         table.done()
         if kind not in ("int", "float") and (minimum is not None or maximum is not None):
             raise UserError(f"{table.where} has a minimum or maximum, but a {kind} has none")
-        parameter = cls(name, kind, given, explanation, minimum, maximum)
+        parameter = cls(name, type=kind, default=given, help=explanation, minimum=minimum, maximum=maximum)
         parameter.parse(given, table.where)
         return parameter
 
@@ -75,6 +76,7 @@ class Steps:
     """
 
     parameter: str
+    _: KW_ONLY
     first: float
     last: float
     count: int = 40
@@ -89,10 +91,10 @@ class Steps:
         """
         steps = cls(
             table.text("parameter"),
-            table.number("first", above=-math.inf),
-            table.number("last"),
-            table.integer("count", 40, minimum=2),
-            table.number("growth", 1.0, above=0),
+            first=table.number("first", above=-math.inf),
+            last=table.number("last"),
+            count=table.integer("count", 40, minimum=2),
+            growth=table.number("growth", 1.0, above=0),
         )
         table.done()
         return steps

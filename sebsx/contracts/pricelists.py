@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sebsx.model.prices import Key, Price
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferFile:
     """What a public file of a provider says about its prices.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,7 @@ class Scene:
 
     registry: Registered
     platforms: Mapping[str, Platform[Any]]
+    _: KW_ONLY
     options: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     results: Results = field(default_factory=lambda: NoResults())
 

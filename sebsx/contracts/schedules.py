@@ -10,7 +10,7 @@ import heapq
 import math
 import random
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import count, islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,7 @@ class Closed(Schedule):
     """Closed loop: `users` requests in flight, each followed at once by the next."""
 
     invocations: int
+    _: KW_ONLY
     users: int = 1
 
     @property
@@ -86,7 +87,8 @@ class Closed(Schedule):
     def split(self, count: int) -> tuple[Closed, ...]:
         """Divide the users, and the requests by how many users a sender has."""
         users = _shares(self.users, count)
-        return tuple(map(Closed, _shares(self.invocations, count, users), users))
+        shares = _shares(self.invocations, count, users)
+        return tuple(Closed(share, users=mine) for share, mine in zip(shares, users, strict=True))
 
     def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
         """Return now while a user is free."""
@@ -138,6 +140,7 @@ class Users(Schedule):
     """
 
     users: int
+    _: KW_ONLY
     spawn_rate: float | None = None
     think_s: tuple[float, float] = (0.0, 0.0)
     duration_s: float | None = None
@@ -162,12 +165,12 @@ class Users(Schedule):
         return tuple(
             Users(
                 mine,
-                self.spawn_rate / count if self.spawn_rate else None,
-                self.think_s,
-                self.duration_s,
-                requests[place],
-                random.Random(f"{self.seed}/{place}/{count}").getrandbits(48),  # noqa: S311  # a seeded design
-                self.first_s + (place / self.spawn_rate if self.spawn_rate else 0.0),
+                spawn_rate=self.spawn_rate / count if self.spawn_rate else None,
+                think_s=self.think_s,
+                duration_s=self.duration_s,
+                requests=requests[place],
+                seed=random.Random(f"{self.seed}/{place}/{count}").getrandbits(48),  # noqa: S311  # a seeded design
+                first_s=self.first_s + (place / self.spawn_rate if self.spawn_rate else 0.0),
             )
             for place, mine in enumerate(users)
         )
@@ -222,6 +225,7 @@ class Stretch:
     """A time over which the rate goes in a straight line from one value to another; requests a second."""
 
     duration_s: float
+    _: KW_ONLY
     start_rate: float
     end_rate: float
 
@@ -257,6 +261,7 @@ class Open(Schedule):
     """
 
     stretches: tuple[Stretch, ...]
+    _: KW_ONLY
     seed: int | None = None
     requests: int | None = None
 
@@ -377,15 +382,15 @@ def _shares(whole: int, count: int, weights: Sequence[int] | None = None) -> lis
 
 def constant(rate: float, duration_s: float) -> tuple[Stretch, ...]:
     """Return one stretch at one rate, in requests a second."""
-    return (Stretch(duration_s, rate, rate),)
+    return (Stretch(duration_s, start_rate=rate, end_rate=rate),)
 
 
 def ramp(start_rate: float, end_rate: float, ramp_s: float, duration_s: float) -> tuple[Stretch, ...]:
     """Return a ramp, and the rest of `duration_s` at the rate that it reached."""
-    slope = Stretch(ramp_s, start_rate, end_rate)
+    slope = Stretch(ramp_s, start_rate=start_rate, end_rate=end_rate)
     return (slope, *(constant(end_rate, duration_s - ramp_s) if duration_s > ramp_s else ()))
 
 
 def steps(rates: Sequence[float], step_s: float) -> tuple[Stretch, ...]:
     """Return as many stretches as there are rates, each of the same length."""
-    return tuple(Stretch(step_s, rate, rate) for rate in rates)
+    return tuple(Stretch(step_s, start_rate=rate, end_rate=rate) for rate in rates)

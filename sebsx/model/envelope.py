@@ -25,7 +25,7 @@ _DURATIONS = ("boot_s", "import_s", "duration_s", "age_s")
 _TIMES = ("started_s", "finished_s")
 
 
-@dataclass(slots=True)  # not frozen: made for each answer, in half the time
+@dataclass(slots=True, kw_only=True)  # not frozen: made for each answer, in half the time
 class Envelope:
     """What a sandbox said of one invocation; see `docs/architecture.md`. Every part may be missing.
 

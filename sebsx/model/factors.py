@@ -138,7 +138,7 @@ CORE_FACTORS = (
 _LAST = "start"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Factors:
     """The factors of a design, in the order in which people read them.
 
@@ -161,14 +161,14 @@ class Factors:
         found = {factor.name: factor for factor in (*CORE_FACTORS, *own)}
         found |= {name: Factor.named(name) for cell in cells for name in cell if name not in found}
         ordered = sorted(found.values(), key=lambda factor: factor.name == _LAST)
-        return cls(tuple(ordered), frozenset(_varying(cells)))
+        return cls(declared=tuple(ordered), varying=frozenset(_varying(cells)))
 
     @classmethod
     def read(cls, stored: Mapping[str, Any] | None) -> Factors:
         """Return factors from JSON; those of core for a run that was stored before factors were declared."""
         if not stored:
             return cls()
-        return cls(tuple(map(Factor.read, stored["declared"])), frozenset(stored["varying"]))
+        return cls(declared=tuple(map(Factor.read, stored["declared"])), varying=frozenset(stored["varying"]))
 
     def stored(self) -> dict[str, Any]:
         """Return them as JSON."""
@@ -182,7 +182,7 @@ class Factors:
         """Return the factors of two designs together."""
         found = {factor.name: factor for factor in (*other.declared, *self.declared)}
         ordered = sorted(found.values(), key=lambda factor: factor.name == _LAST)
-        return Factors(tuple(ordered), self.varying | other.varying)
+        return Factors(declared=tuple(ordered), varying=self.varying | other.varying)
 
     def label(self, levels: Mapping[str, Any]) -> str:
         """Return one line that tells a cell from the others of its design: what varies, and what is always told."""

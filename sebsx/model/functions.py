@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Target:
 
     language: str
     version: str
+    _: KW_ONLY
     architecture: str
     binaries: str = ""
 
@@ -63,7 +64,7 @@ class Manifest:
         return json.dumps({"schema": 1, **said}, sort_keys=True, indent=1).encode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A built function: code, shim, collectors, wrapper and dependencies in one deterministic zip.
 
@@ -108,6 +109,7 @@ class FunctionConfig:
     """
 
     name: str
+    _: KW_ONLY
     memory_mib: int
     timeout_s: float
     architecture: str
@@ -133,6 +135,7 @@ class Adoption:
 
     platform: str
     address: str
+    _: KW_ONLY
     subject: str
     config: FunctionConfig
     copy: bool = False
@@ -169,6 +172,7 @@ class Deployment:
 
     id: str
     config: FunctionConfig
+    _: KW_ONLY
     effective: Mapping[str, Any]
     endpoint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ Points in time are seconds since the Unix epoch, taken from one monotonic clock 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,7 @@ class Reply:
     """
 
     request_id: str
+    _: KW_ONLY
     intended_s: float
     sent_s: float
     connected_s: float | None
@@ -100,6 +101,7 @@ class ProviderRecord:
     """
 
     request_id: str
+    _: KW_ONLY
     duration_s: float | None = None
     init_s: float | None = None
     billed_s: float | None = None
@@ -110,7 +112,7 @@ class ProviderRecord:
     start_type: StartType | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Invocation:
     """One invocation, as it is stored. Times are Unix seconds, durations seconds.
 

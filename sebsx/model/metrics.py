@@ -7,7 +7,7 @@ a sample under an unregistered name is refused when the run is stored. Names rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
 
@@ -32,6 +32,7 @@ class Metric:
 
     name: str
     unit: str
+    _: KW_ONLY
     better: Better = Better.LOWER
     meaning: str = ""
 
@@ -49,7 +50,12 @@ CORE_METRICS = (
     Metric("function.duration_s", "s", meaning="the handler alone, by the function's monotonic clock"),
     Metric("function.boot_s", "s", meaning="process start to the runtime shim; first call of a sandbox"),
     Metric("function.import_s", "s", meaning="import of the function's module; first call of a sandbox"),
-    Metric("function.concurrent_count", "count", Better.NEITHER, "most other calls that its sandbox served meanwhile"),
+    Metric(
+        "function.concurrent_count",
+        "count",
+        better=Better.NEITHER,
+        meaning="most other calls that its sandbox served meanwhile",
+    ),
     Metric("provider.duration_s", "s", meaning="duration as the provider reports it"),
     Metric("provider.init_s", "s", meaning="initialisation or restore as the provider reports it; new sandboxes only"),
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
@@ -58,18 +64,44 @@ CORE_METRICS = (
     Metric("provider.records_missing_count", "count", meaning="invocations whose record did not come in time"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
     Metric("deployment.ready_usd", "USD", meaning="cost of the sandboxes that were kept ready for a function"),
-    Metric("price_book", "json", Better.NEITHER, "price book by which invocations of a deployment were priced"),
+    Metric(
+        "price_book",
+        "json",
+        better=Better.NEITHER,
+        meaning="price book by which invocations of a deployment were priced",
+    ),
     Metric("reprice.cost_usd", "USD", meaning="mean cost of one invocation under another price book, named beside it"),
     Metric("client.round_trip_s", "s", meaning="least time of a TCP connection to the function, without a request"),
-    Metric("client.way", "json", Better.NEITHER, "address, proxy and silent addresses on the way to a deployment"),
-    Metric("client.input", "json", Better.NEITHER, "digest and size of the input that a deployment is called with"),
-    Metric("client.build", "json", Better.NEITHER, "what a benchmark built on the driver, and how long that took"),
-    Metric("client.source", "json", Better.NEITHER, "where the code of a deployment's benchmark is found"),
+    Metric(
+        "client.way",
+        "json",
+        better=Better.NEITHER,
+        meaning="address, proxy and silent addresses on the way to a deployment",
+    ),
+    Metric(
+        "client.input",
+        "json",
+        better=Better.NEITHER,
+        meaning="digest and size of the input that a deployment is called with",
+    ),
+    Metric(
+        "client.build",
+        "json",
+        better=Better.NEITHER,
+        meaning="what a benchmark built on the driver, and how long that took",
+    ),
+    Metric(
+        "client.source", "json", better=Better.NEITHER, meaning="where the code of a deployment's benchmark is found"
+    ),
     Metric("phase.*_s", "s", meaning="time in a phase that the function marked"),
-    Metric("function.downloaded_bytes", "bytes", Better.NEITHER, "bytes read from storage by the function"),
-    Metric("function.uploaded_bytes", "bytes", Better.NEITHER, "bytes written to storage by the function"),
-    Metric("generator.started_s", "s", Better.NEITHER, "Unix time at which a phase of load began"),
-    Metric("generator.duration_s", "s", Better.NEITHER, "time from there to its last answer"),
+    Metric(
+        "function.downloaded_bytes", "bytes", better=Better.NEITHER, meaning="bytes read from storage by the function"
+    ),
+    Metric(
+        "function.uploaded_bytes", "bytes", better=Better.NEITHER, meaning="bytes written to storage by the function"
+    ),
+    Metric("generator.started_s", "s", better=Better.NEITHER, meaning="Unix time at which a phase of load began"),
+    Metric("generator.duration_s", "s", better=Better.NEITHER, meaning="time from there to its last answer"),
     Metric("generator.lateness_p50_s", "s", meaning="median of sent minus intended"),
     Metric("generator.lateness_p99_s", "s", meaning="p99 of sent minus intended"),
     Metric("generator.lateness_max_s", "s", meaning="largest sent minus intended"),
@@ -77,5 +109,5 @@ CORE_METRICS = (
     Metric("generator.dropped", "count", meaning="requests not sent, because too many were in flight"),
     Metric("generator.client_errors", "count", meaning="requests that failed by a limit of the client's own machine"),
     Metric("generator.cpu_share", "1", meaning="share of the time that the load generator's thread was busy"),
-    Metric("generator.in_flight_max", "count", Better.NEITHER, "most requests in flight at once"),
+    Metric("generator.in_flight_max", "count", better=Better.NEITHER, meaning="most requests in flight at once"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Between:
 
     smallest: float
     largest: float
+    _: KW_ONLY
     step: float = 1
 
     def fit(self, asked: Scalar) -> Scalar | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """A price for volumes of a month from `above` on, in the meter's unit."""
 
@@ -20,6 +20,7 @@ class Key:
 
     region: str
     meter: str
+    _: KW_ONLY
     architecture: str = ""
     scheme: str = ""
 
@@ -39,6 +40,7 @@ class Price:
 
     unit: str
     tiers: tuple[Tier, ...]
+    _: KW_ONLY
     free: Decimal = Decimal()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
 
@@ -24,5 +24,6 @@ class Problem:
     """
 
     message: str
+    _: KW_ONLY
     advice: str = ""
     severity: Severity = Severity.ERROR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class Resource:
 
     kind: str
     name: str
+    _: KW_ONLY
     platform: str
     run_id: str
     region: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,7 @@ class Cell:
 
     factors: Mapping[str, Any]
     invocations: int
+    _: KW_ONLY
     duration_s: float | None = None
     cost_usd: float | None = None
     cost_bound_usd: float | None = None
@@ -105,6 +106,7 @@ class Plan:
     """
 
     cells: tuple[Cell, ...]
+    _: KW_ONLY
     deployments: int
     notes: tuple[str, ...] = ()
     design: Design = Design.SEQUENTIAL
@@ -139,7 +141,7 @@ class Plan:
         return _sum_known([cell.cost_bound_usd for cell in self.supported])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of an experiment, as stored.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class StoredInvocation(Invocation):
     """An invocation as stored, with the rows it belongs to."""
 
@@ -21,7 +21,7 @@ class StoredInvocation(Invocation):
     cell_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCell:
     """A cell of the design and how its sampling ended."""
 
@@ -35,7 +35,7 @@ class StoredCell:
     error: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDeployment:
     """A deployment: what was asked (`requested`), what the platform reports (`effective`, `memory_mib`, ...)."""
 
@@ -69,7 +69,7 @@ class StoredDeployment:
     deployed_sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSandbox:
     """A sandbox that answered, with the facts it told at its first call."""
 
@@ -97,7 +97,7 @@ class StoredClient(Client):
     id: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPhase:
     """A phase of load: what was sent without a pause, at which attempt; `broken_off` where another one followed.
 
@@ -114,7 +114,7 @@ class StoredPhase:
     end_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredValue:
     """A value of a run, a deployment or a cell, or words about the invocation with this `sequence`."""
 
@@ -127,7 +127,7 @@ class StoredValue:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """A name for a run that later ones are compared with."""
 
@@ -136,7 +136,7 @@ class Baseline:
     set_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some rows of the view `invocations`, by sequence.
 

@@ -144,15 +144,17 @@ def _prices(row: Any, groups: Mapping[str, Sequence[str]], where: str) -> Iterat
         names = _typed(row, "regions", list, where)
         given = [(region, tiers) for name in names for region in groups.get(name, [name])]
     for region, tiers in given:
-        price = Price(unit, _tiers(tiers, where), free)
+        price = Price(unit, _tiers(tiers, where), free=free)
         for architecture in _typed(row, "architectures", list, where, [""]):
-            yield Key(region, meter, architecture, scheme), price
+            yield Key(region, meter, architecture=architecture, scheme=scheme), price
 
 
 def _tiers(pairs: Any, where: str) -> tuple[Tier, ...]:
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
         raise _WrongError(f"{where}: tiers must be pairs of a volume and a price")
-    tiers = tuple(Tier(_number(above, f"{where}: volume"), _number(usd, f"{where}: price")) for above, usd in pairs)
+    tiers = tuple(
+        Tier(above=_number(above, f"{where}: volume"), usd=_number(usd, f"{where}: price")) for above, usd in pairs
+    )
     if not tiers or tiers[0].above != 0:
         raise _WrongError(f"{where}: the first tier must begin at 0")
     if any(later.above <= earlier.above for earlier, later in itertools.pairwise(tiers)):

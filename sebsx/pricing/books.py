@@ -262,4 +262,4 @@ def differences(old: PriceBook, new: PriceBook) -> list[Change]:
 
 def _keys(region: str, meter: str, architecture: str, scheme: str) -> list[Key]:
     """Return under what a price may stand, the most special first."""
-    return [Key(region, meter, a, s) for s in (scheme, "") for a in (architecture, "")]
+    return [Key(region, meter, architecture=a, scheme=s) for s in (scheme, "") for a in (architecture, "")]

@@ -78,4 +78,4 @@ def to_pandas(view: RunView) -> Any:
 
 
 def _services(target: str | Path | None) -> Services:
-    return Services(None if target is None else str(target))
+    return Services(store_option=None if target is None else str(target))

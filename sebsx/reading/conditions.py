@@ -7,7 +7,7 @@ invocations and give the same names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ _CORE = Factors()
 _DEPLOYED = ("platform", "region", "benchmark", "size", "language", "architecture", "memory_mib")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Condition:
     """One condition of one run and its measured invocations.
 
@@ -134,6 +134,7 @@ class Summary:
 
     metric: Metric
     statistic: str
+    _: KW_ONLY
     estimate: Estimate
 
     @property
@@ -261,20 +262,24 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
         values = np.sort(counted.known(name))  # once: every estimator below wants order
         if len(values):
             metric = _METRICS[name]
-            found.append(Summary(metric, "p50", median_estimate(values, confidence)))
+            found.append(Summary(metric, "p50", estimate=median_estimate(values, confidence)))
             if name.startswith("client."):
-                found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
+                found += [
+                    Summary(metric, tail, estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
+                ]
     for name, metric in condition.figures.items():
         values = np.sort(condition.values(name))
         if len(values) and name not in _SUMMARISED:
-            found.append(Summary(metric, "p50", median_estimate(values, confidence)))
-            found += [Summary(metric, tail, tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()]
+            found.append(Summary(metric, "p50", estimate=median_estimate(values, confidence)))
+            found += [
+                Summary(metric, tail, estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
+            ]
     cost = counted.known("cost_usd")
     if len(cost):
-        found.append(Summary(COST_PER_MILLION, "mean", Estimate(float(cost.mean()) * 1e6, n=len(cost))))
+        found.append(Summary(COST_PER_MILLION, "mean", estimate=Estimate(float(cost.mean()) * 1e6, n=len(cost))))
     if len(condition.frame):
         share = sum(condition.failed.values()) / len(condition.frame)
-        found.append(Summary(ERRORS, "share", Estimate(share, n=len(condition.frame))))
+        found.append(Summary(ERRORS, "share", estimate=Estimate(share, n=len(condition.frame))))
     return found
 
 
@@ -286,7 +291,7 @@ def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95)
         interval = order_statistic_interval(values, confidence)
     except TooFewSamplesError:
         return Estimate(median(values), confidence=confidence, n=len(values), note=TOO_SMALL)
-    return Estimate(median(values), interval.low, interval.high, confidence, len(values))
+    return Estimate(median(values), low=interval.low, high=interval.high, confidence=confidence, n=len(values))
 
 
 def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95) -> Estimate:
@@ -302,7 +307,7 @@ def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float
         interval = quantile_interval(values, q, confidence)
     except TooFewSamplesError:
         return Estimate(value, n=len(values))
-    return Estimate(value, interval.low, interval.high, confidence, len(values))
+    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=len(values))
 
 
 def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
@@ -328,7 +333,15 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
         identity, own = dict(items), frame.where(places)
         identity["start"] = _start_had(own, identity["start"])
         groups, figures = executions.of(cell.id if cell else None, [function.id for function in functions])
-        yield Condition(view.run, identity, cell, functions, own, groups, figures)
+        yield Condition(
+            run=view.run,
+            identity=identity,
+            cell=cell,
+            deployments=functions,
+            frame=own,
+            executions=groups,
+            figures=figures,
+        )
 
 
 def _identity(factors: Factors, cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ shows neither suites, properties nor messages, so everything that matters stands
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -22,7 +22,7 @@ _COUNTED = {"failures": FAILURE, "errors": ERROR, "skipped": SKIPPED}
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One line of a CI system's list of tests.
 
@@ -51,6 +51,7 @@ class Suite:
 
     name: str
     cases: Sequence[Case]
+    _: KW_ONLY
     timestamp: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
 

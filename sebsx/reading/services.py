@@ -103,7 +103,7 @@ class QuietObserver:
         logger.warning("%s", text)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Services:
     """Plugins, settings and store, and what is done with them.
 

@@ -165,7 +165,7 @@ def _tools() -> list[Resource]:
     """Return the installers, compilers and converters whose sebsx was killed while they ran."""
     folders = {owner: folder.name.partition(".")[0] for folder in _folders() if (owner := _owner_name(folder))}
     return [
-        Resource(_PROCESS, str(pid), _THIS_MACHINE, folders.get(owner, ""), provider_id=owner)
+        Resource(_PROCESS, str(pid), platform=_THIS_MACHINE, run_id=folders.get(owner, ""), provider_id=owner)
         for pid, owner in sorted(tools.leftovers(folders).items())
     ]
 
@@ -195,7 +195,13 @@ def _folders() -> list[Path]:
 def _workdirs() -> list[Resource]:
     """Return the working directories whose process is gone; another store's living runs keep theirs."""
     return [
-        Resource(_WORKDIR, folder.name, _THIS_MACHINE, folder.name.partition(".")[0], state=ResourceState.CREATED)
+        Resource(
+            _WORKDIR,
+            folder.name,
+            platform=_THIS_MACHINE,
+            run_id=folder.name.partition(".")[0],
+            state=ResourceState.CREATED,
+        )
         for folder in _folders()
         if not _is_owned(folder)
     ]

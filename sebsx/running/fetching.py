@@ -95,6 +95,6 @@ def _refused(registry: Registry, row: StoredDeployment) -> str:
 def _deployment(row: StoredDeployment) -> Deployment:
     """Return a function that may be gone, as its platform reported it."""
     name = row.provider_id or ""
-    config = FunctionConfig(name, row.memory_mib, row.timeout_s, row.architecture)
+    config = FunctionConfig(name, memory_mib=row.memory_mib, timeout_s=row.timeout_s, architecture=row.architecture)
     adopted = bool(row.effective.get("adopted"))
-    return Deployment(name, config, row.effective, region=row.region or "", adopted=adopted)
+    return Deployment(name, config, effective=row.effective, region=row.region or "", adopted=adopted)

@@ -215,7 +215,7 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
 
 
 def _scene(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[Any]], results: Results) -> Scene:
-    return Scene(registry, platforms, read_options(spec.options, registry, platforms), results)
+    return Scene(registry, platforms, options=read_options(spec.options, registry, platforms), results=results)
 
 
 def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:

@@ -27,7 +27,7 @@ _PERIOD_US = 20_000
 _SMALLEST_QUOTA_US = 1000  # the kernel refuses less
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
     """What one sandbox must be.
 

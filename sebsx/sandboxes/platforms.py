@@ -79,7 +79,7 @@ class GatewayPlatform(Platform[S]):
     memory_mib: ClassVar[Between | OneOf] = Between(
         _SMALLEST_MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     )
-    options: ClassVar[tuple[Option, ...]] = (VCPU.offered(Between(0.05, float(os.cpu_count() or 1), 0.01)),)
+    options: ClassVar[tuple[Option, ...]] = (VCPU.offered(Between(0.05, float(os.cpu_count() or 1), step=0.01)),)
     timeout_s: ClassVar[float] = 86400.0
     inside: ClassVar[str | None] = None
     owner: int | None = None
@@ -171,12 +171,12 @@ class GatewayPlatform(Platform[S]):
         billed_s = record["billed_s"]
         return ProviderRecord(
             request_id,
-            record["duration_s"],
-            record["init_s"],
-            billed_s,
-            record["max_memory_bytes"],
-            Status(record["status"]),
-            record["sandbox"],
+            duration_s=record["duration_s"],
+            init_s=record["init_s"],
+            billed_s=billed_s,
+            max_memory_bytes=record["max_memory_bytes"],
+            status=Status(record["status"]),
+            sandbox_id=record["sandbox"],
             start_type=StartType(record["start"]),
         )
 
@@ -220,7 +220,7 @@ class GatewayPlatform(Platform[S]):
             "limits": limits,
             **self.effective(target, config, limits),
         }
-        return Deployment(config.name, config, effective, self.gateway.endpoint(config.name))
+        return Deployment(config.name, config, effective=effective, endpoint=self.gateway.endpoint(config.name))
 
     def _unpack(self, package: Package) -> Path:
         """Unpack a package and let its language prepare it, once per package."""

@@ -8,7 +8,7 @@ from sebsx.sandboxes.keepalive import POLICIES
 from sebsx.settings import setting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
     """How sandboxes are kept, started and priced."""
 

@@ -124,12 +124,12 @@ class Worker:
             host, port = listener.getsockname()[:2]
             server = await self._loop.create_server(self._protocol, sock=listener)
             spec = SandboxSpec(
-                self.id,
-                self._config.name,
-                self._config.memory_mib,
-                {**self._config.environment, **self._environment(f"{host}:{port}")},
-                self._config.options,
-                self._config.vcpu,
+                id=self.id,
+                deployment=self._config.name,
+                memory_mib=self._config.memory_mib,
+                environment={**self._config.environment, **self._environment(f"{host}:{port}")},
+                options=self._config.options,
+                vcpu=self._config.vcpu,
             )
             self._launched = perf_counter()
             sandbox = await self._pool.launcher.launch(spec, self.log.write)

@@ -83,7 +83,19 @@ class Engine:
         now_s = _perf() + self.offset_s
         intended_s += self.offset_s
         self.finished.append(
-            Reply(request.request_id, intended_s, now_s, None, None, now_s, None, {}, b"", 0, error=DROPPED)
+            Reply(
+                request.request_id,
+                intended_s=intended_s,
+                sent_s=now_s,
+                connected_s=None,
+                first_byte_s=None,
+                done_s=now_s,
+                http_status=None,
+                headers={},
+                body=b"",
+                bytes_out=0,
+                error=DROPPED,
+            )
         )
 
     def advance(self, wait_s: float, idle: Callable[[float], bool] | None) -> None:
@@ -121,17 +133,17 @@ class Engine:
         connected_s, first_byte_s = connection.connected_s, connection.first_byte_s
         reply = Reply(
             request.request_id,
-            connection.intended_s + offset_s,
-            connection.sent_s + offset_s,
-            None if connected_s is None else connected_s + offset_s,
-            None if first_byte_s is None else first_byte_s + offset_s,
-            now_s + offset_s,
-            status,
-            headers,
-            body,
-            len(request.body),
-            None,
-            connection.attempts,
+            intended_s=connection.intended_s + offset_s,
+            sent_s=connection.sent_s + offset_s,
+            connected_s=None if connected_s is None else connected_s + offset_s,
+            first_byte_s=None if first_byte_s is None else first_byte_s + offset_s,
+            done_s=now_s + offset_s,
+            http_status=status,
+            headers=headers,
+            body=body,
+            bytes_out=len(request.body),
+            error=None,
+            attempts=connection.attempts,
         )
         if request.dialogue is None:
             self.finished.append(reply)
@@ -229,15 +241,15 @@ class Engine:
         offset_s = self.offset_s
         reply = Reply(
             dialogue.request_id,
-            dialogue.intended_s + offset_s,
-            dialogue.sent_s + offset_s,
-            None,
-            None,
-            now_s + offset_s,
-            None,
-            {},
-            b"",
-            0,
+            intended_s=dialogue.intended_s + offset_s,
+            sent_s=dialogue.sent_s + offset_s,
+            connected_s=None,
+            first_byte_s=None,
+            done_s=now_s + offset_s,
+            http_status=None,
+            headers={},
+            body=b"",
+            bytes_out=0,
             error=why,
         )
         dialogue.complete(reply, offset_s)

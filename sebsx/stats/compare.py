@@ -45,7 +45,7 @@ class Verdict(StrEnum):
     INCOMPARABLE = "incomparable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """What is known of the change from a base to a new sample, before anybody judges it.
 

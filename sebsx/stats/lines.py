@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sebsx.stats.samples import Values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineFit:
     """`y = intercept + slope * x`.
 
@@ -69,11 +69,13 @@ def fit_line(x: Values, y: Values, confidence: float = 0.95) -> LineFit:
     slope_error = reach * np.sqrt(variance / spread)
     intercept_error = reach * np.sqrt(variance * (1 / n + middle**2 / spread))
     return LineFit(
-        intercept,
-        slope,
-        Interval(float(intercept - intercept_error), float(intercept + intercept_error), confidence, n),
-        Interval(float(slope - slope_error), float(slope + slope_error), confidence, n),
-        explained,
-        1 - (1 - explained) * (n - 1) / (n - 2),
-        n,
+        intercept=intercept,
+        slope=slope,
+        intercept_interval=Interval(
+            float(intercept - intercept_error), float(intercept + intercept_error), coverage=confidence, n=n
+        ),
+        slope_interval=Interval(float(slope - slope_error), float(slope + slope_error), coverage=confidence, n=n),
+        r_squared=explained,
+        adjusted_r_squared=1 - (1 - explained) * (n - 1) / (n - 2),
+        n=n,
     )

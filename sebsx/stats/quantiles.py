@@ -97,7 +97,7 @@ def quantile_interval(values: Values, q: float, confidence: float = 0.95) -> Int
     array = as_array(values)
     low, high, coverage = quantile_ranks(len(array), q, confidence)
     ordered = np.partition(array, (low - 1, high - 1))
-    return Interval(float(ordered[low - 1]), float(ordered[high - 1]), coverage, len(array))
+    return Interval(float(ordered[low - 1]), float(ordered[high - 1]), coverage=coverage, n=len(array))
 
 
 def order_statistic_interval(values: Values, confidence: float = 0.95) -> Interval:

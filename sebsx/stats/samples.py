@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sebsx.errors import UserError
@@ -48,6 +48,7 @@ class Interval:
 
     low: float
     high: float
+    _: KW_ONLY
     coverage: float
     n: int
 

@@ -25,7 +25,7 @@ _LONGEST_SERIES = 1000  # points among which changes are looked for
 _PENALTY = 4.0  # times the variance times ln n for one more change; see docs/methods/statistics.md
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """Whether a series rises or falls while it was measured.
 
@@ -79,7 +79,7 @@ def drift(values: Values, times: Values | None = None, confidence: float = 0.95)
         raise UnusableSamplesError(f"{n} values need {n} times, not all the same, to tell a drift")
     middle = float(np.median(array))
     if array.min() == array.max():
-        return Drift(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Drift(rho=0.0, low=0.0, high=0.0, p=1.0, change=0.0, change_low=0.0, change_high=0.0)
     if middle == 0:
         raise UnusableSamplesError("a drift is a share of the median, which is 0")
     order = np.argsort(moments, kind="stable")
@@ -90,8 +90,15 @@ def drift(values: Values, times: Values | None = None, confidence: float = 0.95)
     low, high = _spearman_interval(rho, n, confidence)
     slope = theilslopes(*(_block_medians(series, _BLOCKS) for series in (array, moments)), alpha=confidence)
     scale = float(moments[-1] - moments[0]) / abs(middle)
-    changes = (float(part) * scale for part in (slope.slope, slope.low_slope, slope.high_slope))
-    return Drift(rho, low, high, float(2 * t.sf(score, n - 2)), *changes)
+    return Drift(
+        rho=rho,
+        low=low,
+        high=high,
+        p=float(2 * t.sf(score, n - 2)),
+        change=float(slope.slope) * scale,
+        change_low=float(slope.low_slope) * scale,
+        change_high=float(slope.high_slope) * scale,
+    )
 
 
 def _spearman_interval(rho: float, n: int, confidence: float) -> tuple[float, float]:
@@ -123,7 +130,7 @@ def _block_edges(n: int, blocks: int) -> NDArray[np.int64]:
     return (np.arange(blocks + 1) * n) // blocks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Modes:
     """A sample cut in two where that explains most.
 
@@ -167,7 +174,7 @@ def two_modes(values: Values) -> Modes:
     n = len(ordered)
     if ordered[0] == ordered[-1]:
         only = float(ordered[0])
-        return Modes(only, only, only, 0.0, 0.0, distinct=False)
+        return Modes(low=only, high=only, cut=only, high_share=0.0, separation=0.0, distinct=False)
     logs = np.log(ordered)
     logs -= logs.mean()
     sums = np.cumsum(logs)[:-1]
@@ -180,7 +187,9 @@ def two_modes(values: Values) -> Modes:
     share = (n - cut) / n
     distinct = separation > _APART and _SMALLEST_MODE <= share <= 1 - _SMALLEST_MODE
     low, high = float(np.median(ordered[:cut])), float(np.median(ordered[cut:]))
-    return Modes(low, high, float(ordered[cut - 1]), share, separation, distinct)
+    return Modes(
+        low=low, high=high, cut=float(ordered[cut - 1]), high_share=share, separation=separation, distinct=distinct
+    )
 
 
 def change_points(values: Values, least: int = 10) -> list[int]:

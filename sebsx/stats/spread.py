@@ -66,7 +66,7 @@ def mean_interval(values: Values, confidence: float = 0.95, *, seed: int = 0) ->
     n = len(ordered)
     lowest, highest = float(ordered[0]), float(ordered[-1])
     if highest - lowest <= _ROUNDING * max(abs(lowest), abs(highest)):
-        return Interval(lowest, highest, confidence, n)
+        return Interval(lowest, highest, coverage=confidence, n=n)
     if n <= _BOOTSTRAP_LIMIT:
         from scipy.stats import bootstrap
 
@@ -74,10 +74,10 @@ def mean_interval(values: Values, confidence: float = 0.95, *, seed: int = 0) ->
             (ordered,), np.mean, n_resamples=_RESAMPLES, batch=500, vectorized=True, confidence_level=confidence,
             method="BCa", rng=np.random.default_rng(seed),
         ).confidence_interval  # fmt: skip
-        return Interval(float(found.low), float(found.high), confidence, n)
+        return Interval(float(found.low), float(found.high), coverage=confidence, n=n)
     centred = ordered - ordered.mean()
     deviation = float(ordered.std(ddof=1))
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     lean = float(((centred / deviation) ** 3).mean()) * (2 * z * z + 1) / (6 * math.sqrt(n))
     middle, step = float(ordered.mean()), deviation / math.sqrt(n)
-    return Interval(middle + step * (lean - z), middle + step * (lean + z), confidence, n)
+    return Interval(middle + step * (lean - z), middle + step * (lean + z), coverage=confidence, n=n)

@@ -149,7 +149,7 @@ def median_ratio_interval(values: Values, base: Values, confidence: float = 0.95
     new, old = _two(values, base, "a ratio of two medians", positive=True)
     ratios = _resampled_medians(new)[:, None] / _resampled_medians(old)[None, :]
     low, high = np.quantile(ratios, ((1 - confidence) / 2, (1 + confidence) / 2))
-    return median(new) / median(old), Interval(float(low), float(high), confidence, len(new) + len(old))
+    return median(new) / median(old), Interval(float(low), float(high), coverage=confidence, n=len(new) + len(old))
 
 
 def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
@@ -164,7 +164,7 @@ def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95
     """
     logs = _log_ratios(values, base)
     interval = order_statistic_interval(logs, confidence)
-    ends = Interval(math.exp(interval.low), math.exp(interval.high), interval.coverage, interval.n)
+    ends = Interval(math.exp(interval.low), math.exp(interval.high), coverage=interval.coverage, n=interval.n)
     return math.exp(median(logs)), ends
 
 
@@ -191,7 +191,7 @@ def _of_all_pairs(pairs: FloatArray, n: int, m: int, confidence: float) -> tuple
     check_share("confidence", confidence)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((n + m + 1) / (12 * n * m))
     low, middle, high = np.quantile(pairs, (max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)), overwrite_input=True)
-    return float(middle), Interval(float(low), float(high), confidence, n + m)
+    return float(middle), Interval(float(low), float(high), coverage=confidence, n=n + m)
 
 
 def _resampled_medians(array: FloatArray) -> FloatArray:

@@ -95,7 +95,9 @@ class BulkReader:
         keys = list(zip(deployments, cells, strict=True))
         shared = self._shared(list(dict(zip(keys, rows, strict=True)).values()))  # asked of one row of each
         places = {key: place for place, key in enumerate(shared)}
-        return Page([places[key] for key in keys], list(shared.values()), values, self._samples(rows))
+        return Page(
+            groups=[places[key] for key in keys], shared=list(shared.values()), own=values, samples=self._samples(rows)
+        )
 
     def columns(self, span: Span, names: Sequence[str]) -> Frame:
         """Return invocations as arrays: `sequence` and the columns named; see `RunView.frame`.

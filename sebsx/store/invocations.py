@@ -65,12 +65,14 @@ class MetricIds:
 
     def _find(self, connection: Connection, name: str) -> int:
         for row in connection.execute(select(schema.metric)):  # another program, or run, may have registered it
-            self._remember(row.id, Metric(row.name, row.unit, Better(row.better), row.meaning))
+            self._remember(row.id, Metric(row.name, row.unit, better=Better(row.better), meaning=row.meaning))
         if name in self._ids:
             return self._ids[name]
         for pattern, family in self._families.items():
             if fnmatchcase(name, pattern):
-                return self._register_one(connection, Metric(name, family.unit, family.better, family.meaning))
+                return self._register_one(
+                    connection, Metric(name, family.unit, better=family.better, meaning=family.meaning)
+                )
         if metric := next((metric for metric in CORE_METRICS if metric.name == name), None):
             return self._register_one(connection, metric)  # core may have learnt it after the run began
         raise StoreError(

@@ -154,7 +154,10 @@ class StoredRun(RunView):
     def metrics(self) -> Mapping[str, Metric]:
         c = schema.metric.c
         query = select(c.name, c.unit, c.better, c.meaning).order_by(c.name)
-        return {row.name: Metric(row.name, row.unit, Better(row.better), row.meaning) for row in self._all(query)}
+        return {
+            row.name: Metric(row.name, row.unit, better=Better(row.better), meaning=row.meaning)
+            for row in self._all(query)
+        }
 
     def counts(self, cell_id: int | None = None) -> Mapping[tuple[Kind, Status, StartType], int]:
         if self._kept_names:

@@ -102,7 +102,7 @@ class FakePlatform(Platform[FakeSettings]):
     late_records = True
     one_at_a_time = False  # they take no time: one after the other is at once; `LaterPlatform` really overlaps
     options = (
-        VCPU.offered(Between(0.25, 4, 0.25), default=1.0),
+        VCPU.offered(Between(0.25, 4, step=0.25), default=1.0),
         GPU.offered(OneOf((0, 1, 4)), default=0),
         MIN_INSTANCES.offered(Between(0, 10), default=0),
         PACKAGE.offered(OneOf(("zip", "image")), default="zip"),
@@ -125,7 +125,7 @@ class FakePlatform(Platform[FakeSettings]):
         """Return the interpreter that runs the test."""
         if language != "python" or architecture not in self.architectures:
             raise UnsupportedError(f"platform 'fake' does not run {language!r} on {architecture!r}")
-        return Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture)
+        return Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture=architecture)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Keep the package; nothing runs yet."""
@@ -201,7 +201,7 @@ class FakePlatform(Platform[FakeSettings]):
             "architecture": config.architecture,
             **{name: value for name, value in options.items() if value is not None},
         }
-        return Deployment(config.name, config, effective)
+        return Deployment(config.name, config, effective=effective)
 
     def _run(self, deployment: Deployment, request_id: str, payload: bytes) -> tuple[int, bytes]:
         self.invocations += 1

@@ -232,12 +232,12 @@ def _fill(store: Store, run_id: str, repetitions: int) -> None:
 def _deployment(
     store: Store, run_id: str, memory_mib: int, changes: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> int:
-    config = FunctionConfig(f"f-{memory_mib}", memory_mib, 10.0, "x86_64")
+    config = FunctionConfig(f"f-{memory_mib}", memory_mib=memory_mib, timeout_s=10.0, architecture="x86_64")
     effective = {"memory_mib": memory_mib, "timeout_s": 10.0, "architecture": "x86_64", **facts}
     values: dict[str, Any] = {
         "platform": "fake", "benchmark": "echo", "benchmark_version": "1", "benchmark_sha256": "0" * 64,
         "language": "python", "language_version": "3.11", "size": "default", "parameters": {}, "package": None,
-        "config": config, "deployment": Deployment(config.name, config, effective), "status": "ready",
+        "config": config, "deployment": Deployment(config.name, config, effective=effective), "status": "ready",
     }  # fmt: skip
     return store.design.add_deployment(run_id, **{**values, **changes})
 

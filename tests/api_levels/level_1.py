@@ -34,10 +34,10 @@ def sebsx_register_platforms():
         capabilities = frozenset({Capability("level-1-snapshots")})
 
         def target(self, language, architecture):
-            return Target(language, "3.12", architecture)
+            return Target(language, "3.12", architecture=architecture)
 
         def deploy(self, package, config):
-            return Deployment(config.name, config, {"memory_mib": config.memory_mib})
+            return Deployment(config.name, config, effective={"memory_mib": config.memory_mib})
 
         def teardown(self, deployment):
             return None
@@ -59,7 +59,7 @@ def sebsx_register_experiments():
 
         def plan(self, scene, settings):
             cells = [Cell({"platform": name, "benchmark": "sleep"}, 1) for name in scene.platforms]
-            return Plan(tuple(cells), len(cells))
+            return Plan(tuple(cells), deployments=len(cells))
 
         def run(self, session, settings):
             return None
@@ -76,10 +76,12 @@ def sebsx_register_analyzers():
         summary = "counts runs"
 
         def analyze(self, runs, settings):
-            table = Table("runs", [Column("runs", "runs", "count")], [{"runs": len(runs)}])
+            table = Table("runs", columns=[Column("runs", "runs", unit="count")], rows=[{"runs": len(runs)}])
             x, y = Column("x", "x"), Column("y", "y")
-            figure = Figure("violin", "violin", "of nothing", x, y, {"a": [(0.0, 1.0)]}, drawn_as="scatter")
-            return Report("level 1", [table], [figure])
+            figure = Figure(
+                "violin", "violin", title="of nothing", x=x, y=y, series={"a": [(0.0, 1.0)]}, drawn_as="scatter"
+            )
+            return Report("level 1", tables=[table], figures=[figure])
 
     return [Level1Analyzer]
 

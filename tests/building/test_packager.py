@@ -22,7 +22,7 @@ from sebsx.model import Target
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-TARGET = Target("text", "1.0", "x86_64", "any")
+TARGET = Target("text", "1.0", architecture="x86_64", binaries="any")
 
 
 class TextLanguage(Language):
@@ -202,7 +202,7 @@ def test_changed_lock_installs_again(packager, folder, language):
 
 
 def test_another_architecture_is_another_package(packager, folder, language):
-    arm = Target("text", "1.0", "arm64", "any")
+    arm = Target("text", "1.0", architecture="arm64", binaries="any")
     first = packager.build(load(folder), language, TARGET)
     second = packager.build(load(folder), language, arm)
     assert second.content_hash != first.content_hash
@@ -687,7 +687,9 @@ def test_handlers_have_the_forms_of_lambda_and_others_are_refused_with_them(tmp_
     known = plugins.load([language]).languages[language]()
 
     def build():
-        return Packager(tmp_path / "cache").build(load(tmp_path), known, Target(language, "3.12", "x86_64", "any"))
+        return Packager(tmp_path / "cache").build(
+            load(tmp_path), known, Target(language, "3.12", architecture="x86_64", binaries="any")
+        )
 
     if taken:
         assert json.loads(read(build().path)["sebsx.json"])["handler"] == handler

@@ -10,7 +10,7 @@ from sebsx.contracts import benchmarks
 from sebsx.errors import UserError
 from sebsx.model import Target
 
-TARGET = Target("python", "3.12", "x86_64", "manylinux_2_28")
+TARGET = Target("python", "3.12", architecture="x86_64", binaries="manylinux_2_28")
 DRIVER = """
 import pathlib
 HERE = pathlib.Path(__file__).parent
@@ -72,7 +72,7 @@ def test_what_is_built_is_timed_kept_and_used_again(folder):
     ("change", "which"),
     [
         (lambda root: None, {"parameters": {"times": 3}}),
-        (lambda root: None, {"target": Target("python", "3.12", "arm64", "manylinux_2_28")}),
+        (lambda root: None, {"target": Target("python", "3.12", architecture="arm64", binaries="manylinux_2_28")}),
         (lambda root: None, {"variant": "fast"}),
         (lambda root: (root / "note.txt").write_text("x"), {}),
         (lambda root: (root / "benchmark.py").write_text(DRIVER.replace('"built', '"made')), {}),

@@ -11,15 +11,15 @@ from sebsx.contracts.analyzers import Column, Estimate, Table
 COLUMNS = [
     Column("benchmark", "benchmark"),
     Column("memory_mib", "MiB"),
-    Column("median_s", "median", "s"),
-    Column("p90_s", "p90", "s"),
+    Column("median_s", "median", unit="s"),
+    Column("p90_s", "p90", unit="s"),
     Column("note", "what was found"),
 ]
 ROWS = [
     {
         "benchmark": "graph-bfs",
         "memory_mib": 256,
-        "median_s": Estimate(0.0123, 0.012, 0.0129),
+        "median_s": Estimate(0.0123, low=0.012, high=0.0129),
         "p90_s": Estimate(None, note="n too small"),
         "note": "it was slower than it should have been",
     }
@@ -28,7 +28,7 @@ ROWS = [
 
 def drawn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int) -> list[str]:
     monkeypatch.setattr(console, "_PIPED_COLUMNS", columns)
-    Console().result({}, Table("latency", COLUMNS, ROWS, caption="platform local"))
+    Console().result({}, Table("latency", columns=COLUMNS, rows=ROWS, caption="platform local"))
     return [
         line.strip()
         for line in capsys.readouterr().out.splitlines()

@@ -76,8 +76,13 @@ def test_report_shows_it_as_text(failing: str, call: Call, tmp_path: Path) -> No
 
 
 def test_console_takes_nothing_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("[red]name", [Column("[b]", "[u]title")], [{"[b]": r"cell\[/b] [link=x]y[/link]"}], "[i]caption")
-    Console().report(Report("[bold]title", [table], findings=[Finding("[/] finding")]))
+    table = Table(
+        "[red]name",
+        columns=[Column("[b]", "[u]title")],
+        rows=[{"[b]": r"cell\[/b] [link=x]y[/link]"}],
+        caption="[i]caption",
+    )
+    Console().report(Report("[bold]title", tables=[table], findings=[Finding("[/] finding")]))
     said = capsys.readouterr().out
     for word in ("[red]name", "[u]title", r"cell\[/b] [link=x]y[/link]", "[i]caption", "[bold]title", "[/] finding"):
         assert word in said

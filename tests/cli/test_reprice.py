@@ -38,7 +38,7 @@ def stored(
 def fill(
     store: Store, *invocations: Invocation, region: str, effective: dict[str, Any], provider: str, start: str
 ) -> None:
-    function = Deployment("fn-1", make_config(), effective, region=region)
+    function = Deployment("fn-1", make_config(), effective=effective, region=region)
     deployment = add_deployment(store, RUN, platform="elsewhere", deployment=function)
     cell = store.design.add_cell(RUN, make_cell(start, platform="elsewhere"))
     if provider:

@@ -106,7 +106,12 @@ def test_poisson_ramp_is_a_unit_process_on_the_scale_of_its_integral() -> None:
 
 
 def test_time_of_an_arrival_inverts_the_cumulative_rate() -> None:
-    for stretch in (Stretch(7, 3, 3), Stretch(7, 0, 5), Stretch(7, 5, 0), Stretch(7, 2, 9)):
+    for stretch in (
+        Stretch(7, start_rate=3, end_rate=3),
+        Stretch(7, start_rate=0, end_rate=5),
+        Stretch(7, start_rate=5, end_rate=0),
+        Stretch(7, start_rate=2, end_rate=9),
+    ):
         for share in (0.0, 0.1, 0.5, 0.999):
             time = stretch.time_of(share * stretch.arrivals)
             slope = (stretch.end_rate - stretch.start_rate) / stretch.duration_s
@@ -176,8 +181,14 @@ def test_slow_answers_slow_a_closed_loop_but_not_an_open_one() -> None:
 
 
 TIMES = st.lists(st.floats(0, 100), max_size=40).map(lambda times: Arrivals(sorted(times)))
-STRETCHES = st.lists(st.builds(Stretch, st.floats(0.1, 3), st.floats(1, 20), st.floats(1, 20)), min_size=1, max_size=3)
-OPENS = st.builds(Open, STRETCHES.map(tuple), st.none() | st.integers(0, 9), st.none() | st.integers(1, 30))
+STRETCHES = st.lists(
+    st.builds(Stretch, st.floats(0.1, 3), start_rate=st.floats(1, 20), end_rate=st.floats(1, 20)),
+    min_size=1,
+    max_size=3,
+)
+OPENS = st.builds(
+    Open, STRETCHES.map(tuple), seed=st.none() | st.integers(0, 9), requests=st.none() | st.integers(1, 30)
+)
 
 
 def sent_at(schedule: Schedule) -> list[float]:
@@ -200,7 +211,7 @@ def test_parts_of_an_open_loop_send_what_the_whole_sends(schedule: Schedule, cou
 
 @given(invocations=st.integers(0, 200), users=st.integers(1, 20), count=st.integers(1, 7))
 def test_parts_of_a_closed_loop_have_its_users_and_its_requests(invocations: int, users: int, count: int) -> None:
-    parts = Closed(invocations, users).split(count)
+    parts = Closed(invocations, users=users).split(count)
     assert (len(parts), sum(part.users for part in parts)) == (count, users)
     assert sum(part.invocations for part in parts) == invocations
     assert all(part.users or not part.invocations for part in parts)
@@ -215,10 +226,10 @@ def test_parts_of_a_closed_loop_have_its_users_and_its_requests(invocations: int
 def test_parts_of_a_crowd_bring_its_users_when_they_come(
     users: int, rate: float | None, requests: int | None, count: int
 ) -> None:
-    whole = Users(users, rate, (1.0, 2.0), None, None, 7)
+    whole = Users(users, spawn_rate=rate, think_s=(1.0, 2.0), duration_s=None, requests=None, seed=7)
     comings = sorted(due_s for part in whole.split(count) for due_s in _comings(part))
     assert comings == pytest.approx(_comings(whole))
-    shares = Users(users, rate, requests=requests).split(count)
+    shares = Users(users, spawn_rate=rate, requests=requests).split(count)
     assert requests is None or sum(part.requests or 0 for part in shares) == requests
     assert len({part.seed for part in shares}) == count
 
@@ -239,7 +250,7 @@ def test_what_is_decided_on_the_way_cannot_be_divided() -> None:
 @pytest.mark.parametrize(
     ("schedule", "overlaps"),
     [
-        (Closed(5), False), (Closed(5, 2), True), (Closed(1, 2), False), (Arrivals([0.0]), False),
+        (Closed(5), False), (Closed(5, users=2), True), (Closed(1, users=2), False), (Arrivals([0.0]), False),
         (Arrivals([0.0, 9.0]), True), (Open(constant(1, 9)), True), (Users(1), False), (Users(2), True),
     ],
 )  # fmt: skip

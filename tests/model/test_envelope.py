@@ -117,11 +117,22 @@ def test_start_type_is_unknown_when_nobody_says() -> None:
 
 def read(document: dict[str, object], record: ProviderRecord | None) -> Invocation:
     body = json.dumps(document).encode()
-    reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, body, 2)
+    reply = Reply(
+        "id",
+        intended_s=0.0,
+        sent_s=0.0,
+        connected_s=0.0,
+        first_byte_s=0.1,
+        done_s=0.2,
+        http_status=200,
+        headers={},
+        body=body,
+        bytes_out=2,
+    )
     platform = FakePlatform(FakeSettings(), context_for(FakePlatform, Path("unused")))
-    config = FunctionConfig("fn", 128, 3.0, "x86_64")
+    config = FunctionConfig("fn", memory_mib=128, timeout_s=3.0, architecture="x86_64")
     invocation, _ = read_reply(
-        reply, platform=platform, deployment=Deployment("fn", config, {}), record=record, starts=Starts(),
+        reply, platform=platform, deployment=Deployment("fn", config, effective={}), record=record, starts=Starts(),
         names=Names(metric.name for metric in CORE_METRICS),
         check=lambda _: None,
         sequence=1, batch=0, kind=Kind.MEASURED,
@@ -144,7 +155,19 @@ def test_later_call_is_warm_where_its_sandbox_was_ready_before_it_was_sent(
     age_s: float | None, polls: int, wanted: StartType
 ) -> None:
     envelope = Envelope(sandbox_id="x", call=2, age_s=age_s)
-    reply = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, b"", 2, polls=polls)
+    reply = Reply(
+        "id",
+        intended_s=0.0,
+        sent_s=0.0,
+        connected_s=0.0,
+        first_byte_s=0.1,
+        done_s=0.2,
+        http_status=200,
+        headers={},
+        body=b"",
+        bytes_out=2,
+        polls=polls,
+    )
     start, evidence = Starts().of(envelope, reply)
     assert start is wanted
     assert json.loads(evidence)["function"] == wanted
@@ -152,9 +175,34 @@ def test_later_call_is_warm_where_its_sandbox_was_ready_before_it_was_sent(
 
 def test_later_call_is_warm_where_its_sandbox_had_answered_before_it_was_sent() -> None:
     starts = Starts()
-    first = Reply("id", 0.0, 0.0, 0.0, 0.1, 0.2, 200, {}, b"", 2)
+    first = Reply(
+        "id",
+        intended_s=0.0,
+        sent_s=0.0,
+        connected_s=0.0,
+        first_byte_s=0.1,
+        done_s=0.2,
+        http_status=200,
+        headers={},
+        body=b"",
+        bytes_out=2,
+    )
     starts.of(Envelope(sandbox_id="x", call=1), first)
-    begun_before, sent_after = (Reply("id", 0.0, sent_s, 0.0, 0.1, 0.5, 200, {}, b"", 2) for sent_s in (0.19, 0.2))
+    begun_before, sent_after = (
+        Reply(
+            "id",
+            intended_s=0.0,
+            sent_s=sent_s,
+            connected_s=0.0,
+            first_byte_s=0.1,
+            done_s=0.5,
+            http_status=200,
+            headers={},
+            body=b"",
+            bytes_out=2,
+        )
+        for sent_s in (0.19, 0.2)
+    )
     later = Envelope(sandbox_id="x", call=2, age_s=0.01)  # a clock that stood still
     assert [starts.of(later, reply)[0] for reply in (begun_before, sent_after)] == [StartType.WAITED, StartType.WARM]
 

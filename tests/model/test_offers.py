@@ -13,7 +13,7 @@ from sebsx.model.offers import distinct, fit
 from sebsx.model.options import MIN_INSTANCES, PACKAGE, VCPU, WELL_KNOWN
 
 FLEX = OneOf((512, 2048, 4096))
-STEPS = Between(128, 3008, 64)
+STEPS = Between(128, 3008, step=64)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,9 @@ STEPS = Between(128, 3008, 64)
         (FLEX, 1, 512), (FLEX, 512, 512), (FLEX, 513, 2048), (FLEX, 4096, 4096), (FLEX, 4097, None),
         (OneOf((1536,)), 256, 1536), (OneOf((1536,)), 2048, None),
         (STEPS, 64, 128), (STEPS, 129, 192), (STEPS, 3008, 3008), (STEPS, 3009, None),
-        (Between(0.1, 2, 0.1), 0.3, 0.3), (Between(0.1, 2, 0.1), 0.31, 0.4), (Between(0.5, 8, 0), 1.234, 1.234),
-        (Between(0, math.inf), 7, 7), (Between(0, 10, 4), 9, None),
+        (Between(0.1, 2, step=0.1), 0.3, 0.3), (Between(0.1, 2, step=0.1), 0.31, 0.4),
+        (Between(0.5, 8, step=0), 1.234, 1.234),
+        (Between(0, math.inf), 7, 7), (Between(0, 10, step=4), 9, None),
         (OneOf(("zip", "image")), "zip", "zip"), (OneOf(("zip", "image")), "jar", None), (FLEX, "much", None),
         (OneOf((False, True)), True, True), (OneOf((False,)), True, None), (STEPS, math.nan, None),
     ],
@@ -35,7 +36,7 @@ def test_request_is_rounded_up_to_the_nearest_offer(offer, asked, given):
 @settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(st.integers(1, 500), st.integers(0, 500), st.integers(1, 70), st.integers(-10, 1200))
 def test_what_is_given_is_offered_enough_and_no_step_too_much(smallest, span, step, asked):
-    offer = Between(smallest, smallest + span, step)
+    offer = Between(smallest, smallest + span, step=step)
     found = offer.fit(asked)
     if found is None:
         assert asked > smallest + span // step * step

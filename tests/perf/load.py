@@ -120,7 +120,9 @@ def recorded(url: str, schedule: Schedule) -> tuple[dict[str, float], Health]:
     with tempfile.TemporaryDirectory() as folder, open_store(Path(folder) / "store.sqlite") as store:
         store.start_run(make_run(RUN), {}, CORE_METRICS)
         stream = store.stream(RUN, add_deployment(store, RUN), store.design.add_cell(RUN, make_cell("warm", 1)))
-        deployment = Deployment("fn", FunctionConfig("fn", 128, 3.0, "x86_64"), {}, url)
+        deployment = Deployment(
+            "fn", FunctionConfig("fn", memory_mib=128, timeout_s=3.0, architecture="x86_64"), effective={}, endpoint=url
+        )
         recording = Recording(
             stream, FakePlatform(FakeSettings(), context_for(FakePlatform, Path(folder))), deployment,
             lambda _output: None, Starts(), Names(()),
@@ -162,14 +164,14 @@ def main() -> None:
         script = Path(folder) / "post.lua"
         script.write_text(WRK)
         os.sched_setaffinity(0, {processors[-1]})
-        driven(url, Closed(2000, 16))
+        driven(url, Closed(2000, users=16))
         for _ in range(arguments.rounds):
             many, alone, (kept, _) = (
                 wrk(url, 16, 1, script),
-                driven(url, Closed(20_000, 16)),
-                recorded(url, Closed(20_000, 16)),
+                driven(url, Closed(20_000, users=16)),
+                recorded(url, Closed(20_000, users=16)),
             )
-            one, single = wrk(url, 1, 1, script), driven(url, Closed(4000, 1))
+            one, single = wrk(url, 1, 1, script), driven(url, Closed(4000, users=1))
             rounds.append(
                 {
                     "wrk_rps": many["rps"],

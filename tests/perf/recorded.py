@@ -54,14 +54,14 @@ class Measure:
         with session.deployed(FunctionSpec.of(cell), [cell]) as function, HttpClient() as client:
             assert function is not None
             with session.measure(cell, function) as measurement:
-                measurement.invoke(Closed(200, self.users), Kind.WARMUP)
+                measurement.invoke(Closed(200, users=self.users), Kind.WARMUP)
                 for _ in range(self.rounds):
                     self.alone_rps.append(drive_alone(client, function, self.users))
                     started = time.perf_counter()
-                    done = measurement.invoke(Closed(BATCH, self.users))
+                    done = measurement.invoke(Closed(BATCH, users=self.users))
                     self.recorded_rps.append(BATCH / (time.perf_counter() - started))
                     assert all(invocation.status == "ok" for invocation in done)
-                single = measurement.invoke(Closed(500, 1))
+                single = measurement.invoke(Closed(500, users=1))
                 self.overhead_s = [each.latency_s - (each.function_duration_s or 0) for each in single]
 
 
@@ -69,7 +69,7 @@ def drive_alone(client: HttpClient, function: Function, users: int) -> float:
     url = function.deployment.endpoint
     assert url is not None
     started = time.perf_counter()
-    for reply in client.drive(Closed(BATCH, users), lambda number: Request(url, b"{}", f"alone-{number}")):
+    for reply in client.drive(Closed(BATCH, users=users), lambda number: Request(url, b"{}", f"alone-{number}")):
         assert reply.http_status == 200
     return BATCH / (time.perf_counter() - started)
 

@@ -57,13 +57,22 @@ def write(path: str, invocations: int, names: list[str]) -> float:
     spent = 0.0
     with open_store(path) as store:
         metrics = [*CORE_METRICS, *(Metric(name, "s") for name in names)]
-        run = Run(RUN, "perf", {}, 1, RunStatus.RUNNING, datetime.now(UTC), owner=current_owner())
+        run = Run(
+            id=RUN,
+            experiment="perf",
+            settings={},
+            seed=1,
+            status=RunStatus.RUNNING,
+            started_at=datetime.now(UTC),
+            owner=current_owner(),
+        )
         store.start_run(run, {}, metrics)
         cell = store.design.add_cell(RUN, Cell({"platform": "none"}, invocations))
         deployment = store.design.add_deployment(
             RUN, platform="none", benchmark="none", benchmark_version="1", benchmark_sha256="", language="python",
             language_version="3", size="small", parameters={}, package=None,
-            config=FunctionConfig("none", 128, 1.0, "x86_64"), deployment=None, status="ready",
+            config=FunctionConfig("none", memory_mib=128, timeout_s=1.0, architecture="x86_64"),
+            deployment=None, status="ready",
         )  # fmt: skip
         stop = multiprocessing.Event()
         reader = multiprocessing.Process(target=read_on, args=(path, stop))

@@ -25,18 +25,18 @@ def test_architecture_and_region_come_from_the_usage_type() -> None:
     prices = {key: price.usd for key, price in read().prices.items()}
     assert prices == {
         Key("us-east-1", "request"): Decimal("2e-7"),
-        Key("us-east-1", "memory", "x86_64", "on-demand"): Decimal("0.000016"),
-        Key("us-east-1", "memory", "arm64", "on-demand"): Decimal("0.000012"),
+        Key("us-east-1", "memory", architecture="x86_64", scheme="on-demand"): Decimal("0.000016"),
+        Key("us-east-1", "memory", architecture="arm64", scheme="on-demand"): Decimal("0.000012"),
         Key("eu-central-1", "request"): Decimal("2.1e-7"),
-        Key("eu-central-1", "request", "arm64"): Decimal("1.9e-7"),  # another than that of x86_64
-        Key("eu-central-1", "memory", "x86_64", "on-demand"): Decimal("0.0000166667"),
+        Key("eu-central-1", "request", architecture="arm64"): Decimal("1.9e-7"),  # another than that of x86_64
+        Key("eu-central-1", "memory", architecture="x86_64", scheme="on-demand"): Decimal("0.0000166667"),
         Key("mx-central-1", "request"): Decimal("2.1e-7"),
-        Key("mx-central-1", "memory", "x86_64", "on-demand"): Decimal("0.0000175"),
+        Key("mx-central-1", "memory", architecture="x86_64", scheme="on-demand"): Decimal("0.0000175"),
     }
 
 
 def test_tiers_are_put_in_order() -> None:
-    tiers = read().prices[Key("us-east-1", "memory", "x86_64", "on-demand")].tiers
+    tiers = read().prices[Key("us-east-1", "memory", architecture="x86_64", scheme="on-demand")].tiers
     assert [(int(tier.above), str(tier.usd)) for tier in tiers] == [
         (0, "0.000016"),
         (6_000_000_000, "0.000015"),

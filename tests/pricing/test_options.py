@@ -88,9 +88,9 @@ def test_processors_and_graphics_processors_are_priced_by_the_second(cloud: Clou
 
 
 def test_what_is_reported_back_is_priced(cloud: Cloud) -> None:
-    config = FunctionConfig("f", 1024, 10.0, "x86_64", options={"vcpu": 1.0})
+    config = FunctionConfig("f", memory_mib=1024, timeout_s=10.0, architecture="x86_64", options={"vcpu": 1.0})
     told = {"memory_mib": 1024, "architecture": "x86_64", "vcpu": 2.0, "gpu": 1}
-    deployment = Deployment("f", config, told, region="here")
+    deployment = Deployment("f", config, effective=told, region="here")
     cost = cloud.context.prices.cost_usd(cloud, deployment, ProviderRecord("r", duration_s=1.0, billed_s=1.0))
     assert cost == pytest.approx(0.001 + 0.01 + 0.2 + 1)
     assert cloud.options_of(deployment) == {"vcpu": 2.0, "gpu": 1}

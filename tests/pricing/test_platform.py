@@ -36,7 +36,7 @@ class Priced(FakePlatform):
     architectures = ("x86_64", "arm64")
 
 
-CONFIG = FunctionConfig("f", 1024, 10, "x86_64")
+CONFIG = FunctionConfig("f", memory_mib=1024, timeout_s=10, architecture="x86_64")
 
 
 def platform(tmp_path: Path, region: str = "us-east-1") -> Priced:
@@ -48,7 +48,7 @@ def usd(priced: Priced, deployment: Deployment, record: ProviderRecord) -> float
 
 
 def deployed(region: str = "us-east-1", **effective: Any) -> Deployment:
-    return Deployment("f", CONFIG, {"memory_mib": 1024, "architecture": "x86_64", **effective}, region=region)
+    return Deployment("f", CONFIG, effective={"memory_mib": 1024, "architecture": "x86_64", **effective}, region=region)
 
 
 def test_cost_follows_from_the_record_and_what_the_platform_reports(tmp_path: Path) -> None:

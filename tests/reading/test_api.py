@@ -54,6 +54,6 @@ def test_page_is_written_where_a_string_or_a_path_says(tmp_path):
         writer.add([0.1, 0.2])
         view = writer.finish()
         for file in (str(tmp_path / "one.html"), tmp_path / "two.html"):
-            written = sebsx.Services(tmp_path / "results.sqlite").page([view], file)
+            written = sebsx.Services(store_option=tmp_path / "results.sqlite").page([view], file)
             assert written == Path(file)
             assert written.stat().st_size > 10_000

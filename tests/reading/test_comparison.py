@@ -240,9 +240,9 @@ def test_without_a_failure_there_is_no_row_on_failures(store: Store) -> None:
 
 
 def region(name: str) -> dict[str, Any]:
-    config = FunctionConfig("f-256", 256, 10.0, "x86_64")
+    config = FunctionConfig("f-256", memory_mib=256, timeout_s=10.0, architecture="x86_64")
     effective = {"memory_mib": 256, "timeout_s": 10.0, "architecture": "x86_64"}
-    return {"deployment": {"deployment": Deployment("f-256", config, effective, region=name)}}
+    return {"deployment": {"deployment": Deployment("f-256", config, effective=effective, region=name)}}
 
 
 @pytest.mark.parametrize(
@@ -584,9 +584,9 @@ def test_a_run_without_two_levels_says_what_it_has(store: Store) -> None:
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
-        (Estimate(1.1034, 1.0891, 1.1182), "+10.3 % [+8.9, +11.8]"),
+        (Estimate(1.1034, low=1.0891, high=1.1182), "+10.3 % [+8.9, +11.8]"),
         (Estimate(0.5), "-50.0 %"),
-        (Estimate(4.1, 3.9, 4.32), "x 4.1 [3.9, 4.32]"),
+        (Estimate(4.1, low=3.9, high=4.32), "x 4.1 [3.9, 4.32]"),
     ],
 )
 def test_a_change_reads_as_people_say_it(ratio: Estimate, text: str) -> None:

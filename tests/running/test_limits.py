@@ -63,7 +63,11 @@ def platform(tmp_path: Path) -> Priced:
     return Priced(FakeSettings(), context_for(Priced, tmp_path, prices=prices))
 
 
-DEPLOYMENT = Deployment("f", FunctionConfig("f", 512, 4.0, "x86_64"), {"memory_mib": 512, "architecture": "x86_64"})
+DEPLOYMENT = Deployment(
+    "f",
+    FunctionConfig("f", memory_mib=512, timeout_s=4.0, architecture="x86_64"),
+    effective={"memory_mib": 512, "architecture": "x86_64"},
+)
 
 
 class Sent:

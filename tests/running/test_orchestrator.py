@@ -112,7 +112,9 @@ def test_what_a_run_left_is_removed_where_that_run_was(store: Store, monkeypatch
 
 
 def test_platform_that_cannot_be_asked_for_orphans_keeps_no_other(store: Store) -> None:
-    orphan = Resource("function", "f", "fake", "01RUN", "", "", ResourceState.CREATED)
+    orphan = Resource(
+        "function", "f", platform="fake", run_id="01RUN", region="", provider_id="", state=ResourceState.CREATED
+    )
 
     class Mute(FakePlatform):
         name = "mute"
@@ -282,7 +284,7 @@ def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store
 def test_problem_of_a_platform_stops_or_warns_before_anything_is_stored(store: Store, severity: Severity) -> None:
     class Troubled(FakePlatform):
         def check(self) -> list[Problem]:
-            return [Problem("the quota is nearly used up", "ask for more", severity)]
+            return [Problem("the quota is nearly used up", advice="ask for more", severity=severity)]
 
     listener = Listener()
     told = "platform 'fake': the quota is nearly used up; ask for more"

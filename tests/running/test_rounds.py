@@ -49,7 +49,7 @@ class Words(Experiment[WordsSettings]):
             "architecture": platform.architectures[0], "memory_mib": 256, "timeout_s": 5.0,
         }  # fmt: skip
         cells = [Cell({**common, "letters": letters}, settings.rounds) for letters in (1, 10, 100)]
-        return Plan(tuple(cells), len(cells), design=Design.RMIT)
+        return Plan(tuple(cells), deployments=len(cells), design=Design.RMIT)
 
     def run(self, session: Session, settings: WordsSettings) -> None:
         cells = session.pending(self.plan(session.scene, settings))

@@ -245,7 +245,7 @@ class Several(Experiment[NoSettings]):
             "memory_mib": 128,
             "architecture": "x86_64",
         }
-        return Plan((Cell({**factors, "language": "python", "timeout_s": 10.0}, 3),), 1)
+        return Plan((Cell({**factors, "language": "python", "timeout_s": 10.0}, 3),), deployments=1)
 
     def run(self, session: Session, settings: NoSettings) -> None:
         (cell,) = session.pending(self.plan(session.scene, settings))
@@ -358,7 +358,7 @@ class Grouping(Experiment[NoSettings]):
             "platform": "fake", "benchmark": ECHO, "size": "default", "language": "python", "architecture": "x86_64",
             "memory_mib": 128, "timeout_s": 10.0,
         }  # fmt: skip
-        return Plan((Cell(factors, 2),), 1)
+        return Plan((Cell(factors, 2),), deployments=1)
 
     def run(self, session: Session, settings: NoSettings) -> None:
         (cell,) = session.pending(self.plan(session.scene, settings))

@@ -125,7 +125,7 @@ class HostPlatform(Platform[Any]):
         """Return the interpreter that runs the test."""
         if language != "python":
             raise UnsupportedError(f"platform 'host' does not run {language!r}")
-        return Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture)
+        return Target("python", f"{sys.version_info.major}.{sys.version_info.minor}", architecture=architecture)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Start a host of the package."""
@@ -137,7 +137,7 @@ class HostPlatform(Platform[Any]):
             "timeout_s": config.timeout_s,
             "architecture": config.architecture,
         }
-        return Deployment(config.name, config, effective, f"http://127.0.0.1:{host.port}/")
+        return Deployment(config.name, config, effective=effective, endpoint=f"http://127.0.0.1:{host.port}/")
 
     def teardown(self, deployment: Deployment) -> None:
         """End the host."""

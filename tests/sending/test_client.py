@@ -30,7 +30,7 @@ def send(client: HttpClient, url: str, bodies: list[bytes], users: int = 1, time
     def request(number: int) -> Request:
         return Request(url, bodies[number], f"id-{number}", timeout_s=timeout_s)
 
-    return list(client.drive(Closed(len(bodies), users), request))
+    return list(client.drive(Closed(len(bodies), users=users), request))
 
 
 def test_every_request_gets_its_own_reply(client: HttpClient, url: str) -> None:
@@ -128,7 +128,7 @@ def test_connection_closed_without_an_answer_is_a_reply(client: HttpClient, url:
 
 
 def test_client_is_usable_after_an_abandoned_drive(client: HttpClient, url: str) -> None:
-    iterator = client.drive(Closed(5, 5), lambda n: Request(url, b"0" if n == 0 else b"3", str(n)))
+    iterator = client.drive(Closed(5, users=5), lambda n: Request(url, b"0" if n == 0 else b"3", str(n)))
     assert next(iterator).request_id == "0"
     iterator.close()  # type: ignore[attr-defined]  # drive is a generator
     assert [reply.body for reply in send(client, url, [b"again"])] == [b"again"]

@@ -133,7 +133,7 @@ def test_burst_is_in_flight_all_at_once(client: HttpClient, server: str) -> None
 
 
 def test_closed_loop_waits_for_results_and_not_for_acceptance(client: HttpClient, server: str) -> None:
-    replies = sent(client, polled(server), Closed(4, 2))
+    replies = sent(client, polled(server), Closed(4, users=2))
     events = sorted([(reply.sent_s, 1) for reply in replies] + [(reply.done_s, -1) for reply in replies])
     in_flight = most = 0
     for _, change in events:

@@ -12,7 +12,20 @@ def health(
     lateness_p99_s: float = 0.0, latency_p50_s: float = 0.01, cpu_share: float = 0.1, limits: tuple[str, ...] = ()
 ) -> Health:
     failed = 3 if limits else 0
-    return Health(100, 0, failed, limits, 0, 0.0, lateness_p99_s, lateness_p99_s, cpu_share, latency_p50_s, 1, 1.0)
+    return Health(
+        sent=100,
+        dropped=0,
+        client_errors=failed,
+        limits=limits,
+        late=0,
+        lateness_p50_s=0.0,
+        lateness_p99_s=lateness_p99_s,
+        lateness_max_s=lateness_p99_s,
+        cpu_share=cpu_share,
+        latency_p50_s=latency_p50_s,
+        in_flight_max=1,
+        duration_s=1.0,
+    )
 
 
 def test_quantiles_of_a_histogram_are_right_to_a_percent() -> None:

@@ -28,7 +28,17 @@ PLATFORM = FakePlatform(FakeSettings(), context_for(FakePlatform, Path("unused")
 
 def reply(number: int, late_s: float = 0.0, body: bytes = BODY, error: str | None = None) -> Reply:
     return Reply(
-        f"r{number}", 1000.0, 1000.0 + late_s, 1000.0, 1000.1, 1000.5, None if error else 200, {}, body, 2, error
+        f"r{number}",
+        intended_s=1000.0,
+        sent_s=1000.0 + late_s,
+        connected_s=1000.0,
+        first_byte_s=1000.1,
+        done_s=1000.5,
+        http_status=None if error else 200,
+        headers={},
+        body=body,
+        bytes_out=2,
+        error=error,
     )
 
 
@@ -48,7 +58,7 @@ def told() -> list[Invocation]:
 def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording:
     stream = store.stream(RUN, add_deployment(store, RUN), store.design.add_cell(RUN, make_cell("", 1)))
     return Recording(
-        stream, PLATFORM, Deployment("fn", make_config(), {}),
+        stream, PLATFORM, Deployment("fn", make_config(), effective={}),
         lambda output: None if output == {"n": 1} else "wrong", Starts(), Names(()),
         kind=Kind.MEASURED, sequence=1, batch=0,
         on_commit=lambda stored, _extras: told.extend(stored),
@@ -142,7 +152,7 @@ def test_answer_that_is_plain_json_counts_without_an_envelope(
 ) -> None:
     stream = store.stream(RUN, add_deployment(store, RUN), None)
     recording = Recording(
-        stream, PLATFORM, Deployment("fn", make_config(), {}), lambda _output: None, Starts(), Names(()),
+        stream, PLATFORM, Deployment("fn", make_config(), effective={}), lambda _output: None, Starts(), Names(()),
         kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
     recording.add(reply(1, body=b'{"result": 3}'))

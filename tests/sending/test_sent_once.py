@@ -249,5 +249,5 @@ def test_no_order_of_what_servers_do_ends_a_drive_or_sends_a_call_twice(
     connections: list[list[Step]], users: int
 ) -> None:
     with Unruly(*connections) as server, HttpClient() as client:
-        replies = drive(client, server.url, Closed(6, users), timeout_s=0.05)
+        replies = drive(client, server.url, Closed(6, users=users), timeout_s=0.05)
         held(server, replies, 6)

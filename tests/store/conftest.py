@@ -149,7 +149,7 @@ def add_deployment(store: Store, run_id: str, **changes: Any) -> int:
         "platform": "local", "benchmark": "sleep", "benchmark_version": "1.0", "benchmark_sha256": "ab" * 32,
         "language": "python", "language_version": "3.11", "size": "small", "parameters": {"sleep_s": 0.1},
         "package": None, "config": config, "status": "ready", "error": None, "deploy_s": 0.5,
-        "deployment": Deployment("fn-1", config, {"memory_mib": 256, "cgroup": "v2"}),
+        "deployment": Deployment("fn-1", config, effective={"memory_mib": 256, "cgroup": "v2"}),
     }  # fmt: skip
     return store.design.add_deployment(run_id, **{**values, **changes})
 

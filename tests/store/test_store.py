@@ -143,7 +143,8 @@ def test_values_of_the_functions_environment_are_not_stored(begun: Begun, tmp_pa
 def test_package_figures_are_stored_with_the_deployment(begun: Begun) -> None:
     package = Package(
         path=Path("p.zip"), sha256="aa", bytes=10, unpacked_bytes=20, content_hash="bb",
-        target=Target("python", "3.11", "x86_64"), benchmark="sleep", benchmark_version="1", build_s=1.5, cached=False,
+        target=Target("python", "3.11", architecture="x86_64"),
+        benchmark="sleep", benchmark_version="1", build_s=1.5, cached=False,
     )  # fmt: skip
     add_deployment(begun.store, RUN, package=package)
     stored = begun.store.view(RUN).deployments()[1]
@@ -336,8 +337,19 @@ def test_an_artifact_is_stored_once(begun: Begun, tmp_path: Path) -> None:
 
 
 def test_artifacts_of_a_run_are_those_of_its_deployments(begun: Begun) -> None:
-    target = Target("python", "3.11", "x86_64")
-    package = Package(Path("a.zip"), "aa" * 32, 1, 1, "cc" * 32, target, "b", "1", 0.1, False)
+    target = Target("python", "3.11", architecture="x86_64")
+    package = Package(
+        path=Path("a.zip"),
+        sha256="aa" * 32,
+        bytes=1,
+        unpacked_bytes=1,
+        content_hash="cc" * 32,
+        target=target,
+        benchmark="b",
+        benchmark_version="1",
+        build_s=0.1,
+        cached=False,
+    )
     for _ in range(2):
         add_deployment(begun.store, RUN, package=package)
     for digest in ("aa" * 32, "bb" * 32):

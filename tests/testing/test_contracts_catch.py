@@ -172,7 +172,7 @@ def test_platform_without_an_account_is_skipped_with_its_reason(tmp_path):
 
     class Cloud(FakePlatform):
         def check(self):
-            return [Problem("no credentials", "log in")]
+            return [Problem("no credentials", advice="log in")]
 
     with (
         pytest.raises(pytest.skip.Exception, match="no credentials"),
@@ -302,13 +302,13 @@ class Named(Analyzer[Any]):
 @pytest.mark.parametrize(
     "report",
     [
-        Report("", (Table("t", (), ()),)),
-        Report("r", (Table("t", (Column("a", "A"),), ({"b": 1},)),)),
-        Report("r", (Table("t", (Column("a", "A"),), ({"a": float("nan")},)),)),
-        Report("r", (Table("t", (Column("a", "A"),), ({"a": object()},)),)),
-        Report("r", (Table("t", (Column("a", "A", "furlongs"),), ()),)),
-        Report("r", (Table("t", (), ()), Table("t", (), ()))),
-        Report("r", (), findings=(Finding("nothing to show"),)),
+        Report("", tables=(Table("t", columns=(), rows=()),)),
+        Report("r", tables=(Table("t", columns=(Column("a", "A"),), rows=({"b": 1},)),)),
+        Report("r", tables=(Table("t", columns=(Column("a", "A"),), rows=({"a": float("nan")},)),)),
+        Report("r", tables=(Table("t", columns=(Column("a", "A"),), rows=({"a": object()},)),)),
+        Report("r", tables=(Table("t", columns=(Column("a", "A", unit="furlongs"),), rows=()),)),
+        Report("r", tables=(Table("t", columns=(), rows=()), Table("t", columns=(), rows=()))),
+        Report("r", tables=(), findings=(Finding("nothing to show"),)),
     ],
     ids=["title", "column", "nan", "type", "unit", "name", "empty"],
 )
@@ -329,7 +329,11 @@ class Hasty(Named):
 
     def analyze(self, runs, settings):
         spent = [each.end_s - each.begin_s for view in runs for each in view.executions()]
-        return Report("r", (Table("t", (Column("n", "n", "count"),), ({"n": len(spent)},)),), findings=(Finding("f"),))
+        return Report(
+            "r",
+            tables=(Table("t", columns=(Column("n", "n", unit="count"),), rows=({"n": len(spent)},)),),
+            findings=(Finding("f"),),
+        )
 
 
 def test_analyzer_that_cannot_read_a_group_that_never_ended_is_caught(tmp_path):

@@ -37,9 +37,9 @@ _COLUMNS = (
     Column("base", "base"),
     Column("new", "new"),
     Column("change", "change"),
-    Column("p", "p", "", "of the test, corrected for the number of comparisons (Holm)"),
-    Column("effect", "effect", "", "Cliff's delta: share of pairs where new is larger, minus the reverse"),
-    Column("n", "n", "", "samples of base and new, or pairs"),
+    Column("p", "p", meaning="of the test, corrected for the number of comparisons (Holm)"),
+    Column("effect", "effect", meaning="Cliff's delta: share of pairs where new is larger, minus the reverse"),
+    Column("n", "n", meaning="samples of base and new, or pairs"),
     Column("reason", "why"),
 )
 
@@ -190,12 +190,16 @@ class ComparisonReport:
         """
         shown = self.rows[:limit]
         caption = "" if len(shown) == len(self.rows) else _rest(self.rows[len(shown) :])
-        tables = [Table("comparison", _telling(shown), [row.cells() for row in shown], caption)] if shown else []
+        tables = (
+            [Table("comparison", columns=_telling(shown), rows=[row.cells() for row in shown], caption=caption)]
+            if shown
+            else []
+        )
         findings = [Finding(text, warning=True) for text in (*self.warnings, *_listed(_unsaid(self.rows), limit))]
         findings += [Finding(text, warning=True) for text in _listed(self.missing, limit)]
         findings += [Finding(f"differs, and may: {text}") for text in _listed(self.changed, limit)]
-        findings.append(Finding(self.summary, {str(verdict): n for verdict, n in self.counts.items()}))
-        return Report(self.title, tables, self._figures(), findings)
+        findings.append(Finding(self.summary, numbers={str(verdict): n for verdict, n in self.counts.items()}))
+        return Report(self.title, tables=tables, figures=self._figures(), findings=findings)
 
     @property
     def title(self) -> str:
@@ -237,8 +241,8 @@ class ComparisonReport:
             intervals.setdefault(str(row.verdict), []).append((row.ratio.low, row.ratio.high))
         return [
             Figure(
-                "comparison-ratios", "interval", "Ratio of new to base, with its interval",
-                Column("condition", "condition"), Column("ratio", "new / base"), series,
+                "comparison-ratios", "interval", title="Ratio of new to base, with its interval",
+                x=Column("condition", "condition"), y=Column("ratio", "new / base"), series=series,
                 categories=[f"{row.condition} {row.name}" for row in drawn], intervals=intervals, reference=1.0,
             )
         ]  # fmt: skip
@@ -260,7 +264,7 @@ def change_in_words(ratio: Estimate) -> str:
     assert ratio.value is not None
     if 1 / _FACTOR_FROM < ratio.value < _FACTOR_FROM:
         low, high = (None if end is None else end - 1 for end in (ratio.low, ratio.high))
-        return _in_percent(Estimate(ratio.value - 1, low, high), "%")
+        return _in_percent(Estimate(ratio.value - 1, low=low, high=high), "%")
     interval = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.3g}, {ratio.high:.3g}]"
     return f"x {ratio.value:.3g}{interval}"
 

@@ -84,7 +84,9 @@ def measure(
     if reason:
         return replace(said, reason=reason)
     if _constant(old.values) and _constant(young.values) and old.values[0] == young.values[0] == 0:
-        return replace(said, shift=Estimate(0.0, 0.0, 0.0, confidence), reason="always 0 on both sides")
+        return replace(
+            said, shift=Estimate(0.0, low=0.0, high=0.0, confidence=confidence), reason="always 0 on both sides"
+        )
     try:
         values = pair_rounds(old.rounds(), young.rounds()) if paired else (old.values, young.values)
         compare = compare_means if mean else compare_samples
@@ -101,8 +103,10 @@ def measure(
         said,
         comparison=found,
         p=found.p,
-        ratio=NOTHING if found.by_shift else Estimate(found.ratio, found.low, found.high, confidence, n),
-        shift=Estimate(found.shift, found.shift_low, found.shift_high, confidence, n),
+        ratio=NOTHING
+        if found.by_shift
+        else Estimate(found.ratio, low=found.low, high=found.high, confidence=confidence, n=n),
+        shift=Estimate(found.shift, low=found.shift_low, high=found.shift_high, confidence=confidence, n=n),
     )
 
 
@@ -223,7 +227,9 @@ def _failures(base: Condition, new: Condition, alpha: float) -> Measured | None:
     if not old[1] or not young[1]:
         return replace(said, reason="not enough data: a side has no invocation")
     difference, low, high, p = share_difference(old, young, 1 - alpha)
-    return replace(said, p=p, shift=Estimate(difference, low, high, 1 - alpha, min(old[1], young[1])))
+    return replace(
+        said, p=p, shift=Estimate(difference, low=low, high=high, confidence=1 - alpha, n=min(old[1], young[1]))
+    )
 
 
 def _share_estimate(failed: int, n: int) -> Estimate:

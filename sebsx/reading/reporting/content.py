@@ -75,20 +75,20 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     own = _own_figures(views, measured)
     shown = {"latency", *(figure.name for figure in own.figures)}
     analyzed = [_without(report, shown) for report in said]
-    latency = Report("", [latency_table(measured)] if measured else [], findings=_empty(views, measured))
+    latency = Report("", tables=[latency_table(measured)] if measured else [], findings=_empty(views, measured))
     has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
     settings = [provenance.settings(view.run) for view in views[:6]]
     packages = provenance.packages(views)
     sections = [
         *([Section("comparison", "Comparison", [replace(comparison, title="", findings=())])] if comparison else []),
-        Section("provenance", "Where the numbers come from", [Report("", [provenance.table(views, has_cost)])]),
+        Section("provenance", "Where the numbers come from", [Report("", tables=[provenance.table(views, has_cost)])]),
         Section("latency", "Latency and cost of each condition", [latency]),
         Section("figures", "Figures", [own]),
         Section("analysis", "What analyzers say", analyzed),
         Section("errors", "Failed invocations", [_errors(views, measured)]),
         Section("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
         Section(
-            "repeat", "Do it again", [Report("", [*([packages] if packages else []), *settings])],
+            "repeat", "Do it again", [Report("", tables=[*([packages] if packages else []), *settings])],
             paragraphs=[text for view in views[:6] if (text := repeating.needed(view.run))],
             commands=[repeating.command(view.run) for view in views[:6]],
         ),
@@ -205,13 +205,13 @@ def _errors(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
     if not rows:
         return Report("", findings=[Finding("no measured invocation failed" if measured else "nothing was measured")])
     columns = (
-        Column("condition", "condition"), Column("status", "ended as"), Column("count", "how many", "count"),
-        Column("share", "share", "1", "of the measured invocations of the condition"),
+        Column("condition", "condition"), Column("status", "ended as"), Column("count", "how many", unit="count"),
+        Column("share", "share", unit="1", meaning="of the measured invocations of the condition"),
         Column("first", "the first said"),
     )  # fmt: skip
     left = len(failing) - len(rows)
     caption = f"{left} further rows are in the CSV below" if left else ""
-    return Report("", [Table("errors", columns, rows, caption)])
+    return Report("", tables=[Table("errors", columns=columns, rows=rows, caption=caption)])
 
 
 def _first_error(view: RunView, each: Measured, status: str) -> str:

@@ -37,24 +37,33 @@ def as_table(figure: Figure) -> Table:
     caption = f"numbers of the figure: {figure.title}"
     series = Column("series", "series")
     if figure.categories:
-        values = Column("value", figure.y.title, figure.y.unit)
+        values = Column("value", figure.y.title, unit=figure.y.unit)
         columns = [Column("category", figure.x.title or "category"), series, values]
-        return Table(figure.name, columns, list(_by_category(figure)), caption)
+        return Table(figure.name, columns=columns, rows=list(_by_category(figure)), caption=caption)
     if figure.form == "ecdf":
-        shares = [Column(f"q{share}", f"{100 * share:g} % up to", figure.x.unit) for share in _SHARES]
-        ends = (Column("least", "least", figure.x.unit), *shares, Column("most", "most", figure.x.unit))
-        return Table(figure.name, (series, *ends), [_quantiles(figure, name) for name in figure.series], caption)
+        shares = [Column(f"q{share}", f"{100 * share:g} % up to", unit=figure.x.unit) for share in _SHARES]
+        ends = (Column("least", "least", unit=figure.x.unit), *shares, Column("most", "most", unit=figure.x.unit))
+        return Table(
+            figure.name,
+            columns=(series, *ends),
+            rows=[_quantiles(figure, name) for name in figure.series],
+            caption=caption,
+        )
     if sum(map(len, figure.series.values())) <= _MOST_POINTS:
-        columns = [series, Column("x", figure.x.title, figure.x.unit), Column("y", figure.y.title, figure.y.unit)]
+        columns = [
+            series,
+            Column("x", figure.x.title, unit=figure.x.unit),
+            Column("y", figure.y.title, unit=figure.y.unit),
+        ]
         rows = [{"series": name, "x": x, "y": y} for name, points in figure.series.items() for x, y in points]
-        return Table(figure.name, columns, rows, caption)
+        return Table(figure.name, columns=columns, rows=rows, caption=caption)
     unit, title = figure.y.unit, figure.y.title
     columns = [
-        series, Column("from", f"{figure.x.title}, from", figure.x.unit), Column("to", "to", figure.x.unit),
-        Column("least", f"{title}, least", unit), Column("median", "median of the drawn", unit),
-        Column("most", "most", unit),
+        series, Column("from", f"{figure.x.title}, from", unit=figure.x.unit), Column("to", "to", unit=figure.x.unit),
+        Column("least", f"{title}, least", unit=unit), Column("median", "median of the drawn", unit=unit),
+        Column("most", "most", unit=unit),
     ]  # fmt: skip
-    return Table(figure.name, columns, [_ranges(figure, name) for name in figure.series], caption)
+    return Table(figure.name, columns=columns, rows=[_ranges(figure, name) for name in figure.series], caption=caption)
 
 
 def _by_category(figure: Figure) -> Iterator[dict[str, Any]]:
@@ -65,7 +74,7 @@ def _by_category(figure: Figure) -> Iterator[dict[str, Any]]:
             yield {
                 "category": figure.categories[int(x)] if known else show(x),
                 "series": name,
-                "value": Estimate(y, *end) if end else y,
+                "value": Estimate(y, low=end[0], high=end[1]) if end else y,
             }
 
 

@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 
 _COLUMNS = (
-    Column("ok", "ok", "count", "measured invocations that count"),
-    Column("failed", "failed", "count", "measured invocations that failed, the throttled ones apart"),
-    Column("throttled", "throttled", "count", "refused because too many ran at once"),
-    Column("cold_ratio", "cold", "1", "share of the invocations that ended well and started or restored a sandbox"),
-    Column("p50", "median", "s", "client latency, with the interval of its median"),
-    Column("p90", "p90", "s", "client latency"),
-    Column("p99", "p99", "s", "client latency"),
-    Column("mean", "mean", "s", "client latency"),
-    Column("cv", "CV", "1", "standard deviation over mean of the client latency"),
-    Column("million_usd", "per million", "USD", "mean cost of an invocation, times a million"),
+    Column("ok", "ok", unit="count", meaning="measured invocations that count"),
+    Column("failed", "failed", unit="count", meaning="measured invocations that failed, the throttled ones apart"),
+    Column("throttled", "throttled", unit="count", meaning="refused because too many ran at once"),
+    Column(
+        "cold_ratio",
+        "cold",
+        unit="1",
+        meaning="share of the invocations that ended well and started or restored a sandbox",
+    ),
+    Column("p50", "median", unit="s", meaning="client latency, with the interval of its median"),
+    Column("p90", "p90", unit="s", meaning="client latency"),
+    Column("p99", "p99", unit="s", meaning="client latency"),
+    Column("mean", "mean", unit="s", meaning="client latency"),
+    Column("cv", "CV", unit="1", meaning="standard deviation over mean of the client latency"),
+    Column("million_usd", "per million", unit="USD", meaning="mean cost of an invocation, times a million"),
 )
 _EXECUTION = "from the begin of a group of invocations to its end, with the interval of its median"
 _FROM_SUMMARIES = {
@@ -69,10 +74,19 @@ def latency_table(measured: Sequence[Measured]) -> Table:
         {**{column.key: level(each.condition, column.key) for column in identity}, **_figures(each)}
         for each in measured
     ]
-    notes = [Column("execution", "execution", "s", _EXECUTION)] if any(row.get("execution") for row in rows) else []
+    notes = (
+        [Column("execution", "execution", unit="s", meaning=_EXECUTION)]
+        if any(row.get("execution") for row in rows)
+        else []
+    )
     notes += [Column("note", "note")] if any("note" in row for row in rows) else []
     shared = caption(found)
-    return Table("latency", (*identity, *_COLUMNS, *notes), rows, f"client latency; {shared}" if shared else "")
+    return Table(
+        "latency",
+        columns=(*identity, *_COLUMNS, *notes),
+        rows=rows,
+        caption=f"client latency; {shared}" if shared else "",
+    )
 
 
 def _figures(each: Measured) -> dict[str, Any]:

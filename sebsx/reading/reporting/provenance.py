@@ -34,7 +34,7 @@ def table(views: Sequence[RunView], measured_cost: Mapping[str, bool]) -> Table:
     names = dict.fromkeys(name for facts in told.values() for name in facts)
     rows = [{"fact": name, **{run: facts[name] for run, facts in told.items()}} for name in names]
     left = f"the first {len(shown)} of {len(views)} runs" if len(views) > len(shown) else ""
-    return Table("provenance", columns, rows, left)
+    return Table("provenance", columns=columns, rows=rows, caption=left)
 
 
 def packages(views: Sequence[RunView]) -> Table | None:
@@ -58,17 +58,20 @@ def packages(views: Sequence[RunView]) -> Table | None:
             )
     unique = list({row["sha256"]: row for row in rows}.values())
     columns = (
-        Column("benchmark", "benchmark"), Column("sha256", "SHA-256 of the package"), Column("bytes", "size", "bytes"),
+        Column("benchmark", "benchmark"), Column("sha256", "SHA-256 of the package"),
+        Column("bytes", "size", unit="bytes"),
         Column("requirements", "dependencies as resolved"),
     )  # fmt: skip
-    return Table("packages", columns, unique) if unique else None
+    return Table("packages", columns=columns, rows=unique) if unique else None
 
 
 def settings(run: Run) -> Table:
     """Return the settings a run was made with."""
     rows = [{"setting": key, "value": value} for key, value in assignments(run)]
     columns = (Column("setting", "setting"), Column("value", "value"))
-    return Table(f"settings-{run.id}", columns, rows, f"settings of run {run.id}; secrets are never stored")
+    return Table(
+        f"settings-{run.id}", columns=columns, rows=rows, caption=f"settings of run {run.id}; secrets are never stored"
+    )
 
 
 def readable(read: Callable[[], Any], otherwise: Any) -> Any:

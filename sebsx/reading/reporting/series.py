@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 MOST_SERIES = 8
 MOST_FIGURES = 6
-_LATENCY = Column("client.latency_s", "client latency", "s")
-_SHARE = Column("share", "share of invocations", "1")
-_SINCE = Column("since_start_s", "time since the run's first measured call", "s")
-_LATE = Column("lateness_s", "sent later than scheduled", "s")
+_LATENCY = Column("client.latency_s", "client latency", unit="s")
+_SHARE = Column("share", "share of invocations", unit="1")
+_SINCE = Column("since_start_s", "time since the run's first measured call", unit="s")
+_LATE = Column("lateness_s", "sent later than scheduled", unit="s")
 _NOTICEABLE_S = 1e-3  # of lateness: a request takes some time to be made even when nothing waits
 UNKNOWN = "not known"
 
@@ -42,8 +42,8 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
             shown = group[part : part + MOST_SERIES]
             more = f"-{number}" * (number > 1) + f"-part-{1 + part // MOST_SERIES}" * (part > 0)
             yield Figure(
-                f"latency-ecdf{more}", "ecdf", "Distribution of the client latency", _LATENCY, _SHARE,
-                {each.name: ecdf(each.condition.latency_s) for each in shown},
+                f"latency-ecdf{more}", "ecdf", title="Distribution of the client latency", x=_LATENCY, y=_SHARE,
+                series={each.name: ecdf(each.condition.latency_s) for each in shown},
                 log="x", samples={each.name: len(each.condition.counted) for each in shown},
             )  # fmt: skip
 
@@ -72,9 +72,15 @@ def lateness(each: Measured, number: int, began_s: float) -> Iterator[Figure]:
     places = thinning.in_order(late_s)
     points = _points(frame["client_intended_s"] - began_s, late_s, places)
     title = f"Scheduled and sent: lateness of the generator, {each.name}"
-    x = Column("scheduled_s", "scheduled, since the run's first measured call", "s")
+    x = Column("scheduled_s", "scheduled, since the run's first measured call", unit="s")
     yield Figure(
-        f"lateness-{number}", "scatter", title, x, _LATE, {"requests": points}, samples={"requests": len(frame)}
+        f"lateness-{number}",
+        "scatter",
+        title=title,
+        x=x,
+        y=_LATE,
+        series={"requests": points},
+        samples={"requests": len(frame)},
     )
 
 
@@ -121,7 +127,7 @@ def _coloured(each: Measured, name: str, by: str, began_s: float, names: Mapping
             series[group] = _points(when, latency, np.flatnonzero(mask & kept))
             samples[group] = int(mask.sum())
     return Figure(
-        name, "scatter", f"Latency in the order of time, {by}: {each.name}", _SINCE, _LATENCY, series,
+        name, "scatter", title=f"Latency in the order of time, {by}: {each.name}", x=_SINCE, y=_LATENCY, series=series,
         log="y", samples=samples,
     )  # fmt: skip
 

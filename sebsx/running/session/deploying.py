@@ -112,7 +112,9 @@ class Deployer:
             self._observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in needs else None
-            source = FunctionSource(spec, benchmark, storage, staging.upload(stage, storage, benchmark))
+            source = FunctionSource(
+                spec=spec, benchmark=benchmark, storage=storage, artifacts=staging.upload(stage, storage, benchmark)
+            )
             if Capability.TABLE in needs:
                 platform.table()
             payload, check = self._input(source, parameters, platform)
@@ -122,7 +124,15 @@ class Deployer:
             self._refused(described, exc, time.perf_counter() - started_s)
             raise
         described |= {"language_version": package.target.version, "package": package}
-        function = Function(0, spec.label, platform, deployment, payload, check, source)
+        function = Function(
+            id=0,
+            label=spec.label,
+            platform=platform,
+            deployment=deployment,
+            payload=payload,
+            check=check,
+            source=source,
+        )
         function = self._ready(function, described, time.perf_counter() - started_s)
         self.record_input(function)
         if stage is not None:
@@ -155,7 +165,14 @@ class Deployer:
         described |= {"config": deployment.config, **_code_of(adoption, deployment.effective)}
         for note in deployment.effective.get("notes", ()):
             self._observer.warned(f"{adoption.label}: {note}")
-        function = Function(0, adoption.label, platform, deployment, b"", lambda _output: None)
+        function = Function(
+            id=0,
+            label=adoption.label,
+            platform=platform,
+            deployment=deployment,
+            payload=b"",
+            check=lambda _output: None,
+        )
         return self._ready(function, described, time.perf_counter() - started_s)
 
     def called(self, function: Function, parameters: Mapping[str, Any]) -> Function:

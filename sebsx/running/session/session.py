@@ -185,7 +185,7 @@ class RunSession(Session):
     @contextmanager
     def measure(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Measurement]:
         cell_id = self.store.design.add_cell(self.run.id, cell)
-        measurement = Measurement(self, cell, cell_id, function, wanted)
+        measurement = Measurement(session=self, cell=cell, cell_id=cell_id, function=function, wanted=wanted)
         if function.deployment.adopted:  # each of its cells may have another input
             self._deployer.record_input(function, cell_id)
         for stored in self.view.invocations(cell_id=cell_id, kind=Kind.MEASURED):

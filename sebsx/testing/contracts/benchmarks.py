@@ -250,13 +250,18 @@ class BenchmarkContract:
         )
         asked = benchmark.demands(self.function, self.variant)
         name = f"{benchmark.name}-{language.name}"
-        return platform.deploy(package, FunctionConfig(name, asked.memory_mib, asked.timeout_s, target.architecture))
+        return platform.deploy(
+            package,
+            FunctionConfig(
+                name, memory_mib=asked.memory_mib, timeout_s=asked.timeout_s, architecture=target.architecture
+            ),
+        )
 
 
 def _target(registry: Registry) -> Target:
     """Return what Python on this machine is."""
     machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
-    return Target("python", registry.get("languages", "python")().host_version(), machine)
+    return Target("python", registry.get("languages", "python")().host_version(), architecture=machine)
 
 
 def _smallest(benchmark: Benchmark) -> str:

@@ -75,7 +75,7 @@ class LanguageContract:
 
 def _target(language: Language) -> Target:
     machine = {"x86_64": "x86_64", "amd64": "x86_64"}.get(platform.machine().lower(), "arm64")
-    return Target(language.name, language.host_version() or "1", machine)
+    return Target(language.name, language.host_version() or "1", architecture=machine)
 
 
 def _build(language: Language, code: Path, out: Path) -> dict[str, bytes]:

@@ -100,8 +100,10 @@ def aws(user: User, tmp_path: Path) -> Iterator[AwsPlatform]:
 
 
 def adopt(platform: AwsPlatform, address: str = "app", memory_mib: int = 0, **how: Any) -> Deployment:
-    config = FunctionConfig("sebsx-copy", memory_mib, 60.0, how.pop("architecture", ""))
-    return platform.adopt(Adoption(platform.name, address, platform.subject_of(address), config, **how))
+    config = FunctionConfig(
+        "sebsx-copy", memory_mib=memory_mib, timeout_s=60.0, architecture=how.pop("architecture", "")
+    )
+    return platform.adopt(Adoption(platform.name, address, subject=platform.subject_of(address), config=config, **how))
 
 
 def copied(platform: AwsPlatform, user: User, **words: Any) -> tuple[dict[str, Any], list[str]]:
@@ -326,7 +328,11 @@ def test_copy_that_lambda_cannot_bring_up_is_told_with_its_reason_and_deleted(aw
         adopt(aws, memory_mib=512, copy=True)
     user.account.also.default_factory = dict
     (kept,) = [name for kind, name in aws.ledger.open if kind == "function"]
-    aws.teardown(Deployment(kept, FunctionConfig(kept, 0, 1.0, ""), {"function": kept}))
+    aws.teardown(
+        Deployment(
+            kept, FunctionConfig(kept, memory_mib=0, timeout_s=1.0, architecture=""), effective={"function": kept}
+        )
+    )
 
 
 @pytest.mark.parametrize(

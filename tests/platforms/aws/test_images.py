@@ -48,7 +48,12 @@ def test_machine_without_an_engine_is_told_what_to_do(
     ledger = MemoryLedger()
     platform = made(tmp_path, ledger=ledger)
     with platform, pytest.raises(DeployError, match=r"images need a Docker engine, and none answers.*package=zip"):
-        platform.deploy(package, FunctionConfig("sebsx-image", 256, 10.0, "x86_64", options={"package": "image"}))
+        platform.deploy(
+            package,
+            FunctionConfig(
+                "sebsx-image", memory_mib=256, timeout_s=10.0, architecture="x86_64", options={"package": "image"}
+            ),
+        )
     assert account.remaining() == {}
     assert ledger.open == {}
     gc.collect()

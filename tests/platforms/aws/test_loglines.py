@@ -151,8 +151,15 @@ def test_runtime_that_ended_with_all_its_memory_in_use_is_out_of_memory():
 def test_restored_start_pays_the_fee_for_its_restore(tmp_path: Path) -> None:
     context = context_for(AwsPlatform, tmp_path)
     platform = AwsPlatform(AwsSettings(region="us-east-1"), context)
-    config = FunctionConfig("f", 2048, 10.0, "x86_64")
-    deployment = Deployment("f", config, {"memory_mib": 2048, "architecture": "x86_64"}, None, {}, "us-east-1")
+    config = FunctionConfig("f", memory_mib=2048, timeout_s=10.0, architecture="x86_64")
+    deployment = Deployment(
+        "f",
+        config,
+        effective={"memory_mib": 2048, "architecture": "x86_64"},
+        endpoint=None,
+        headers={},
+        region="us-east-1",
+    )
     billed = ProviderRecord("x", duration_s=0.128, billed_s=0.154, init_s=0.3)
     restored = dataclasses.replace(billed, start_type=StartType.RESTORED)
     prices = context.prices

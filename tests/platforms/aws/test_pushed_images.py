@@ -146,7 +146,7 @@ def test_image_is_pushed_and_runs_from_the_registry_by_its_digest(
         request.getfixturevalue("needs_qemu")
     platform, ledger = with_images(tmp_path, cls, base_like_aws(cls.architectures[0]))
     with platform:
-        config = FunctionConfig("sebsx-image", 256, 60.0, architecture(platform))
+        config = FunctionConfig("sebsx-image", memory_mib=256, timeout_s=60.0, architecture=architecture(platform))
         deployment = platform.deploy(package(platform), config)
         (repository,) = account.remaining()["repositories"]
         (pushed,) = account.registry.images(repository)
@@ -278,7 +278,7 @@ def test_base_image_that_cannot_be_had_is_told(one_run: Callable[..., str]) -> N
 def refused(platform: AwsPlatform, ledger: MemoryLedger, account: EmulatedAccount, package: Package) -> str:
     """Return what is said of an image that is not pushed, once nothing is left of it."""
     with platform:
-        config = FunctionConfig("sebsx-image", 256, 60.0, architecture(platform))
+        config = FunctionConfig("sebsx-image", memory_mib=256, timeout_s=60.0, architecture=architecture(platform))
         with pytest.raises(UnsupportedError) as raised:
             platform.deploy(package, config)
         (repository,) = account.remaining()["repositories"]

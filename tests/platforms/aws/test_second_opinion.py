@@ -125,7 +125,7 @@ def emulator(command: list[str], environment: dict[str, str], root: Path) -> Ite
 def of_ours(account: EmulatedAccount, package: Package, tmp_path: Path) -> list[Any]:
     """What the account says of every event: the status, and what of the envelope does not depend on time."""
     with made(tmp_path) as platform:
-        config = FunctionConfig("sebsx-second", 256, 2.0, "x86_64")
+        config = FunctionConfig("sebsx-second", memory_mib=256, timeout_s=2.0, architecture="x86_64")
         deployment = platform.deploy(package, config)
         answers = [invoke(platform, deployment, event) for event in EVENTS]
         assert [answer.status for answer in answers] == [

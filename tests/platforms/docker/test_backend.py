@@ -130,7 +130,10 @@ def test_node_runs_the_same_way(opened: Local, sebsx_registry: Registry, tmp_pat
     benchmark = sebsx_registry.get("benchmarks", "sleep")
     target = platform.target("nodejs", platform.architectures[0])
     package = Packager(tmp_path).build(benchmark, language, target, platform=platform)
-    deployment = platform.deploy(package, FunctionConfig(f"n-{uuid4().hex[:8]}", 256, 20.0, target.architecture))
+    deployment = platform.deploy(
+        package,
+        FunctionConfig(f"n-{uuid4().hex[:8]}", memory_mib=256, timeout_s=20.0, architecture=target.architecture),
+    )
 
     reply, body = opened.call(deployment, {"duration_s": 0.01})
 
@@ -270,7 +273,7 @@ def test_network_of_somebody_else_is_never_removed(tmp_path: Path, client: Any) 
     try:
         platform = DockerPlatform(DockerSettings(), context_for(DockerPlatform, tmp_path / "run" / "docker"))
         with pytest.raises(PlatformError, match="not ours"):
-            platform.remove(Resource("network", name, "docker", "run"))
+            platform.remove(Resource("network", name, platform="docker", run_id="run"))
         assert client.networks(names=[name])
     finally:
         client.remove_network(name)

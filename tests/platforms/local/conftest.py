@@ -37,7 +37,9 @@ class Local:
         architecture = self.platform.architectures[0]
         package = zip_package(self.folder / f"{name}.zip", architecture, code, sebsx_wrapper__py=wrapper)
         package = dataclasses.replace(package, target=self.platform.target("python", architecture))
-        return self.platform.deploy(package, FunctionConfig(name, memory_mib, timeout_s, architecture, **more))
+        return self.platform.deploy(
+            package, FunctionConfig(name, memory_mib=memory_mib, timeout_s=timeout_s, architecture=architecture, **more)
+        )
 
     def call(self, deployment: Deployment, event: Any = None) -> tuple[Reply, Any]:
         """Return the reply and its decoded body."""
@@ -52,7 +54,18 @@ class Local:
         headers = {name.lower(): value for name, value in response.getheaders()}
         connection.close()
         done_s = time.time()
-        reply = Reply(request_id, sent_s, sent_s, None, done_s, done_s, response.status, headers, body, 0)
+        reply = Reply(
+            request_id,
+            intended_s=sent_s,
+            sent_s=sent_s,
+            connected_s=None,
+            first_byte_s=done_s,
+            done_s=done_s,
+            http_status=response.status,
+            headers=headers,
+            body=body,
+            bytes_out=0,
+        )
         return reply, json.loads(body)
 
 

@@ -229,19 +229,32 @@ def test_broken_package_says_so(local: Local, tmp_path: Path) -> None:
     (tmp_path / "broken.zip").write_bytes(b"no zip")
     architecture = local.platform.architectures[0]
     target = local.platform.target("python", architecture)
-    package = Package(tmp_path / "broken.zip", "0" * 64, 6, 6, "0", target, "b", "1", 0.0, False)
+    package = Package(
+        path=tmp_path / "broken.zip",
+        sha256="0" * 64,
+        bytes=6,
+        unpacked_bytes=6,
+        content_hash="0",
+        target=target,
+        benchmark="b",
+        benchmark_version="1",
+        build_s=0.0,
+        cached=False,
+    )
 
     with pytest.raises(DeployError, match=r"broken\.zip' cannot be unpacked"):
-        local.platform.deploy(package, FunctionConfig("broken", 128, 1.0, architecture))
+        local.platform.deploy(
+            package, FunctionConfig("broken", memory_mib=128, timeout_s=1.0, architecture=architecture)
+        )
 
 
 def test_package_for_another_version_is_unsupported(local: Local, tmp_path: Path) -> None:
     architecture = local.platform.architectures[0]
     package = zip_package(tmp_path / "p.zip", architecture, ECHO)
-    package = dataclasses.replace(package, target=Target("python", "3.0", architecture))
+    package = dataclasses.replace(package, target=Target("python", "3.0", architecture=architecture))
 
     with pytest.raises(UnsupportedError, match=r"python 3\.0 cannot run on 3\."):
-        local.platform.deploy(package, FunctionConfig("old", 128, 1.0, architecture))
+        local.platform.deploy(package, FunctionConfig("old", memory_mib=128, timeout_s=1.0, architecture=architecture))
 
 
 def test_name_that_is_no_part_of_a_url_is_refused(local: Local, tmp_path: Path) -> None:
@@ -249,7 +262,7 @@ def test_name_that_is_no_part_of_a_url_is_refused(local: Local, tmp_path: Path) 
     package = zip_package(tmp_path / "p.zip", architecture, ECHO)
 
     with pytest.raises(DeployError, match="letters, digits"):
-        local.platform.deploy(package, FunctionConfig("a/b", 128, 1.0, architecture))
+        local.platform.deploy(package, FunctionConfig("a/b", memory_mib=128, timeout_s=1.0, architecture=architecture))
 
 
 def test_platform_that_is_not_open_says_so(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
 from sebsx_url.backend import UrlPlatform, UrlSettings
 
-CONFIG = FunctionConfig("f", 0, 5.0, "")
+CONFIG = FunctionConfig("f", memory_mib=0, timeout_s=5.0, architecture="")
 
 
 @pytest.fixture
@@ -22,7 +22,19 @@ def platform(tmp_path: Path) -> UrlPlatform:
 
 
 def reply(status: int | None, body: bytes = b"", error: str | None = None, **headers: str) -> Reply:
-    return Reply("r", 0.0, 0.0, None, None, 1.0, status, headers, body, 0, error)
+    return Reply(
+        "r",
+        intended_s=0.0,
+        sent_s=0.0,
+        connected_s=None,
+        first_byte_s=None,
+        done_s=1.0,
+        http_status=status,
+        headers=headers,
+        body=body,
+        bytes_out=0,
+        error=error,
+    )
 
 
 def test_metadata_is_complete() -> None:
@@ -38,7 +50,7 @@ def test_metadata_is_complete() -> None:
     ],
 )
 def test_name_of_an_endpoint_holds_no_key(platform: UrlPlatform, url: str, subject: str) -> None:
-    deployment = platform.adopt(Adoption("url", url, subject, CONFIG, method="PUT", headers={"A": "b"}))
+    deployment = platform.adopt(Adoption("url", url, subject=subject, config=CONFIG, method="PUT", headers={"A": "b"}))
     assert (platform.subject_of(url), deployment.id) == (subject, subject)
     assert (deployment.method, deployment.headers, deployment.adopted) == ("PUT", {"A": "b"}, True)
     assert deployment.endpoint is not None
@@ -57,7 +69,7 @@ def test_nothing_can_be_deployed_copied_or_changed(platform: UrlPlatform) -> Non
         platform.target("python", "x86_64")
     for change in ({"copy": True}, {"in_place": True}):
         with pytest.raises(UnsupportedError, match="neither copied nor changed"):
-            platform.adopt(Adoption("url", "http://h/", "h/", CONFIG, **change))
+            platform.adopt(Adoption("url", "http://h/", subject="h/", config=CONFIG, **change))
 
 
 def test_statuses_follow_http_and_errors_say_what_was_answered(platform: UrlPlatform) -> None:
@@ -75,7 +87,7 @@ def test_endpoint_that_answers_later_is_asked_at_its_location(tmp_path: Path) ->
     place = "http://127.0.0.1:9/work?code=secret"
     settings = UrlSettings(answers_later=True)
     opened = UrlPlatform(settings, context_for(UrlPlatform, tmp_path))
-    asked = Adoption("url", place, "127.0.0.1:9/work", CONFIG, headers={"Authorization": "mine"})
+    asked = Adoption("url", place, subject="127.0.0.1:9/work", config=CONFIG, headers={"Authorization": "mine"})
     deployment = opened.adopt(asked)
     exchange = opened.exchange(deployment)
     assert exchange == LocationExchange(url=place, method=deployment.method, headers={"Authorization": "mine"})

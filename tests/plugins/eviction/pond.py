@@ -69,7 +69,7 @@ class Pond(FakePlatform):
         assert self._server is not None
         url = f"http://127.0.0.1:{self._server.server_port}/{len(self.functions)}"
         self.functions.append([])
-        return Deployment(made.id, config, made.effective, url)
+        return Deployment(made.id, config, effective=made.effective, endpoint=url)
 
     def answer(self, place: int, event: dict[str, Any]) -> tuple[int, bytes]:
         with self._lock:

@@ -100,12 +100,12 @@ class TestNames:
         assert found == [("restored", ""), ("cold+restored", "3 cold, 2 restored")]
 
     def test_selection_keeps_what_was_named(self, view: RunView) -> None:
-        chosen = read_series([view], Selection(("client.latency_s", "errors"), ("p50",)))
+        chosen = read_series([view], Selection(metrics=("client.latency_s", "errors"), statistics=("p50",)))
         assert {summary.name for series in chosen for summary in series.summaries} == {"client.latency_s.p50"}
 
     def test_unknown_metric_suggests_the_nearest(self, view: RunView) -> None:
         with pytest.raises(UnknownNameError, match=r"'client\.latency' .*'client\.latency_s'"):
-            read_series([view], Selection(("client.latency",)))
+            read_series([view], Selection(metrics=("client.latency",)))
 
 
 def store_path(store: Store) -> str:

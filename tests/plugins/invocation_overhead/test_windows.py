@@ -36,7 +36,10 @@ def call(
     done = began + 0.001 + return_s
     readings = {RECEIVED: began + offset_s, REPLIED: began + 0.001 + offset_s}
     return Invocation(
-        sequence, 0, kind, f"r{sequence}", status, start, "{}", sandbox, None, sent, sent, sent + connect_s, done, done,
+        sequence=sequence, batch=0, kind=kind, request_id=f"r{sequence}", status=status,
+        start_type=start, start_evidence="{}", sandbox_id=sandbox, error=None,
+        client_intended_s=sent, client_sent_s=sent, client_connected_s=sent + connect_s, client_first_byte_s=done,
+        client_done_s=done,
         bytes_out=1024, round=window, samples=readings if status is Status.OK else {},
     )  # fmt: skip
 

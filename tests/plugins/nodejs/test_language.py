@@ -66,7 +66,7 @@ def test_package_by_path_that_is_gone_is_named(tmp_path: Path) -> None:
         NodejsLanguage().inputs(code, TARGET)
 
 
-TARGET = Target("nodejs", "20", "x86_64", "manylinux_2_28")
+TARGET = Target("nodejs", "20", architecture="x86_64", binaries="manylinux_2_28")
 
 
 def write_node(folder: Path, script: str) -> None:

@@ -15,7 +15,7 @@ from sebsx.testing.handlers import unpack
 from sebsx_nodejs import lockfile
 from sebsx_nodejs.language import NodejsLanguage
 
-ARM = Target("nodejs", "20", "arm64", "manylinux_2_28")
+ARM = Target("nodejs", "20", architecture="arm64", binaries="manylinux_2_28")
 REGISTRY = load()
 LOCKED = sorted(
     name for name, benchmark in REGISTRY.benchmarks.items() if (benchmark.root / "nodejs" / lockfile.LOCK).is_file()
@@ -70,7 +70,7 @@ def test_dependencies_without_a_lock_say_how_to_make_one(source: Path, tmp_path:
 
 def test_unknown_architecture_is_named(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PackagingError, match="'riscv64' is not known; use x86_64 or arm64"):
-        lockfile.install(source, tmp_path, Target("nodejs", "20", "riscv64"))
+        lockfile.install(source, tmp_path, Target("nodejs", "20", architecture="riscv64"))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
@@ -162,7 +162,7 @@ def test_list_of_systems_may_name_or_refuse(words: list[str] | None, allowed: bo
 def test_package_for_either_processor_is_small_equal_each_time_and_of_that_processor(
     name: str, architecture: str, tmp_path: Path
 ) -> None:
-    target = Target("nodejs", "20", architecture, "manylinux_2_28")
+    target = Target("nodejs", "20", architecture=architecture, binaries="manylinux_2_28")
     built = [
         Packager(tmp_path / cache).build(REGISTRY.benchmarks[name], NodejsLanguage(), target) for cache in ("a", "b")
     ]

@@ -34,7 +34,7 @@ class Scene:
         **facts: object,
     ) -> int:
         config = make_config(memory_mib=memory_mib)
-        reported = Deployment("fn", config, {"memory_mib": effective or memory_mib, **facts})
+        reported = Deployment("fn", config, effective={"memory_mib": effective or memory_mib, **facts})
         deployment = add_deployment(self.store, self.run_id, config=config, deployment=reported)
         cell = self.store.design.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
         first = self.store.next_sequence(self.run_id)

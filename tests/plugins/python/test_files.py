@@ -15,8 +15,8 @@ from sebsx_python import files, requirements
 from sebsx_python.language import PythonLanguage
 from tests.plugins.wheels import make_wheel
 
-TARGET = Target("python", "3.12", "x86_64", "manylinux_2_28")
-OLD = Target("python", "3.9", "x86_64", "manylinux_2_28")
+TARGET = Target("python", "3.12", architecture="x86_64", binaries="manylinux_2_28")
+OLD = Target("python", "3.9", architecture="x86_64", binaries="manylinux_2_28")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sebsx.testing.contracts import LanguageContract
 from sebsx_python.language import PythonLanguage
 from tests.plugins.wheels import make_wheel
 
-TARGET = Target("python", "3.12", "arm64", "manylinux_2_28")
+TARGET = Target("python", "3.12", architecture="arm64", binaries="manylinux_2_28")
 
 
 class TestContract(LanguageContract):

@@ -21,7 +21,7 @@ OTHER = {"x86_64": "arm64", "arm64": "x86_64"}[HOST]
 
 
 def target(architecture: str = "x86_64", version: str = "3.12", binaries: str = "manylinux_2_28") -> Target:
-    return Target("python", version, architecture, binaries)
+    return Target("python", version, architecture=architecture, binaries=binaries)
 
 
 def write(folder: Path, text: str) -> Path:

@@ -32,10 +32,21 @@ def whole(store: Store, path: Path) -> str:
     """A run that meets all twelve; return its id."""
     settings = {"repetitions": 10, "warmups": 1}
     writer = RunWriter(store, environment=CLIENT, settings=settings)
-    config = FunctionConfig("f", 256, 10.0, "x86_64")
+    config = FunctionConfig("f", memory_mib=256, timeout_s=10.0, architecture="x86_64")
     effective = {"memory_mib": 256, "timeout_s": 10.0, "architecture": "x86_64"}
-    package = Package(path, "ab" * 32, 1, 1, "cd" * 32, Target("python", "3.11", "x86_64"), "echo", "1", 0.1, False)
-    deployment = {"package": package, "deployment": Deployment("f", config, effective, region="eu-central-1")}
+    package = Package(
+        path=path,
+        sha256="ab" * 32,
+        bytes=1,
+        unpacked_bytes=1,
+        content_hash="cd" * 32,
+        target=Target("python", "3.11", architecture="x86_64"),
+        benchmark="echo",
+        benchmark_version="1",
+        build_s=0.1,
+        cached=False,
+    )
+    deployment = {"package": package, "deployment": Deployment("f", config, effective=effective, region="eu-central-1")}
     writer.add([0.1] * 10, facts=SANDBOX, deployment=deployment)
     run_id = writer.run.id
     store.artifacts.mention("ab" * 32, "package", 1, path, {"requirements": ["numpy==2.0"]})

@@ -63,32 +63,35 @@ class Page(HTMLParser):
 def comparison() -> Report:
     """A report as comparisons make it: verdicts, ratios with intervals, a sentence."""
     rows = [
-        {"metric": "latency", "ratio": Estimate(1.1, 1.08, 1.12), "verdict": "regression"},
-        {"metric": "cost", "ratio": Estimate(1.0, 0.99, 1.01), "verdict": "equivalent"},
+        {"metric": "latency", "ratio": Estimate(1.1, low=1.08, high=1.12), "verdict": "regression"},
+        {"metric": "cost", "ratio": Estimate(1.0, low=0.99, high=1.01), "verdict": "equivalent"},
     ]
     columns = (Column("metric", "metric"), Column("ratio", "ratio"), Column("verdict", "verdict"))
     forest = Figure(
-        "ratios", "interval", "Ratio of new to base", Column("row", "row"), Column("ratio", "ratio of medians"),
-        {"ratio": [(0, 1.1), (1, 1.0)]}, categories=["echo latency", "echo cost"],
+        "ratios", "interval", title="Ratio of new to base", x=Column("row", "row"),
+        y=Column("ratio", "ratio of medians"),
+        series={"ratio": [(0, 1.1), (1, 1.0)]}, categories=["echo latency", "echo cost"],
         intervals={"ratio": [(1.08, 1.12), (0.99, 1.01)]}, reference=1.0,
     )  # fmt: skip
-    findings = [Finding("a doubt", warning=True), Finding("1 regression, 1 equivalent", {"regression": 1})]
-    return Report("Base and new", [Table("verdicts", columns, rows)], [forest], findings)
+    findings = [Finding("a doubt", warning=True), Finding("1 regression, 1 equivalent", numbers={"regression": 1})]
+    return Report(
+        "Base and new", tables=[Table("verdicts", columns=columns, rows=rows)], figures=[forest], findings=findings
+    )
 
 
 def breakdown() -> Report:
     """A report with stacked bars and points, as analyzers make them."""
     parts = Figure(
-        "parts", "stacked", "Where the time goes", Column("c", "condition"), Column("t", "median", "s"),
-        {"init": [(0, 0.2), (1, 0.0)], "handler": [(0, 0.05), (1, 0.05)]}, categories=["echo cold", "echo warm"],
+        "parts", "stacked", title="Where the time goes", x=Column("c", "condition"), y=Column("t", "median", unit="s"),
+        series={"init": [(0, 0.2), (1, 0.0)], "handler": [(0, 0.05), (1, 0.05)]}, categories=["echo cold", "echo warm"],
     )  # fmt: skip
     pareto = Figure(
-        "pareto", "scatter", "Latency and cost", Column("cost", "cost per million", "USD"),
-        Column("latency", "median latency", "s"), {"256 MiB": [(1.0, 0.2)], "512 MiB": [(1.5, 0.1)]},
+        "pareto", "scatter", title="Latency and cost", x=Column("cost", "cost per million", unit="USD"),
+        y=Column("latency", "median latency", unit="s"), series={"256 MiB": [(1.0, 0.2)], "512 MiB": [(1.5, 0.1)]},
     )  # fmt: skip
     bars = Figure(
-        "memory", "bar", "Memory used", Column("c", "condition"), Column("bytes", "peak", "bytes"),
-        {"peak": [(0, 2.0**26), (1, 2.0**25)]}, categories=["echo cold", "echo warm"],
+        "memory", "bar", title="Memory used", x=Column("c", "condition"), y=Column("bytes", "peak", unit="bytes"),
+        series={"peak": [(0, 2.0**26), (1, 2.0**25)]}, categories=["echo cold", "echo warm"],
     )  # fmt: skip
     return Report("Breakdown", figures=[parts, pareto, bars], findings=[Finding("the parts add up")])
 

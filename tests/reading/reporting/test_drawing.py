@@ -13,8 +13,8 @@ from sebsx.reading.reporting.figures import as_table, describe
 from sebsx.reading.reporting.svg import Inliner
 from tests.reading.reporting.conftest import EVIL, breakdown, comparison
 
-X, Y = Column("x", "time", "s"), Column("y", "latency", "s")
-LINE = Figure("line", "line", "A line", X, Y, {"a": [(1.0, 0.002), (2.0, 0.004)]})
+X, Y = Column("x", "time", unit="s"), Column("y", "latency", unit="s")
+LINE = Figure("line", "line", title="A line", x=X, y=Y, series={"a": [(1.0, 0.002), (2.0, 0.004)]})
 KINDS = [LINE, *breakdown().figures, *comparison().figures]
 
 

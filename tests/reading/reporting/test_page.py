@@ -67,7 +67,11 @@ def test_hostile_text_stays_text(page: Page) -> None:
 def test_hostile_names_stay_text(store: Store, read: Read) -> None:
     writer = RunWriter(store, experiment=EVIL, environment={"cpu_model": EVIL, "sebsx": EVIL}, settings={EVIL: EVIL})
     writer.add([0.1] * 8, facts={"cpu_model": EVIL}, deployment={"benchmark": EVIL, "size": EVIL}, level=EVIL)
-    hostile = Report(EVIL, [Table(EVIL, [Column("a", EVIL, "", EVIL)], [{"a": EVIL}], EVIL)], findings=[Finding(EVIL)])
+    hostile = Report(
+        EVIL,
+        tables=[Table(EVIL, columns=[Column("a", EVIL, meaning=EVIL)], rows=[{"a": EVIL}], caption=EVIL)],
+        findings=[Finding(EVIL)],
+    )
     page = read([writer.finish()], [hostile], hostile)
     assert {tag for tag, _ in page.elements} & {"script", "img"} == set()
     assert page.said.count("<script>") > 8
@@ -202,9 +206,14 @@ def test_lateness_is_drawn_where_requests_were_late(store: Store) -> None:
 
 
 def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
-    repeated = Report("Again", [Table("latency", (), ())], _figures([fill(store)])[:1], [Finding("kept")])
+    repeated = Report(
+        "Again",
+        tables=[Table("latency", columns=(), rows=())],
+        figures=_figures([fill(store)])[:1],
+        findings=[Finding("kept")],
+    )
     analysed = next(one for one in build([fill(store, 2)], [repeated]).sections if one.id == "analysis")
-    assert analysed.reports == [Report("Again", [], [], [Finding("kept")])]
+    assert analysed.reports == [Report("Again", tables=[], figures=[], findings=[Finding("kept")])]
 
 
 def test_methods_follow_from_the_run(store: Store) -> None:
@@ -249,7 +258,18 @@ def test_dependencies_of_the_package_are_told(store: Store, tmp_path: Path) -> N
 
 
 def _package(path: Path, sha256: str) -> Package:
-    return Package(path, sha256, 10, 20, "cd", Target("python", "3.11", "x86_64"), "echo", "1", 0.0, cached=False)
+    return Package(
+        path=path,
+        sha256=sha256,
+        bytes=10,
+        unpacked_bytes=20,
+        content_hash="cd",
+        target=Target("python", "3.11", architecture="x86_64"),
+        benchmark="echo",
+        benchmark_version="1",
+        build_s=0.0,
+        cached=False,
+    )
 
 
 def test_run_without_invocations_says_so(store: Store, read: Read) -> None:
@@ -333,7 +353,10 @@ def _multiply(path: Path, cell: int, times: int) -> None:
 
 def test_page_stays_within_the_limit_whatever_is_said(store: Store) -> None:
     rows = [{"a": "x" * 2000, "b": "y" * 2000} for _ in range(500)]
-    many = [Report(f"{n}", [Table(f"t{n}", [Column("a", "a"), Column("b", "b")], rows)]) for n in range(30)]
+    many = [
+        Report(f"{n}", tables=[Table(f"t{n}", columns=[Column("a", "a"), Column("b", "b")], rows=rows)])
+        for n in range(30)
+    ]
     findings = [Report(f"f{n}", findings=[Finding("&" * 5000)] * 100) for n in range(30)]
     writer = RunWriter(store)
     writer.add([0.1] * 6)

@@ -50,8 +50,21 @@ class Node(Local):
                 archive.writestr(name, content)
         target = self.platform.target("nodejs", self.platform.architectures[0])
         size = path.stat().st_size
-        package = Package(path, digest, size, size, digest, target, "test", "1", 0.0, True)
-        config = FunctionConfig(f"f-{digest[:16]}", memory_mib, timeout_s, target.architecture)
+        package = Package(
+            path=path,
+            sha256=digest,
+            bytes=size,
+            unpacked_bytes=size,
+            content_hash=digest,
+            target=target,
+            benchmark="test",
+            benchmark_version="1",
+            build_s=0.0,
+            cached=True,
+        )
+        config = FunctionConfig(
+            f"f-{digest[:16]}", memory_mib=memory_mib, timeout_s=timeout_s, architecture=target.architecture
+        )
         return self.platform.deploy(package, config)
 
     def answer(self, code: str, event: Any = None, **options: Any) -> Any:

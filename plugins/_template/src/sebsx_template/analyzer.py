@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("run", "run"),
     Column("cell", "condition"),
-    Column("invocations", "n", "count", "measured and warm-up"),
-    Column("failed", "failed", "1", "share of invocations that did not end well"),
+    Column("invocations", "n", unit="count", meaning="measured and warm-up"),
+    Column("failed", "failed", unit="1", meaning="share of invocations that did not end well"),
     Column("statuses", "how", meaning="failures by status"),
 )
 
@@ -51,10 +51,12 @@ class FailuresAnalyzer(Analyzer[FailuresSettings]):
                 row = _row(view.run.id, factors.label(cell.factors), counts)
                 rows.append(row)
                 if row["failed"] is not None and row["failed"] > settings.tolerated:
-                    findings.append(Finding(f"{row['failed']:.1%} of {row['cell']} failed", row, warning=True))
+                    findings.append(Finding(f"{row['failed']:.1%} of {row['cell']} failed", numbers=row, warning=True))
             if str(view.status) != "finished":
                 findings.append(Finding(f"run {view.run.id} is {view.status}", warning=True))
-        return Report("How invocations ended", (Table("failures", _COLUMNS, rows),), findings=findings)
+        return Report(
+            "How invocations ended", tables=(Table("failures", columns=_COLUMNS, rows=rows),), findings=findings
+        )
 
 
 def _row(run: str, cell: str, counts: Counter[Status]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
         version = self.language(language).host_version()
         if version is None or architecture not in self.architectures:
             raise UnsupportedError(f"platform {self.name!r} does not run {language!r} on {architecture!r}")
-        return Target(language, version, architecture)
+        return Target(language, version, architecture=architecture)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Unpack the package into a folder of its own, which is written down before it is made."""
@@ -85,7 +85,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
             "niceness": self.option(config, "niceness"),
             "limits": "none",
         }
-        return Deployment(str(folder), config, effective)
+        return Deployment(str(folder), config, effective=effective)
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the folder, unless it is to be kept."""
