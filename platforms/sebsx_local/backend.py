@@ -11,6 +11,7 @@ from sebsx.model import FunctionConfig, Problem, Resource, Severity, Target
 from sebsx.model.processes import end_all, is_alive
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
+from sebsx.sandboxes.trees import Trees
 from sebsx_local import cgroups, launcher, sweep
 from sebsx_local.settings import LocalSettings
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.platforms import PlatformContext
+    from sebsx.model import Package
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
 
     def __init__(self, settings: LocalSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
+        self._trees = Trees(self.workdir / "packages")
 
     def __enter__(self) -> Self:
         self.workdir.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             gateway.stop()
+            self._trees.close()
             self.ledger.deleted("gateway", f"gateway-{self.workdir.name}")
             sweep.clear(gateway.owner)  # nothing, unless the gateway was killed
         sweep.remove_workdir(self.workdir)
@@ -124,6 +128,10 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             sweep.clear(owner)
         elif not sweep.remove(sweep.Leftover(resource.kind, resource.name, owner)):
             raise PlatformError(f"{resource.kind} {resource.name!r} cannot be removed; is its gateway {owner!r} alive?")
+
+    def _unpack(self, package: Package) -> Path:
+        """Borrow the package as an earlier run prepared it, for this run alone."""
+        return self._trees.lend(package, self.language(package.target.language))
 
 
 def _end(owner: str) -> None:

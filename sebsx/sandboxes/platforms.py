@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import zipfile
 from abc import abstractmethod
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -35,6 +34,7 @@ from sebsx.sandboxes.keepalive import own_seed
 from sebsx.sandboxes.launcher import cpu_share
 from sebsx.sandboxes.pool import PoolConfig
 from sebsx.sandboxes.settings import GatewaySettings
+from sebsx.sandboxes.trees import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -230,14 +230,10 @@ class GatewayPlatform(Platform[S]):
         partial = root.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            with zipfile.ZipFile(package.path) as archive:
-                archive.extractall(partial)
-        except (OSError, zipfile.BadZipFile) as exc:
+            unpack(package, self.language(package.target.language), partial)
+        except OSError as exc:
             raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
         partial.rename(root)
-        language = self.language(package.target.language)
-        if language.host_version() == package.target.version:  # what this machine prepares, another version ignores
-            language.prepare(root)
         return root
 
 

@@ -87,6 +87,27 @@ def test_teardown_twice_is_harmless_and_ends_sandboxes(local: Local) -> None:
     assert not runs(pid)
 
 
+def test_function_that_writes_into_its_folder_does_not_poison_the_next(tmp_path: Path) -> None:
+    code = """
+        import data, os
+        def handler(event, context):
+            with open(os.path.join(os.path.dirname(__file__), "data.py"), "r+") as file:
+                file.write("A = 2")
+            return data.A
+        """
+    for run in range(2):
+        for local in open_local(tmp_path, port=0):
+            wrapper = local.platform.wrapper_files("python")["sebsx_wrapper.py"]
+            architecture = local.platform.architectures[0]
+            package = zip_package(
+                tmp_path / "p.zip", architecture, code, sebsx_wrapper__py=wrapper, data__py=b"A = 1\n"
+            )
+            package = dataclasses.replace(package, target=local.platform.target("python", architecture))
+            for deployed in range(2):
+                config = FunctionConfig(f"f{run}{deployed}", 256, 30.0, architecture)
+                assert local.call(local.platform.deploy(package, config))[1]["output"] == 1
+
+
 def test_function_that_raises_is_a_function_error(local: Local) -> None:
     reply, body = local.call(local.deploy("def handler(event, context):\n    return {}[event]\n"), "key")
 
@@ -123,7 +144,7 @@ def test_cold_starts_do_not_compile_the_package(local: Local) -> None:
 
     compiled = local.call(deployment)[1]["output"]
 
-    assert re.search(r"packages/[0-9a-f]{32}/__pycache__/function\..*\.pyc$", compiled)
+    assert re.search(r"prepared/[0-9a-f]{32}-[0-9a-f]{12}\.0/__pycache__/function\..*\.pyc$", compiled)
     assert (local.platform.workdir / compiled).stat().st_size > 0
 
 

@@ -1,0 +1,215 @@
+"""Unpacked and prepared packages that outlive a run, so that the next run does not unpack and compile again.
+
+Beside the zip, in `prepared/`: a folder for each package, interpreter and number, its lock, and a list of its files.
+A tree is lent to one user at a time and is that user's alone, so that nothing is copied: a copy would write hundreds
+of megabytes, and a hard link is the same file, which a function may write into. Before a tree is lent again every file
+must have the change time that it had when it was prepared, which no program can set; else it is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import DeployError
+from sebsx.model import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sebsx.contracts.languages import Language
+    from sebsx.model import Package
+
+FOLDER = "prepared"
+SCHEMA = 1  # of a tree; a change of what is done to a package makes every tree another one
+_LOCK = ".lock"
+_FILES = ".json"
+_NUMBERS = 8  # of the same package, lent at once
+_UNUSED_S = 14 * 86400.0
+_BLOCK = 1 << 20
+
+
+class Trees:
+    """What one user has borrowed.
+
+    Args:
+        private: Folder for packages beside whose zip nothing can be written, or that are lent too often.
+    """
+
+    def __init__(self, private: Path) -> None:
+        self._private = private
+        self._locks: list[int] = []
+        self._lent: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+
+    def lend(self, package: Package, language: Language) -> Path:
+        """Return a folder with a package as it was prepared, nobody else's until `close`.
+
+        The same one again for the same package, as long as no function has changed it.
+
+        Raises:
+            DeployError: If the package cannot be unpacked.
+        """
+        key = _key(package, language)
+        lent = self._lent.setdefault(key, [])
+        for root, files in lent:
+            with contextlib.suppress(OSError):  # functions may be at work in it
+                if _files(root) == files:
+                    return root
+        root = self._from_shelf(package, language, key) or self._apart(package, language, key)
+        lent.append((root, _files(root)))
+        return root
+
+    def close(self) -> None:
+        """Give everything back; no function may run in it any more. Harmless twice."""
+        self._lent.clear()
+        while self._locks:
+            os.close(self._locks.pop())
+
+    def _from_shelf(self, package: Package, language: Language, key: str) -> Path | None:
+        """Return a tree that is kept, made where there is none; None where none can be kept or all are lent."""
+        shelf = package.path.parent / FOLDER
+        try:
+            shelf.mkdir(mode=0o700, exist_ok=True)
+            _discard_unused(shelf)
+            for number in range(_NUMBERS):
+                root = shelf / f"{key}.{number}"
+                lock = _lock(root.with_name(root.name + _LOCK))
+                if lock is None:
+                    continue
+                self._locks.append(lock)
+                if not _is_whole(root):
+                    _make(package, language, root)
+                    _write(root)
+                return root
+        except OSError:
+            return None
+        return None
+
+    def _apart(self, package: Package, language: Language, key: str) -> Path:
+        root = self._private / f"{key}.{len(self._lent[key])}"
+        try:
+            _make(package, language, root)
+        except OSError as exc:
+            raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
+        return root
+
+
+def unpack(package: Package, language: Language, root: Path) -> None:
+    """Unpack a package to a folder that is not there, and let its language prepare it.
+
+    Raises:
+        DeployError: If the zip is damaged.
+        OSError: If it cannot be read, or the folder not be written.
+    """
+    try:
+        with zipfile.ZipFile(package.path) as archive:
+            archive.extractall(root)
+    except zipfile.BadZipFile as exc:
+        raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
+    if language.host_version() == package.target.version:  # what this machine prepares, another version ignores
+        language.prepare(root)
+
+
+def _make(package: Package, language: Language, root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    _list_of(root).unlink(missing_ok=True)
+    unpack(package, language, root)
+
+
+def _key(package: Package, language: Language) -> str:
+    """Return what a tree depends on: the zip, and the interpreter that prepares it."""
+    interpreter = [language.name, language.host_version(), list(language.command(Path("/")))]
+    return f"{package.sha256[:32]}-{content_hash({'schema': SCHEMA, 'interpreter': interpreter})[:12]}"
+
+
+def _lock(path: Path) -> int | None:
+    """Return the descriptor of a lock that ends with this process; None while another has it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_nlink:  # else it was discarded meanwhile
+            os.utime(lock)
+            return lock
+    except BlockingIOError:
+        pass
+    os.close(lock)
+    return None
+
+
+def _is_whole(root: Path) -> bool:
+    """Tell whether a tree is as it was prepared, after removing what functions left in it, and read it once.
+
+    Read, because what was just unpacked would be in memory too: a cold start must not measure the disk.
+    """
+    try:
+        wanted = json.loads(_list_of(root).read_text(encoding="utf-8"))
+        for name in sorted(_files(root).keys() - wanted.keys(), reverse=True):  # what is in a folder before it
+            (root / name).rmdir() if name.endswith("/") else (root / name).unlink()
+        if _files(root) != wanted:
+            return False
+        buffer = bytearray(_BLOCK)
+        for name in wanted:
+            if not name.endswith("/"):
+                with (root / name).open("rb", buffering=0) as file:
+                    while file.readinto(buffer) == _BLOCK:
+                        pass
+    except (OSError, ValueError, AttributeError):
+        return False
+    return True
+
+
+def _write(root: Path) -> None:
+    """Say what belongs in a tree: its last file, without which it is not whole."""
+    _list_of(root).write_text(json.dumps(_files(root)), encoding="utf-8")
+
+
+def _list_of(root: Path) -> Path:
+    return root.with_name(root.name + _FILES)
+
+
+def _files(root: Path) -> dict[str, list[int]]:
+    """Return what changes with each file, by path: where it lies, size, mode, time of change; of a folder, mode."""
+    return dict(_walk(str(root), ""))
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, list[int]]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield f"{prefix}{entry.name}/", [entry.stat(follow_symlinks=False).st_mode]
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            else:
+                found = entry.stat(follow_symlinks=False)
+                yield f"{prefix}{entry.name}", [found.st_ino, found.st_size, found.st_mode, found.st_ctime_ns]
+
+
+def _discard_unused(shelf: Path) -> None:
+    """Remove trees that nobody has asked for in two weeks."""
+    for path in shelf.glob(f"*{_LOCK}"):
+        with contextlib.suppress(OSError):  # it is lent, or another process discards it
+            if time.time() - path.stat().st_mtime > _UNUSED_S:
+                _discard(path)
+
+
+def _discard(path: Path) -> None:
+    """Remove the tree of a lock, and the lock.
+
+    Raises:
+        OSError: If it is lent.
+    """
+    lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        root = path.with_suffix("")
+        shutil.rmtree(root, ignore_errors=True)
+        _list_of(root).unlink(missing_ok=True)
+        path.unlink()
+    finally:
+        os.close(lock)
