@@ -28,6 +28,7 @@ WHOLE = (
     "sebsx.model",
     "sebsx.errors",
     "sebsx.settings",
+    "sebsx.texts",
     "sebsx.system.lazy",
     "sebsx.stats",
 )
@@ -38,6 +39,7 @@ _ROOMS = {
     "sebsx.model": "Nouns",
     "sebsx.errors": "Errors, settings and optional packages",
     "sebsx.settings": "Errors, settings and optional packages",
+    "sebsx.texts": "Errors, settings and optional packages",
     "sebsx.system.lazy": "Errors, settings and optional packages",
     "sebsx.stats": "Statistics",
     "sebsx.testing": "The test kit",
