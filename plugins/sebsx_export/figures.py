@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.starts import COUNTED
-from sebsx.reading.conditions import ERRORS, Condition, conditions, summaries
+from sebsx.reading.conditions import ANSWERED, ERRORS, Condition, conditions, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +143,7 @@ def read_series(
         raise UserError("there is no run to export; 'sebsx runs' lists those that are stored")
     sources = {view.run.id: source_of(view) for view in runs}
     series = [
-        Series(_name(labels), labels, part, _said(part, confidence, says), sources[part.run.id])
+        Series(_name(labels), labels, part, _said(part, condition, confidence, says), sources[part.run.id])
         for condition in conditions(runs, more)
         for part, says in _apart(condition)
         for labels in [_labels(part)]
@@ -185,15 +185,23 @@ def _apart(condition: Condition) -> Iterator[tuple[Condition, Callable[[Summary]
         yield replace(condition, identity=identity, frame=frame, figures={}), lambda it: it.metric != ERRORS
 
 
-def _said(part: Condition, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
-    """Return the summaries of a part that are numbers."""
+def _said(part: Condition, whole: Condition, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
+    """Return the summaries of a part that are numbers.
+
+    Quantiles of times are named after the answered ones where the failures stay with the whole.
+    """
     if part.invalid:
         return []
+    left_out = whole.unserved > part.unserved
     return [
-        summary
+        replace(summary, statistic=f"{summary.statistic}{ANSWERED}") if left_out and _of_client(summary) else summary
         for summary in summaries(part, confidence)
         if says(summary) and summary.estimate.value is not None and isfinite(summary.estimate.value)
     ]
+
+
+def _of_client(summary: Summary) -> bool:
+    return summary.metric.name.startswith("client.")
 
 
 def _wanted(series: Series, selection: Selection) -> list[Summary]:

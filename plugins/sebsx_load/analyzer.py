@@ -30,6 +30,8 @@ _MORE = ("client_intended_s", "client_done_s")
 _WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 _POINTS = 60
 
+_UNSERVED = "what was not answered is later than all that was"
+
 _RATES = (
     Column("requests", "requests", unit="count", meaning="that were due"),
     Column("ok", "ok", unit="count", meaning="answered well"),
@@ -46,12 +48,22 @@ _RATES = (
     Column("cold", "cold", unit="count", meaning="invocations that started or restored a sandbox"),
 )
 _TIMES = (
-    Column("response_s", "response", unit="s", meaning="median from the time a request was due, with its interval"),
-    Column("response_p90_s", "p90", unit="s", meaning="response time"),
-    Column("response_p99_s", "p99", unit="s", meaning="response time"),
-    Column("service_s", "service", unit="s", meaning="median from the time a request was sent, with its interval"),
-    Column("service_p90_s", "p90 ", unit="s", meaning="service time"),
-    Column("service_p99_s", "p99 ", unit="s", meaning="service time"),
+    Column(
+        "response_s", "response", unit="s", meaning=f"median since a request was due, with its interval; {_UNSERVED}"
+    ),
+    Column("response_p90_s", "p90", unit="s", meaning=f"response time; {_UNSERVED}"),
+    Column("response_p99_s", "p99", unit="s", meaning=f"response time; {_UNSERVED}"),
+    Column(
+        "service_s", "service", unit="s", meaning=f"median since a request was sent, with its interval; {_UNSERVED}"
+    ),
+    Column("service_p90_s", "p90 ", unit="s", meaning=f"service time; {_UNSERVED}"),
+    Column("service_p99_s", "p99 ", unit="s", meaning=f"service time; {_UNSERVED}"),
+)
+# Only where something was not answered.
+_ANSWERED = (
+    Column("answered_s", "response of answered", unit="s", meaning="median of the requests that had a good answer"),
+    Column("answered_p90_s", "p90 of answered", unit="s", meaning="of the requests that had a good answer"),
+    Column("answered_p99_s", "p99 of answered", unit="s", meaning="of the requests that had a good answer"),
 )
 _GENERATOR = (
     Column("lateness_p50_s", "late p50", unit="s", meaning="sent minus intended"),
@@ -129,9 +141,10 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
                 for each in phases
             ]
 
+        times = (*_TIMES, *(_ANSWERED if any(each.condition.unserved for each in phases) else ()))
         tables = (
             Table("load", columns=(*identity, *_RATES), rows=rows(_rates), caption=caption(among)),
-            Table("times", columns=(*identity, *_TIMES), rows=rows(lambda each: _times(each, settings.confidence))),
+            Table("times", columns=(*identity, *times), rows=rows(lambda each: _times(each, settings.confidence))),
             Table(
                 "generator",
                 columns=(*identity, *_GENERATOR),
@@ -177,29 +190,38 @@ def _rates(phase: _Phase) -> dict[str, Any]:
 
 
 def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
-    good = phase.frame.where(phase.ok)
+    good, unserved = phase.frame.where(phase.ok), phase.condition.unserved
     found: dict[str, Any] = {}
-    for name, metric in (("response", "client.response_s"), ("service", "client.latency_s")):
+    for name, metric, missing in (
+        ("response", "client.response_s", unserved),
+        ("service", "client.latency_s", unserved),
+        *((("answered", "client.response_s", 0),) if unserved else ()),
+    ):
         values = good[metric]
-        found[f"{name}_s"] = median_estimate(values, confidence)
-        found[f"{name}_p90_s"] = tail_estimate(values, 0.9)
-        found[f"{name}_p99_s"] = _p99(phase, values)
+        found[f"{name}_s"] = median_estimate(values, confidence, missing)
+        found[f"{name}_p90_s"] = tail_estimate(values, 0.9, unserved=missing)
+        found[f"{name}_p99_s"] = _p99(phase, values, missing)
     return found
 
 
-def _p99(phase: _Phase, values: Numbers) -> Estimate:
+def _p99(phase: _Phase, values: Numbers, unserved: int) -> Estimate:
     """Return the tail, unless the generator made it itself."""
     why = phase.condition.invalid
     if why:
-        return Estimate(None, n=len(values), note=why.partition(":")[0])
-    return tail_estimate(values, 0.99)
+        return Estimate(None, n=len(values) + unserved, note=why.partition(":")[0])
+    return tail_estimate(values, 0.99, unserved=unserved)
 
 
 def _generator(phase: _Phase) -> dict[str, Any]:
     found = {column.key: phase.generator.get(column.key) for column in _GENERATOR[:-1]}
     if "lateness_p99_s" not in phase.generator:
         return {**found, "verdict": "unknown: cut short"}
-    return {**found, "verdict": phase.condition.invalid.partition(":")[0] or "kept up"}
+    kept = (
+        f"kept up, but {100 * phase.dropped / len(phase.frame):.3g} % were dropped by its cap"
+        if phase.dropped
+        else "kept up"
+    )
+    return {**found, "verdict": phase.condition.invalid.partition(":")[0] or kept}
 
 
 def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Iterator[Finding]:
@@ -222,6 +244,8 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figur
     shown = [(label(phase.condition, among), phase) for phase in phases if phase.ok.any()]
     if not shown:
         return []
+    import numpy as np  # heavy
+
     time = Column("time_s", "time since the start", unit="s")
     latency: dict[str, list[tuple[float, float]]] = {}
     rates: dict[str, list[tuple[float, float]]] = {}
@@ -231,12 +255,12 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figur
         frame, good = phase.frame, phase.frame.where(phase.ok)
         started_s = phase.started_s
         due, done = frame["client_intended_s"] - started_s, good["client_done_s"] - started_s
-        due_good = good["client_intended_s"] - started_s
-        prefix = f"{name} " if len(shown) > 1 else ""
-        latency[f"{prefix}response"] = _medians(
-            good["client_intended_s"] - started_s, good["client.response_s"], width_s
+        response, service = (
+            np.where(phase.ok, frame[name], np.inf) for name in ("client.response_s", "client.latency_s")
         )
-        latency[f"{prefix}service"] = _medians(due_good, good["client.latency_s"], width_s)
+        prefix = f"{name} " if len(shown) > 1 else ""
+        latency[f"{prefix}response"] = _medians(due, response, width_s)
+        latency[f"{prefix}service"] = _medians(due, service, width_s)
         rates[f"{prefix}offered"] = _counts(due, width_s, phase.duration_s, 1 / width_s)
         rates[f"{prefix}achieved"] = _counts(done, width_s, phase.duration_s, 1 / width_s)
         starts = due[counting(frame, "cold")]
@@ -258,16 +282,16 @@ def _width(duration_s: float) -> float:
 
 
 def _medians(at: Numbers, values: Numbers, width_s: float) -> list[tuple[float, float]]:
-    """Return the median of the values of each bin that has any, at the bin's middle."""
+    """Return the median of the values of each bin, at the bin's middle, where it is finite: unanswered ones are not."""
     import numpy as np  # heavy
 
     bins = np.floor(at / width_s).astype(np.int64)
     order = np.argsort(bins, kind="stable")
     places, starts = np.unique(bins[order], return_index=True)
     groups = np.split(values[order], starts[1:])
-    return [
-        ((place + 0.5) * width_s, float(np.median(group))) for place, group in zip(places.tolist(), groups, strict=True)
-    ]
+    medians = [float(np.median(group)) for group in groups]
+    found = zip(places.tolist(), medians, strict=True)
+    return [((place + 0.5) * width_s, median) for place, median in found if np.isfinite(median)]
 
 
 def _counts(at: Numbers, width_s: float, duration_s: float, factor: float) -> list[tuple[float, float]]:

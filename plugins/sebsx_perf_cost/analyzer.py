@@ -28,7 +28,7 @@ from sebsx.reading.conditions import (
     tail_estimate,
 )
 from sebsx.settings import setting
-from sebsx.stats import cv, ecdf
+from sebsx.stats import cv, ecdf_of_all
 from sebsx_perf_cost.choices import (
     about_choices,
     choices_figures,
@@ -54,14 +54,16 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Condition
 
+_FAILED = "a failed invocation is later than all others"
 _LATENCY = (
     Column("ok", "ok", unit="count", meaning="measured invocations that count"),
     Column("failed", "failed", unit="count", meaning="measured invocations that failed"),
-    Column("median_s", "median", unit="s", meaning="client latency, with the interval of its median"),
-    Column("p90_s", "p90", unit="s", meaning="client latency"),
-    Column("p99_s", "p99", unit="s", meaning="client latency"),
+    Column("median_s", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
+    Column("p90_s", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
+    Column("p99_s", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
     Column("cv", "CV", unit="1", meaning="standard deviation over mean of the client latency"),
 )
+_ANSWERED = Column("answered_s", "median of answered", unit="s", meaning="client latency of what did not fail")
 _RESOURCES = (
     Column("memory_bytes", "memory used", unit="bytes", meaning="largest peak of any invocation"),
     Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
@@ -112,7 +114,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         tables = (
             Table(
                 "latency",
-                columns=(*identity, *_LATENCY),
+                columns=(*identity, *_latency_columns(found)),
                 rows=[_latency(each, settings) for each in found],
                 caption=caption(found),
             ),
@@ -134,6 +136,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *_about_deployments(runs),
             *about_emulation(runs),
             *about_limits(runs),
+            *_about_unserved(names, found),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(
                 finding
@@ -145,6 +148,10 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         return Report("Performance and cost", tables=tables, figures=figures, findings=findings)
 
 
+def _latency_columns(found: Sequence[Condition]) -> tuple[Column, ...]:
+    return (*_LATENCY, _ANSWERED) if any(each.unserved for each in found) else _LATENCY
+
+
 def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, Any]:
     import numpy as np  # heavy
 
@@ -152,10 +159,11 @@ def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, 
     return {
         **_identity(found),
         "ok": len(ordered),
-        "failed": sum(found.failed.values()),
-        "median_s": median_estimate(ordered, settings.confidence),
-        "p90_s": tail_estimate(ordered, 0.9),
-        "p99_s": tail_estimate(ordered, 0.99),
+        "failed": found.unserved,
+        "median_s": median_estimate(ordered, settings.confidence, found.unserved),
+        "p90_s": tail_estimate(ordered, 0.9, unserved=found.unserved),
+        "p99_s": tail_estimate(ordered, 0.99, unserved=found.unserved),
+        "answered_s": median_estimate(ordered, settings.confidence) if found.unserved else None,
         "cv": cv(ordered),
     }
 
@@ -203,8 +211,8 @@ def _overhead(
             rows.append(
                 {
                     **_identity(starts["cold"]),
-                    "cold_s": median_estimate(cold, settings.confidence),
-                    "warm_s": median_estimate(warm, settings.confidence),
+                    "cold_s": median_estimate(cold, settings.confidence, starts["cold"].unserved),
+                    "warm_s": median_estimate(warm, settings.confidence, starts["warm"].unserved),
                     "ratio": ratio_estimate(cold, warm, settings.confidence),
                     "difference_s": difference_estimate(cold, warm, settings.confidence),
                 }
@@ -226,8 +234,8 @@ def _versions(
             rows.append(
                 {
                     **_identity(new),
-                    "base_s": median_estimate(base.latency_s, settings.confidence),
-                    "new_s": median_estimate(new.latency_s, settings.confidence),
+                    "base_s": median_estimate(base.latency_s, settings.confidence, base.unserved),
+                    "new_s": median_estimate(new.latency_s, settings.confidence, new.unserved),
                     "ratio": paired or ratio_estimate(new.latency_s, base.latency_s, settings.confidence),
                 }
             )
@@ -240,14 +248,23 @@ def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator
     import numpy as np  # heavy
 
     curves = {
-        name: ecdf(np.sort(each.latency_s).tolist())
+        name: ecdf_of_all(np.sort(each.latency_s).tolist(), each.unserved)
         for name, each in zip(names, found, strict=True)
         if len(each.latency_s)
     }
     if curves:
         x = Column("client_latency_s", "client latency", unit="s")
-        y = Column("share", "share of invocations", unit="1")
+        y = Column("share", "share of invocations, failed ones included", unit="1")
         yield Figure("latency-ecdf", "ecdf", title="Distribution of the client latency", x=x, y=y, series=curves)
+
+
+def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
+    """Yield a warning where the median of the latency lies among invocations that failed: no size is chosen by it."""
+    for name, each in zip(names, found, strict=True):
+        middle = median_estimate(each.latency_s, unserved=each.unserved)
+        if each.unserved and middle.value is None:
+            text = f"{name}: the median latency is {middle.note}; it is left out of choices and comparisons"
+            yield Finding(text, numbers={"unserved": each.unserved, "n": len(each.frame)}, warning=True)
 
 
 def _about_designs(found: Sequence[Condition]) -> Iterator[Finding]:

@@ -123,7 +123,9 @@ def sweeps(found: Sequence[Condition], confidence: float) -> list[Sweep]:
     made = []
     for starts in families.values():
         members = starts.get("warm") or next(iter(starts.values()))
-        made.append(Sweep(_name(members[0], telling), [_option(each, confidence) for each in members]))
+        options = [_option(each, confidence) for each in members]
+        if known := [option for option in options if option.duration.value is not None]:
+            made.append(Sweep(_name(members[0], telling), known))
     return made
 
 
@@ -230,7 +232,7 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
 def _option(condition: Condition, confidence: float) -> Option:
     return Option(
         condition,
-        median_estimate(condition.latency_s, confidence),
+        median_estimate(condition.latency_s, confidence, condition.unserved),
         mean_estimate(condition.counted.known("cost_usd"), 1e6, confidence),
     )
 

@@ -19,7 +19,7 @@ from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.reading.executions import Executions
-from sebsx.stats import TooFewSamplesError, median, order_statistic_interval, quantile_interval, tail_quantile
+from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_all, quantile_of_all, tail_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sebsx.model.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
+ANSWERED = "_answered"
+"""Behind the name of a statistic: of the answered invocations alone."""
 
 _CORE = Factors()
 # What every condition has, as its deployments report it; the experiment's own factors follow, and its start.
@@ -92,6 +94,11 @@ class Condition:
     def failed(self) -> Mapping[str, int]:
         """Measured invocations that failed, by status."""
         return {str(status): n for status, n in self.frame.tally("status").items() if status != "ok"}
+
+    @property
+    def unserved(self) -> int:
+        """Measured invocations without a good answer: in quantiles of times they are later than all that had one."""
+        return sum(self.failed.values())
 
     @property
     def wrong_start(self) -> int:
@@ -252,7 +259,9 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     """Return what there is to say of a condition in numbers: the same for tables, gates and exports.
 
     Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
-    as a note. Costs add up, so theirs is the mean. A metric that nothing reported is left out.
+    as a note. Quantiles of the client's times are of all that was measured, unanswered ones being later than any
+    answer; where there are some, those of the answered ones stand beside them as `p50_answered`. Costs add up, so
+    theirs is the mean. A metric that nothing reported is left out.
     """
     import numpy as np  # heavy
 
@@ -260,54 +269,81 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     found = []
     for name in _SUMMARISED:
         values = np.sort(counted.known(name))  # once: every estimator below wants order
-        if len(values):
-            metric = _METRICS[name]
-            found.append(Summary(metric, "p50", estimate=median_estimate(values, confidence)))
-            if name.startswith("client."):
-                found += [
-                    Summary(metric, tail, estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
-                ]
+        if name.startswith("client."):
+            found += _of_client(_METRICS[name], values, condition.unserved, confidence)
+        elif len(values):
+            found.append(Summary(_METRICS[name], "p50", estimate=median_estimate(values, confidence)))
     for name, metric in condition.figures.items():
         values = np.sort(condition.values(name))
         if len(values) and name not in _SUMMARISED:
-            found.append(Summary(metric, "p50", estimate=median_estimate(values, confidence)))
-            found += [
-                Summary(metric, tail, estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
-            ]
+            found += _quantiles(metric, values, confidence)
     cost = counted.known("cost_usd")
     if len(cost):
         found.append(Summary(COST_PER_MILLION, "mean", estimate=Estimate(float(cost.mean()) * 1e6, n=len(cost))))
     if len(condition.frame):
-        share = sum(condition.failed.values()) / len(condition.frame)
+        share = condition.unserved / len(condition.frame)
         found.append(Summary(ERRORS, "share", estimate=Estimate(share, n=len(condition.frame))))
     return found
 
 
-def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Return a median with its exact interval, or with a note instead of what cannot be said."""
-    if not len(values):
+def _of_client(metric: Metric, values: Numbers, unserved: int, confidence: float) -> list[Summary]:
+    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones."""
+    if not len(values) + unserved:
+        return []
+    found = _quantiles(metric, values, confidence, unserved)
+    return [*found, *_quantiles(metric, values, confidence, suffix=ANSWERED)] if unserved and len(values) else found
+
+
+def _quantiles(
+    metric: Metric, values: Numbers, confidence: float, unserved: int = 0, suffix: str = ""
+) -> list[Summary]:
+    middle = Summary(metric, f"p50{suffix}", estimate=median_estimate(values, confidence, unserved))
+    tails = [
+        Summary(metric, f"{tail}{suffix}", estimate=tail_estimate(values, q, confidence, unserved))
+        for tail, q in _TAILS.items()
+    ]
+    return [middle, *tails]
+
+
+def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95, unserved: int = 0) -> Estimate:
+    """Return a median with its exact interval, or with a note instead of what cannot be said.
+
+    Args:
+        values: In any order.
+        confidence: Of the interval.
+        unserved: How many more there were that have no time because they were not answered: later than all of `values`.
+    """
+    if not len(values) + unserved:
         return Estimate(None, note="no samples")
-    try:
-        interval = order_statistic_interval(values, confidence)
-    except TooFewSamplesError:
-        return Estimate(median(values), confidence=confidence, n=len(values), note=TOO_SMALL)
-    return Estimate(median(values), low=interval.low, high=interval.high, confidence=confidence, n=len(values))
+    return _quantile_estimate(values, 0.5, confidence, unserved, small=TOO_SMALL)
 
 
-def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95) -> Estimate:
+def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95, unserved: int = 0) -> Estimate:
     """Return a tail quantile, or a note where the sample is too small to have seen that tail.
 
-    Its interval is left out where the tail was seen, but not often enough to bound it.
+    Its interval is left out where the tail was seen, but not often enough to bound it. `unserved` is as for the median.
     """
+    if (n := len(values) + unserved) < tail_samples(q):
+        return Estimate(None, n=n, note=TOO_SMALL)
+    return _quantile_estimate(values, q, confidence, unserved)
+
+
+def _quantile_estimate(
+    values: Numbers | Sequence[float], q: float, confidence: float, unserved: int, small: str = ""
+) -> Estimate:
+    """Return a quantile of all that was asked for; `small` is the note where there are too few for an interval."""
+    n = len(values) + unserved
     try:
-        value = tail_quantile(values, q)
-    except TooFewSamplesError:
-        return Estimate(None, n=len(values), note=TOO_SMALL)
+        value = quantile_of_all(values, unserved, q)
+    except NotReachedError as exc:
+        return Estimate(None, confidence=confidence, n=n, note=str(exc))
     try:
-        interval = quantile_interval(values, q, confidence)
+        interval = quantile_interval_of_all(values, unserved, q, confidence)
     except TooFewSamplesError:
-        return Estimate(value, n=len(values))
-    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=len(values))
+        return Estimate(value, confidence=confidence, n=n, note=small)
+    except NotReachedError as exc:
+        return Estimate(value, confidence=confidence, n=n, note=f"upper end {exc}")
+    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=n)
 
 
 def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:

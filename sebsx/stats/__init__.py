@@ -47,6 +47,7 @@ from sebsx.stats.twosample import (
     shift_interval,
     wilcoxon,
 )
+from sebsx.stats.unserved import NotReachedError, ecdf_of_all, quantile_interval_of_all, quantile_of_all
 
 __all__ = [
     "Comparison",
@@ -54,6 +55,7 @@ __all__ = [
     "Interval",
     "LineFit",
     "Modes",
+    "NotReachedError",
     "SamplesError",
     "TooFewSamplesError",
     "UnusableSamplesError",
@@ -66,6 +68,7 @@ __all__ = [
     "cv",
     "drift",
     "ecdf",
+    "ecdf_of_all",
     "equivalent",
     "fit_line",
     "harmonic_mean",
@@ -84,6 +87,8 @@ __all__ = [
     "precise_enough",
     "quantile",
     "quantile_interval",
+    "quantile_interval_of_all",
+    "quantile_of_all",
     "quantile_of_sorted",
     "quantile_ranks",
     "ratio_interval",

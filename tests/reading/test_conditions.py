@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from sebsx.model import CellStatus, Design, Kind, StartType
+from sebsx.model import CellStatus, Design, Kind, StartType, Status
 from sebsx.reading.conditions import TOO_SMALL, caption, conditions, identity_columns, label, labels, summaries
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter, store_runs
@@ -85,7 +85,11 @@ def test_summaries_say_what_can_be_said(views: Mapping[str, RunView]) -> None:
     cold = conditions([views["finished"]])[0]
     said = {summary.name: summary.estimate for summary in summaries(cold)}
     latency = said["client.latency_s.p50"]
-    assert latency.value == pytest.approx(float(np.median(cold.latency_s)))
+    late = [*cold.latency_s, *[1e9] * cold.unserved]  # what failed is later than all that did not
+    assert cold.unserved == 3
+    assert latency.value == pytest.approx(float(np.median(late)))
+    assert latency.n == len(late)
+    assert said["client.latency_s.p50_answered"].value == pytest.approx(float(np.median(cold.latency_s)))
     assert latency.low is not None
     assert latency.high is not None
     assert latency.low < latency.value < latency.high
@@ -128,3 +132,26 @@ def test_wrong_start_types_are_not_counted_and_invalid_cells_say_why(tmp_path: P
         assert len(one.latency_s) == 0
         assert one.invalid == "generator late"
         assert one.emulated
+
+
+def test_what_was_not_answered_is_later_than_all_that_was(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.sqlite") as store:
+        writer = RunWriter(store)
+        writer.add([0.001 * rank for rank in range(1, 73)])
+        for status, n in {Status.DROPPED: 20, Status.TIMEOUT: 5, Status.THROTTLED: 3}.items():
+            writer.add([0.0001] * n, changes={"status": status})
+        (condition,) = conditions([writer.finish()])
+        said = {summary.name: summary.estimate for summary in summaries(condition)}
+    middle, tail = said["client.latency_s.p50"], said["client.latency_s.p90"]
+    assert (middle.value, middle.low, middle.high) == pytest.approx((0.0505, 0.040, 0.061), rel=1e-4)
+    assert (tail.value, tail.note, tail.n) == (None, "not reached: 28 % unserved", 100)
+    assert said["client.response_s.p90"].note == "not reached: 28 % unserved"
+    assert said["client.latency_s.p90_answered"].value == pytest.approx(0.0649, rel=1e-4)  # position 63.9 of 72
+
+
+def test_names_of_answered_ones_stand_only_where_something_failed(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.sqlite") as store:
+        writer = RunWriter(store)
+        writer.add([0.1] * 30)
+        (condition,) = conditions([writer.finish()])
+    assert not [summary for summary in summaries(condition) if "answered" in summary.statistic]

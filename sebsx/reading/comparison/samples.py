@@ -78,11 +78,14 @@ def measure(
         return None
     mean = metric.unit == "USD"
     confidence = 1 - alpha
-    estimate = _mean_estimate if mean else partial(median_estimate, confidence=confidence)
-    said = Measured("mean" if mean else "p50", estimate(old.values), estimate(young.values))
+    estimate = _mean_estimate if mean else partial(_median, confidence=confidence)
+    said = Measured("mean" if mean else "p50", estimate(old), estimate(young))
     reason = _unusable(base, old, "base") or _unusable(new, young, "new")
     if reason:
         return replace(said, reason=reason)
+    for name, side in (("base", said.base), ("new", said.new)):
+        if side.value is None:
+            return replace(said, reason=f"no comparison: the median of {name} is {side.note}")
     if _constant(old.values) and _constant(young.values) and old.values[0] == young.values[0] == 0:
         return replace(
             said, shift=Estimate(0.0, low=0.0, high=0.0, confidence=confidence), reason="always 0 on both sides"
@@ -198,10 +201,14 @@ def share_difference(
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The values of one metric and the rounds they were measured in; what has no value is left out."""
+    """The values of one metric and the rounds they were measured in; what has no value is left out.
+
+    `unserved` counts the invocations that are later than all of these, where the metric is a time of the client.
+    """
 
     values: Numbers
     numbers: Numbers
+    unserved: int = 0
 
     @classmethod
     def of(cls, condition: Condition, metric: Metric) -> _Side:
@@ -212,7 +219,8 @@ class _Side:
         if name not in frame:
             return cls(np.empty(0), np.empty(0))
         known = ~np.isnan(frame[name])
-        return cls(frame[name][known] * scale, frame["round"][known])
+        unserved = condition.unserved if name.startswith("client.") else 0
+        return cls(frame[name][known] * scale, frame["round"][known], unserved)
 
     def rounds(self) -> list[tuple[int, float]]:
         return [(int(number), value) for number, value in zip(self.numbers, self.values, strict=True) if number >= 0]
@@ -247,7 +255,12 @@ def _unusable(condition: Condition, side: _Side, name: str) -> str:
     return f"not enough data: no invocation of {name} has this metric"
 
 
-def _mean_estimate(values: Numbers) -> Estimate:
+def _median(side: _Side, confidence: float) -> Estimate:
+    return median_estimate(side.values, confidence, side.unserved)
+
+
+def _mean_estimate(side: _Side) -> Estimate:
+    values = side.values
     return Estimate(float(values.mean()), n=len(values)) if len(values) else Estimate(None, note="no samples")
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 
+_FAILED = "what failed is later than all that did not"
 _COLUMNS = (
     Column("ok", "ok", unit="count", meaning="measured invocations that count"),
     Column("failed", "failed", unit="count", meaning="measured invocations that failed, the throttled ones apart"),
@@ -32,11 +33,11 @@ _COLUMNS = (
         unit="1",
         meaning="share of the invocations that ended well and started or restored a sandbox",
     ),
-    Column("p50", "median", unit="s", meaning="client latency, with the interval of its median"),
-    Column("p90", "p90", unit="s", meaning="client latency"),
-    Column("p99", "p99", unit="s", meaning="client latency"),
-    Column("mean", "mean", unit="s", meaning="client latency"),
-    Column("cv", "CV", unit="1", meaning="standard deviation over mean of the client latency"),
+    Column("p50", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
+    Column("p90", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
+    Column("p99", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
+    Column("mean", "mean of answered", unit="s", meaning="client latency of what did not fail"),
+    Column("cv", "CV", unit="1", meaning="standard deviation over mean, of what did not fail"),
     Column("million_usd", "per million", unit="USD", meaning="mean cost of an invocation, times a million"),
 )
 _EXECUTION = "from the begin of a group of invocations to its end, with the interval of its median"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure
 from sebsx.reading.reporting import thinning
-from sebsx.stats import ecdf
+from sebsx.stats import ecdf_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_SERIES = 8
 MOST_FIGURES = 6
 _LATENCY = Column("client.latency_s", "client latency", unit="s")
-_SHARE = Column("share", "share of invocations", unit="1")
+_SHARE = Column("share", "share of invocations, failed ones included", unit="1")
 _SINCE = Column("since_start_s", "time since the run's first measured call", unit="s")
 _LATE = Column("lateness_s", "sent later than scheduled", unit="s")
 _NOTICEABLE_S = 1e-3  # of lateness: a request takes some time to be made even when nothing waits
@@ -43,7 +43,7 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
             more = f"-{number}" * (number > 1) + f"-part-{1 + part // MOST_SERIES}" * (part > 0)
             yield Figure(
                 f"latency-ecdf{more}", "ecdf", title="Distribution of the client latency", x=_LATENCY, y=_SHARE,
-                series={each.name: ecdf(each.condition.latency_s) for each in shown},
+                series={each.name: ecdf_of_all(each.condition.latency_s, each.condition.unserved) for each in shown},
                 log="x", samples={each.name: len(each.condition.counted) for each in shown},
             )  # fmt: skip
 

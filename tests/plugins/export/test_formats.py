@@ -91,6 +91,18 @@ class TestNames:
         assert {summary.name for summary in found["burst-warm"].summaries} >= {"client.latency_s.p50"}
         assert "errors.share" not in {summary.name for summary in found["burst-warm"].summaries}
 
+    def test_quantiles_beside_failures_of_no_start_are_of_the_answered(self, store: Store) -> None:
+        writer = RunWriter(store)
+        writer.add([0.1] * 8, start=StartType.UNKNOWN, changes={"start_type": StartType.WARM})
+        writer.add([0.5] * 2, start=StartType.UNKNOWN, changes={"status": Status.TIMEOUT, "error": "x"})
+        view = writer.finish()
+        with closing(sqlite3.connect(store_path(store))) as connection, connection:
+            connection.execute("""UPDATE cell SET factors = json_set(factors, '$.start', 'burst')""")
+        found = {series.name.rpartition("/")[2]: series for series in read_series([view])}
+        names = {summary.name for summary in found["burst-warm"].summaries}
+        assert "client.latency_s.p50_answered" in names
+        assert "client.latency_s.p50" not in names
+
     def test_restored_starts_are_a_series_of_their_own_name(self, store: Store) -> None:
         writer = RunWriter(store)
         writer.add([0.1] * 3, start=StartType.COLD, changes={"start_type": StartType.RESTORED})

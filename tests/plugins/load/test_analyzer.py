@@ -21,10 +21,12 @@ class Phase:
         self.deployment = add_deployment(self.store, RUN)
         self.cell = self.store.design.add_cell(RUN, make_cell("", 400, load="10/s"))
 
-    def fill(self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02) -> None:
+    def fill(
+        self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02, dropped: int = 1
+    ) -> None:
         """Store requests due every `gap_s` from 1000 s on; one cold, one restored,
-        the third failed, the fourth dropped."""
-        odd = {2: Status.FUNCTION_ERROR, 3: Status.DROPPED}
+        the third failed, the fourth and so many dropped."""
+        odd = {2: Status.FUNCTION_ERROR, **dict.fromkeys(range(3, 3 + dropped), Status.DROPPED)}
         self.store.add_invocations(
             RUN,
             self.deployment,
@@ -36,7 +38,7 @@ class Phase:
                     start_type=(StartType.COLD, StartType.RESTORED, StartType.WARM)[min(number, 2)],
                     client_intended_s=1000 + gap_s * number,
                     client_sent_s=1000 + gap_s * number + late_s,
-                    client_done_s=1000 + gap_s * number + late_s + (0.0 if number == 3 else service_s),
+                    client_done_s=1000 + gap_s * number + late_s + (0.0 if 3 <= number < 3 + dropped else service_s),
                 )
                 for number in range(n)
             ],
@@ -89,6 +91,17 @@ def test_tail_of_a_small_sample_is_refused(phase: Phase) -> None:
     assert row["response_p99_s"].value is None
     assert row["response_p99_s"].note == "n too small"
     assert row["response_p90_s"].value == pytest.approx(0.02)
+
+
+def test_quantile_that_reaches_what_was_dropped_is_not_reached(phase: Phase) -> None:
+    phase.fill(400, dropped=111)  # and one failed: 112 of 400 are 28 %
+    report = phase.analyze()
+    (row,) = table(report, "times").rows
+    assert row["response_s"].value == pytest.approx(0.02)
+    for key in ("response_p90_s", "response_p99_s", "service_p90_s", "service_p99_s"):
+        assert (row[key].value, row[key].note) == (None, "not reached: 28 % unserved")
+    assert row["answered_p90_s"].value == pytest.approx(0.02)
+    assert table(report, "generator").rows[0]["verdict"] == "kept up, but 27.8 % were dropped by its cap"
 
 
 def test_tail_of_an_invalid_phase_is_refused_with_the_reason(phase: Phase) -> None:

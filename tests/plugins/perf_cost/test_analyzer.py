@@ -247,7 +247,11 @@ def test_condition_with_failures_only_is_a_row(scene: Scene) -> None:
     scene.cell("warm", [took(1.0, status=Status.OUT_OF_MEMORY, error="")])
     report = scene.analyze()
     (row,) = table(report, "latency").rows
-    assert (row["ok"], row["failed"], row["median_s"]) == (0, 1, Estimate(None, note="no samples"))
+    assert (row["ok"], row["failed"], row["median_s"]) == (
+        0,
+        1,
+        Estimate(None, n=1, note="not reached: 100 % unserved"),
+    )
     assert texts(report, "out_of_memory, the first with: no reason given")
     assert report.figures == ()
 

@@ -1,0 +1,88 @@
+"""Quantiles of a sample of which some was never answered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sebsx.stats import (
+    NotReachedError,
+    TooFewSamplesError,
+    ecdf_of_all,
+    quantile,
+    quantile_interval,
+    quantile_interval_of_all,
+    quantile_of_all,
+)
+
+ANSWERED = [float(value) for value in range(1, 73)]  # 72 answered, 28 not
+
+
+def test_quantile_among_the_answered_is_exact() -> None:
+    # 100 in all: type 7 reads p50 at position 49.5 and p71 at 70.29, counted from 0.
+    assert quantile_of_all(ANSWERED, 28, 0.5) == pytest.approx(50.5)
+    assert quantile_of_all(ANSWERED, 28, 0.71) == pytest.approx(71.29)
+
+
+@pytest.mark.parametrize("q", [0.72, 0.9, 0.99])
+def test_quantile_that_reaches_the_unanswered_is_refused_with_their_share(q: float) -> None:
+    # Position 71.28 of p72 lies between the last answered and the first that was not.
+    with pytest.raises(NotReachedError, match="not reached: 28 % unserved"):
+        quantile_of_all(ANSWERED, 28, q)
+
+
+def test_nothing_answered_is_all_unserved() -> None:
+    with pytest.raises(NotReachedError, match="not reached: 100 % unserved"):
+        quantile_of_all([], 3, 0.5)
+
+
+@pytest.mark.parametrize("unserved", [0, 1, 7, 30])
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+def test_unanswered_are_as_late_as_can_be_and_no_later(unserved: int, q: float) -> None:
+    values = np.random.default_rng(unserved).exponential(size=70)
+    late = [*values, *[1e9] * unserved]
+    expected = quantile(late, q)
+    if expected < 1e6:
+        assert quantile_of_all(values, unserved, q) == pytest.approx(expected)
+    else:
+        with pytest.raises(NotReachedError):
+            quantile_of_all(values, unserved, q)
+
+
+def test_interval_has_the_ranks_of_all() -> None:
+    # Le Boudec 2010: of 100 the median lies between ranks 40 and 61; without the 28 it would be 28 and 45 of 72.
+    interval = quantile_interval_of_all(ANSWERED, 28, 0.5)
+    assert (interval.low, interval.high, interval.n) == (40.0, 61.0, 100)
+    assert interval.coverage == quantile_interval([*ANSWERED, *range(1000, 1028)], 0.5).coverage
+
+
+def test_interval_that_ends_among_the_unanswered_is_refused() -> None:
+    with pytest.raises(NotReachedError):
+        quantile_interval_of_all(ANSWERED[:60], 40, 0.5)
+    with pytest.raises(TooFewSamplesError):
+        quantile_interval_of_all([1.0, 2.0], 1, 0.5)
+
+
+def test_distribution_ends_at_the_share_that_was_answered() -> None:
+    curve = ecdf_of_all(ANSWERED, 28)
+    assert curve[-1] == (72.0, pytest.approx(0.72))
+    assert curve[0] == (1.0, pytest.approx(0.01))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.28])
+def test_interval_covers_the_quantile_of_all(share: float) -> None:
+    # Truth: of all requests a share is never answered; the rest is exponential. p(q) of all is the q/(1 - share)
+    # quantile of the answered ones; where it is not reached, nothing is said, which cannot be wrong.
+    q = 0.5
+    truth = -np.log(1 - q / (1 - share))
+    rng, covered, said = np.random.default_rng(7), 0, 0
+    for _ in range(600):
+        answered = int((rng.random(80) >= share).sum())
+        try:
+            interval = quantile_interval_of_all(rng.exponential(size=answered), 80 - answered, q)
+        except NotReachedError:
+            continue
+        said += 1
+        covered += interval.low <= truth <= interval.high
+    assert said > 500
+    assert covered / said > 0.93
