@@ -11,9 +11,12 @@ import importlib.util
 import inspect
 import pkgutil
 from collections import defaultdict
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from api_signatures import members, signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,9 +53,10 @@ _OTHER = "Helpers that built-in plugins use as well"
 def written() -> str:
     """Return the lists as they should stand on the page."""
     sections: dict[str, list[str]] = {title: [] for title in (*dict.fromkeys(_ROOMS.values()), _OTHER)}
+    listed: dict[Any, str] = {}
     for module, names in sorted(names_by_module().items()):
         room = ".".join(module.split(".")[:2])
-        lines = [f"**`{module}`**", "", *(_line(module, name) for name in names), ""]
+        lines = [f"**`{module}`**", "", *(line for name in names for line in _entry(module, name, listed)), ""]
         sections[_ROOMS.get(room, _OTHER)] += lines
     return "\n".join(line for title, lines in sections.items() if lines for line in (f"## {title}", "", *lines))
 
@@ -115,10 +119,26 @@ def _is_module(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def _line(module: str, name: str) -> str:
+def _entry(module: str, name: str, listed: dict[Any, str]) -> Iterator[str]:
+    """Yield the lines of a name: how it is used and what it is, and what its members are and give."""
     value = getattr(import_module(module), name)
-    about = _first_line(value) if inspect.isclass(value) or inspect.isfunction(value) else ""
-    return f"- `{name}`" + (f": {about}" if about else "")
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        yield f"- `{signature(name, value)}`"
+        return
+    if value in listed:
+        yield f"- `{name}`: as `{listed[value]}.{name}`"
+        return
+    listed[value] = module
+    about = _first_line(value)
+    yield f"- `{signature(name, value)}`" + (f": {about}" if about else "")
+    if inspect.isclass(value):
+        yield from (f"  - `{member}`" for member in members(value, _listed_classes()))
+
+
+@cache
+def _listed_classes() -> frozenset[type]:
+    found = (getattr(import_module(module), name) for module, names in names_by_module().items() for name in names)
+    return frozenset(value for value in found if inspect.isclass(value))
 
 
 def _first_line(value: Any) -> str:

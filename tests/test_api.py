@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -40,6 +41,12 @@ def pages(monkeypatch: pytest.MonkeyPatch):
     return import_module("api_page")
 
 
+def public_classes(pages) -> list[type]:
+    named = ((module, name) for module, names in pages.names_by_module().items() for name in names)
+    found = dict.fromkeys(getattr(import_module(module), name) for module, name in named)
+    return [value for value in found if inspect.isclass(value)]
+
+
 def test_page_lists_every_public_name_and_no_other(pages):
     assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "run: python docs/api_page.py"
 
@@ -50,11 +57,28 @@ def test_every_name_on_the_page_is_there(pages):
             assert hasattr(import_module(module), name), f"{module}.{name}"
 
 
+def test_page_shows_what_every_name_takes_and_gives(pages):
+    text = pages.PAGE.read_text(encoding="utf-8")
+    for cls in public_classes(pages):
+        if dataclasses.is_dataclass(cls):
+            fields = [field for field in dataclasses.fields(cls) if field.init]
+            (entry,) = [line for line in text.splitlines() if line.startswith(f"- `{cls.__name__}(") and all(
+                f"{field.name}: " in line for field in fields)] or [None]  # fmt: skip
+            assert entry, f"{cls.__name__} without the types of its fields"
+        for name, value in vars(cls).items():
+            if inspect.isfunction(value) and not name.startswith(("_", "test_")):
+                line = f"  - `{name}({', '.join(list(inspect.signature(value).parameters)[1:2])}"
+                assert line in text, f"{cls.__name__}.{name} is not on the page"
+
+
+def test_page_is_the_same_on_every_machine(pages):
+    assert not re.search(r"0x[0-9a-f]{6}|/home/|/tmp/|/work/", pages.PAGE.read_text(encoding="utf-8"))
+
+
 def test_dataclasses_take_at_most_two_fields_by_position_and_none_with_a_default(pages):
-    known = {getattr(import_module(module), name) for module, names in pages.names_by_module().items() for name in names
-             if inspect.isclass(getattr(import_module(module), name))}  # fmt: skip
-    assert len([cls for cls in known if dataclasses.is_dataclass(cls)]) > 60
-    for cls in filter(dataclasses.is_dataclass, known):
+    known = [cls for cls in public_classes(pages) if dataclasses.is_dataclass(cls)]
+    assert len(known) > 60
+    for cls in known:
         by_position = [field for field in dataclasses.fields(cls) if field.init and not field.kw_only]
         assert len(by_position) <= 2, f"{cls.__name__}: {[field.name for field in by_position]}"
         for field in by_position:

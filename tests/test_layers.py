@@ -229,3 +229,17 @@ def test_module_starts_with_a_docstring_and_postponed_annotations(path):
     defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for node in tree.body)
     shipped = {"runtime", "wrapper", "shipped"} & set(path.parts)  # there even this import costs a cold start time
     assert futures or not defines or shipped
+
+
+# Names of two classes each: a contract and what is handed out under it; a storage as the driver and as the function see
+# it, whose code is shipped and imports nothing.
+NAMES_OF_TWO = {"FileStorage", "S3Storage", "Services"}
+
+
+def test_no_two_classes_have_the_same_name():
+    places: dict[str, list[str]] = {}
+    for path in (path for room in ("sebsx", "plugins", "platforms") for path in (TREE / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(f"{path.relative_to(TREE)}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1 and name not in NAMES_OF_TWO} == {}

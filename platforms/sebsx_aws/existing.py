@@ -40,7 +40,7 @@ _OTHER_KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedFunction:
     """A function as a user names it; empty for what the name leaves open."""
 
     name: str
@@ -64,7 +64,7 @@ class Named:
         return {"FunctionName": self.name, **({"Qualifier": self.qualifier} if self.qualifier else {})}
 
 
-def read_name(target: str) -> Named:
+def read_name(target: str) -> NamedFunction:
     """Return the function that an ARN or a name means.
 
     Raises:
@@ -74,7 +74,7 @@ def read_name(target: str) -> Named:
     if found is None:
         wanted = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it if you like"
         raise UserError(f"{clean(target)!r} names no Lambda function; write its name or {wanted}")
-    return Named(**{key: value or "" for key, value in found.groupdict().items()})
+    return NamedFunction(**{key: value or "" for key, value in found.groupdict().items()})
 
 
 class Existing:
@@ -128,7 +128,7 @@ class Existing:
         if self._settings.trigger != "sdk":
             raise UserError("a function that exists is taken as it is: leave out the setting trigger")
 
-    def _check_place(self, named: Named) -> None:
+    def _check_place(self, named: NamedFunction) -> None:
         region = self._clients.region
         if named.region and named.region != region:
             raise UserError(
@@ -145,7 +145,7 @@ class Existing:
                 "choose a profile of that account with --set profile=NAME"
             )
 
-    def _check_kind(self, named: Named, told: Mapping[str, Any]) -> None:
+    def _check_kind(self, named: NamedFunction, told: Mapping[str, Any]) -> None:
         for key, what in _OTHER_KINDS.items():
             if told.get(key):
                 raise UnsupportedError(
@@ -153,7 +153,7 @@ class Existing:
                     "a URL, measure that: sebsx run function https://..."
                 )
 
-    def _check_alias(self, named: Named, version: str) -> None:
+    def _check_alias(self, named: NamedFunction, version: str) -> None:
         """Refuse an alias behind which now one version answers, now another."""
         alias = self._read(
             named, "GetAlias", self._clients.functions.get_alias, FunctionName=named.name, Name=named.qualifier
@@ -164,7 +164,7 @@ class Existing:
                 f"measure one of them: {named.name}:{version}"
             )
 
-    def _provisioned(self, named: Named) -> int:
+    def _provisioned(self, named: NamedFunction) -> int:
         """Return how many sandboxes are kept ready behind a version or an alias."""
         functions = self._clients.functions
 
@@ -178,7 +178,9 @@ class Existing:
         told = self._read(named, "GetProvisionedConcurrencyConfig", configured, **named.call)
         return int(told.get("AllocatedProvisionedConcurrentExecutions", 0))
 
-    def _read(self, named: Named, action: str, call: Callable[..., dict[str, Any]], **words: str) -> dict[str, Any]:
+    def _read(
+        self, named: NamedFunction, action: str, call: Callable[..., dict[str, Any]], **words: str
+    ) -> dict[str, Any]:
         """Return what Lambda tells of a function."""
         what, functions = f"read of function {named.subject!r}", self._clients.functions
         with explained(what):
@@ -226,7 +228,7 @@ class Existing:
             notes.append("the copy has another version of the runtime than the function: Lambda gave it the newest")
         return replace(copy, effective={**copy.effective, "notes": notes})
 
-    def _copy(self, adoption: Adoption, named: Named, found: Mapping[str, Any]) -> str:
+    def _copy(self, adoption: Adoption, named: NamedFunction, found: Mapping[str, Any]) -> str:
         told, config = found["Configuration"], adoption.config
         state = "/".join(str(told.get(key)) for key in ("Version", "CodeSha256", "LastModified"))
         if self._copied.setdefault(named.subject, state) != state:
@@ -266,7 +268,7 @@ class Existing:
             self._functions.wait_active(name)
         return name
 
-    def _change(self, adoption: Adoption, named: Named, told: Mapping[str, Any]) -> str:
+    def _change(self, adoption: Adoption, named: NamedFunction, told: Mapping[str, Any]) -> str:
         """Give the function itself other memory, after writing down what it has, and return that."""
         if named.qualifier not in ("", LATEST):
             raise UserError(

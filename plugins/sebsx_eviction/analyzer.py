@@ -18,7 +18,7 @@ from sebsx_eviction.models import (
     FIXED,
     HALVING,
     NONE,
-    Fit,
+    ModelFit,
     cheapest_warming,
     dispersion,
     fit_all,
@@ -104,7 +104,7 @@ class _Group:
     identity: Mapping[str, Any]
     trials: dict[tuple[Any, int], list[Trial]] = field(default_factory=lambda: defaultdict(list))
     costs_usd: list[float] = field(default_factory=list)
-    fits: list[Fit] = field(default_factory=list)
+    fits: list[ModelFit] = field(default_factory=list)
     name: str = ""
 
     @property
@@ -116,7 +116,7 @@ class _Group:
         return [trial for trial in self.all if trial.counts]
 
     @property
-    def best(self) -> Fit | None:
+    def best(self) -> ModelFit | None:
         return self.fits[0] if self.fits else None
 
     @property
@@ -193,7 +193,7 @@ def _telling(groups: Sequence[_Group]) -> list[Column]:
     ]
 
 
-def _parameter(fit: Fit, n: int, confidence: float) -> Estimate:
+def _parameter(fit: ModelFit, n: int, confidence: float) -> Estimate:
     if fit.parameter_s is None:
         return Estimate(None, n=n, note="none")
     if fit.high_s is None:
@@ -217,7 +217,7 @@ def _models(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def _weights(fits: Sequence[Fit]) -> list[float]:
+def _weights(fits: Sequence[ModelFit]) -> list[float]:
     """Return the Akaike weights: exp(-difference / 2), to one in sum. Source: Burnham and Anderson (2002), 2.9."""
     import numpy as np
 
@@ -299,7 +299,7 @@ def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> I
             yield Finding(text, numbers=row)
 
 
-def _sentence(group: _Group, best: Fit, confidence: float) -> str:
+def _sentence(group: _Group, best: ModelFit, confidence: float) -> str:
     start = f"idle sandboxes of {group.name}"
     rival = group.fits[1]
     criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"

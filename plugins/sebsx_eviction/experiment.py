@@ -14,7 +14,7 @@ from sebsx.model import Cell, Factor, Plan
 from sebsx.pricing.planning import estimate
 from sebsx.settings import setting
 from sebsx_eviction.models import survival_steps
-from sebsx_eviction.runner import TrialRunner, Work
+from sebsx_eviction.runner import CellWork, TrialRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ _BISECTION = "bisection"
 
 
 @dataclass(frozen=True)
-class Preset:
+class EvictionPreset:
     """Levels that a word stands for."""
 
     idle_s: tuple[float, ...]
@@ -46,8 +46,8 @@ class Preset:
 
 # The levels of the paper: SeBS (Middleware 2021), section 6.6: 1 to 1600 s, 1 to 20 sandboxes, 128 and 1536 MB.
 PRESETS = {
-    "quick": Preset((0.5, 1, 2, 4, 8, 15, 30), (4,), (), 2),
-    "paper": Preset(
+    "quick": EvictionPreset((0.5, 1, 2, 4, 8, 15, 30), (4,), (), 2),
+    "paper": EvictionPreset(
         (1, 60, 120, 240, 360, 379, 400, 480, 600, 720, 759, 780, 900, 1080, 1139, 1160, 1300, 1450, 1600),
         (1, 2, 4, 8, 12, 16, 20),
         (128, 1536),
@@ -211,14 +211,14 @@ def _cell(
     return Cell(factors, calls, duration_s=duration_s, cost_usd=cost_usd, provision=provision, in_flight=max(2, d_init))
 
 
-def _work(cell: Cell, settings: EvictionSettings) -> Work:
+def _work(cell: Cell, settings: EvictionSettings) -> CellWork:
     factors, ladder_s = cell.factors, settings.ladder_s
     spec = replace(FunctionSpec.of(cell), padding_bytes=round(factors["padding_mib"] * 2**20))
     if factors["idle_s"] == _BISECTION:
         next_idles = partial(bisect, ladder_s[0], ladder_s[-1], settings.precision, settings.trials)
     else:
         next_idles = partial(_missing, factors["idle_s"], settings.trials)
-    return Work(cell, spec, factors["d_init"], next_idles)
+    return CellWork(cell, spec, factors["d_init"], next_idles)
 
 
 def _missing(idle_s: float, wanted: int, trials: Sequence[Trial]) -> list[float]:

@@ -37,7 +37,7 @@ _MEANS = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class ModelFit:
     """A model fitted to trials.
 
     Args:
@@ -77,7 +77,7 @@ def survivors(model: str, parameter_s: float | None, idle_s: float, d_init: int)
     return d_init * math.exp(-idle_s / parameter_s)
 
 
-def fit_all(trials: Sequence[Trial], confidence: float = 0.95) -> list[Fit]:
+def fit_all(trials: Sequence[Trial], confidence: float = 0.95) -> list[ModelFit]:
     """Return the models fitted to the trials that count, best first; none where there is no such trial.
 
     Of models equally good the simplest comes first: `none`, `fixed`, `halving`, `exponential`.
@@ -128,13 +128,13 @@ def _levels(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
         yield level
 
 
-def _none(trials: Sequence[Trial]) -> Fit:
+def _none(trials: Sequence[Trial]) -> ModelFit:
     n, dead = sum(len(trial.alive) for trial in trials), sum(len(trial.alive) - trial.warm for trial in trials)
     row = _bernoulli(n - dead, dead)
     return _fit(NONE, trials, None, None, None, row, free=1)
 
 
-def _stepwise(model: str, trials: Sequence[Trial], confidence: float) -> Fit:
+def _stepwise(model: str, trials: Sequence[Trial], confidence: float) -> ModelFit:
     """Fit a rule of which the likelihood is constant between breakpoints: every piece is looked at.
 
     The best value is the middle of the best piece, and the interval reaches over all that are not refuted: between
@@ -158,7 +158,7 @@ def _stepwise(model: str, trials: Sequence[Trial], confidence: float) -> Fit:
     return _fit(model, trials, middle, low or None, high, rows[at[0]], free=2)
 
 
-def _exponential(trials: Sequence[Trial], confidence: float) -> Fit:
+def _exponential(trials: Sequence[Trial], confidence: float) -> ModelFit:
     """Fit the mean of a constant rate: first over all orders of magnitude, then within the interval."""
     import numpy as np
 
@@ -201,7 +201,7 @@ def _fit(
     row: Numbers,
     *,
     free: int,
-) -> Fit:
+) -> ModelFit:
     best = int(row.argmax())
     log_likelihood = float(row[best])
     # A sandbox goes idle before its answer is heard: the real times are longer than those seen by up to the overhead.
@@ -209,7 +209,7 @@ def _fit(
     high_s = None if high_s is None or high_s == math.inf else high_s + overhead_s
     aic = 2 * free - 2 * log_likelihood
     lapse = float(_lapses()[best]) if best else 0.0  # the least stands for none
-    return Fit(model, parameter_s, low_s, high_s, lapse, log_likelihood, aic, _r2(model, parameter_s, trials))
+    return ModelFit(model, parameter_s, low_s, high_s, lapse, log_likelihood, aic, _r2(model, parameter_s, trials))
 
 
 def _fixed(trials: Sequence[Trial], limit_s: float) -> Numbers:
@@ -294,7 +294,7 @@ def _r2(model: str, parameter_s: float | None, trials: Sequence[Trial]) -> float
     return 1 - left / total
 
 
-def dispersion(fit: Fit, trials: Sequence[Trial]) -> float:
+def dispersion(fit: ModelFit, trials: Sequence[Trial]) -> float:
     """Return how much the survivors of trials vary about a model, as a multiple of what the model allows; about 1.
 
     Pearson's statistic over its degrees of freedom, with the binomial variance of a constant rate, or that of the
@@ -330,7 +330,7 @@ class Warming:
         return self.sandboxes * 730.5 * 3600 / self.period_s
 
 
-def cheapest_warming(fit: Fit, wanted: int, probability: float, longest_s: float) -> Warming | None:
+def cheapest_warming(fit: ModelFit, wanted: int, probability: float, longest_s: float) -> Warming | None:
     """Return the schedule with the fewest calls after which `wanted` sandboxes are there with a probability.
 
     Fixed and halving: no more than are wanted, just before the first can go (twice as many every second period cost

@@ -37,7 +37,7 @@ _UNNOTICED_S = 0.05
 
 
 @dataclass(slots=True)
-class Work:
+class CellWork:
     """A cell being measured.
 
     Args:
@@ -76,7 +76,7 @@ class Work:
 class _Running:
     """A trial under way."""
 
-    work: Work
+    work: CellWork
     idle_s: float
     number: int
     function: Function
@@ -115,13 +115,13 @@ class TrialRunner:
         self._ends_s = time.monotonic() + max_time_s
         self._agenda = Agenda()
         self._number = count()
-        self._waiting: list[tuple[float, int, Work, float]] = []
+        self._waiting: list[tuple[float, int, CellWork, float]] = []
         self._running: dict[int, _Running] = {}
         self._done: deque[_Running] = deque()
         self._starting = 0
         self._deploy_s = self._teardown_s = 0.0  # the longest so far
 
-    def run(self, works: Sequence[Work]) -> None:
+    def run(self, works: Sequence[CellWork]) -> None:
         """Measure until every cell is complete or given up; what an interrupted run stored counts."""
         try:
             for work in works:
@@ -140,7 +140,7 @@ class TrialRunner:
             for running in (*self._running.values(), *self._done):
                 running.stack.close()
 
-    def _want_more(self, work: Work) -> None:
+    def _want_more(self, work: CellWork) -> None:
         """Queue the trials that a cell still wants, or close it."""
         idles_s = work.next_idles(work.good)
         if not idles_s:
@@ -177,7 +177,7 @@ class TrialRunner:
     def _has_place(self) -> bool:
         return len(self._running) + len(self._done) < self._max_deployed
 
-    def _deploy(self, work: Work, idle_s: float) -> None:
+    def _deploy(self, work: CellWork, idle_s: float) -> None:
         stack, started_s = ExitStack(), time.monotonic()
         function = stack.enter_context(self._session.deployed(work.spec, [work.cell]))
         self._deploy_s = max(self._deploy_s, time.monotonic() - started_s)
@@ -236,7 +236,7 @@ class TrialRunner:
         if not work.outstanding and not work.over:
             self._want_more(work)
 
-    def _finish(self, work: Work, status: CellStatus, reason: str, error: str | None = None) -> None:
+    def _finish(self, work: CellWork, status: CellStatus, reason: str, error: str | None = None) -> None:
         work.over = True
         self._session.finish_cell(work.cell, work.cell_id, status, reason, error)
 

@@ -41,7 +41,7 @@ class ClockError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ClockExchange:
     """A question and its answer, in seconds: `d_` by the driver's clock, `f_` by the function's.
 
     Args:
@@ -128,7 +128,7 @@ class Shortest(Alignment):
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Alignment):
+class LinearAlignment(Alignment):
     """A line in the middle of what every exchange allows.
 
     Args:
@@ -154,7 +154,7 @@ class Line(Alignment):
         return max(abs(offset + drift * since - here) for offset, drift in self.corners)
 
 
-def align(exchanges: Sequence[Exchange], *, short_s: float = SHORT_S, drift_ppm: float = DRIFT_PPM) -> Alignment:
+def align(exchanges: Sequence[ClockExchange], *, short_s: float = SHORT_S, drift_ppm: float = DRIFT_PPM) -> Alignment:
     """Return the alignment by the method that suits the window: the shortest exchange, or the hull when it is long.
 
     Raises:
@@ -164,7 +164,7 @@ def align(exchanges: Sequence[Exchange], *, short_s: float = SHORT_S, drift_ppm:
     return hull(exchanges) if _span_s(exchanges) > short_s else shortest(exchanges, drift_ppm=drift_ppm)
 
 
-def shortest(exchanges: Sequence[Exchange], *, drift_ppm: float = DRIFT_PPM) -> Shortest:
+def shortest(exchanges: Sequence[ClockExchange], *, drift_ppm: float = DRIFT_PPM) -> Shortest:
     """Return the alignment by the exchange with the shortest round trip.
 
     Args:
@@ -185,7 +185,7 @@ def shortest(exchanges: Sequence[Exchange], *, drift_ppm: float = DRIFT_PPM) -> 
     )
 
 
-def hull(exchanges: Sequence[Exchange]) -> Line:
+def hull(exchanges: Sequence[ClockExchange]) -> LinearAlignment:
     """Return the line between the convex hulls of the upper and the lower bounds of the offset.
 
     Above, the line that no upper bound lies under and that is nearest to them; below, likewise; the result is midway
@@ -216,7 +216,7 @@ def hull(exchanges: Sequence[Exchange]) -> Line:
     (top, rise), (bottom, fall) = _edge(upper, float(above[:, 0].mean())), _edge(lower, float(below[:, 0].mean()))
     slope = (rise + fall) / 2
     intercept = (top + bottom) / 2
-    return Line(
+    return LinearAlignment(
         len(exchanges),
         _span_s(exchanges),
         min(one.rtt_s for one in exchanges),
@@ -229,7 +229,7 @@ def hull(exchanges: Sequence[Exchange]) -> Line:
     )
 
 
-def since_minimum(exchanges: Sequence[Exchange]) -> int:
+def since_minimum(exchanges: Sequence[ClockExchange]) -> int:
     """Return how many exchanges came after the one with the shortest round trip, in the order given.
 
     Sampling ends when there are enough of them without a new minimum.
@@ -238,7 +238,7 @@ def since_minimum(exchanges: Sequence[Exchange]) -> int:
     return len(round_trips) - 1 - round_trips.index(min(round_trips)) if round_trips else 0
 
 
-def _check(exchanges: Sequence[Exchange]) -> None:
+def _check(exchanges: Sequence[ClockExchange]) -> None:
     if not exchanges:
         raise ClockError("there is no exchange to align the clocks by")
     for one in exchanges:
@@ -246,7 +246,7 @@ def _check(exchanges: Sequence[Exchange]) -> None:
             raise ClockError(f"the clock was set: an exchange took {one.rtt_s:.6f} s on the way")
 
 
-def _span_s(exchanges: Sequence[Exchange]) -> float:
+def _span_s(exchanges: Sequence[ClockExchange]) -> float:
     times = [exchange.at_s for exchange in exchanges]
     return max(times) - min(times)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.measurement import Measurement
     from sebsx.contracts.session import Session
     from sebsx.model import Cell, Invocation
-    from sebsx_invocation_overhead.clocksync import Exchange
+    from sebsx_invocation_overhead.clocksync import ClockExchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 
 # What the smallest payload is filled up with: nothing.
@@ -38,13 +38,13 @@ def measure(session: Session, cell: Cell, function: Function, settings: Overhead
         except UnsupportedError as exc:
             session.finish(measurement, CellStatus.UNSUPPORTED, "payload not taken", str(exc))
             return
-        sampler = Sampler(measurement, probe, start, settings)
+        sampler = WindowSampler(measurement, probe, start, settings)
         while not (reason := sampler.over()):
             sampler.take()
         sampler.finish(reason)
 
 
-class Sampler:
+class WindowSampler:
     """Takes the windows of one cell.
 
     Args:
@@ -124,7 +124,7 @@ class Sampler:
             sandbox: Whose clock; None for that of whichever answers.
         """
         calls: list[Invocation] = []
-        found: list[Exchange] = []
+        found: list[ClockExchange] = []
         wanted = self._settings.chosen.exchanges
         while since_minimum(found) < wanted and len(calls) < self._settings.max_exchanges:
             count = min(wanted - since_minimum(found) + (not found), self._settings.max_exchanges - len(calls))

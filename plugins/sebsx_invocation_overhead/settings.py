@@ -16,7 +16,7 @@ def _ladder(first: int, last: int, points: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Preset:
+class OverheadPreset:
     """Values for the settings that are not given."""
 
     payload_bytes: tuple[int, ...]
@@ -26,10 +26,14 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset((_SMALLEST, MIB // 2, 2 * MIB, _LARGEST), (MIB, 8 * MIB, 32 * MIB), repetitions=6, exchanges=10),
+    "quick": OverheadPreset(
+        (_SMALLEST, MIB // 2, 2 * MIB, _LARGEST), (MIB, 8 * MIB, 32 * MIB), repetitions=6, exchanges=10
+    ),
     # The ladders of SeBS: 20 points each, 20 exchanges without a new minimum; 6 repetitions rather than 5, which are
     # the fewest of which a median has an interval.
-    "paper": Preset(_ladder(_SMALLEST, _LARGEST, 20), _ladder(MIB, _LARGEST_PACKAGE, 20), repetitions=6, exchanges=20),
+    "paper": OverheadPreset(
+        _ladder(_SMALLEST, _LARGEST, 20), _ladder(MIB, _LARGEST_PACKAGE, 20), repetitions=6, exchanges=20
+    ),
 }
 
 
@@ -62,10 +66,10 @@ class OverheadSettings:
     max_time_s: float = setting(900.0, help="time limit of a cell in s", minimum=1)
 
     @property
-    def chosen(self) -> Preset:
+    def chosen(self) -> OverheadPreset:
         """The preset with what was given in place of its own."""
         preset = PRESETS[self.preset]
-        return Preset(
+        return OverheadPreset(
             self.payload_bytes or preset.payload_bytes,
             self.package_bytes or preset.package_bytes,
             self.repetitions or preset.repetitions,

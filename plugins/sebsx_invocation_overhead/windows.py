@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind, StartType, Status
 from sebsx.model.starts import counts
-from sebsx_invocation_overhead.clocksync import ClockError, Exchange, align, since_minimum
+from sebsx_invocation_overhead.clocksync import ClockError, ClockExchange, align, since_minimum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -76,14 +76,14 @@ def clock_readings(output: Mapping[str, Any]) -> dict[str, float]:
     return {RECEIVED: output["wall_s"][0], REPLIED: output["wall_s"][-1]}
 
 
-def exchange_of(call: Invocation) -> Exchange | None:
+def exchange_of(call: Invocation) -> ClockExchange | None:
     """Return an invocation as an exchange of messages; None for one that failed, or without readings."""
     readings = call.samples
     if call.status is not Status.OK or RECEIVED not in readings or REPLIED not in readings:
         return None
     sent_s = call.client_sent_s if call.client_connected_s is None else call.client_connected_s
     answered_s = call.client_done_s if call.client_first_byte_s is None else call.client_first_byte_s
-    return Exchange(sent_s, readings[RECEIVED], readings[REPLIED], answered_s)
+    return ClockExchange(sent_s, readings[RECEIVED], readings[REPLIED], answered_s)
 
 
 def judge_all(calls: Iterable[Invocation], start: StartType) -> Window:
@@ -107,7 +107,7 @@ def judge(calls: Sequence[Invocation], start: StartType) -> Window:
     window = Window()
     measured = [call for call in calls if call.kind is Kind.MEASURED]
     wanted = {call.sandbox_id for call in measured}
-    exchanges: dict[str | None, list[Exchange]] = defaultdict(list)
+    exchanges: dict[str | None, list[ClockExchange]] = defaultdict(list)
     for call in sorted((call for call in calls if call.kind is Kind.WARMUP), key=lambda call: call.sequence):
         exchange = exchange_of(call)
         if exchange is None or call.sandbox_id not in wanted:
@@ -127,14 +127,14 @@ def judge(calls: Sequence[Invocation], start: StartType) -> Window:
     return window
 
 
-def _aligned(exchanges: Sequence[Exchange]) -> Alignment | None:
+def _aligned(exchanges: Sequence[ClockExchange]) -> Alignment | None:
     try:
         return align(exchanges)
     except ClockError:
         return None
 
 
-def _why_not(call: Invocation, start: StartType, exchanges: Sequence[Exchange]) -> str:
+def _why_not(call: Invocation, start: StartType, exchanges: Sequence[ClockExchange]) -> str:
     """Return why a call does not count; empty if nothing speaks against it yet."""
     if call.status is not Status.OK:
         return f"ended as {call.status}"

@@ -29,7 +29,7 @@ _TRIP_GUESS_S, _COLD_GUESS_S = 0.02, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Preset:
+class NetworkPreset:
     """Values for the settings that are not given."""
 
     sandboxes: int
@@ -38,8 +38,8 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(3, 100, (1024, 2**20)),
-    "paper": Preset(50, 1000, (1024, 2**16, 2**20, 2**23)),  # 50 x 1000 as in the configuration of SeBS
+    "quick": NetworkPreset(3, 100, (1024, 2**20)),
+    "paper": NetworkPreset(50, 1000, (1024, 2**16, 2**20, 2**23)),  # 50 x 1000 as in the configuration of SeBS
 }
 
 
@@ -66,10 +66,10 @@ class NetworkSettings:
     max_time_s: float = setting(3600.0, help="time limit of a cell in s", minimum=1)
 
     @property
-    def chosen(self) -> Preset:
+    def chosen(self) -> NetworkPreset:
         """The preset with what was given in place of its own."""
         preset = PRESETS[self.preset]
-        return Preset(
+        return NetworkPreset(
             self.sandboxes or preset.sandboxes,
             self.round_trips or preset.round_trips,
             self.object_bytes or preset.object_bytes,

@@ -34,7 +34,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Option:
+class Choice:
     """One condition of a sweep with what decides: its duration and its cost."""
 
     condition: Condition
@@ -64,7 +64,7 @@ class Sweep:
     """Options between which one may choose, by memory: the same work on the same terms."""
 
     name: str
-    options: Sequence[Option]
+    options: Sequence[Choice]
 
     def scores(self, weight: float) -> list[float]:
         """Return `w * cost / max_cost + (1 - w) * duration / max_duration` of each option."""
@@ -79,9 +79,9 @@ class Sweep:
         points = [(option.million_usd, option.duration_s) for option in self.options]
         return [not any(_dominates(other, point) for other in points) for point in points]
 
-    def lines(self) -> list[list[Option]]:
+    def lines(self) -> list[list[Choice]]:
         """Return the options that differ in memory only, each line by ascending memory."""
-        found: dict[tuple[Any, ...], list[Option]] = defaultdict(list)
+        found: dict[tuple[Any, ...], list[Choice]] = defaultdict(list)
         for option in self.options:
             found[tuple(option.condition.identity.get(key) for key in _CHOSEN[:-1])].append(option)
         return [sorted(line, key=lambda option: option.memory_mib) for line in found.values()]
@@ -209,7 +209,7 @@ def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
 
 def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
     """Yield the duration over memory, where it was measured at several sizes."""
-    lines: dict[str, list[Option]] = {}
+    lines: dict[str, list[Choice]] = {}
     for sweep in found:
         several = len(sweep.lines()) > 1
         for line in sweep.lines():
@@ -229,8 +229,8 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
         )
 
 
-def _option(condition: Condition, confidence: float) -> Option:
-    return Option(
+def _option(condition: Condition, confidence: float) -> Choice:
+    return Choice(
         condition,
         median_estimate(condition.latency_s, confidence, condition.unserved),
         mean_estimate(condition.counted.known("cost_usd"), 1e6, confidence),
@@ -242,7 +242,7 @@ def _name(member: Condition, telling: Sequence[str]) -> str:
     return " ".join(str(word) for key in telling if (word := level(member, key)) not in (None, ""))
 
 
-def _best(sweep: Sweep, weight: float) -> Mapping[str, tuple[Option, list[Option]]]:
+def _best(sweep: Sweep, weight: float) -> Mapping[str, tuple[Choice, list[Choice]]]:
     """Return the winner of each kind, and the options that its interval overlaps; ties go to less memory."""
     scores = dict(zip(map(id, sweep.options), sweep.scores(weight), strict=True))
     cheapest = min(sweep.options, key=lambda option: (option.million_usd, option.memory_mib))
@@ -255,7 +255,7 @@ def _best(sweep: Sweep, weight: float) -> Mapping[str, tuple[Option, list[Option
     }
 
 
-def _tied(sweep: Sweep, winner: Option, by: Sequence[str]) -> list[Option]:
+def _tied(sweep: Sweep, winner: Choice, by: Sequence[str]) -> list[Choice]:
     return [
         option
         for option in sweep.options
@@ -270,7 +270,7 @@ def _apart(one: Estimate, other: Estimate) -> bool:
     return one.high < other.low or other.high < one.low
 
 
-def _knees(sweep: Sweep) -> list[tuple[Option, Option]]:
+def _knees(sweep: Sweep) -> list[tuple[Choice, Choice]]:
     """Return the knee of every line that has one, with the next larger size."""
     found = []
     for line in sweep.lines():
@@ -284,12 +284,12 @@ def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
     return other != point and other[0] <= point[0] and other[1] <= point[1]
 
 
-def _place(option: Option, sweep: Sweep) -> str:
+def _place(option: Choice, sweep: Sweep) -> str:
     """Return the levels that one chooses, where they differ, memory last."""
     return " ".join([*_words(option, sweep, without=("memory_mib",)), f"{option.memory_mib} MiB"])
 
 
-def _words(option: Option, sweep: Sweep, without: Sequence[str]) -> list[str]:
+def _words(option: Choice, sweep: Sweep, without: Sequence[str]) -> list[str]:
     identities = [each.condition.identity for each in sweep.options]
     keys = [key for key in _CHOSEN if key not in without and len({item.get(key) for item in identities}) > 1]
     return [str(option.condition.identity.get(key)) for key in keys]

@@ -38,7 +38,7 @@ def one_by_one(session: Session, spec: FunctionSpec, cells: Sequence[Cell], sett
         for cell in cells:
             with begin(session, cell, function) as measurement:
                 if measurement is not None:
-                    _alone(Sampler(measurement, settings))
+                    _alone(CellSampler(measurement, settings))
 
 
 def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], settings: PerfCostSettings) -> None:
@@ -53,7 +53,7 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
             function = stack.enter_context(session.deployed(spec, [cell]))
             measurement = stack.enter_context(begin(session, cell, function)) if function else None
             if measurement is not None:
-                samplers.append(Sampler(measurement, settings))
+                samplers.append(CellSampler(measurement, settings))
         settle(samplers)
         for sampler in samplers:
             if not sampler.closed:
@@ -66,7 +66,7 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
             settle(samplers)
 
 
-class Sampler(Sampling):
+class CellSampler(Sampling):
     """Samples one cell batch by batch, in the way of its start type.
 
     Args:
@@ -120,7 +120,7 @@ class Sampler(Sampling):
             self.measurement.force_cold()
 
 
-def _alone(sampler: Sampler) -> None:
+def _alone(sampler: CellSampler) -> None:
     """Sample one cell until it has enough or a cap is reached, in batches of about the same time."""
     smallest, largest = _BATCH_INVOCATIONS
     batch = smallest
@@ -134,7 +134,7 @@ def _alone(sampler: Sampler) -> None:
         sampler.close()
 
 
-def _turn(turns: Sequence[Sampler]) -> int:
+def _turn(turns: Sequence[CellSampler]) -> int:
     """Return how many samples every turn of a round takes: short turns, and many rounds rather than long ones."""
     if any(sampler.start == "cold" for sampler in turns):
         return 1  # a cold turn takes one, and longer than the call

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Finding, Report, Table, about_completeness
 from sebsx.settings import NoSettings
-from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Answer, Facts, Met
+from sebsx_quality.requirements import COLUMNS, REQUIREMENTS, Facts, Met, RequirementAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Reproducibility(Analyzer[NoSettings]):
         return Report("Reproducibility", tables=tables, findings=findings)
 
 
-def _row(number: int, title: str, answer: Answer) -> dict[str, Any]:
+def _row(number: int, title: str, answer: RequirementAnswer) -> dict[str, Any]:
     return {
         "number": number,
         "requirement": title,
@@ -53,7 +53,7 @@ def _row(number: int, title: str, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _findings(run: str, answers: Sequence[tuple[str, Answer]]) -> list[Finding]:
+def _findings(run: str, answers: Sequence[tuple[str, RequirementAnswer]]) -> list[Finding]:
     met = [answer.met for _title, answer in answers]
     score, partly = met.count(Met.YES), met.count(Met.PARTLY)
     text = f"run {run}: {score} of {len(met)} requirements are met" + (f", {partly} partly" if partly else "")

@@ -36,7 +36,7 @@ class Met(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RequirementAnswer:
     """What is stored of a requirement, and what is not."""
 
     evidence: tuple[str, ...]
@@ -110,9 +110,9 @@ class _Look:
         """Note one part of a requirement: its evidence if it is present, else what is missing."""
         (self.evidence if present else self.missing).append(evidence if present else missing)
 
-    def answer(self) -> Answer:
+    def answer(self) -> RequirementAnswer:
         """Return what was collected."""
-        return Answer(tuple(self.evidence), tuple(self.missing))
+        return RequirementAnswer(tuple(self.evidence), tuple(self.missing))
 
 
 def _every(items: Sequence[Any]) -> bool:
@@ -130,7 +130,7 @@ def _digests(values: Sequence[str | None]) -> str:
     return _shown([str(value)[:_SHORT] for value in values])
 
 
-def _code(facts: Facts) -> Answer:
+def _code(facts: Facts) -> RequirementAnswer:
     look, found = _Look(), facts.deployments
     packages = [item.package_sha256 for item in found]
     look.need(
@@ -164,7 +164,7 @@ def _origin(facts: Facts, origin: Mapping[str, Any]) -> str:
     return f"commit {origin['commit'][:_SHORT]}" if "commit" in origin else f"sebsx {facts.environment.get('sebsx')}"
 
 
-def _platform(facts: Facts) -> Answer:
+def _platform(facts: Facts) -> RequirementAnswer:
     look = _Look()
     for name, unit in (("memory_mib", " MiB"), ("timeout_s", " s time-out"), ("architecture", "")):
         told_back = [item.effective.get(name) for item in facts.deployments]
@@ -175,7 +175,7 @@ def _platform(facts: Facts) -> Answer:
     return look.answer()
 
 
-def _runtime(facts: Facts) -> Answer:
+def _runtime(facts: Facts) -> RequirementAnswer:
     look = _Look()
     languages = {item.language for item in facts.deployments}
     versions = [
@@ -190,7 +190,7 @@ def _runtime(facts: Facts) -> Answer:
     return look.answer()
 
 
-def _hardware(facts: Facts) -> Answer:
+def _hardware(facts: Facts) -> RequirementAnswer:
     look = _Look()
     for name, title in (("cpu_model", ""), ("cpu_count", "CPUs "), ("boot_id", "machines ")):
         values = [told_facts.get(name) for told_facts in facts.sandboxes]
@@ -205,7 +205,7 @@ def _hardware(facts: Facts) -> Answer:
     return look.answer()
 
 
-def _place_and_time(facts: Facts) -> Answer:
+def _place_and_time(facts: Facts) -> RequirementAnswer:
     look, run = _Look(), facts.run
     regions = [item.region for item in facts.deployments]
     host = run.owner.get("host")
@@ -220,7 +220,7 @@ def _period(started_at: Any, finished_at: Any) -> str:
     return f"{started_at.strftime('%A')} {started_at.isoformat(timespec='seconds')} to {end}"
 
 
-def _client(facts: Facts) -> Answer:
+def _client(facts: Facts) -> RequirementAnswer:
     import numpy as np  # heavy
 
     look, known = _Look(), facts.environment
@@ -256,7 +256,7 @@ def _client(facts: Facts) -> Answer:
     return look.answer()  # fmt: skip
 
 
-def _workload(facts: Facts) -> Answer:
+def _workload(facts: Facts) -> RequirementAnswer:
     look, found = _Look(), facts.deployments
     sizes = [f"{item.benchmark} {item.size}" for item in found]
     look.need(_every([item.size for item in found]), _shown(sizes), "the name of the input's size")
@@ -277,7 +277,7 @@ def _workload(facts: Facts) -> Answer:
 _SCHEDULE = ("repetitions", "concurrency", "warmups", "rate", "users")
 
 
-def _raw_data(facts: Facts) -> Answer:
+def _raw_data(facts: Facts) -> RequirementAnswer:
     look, sequence = _Look(), facts.frame["sequence"]
     n, highest = len(sequence), int(sequence[-1]) if len(sequence) else 0
     failed = int((~facts.ok).sum())
@@ -289,7 +289,7 @@ def _raw_data(facts: Facts) -> Answer:
     return look.answer()  # fmt: skip
 
 
-def _start_proof(facts: Facts) -> Answer:
+def _start_proof(facts: Facts) -> RequirementAnswer:
     import numpy as np  # heavy
 
     look = _Look()
@@ -308,7 +308,7 @@ def _start_proof(facts: Facts) -> Answer:
     return look.answer()  # fmt: skip
 
 
-def _statistics(facts: Facts) -> Answer:
+def _statistics(facts: Facts) -> RequirementAnswer:
     import numpy as np  # heavy
 
     look, cells = _Look(), facts.view.cells()
@@ -329,7 +329,7 @@ def _statistics(facts: Facts) -> Answer:
     return look.answer()  # fmt: skip
 
 
-def _cost(facts: Facts) -> Answer:
+def _cost(facts: Facts) -> RequirementAnswer:
     look, frame = _Look(), facts.frame
     billed, priced = len(frame.known("provider.billed_s")), len(frame.known("cost_usd"))
     look.need(billed, f"billed time of {billed} invocations", "billed time, from a platform with records")
@@ -360,7 +360,7 @@ def _book(text: str) -> str:
     )
 
 
-def _again(facts: Facts) -> Answer:
+def _again(facts: Facts) -> RequirementAnswer:
     look, run = _Look(), facts.run
     complete = bool(run.settings.get("experiment")) and bool(run.settings.get("platforms"))
     look.need(
@@ -383,7 +383,7 @@ def _again(facts: Facts) -> Answer:
     return look.answer()  # fmt: skip
 
 
-REQUIREMENTS: tuple[tuple[str, Callable[[Facts], Answer]], ...] = (
+REQUIREMENTS: tuple[tuple[str, Callable[[Facts], RequirementAnswer]], ...] = (
     ("exact code", _code),
     ("configuration that the platform reports", _platform),
     ("runtime version", _runtime),

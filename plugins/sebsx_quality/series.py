@@ -24,7 +24,7 @@ _FAR = 3.0  # interquartile ranges
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LevelChange:
     """A change of level.
 
     Args:
@@ -87,7 +87,7 @@ def drift_of(values: Numbers, times: Numbers, confidence: float) -> Drift | None
         return None
 
 
-def changes_of(values: Numbers) -> list[Change]:
+def changes_of(values: Numbers) -> list[LevelChange]:
     """Return the changes of level of a series in its order."""
     import numpy as np  # heavy
 
@@ -96,7 +96,7 @@ def changes_of(values: Numbers) -> list[Change]:
     for start, middle, end in zip(edges, edges[1:], edges[2:], strict=False):
         before, after = values[start:middle], values[middle:end]
         p = min(1.0, mann_whitney(after, before) * len(values))
-        found.append(Change(middle, float(np.median(before)), float(np.median(after)), p))
+        found.append(LevelChange(middle, float(np.median(before)), float(np.median(after)), p))
     return found
 
 

@@ -12,8 +12,8 @@ from sebsx.settings import setting
 from sebsx.stats import cv, holm
 from sebsx_quality.evidence import sandboxes_of
 from sebsx_quality.series import (
-    Change,
     Explained,
+    LevelChange,
     changes_of,
     drift_of,
     explained_by,
@@ -158,7 +158,7 @@ class _Study:
         self._known = [bool(sandbox) for _deployment, sandbox in names]
         self._model_of_sandbox = [models.get((deployment, sandbox or "")) for deployment, sandbox in names]
         self.drift: Drift | None = drift_of(self.values, self.times, settings.confidence)
-        self.changes: list[Change] = changes_of(self.values)
+        self.changes: list[LevelChange] = changes_of(self.values)
         self.warm_up: WarmUp | None = warm_up_of(self.values, self.sandboxes)
         self.modes: Modes | None = modes_of(self.values)
         self.by_cpu: Explained | None = explained_by(self.values, list(self.models.values()))
@@ -202,7 +202,7 @@ class _Study:
         return known is not None and self.certain("drift") and abs(known.change) >= least and _excludes_0(known)
 
     @property
-    def jumps(self) -> list[Change]:
+    def jumps(self) -> list[LevelChange]:
         """The changes that are certain and matter."""
         least = 1 + self.settings.smallest_change
         return [

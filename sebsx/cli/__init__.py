@@ -12,7 +12,7 @@ import click
 
 from sebsx import __version__
 from sebsx.cli import extending
-from sebsx.cli.app import App, Group
+from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import VisibleFormatter
 from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
 from sebsx.system.interrupts import SIGNALS, interrupts
@@ -20,7 +20,7 @@ from sebsx.system.interrupts import SIGNALS, interrupts
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
-class Commands(Group):
+class Commands(CommandGroup):
     """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.observers import Observer
     from sebsx.settings import Layer, SettingsReader
 
-__all__ = ["CORE", "App", "Group", "command", "json_option"]
+__all__ = ["CORE", "App", "CommandGroup", "command", "json_option"]
 
 
 @dataclass
@@ -57,7 +57,7 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group of commands with `--json`, which suggests the nearest one to a word it does not know."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App, Group, command
+from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import complete_run
 from sebsx.errors import ThresholdError, UserError
 
@@ -85,7 +85,7 @@ def compare_command(
     _judge(app, report, failing, strict=strict)
 
 
-@click.group("baseline", cls=Group)
+@click.group("baseline", cls=CommandGroup)
 def baseline_command() -> None:
     """Names for runs that later ones are compared with; a name stands wherever a run is asked for."""
 

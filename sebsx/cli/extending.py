@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App, Group, json_option
+from sebsx.cli.app import App, CommandGroup, json_option
 from sebsx.cli.options import layer_of, options_of
 from sebsx.settings import Section
 
@@ -22,7 +22,7 @@ def add_commands(app: App, group: click.Group) -> None:
         for word in groups:
             found = place.commands.get(word)
             if found is None:
-                found = Group(word, help=f"Commands of plugin {app.registry.owner_of('commands', name)!r}.")
+                found = CommandGroup(word, help=f"Commands of plugin {app.registry.owner_of('commands', name)!r}.")
                 place.add_command(found)
             if not isinstance(found, click.Group):
                 taken = word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App, Group, command
+from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import day, exact
 from sebsx.cli.repricing import MILLION, break_even_command, money_table, today
 from sebsx.errors import UserError
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.contracts.analyzers import Table
-    from sebsx.pricing import Change, Price, PriceBook, Shelf
+    from sebsx.pricing import Price, PriceBook, PriceChange, Shelf
 
 
-@click.group("prices", cls=Group)
+@click.group("prices", cls=CommandGroup)
 def prices_command() -> None:
     """What providers charge: show and compare price books, update them, plan a month, find the break-even.
 
@@ -216,7 +216,7 @@ def _price_rows(book: PriceBook, region: str | None) -> list[dict[str, Any]]:
     ]
 
 
-def _change_row(change: Change) -> dict[str, Any]:
+def _change_row(change: PriceChange) -> dict[str, Any]:
     return {
         "price": str(change.key),
         "unit": (change.new or change.old).unit,  # type: ignore[union-attr]  # a change has one of them
@@ -225,7 +225,7 @@ def _change_row(change: Change) -> dict[str, Any]:
     }
 
 
-def _changes_table(changes: Sequence[Change]) -> Table:
+def _changes_table(changes: Sequence[PriceChange]) -> Table:
     return _table("", ("price", "unit", "old", "new"), [_change_row(change) for change in changes])
 
 

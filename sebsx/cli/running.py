@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import CORE, App, Group, json_option
+from sebsx.cli.app import CORE, App, CommandGroup, json_option
 from sebsx.cli.options import Duration, layer_of, options_of
 from sebsx.errors import PlatformError, PluginError, SebsxError, ThresholdError, UnknownNameError, UserError
 from sebsx.settings import Layer, Section
@@ -66,7 +66,7 @@ _COMMON: tuple[click.Parameter, ...] = (
 )
 
 
-class ExperimentGroup(Group):
+class ExperimentGroup(CommandGroup):
     """`experiment NAME`: one command per registered experiment, with an option for each of its settings."""
 
     def __init__(self, action: Callable[[App, RunSpec], None], **attributes: Any) -> None:
@@ -83,7 +83,7 @@ class ExperimentGroup(Group):
         return _command(cmd_name, app.registry.get("experiments", cmd_name), self._action)
 
 
-class SubjectGroup(Group):
+class SubjectGroup(CommandGroup):
     """`run` and `plan`: `benchmark` is the experiment that runs benchmarks, found by what it says of itself."""
 
     def __init__(self, action: Callable[[App, RunSpec], None], **attributes: Any) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from sebsx.cli.app import App, Group, command
+from sebsx.cli.app import App, CommandGroup, command
 from sebsx.errors import UserError
 from sebsx.settings import public
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.group("config", cls=Group)
+@click.group("config", cls=CommandGroup)
 def config_command() -> None:
     """Settings: every value, and where it came from."""
 

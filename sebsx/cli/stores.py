@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from sebsx.cli.app import App, Group, command
+from sebsx.cli.app import App, CommandGroup, command
 from sebsx.errors import StoreError
 
 
-@click.group("db", cls=Group)
+@click.group("db", cls=CommandGroup)
 def db_command() -> None:
     """The results as a whole: where they are, upgrade, snapshot, check."""
 

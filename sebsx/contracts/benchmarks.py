@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.builds import Artifacts, BuildTarget
     from sebsx.contracts.storage import Storage
-    from sebsx.contracts.tables import Table
+    from sebsx.contracts.tables import ManifestTable
     from sebsx.model import Capability
 
 MANIFEST = "benchmark.toml"
@@ -289,7 +289,7 @@ def suites(known: Iterable[Benchmark]) -> dict[str, list[str]]:
     return {name: sorted(found[name]) for name in sorted(found)}
 
 
-def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
+def _read(root: Path, table: ManifestTable, capabilities: Collection[str]) -> Benchmark:
     """Return what a manifest describes, and refuse every key that it cannot have."""
     defaults, languages = table.table("defaults"), table.tables("languages")
     benchmark = Benchmark(
@@ -319,16 +319,16 @@ def _read(root: Path, table: Table, capabilities: Collection[str]) -> Benchmark:
     return benchmark
 
 
-def _parts(table: Table, kind: str, capabilities: Collection[str]) -> dict[str, Part]:
+def _parts(table: ManifestTable, kind: str, capabilities: Collection[str]) -> dict[str, Part]:
     variant = kind == "variants"
     return {name: Part.read(name, entry, capabilities, variant=variant) for name, entry in table.tables(kind).items()}
 
 
-def _values(table: Table) -> dict[str, Any]:
+def _values(table: ManifestTable) -> dict[str, Any]:
     return {name: table.any(name) for name in table.keys}  # not a mapping
 
 
-def _expectations(table: Table) -> dict[str, float]:
+def _expectations(table: ManifestTable) -> dict[str, float]:
     return {size: float(table.number(size)) for size in table.keys}  # not a mapping
 
 

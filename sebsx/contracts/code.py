@@ -20,7 +20,7 @@ from sebsx.model import Capability
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from sebsx.contracts.tables import Table
+    from sebsx.contracts.tables import ManifestTable
 
 VARIANTS = "variants"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # part of the names of deployments on every platform
@@ -53,7 +53,7 @@ class Part:
     functions: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, name: str, table: Table, capabilities: Collection[str], *, variant: bool) -> Part:
+    def read(cls, name: str, table: ManifestTable, capabilities: Collection[str], *, variant: bool) -> Part:
         """Return the function or variant that a table of a manifest describes; `needs` may name `capabilities`.
 
         Raises:
@@ -124,7 +124,7 @@ class Code:
         return dict(sorted(found.items()))
 
 
-def needs(table: Table, known: Collection[str]) -> frozenset[Capability]:
+def needs(table: ManifestTable, known: Collection[str]) -> frozenset[Capability]:
     """Return the capabilities under `needs` of a table.
 
     Raises:
@@ -146,7 +146,7 @@ def check_words(words: Iterable[str], known: Iterable[str], what: str) -> None:
             raise UnknownNameError(what, word, known)
 
 
-def _folder(table: Table, default: str) -> str:
+def _folder(table: ManifestTable, default: str) -> str:
     """Return a folder inside of the benchmark's, as it is written."""
     word: Any = table.text("folder", default)
     path = PurePosixPath(word)

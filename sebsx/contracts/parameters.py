@@ -10,7 +10,7 @@ from sebsx.errors import UnknownNameError, UserError
 from sebsx.texts import parse
 
 if TYPE_CHECKING:
-    from sebsx.contracts.tables import Table
+    from sebsx.contracts.tables import ManifestTable
 
 _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -28,7 +28,7 @@ class Parameter:
     maximum: float | None = None
 
     @classmethod
-    def read(cls, name: str, table: Table) -> Parameter:
+    def read(cls, name: str, table: ManifestTable) -> Parameter:
         """Return the parameter that a table of a manifest describes.
 
         Raises:
@@ -83,7 +83,7 @@ class Steps:
     growth: float = 1.0
 
     @classmethod
-    def read(cls, table: Table) -> Steps:
+    def read(cls, table: ManifestTable) -> Steps:
         """Return the steps that a table of a manifest describes.
 
         Raises:

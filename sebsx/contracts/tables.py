@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NEEDED: Any = object()
 
 
-class Table:
+class ManifestTable:
     """One table of a TOML file.
 
     Args:
@@ -84,12 +84,12 @@ class Table:
         """Return a list of strings, empty if it is not there."""
         return tuple(self._typed(key, (), "a list of strings", _is_words))
 
-    def table(self, key: str) -> Table:
+    def table(self, key: str) -> ManifestTable:
         """Return a table inside of it, empty if it is not there."""
         values = self._typed(key, {}, "a table", lambda value: isinstance(value, dict))
-        return Table(values, self._path, f"{self._name}.{key}" if self._name else key)
+        return ManifestTable(values, self._path, f"{self._name}.{key}" if self._name else key)
 
-    def tables(self, key: str) -> dict[str, Table]:
+    def tables(self, key: str) -> dict[str, ManifestTable]:
         """Return the tables inside of a table, by name in the order of the file."""
         outer = self.table(key)
         return {name: outer.table(name) for name in outer.keys}  # not a mapping
@@ -119,7 +119,7 @@ class Table:
         return self._values[key]
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> ManifestTable:
     """Return the whole of a TOML file.
 
     Raises:
@@ -127,7 +127,7 @@ def read(path: Path) -> Table:
         UserError: If it cannot be read or is not TOML.
     """
     try:
-        return Table(tomllib.loads(path.read_text(encoding="utf-8")), path)
+        return ManifestTable(tomllib.loads(path.read_text(encoding="utf-8")), path)
     except FileNotFoundError:
         raise
     except RecursionError:

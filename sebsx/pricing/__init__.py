@@ -8,11 +8,12 @@ Money is `Decimal` throughout; it becomes a float only where it is stored or pri
 from __future__ import annotations
 
 from sebsx.model.prices import Key, Price, Tier
-from sebsx.pricing.books import Change, PriceBook, Rates, differences
+from sebsx.pricing.books import PriceBook, PriceChange, Rates, differences
 from sebsx.pricing.costs import Cost, Scheme, Usage
 from sebsx.pricing.pricer import Pricer
 from sebsx.pricing.shelf import Shelf
 
 __all__ = [
-    "Change", "Cost", "Key", "Price", "PriceBook", "Pricer", "Rates", "Scheme", "Shelf", "Tier", "Usage", "differences",
+    "Cost", "Key", "Price", "PriceBook", "PriceChange", "Pricer", "Rates", "Scheme", "Shelf", "Tier", "Usage",
+    "differences",
 ]  # fmt: skip

@@ -33,7 +33,7 @@ _OF_TIME = (MEMORY, CPU, GPU)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PriceChange:
     """A price that differs between two books; None where a book has none."""
 
     key: Key
@@ -253,10 +253,10 @@ class Rates:
         return parts
 
 
-def differences(old: PriceBook, new: PriceBook) -> list[Change]:
+def differences(old: PriceBook, new: PriceBook) -> list[PriceChange]:
     """Return the prices that differ, sorted by what they are for."""
     keys = sorted({*old.prices, *new.prices})
-    changes = [Change(key, old.prices.get(key), new.prices.get(key)) for key in keys]
+    changes = [PriceChange(key, old.prices.get(key), new.prices.get(key)) for key in keys]
     return [change for change in changes if change.old != change.new]
 
 

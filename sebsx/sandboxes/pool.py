@@ -12,7 +12,7 @@ from sebsx.model import Status
 from sebsx.sandboxes.journal import LOGS, Records
 from sebsx.sandboxes.keepalive import keep_alive
 from sebsx.sandboxes.launcher import cpu_share
-from sebsx.sandboxes.worker import HTTP_CODES, Call, Worker, error_body
+from sebsx.sandboxes.worker import HTTP_CODES, PlacedCall, Worker, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +79,7 @@ class Pool:
         self._reaper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    def submit(self, call: Call) -> None:
+    def submit(self, call: PlacedCall) -> None:
         """Place an invocation, on an idle sandbox if there is one."""
         if self._idle:
             _, worker = self._idle.popitem()

@@ -21,7 +21,7 @@ from sebsx.errors import DeployError
 from sebsx.model.processes import owner_of
 from sebsx.sandboxes.http import HttpProtocol, Request
 from sebsx.sandboxes.pool import Pool, PoolConfig
-from sebsx.sandboxes.worker import Call, error_body
+from sebsx.sandboxes.worker import PlacedCall, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +130,7 @@ class Server:
             _refuse(protocol, 400, "Sebsx.Malformed", "X-Sebsx-Request-Id is not 1 to 128 letters, digits, . _ : or -")
         else:
             word = request_id.decode("ascii") if request_id is not None else uuid4().hex
-            pool.submit(Call(word, request.body, protocol))
+            pool.submit(PlacedCall(word, request.body, protocol))
 
     async def _control(self, action: bytes, request: Request, protocol: HttpProtocol) -> None:
         if not hmac.compare_digest(request.headers.get(b"x-sebsx-token", b""), self._token):

@@ -44,7 +44,7 @@ def error_body(error_type: str, message: str) -> bytes:
     return json.dumps({"error": {"type": error_type, "message": message, "traceback": ""}}).encode()
 
 
-class Call:
+class PlacedCall:
     """One invocation on its way through the gateway."""
 
     __slots__ = ("body", "client", "request_id", "start", "started")
@@ -74,7 +74,7 @@ class Worker:
         call: The invocation for which it is started.
     """
 
-    def __init__(self, pool: Pool, call: Call) -> None:
+    def __init__(self, pool: Pool, call: PlacedCall) -> None:
         self.id = uuid4().hex
         self.state = State.STARTING
         self.retired = False
@@ -82,7 +82,7 @@ class Worker:
         self.log = Log()
         self._pool = pool
         self._config = pool.config
-        self._call: Call | None = call
+        self._call: PlacedCall | None = call
         call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
         self._connections: set[HttpProtocol] = set()
@@ -93,7 +93,7 @@ class Worker:
         self._timer = self._loop.call_later(self._config.init_timeout_s, self._init_timed_out)
         self.task = self._loop.create_task(self._run())
 
-    def assign(self, call: Call) -> None:
+    def assign(self, call: PlacedCall) -> None:
         """Give an invocation to an idle sandbox."""
         self.state = State.BUSY
         self._call = call
@@ -220,7 +220,7 @@ class Worker:
         if self._call is not None and self._waiting is not None and self.state is State.BUSY:
             self._dispatch(self._call)
 
-    def _dispatch(self, call: Call) -> None:
+    def _dispatch(self, call: PlacedCall) -> None:
         protocol, self._waiting = self._waiting, None
         assert protocol is not None
         deadline_ms = int((time.time() + self._config.timeout_s) * 1000)
@@ -303,7 +303,7 @@ class Worker:
         )
         call.client.respond(code or HTTP_CODES[status], body, headers)
 
-    def _init_s_of(self, call: Call) -> float | None:
+    def _init_s_of(self, call: PlacedCall) -> float | None:
         """Return how long the initialisation took that a call caused, also where it failed."""
         if call.start is not StartType.COLD:
             return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from sebsx.contracts.schedules import OVER
 from sebsx.contracts.senders import Sender
-from sebsx.sending.dialogue import Request
+from sebsx.sending.dialogue import Outgoing
 from sebsx.sending.engine import Engine
 from sebsx.sending.transport import TICK_S
 from sebsx.system.interrupts import interrupts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.senders import Endpoint, Work
     from sebsx.model import Reply
 
-__all__ = ["HttpClient", "Request"]
+__all__ = ["HttpClient", "Outgoing"]
 
 _perf = time.perf_counter
 
@@ -70,7 +70,7 @@ class HttpClient(Sender):
         ]
         count, skipped = len(makers), len(work.name) + 1
 
-        def request(number: int) -> Request:
+        def request(number: int) -> Outgoing:
             return makers[number % count](number)
 
         for reply in self.drive(work.schedule, request, max_in_flight=work.max_in_flight, idle=idle):
@@ -87,7 +87,7 @@ class HttpClient(Sender):
     def drive(
         self,
         schedule: Schedule,
-        request_for: Callable[[int], Request],
+        request_for: Callable[[int], Outgoing],
         *,
         max_in_flight: int | None = None,
         idle: Callable[[float], bool] | None = None,
@@ -132,7 +132,7 @@ class _Pace:
     """
 
     def __init__(
-        self, schedule: Schedule, engine: Engine, request_for: Callable[[int], Request], max_in_flight: int | None
+        self, schedule: Schedule, engine: Engine, request_for: Callable[[int], Outgoing], max_in_flight: int | None
     ) -> None:
         self.in_flight_max = 0
         self._schedule = schedule
@@ -174,7 +174,7 @@ class _Pace:
 
 def requests_to(
     endpoint: Endpoint, payload: bytes, name: str, renewed: Callable[[], Mapping[str, str]] | None = None
-) -> Callable[[int], Request]:
+) -> Callable[[int], Outgoing]:
     """Return what makes the requests to one endpoint by their numbers.
 
     Args:
@@ -186,11 +186,11 @@ def requests_to(
     url, timeout_s, method, exchange = endpoint.url, endpoint.timeout_s, endpoint.method, endpoint.exchange
     headers, fresh_until_s = _lines(endpoint.headers), time.monotonic() + _RENEWED_S
 
-    def request(number: int) -> Request:
+    def request(number: int) -> Outgoing:
         nonlocal headers, fresh_until_s
         if renewed is not None and time.monotonic() > fresh_until_s:
             headers, fresh_until_s = _lines(renewed()), time.monotonic() + _RENEWED_S
-        return Request(url, payload, f"{name}-{number}", headers, timeout_s, method, exchange)
+        return Outgoing(url, payload, f"{name}-{number}", headers, timeout_s, method, exchange)
 
     return request
 

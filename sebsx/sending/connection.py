@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from sebsx.sending.dialogue import Request
-    from sebsx.sending.http1 import Answer
+    from sebsx.sending.dialogue import Outgoing
+    from sebsx.sending.http1 import AnswerReader
     from sebsx.sending.route import Address, Origin
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -64,14 +64,14 @@ class Connection:
         self.fd = -1
         self.ready = False
         self.reused = False
-        self.request: Request | None = None
+        self.request: Outgoing | None = None
         self.head = b""  # of the request, up to its id
         self.intended_s = self.sent_s = self.deadline_s = self.idle_since_s = 0.0
         self.attempts = 1
         self.uses = 0  # requests that it was taken for after the first
         self.connected_s: float | None = None
         self.first_byte_s: float | None = None
-        self.answer: Answer | None = None
+        self.answer: AnswerReader | None = None
         self.out: memoryview | None = None  # what could not be sent yet
         self.race: Race | None = None  # while no address has answered
         self._step: Callable[[], bool] = self._finish_tunnel

@@ -21,7 +21,7 @@ _SHORTEST_S = 0.001
 
 
 @dataclass(slots=True)
-class Request:
+class Outgoing:
     """One request: where to, with what, and under which id.
 
     `headers` are whole lines; give the same object with every request, it is looked at once. With an `exchange` the

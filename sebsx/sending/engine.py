@@ -12,7 +12,7 @@ from sebsx.contracts.senders import Done
 from sebsx.errors import UserError
 from sebsx.model import DROPPED, Reply
 from sebsx.model.clock import client_clock
-from sebsx.sending.dialogue import Dialogue, Request
+from sebsx.sending.dialogue import Dialogue, Outgoing
 from sebsx.sending.route import Routes
 from sebsx.sending.transport import Transport
 
@@ -62,7 +62,7 @@ class Engine:
         self.finished.clear()
         self._deadline_s = OVER
 
-    def send(self, request: Request, intended_s: float) -> None:
+    def send(self, request: Outgoing, intended_s: float) -> None:
         """Send a call.
 
         Raises:
@@ -78,7 +78,7 @@ class Engine:
         route = self.routes.find(request.url, request.headers, request.method)
         self.transport.launch(request, route, now_s, intended_s, now_s, deadline_s)
 
-    def drop(self, request: Request, intended_s: float) -> None:
+    def drop(self, request: Outgoing, intended_s: float) -> None:
         """Reply to a call that is not sent."""
         now_s = _perf() + self.offset_s
         intended_s += self.offset_s
@@ -184,7 +184,7 @@ class Engine:
 
     # Calls of several requests
 
-    def _begin(self, request: Request, now_s: float, intended_s: float, deadline_s: float) -> None:
+    def _begin(self, request: Outgoing, now_s: float, intended_s: float, deadline_s: float) -> None:
         assert request.exchange is not None
         dialogue = Dialogue(
             request.exchange,
@@ -206,7 +206,7 @@ class Engine:
         try:
             lines = [f"{name}: {value}" for name, value in asked.headers.items()]
             route = self.routes.make(asked.url, lines, asked.method)
-            request = Request(asked.url, asked.body, dialogue.request_id, dialogue=dialogue)
+            request = Outgoing(asked.url, asked.body, dialogue.request_id, dialogue=dialogue)
         except (UserError, AttributeError, TypeError) as exc:  # a place that a server, or an exchange, named
             self._give_up(dialogue, now_s, f"what comes next cannot be asked: {exc}")
             return

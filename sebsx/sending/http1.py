@@ -46,7 +46,7 @@ class Headers(Mapping[str, str]):
 def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
     """Return status, head and body if `data` is exactly one answer of known length on a connection that stays open.
 
-    None does not mean that it is wrong: `Answer` finds out.
+    None does not mean that it is wrong: `AnswerReader` finds out.
     """
     end = data.find(b"\r\n\r\n")
     if end < 0 or not data.startswith(b"HTTP/1.1 "):
@@ -67,7 +67,7 @@ def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
     return status, head, data[end + 4 :]
 
 
-class Answer:
+class AnswerReader:
     """One answer that comes in pieces, chunks, or until the connection is closed.
 
     Args:

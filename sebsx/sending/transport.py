@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Protocol
 from sebsx.contracts.schedules import OVER
 from sebsx.sending.connection import READ, RECEIVE_BYTES, WRITE, Connection
 from sebsx.sending.faults import BrokenConnectionError, limit_of, reason
-from sebsx.sending.http1 import MOST_BYTES, Answer, Headers, whole
+from sebsx.sending.http1 import MOST_BYTES, AnswerReader, Headers, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sebsx.sending.dialogue import Request
+    from sebsx.sending.dialogue import Outgoing
     from sebsx.sending.route import Origin, Route
 
 _perf = time.perf_counter
@@ -110,7 +110,7 @@ class Transport:
         self.next_race_s = OVER
 
     def launch(
-        self, request: Request, route: Route, now_s: float, intended_s: float, sent_s: float, deadline_s: float
+        self, request: Outgoing, route: Route, now_s: float, intended_s: float, sent_s: float, deadline_s: float
     ) -> None:
         """Send a request over an idle connection, or open one.
 
@@ -296,7 +296,7 @@ class Transport:
                     status, head, body = parsed
                     self._finish(connection, now_s, status, Headers(head), body, True)
                     return
-                answer = connection.answer = Answer(MOST_BYTES)
+                answer = connection.answer = AnswerReader(MOST_BYTES)
             try:
                 answer.feed(data)
             except ValueError as exc:

@@ -39,7 +39,7 @@ _YOUNG = timedelta(hours=1)  # nobody takes longer between keeping a file and st
 _artifact, _use, _chunk = schema.artifact.c, schema.artifact_use.c, schema.artifact_chunk.c
 
 
-class Artifacts:
+class ArtifactStore:
     """The files of a store.
 
     Args:

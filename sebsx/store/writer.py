@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 from sebsx.errors import UserError
 from sebsx.model import ResourceState, RunStatus, content_hash
 from sebsx.store import checking, ledger, migrations, schema, snapshots
-from sebsx.store.artifacts import Artifacts
+from sebsx.store.artifacts import ArtifactStore
 from sebsx.store.design import DesignTables, get_or_create
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups, break_off_executions
@@ -90,7 +90,7 @@ class Store:
         self._database = database
         self._metrics = MetricIds()
         self._keys: dict[str, int] = {}
-        self.artifacts = Artifacts(database, self._run_key)
+        self.artifacts = ArtifactStore(database, self._run_key)
         self.design = DesignTables(database, self._run_key)
         self.groups = Groups(self._write_metrics, self._metrics, self._run_key)
 

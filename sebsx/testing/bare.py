@@ -17,7 +17,7 @@ from typing import Any, Iterator
 from urllib.parse import quote
 
 
-class Storage:
+class BareStorage:
     """The function's side of a storage: objects as files whose names are the quoted keys."""
 
     def __init__(self, root: str) -> None:
@@ -44,7 +44,7 @@ class Storage:
         return self._root / quote(key, safe="")
 
 
-class Table:
+class BareTable:
     """Items in memory, copied by way of JSON as a real table would."""
 
     def __init__(self) -> None:
@@ -67,10 +67,12 @@ class Table:
         self._items.get(partition, {}).pop(sort, None)
 
 
-class Context:
+class BareContext:
     """The documented attributes of a handler's context, and the phases it marked."""
 
-    def __init__(self, request_id: str, memory_mib: int, timeout_s: float, storage: Storage, table: Table) -> None:
+    def __init__(
+        self, request_id: str, memory_mib: int, timeout_s: float, storage: BareStorage, table: BareTable
+    ) -> None:
         self.request_id, self.memory_mib, self.timeout_s = request_id, memory_mib, timeout_s
         self.storage, self.table = storage, table
         self.phases_s: dict[str, float] = {}
@@ -88,7 +90,7 @@ class Context:
         self.phases_s[name] = self.phases_s.get(name, 0.0) + time.perf_counter() - started
 
 
-def call(handler: Any, event: Any, context: Context) -> dict[str, Any]:
+def call(handler: Any, event: Any, context: BareContext) -> dict[str, Any]:
     """Return `{"output": ...}`, or `{"error": {...}}` if the handler raises."""
     try:
         return {"output": handler(event, context)}
@@ -102,7 +104,7 @@ def main(package: str, storage_root: str) -> None:
     manifest = json.loads((pathlib.Path(package) / "sebsx.json").read_text(encoding="utf-8"))
     module, _, function = manifest["handler"].rpartition(".")
     handler = getattr(importlib.import_module(module.replace("/", ".")), function)
-    context = Context("bare", 1024, 300.0, Storage(storage_root), Table())
+    context = BareContext("bare", 1024, 300.0, BareStorage(storage_root), BareTable())
     answer = call(handler, json.load(sys.stdin), context)
     print("\n" + json.dumps(answer, allow_nan=False))  # noqa: T201  # the answer of this script
 

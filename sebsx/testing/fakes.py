@@ -115,7 +115,7 @@ class FakePlatform(Platform[FakeSettings]):
         self.faults: list[Fault | None] = []
         self.invocations = 0
         self._objects = context.workdir / "storage"
-        self._table = bare.Table()
+        self._table = bare.BareTable()
         self._packages: dict[str, Package] = {}
         self._sandboxes: dict[str, _Sandbox] = {}
         self._records: dict[str, ProviderRecord] = {}
@@ -211,8 +211,8 @@ class FakePlatform(Platform[FakeSettings]):
         sandbox = self._sandboxes[deployment.id]
         sandbox.calls += 1
         config = deployment.config
-        context = bare.Context(
-            request_id, config.memory_mib, config.timeout_s, bare.Storage(str(self._objects)), self._table
+        context = bare.BareContext(
+            request_id, config.memory_mib, config.timeout_s, bare.BareStorage(str(self._objects)), self._table
         )
         started_s, started = time.time(), time.perf_counter()
         answer, status = bare.call(sandbox.handler, json.loads(payload), context), 200

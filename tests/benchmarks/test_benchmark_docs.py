@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx.contracts import benchmarks
-from sebsx.contracts.tables import Table
+from sebsx.contracts.tables import ManifestTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def test_primes_of_the_tutorial_are_counted_right(
 
 def test_guide_names_every_key_of_the_manifest() -> None:
     guide = (DOCS / "write-a-benchmark.md").read_text()
-    table = Table({"name": "b", "version": "1", "summary": "s"}, DOCS)
+    table = ManifestTable({"name": "b", "version": "1", "summary": "s"}, DOCS)
     benchmarks._read(DOCS, table, [])
 
     assert {key for key in table._asked if not re.search(rf"`{key}[`.]", guide)} == set()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sebsx.contracts import benchmarks
-from sebsx.contracts.tables import Table
+from sebsx.contracts.tables import ManifestTable
 from sebsx.errors import UserError
 from sebsx.model import Capability
 from sebsx.model.capabilities import CORE_CAPABILITIES
@@ -189,7 +189,7 @@ def changed(place: tuple[str, ...], change: Callable[[dict[str, Any], str], None
 
 
 def read(manifest: dict[str, Any], folder: Path) -> benchmarks.Benchmark:
-    return benchmarks._read(folder, Table(manifest, folder / "benchmark.toml"), CORE_CAPABILITIES)
+    return benchmarks._read(folder, ManifestTable(manifest, folder / "benchmark.toml"), CORE_CAPABILITIES)
 
 
 def test_a_manifest_with_every_key_is_read(tmp_path):

@@ -71,7 +71,9 @@ def _next_run_s(folder: Path, package: Package) -> float:
 
 
 def _deploy_s(platform: LocalPlatform, package: Package) -> float:
-    config = FunctionConfig(f"f-{uuid4().hex[:8]}", 512, 30.0, platform.architectures[0])
+    config = FunctionConfig(
+        f"f-{uuid4().hex[:8]}", memory_mib=512, timeout_s=30.0, architecture=platform.architectures[0]
+    )
     started_s = time.perf_counter()
     platform.deploy(package, config)
     return time.perf_counter() - started_s

@@ -32,7 +32,7 @@ from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.evidence import Starts
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.running.samples import Names
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
@@ -107,7 +107,7 @@ def driven(url: str, schedule: Schedule) -> dict[str, float]:
     latencies = []
     with HttpClient() as client, undisturbed():
         started_s, cpu_s = time.perf_counter(), time.thread_time()
-        for reply in client.drive(schedule, lambda number: Request(url, BODY, f"01JZ0000000000000000000000-{number}")):
+        for reply in client.drive(schedule, lambda number: Outgoing(url, BODY, f"01JZ0000000000000000000000-{number}")):
             assert reply.http_status == 200
             latencies.append(reply.done_s - reply.sent_s)
         cpu_s, duration_s = time.thread_time() - cpu_s, time.perf_counter() - started_s
@@ -129,8 +129,8 @@ def recorded(url: str, schedule: Schedule) -> tuple[dict[str, float], Health]:
             kind=Kind.MEASURED, sequence=1, batch=0, on_commit=lambda *_stored: None,
         )  # fmt: skip
 
-        def request(number: int) -> Request:
-            return Request(url, BODY, f"01JZ0000000000000000000000-{number}")
+        def request(number: int) -> Outgoing:
+            return Outgoing(url, BODY, f"01JZ0000000000000000000000-{number}")
 
         with HttpClient() as client, undisturbed():
             started_s, cpu_s = time.perf_counter(), time.thread_time()

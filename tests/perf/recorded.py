@@ -20,7 +20,7 @@ from sebsx.contracts.schedules import Closed
 from sebsx.contracts.session import Session
 from sebsx.model import Kind
 from sebsx.running import orchestrator
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.store import open_store
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 
@@ -69,7 +69,7 @@ def drive_alone(client: HttpClient, function: Function, users: int) -> float:
     url = function.deployment.endpoint
     assert url is not None
     started = time.perf_counter()
-    for reply in client.drive(Closed(BATCH, users=users), lambda number: Request(url, b"{}", f"alone-{number}")):
+    for reply in client.drive(Closed(BATCH, users=users), lambda number: Outgoing(url, b"{}", f"alone-{number}")):
         assert reply.http_status == 200
     return BATCH / (time.perf_counter() - started)
 

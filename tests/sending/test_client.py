@@ -16,7 +16,7 @@ from sebsx.errors import LimitReachedError
 from sebsx.model import DROPPED, Reply
 from sebsx.model.clock import client_clock
 from sebsx.running.session.sending import Allowed
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.system.interrupts import interrupts
 
 
@@ -27,8 +27,8 @@ def client() -> Iterator[HttpClient]:
 
 
 def send(client: HttpClient, url: str, bodies: list[bytes], users: int = 1, timeout_s: float = 10) -> list[Reply]:
-    def request(number: int) -> Request:
-        return Request(url, bodies[number], f"id-{number}", timeout_s=timeout_s)
+    def request(number: int) -> Outgoing:
+        return Outgoing(url, bodies[number], f"id-{number}", timeout_s=timeout_s)
 
     return list(client.drive(Closed(len(bodies), users=users), request))
 
@@ -68,7 +68,7 @@ def test_what_was_sent_before_a_limit_is_answered(client: HttpClient, url: str) 
             raise LimitReachedError("enough")
 
     schedule = Allowed(Arrivals([0.0] * 9), allow)
-    replies = list(client.drive(schedule, lambda number: Request(url, b"0.05", f"id-{number}")))
+    replies = list(client.drive(schedule, lambda number: Outgoing(url, b"0.05", f"id-{number}")))
     assert [reply.http_status for reply in replies] == [200] * 5
     with pytest.raises(LimitReachedError, match="enough"):
         schedule.settle()
@@ -85,14 +85,14 @@ def test_closed_loop_never_exceeds_its_users(client: HttpClient, url: str) -> No
 
 
 def test_burst_is_in_flight_all_at_once(client: HttpClient, url: str) -> None:
-    replies = list(client.drive(Arrivals([0.0] * 10), lambda n: Request(url, b"0.3", str(n))))
+    replies = list(client.drive(Arrivals([0.0] * 10), lambda n: Outgoing(url, b"0.3", str(n))))
     assert max(reply.sent_s for reply in replies) < min(reply.done_s for reply in replies)
     assert len({reply.intended_s for reply in replies}) == 1
 
 
 def test_open_loop_counts_from_the_intended_time(client: HttpClient, url: str) -> None:
     times = [0.0, 0.05, 0.1, 0.15]
-    replies = list(client.drive(Arrivals(times), lambda n: Request(url, b"0.2", str(n))))
+    replies = list(client.drive(Arrivals(times), lambda n: Outgoing(url, b"0.2", str(n))))
     replies.sort(key=lambda reply: reply.intended_s)
     start = replies[0].intended_s
     assert [round(reply.intended_s - start, 6) for reply in replies] == times
@@ -128,7 +128,7 @@ def test_connection_closed_without_an_answer_is_a_reply(client: HttpClient, url:
 
 
 def test_client_is_usable_after_an_abandoned_drive(client: HttpClient, url: str) -> None:
-    iterator = client.drive(Closed(5, users=5), lambda n: Request(url, b"0" if n == 0 else b"3", str(n)))
+    iterator = client.drive(Closed(5, users=5), lambda n: Outgoing(url, b"0" if n == 0 else b"3", str(n)))
     assert next(iterator).request_id == "0"
     iterator.close()  # type: ignore[attr-defined]  # drive is a generator
     assert [reply.body for reply in send(client, url, [b"again"])] == [b"again"]
@@ -153,7 +153,7 @@ def test_body_of_megabytes_comes_back_whole(client: HttpClient, url: str) -> Non
 
 def test_request_due_while_too_many_are_in_flight_is_dropped_at_its_time(client: HttpClient, url: str) -> None:
     times = [0.0, 0.01, 0.02, 0.7]
-    replies = list(client.drive(Arrivals(times), lambda n: Request(url, b"0.15", str(n)), max_in_flight=2))
+    replies = list(client.drive(Arrivals(times), lambda n: Outgoing(url, b"0.15", str(n)), max_in_flight=2))
     by_id = {reply.request_id: reply for reply in replies}
     assert [by_id[str(n)].error for n in range(4)] == [None, None, DROPPED, None]
     start = by_id["0"].intended_s
@@ -171,7 +171,7 @@ def test_stall_of_the_server_shows_in_response_time_and_not_in_service_time(clie
             return None if sent > done and sent < len(self.times_s) else due_s
 
     schedule = OneAtATime([0.05 * n for n in range(8)])
-    replies = list(client.drive(schedule, lambda n: Request(url, b"0.5" if n == 0 else b"0", str(n))))
+    replies = list(client.drive(schedule, lambda n: Outgoing(url, b"0.5" if n == 0 else b"0", str(n))))
     for n, reply in enumerate(replies[1:], 1):
         assert reply.done_s - reply.intended_s > 0.5 - 0.05 * n
     assert median(reply.done_s - reply.sent_s for reply in replies[1:]) < 0.15  # the stall would make it 0.3 s
@@ -185,21 +185,21 @@ def test_time_between_requests_is_offered_for_other_work(client: HttpClient, url
         offered.append(wait_s)
         return len(offered) < 3
 
-    list(client.drive(Arrivals([0.0, 0.1]), lambda n: Request(url, b"0", str(n)), idle=idle))
+    list(client.drive(Arrivals([0.0, 0.1]), lambda n: Outgoing(url, b"0", str(n)), idle=idle))
     assert len(offered) >= 3
     assert all(0 < wait_s <= 0.2 for wait_s in offered)
 
 
 def test_low_rates_do_not_burn_a_processor(client: HttpClient, url: str) -> None:
     cpu_s = time.thread_time()
-    list(client.drive(Open(constant(50, 1.0)), lambda n: Request(url, b"0", str(n))))
+    list(client.drive(Open(constant(50, 1.0)), lambda n: Outgoing(url, b"0", str(n))))
     assert time.thread_time() - cpu_s < 0.5
     assert client.spun_s < 0.1
 
 
 def test_users_think_between_answer_and_request(client: HttpClient, url: str) -> None:
     schedule = Users(1, think_s=(0.1, 0.1), requests=4)
-    replies = list(client.drive(schedule, lambda n: Request(url, b"0", str(n))))
+    replies = list(client.drive(schedule, lambda n: Outgoing(url, b"0", str(n))))
     assert len(replies) == 4
     for before, after in itertools.pairwise(replies):
         assert after.intended_s - before.done_s == pytest.approx(0.1, abs=1e-5)
@@ -207,7 +207,7 @@ def test_users_think_between_answer_and_request(client: HttpClient, url: str) ->
 
 
 def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> None:
-    replies = list(client.drive(Users(3, duration_s=0.3), lambda n: Request(url, b"0.05", str(n))))
+    replies = list(client.drive(Users(3, duration_s=0.3), lambda n: Outgoing(url, b"0.05", str(n))))
     start = min(reply.intended_s for reply in replies)
     assert max(reply.intended_s for reply in replies) - start <= 0.3
     assert all(reply.http_status == 200 for reply in replies)
@@ -215,5 +215,5 @@ def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> No
 
 def test_time_outs_of_different_lengths_are_kept(client: HttpClient, url: str) -> None:
     limits = [3.0, 0.1, 0.2]
-    replies = list(client.drive(Arrivals([0.0] * 3), lambda n: Request(url, b"1", str(n), (), limits[n])))
+    replies = list(client.drive(Arrivals([0.0] * 3), lambda n: Outgoing(url, b"1", str(n), (), limits[n])))
     assert [(reply.request_id, reply.error) for reply in replies] == [("1", "timeout"), ("2", "timeout"), ("0", None)]

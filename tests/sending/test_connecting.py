@@ -18,7 +18,7 @@ from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.errors import UserError
 from sebsx.model import Reply
 from sebsx.sending import racing, route
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.sending.racing import interleaved
 from tests.sending.conftest import Scripted
 
@@ -54,7 +54,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *places: tuple[str, int]) -> None
 
 
 def call(client: HttpClient, url: str, calls: int = 1, timeout_s: float = 5) -> list[Reply]:
-    return list(client.drive(Closed(calls), lambda number: Request(url, b"{}", f"id-{number}", timeout_s=timeout_s)))
+    return list(client.drive(Closed(calls), lambda number: Outgoing(url, b"{}", f"id-{number}", timeout_s=timeout_s)))
 
 
 def test_silent_address_costs_a_moment_and_the_next_call_nothing(
@@ -142,7 +142,7 @@ def test_no_descriptors_left_is_this_machines_fault_and_names_the_limit(client: 
     used = _highest_descriptor()
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 8, before[1]))
     try:
-        replies = list(client.drive(Arrivals([0.0] * 40), lambda n: Request(elsewhere, b"{}", str(n))))
+        replies = list(client.drive(Arrivals([0.0] * 40), lambda n: Outgoing(elsewhere, b"{}", str(n))))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     failed = [reply for reply in replies if reply.error]

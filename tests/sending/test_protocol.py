@@ -14,7 +14,7 @@ import pytest
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import UserError
 from sebsx.model import Reply
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.sending.http1 import Headers, whole
 from tests.sending.conftest import Scripted
 
@@ -35,7 +35,7 @@ def client() -> Iterator[HttpClient]:
 
 
 def call(client: HttpClient, url: str, n: int = 1, body: bytes = b"{}", timeout_s: float = 5) -> list[Reply]:
-    requests = client.drive(Closed(n), lambda number: Request(url, body, f"id-{number}", ("X-More: 1",), timeout_s))
+    requests = client.drive(Closed(n), lambda number: Outgoing(url, body, f"id-{number}", ("X-More: 1",), timeout_s))
     return list(requests)
 
 

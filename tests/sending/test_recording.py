@@ -15,7 +15,7 @@ from sebsx.model.metrics import CORE_METRICS
 from sebsx.running.evidence import Starts
 from sebsx.running.recording import _BACKLOG, Recording
 from sebsx.running.samples import Names
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.store import Store, open_store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
@@ -163,12 +163,12 @@ def test_answer_that_is_plain_json_counts_without_an_envelope(
 def test_generator_that_is_held_up_is_late_in_response_time_only(recording: Recording, store: Store, url: str) -> None:
     # 20 requests due every 20 ms; making the fifth holds the generator for 0.3 s: it leaves 0.3 s after its time, the
     # sixth 0.28 s, and so on; each is answered as fast as ever.
-    def request(number: int) -> Request:
+    def request(number: int) -> Outgoing:
         if number == 4:
             until_s = client_clock().now() + 0.3
             while client_clock().now() < until_s:
                 time.sleep(0.01)
-        return Request(url, BODY, f"r{number}")
+        return Outgoing(url, BODY, f"r{number}")
 
     with HttpClient() as client:
         for answer in client.drive(Open(constant(50, 0.4)), request, idle=recording.idle):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from sebsx.contracts.schedules import Arrivals, Closed, Schedule
 from sebsx.model import Reply
-from sebsx.sending.client import HttpClient, Request
+from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.sending.connection import Connection
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -111,7 +111,7 @@ def client() -> Iterator[HttpClient]:
 
 
 def drive(client: HttpClient, url: str, schedule: Schedule, body: bytes = b"{}", timeout_s: float = 5) -> list[Reply]:
-    return list(client.drive(schedule, lambda number: Request(url, body, f"id-{number}", timeout_s=timeout_s)))
+    return list(client.drive(schedule, lambda number: Outgoing(url, body, f"id-{number}", timeout_s=timeout_s)))
 
 
 def held(server: Unruly, replies: list[Reply], calls: int) -> None:

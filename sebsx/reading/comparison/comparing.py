@@ -20,7 +20,7 @@ from sebsx.reading.comparison.facts import (
 )
 from sebsx.reading.comparison.pairing import Missing, pair, unmeasured
 from sebsx.reading.comparison.result import SEVERITY, ComparisonReport, Row
-from sebsx.reading.comparison.samples import NOTHING, Measured, measure
+from sebsx.reading.comparison.samples import NOTHING, MetricComparison, measure
 from sebsx.reading.conditions import (
     COST_PER_MILLION,
     ERRORS,
@@ -294,7 +294,7 @@ def _tasks(
 def _judge(tasks: Sequence[_Task], metrics: Sequence[Metric], options: Options) -> list[Row]:
     """Return the rows, worst first."""
     rows: list[Row] = []
-    judged: list[tuple[_Task, Metric, Measured]] = []
+    judged: list[tuple[_Task, Metric, MetricComparison]] = []
     for task in tasks:
         for metric in metrics:
             found = measure(
@@ -317,7 +317,7 @@ def _judge(tasks: Sequence[_Task], metrics: Sequence[Metric], options: Options) 
 
 
 def _incomparable(
-    task: _Task, metric: Metric, found: Measured, blocking: Sequence[Difference], options: Options
+    task: _Task, metric: Metric, found: MetricComparison, blocking: Sequence[Difference], options: Options
 ) -> Row:
     facts = ",".join(item.fact for item in blocking)
     reason = f"{'; '.join(map(str, blocking))} (--allow {facts} compares anyway)"
@@ -327,7 +327,7 @@ def _incomparable(
     )  # fmt: skip
 
 
-def _row(task: _Task, metric: Metric, found: Measured, p: float | None, tests: int, options: Options) -> Row:
+def _row(task: _Task, metric: Metric, found: MetricComparison, p: float | None, tests: int, options: Options) -> Row:
     threshold = options.threshold_of(metric)
     if found.statistic == "share":
         said, reason = _judge_failures(found, metric, p, options)
@@ -344,7 +344,7 @@ def _row(task: _Task, metric: Metric, found: Measured, p: float | None, tests: i
 
 
 def _judge_ratio(
-    found: Measured, metric: Metric, p: float | None, tests: int, options: Options, setting: str
+    found: MetricComparison, metric: Metric, p: float | None, tests: int, options: Options, setting: str
 ) -> tuple[Verdict, str]:
     """Return the verdict with its reason; `setting` is the option that makes the samples more, empty for none."""
     comparison, threshold = found.comparison, options.threshold_of(metric)
@@ -368,7 +368,7 @@ def _judge_ratio(
     return said, f"a change, but not surely beyond {limit} nor surely within{advice}"
 
 
-def _judge_failures(found: Measured, metric: Metric, p: float | None, options: Options) -> tuple[Verdict, str]:
+def _judge_failures(found: MetricComparison, metric: Metric, p: float | None, options: Options) -> tuple[Verdict, str]:
     """Return the verdict on two shares of failures.
 
     A share that rose is a regression if Fisher's exact test says so, however small the rise, unless a threshold in

@@ -34,7 +34,7 @@ NOTHING = Estimate(None)
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MetricComparison:
     """One metric on both sides.
 
     Args:
@@ -60,7 +60,7 @@ class Measured:
 
 def measure(
     base: Condition, new: Condition, metric: Metric, *, paired: bool, alpha: float, threshold: float
-) -> Measured | None:
+) -> MetricComparison | None:
     """Return one metric on both sides, or None if neither side has it.
 
     Args:
@@ -79,7 +79,7 @@ def measure(
     mean = metric.unit == "USD"
     confidence = 1 - alpha
     estimate = _mean_estimate if mean else partial(_median, confidence=confidence)
-    said = Measured("mean" if mean else "p50", estimate(old), estimate(young))
+    said = MetricComparison("mean" if mean else "p50", estimate(old), estimate(young))
     reason = _unusable(base, old, "base") or _unusable(new, young, "new")
     if reason:
         return replace(said, reason=reason)
@@ -226,12 +226,12 @@ class _Side:
         return [(int(number), value) for number, value in zip(self.numbers, self.values, strict=True) if number >= 0]
 
 
-def _failures(base: Condition, new: Condition, alpha: float) -> Measured | None:
+def _failures(base: Condition, new: Condition, alpha: float) -> MetricComparison | None:
     """Return the shares that failed, or None where nothing did."""
     old, young = ((sum(side.failed.values()), len(side.frame)) for side in (base, new))
     if not old[0] and not young[0]:
         return None
-    said = Measured("share", _share_estimate(*old), _share_estimate(*young))
+    said = MetricComparison("share", _share_estimate(*old), _share_estimate(*young))
     if not old[1] or not young[1]:
         return replace(said, reason="not enough data: a side has no invocation")
     difference, low, high, p = share_difference(old, young, 1 - alpha)

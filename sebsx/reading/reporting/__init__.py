@@ -7,6 +7,6 @@ for nothing outside itself.
 
 from __future__ import annotations
 
-from sebsx.reading.reporting.content import Content, Section, build
+from sebsx.reading.reporting.content import Content, PageSection, build
 
-__all__ = ["Content", "Section", "build"]
+__all__ = ["Content", "PageSection", "build"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.analyzers import Figure
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.reporting.measured import Measured
+    from sebsx.reading.reporting.measured import MeasuredCondition
 
 _MOST_ERROR_ROWS = 100
 _FIRST_ERROR = 300  # characters
@@ -24,7 +24,7 @@ _REASON = "no reason given"
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PageSection:
     """A part of the page.
 
     Args:
@@ -59,7 +59,7 @@ class Content:
     subtitle: str
     verdict: Report | None
     notes: Sequence[Finding]
-    sections: Sequence[Section]
+    sections: Sequence[PageSection]
     files: Mapping[str, str]
 
 
@@ -80,14 +80,22 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     settings = [provenance.settings(view.run) for view in views[:6]]
     packages = provenance.packages(views)
     sections = [
-        *([Section("comparison", "Comparison", [replace(comparison, title="", findings=())])] if comparison else []),
-        Section("provenance", "Where the numbers come from", [Report("", tables=[provenance.table(views, has_cost)])]),
-        Section("latency", "Latency and cost of each condition", [latency]),
-        Section("figures", "Figures", [own]),
-        Section("analysis", "What analyzers say", analyzed),
-        Section("errors", "Failed invocations", [_errors(views, measured)]),
-        Section("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
-        Section(
+        *(
+            [PageSection("comparison", "Comparison", [replace(comparison, title="", findings=())])]
+            if comparison
+            else []
+        ),
+        PageSection(
+            "provenance",
+            "Where the numbers come from",
+            [Report("", tables=[provenance.table(views, has_cost)])],
+        ),
+        PageSection("latency", "Latency and cost of each condition", [latency]),
+        PageSection("figures", "Figures", [own]),
+        PageSection("analysis", "What analyzers say", analyzed),
+        PageSection("errors", "Failed invocations", [_errors(views, measured)]),
+        PageSection("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
+        PageSection(
             "repeat", "Do it again", [Report("", tables=[*([packages] if packages else []), *settings])],
             paragraphs=[text for view in views[:6] if (text := repeating.needed(view.run))],
             commands=[repeating.command(view.run) for view in views[:6]],
@@ -109,7 +117,7 @@ def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Rep
     )
 
 
-def _notes(views: Sequence[RunView], measured: Sequence[Measured], *, compared: bool) -> Iterator[Finding]:
+def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, compared: bool) -> Iterator[Finding]:
     """Yield what a reader must know first: whatever casts doubt on the whole page, and the design."""
     for view in views:
         run = view.run
@@ -138,7 +146,7 @@ def _counts_first(comparison: Report) -> Report:
     return replace(comparison, findings=sorted(comparison.findings, key=lambda finding: not finding.numbers))
 
 
-def _empty(views: Sequence[RunView], measured: Sequence[Measured]) -> list[Finding]:
+def _empty(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> list[Finding]:
     with_some = {each.condition.run.id for each in measured}
     return [
         Finding(f"run {view.run.id} holds no measured invocation: there is nothing to show of it", warning=True)
@@ -147,7 +155,7 @@ def _empty(views: Sequence[RunView], measured: Sequence[Measured]) -> list[Findi
     ]
 
 
-def _own_figures(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
+def _own_figures(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report:
     most = series.MOST_FIGURES
     began = series.began(measured)
     models, notes = _cpu_models(views)
@@ -189,7 +197,7 @@ def _without(report: Report, shown: set[str]) -> Report:
     )
 
 
-def _errors(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
+def _errors(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report:
     by_run = {view.run.id: view for view in views}
     failing = [(each, status, n) for each in measured for status, n in sorted(each.condition.failed.items()) if n]
     rows = [
@@ -214,7 +222,7 @@ def _errors(views: Sequence[RunView], measured: Sequence[Measured]) -> Report:
     return Report("", tables=[Table("errors", columns=columns, rows=rows, caption=caption)])
 
 
-def _first_error(view: RunView, each: Measured, status: str) -> str:
+def _first_error(view: RunView, each: MeasuredCondition, status: str) -> str:
     cell = each.condition.cell
     found = view.invocations(cell.id if cell else None, Kind.MEASURED, Status(status))
     text = next((one.error for one in found), None) or _REASON

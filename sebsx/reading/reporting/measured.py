@@ -50,7 +50,7 @@ _DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredCondition:
     """A condition with its shortest telling name and what there is to say of it."""
 
     condition: Condition
@@ -58,16 +58,16 @@ class Measured:
     said: Mapping[str, Summary]
 
 
-def measure(views: Sequence[RunView]) -> list[Measured]:
+def measure(views: Sequence[RunView]) -> list[MeasuredCondition]:
     """Return the conditions of some runs, in the order of their designs."""
     found = conditions(views, MORE_COLUMNS)
     return [
-        Measured(one, name, {summary.name: summary for summary in summaries(one)})
+        MeasuredCondition(one, name, {summary.name: summary for summary in summaries(one)})
         for one, name in zip(found, labels(found), strict=True)
     ]
 
 
-def latency_table(measured: Sequence[Measured]) -> Table:
+def latency_table(measured: Sequence[MeasuredCondition]) -> Table:
     """Return the table with a row for each condition."""
     found = [each.condition for each in measured]
     identity = identity_columns(found)
@@ -90,7 +90,7 @@ def latency_table(measured: Sequence[Measured]) -> Table:
     )
 
 
-def _figures(each: Measured) -> dict[str, Any]:
+def _figures(each: MeasuredCondition) -> dict[str, Any]:
     one = each.condition
     failed = one.failed
     throttled = failed.get(Status.THROTTLED.value, 0)
@@ -119,7 +119,7 @@ def _figures(each: Measured) -> dict[str, Any]:
     return {**row, "note": "; ".join(notes)} if notes else row
 
 
-def as_csv(measured: Sequence[Measured]) -> str:
+def as_csv(measured: Sequence[MeasuredCondition]) -> str:
     """Return every condition as a line of CSV: identity, counts, each statistic with its interval."""
     rows = list(_flat(measured))
     names = list(dict.fromkeys(name for row in rows for name in row))
@@ -130,7 +130,7 @@ def as_csv(measured: Sequence[Measured]) -> str:
     return out.getvalue()
 
 
-def as_json(measured: Sequence[Measured]) -> str:
+def as_json(measured: Sequence[MeasuredCondition]) -> str:
     """Return every condition as JSON, statistics as objects with value, interval, n and note."""
     document = [
         {
@@ -157,7 +157,7 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {**fields, "note": estimate.note} if estimate.note else fields
 
 
-def _flat(measured: Iterable[Measured]) -> Iterable[dict[str, Any]]:
+def _flat(measured: Iterable[MeasuredCondition]) -> Iterable[dict[str, Any]]:
     for each in measured:
         one = each.condition
         row: dict[str, Any] = {"run": one.run.id, **one.identity, "ok": len(one.counted)}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.reporting.measured import Measured
+    from sebsx.reading.reporting.measured import MeasuredCondition
 
 _DESIGNS = {
     Design.SEQUENTIAL: (
@@ -27,7 +27,7 @@ _DESIGNS = {
 _SMALLEST = (0.9, 0.99)
 
 
-def sentences(views: Sequence[RunView], measured: Sequence[Measured]) -> Iterator[str]:
+def sentences(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Iterator[str]:
     """Yield the methods, a paragraph each."""
     for design in Design:
         runs = [view.run.id for view in views if view.run.design is design]
@@ -83,7 +83,7 @@ def _stopping(views: Sequence[RunView]) -> str:
     return f"Sampling of a condition ended by: {told}{more}." if reasons else "No stopping rule is stored."
 
 
-def _excluded(views: Sequence[RunView], measured: Sequence[Measured]) -> str:
+def _excluded(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> str:
     kinds: Counter[Kind] = Counter()
     for view in views:
         for (kind, _, _), n in view.counts().items():

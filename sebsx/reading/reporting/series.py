@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Mask, Numbers, Places
-    from sebsx.reading.reporting.measured import Measured
+    from sebsx.reading.reporting.measured import MeasuredCondition
 
 MOST_SERIES = 8
 MOST_FIGURES = 6
@@ -28,9 +28,9 @@ UNKNOWN = "not known"
 CpuModels = dict[str, dict[str, str]]  # run -> sandbox -> model
 
 
-def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
+def distributions(measured: Sequence[MeasuredCondition]) -> Iterator[Figure]:
     """Yield distributions of the latency: cold and warm, both versions and all memory sizes in one figure."""
-    groups: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[MeasuredCondition]] = defaultdict(list)
     for each in measured:
         if len(each.condition.counted):
             sides = (factor.name for factor in each.condition.run.factors.declared if factor.base)
@@ -48,7 +48,7 @@ def distributions(measured: Sequence[Measured]) -> Iterator[Figure]:
             )  # fmt: skip
 
 
-def in_time(each: Measured, number: int, began_s: float, models: Mapping[str, str]) -> Iterator[Figure]:
+def in_time(each: MeasuredCondition, number: int, began_s: float, models: Mapping[str, str]) -> Iterator[Figure]:
     """Yield the latency of one condition in the order of time, by sandbox and by CPU model.
 
     The figure by CPU model is left out where all sandboxes are of one.
@@ -63,7 +63,7 @@ def in_time(each: Measured, number: int, began_s: float, models: Mapping[str, st
         yield _coloured(each, f"latency-by-cpu-{number}", "by CPU model", began_s, names)
 
 
-def lateness(each: Measured, number: int, began_s: float) -> Iterator[Figure]:
+def lateness(each: MeasuredCondition, number: int, began_s: float) -> Iterator[Figure]:
     """Yield how much later than scheduled requests were sent, if any of them noticeably."""
     frame = each.condition.frame
     late_s = frame["client_sent_s"] - frame["client_intended_s"]
@@ -84,7 +84,7 @@ def lateness(each: Measured, number: int, began_s: float) -> Iterator[Figure]:
     )
 
 
-def began(measured: Iterable[Measured]) -> dict[str, float]:
+def began(measured: Iterable[MeasuredCondition]) -> dict[str, float]:
     """Return when the first measured invocation of each run was sent."""
     found: dict[str, float] = {}
     for each in measured:
@@ -104,7 +104,7 @@ def cpu_models(view: RunView) -> dict[str, str]:
     }
 
 
-def _coloured(each: Measured, name: str, by: str, began_s: float, names: Mapping[int, str]) -> Figure:
+def _coloured(each: MeasuredCondition, name: str, by: str, began_s: float, names: Mapping[int, str]) -> Figure:
     """Return a scatter whose series are groups of sandboxes, and the failures as one of their own."""
     import numpy as np  # heavy
 

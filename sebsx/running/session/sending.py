@@ -14,7 +14,7 @@ from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.contracts.senders import Endpoint, Work
 from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
 from sebsx.model.clock import client_clock
-from sebsx.sending.client import Request, requests_to
+from sebsx.sending.client import Outgoing, requests_to
 from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[C
         LimitReachedError: After what was sent is answered.
         UnsupportedError: If a function is called by its platform's own means: one call after the other.
     """
-    makers: dict[Calls, list[tuple[Function, Callable[[int], Request]]]] = {}
+    makers: dict[Calls, list[tuple[Function, Callable[[int], Outgoing]]]] = {}
     owners: dict[str, tuple[Calls, Function]] = {}
     answers: dict[Calls, list[tuple[Function, Reply]]] = {}
     prefix, sent = str(ULID()), count()
@@ -153,7 +153,7 @@ def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[C
             makers[calls] = [(function, _requests_to(function, prefix)) for function in called_by(calls)]
             meter.allow(calls.function.platform, calls.function.deployment, calls.schedule.total or 1)
 
-    def request(_number: int) -> Request:
+    def request(_number: int) -> Outgoing:
         calls, number = agenda.take()
         function, make = makers[calls][number % len(makers[calls])]
         made = make(next(sent))
@@ -186,7 +186,7 @@ def endpoint_of(function: Function) -> Endpoint | None:
     )
 
 
-def _requests_to(function: Function, name: str) -> Callable[[int], Request]:
+def _requests_to(function: Function, name: str) -> Callable[[int], Outgoing]:
     """Return what makes the requests of one function by their numbers."""
     endpoint = endpoint_of(function)
     if endpoint is None:

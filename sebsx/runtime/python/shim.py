@@ -25,7 +25,7 @@ NOT_JSON = "Sebsx.OutputNotJson"
 NO_HANDLER = "Sebsx.HandlerNotFound"
 
 
-class Answer:
+class HandlerAnswer:
     """What one invocation came to: the envelope as JSON text, and the type of its error or None."""
 
     __slots__ = ("error_type", "text")
@@ -159,7 +159,7 @@ class Shim:
             self._add_first_call(sebsx)
         if self.ready is not None:
             sebsx["age_s"] = perf_counter() - self.ready
-        return Answer('{"sebsx":%s,%s}' % (self._measured(sebsx), tail), error_type)
+        return HandlerAnswer('{"sebsx":%s,%s}' % (self._measured(sebsx), tail), error_type)
 
     def _enter(self):
         """Number a call, and tell it and those in hand of each other."""

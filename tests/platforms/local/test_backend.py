@@ -104,7 +104,7 @@ def test_function_that_writes_into_its_folder_does_not_poison_the_next(tmp_path:
             )
             package = dataclasses.replace(package, target=local.platform.target("python", architecture))
             for deployed in range(2):
-                config = FunctionConfig(f"f{run}{deployed}", 256, 30.0, architecture)
+                config = FunctionConfig(f"f{run}{deployed}", memory_mib=256, timeout_s=30.0, architecture=architecture)
                 assert local.call(local.platform.deploy(package, config))[1]["output"] == 1
 
 

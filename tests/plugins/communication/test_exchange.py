@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 import sebsx_communication
-from sebsx.testing.bare import Context, Storage, Table
+from sebsx.testing.bare import BareContext, BareStorage, BareTable
 from tests.plugins.communication.conftest import ShapingProxy, free_port, redis_keys
 
 SHIPPED = Path(sebsx_communication.__file__).parent / "shipped"
 
 
-class Objects(Storage):
+class Objects(BareStorage):
     """Says that an object is missing as platforms do; the uploads that `lose` chooses never arrive."""
 
     def __init__(self, root: str) -> None:
@@ -44,10 +44,10 @@ class Objects(Storage):
         partial.rename(target)
 
 
-class Sandbox(Context):
+class Sandbox(BareContext):
     """A context that keeps samples, as the runtime's does."""
 
-    def __init__(self, storage: Objects, table: Table) -> None:
+    def __init__(self, storage: Objects, table: BareTable) -> None:
         super().__init__("test", 1024, 60.0, storage, table)
         self.samples: dict[str, Any] = {}
 
@@ -69,7 +69,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def talk(function: Any, tmp_path: Path) -> Iterator[Any]:
     """Runs both ends and returns their contexts and outcomes; `talk.objects` and `talk.table` are between them."""
-    objects, table = Objects(str(tmp_path)), Table()
+    objects, table = Objects(str(tmp_path)), BareTable()
     pool = ThreadPoolExecutor(2)
 
     def run(channel: str, **event: Any) -> SimpleNamespace:

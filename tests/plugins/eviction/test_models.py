@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from sebsx_eviction.experiment import bisect, bisection_steps
-from sebsx_eviction.models import Fit, cheapest_warming, dispersion, fit_all, survival_steps, survivors
+from sebsx_eviction.models import ModelFit, cheapest_warming, dispersion, fit_all, survival_steps, survivors
 from sebsx_eviction.trials import Trial
 
 LADDER_S = (1.0, 60, 120, 240, 360, 379, 400, 480, 600, 720, 759, 780, 900, 1080, 1139, 1160, 1300, 1450, 1600)
@@ -33,7 +33,7 @@ def exponential(mean_s: float, rng: random.Random, idles_s: Sequence[float], san
     return by_rule(rule, idles_s, sandboxes)
 
 
-def fit_of(trials: Sequence[Trial], model: str) -> Fit:
+def fit_of(trials: Sequence[Trial], model: str) -> ModelFit:
     return next(fit for fit in fit_all(trials) if fit.model == model)
 
 
@@ -166,13 +166,13 @@ def test_dispersion_is_about_one_for_the_right_model_and_large_for_a_wrong_one()
     assert 0.5 < dispersion(fit_of(trials, "exponential"), trials) < 1.6
     assert dispersion(fit_of(trials, "fixed"), trials) > 5
     # By hand: one sandbox of four gone where a rule lets none go: 4 * (3/4 - 0.995)^2 / (0.005 * 0.995), one of two.
-    fixed = Fit("fixed", 9.0, 8.0, 10.0, 0.0, 0.0, 4.0, 1.0)
+    fixed = ModelFit("fixed", 9.0, 8.0, 10.0, 0.0, 0.0, 4.0, 1.0)
     odd, even = 4 * 0.245**2 / (0.005 * 0.995), 4 * 0.005**2 / (0.005 * 0.995)
     assert dispersion(fixed, [trial(1, 4, 3), trial(1, 4, 4)]) == pytest.approx(odd + even)
 
 
 def test_sandboxes_that_go_after_a_time_are_called_just_before_it() -> None:
-    fixed = Fit("fixed", 20.0, 19.0, 21.0, 0.0, 0.0, 4.0, 1.0)
+    fixed = ModelFit("fixed", 20.0, 19.0, 21.0, 0.0, 0.0, 4.0, 1.0)
     warming = cheapest_warming(fixed, 3, 0.99, 30.0)
     assert warming is not None
     assert (warming.sandboxes, warming.period_s) == (3, 19.0)
@@ -181,7 +181,7 @@ def test_sandboxes_that_go_after_a_time_are_called_just_before_it() -> None:
 
 def test_sandboxes_that_go_at_random_are_kept_by_calling_more_of_them_less_often() -> None:
     mean_s = 100.0
-    fitted = Fit("exponential", 110.0, mean_s, 120.0, 0.0, 0.0, 4.0, 1.0)
+    fitted = ModelFit("exponential", 110.0, mean_s, 120.0, 0.0, 0.0, 4.0, 1.0)
     warming = cheapest_warming(fitted, 1, 0.99, 300.0)
     assert warming is not None
 
@@ -196,7 +196,7 @@ def test_sandboxes_that_go_at_random_are_kept_by_calling_more_of_them_less_often
 
 
 def test_where_nothing_goes_the_longest_time_seen_is_safe() -> None:
-    stays = Fit("none", None, None, None, 0.0, 0.0, 2.0, None)
+    stays = ModelFit("none", None, None, None, 0.0, 0.0, 2.0, None)
     warming = cheapest_warming(stays, 2, 0.99, 30.0)
     assert warming is not None
     assert (warming.sandboxes, warming.period_s) == (2, 30.0)

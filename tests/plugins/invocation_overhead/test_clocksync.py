@@ -9,8 +9,8 @@ import pytest
 
 from sebsx_invocation_overhead.clocksync import (
     ClockError,
-    Exchange,
-    Line,
+    ClockExchange,
+    LinearAlignment,
     Shortest,
     align,
     hull,
@@ -21,10 +21,10 @@ from sebsx_invocation_overhead.clocksync import (
 EPOCH = 1.75e9
 
 
-def exchange(at_s: float, offset_s: float, out_s: float, back_s: float, inside_s: float = 0.001) -> Exchange:
+def exchange(at_s: float, offset_s: float, out_s: float, back_s: float, inside_s: float = 0.001) -> ClockExchange:
     """Return an exchange that begins at a driver's time, with a function clock that is ahead by the offset."""
     received, answered = at_s + out_s, at_s + out_s + inside_s
-    return Exchange(at_s, received + offset_s, answered + offset_s, answered + back_s)
+    return ClockExchange(at_s, received + offset_s, answered + offset_s, answered + back_s)
 
 
 def simulated(
@@ -36,7 +36,7 @@ def simulated(
     offset_s: float = 5.0,
     way_s: float = 0.010,
     asymmetry: float = 0.0,
-) -> list[Exchange]:
+) -> list[ClockExchange]:
     """Return exchanges over ways of 10 ms with exponential jitter of 2 ms and, in 5 %, ten times of it."""
 
     def way(base_s: float) -> float:
@@ -49,11 +49,13 @@ def simulated(
         answered = received + 0.0005
         done = answered + way(way_s * (1 - asymmetry))
         ahead = [offset_s + drift_ppm * 1e-6 * (at - EPOCH) for at in (received, answered)]
-        found.append(Exchange(sent, received + ahead[0], answered + ahead[1], done))
+        found.append(ClockExchange(sent, received + ahead[0], answered + ahead[1], done))
     return found
 
 
-def worst_error_s(alignment: Shortest | Line, span_s: float, drift_ppm: float, offset_s: float = 5.0) -> float:
+def worst_error_s(
+    alignment: Shortest | LinearAlignment, span_s: float, drift_ppm: float, offset_s: float = 5.0
+) -> float:
     times = [span_s * part / 50 for part in range(51)]
     return max(abs(alignment.offset_s(EPOCH + at) - offset_s - drift_ppm * 1e-6 * at) for at in times)
 
@@ -61,7 +63,7 @@ def worst_error_s(alignment: Shortest | Line, span_s: float, drift_ppm: float, o
 def test_exchange_gives_offset_and_round_trip_worked_out_by_hand() -> None:
     # The driver sends at 100.0; 0.2 s later the function, whose clock is 5 s ahead, says 105.2; it takes 0.1 s and
     # the answer 0.2 s: received at 100.5. Offset ((105.3 - 100.5) + (105.2 - 100.0)) / 2 = 5, round trip 0.4.
-    one = Exchange(100.0, 105.2, 105.3, 100.5)
+    one = ClockExchange(100.0, 105.2, 105.3, 100.5)
     assert one.offset_s == pytest.approx(5.0)
     assert one.rtt_s == pytest.approx(0.4)
 
@@ -84,7 +86,7 @@ def test_shortest_round_trip_decides_and_the_error_of_unequal_ways_lies_within_h
 
 
 def test_hull_finds_offset_and_drift_of_symmetric_ways() -> None:
-    def drifting(at: float) -> Exchange:
+    def drifting(at: float) -> ClockExchange:
         return exchange(EPOCH + at, 5 + 1e-4 * at, 0.010, 0.010, 0.0)
 
     clock = hull([drifting(at) for at in (0, 10, 20, 30)])
@@ -147,7 +149,7 @@ def test_clock_that_was_set_is_told() -> None:
     with pytest.raises(ClockError, match="the clock was set"):
         hull([exchange(EPOCH + 10 * at, 5 + (at > 4), 0.01, 0.01) for at in range(10)])
     with pytest.raises(ClockError, match="took -0"):
-        align([Exchange(EPOCH, EPOCH + 0.01, EPOCH + 1.0, EPOCH + 0.1)])
+        align([ClockExchange(EPOCH, EPOCH + 0.01, EPOCH + 1.0, EPOCH + 0.1)])
 
 
 def test_what_says_nothing_is_refused() -> None:

@@ -38,7 +38,7 @@ def handler(event, context):
     return output
 
 
-class Exchange:
+class Resending:
     """Waits for messages, and sends again what is unanswered, so many times."""
 
     def __init__(self, end, event, found):
@@ -68,7 +68,7 @@ class Exchange:
 
 def _produce(end, event, found):
     data = os.urandom(event["message_bytes"])
-    exchange = Exchange(end, event, found)
+    exchange = Resending(end, event, found)
     times, first, retried = [], [], []
     found.update(round_trip_s=times, first_s=first, retried_s=retried, operations={})
     corrupt = number = 0
@@ -134,7 +134,7 @@ def _stream(end, event, exchange, number, data):
 
 
 def _consume(end, event, found):
-    exchange = Exchange(end, event, found)
+    exchange = Resending(end, event, found)
     found["operations"] = {}
     number, streaming, streamed = 0, False, 0
     while True:
