@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
@@ -18,6 +19,7 @@ from sebsx.reading.conditions import (
     median_estimate,
     tail_estimate,
 )
+from sebsx.reading.lateness import Punctuality
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ _GENERATOR = (
     Column("lateness_p99_s", "late p99", unit="s", meaning="sent minus intended"),
     Column("lateness_max_s", "late max", unit="s", meaning="sent minus intended"),
     Column("late", "late starts", unit="count", meaning="sent more than 1 ms after their time"),
+    Column("runqueue_s", "waited", unit="s", meaning="time that its thread waited for a processor"),
     Column("cpu_share", "busy", unit="1", meaning="of the generator's thread"),
     Column("verdict", "verdict", meaning="whether the generator kept up"),
 )
@@ -107,6 +110,17 @@ class _Phase:
     @property
     def dropped(self) -> int:
         return int(self.frame.equals("status", "dropped").sum())
+
+    @property
+    def closed(self) -> bool:
+        """Whether each request waited for an answer to an earlier one."""
+        cell = self.condition.cell
+        return bool(cell and (cell.factors.get("shape") or {}).get("users"))
+
+    @cached_property
+    def punctuality(self) -> Punctuality:
+        known = {name: self.generator.get(name) for name in ("runqueue_s", "turns")}
+        return Punctuality.of(self.frame, duration_s=self.generator.get("duration_s", 0.0), **known)
 
     @property
     def duration_s(self) -> float:
@@ -197,15 +211,19 @@ def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
         ("service", "client.latency_s", unserved),
         *((("answered", "client.response_s", 0),) if unserved else ()),
     ):
-        values = good[metric]
-        found[f"{name}_s"] = median_estimate(values, confidence, missing)
-        found[f"{name}_p90_s"] = tail_estimate(values, 0.9, unserved=missing)
-        found[f"{name}_p99_s"] = _p99(phase, values, missing)
+        values, response = good[metric], metric == "client.response_s"
+        estimates = {
+            (f"{name}_s", 0.5): median_estimate(values, confidence, missing),
+            (f"{name}_p90_s", 0.9): tail_estimate(values, 0.9, unserved=missing),
+            (f"{name}_p99_s", 0.99): _p99(phase, values, missing),
+        }
+        for (key, q), estimate in estimates.items():
+            found[key] = phase.punctuality.believed(estimate, q, response=response)
     return found
 
 
 def _p99(phase: _Phase, values: Numbers, unserved: int) -> Estimate:
-    """Return the tail, unless the generator made it itself."""
+    """Return the tail, unless the whole phase must not be believed."""
     why = phase.condition.invalid
     if why:
         return Estimate(None, n=len(values) + unserved, note=why.partition(":")[0])
@@ -228,6 +246,12 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Itera
     for phase in phases:
         name = label(phase.condition, among)
         n = len(phase.frame)
+        if phase.closed:
+            text = (
+                f"{name}: a closed loop asks less of what answers slowly; its times cannot show how long requests wait "
+                "that come whether or not earlier ones were answered (measure that with --rate)"
+            )
+            yield Finding(text, numbers={"closed": True}, warning=True)
         if phase.earlier:
             text = f"{name}: {phase.earlier} invocations of an interrupted phase before this one are left out"
             yield Finding(text, numbers={"earlier": phase.earlier}, warning=True)

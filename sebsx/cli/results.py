@@ -57,7 +57,7 @@ def show_command(app: App, run: str) -> None:
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     from sebsx.contracts.analyzers import Column, Table  # heavy
-    from sebsx.reading.conditions import level_columns, levels_of
+    from sebsx.reading.levels import level_columns, levels_of
 
     with app.open_store(read=True) as store:
         view = store.view(run)

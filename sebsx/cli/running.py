@@ -168,7 +168,7 @@ def _plan(app: App, spec: RunSpec) -> None:
     """Print what a run would do."""
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
-    from sebsx.reading.conditions import level_columns
+    from sebsx.reading.levels import level_columns
 
     plan = app.planned(spec)
     columns = [
@@ -198,7 +198,7 @@ def _plan(app: App, spec: RunSpec) -> None:
 
 def _plan_row(cell: Cell) -> dict[str, Any]:
     """Return a cell for the table of a plan; what is rounded up to an offer shows both: `256 -> 512`."""
-    from sebsx.reading.conditions import levels_of  # heavy
+    from sebsx.reading.levels import levels_of
 
     shown = {**levels_of(cell.factors), **(cell.provision.words if cell.provision else {})}
     measured = {"invocations": cell.invocations, "duration_s": cell.duration_s}

@@ -62,6 +62,9 @@ class Health:
         latency_p50_s: Median of done minus sent, of the requests that were answered.
         in_flight_max: Most requests in flight at once.
         duration_s: Time of the phase.
+        runqueue_s: Time in which the generator's thread could have run, to send or to take an answer, and another had
+            the processor; None where the kernel does not say.
+        turns: How often it got the processor.
     """
 
     sent: int
@@ -76,6 +79,8 @@ class Health:
     latency_p50_s: float
     in_flight_max: int
     duration_s: float
+    runqueue_s: float | None = None
+    turns: int | None = None
 
     @property
     def verdict(self) -> str:

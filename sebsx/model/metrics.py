@@ -109,5 +109,9 @@ CORE_METRICS = (
     Metric("generator.dropped", "count", meaning="requests not sent, because too many were in flight"),
     Metric("generator.client_errors", "count", meaning="requests that failed by a limit of the client's own machine"),
     Metric("generator.cpu_share", "1", meaning="share of the time that the load generator's thread was busy"),
+    Metric("generator.runqueue_s", "s", meaning="time that the generator's thread waited for a processor"),
+    Metric(
+        "generator.turns", "count", better=Better.NEITHER, meaning="how often the generator's thread got a processor"
+    ),
     Metric("generator.in_flight_max", "count", better=Better.NEITHER, meaning="most requests in flight at once"),
 )

@@ -7,7 +7,7 @@ invocations and give the same names.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.reading.executions import Executions
+from sebsx.reading.lateness import Punctuality
 from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_all, quantile_of_all, tail_samples
 
 if TYPE_CHECKING:
@@ -203,23 +204,6 @@ def _tells_more(found: Sequence[Condition], key: str, keys: Sequence[str]) -> bo
     return False
 
 
-def level_columns(factors: Factors, cells: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return the columns that tell the cells of a design apart: every factor that varies, and what is always told.
-
-    Args:
-        factors: Of the design.
-        cells: The levels of its cells.
-    """
-    given = dict.fromkeys(name for cell in cells for name, value in cell.items() if value not in (None, ""))
-    varying = Factors.of(factors.declared, cells)
-    return [factor_column(factors[name]) for name in varying.telling(given)]
-
-
-def levels_of(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the levels of a cell as a row of a table."""
-    return {name: level_word(value) for name, value in cell.items()}
-
-
 def level(condition: Condition, key: str) -> Any:
     """Return the level of one identity column; None where the condition has none."""
     return condition.run.id if key == "run" else condition.identity.get(key)
@@ -270,7 +254,7 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     for name in _SUMMARISED:
         values = np.sort(counted.known(name))  # once: every estimator below wants order
         if name.startswith("client."):
-            found += _of_client(_METRICS[name], values, condition.unserved, confidence)
+            found += _of_client(_METRICS[name], values, condition, confidence)
         elif len(values):
             found.append(Summary(_METRICS[name], "p50", estimate=median_estimate(values, confidence)))
     for name, metric in condition.figures.items():
@@ -286,12 +270,25 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     return found
 
 
-def _of_client(metric: Metric, values: Numbers, unserved: int, confidence: float) -> list[Summary]:
-    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones."""
+def _of_client(metric: Metric, values: Numbers, condition: Condition, confidence: float) -> list[Summary]:
+    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones.
+
+    Those that the generator may have made itself are refused.
+    """
+    unserved = condition.unserved
     if not len(values) + unserved:
         return []
     found = _quantiles(metric, values, confidence, unserved)
-    return [*found, *_quantiles(metric, values, confidence, suffix=ANSWERED)] if unserved and len(values) else found
+    if unserved and len(values):
+        found += _quantiles(metric, values, confidence, suffix=ANSWERED)
+    if metric.name != "client.response_s":
+        return found
+    punctual = Punctuality.of(condition.frame)
+    shares = {"p50": 0.5, **_TAILS}
+    return [
+        replace(it, estimate=punctual.believed(it.estimate, shares[it.statistic.removesuffix(ANSWERED)]))
+        for it in found
+    ]
 
 
 def _quantiles(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sebsx.running.evidence import Starts
     from sebsx.running.samples import Names
     from sebsx.store.invocations import InvocationStream
+    from sebsx.system.busyness import Waited
 
 # How long a transaction stays open, how long it may at most, and how long others may then write.
 _COMMIT_S = 0.25
@@ -160,7 +161,7 @@ class Recording:
         finally:
             self._stream.close()
 
-    def health(self, duration_s: float, busy_s: float, in_flight_max: int) -> Health:
+    def health(self, duration_s: float, busy_s: float, in_flight_max: int, waited: Waited | None = None) -> Health:
         """Return how the generator did, after `close`."""
         lateness = self._lateness
         return Health(
@@ -176,6 +177,8 @@ class Recording:
             latency_p50_s=self._latency.quantile(0.5),
             in_flight_max=in_flight_max,
             duration_s=duration_s,
+            runqueue_s=waited.delay_s if waited else None,
+            turns=waited.turns if waited else None,
         )
 
     def _store(self, most: int = 1) -> None:

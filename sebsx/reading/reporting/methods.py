@@ -95,6 +95,7 @@ def _excluded(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -
     total = sum(len(each.condition.frame) for each in measured)
     return (
         f"Not counted in statistics: {kinds[Kind.WARMUP]:,} warm-ups{cut}, and of {total:,} measured invocations "
-        f"{failed:,} that failed and {wrong:,} of another start type than wanted. All of them are "
+        f"{failed:,} that failed and {wrong:,} of another start type than wanted. In quantiles of the client's times "
+        "what failed is later than all that did not; one that lies among the failed is not reached. All of them are "
         "stored. Nothing else was left out, and no outlier was removed."
     )

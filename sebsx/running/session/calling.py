@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from sebsx.contracts.calls import Sent
 from sebsx.model.clock import client_clock
 from sebsx.running.session.sending import Allowed, attend, check_overlap, send
+from sebsx.system.busyness import waited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # What is stored of the generator's health.
 _HEALTH = (
     "lateness_p50_s", "lateness_p99_s", "lateness_max_s", "late", "dropped", "client_errors", "cpu_share",
-    "in_flight_max", "duration_s",
+    "in_flight_max", "duration_s", "runqueue_s", "turns",
 )  # fmt: skip
 
 
@@ -74,14 +75,18 @@ class Caller:
         self._count_round(calls.round)
         self._record("generator.started_s", client_clock().now(), cell_id=cell_id)
         with self._recorder.phase(calls, on_stored) as recording:
+            before = waited()
             started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
             for called, reply in send(self._client, calls, schedule, recording.idle):
                 recording.add(reply, called)
             duration_s = time.perf_counter() - started_s
             busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
-        health = recording.health(duration_s, busy_s, self._client.in_flight_max)
+            after = waited()
+        delay = after.since(before) if before and after else None
+        health = recording.health(duration_s, busy_s, self._client.in_flight_max, delay)
         for name in _HEALTH:
-            self._record(f"generator.{name}", getattr(health, name), cell_id=cell_id)
+            if (value := getattr(health, name)) is not None:
+                self._record(f"generator.{name}", value, cell_id=cell_id)
         schedule.settle()
         self._recorder.end_phase()
         return Sent(calls=calls, invocations=[], health=health)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,25 @@ class Phase:
         self.cell = self.store.design.add_cell(RUN, make_cell("", 400, load="10/s"))
 
     def fill(
-        self, n: int, *, gap_s: float = 0.1, late_s: float = 0.0, service_s: float = 0.02, dropped: int = 1
+        self,
+        n: int,
+        *,
+        gap_s: float = 0.1,
+        late_s: float = 0.0,
+        service_s: float = 0.02,
+        dropped: int = 1,
+        late: Collection[int] | None = None,
+        shape: Mapping[str, Any] | None = None,
     ) -> None:
         """Store requests due every `gap_s` from 1000 s on; one cold, one restored,
         the third failed, the fourth and so many dropped."""
+        if shape:
+            self.cell = self.store.design.add_cell(RUN, make_cell("", n, load="users", shape=shape))
         odd = {2: Status.FUNCTION_ERROR, **dict.fromkeys(range(3, 3 + dropped), Status.DROPPED)}
+
+        def delay(number: int) -> float:
+            return late_s if late is None or number in late else 0.0
+
         self.store.add_invocations(
             RUN,
             self.deployment,
@@ -37,8 +52,11 @@ class Phase:
                     status=odd.get(number, Status.OK),
                     start_type=(StartType.COLD, StartType.RESTORED, StartType.WARM)[min(number, 2)],
                     client_intended_s=1000 + gap_s * number,
-                    client_sent_s=1000 + gap_s * number + late_s,
-                    client_done_s=1000 + gap_s * number + late_s + (0.0 if 3 <= number < 3 + dropped else service_s),
+                    client_sent_s=1000 + gap_s * number + delay(number),
+                    client_done_s=1000
+                    + gap_s * number
+                    + delay(number)
+                    + (0.0 if 3 <= number < 3 + dropped else service_s),
                 )
                 for number in range(n)
             ],
@@ -77,12 +95,50 @@ def test_rates_are_those_of_the_requests(phase: Phase) -> None:
 
 
 def test_response_time_holds_the_lateness_and_service_time_does_not(phase: Phase) -> None:
-    phase.fill(401, late_s=0.3)
+    phase.fill(401, late_s=0.0005)  # 2.5 % of the 20 ms: of no matter
     (row,) = table(phase.analyze(), "times").rows
-    assert row["response_s"].value == pytest.approx(0.32)
+    assert row["response_s"].value == pytest.approx(0.0205)
     assert row["service_s"].value == pytest.approx(0.02)
-    assert row["response_p99_s"].value == pytest.approx(0.32)
+    assert row["response_p99_s"].value == pytest.approx(0.0205)
     assert row["response_s"].low is not None
+
+
+def test_quantiles_of_late_requests_are_refused_down_to_the_share_of_those(phase: Phase) -> None:
+    # 5 % of the requests left 5 ms late, a quarter of the service time: p99 may be theirs, p90 is not.
+    phase.fill(400, late_s=0.005, late=range(0, 400, 20))
+    (row,) = table(phase.analyze(), "times").rows
+    assert row["response_p90_s"].value == pytest.approx(0.02)
+    assert row["response_p99_s"].value is None
+    assert row["response_p99_s"].note.startswith("the generator was late: 5 % of the requests by more than 1.")
+    assert row["service_p99_s"].value == pytest.approx(0.02)
+
+
+def test_lateness_is_judged_against_the_latency_that_is_reported(phase: Phase) -> None:
+    # 5 ms late every time: nothing where the function takes a second, five times the truth where it takes one ms.
+    phase.fill(400, late_s=0.005, service_s=1.0)
+    (row,) = table(phase.analyze(), "times").rows
+    assert row["response_p99_s"].value == pytest.approx(1.005)
+
+
+def test_median_is_refused_where_all_requests_were_late(phase: Phase) -> None:
+    phase.fill(400, late_s=0.005, service_s=0.001)
+    (row,) = table(phase.analyze(), "times").rows
+    assert [row[key].value for key in ("response_s", "response_p90_s", "response_p99_s")] == [None] * 3
+
+
+def test_thread_that_waited_for_a_processor_spoils_the_way_back_too(phase: Phase) -> None:
+    phase.fill(400)
+    # 3 % of 40 s, 10 ms at a time: half a service time for 3 % of the answers.
+    for name, value in (("duration_s", 40.0), ("runqueue_s", 1.2), ("turns", 120)):
+        phase.store.add_value(RUN, f"generator.{name}", value, cell_id=phase.cell)
+    (row,) = table(phase.analyze(), "times").rows
+    assert row["service_p90_s"].value == pytest.approx(0.02)
+    assert row["service_p99_s"].note == "the generator waited for a processor 3 % of the time"
+
+
+def test_closed_loop_says_what_it_cannot_show(phase: Phase) -> None:
+    phase.fill(40, shape={"users": 2})
+    assert [one for one in phase.analyze().findings if "a closed loop asks less of what answers slowly" in one.text]
 
 
 def test_tail_of_a_small_sample_is_refused(phase: Phase) -> None:
