@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from sebsx.contracts.storage import Storage
 from sebsx.errors import EXIT_PLUGIN, PlatformError, PluginError
 from sebsx.model import Capability, Option
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.plugins import KINDS, PluginKind, checking, guarding
 from sebsx.plugins.expecting import check_of, resolve
 from sebsx.plugins.guarding import Owner, function_of, guard, methods_of
+from sebsx.plugins.handing import HANDED_OUT, _load
 from sebsx.settings import setting
 
 CLASSES = [kind for kind in KINDS if not (kind.of_instances or kind.in_folders)]
@@ -185,6 +187,68 @@ def test_iterator_of_a_plugin_is_guarded_while_it_goes_on():
     assert next(told) == 1
     with pytest.raises(PluginError, match="two"):
         next(told)
+
+
+HANDED = [(place, name) for place, _, _ in HANDED_OUT for name in methods_of(_load(place))]
+
+
+def handed_out(place: str, **body: Any) -> Any:
+    """Return an object of a contract as core is handed it by a platform."""
+    base: Any = _load(place)
+    stubs = {name: lambda *_arguments, **_named: None for name in base.__abstractmethods__}
+    made = type("Its", (base,), {**stubs, **body})()
+    kind = by_name("platforms")
+    cls = subclass(kind, storage=lambda _self: made)
+    return object.__new__(guard(cls, kind, OWNER)).storage()
+
+
+@pytest.mark.parametrize(("place", "name"), HANDED, ids=[f"{place}-{name}" for place, name in HANDED])
+@pytest.mark.parametrize("behaviour", [fails, leaves, panics], ids=["raises", "exits", "panics"])
+def test_whatever_an_object_of_a_plugin_raises_is_told_as_the_plugins(place, name, behaviour):
+    wanted = inspect.signature(methods_of(_load(place))[name]).parameters
+    with pytest.raises(PluginError) as caught:
+        getattr(handed_out(place, **{name: behaviour}), name)(*[None] * (len(wanted) - 1))
+    assert str(caught.value).startswith(f"storage of platform 'mine' of my-dist 1.2: {name}() failed: ")
+    assert caught.value.exit_code == EXIT_PLUGIN
+
+
+def test_whatever_an_object_of_a_plugin_returns_wrong_is_told_as_the_plugins():
+    storage = handed_out("sebsx.contracts.storage:Storage", get=returns_strange, keys=lambda _self, _prefix: "word")
+    with pytest.raises(
+        PluginError, match=r"^storage of platform 'mine' of my-dist 1.2: get\(\) returned a Strange, not"
+    ):
+        storage.get("key")
+    with pytest.raises(PluginError, match=r"keys\(\) returned 'word', not Sequence\[str\]"):
+        storage.keys("")
+
+
+def test_object_of_a_plugin_stays_itself_and_its_contracts_exceptions_pass():
+    def missing(_self: Any, key: str) -> bytes:
+        raise KeyError(key)
+
+    storage = handed_out("sebsx.contracts.storage:Storage", get=missing, colour="red")
+    assert isinstance(storage, Storage)
+    assert (storage.colour, type(storage).__name__) == ("red", "Its")
+    with pytest.raises(KeyError, match="key"):
+        storage.get("key")
+
+
+def test_object_that_a_platform_asks_itself_is_its_own():
+    class Own(Storage):
+        put = put_file = keys = delete = lambda *_arguments: None
+        get = fails
+
+    def force_cold(self: Any, _deployment: Any) -> None:
+        with pytest.raises(ZeroDivisionError):
+            self.kept.get("key")
+
+    kind = by_name("platforms")
+    cls: Any = subclass(kind, storage=lambda self: self.kept, force_cold=force_cold, kept=Own())
+    platform = object.__new__(guard(cls, kind, OWNER))
+    assert platform.storage() is platform.storage() is cls.kept
+    platform.force_cold(None)
+    with pytest.raises(PluginError, match="get"):
+        platform.storage().get("key")
 
 
 def refused(kind_name: str, **body: Any) -> str:

@@ -150,7 +150,8 @@ def _run(app: App, arguments: list[str] | None) -> int:
         _forget(stdout)
         return EXIT_OK
     finally:
-        sys.stdout = stdout  # `--json` and click put another in place
+        app.console.everybody()
+        sys.stdout = stdout  # click puts another in place
     return outcome if isinstance(outcome, int) else EXIT_OK
 
 

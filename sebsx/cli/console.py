@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import sys
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _PIPED_COLUMNS = 400
 # A longer word, as a path, may be torn; a run's id is not.
 _LONGEST_WORD = 32
+# Descriptors of a process.
+_OUT, _ERRORS = 1, 2
 _COLOURS = {
     "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
     "improvement": "green", "equivalent": "green",
@@ -45,27 +48,53 @@ class Console:
     def __init__(self, *, json: bool = False) -> None:
         self.json = json
         self._stdout: TextIO | None = None
+        self._descriptor: int | None = None  # where the process had its output, while 1 is that of errors
 
     def only_json(self) -> None:
         """Print one JSON document and nothing else: what anybody else prints, as a plugin, goes to stderr from here on.
 
-        Whoever calls the command line puts `sys.stdout` back.
+        That holds for what its processes and libraries write into descriptor 1, too. `everybody` ends it.
         """
         self.json = True
-        if self._stdout is None:
-            self._stdout, sys.stdout = sys.stdout, sys.stderr
+        if self._stdout is not None:
+            return
+        self._stdout, sys.stdout = sys.stdout, sys.stderr
+        if _is_of_the_process(self._stdout):
+            self._stdout.flush()
+            self._descriptor = os.dup(_OUT)
+            os.dup2(_ERRORS, _OUT)
+
+    def everybody(self) -> None:
+        """Let everybody print on stdout again."""
+        if self._stdout is not None:
+            sys.stdout, self._stdout = self._stdout, None
+        if self._descriptor is not None:
+            os.dup2(self._descriptor, _OUT)
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def result(self, document: Any, *tables: Table, text: str = "") -> None:
         """Print a result: `document` under `--json`, else text and tables."""
         if self.json:
-            self._write(self.as_json(document), self._stdout)
-            if self._stdout is not None:
-                self._stdout.flush()  # nobody else does: `sys.stdout` is another
+            with self._out() as out:
+                self._write(self.as_json(document), out)
+                out.flush()
             return
         if text:
             self._write(visible(text.rstrip("\n")) + "\n")
         for table in tables:
             self._table(table)
+
+    @contextmanager
+    def _out(self) -> Iterator[TextIO]:
+        """Return where results go, whose descriptor is the process's own for so long."""
+        if self._descriptor is not None:
+            os.dup2(self._descriptor, _OUT)
+        try:
+            yield self._stdout or sys.stdout
+        finally:
+            if self._descriptor is not None:
+                os.dup2(_ERRORS, _OUT)
 
     @staticmethod
     def as_json(document: Any) -> str:
@@ -182,6 +211,14 @@ class Console:
     @staticmethod
     def _write(text: str, file: TextIO | None = None) -> None:
         (file or sys.stdout).write(text)
+
+
+def _is_of_the_process(file: TextIO) -> bool:
+    """Tell whether a file is what processes that are started inherit as their output."""
+    try:
+        return file.fileno() == _OUT
+    except (OSError, ValueError):  # a text in memory; one that was closed
+        return False
 
 
 class VisibleFormatter(logging.Formatter):

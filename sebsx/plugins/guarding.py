@@ -22,7 +22,7 @@ from sebsx.errors import PluginError, SebsxError
 from sebsx.plugins.expecting import check_of, described
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from sebsx.contracts.kinds import PluginKind
     from sebsx.plugins.expecting import Check
@@ -83,12 +83,32 @@ def guard(cls: type[Any], kind: PluginKind, owner: Owner) -> type[Any]:
     """
     base = kind.load_base()
     what = f"{kind.singular} {cls.name!r} of {owner}"
-    own = [name for name in methods_of(base) if _is_own(cls, base, name)]
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
     guarded = types.new_class(cls.__name__, (cls,), exec_body=lambda body: body.update(names))
-    for name in own:
-        setattr(guarded, name, _guarded(guarded, base, name, what, dict(kind.raises).get(name, ())))
+    guard_methods(guarded, base, what, dict(kind.raises))
     return guarded
+
+
+def guard_methods(
+    guarded: type[Any],
+    base: type[Any],
+    what: str,
+    raises: Mapping[str, tuple[type[Exception], ...]],
+    *,
+    giver: type[Any] | None = None,
+) -> None:
+    """Guard the methods of a contract in a subclass of a plugin's class.
+
+    Args:
+        guarded: The subclass.
+        base: The contract.
+        what: Who is called, for messages: `platform 'fly' of sebsx-fly 1.0`.
+        raises: Exceptions of Python that belong to the contract of a method.
+        giver: The guarded class whose calls are not guarded, since its object is its own.
+    """
+    (cls,) = guarded.__bases__
+    for name in [name for name in methods_of(base) if _is_own(cls, base, name)]:
+        setattr(guarded, name, _guarded(guarded, base, name, what, raises.get(name, ()), giver))
 
 
 def methods_of(base: type[Any]) -> dict[str, Any]:
@@ -115,7 +135,16 @@ def _is_own(cls: type[Any], base: type[Any], name: str) -> bool:
     return inspect.getattr_static(cls, name, None) is not inspect.getattr_static(base, name, None)
 
 
-def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed: tuple[type[Exception], ...]) -> Any:
+def _guarded(
+    guarded: type[Any],
+    base: type[Any],
+    name: str,
+    what: str,
+    allowed: tuple[type[Exception], ...],
+    giver: type[Any] | None,
+) -> Any:
+    from sebsx.plugins.handing import handed  # a cycle otherwise
+
     member = methods_of(base)[name]
     function = function_of(member)
     is_property = isinstance(member, property)
@@ -132,7 +161,7 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
         nonlocal check
         classes = _inside.classes
         own = getattr(super(guarded, self), name) if not is_property else None
-        if guarded in classes:  # the plugin calls itself
+        if guarded in classes or (classes and classes[-1] is giver):  # the plugin calls itself
             return getattr(super(guarded, self), name) if own is None else own(*arguments, **named)
         classes.append(guarded)
         try:
@@ -147,7 +176,9 @@ def _guarded(guarded: type[Any], base: type[Any], name: str, what: str, allowed:
             check = check_of(wanted, function.__module__)
         if not check(answer):
             raise PluginError(f"{called} returned {shown(answer)}, not {described(wanted)}")
-        return _iterating(called, answer) if goes_on and isinstance(answer, Iterator) else answer
+        if goes_on and isinstance(answer, Iterator):
+            return _iterating(called, answer)
+        return handed(answer, what, guarded)
 
     if is_property:
         return property(call)
