@@ -12,6 +12,7 @@
     │   ├── QuotaError          a limit of the platform or the account is reached
     │   └── UnsupportedError    the platform cannot do what was asked; a result, where a design asks for it
     ├── StoreError              exit 5: results cannot be read or written
+    ├── UnsuccessfulError       exit 6: the run was carried out, and nothing or almost nothing in it worked
     └── ThresholdError          exit 1: the run ended, but a threshold the user set was crossed
         └── LimitReachedError   a budget, or a limit of invocations or time, stopped it
 
@@ -35,6 +36,7 @@ EXIT_USAGE = 2
 EXIT_PLUGIN = 3
 EXIT_PLATFORM = 4
 EXIT_STORE = 5
+EXIT_UNSUCCESSFUL = 6
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 
@@ -99,6 +101,12 @@ class StoreError(SebsxError):
     """Results cannot be read or written."""
 
     exit_code = EXIT_STORE
+
+
+class UnsuccessfulError(SebsxError):
+    """A run was carried out to its end, and nothing or almost nothing in it worked."""
+
+    exit_code = EXIT_UNSUCCESSFUL
 
 
 class ThresholdError(SebsxError):

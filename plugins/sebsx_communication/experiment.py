@@ -172,7 +172,7 @@ class _Exchanger:
         if self.done >= settings.rounds:
             self.close(CellStatus.FINISHED, f"{self.done} exchanges")
         elif self.failures >= settings.max_failures:
-            self.close(CellStatus.FAILED, f"{self.failures} exchanges failed", self.measurement.last_error)
+            self.close(CellStatus.FAILED, f"{self.failures} exchanges failed", self.measurement.first_error)
         elif self.measurement.elapsed_s > settings.max_time_s:
             status = CellStatus.FINISHED if self.done else CellStatus.FAILED
             self.close(status, f"time is up after {self.done} exchanges", None if self.done else "no exchange ended")

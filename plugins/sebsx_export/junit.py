@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
+from sebsx.model import RunStatus
 from sebsx.reading.junit import ERROR, PASSED, SKIPPED, Case, Suite, document
 from sebsx.reading.units import show
 from sebsx_export.figures import Series, read_series
@@ -22,7 +23,8 @@ class JUnitExporter(Exporter):
     """A suite per run and place, a case per condition, its time the median latency.
 
     Failed invocations make an `error`, with examples of what they said; an invalid measurement, or one without a
-    measured invocation, is `skipped` with the reason; anything else is passed, with its figures as output.
+    measured invocation, is `skipped` with the reason; anything else is passed, with its figures as output. A run that
+    failed, or was unsuccessful, is an `error` itself.
     """
 
     name: ClassVar[str] = "junit"
@@ -44,7 +46,7 @@ class JUnitExporter(Exporter):
             for (_, place), members in by_suite.items()
         ]
         measured = {run for run, _ in by_suite}
-        suites += [_without_figures(view) for view in runs if view.run.id not in measured]
+        suites += [_of_run(view) for view in runs if view.run.id not in measured or _has_failed(view)]
         with replacing(destination) as part:
             part.write_text(document("sebsx", suites), encoding="utf-8")
         return [destination]
@@ -82,13 +84,16 @@ def _errors(series: Series) -> list[str]:
     return [f"for example: {error}" for error in sorted(filter(None, frame.tally("error")))[:_EXAMPLES]]
 
 
-def _without_figures(view: RunView) -> Suite:
-    case = Case(
-        classname="sebsx",
-        name=f"run {view.run.id}",
-        time_s=0.0,
-        outcome=SKIPPED,
-        kind="no samples",
-        message="no measured invocation",
-    )
-    return Suite(view.run.id, [case])
+def _has_failed(view: RunView) -> bool:
+    return view.status in (RunStatus.FAILED, RunStatus.UNSUCCESSFUL)
+
+
+def _of_run(view: RunView) -> Suite:
+    """Return a suite whose only case is the run itself: it failed as a whole, or has no figures."""
+    run = view.run
+    outcome, kind, message = SKIPPED, "no samples", "no measured invocation"
+    if _has_failed(view):
+        outcome, kind = ERROR, run.status.value
+        message = f"the run is {run.status.value}: {run.error or 'no reason given'}"
+    case = Case(classname="sebsx", name=f"run {run.id}", time_s=0.0, outcome=outcome, kind=kind, message=message)
+    return Suite(run.id, [case])

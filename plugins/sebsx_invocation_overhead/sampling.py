@@ -92,7 +92,7 @@ class WindowSampler:
         measurement, total = self._measurement, self._total
         enough = len(total.samples) >= self._wanted
         failed = not total.samples or (measurement.failures >= self._settings.max_failures and not enough)
-        why = measurement.last_error
+        why = measurement.first_error
         if not why and total.discarded:
             why = ", ".join(f"{count} x {words}" for words, count in total.discarded.most_common(3))
         status = CellStatus.FAILED if failed else CellStatus.FINISHED

@@ -105,10 +105,11 @@ def _measure(session: Session, cell: Cell, function: Function, settings: LoadSet
             session.finish(measurement, CellStatus.FAILED, "nothing was sent", "the load has no requests")
         elif health.client_errors:
             session.finish(measurement, CellStatus.INVALID, health.verdict)
+        elif health.given_up:
+            session.finish(measurement, CellStatus.FAILED, health.given_up, measurement.first_error)
         elif measurement.failures == measurement.attempts:
-            session.finish(
-                measurement, CellStatus.FAILED, f"all {measurement.failures} invocations failed", measurement.last_error
-            )
+            reason = f"all {measurement.failures} invocations failed"
+            session.finish(measurement, CellStatus.FAILED, reason, measurement.first_error)
         elif health.verdict:
             session.finish(measurement, CellStatus.INVALID, health.verdict)
         else:

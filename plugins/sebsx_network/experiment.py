@@ -166,7 +166,7 @@ def _measure(session: Session, cell: Cell, function: Function, settings: Network
         reason = "enough samples" if enough else _cap(measurement, settings)
         failed = not measurement.good or (measurement.failures >= settings.max_failures and not enough)
         status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        error = measurement.last_error or "no call met a warm sandbox"
+        error = measurement.first_error or "no call met a warm sandbox"
         session.finish(measurement, status, reason, error if failed else None)
 
 
@@ -177,7 +177,7 @@ def _fresh_sandbox(measurement: Measurement, number: int) -> None:
     for call in measurement.invoke(Closed(1), Kind.WARMUP, round=number):
         if call.status is not Status.OK:
             measurement.failures += 1
-            measurement.last_error = f"{call.status}: {call.error}"
+            measurement.first_error = measurement.first_error or f"{call.status}: {call.error}"
 
 
 def _cap(measurement: Measurement, settings: NetworkSettings) -> str:

@@ -376,7 +376,7 @@ def _again(facts: Facts) -> RequirementAnswer:
     )
     open_cells = [cell for cell in facts.view.cells() if cell.status is CellStatus.RUNNING]
     look.need(
-        run.status is RunStatus.FINISHED and not open_cells,
+        run.status in (RunStatus.FINISHED, RunStatus.UNSUCCESSFUL) and not open_cells,
         "measured to the end",
         "the end of it: go on with sebsx run --resume RUN",
     )

@@ -151,7 +151,7 @@ def _cells(
 def _run_closed(evidence: Evidence, check: Check) -> Outcome:
     status = evidence.view.run.status
     bad = status is not RunStatus.FINISHED
-    return Outcome(check, 1, int(bad), status.value if bad else "")
+    return Outcome(check, 1, int(bad), ": ".join(filter(None, (status.value, evidence.view.run.error))) if bad else "")
 
 
 def _complete(evidence: Evidence, check: Check) -> Outcome:

@@ -8,7 +8,15 @@ import click
 
 from sebsx.cli.app import CORE, App, CommandGroup, json_option
 from sebsx.cli.options import Duration, layer_of, options_of
-from sebsx.errors import PlatformError, PluginError, SebsxError, ThresholdError, UnknownNameError, UserError
+from sebsx.errors import (
+    PlatformError,
+    PluginError,
+    SebsxError,
+    ThresholdError,
+    UnknownNameError,
+    UnsuccessfulError,
+    UserError,
+)
 from sebsx.settings import Layer, Section
 
 if TYPE_CHECKING:
@@ -213,9 +221,9 @@ def _run(app: App, spec: RunSpec) -> None:
         run = app.carry_out(spec, store)
         view = store.view(run.id)
         _print_run(app, spec, run, view)
-        if run.status is not RunStatus.FINISHED:
+        if run.status is RunStatus.INTERRUPTED:
             raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
-        _raise_for(view.cells())
+        raise_for(run, view.cells())
 
 
 def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
@@ -234,18 +242,20 @@ def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
         raise trouble
 
 
-def _raise_for(cells: list[StoredCell]) -> None:
-    """Turn cells that were not measured into the documented exit code.
+def raise_for(run: Run, cells: list[StoredCell]) -> None:
+    """Turn what did not work into the documented exit code.
 
     Raises:
         PluginError: If a plugin failed.
         PlatformError: If a function could not be deployed, or nothing was supported.
+        UnsuccessfulError: If nothing or almost nothing in the run worked.
         ThresholdError: If a cell was given up for failures, or must not be believed.
     """
-    from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED
+    from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, RunStatus
 
     # Why a cell failed that is not a threshold of the user's, the most serious first.
     failures: dict[str | None, type[SebsxError]] = {PLUGIN_FAILED: PluginError, NOT_DEPLOYED: PlatformError}
+    unsuccessful = run.status is RunStatus.UNSUCCESSFUL
     failed = [cell for cell in cells if cell.status == "failed"]
     invalid = [cell for cell in cells if cell.status == "invalid"]
     unsupported = [cell for cell in cells if cell.status == "unsupported"]
@@ -253,8 +263,10 @@ def _raise_for(cells: list[StoredCell]) -> None:
         reasons = [cell.stop_reason for cell in failed]
         worst = next((reason for reason in failures if reason in reasons), reasons[0])
         cell = failed[reasons.index(worst)]
-        kind = failures.get(worst, ThresholdError)
+        kind = failures.get(worst, UnsuccessfulError if unsuccessful else ThresholdError)
         raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst}: {cell.error}")
+    if unsuccessful and len(unsupported) < len(cells):
+        raise UnsuccessfulError(run.error)
     if invalid:
         raise ThresholdError(f"{len(invalid)} of {len(cells)} cells are invalid: {invalid[0].stop_reason}")
     if len(unsupported) == len(cells):

@@ -65,6 +65,7 @@ class Health:
         runqueue_s: Time in which the generator's thread could have run, to send or to take an answer, and another had
             the processor; None where the kernel does not say.
         turns: How often it got the processor.
+        given_up: Why it ended before its time, in words; empty where it did not.
     """
 
     sent: int
@@ -81,6 +82,7 @@ class Health:
     duration_s: float
     runqueue_s: float | None = None
     turns: int | None = None
+    given_up: str = ""
 
     @property
     def verdict(self) -> str:

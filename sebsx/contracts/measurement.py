@@ -35,7 +35,7 @@ class Measurement:
     good: list[float] = field(default_factory=list)
     attempts: int = 0
     failures: int = 0
-    last_error: str = ""
+    first_error: str = ""
     started_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -102,4 +102,4 @@ class Measurement:
             if invocation.status is not Status.OK:
                 self.failures += 1
                 reason = (invocation.error or "no reason given").partition("\n")[0]
-                self.last_error = f"{invocation.status}: {reason[:200]}"
+                self.first_error = self.first_error or f"{invocation.status}: {reason[:200]}"

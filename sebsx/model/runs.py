@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class RunStatus(StrEnum):
-    """State of a run; `interrupted` is also derived for a `running` one whose process is gone."""
+    """State of a run; `interrupted` is also derived for a `running` one whose process is gone.
+
+    `unsuccessful` was carried out to its end like `finished`, and nothing or almost nothing in it worked.
+    """
 
     RUNNING = "running"
     FINISHED = "finished"
+    UNSUCCESSFUL = "unsuccessful"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
 
@@ -154,7 +158,7 @@ class Run:
         status: See `RunStatus`.
         started_at: Aware UTC.
         finished_at: Aware UTC, None while it runs.
-        error: Why it failed, one line.
+        error: Why it failed or was unsuccessful, one line.
         owner: Host, process and its start time, by which a dead run is recognised.
         environment: Fingerprint of the environment row.
         campaign: Free label that groups runs; empty for none.

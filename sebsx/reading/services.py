@@ -226,7 +226,7 @@ class Services:
         """Return what an interrupted run was started with; secrets come from the settings of today.
 
         Raises:
-            UserError: If it is finished.
+            UserError: If it is finished, or was unsuccessful to its end.
         """
         from sebsx.model import RunStatus
         from sebsx.running.limits import Limits  # heavy
@@ -236,6 +236,11 @@ class Services:
             run = store.view(name).run
         if run.status is RunStatus.FINISHED:
             raise UserError(f"run {run.id!r} is finished, there is nothing to go on with; see: sebsx show {run.id}")
+        if run.status is RunStatus.UNSUCCESSFUL:
+            raise UserError(
+                f"run {run.id!r} was carried out to its end and is unsuccessful: {run.error}; "
+                "mend the cause and start another run"
+            )
         experiment = self.registry.get("experiments", run.experiment)
         for platform in run.settings["platforms"]:
             self.registry.get("platforms", platform)

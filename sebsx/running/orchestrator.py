@@ -21,6 +21,7 @@ from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, conten
 from sebsx.model.descriptors import raise_limit
 from sebsx.running import environment
 from sebsx.running.contexts import make_platform
+from sebsx.running.judging import judge
 from sebsx.running.limits import Limits, Meter, described
 from sebsx.running.provisioning import option_factors, placed, read_options
 from sebsx.running.results import StoredResults
@@ -125,7 +126,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
 
     What was measured is in the store whatever happens. Resources are torn down on every way out; what
     could not be is in the ledger, for `sebsx clean`. A run that came to one of its limits is returned as interrupted,
-    with the limit as its error.
+    with the limit as its error, and one in which nothing or almost nothing worked as unsuccessful.
 
     Raises:
         SebsxError: If the run cannot begin or a platform ends it; the run is then stored as failed.
@@ -161,7 +162,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
             finally:
                 with interrupts.shielded(swallow=True):
                     session.close()
-        status = RunStatus.FINISHED
+        status, error = judge(store.view(run_id))
     except KeyboardInterrupt:
         status, error = RunStatus.INTERRUPTED, "interrupted by the user"
         raise

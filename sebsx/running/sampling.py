@@ -109,7 +109,7 @@ class Sampling:
         status, reason = CellStatus.FINISHED, self._reached or self._cap()
         if not self._reached and (self._failed() or not self.measurement.good):
             status = CellStatus.FAILED
-        self.end(status, reason, self.measurement.last_error if status is CellStatus.FAILED else None)
+        self.end(status, reason, self.measurement.first_error if status is CellStatus.FAILED else None)
 
     def end(self, status: CellStatus, reason: str, error: str | None = None) -> None:
         """Store that the cell ended so."""

@@ -184,7 +184,7 @@ def test_check_that_raises_anything_makes_the_output_wrong(sebsx: Cli, call: Cal
     driver = "def check(payload, output, storage):\n    assert output['n'] == 1, 'n is not one'\n"
     folder = write_function("mine", "def handler(event, context):\n    return {'n': 2}\n", driver=driver)
     said = call("run", "benchmark", str(folder), "--start", "warm", "--repetitions", "2", "--set", "max_failures=2")
-    said.assert_fails(1, "1 of 1 cells failed", "wrong_output", "AssertionError: n is not one")
+    said.assert_fails(6, "1 of 1 cells failed", "wrong_output", "AssertionError: n is not one")
     stored = sebsx.rows("SELECT DISTINCT status, error FROM invocation")
     assert stored == [("wrong_output", "check failed: AssertionError: n is not one")]
 

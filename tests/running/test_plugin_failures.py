@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.cli.running import _raise_for
+from sebsx.cli.running import raise_for
 from sebsx.errors import PluginError
 from sebsx.model import PLUGIN_FAILED, Deployment, FunctionConfig, Package, Reply, RunStatus, Status
 from sebsx.running import orchestrator
@@ -86,7 +86,7 @@ def test_cells_of_the_function_fail_and_the_run_goes_on(store: Store, platform: 
     assert cells[256].stop_reason == PLUGIN_FAILED
     assert (cells[256].error or "").startswith(told)
     with pytest.raises(PluginError, match="1 of 3 cells failed; plugin failed: platform 'fake' of test 1"):
-        _raise_for(list(cells.values()))
+        raise_for(run, list(cells.values()))
     assert all(resource.name.startswith("sebsx") for resource in store.resources(run.id))
 
 

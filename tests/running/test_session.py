@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.cli.running import _raise_for
+from sebsx.cli.running import raise_for
 from sebsx.contracts.agenda import Agenda
 from sebsx.contracts.calls import Calls
 from sebsx.contracts.experiments import Experiment
@@ -20,7 +20,7 @@ from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.contracts.session import Session
-from sebsx.errors import PlatformError, ThresholdError, UnsupportedError
+from sebsx.errors import PlatformError, UnsuccessfulError, UnsupportedError
 from sebsx.model import (
     Capability,
     Cell,
@@ -59,7 +59,7 @@ def store(tmp_path: Path):
 
 def measure(store: Store, platform: type[FakePlatform], **settings: object) -> RunView:
     run = orchestrator.run(run_spec(**settings), registry_with(platform), store, Listener())
-    assert run.status is RunStatus.FINISHED
+    assert run.status in (RunStatus.FINISHED, RunStatus.UNSUCCESSFUL)
     return store.view(run.id)
 
 
@@ -111,8 +111,8 @@ def test_cell_is_given_up_after_as_many_failures_as_allowed(store: Store) -> Non
     assert (cell.status, cell.error) == (CellStatus.FAILED, "throttled: HTTP 429")
     # A batch is not split: at least as many as allowed, at most one batch more.
     assert 4 <= statuses(view)[Status.THROTTLED] <= 4 + 3
-    with pytest.raises(ThresholdError, match=r"1 of 1 cells failed; .* invocations failed: throttled: HTTP 429"):
-        _raise_for(view.cells())
+    with pytest.raises(UnsuccessfulError, match=r"1 of 1 cells failed; .* invocations failed: throttled: HTTP 429"):
+        raise_for(view.run, view.cells())
 
 
 def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Store) -> None:
@@ -161,13 +161,13 @@ def test_unsupported_cell_does_not_keep_the_others(store: Store) -> None:
     assert [cell.status for cell in view.cells()] == ["finished", "unsupported", "finished"]
     assert "more than this account" in (view.cells()[1].error or "")
     assert [deployment.status for deployment in view.deployments()] == ["deleted", "unsupported", "deleted"]
-    _raise_for(view.cells())  # something was measured: no error
+    raise_for(view.run, view.cells())  # something was measured: no error
 
 
 def test_nothing_supported_is_a_platform_error(store: Store) -> None:
     view = measure(store, Small, memory_mib=(512, 1024))
     with pytest.raises(PlatformError, match="nothing could be measured: 512 MiB"):
-        _raise_for(view.cells())
+        raise_for(view.run, view.cells())
 
 
 def test_benchmark_whose_needs_a_platform_lacks_is_unsupported(store: Store) -> None:

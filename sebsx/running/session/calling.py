@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sebsx.contracts.calls import Sent
 from sebsx.model.clock import client_clock
-from sebsx.running.session.sending import Allowed, attend, check_overlap, send
+from sebsx.running.session.sending import Allowed, Silence, attend, check_overlap, send
 from sebsx.system.busyness import waited
 
 if TYPE_CHECKING:
@@ -77,13 +78,17 @@ class Caller:
         with self._recorder.phase(calls, on_stored) as recording:
             before = waited()
             started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
+            silence = Silence()
             for called, reply in send(self._client, calls, schedule, recording.idle):
                 recording.add(reply, called)
+                if not silence.broken:
+                    schedule.given_up = schedule.given_up or silence.heard(reply)
             duration_s = time.perf_counter() - started_s
             busy_s = time.thread_time() - busy_s - (self._client.spun_s - spun_s)
             after = waited()
         delay = after.since(before) if before and after else None
         health = recording.health(duration_s, busy_s, self._client.in_flight_max, delay)
+        health = replace(health, given_up=schedule.given_up)
         for name in _HEALTH:
             if (value := getattr(health, name)) is not None:
                 self._record(f"generator.{name}", value, cell_id=cell_id)

@@ -13,6 +13,7 @@ from ulid import ULID
 from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.contracts.senders import Endpoint, Work
 from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
+from sebsx.model import DROPPED
 from sebsx.model.clock import client_clock
 from sebsx.sending.client import Outgoing, requests_to
 from sebsx.system.interrupts import interrupts
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from sebsx.running.limits import Meter
     from sebsx.sending.client import HttpClient
 
+# A load is given up when so many calls ended without any answer and none with one, or a few after a longer time.
+SILENT_CALLS = 100
+SILENT_CALLS_LATER, SILENT_S = 5, 30.0
 # The longest sleep of a platform's own invoke before looking for an interrupt.
 _TICK_S = 0.2
 
 
 class Allowed(Schedule):
-    """A schedule that is over where a limit is reached: what was sent by then is still answered.
+    """A schedule that is over where a limit is reached or it is given up: what was sent by then is still waited for.
 
     Args:
         schedule: What is sent as long as that is allowed.
@@ -41,10 +45,12 @@ class Allowed(Schedule):
 
     Attributes:
         refusal: The limit that ended it; None if none did.
+        given_up: Why it was ended otherwise, in words; set from outside, empty as long as it goes on.
     """
 
     def __init__(self, schedule: Schedule, allow: Callable[[], None]) -> None:
         self.refusal: LimitReachedError | None = None
+        self.given_up = ""
         self._schedule = schedule
         self._allow = allow
 
@@ -60,7 +66,7 @@ class Allowed(Schedule):
 
     def due_s(self, elapsed_s: float, sent: int, done: int) -> float | None:
         """Return what the schedule says, `OVER` from the first request on that is not allowed."""
-        if self.refusal is not None:
+        if self.refusal is not None or self.given_up:
             return OVER
         due_s = self._schedule.due_s(elapsed_s, sent, done)
         if due_s is not None and due_s <= elapsed_s:
@@ -79,6 +85,31 @@ class Allowed(Schedule):
         """Raise the limit that ended it, if one did."""
         if self.refusal is not None:
             raise self.refusal
+
+
+class Silence:
+    """Notices that nothing at all answers a load: no HTTP answer, only refusals, resets and time-outs.
+
+    Attributes:
+        broken: Whether something was answered; nothing more is counted then.
+    """
+
+    def __init__(self) -> None:
+        self.broken = False
+        self._unanswered = 0
+        self._started_s = time.monotonic()
+
+    def heard(self, reply: Reply) -> str:
+        """Take in a reply; return why to give up, empty to go on."""
+        if reply.http_status is not None or reply.error is None:
+            self.broken = True
+        elif reply.error != DROPPED:
+            self._unanswered += 1
+        waited_s = time.monotonic() - self._started_s
+        enough = self._unanswered >= (SILENT_CALLS_LATER if waited_s >= SILENT_S else SILENT_CALLS)
+        if self.broken or not enough:
+            return ""
+        return f"none of the first {self._unanswered} calls was answered within {waited_s:.0f} s: the load was given up"
 
 
 def called_by(calls: Calls) -> list[Function]:

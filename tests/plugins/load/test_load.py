@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.cli.running import _raise_for
+from sebsx.cli.running import raise_for
 from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.errors import ThresholdError
@@ -238,7 +238,7 @@ def test_generator_that_cannot_keep_up_is_invalid_and_response_time_tells_what_s
     assert cell.status is CellStatus.INVALID
     assert "the generator was late" in str(cell.stop_reason)
     with pytest.raises(ThresholdError, match="1 of 1 cells are invalid: the generator was late"):
-        _raise_for(view.cells())
+        raise_for(view.run, view.cells())
     measured = list(view.invocations(kind=Kind.MEASURED))
     start = measured[0].client_intended_s
     for i, each in enumerate(measured):
