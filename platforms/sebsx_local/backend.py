@@ -70,7 +70,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             sweep.clear(gateway.owner)  # nothing, unless the gateway was killed
         sweep.remove_workdir(self.workdir)
 
-    def check(self) -> Sequence[Problem]:
+    def caveats(self) -> Sequence[Problem]:
         """Say whether memory and processors can be limited as on a cloud; looks and makes nothing."""
         if self.settings.limits in ("auto", "cgroup") and not cgroups.may_limit():
             return [
@@ -105,11 +105,12 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             UnsupportedError: If processors were asked for, and there are no control groups to limit them.
         """
         machine, wanted = float(os.cpu_count() or 1), self.cpus(config)
+        memory = ["memory"] if limits["memory"] == "none" else []
         if wanted < machine and limits["cpu"].startswith("none"):
             if "vcpu" in config.options:
                 raise UnsupportedError(f"vcpu {wanted:g} needs control groups, which this user may not make here")
-            return {"vcpu": machine, "unenforced": ["cpu", "memory"] if limits["memory"] == "none" else ["cpu"]}
-        return {"vcpu": min(machine, wanted)}
+            return {"vcpu": machine, "unenforced": ["cpu", *memory]}
+        return {"vcpu": min(machine, wanted), **({"unenforced": memory} if memory else {})}
 
     def orphans(self) -> Sequence[Resource]:
         """Return processes, control groups and working directories of gateways that no longer run."""

@@ -54,7 +54,6 @@ class LocalSandbox(Sandbox):
         self._tmp = tmp
         self._read = read
         self._find = find
-        self._status: int | None = None
 
     def initialised(self) -> None:
         """Limit the processor from now on."""
@@ -66,15 +65,8 @@ class LocalSandbox(Sandbox):
                 logger.warning("sandbox %s runs without its processor limit: %s", self._spec.id, exc)
 
     def max_memory_bytes(self) -> int | None:
-        """Return the peak of the control group, else that of the process alone."""
-        if self._group is not None:
-            return self._group.max_memory_bytes()
-        if self._status is None:
-            try:
-                self._status = os.open(f"/proc/{self.pid}/status", os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
-                return None
-        return _peak_bytes(self._status)
+        """Return the peak of the control group; without one nobody counts all that a sandbox uses."""
+        return None if self._group is None else self._group.max_memory_bytes()
 
     def is_out_of_memory(self) -> bool:
         """Return whether the process was killed by the kernel for memory."""
@@ -105,8 +97,6 @@ class LocalSandbox(Sandbox):
         self._process.stdout.close()
 
     def _clean(self) -> None:
-        if self._status is not None:
-            os.close(self._status)
         if self._group is not None:
             self._group.remove()
         else:
@@ -158,6 +148,7 @@ class LocalLauncher(Launcher):
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment)
         environment |= {OWNER: self.owner, RUN: self._run}
+        environment["SEBSX_CONTROL_GROUP"] = "" if self._group is None else spec.id  # its folders are called so
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
         group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
         try:
@@ -243,15 +234,6 @@ class LocalLauncher(Launcher):
 
 def _cpus() -> int:
     return os.cpu_count() or 1
-
-
-def _peak_bytes(status: int) -> int | None:
-    """Return the peak resident memory from an open `/proc/PID/status`, None when the process is gone."""
-    try:
-        _, _, rest = os.pread(status, 4096, 0).partition(b"VmHWM:")
-        return int(rest.split(maxsplit=1)[0]) * 1024
-    except (OSError, IndexError):
-        return None
 
 
 async def _exit_of(process: subprocess.Popen[bytes]) -> None:

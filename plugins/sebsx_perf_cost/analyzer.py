@@ -65,7 +65,7 @@ _LATENCY = (
 )
 _ANSWERED = Column("answered_s", "median of answered", unit="s", meaning="client latency of what did not fail")
 _RESOURCES = (
-    Column("memory_bytes", "memory used", unit="bytes", meaning="largest peak of any invocation"),
+    Column("memory_bytes", "sandbox peak", unit="bytes", meaning="largest peak charged to a sandbox, by the provider"),
     Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
 )
 _OVERHEAD = (

@@ -133,7 +133,8 @@ def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
         cls = app.registry.get("platforms", name)
         try:
             settings = reader.read(f"platform.{name}").value
-            problems = make_platform(app.registry, name, settings, workdir("doctor")).check()
+            platform = make_platform(app.registry, name, settings, workdir("doctor"))
+            problems = [*platform.check(), *platform.caveats()]
         except SebsxError as exc:
             problems = [Problem(str(exc))]
         # A platform that needs an account is no fault of a machine on which nobody asked for it.

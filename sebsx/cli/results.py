@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sebsx.model import Run
 
 
+_LIMITS = {"cpu": "processor"}
 _MANY = 10  # files that are counted rather than listed
 
 
@@ -205,6 +206,7 @@ def _describe(view: RunView, environment: Any) -> str:
         "started": run.started_at.isoformat(timespec="seconds"),
         "took": _took(run),
         "seed": run.seed,
+        "limits": _not_enforced(view),
         "settings": _words(run.settings.get("experiment", {})),
         "client": _words(
             {
@@ -214,7 +216,16 @@ def _describe(view: RunView, environment: Any) -> str:
             }
         ),
     }
-    return "\n".join(f"{name:<12}{value}" for name, value in lines.items())
+    return "\n".join(f"{name:<12}{value}" for name, value in lines.items() if value != "")
+
+
+def _not_enforced(view: RunView) -> str:
+    """Return which limits were not in force, and where; empty where all were."""
+    from sebsx.contracts.analyzers import unenforced
+
+    found = unenforced([view])
+    words = [f"{_LIMITS.get(limit, limit)} on {', '.join(platforms)}" for limit, platforms in found.items()]
+    return f"not in force: {'; '.join(words)}" if words else ""
 
 
 def _words(values: dict[str, Any]) -> str:

@@ -173,19 +173,32 @@ def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
 
 
 def about_limits(runs: Sequence[RunView]) -> Iterator[Finding]:
-    """Yield a warning for each platform where processors did not follow memory, though they should have.
+    """Yield a warning for each platform where processors did not follow memory, or memory had no limit.
 
     Such deployments tell nothing of the memory sizes they are named for; `effective["unenforced"]` of a deployment
     names the limits that were not in force.
     """
-    deployments = [item for view in runs for item in view.deployments()]
-    for platform in sorted({item.platform for item in deployments if "cpu" in item.effective.get("unenforced", ())}):
+    limits = unenforced(runs)
+    for platform in limits.get("cpu", ()):
         yield Finding(
             f"the processor did not follow memory on {platform}, because nothing there limits it: none of its sizes is "
             f"chosen (sebsx doctor --platform {platform} says what to do)",
             numbers={"platform": platform},
             warning=True,
         )
+
+    for platform in limits.get("memory", ()):
+        text = f"memory was not limited on {platform}: functions could use all that the machine has"
+        yield Finding(f"{text} (sebsx doctor --platform {platform})", {"platform": platform}, warning=True)
+
+
+def unenforced(runs: Sequence[RunView]) -> dict[str, list[str]]:
+    """Return the limits that were not in force, `cpu` or `memory`, each with the platforms where that was so."""
+    found: dict[str, set[str]] = {}
+    for item in (item for view in runs for item in view.deployments()):
+        for limit in item.effective.get("unenforced", ()):
+            found.setdefault(limit, set()).add(item.platform)
+    return {limit: sorted(platforms) for limit, platforms in sorted(found.items())}
 
 
 def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:

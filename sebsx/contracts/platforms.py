@@ -163,6 +163,13 @@ class Platform(ABC, Generic[S]):
         """Return what stands in the way: credentials, tools, quota. Cheap and read-only; works unopened."""
         return ()
 
+    def caveats(self) -> Sequence[Problem]:
+        """Return what figures from here will not tell, whatever is measured: `plan`, `run` and `doctor` say it.
+
+        Looks at this machine alone: no network, no credentials. Works unopened and touches nothing.
+        """
+        return ()
+
     def offers(self, architecture: str) -> Offers:
         """Return what a function can be given; where settings or architecture change that, override it.
 

@@ -59,7 +59,11 @@ CORE_METRICS = (
     Metric("provider.duration_s", "s", meaning="duration as the provider reports it"),
     Metric("provider.init_s", "s", meaning="initialisation or restore as the provider reports it; new sandboxes only"),
     Metric("provider.billed_s", "s", meaning="billed duration as the provider reports it"),
-    Metric("provider.max_memory_bytes", "bytes", meaning="peak memory of the sandbox, by the provider"),
+    Metric(
+        "provider.max_memory_bytes",
+        "bytes",
+        meaning="peak memory charged to the sandbox, page cache too, by the provider",
+    ),
     Metric("execution.duration_s", "s", meaning="from the begin of a group of invocations (a workflow) to its end"),
     Metric("provider.records_missing_count", "count", meaning="invocations whose record did not come in time"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),

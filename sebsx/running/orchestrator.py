@@ -118,7 +118,9 @@ def plan(spec: RunSpec, registry: Registry, results: Results | None = None) -> P
     """
     directory = workdir("plan")
     platforms = {name: make_platform(registry, name, settings, directory) for name, settings in spec.platforms.items()}
-    return _plan(spec, registry, platforms, results or NoResults())
+    design = _plan(spec, registry, platforms, results or NoResults())
+    caveats = [describe_problem(name, item) for name, platform in platforms.items() for item in platform.caveats()]
+    return replace(design, notes=(*design.notes, *caveats))
 
 
 def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> Run:
@@ -233,7 +235,7 @@ def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
 
 def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:
     for platform in platforms:
-        for problem in platform.check():
+        for problem in (*platform.check(), *platform.caveats()):
             text = describe_problem(platform.name, problem)
             if problem.severity is Severity.ERROR:
                 raise PlatformError(text)

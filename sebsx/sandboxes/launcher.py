@@ -10,6 +10,7 @@ Variables that every sandbox is given, and what the Python shim makes of them:
     SEBSX_SANDBOX_ID                  its identity in envelope, headers and records
     SEBSX_MEMORY_MIB, SEBSX_TIMEOUT_S `context.memory_mib`, `context.timeout_s`
     SEBSX_STARTED_S                   by the launcher, if it can: CLOCK_MONOTONIC at the start, for `boot_s`
+    SEBSX_CONTROL_GROUP               by the launcher, if it knows: name of the sandbox's own group, or empty
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ class Sandbox(ABC):
         return None
 
     def max_memory_bytes(self) -> int | None:
-        """Return the peak memory so far, None where it cannot be known. Called once per invocation."""
+        """Return the peak of the memory charged to the whole sandbox so far, file pages that it read among it.
+
+        None where nothing accounts that. Called once per invocation.
+        """
         return None
 
     def is_out_of_memory(self) -> bool:

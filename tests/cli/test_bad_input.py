@@ -283,7 +283,7 @@ def test_deployment_that_fails_is_exit_4_and_stored(sebsx: Cli, site: Site) -> N
     said.assert_fails(PLATFORM, "2 of 2 cells failed", "was refused; ask for a larger quota")
     assert sebsx.rows("SELECT DISTINCT status, stop_reason FROM cell") == [("failed", "not deployed")]
     assert sebsx.rows("SELECT DISTINCT status FROM deployment") == [("failed",)]
-    assert sebsx.rows("SELECT status FROM run") == [("finished",)]
+    assert sebsx.rows("SELECT status FROM run") == [("unsuccessful",)]
 
 
 def test_port_in_use_is_exit_4_and_named(sebsx: Cli, call: Call) -> None:

@@ -101,7 +101,7 @@ def test_method_headers_and_payload_are_sent_and_neither_key_is_stored(
 def test_answer_that_is_no_success_is_a_stored_failure_with_its_status(
     sebsx: Cli, call: Call, endpoint: Endpoint, path: str, words: list[str]
 ) -> None:
-    run(call, endpoint.url(path)).assert_fails(THRESHOLD, "none of the first 3 calls was answered well", *words)
+    run(call, endpoint.url(path)).assert_fails(UNSUCCESSFUL, "none of the first 3 calls was answered well", *words)
     assert sebsx.rows("SELECT kind, status, count(*) FROM invocation GROUP BY 1, 2") == [
         ("warmup", "platform_error", 3)
     ]
@@ -110,7 +110,7 @@ def test_answer_that_is_no_success_is_a_stored_failure_with_its_status(
 
 def test_failures_while_measuring_are_counted_up_to_the_cap(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     endpoint.fails_after = 3
-    run(call, endpoint.url("/text")).assert_fails(THRESHOLD, "2 invocations failed", "throttled: HTTP 429")
+    run(call, endpoint.url("/text")).assert_fails(UNSUCCESSFUL, "2 invocations failed", "throttled: HTTP 429")
     statuses = sebsx.rows("SELECT status FROM invocation WHERE kind = 'measured' ORDER BY sequence")
     assert statuses == [("ok",), ("ok",), ("throttled",), ("throttled",)]
 
@@ -125,8 +125,8 @@ def test_answer_without_what_is_expected_is_wrong(sebsx: Cli, call: Call, endpoi
 
 
 def test_endpoint_that_cannot_be_reached_and_one_that_speaks_no_tls_are_told(call: Call, endpoint: Endpoint) -> None:
-    run(call, "http://127.0.0.1:9/x").assert_fails(THRESHOLD, "could not connect to 127.0.0.1:9")
-    run(call, endpoint.url("/text").replace("http://", "https://")).assert_fails(THRESHOLD, "could not connect", "SSL")
+    run(call, "http://127.0.0.1:9/x").assert_fails(UNSUCCESSFUL, "could not connect to 127.0.0.1:9")
+    run(call, endpoint.url("/text").replace("http://", "https://")).assert_fails(UNSUCCESSFUL, "could not connect", "SSL")
 
 
 def test_limits_hold_and_keep_what_was_measured(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
@@ -233,7 +233,7 @@ def test_help_and_completion_know_the_command(call: Call) -> None:
 
 def test_time_out_is_what_is_waited_for(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     said = run(call, endpoint.url("/sleep"), "--payload", '{"ms": 3000}', "--timeout-s", "0.3", "--max-failures", "1")
-    said.assert_fails(THRESHOLD, "timeout")
+    said.assert_fails(UNSUCCESSFUL, "timeout")
     waited_s = [latency_s for (latency_s,) in sebsx.rows("SELECT client_done_s - client_sent_s FROM invocation")]
     assert waited_s
     assert all(0.3 <= latency_s < 2.5 for latency_s in waited_s)  # the function would have had 3 s

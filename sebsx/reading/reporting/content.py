@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sebsx.contracts.analyzers import Column, Finding, Report, Table
+from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
 from sebsx.reading.reporting import methods, provenance, repeating, series
@@ -135,6 +135,9 @@ def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, c
     if unlimited:
         text = f"{unlimited} conditions ran without the processor limit of their memory: sizes cannot be compared"
         yield Finding(f"{text} (sebsx doctor)", warning=True)
+    if unbounded := unenforced(views).get("memory"):
+        text = f"memory was not limited on {', '.join(unbounded)}: functions could use all that the machine has"
+        yield Finding(text, warning=True)
     designs = " and ".join(sorted({view.run.design.value for view in views}))
     yield Finding(
         f"design: {designs}" if compared else f"no comparison was asked for (--base, --compare); design: {designs}"

@@ -10,7 +10,8 @@ import os
 def group(v1, v2):
     """Return (version, folder) of the group that accounts for this sandbox, or None.
 
-    None where it cannot be seen, and where it is the root: that counts the whole machine, not the sandbox.
+    None where it cannot be seen, where it is the root, which counts the whole machine, and where the launcher says that
+    the sandbox's own is another one or none (SEBSX_CONTROL_GROUP): what counts others as well is not the sandbox's.
 
     Args:
         v1: Name of the controller in version 1.
@@ -26,6 +27,8 @@ def group(v1, v2):
         path = paths.get(v1 if version == 1 else "")
         if path is None or (version == 1 and v1 not in options):
             continue
+        if not _is_own(path):
+            return None
         folder = _folder(path, root, where)
         if version == 2 and v2 not in _text(folder + "/cgroup.controllers").split():
             continue
@@ -34,6 +37,12 @@ def group(v1, v2):
         )
         return None if in_root else (version, folder)
     return None
+
+
+def _is_own(path):
+    """Return whether a group is the sandbox's alone, as far as its launcher says what that is called."""
+    name = os.environ.get("SEBSX_CONTROL_GROUP")
+    return name is None or (name != "" and path.rpartition("/")[2] == name)
 
 
 def _paths(text):

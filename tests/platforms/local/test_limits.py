@@ -150,9 +150,36 @@ def test_without_control_groups_memory_is_limited_by_rlimit(tmp_path: Path) -> N
     assert fits["output"] == 64 * MIB
     assert local.platform.status_of(reply) is Status.OUT_OF_MEMORY
     assert body["error"]["type"] == "MemoryError"
-    assert record.max_memory_bytes is not None
-    assert record.max_memory_bytes > 64 * MIB
+    assert record.max_memory_bytes is None  # nobody counts the whole sandbox: not the peak of one process instead
     run.close()
+
+
+GROUP = """
+import os, sys
+sys.path.insert(0, os.path.dirname(__file__))
+from sebsx_runtime.groups import group
+def handler(event, context):
+    return {name: group(name, v2) for name, v2 in (("cpu", "cpu"), ("memory", "memory"), ("blkio", "io"))}
+"""
+
+
+@pytest.mark.root
+def test_sandbox_with_a_group_of_its_own_reads_that_alone(local: Local) -> None:
+    deployment = local.deploy(GROUP)
+    body = local.call(deployment)[1]
+    own = body["sebsx"]["sandbox"]
+    assert body["output"]["memory"][1].endswith(f"/{own}")
+    assert all(place is None or place[1].endswith(f"/{own}") for place in body["output"].values())
+
+
+def test_sandbox_without_a_group_of_its_own_reads_none(unlimited: Local) -> None:
+    assert set(unlimited.call(unlimited.deploy(GROUP))[1]["output"].values()) == {None}
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
+def test_memory_without_a_limit_is_told_with_all_processors_too(unlimited: Local) -> None:
+    whole = unlimited.deploy(EAT, memory_mib=1769 * (os.cpu_count() or 1))
+    assert whole.effective["unenforced"] == ["memory"]
 
 
 def test_child_outside_the_group_dies_without_control_groups_too(unlimited: Local) -> None:
@@ -280,7 +307,7 @@ def test_doctor_says_where_the_processor_cannot_follow_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: str, told: int
 ) -> None:
     monkeypatch.setattr(cgroups, "may_limit", lambda: False)
-    problems = LocalPlatform(LocalSettings(limits=limits), context_for(LocalPlatform, tmp_path)).check()
+    problems = LocalPlatform(LocalSettings(limits=limits), context_for(LocalPlatform, tmp_path)).caveats()
     assert len(problems) == told
     for problem in problems:
         assert problem.severity is Severity.WARNING

@@ -62,6 +62,16 @@ def test_version_1_wins_where_both_are_mounted(tmp_path: Path, monkeypatch: pyte
     assert groups.group("cpuacct", "cpu") is None  # not among its controllers
 
 
+@pytest.mark.parametrize(("name", "seen"), [("fn.service", True), ("another", False), ("", False)])
+def test_group_that_others_share_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, seen: bool
+) -> None:
+    v2_group(tmp_path / "system.slice" / "fn.service")
+    place(monkeypatch, "0::/system.slice/fn.service\n", f"30 23 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw")
+    monkeypatch.setenv("SEBSX_CONTROL_GROUP", name)
+    assert (groups.group("memory", "memory") is not None) is seen
+
+
 def test_root_group_counts_the_machine_and_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "v1").mkdir()
     (tmp_path / "v1" / "release_agent").touch()
