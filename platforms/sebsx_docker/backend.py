@@ -14,9 +14,9 @@ from sebsx.clouds.tags import RUN_TAG, are_ours
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Package, Problem, Resource, Severity, Target
-from sebsx.model.processes import owner_of
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.platforms import HOST_ARCHITECTURE, GatewayPlatform, binaries_of, host_binaries
+from sebsx.system.processes import owner_of
 from sebsx_docker import engine, images, launcher
 from sebsx_docker.containers import PACKAGE, SHARED, Mold, cpus_of, limits_of
 from sebsx_docker.settings import DockerSettings

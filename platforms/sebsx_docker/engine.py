@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError, MissingDependencyError, PlatformError
 from sebsx.model import Problem, Severity
-from sebsx.model.processes import is_alive
 from sebsx.system.lazy import require
+from sebsx.system.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Problem, Resource, Severity, Target
-from sebsx.model.processes import end_all, is_alive
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
 from sebsx.sandboxes.trees import Trees
+from sebsx.system.processes import end_all, is_alive
 from sebsx_local import cgroups, launcher, sweep
 from sebsx_local.settings import LocalSettings
 

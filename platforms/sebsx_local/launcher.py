@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.model.processes import bearing, end_all, marked, marking
 from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx.system.processes import bearing, end_all, marked, marking
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.sweep import OWNER, RUN, SANDBOXES
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sebsx.model.processes import bearing, end_all, is_alive, marked
+from sebsx.system.processes import bearing, end_all, is_alive, marked
 from sebsx_local import cgroups
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from sebsx.building.tools import own_name
 from sebsx.contracts.builds import Artifacts, BuildTarget
 from sebsx.errors import PackagingError
 from sebsx.model import content_hash
-from sebsx.model.processes import marking
+from sebsx.system.processes import marking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from sebsx.errors import PackagingError
-from sebsx.model.processes import bearing, end_all, is_alive, marked, marking, owner_of
 from sebsx.system.interrupts import interrupts
+from sebsx.system.processes import bearing, end_all, is_alive, marked, marking, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

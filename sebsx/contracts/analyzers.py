@@ -189,7 +189,7 @@ def about_limits(runs: Sequence[RunView]) -> Iterator[Finding]:
 
     for platform in limits.get("memory", ()):
         text = f"memory was not limited on {platform}: functions could use all that the machine has"
-        yield Finding(f"{text} (sebsx doctor --platform {platform})", {"platform": platform}, warning=True)
+        yield Finding(f"{text} (sebsx doctor --platform {platform})", numbers={"platform": platform}, warning=True)
 
 
 def unenforced(runs: Sequence[RunView]) -> dict[str, list[str]]:

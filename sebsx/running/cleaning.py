@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sebsx.building import tools
 from sebsx.errors import PluginError, SebsxError
 from sebsx.model import Resource, ResourceState, RunStatus
-from sebsx.model.processes import end_all
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
 from sebsx.store.owner import can_be_asked, is_alive, process_name
+from sebsx.system.processes import end_all
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sebsx.model import CellStatus, Kind, RunStatus, Status
-from sebsx.model.outside import visible
+from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sebsx.errors import DeployError
-from sebsx.model.processes import owner_of
 from sebsx.sandboxes.http import HttpProtocol, Request
 from sebsx.sandboxes.pool import Pool, PoolConfig
 from sebsx.sandboxes.worker import PlacedCall, error_body
+from sebsx.system.processes import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

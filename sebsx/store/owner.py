@@ -56,7 +56,7 @@ def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> 
 
 
 def process_name(owner: Mapping[str, Any]) -> str:
-    """Return the process of an owner as `sebsx.model.processes.owner_of` names it on the same boot.
+    """Return the process of an owner as `sebsx.system.processes.owner_of` names it on the same boot.
 
     Raises:
         KeyError: If the owner does not say it.

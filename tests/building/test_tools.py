@@ -10,8 +10,8 @@ import pytest
 
 from sebsx.building import tools
 from sebsx.errors import PackagingError
-from sebsx.model.processes import end_all, owner_of
 from sebsx.system.interrupts import interrupts
+from sebsx.system.processes import end_all, owner_of
 from tests.support import wait_until
 
 

@@ -19,7 +19,7 @@ from tests.emulated_aws.account import MOST_MEMORY_MIB, SIGNATURE
 from tests.support import Call, Cli, wait_until
 
 pytestmark = [pytest.mark.slow]
-THRESHOLD, USAGE, PLATFORM, INTERRUPTED = 1, 2, 4, 130
+THRESHOLD, USAGE, PLATFORM, UNSUCCESSFUL, INTERRUPTED = 1, 2, 4, 6, 130
 SECRET = "planted-s3cr3t-of-the-user"
 ACCOUNT = "123456789012"  # of moto
 CODE = """

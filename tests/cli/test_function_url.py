@@ -12,7 +12,7 @@ import pytest
 from tests.endpoints import Endpoint
 from tests.support import Call, Cli
 
-THRESHOLD, USAGE = 1, 2
+THRESHOLD, USAGE, UNSUCCESSFUL = 1, 2, 6
 FEW = ("--repetitions", "6", "--max-failures", "2")
 
 
@@ -110,7 +110,7 @@ def test_answer_that_is_no_success_is_a_stored_failure_with_its_status(
 
 def test_failures_while_measuring_are_counted_up_to_the_cap(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     endpoint.fails_after = 3
-    run(call, endpoint.url("/text")).assert_fails(UNSUCCESSFUL, "2 invocations failed", "throttled: HTTP 429")
+    run(call, endpoint.url("/text")).assert_fails(THRESHOLD, "2 invocations failed", "throttled: HTTP 429")
     statuses = sebsx.rows("SELECT status FROM invocation WHERE kind = 'measured' ORDER BY sequence")
     assert statuses == [("ok",), ("ok",), ("throttled",), ("throttled",)]
 
@@ -120,13 +120,15 @@ def test_answer_without_what_is_expected_is_wrong(sebsx: Cli, call: Call, endpoi
     expected.write_text('{"slept": 2}')
     words = ("--payload", '{"ms": 1}', "--expect", "expected.json")
     run(call, endpoint.url("/sleep"), *words).assert_fails(
-        THRESHOLD, "wrong_output", "answer.slept is 1, 2 is expected"
+        UNSUCCESSFUL, "wrong_output", "answer.slept is 1, 2 is expected"
     )
 
 
 def test_endpoint_that_cannot_be_reached_and_one_that_speaks_no_tls_are_told(call: Call, endpoint: Endpoint) -> None:
     run(call, "http://127.0.0.1:9/x").assert_fails(UNSUCCESSFUL, "could not connect to 127.0.0.1:9")
-    run(call, endpoint.url("/text").replace("http://", "https://")).assert_fails(UNSUCCESSFUL, "could not connect", "SSL")
+    run(call, endpoint.url("/text").replace("http://", "https://")).assert_fails(
+        UNSUCCESSFUL, "could not connect", "SSL"
+    )
 
 
 def test_limits_hold_and_keep_what_was_measured(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:

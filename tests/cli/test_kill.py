@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.model.processes import bearing, is_alive, owner_of
+from sebsx.system.processes import bearing, is_alive, owner_of
 from sebsx_local import cgroups, sweep
 from tests.support import Call, Cli, Said, assert_nothing_left, wait_until
 

@@ -14,9 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from sebsx.model.processes import owner_of
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.pool import PoolConfig
+from sebsx.system.processes import owner_of
 from sebsx_local import launcher
 from tests.packages import write_package
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sebsx.errors import DeployError, PlatformError
-from sebsx.model.processes import marked
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.pool import PoolConfig
+from sebsx.system.processes import marked
 from sebsx_local import cgroups, launcher, sweep
 from tests.sandboxes.conftest import HELD, Harness, eventually, run_gateway, runs
 

@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from sebsx.model.processes import is_alive
+from sebsx.system.processes import is_alive
 from sebsx_local import cgroups, sweep
 from tests.support import Cli
 

@@ -13,8 +13,8 @@ from sebsx.building import Packager
 from sebsx.clouds.tags import PLATFORM_TAG, RUN_TAG
 from sebsx.errors import PlatformError, UnsupportedError
 from sebsx.model import FunctionConfig, Resource, Status
-from sebsx.model.processes import owner_of
 from sebsx.plugins import Registry
+from sebsx.system.processes import owner_of
 from sebsx.testing.contexts import context_for
 from sebsx_docker import engine
 from sebsx_docker.backend import DockerPlatform

@@ -10,7 +10,7 @@ import pytest
 
 from sebsx.errors import UnsupportedError
 from sebsx.model import Severity, Status
-from sebsx.model.processes import is_alive, marked
+from sebsx.system.processes import is_alive, marked
 from sebsx.testing.contexts import RUN, context_for
 from sebsx_local import cgroups
 from sebsx_local.backend import LocalPlatform

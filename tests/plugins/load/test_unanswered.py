@@ -1,4 +1,4 @@
-"""A load that nobody answers ends early, and quantiles of successes alone are marked."""
+"""A load that nobody answers ends early."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sebsx.contracts.analyzers import Estimate
 from sebsx.model import CellStatus, Kind, RunStatus
 from sebsx.running import orchestrator
 from sebsx.running.session import sending
 from sebsx.testing.fakes import FakeSettings, Fault
 from sebsx.testing.registries import registry_with
-from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
 from tests.orchestration import ECHO, Listener, failing, store_in
@@ -57,21 +55,3 @@ def test_load_that_nobody_answers_is_given_up(
 def test_one_answer_keeps_a_load_going_even_a_bad_one(store: Store) -> None:
     view = load(store, [Fault.THROTTLED, *[Fault.REFUSED] * 300], 300)
     assert sent(view) == 300
-
-
-def test_times_of_successes_alone_say_so(store: Store) -> None:
-    view = load(store, [Fault.THROTTLED] * 20, 400)  # 5 %: p90 of all calls is among the successes, p99 is not
-    report = LoadAnalyzer().analyze([view], LoadAnalyzerSettings())
-    (times,) = next(table for table in report.tables if table.name == "times").rows
-    assert times["response_s"].note == times["service_p90_s"].note == "of successes"
-    assert isinstance(times["service_p99_s"], Estimate)
-    if times["service_p99_s"].value is not None:  # else the generator was late on a busy machine
-        assert times["service_p99_s"].note == "of successes; of all calls it is longer"
-    assert any("the 380 calls of 400 that succeeded" in finding.text for finding in report.findings)
-
-
-def test_times_of_a_load_without_failures_are_not_marked(store: Store) -> None:
-    view = load(store, [], 50)
-    report = LoadAnalyzer().analyze([view], LoadAnalyzerSettings())
-    (times,) = next(table for table in report.tables if table.name == "times").rows
-    assert times["response_s"].note == ""

@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 
-from sebsx.model.processes import bearing, end_all, is_alive, marking, owner_of
+from sebsx.system.processes import bearing, end_all, is_alive, marking, owner_of
 
 FILE_LOCKS = 10
 
@@ -45,7 +45,7 @@ def test_one_that_ended_and_was_not_waited_for_is_no_longer_found() -> None:
 
 def test_a_limit_of_the_user_is_no_mark_and_is_kept() -> None:
     _, most = resource.getrlimit(FILE_LOCKS)
-    code = "import resource, subprocess, sys; from sebsx.model.processes import marking\n"
+    code = "import resource, subprocess, sys; from sebsx.system.processes import marking\n"
     code += f"resource.setrlimit({FILE_LOCKS}, (1000, 1000))\n"
     code += f"with marking('1:2:3'): assert resource.getrlimit({FILE_LOCKS}) == (1000, 1000)"
 
