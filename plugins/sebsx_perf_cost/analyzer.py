@@ -41,11 +41,11 @@ from sebsx_perf_cost.estimates import difference_estimate, paired_ratio_estimate
 from sebsx_perf_cost.parts import (
     CLIENT,
     PARTS,
+    PHASES,
     Breakdown,
     about_parts,
     breakdown_figure,
     breakdown_row,
-    phase_column,
 )
 
 if TYPE_CHECKING:
@@ -169,12 +169,10 @@ def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, 
 
 
 def _breakdown(found: Sequence[Condition], parts: Sequence[Breakdown], identity: Sequence[Column]) -> Table:
-    phases = dict.fromkeys(phase for mine in parts for phase in mine.phases)
     rows = [
-        {**_identity(each), **dict.fromkeys(phases), **breakdown_row(mine), **_resources(each)}
-        for each, mine in zip(found, parts, strict=True)
+        {**_identity(each), **breakdown_row(mine), **_resources(each)} for each, mine in zip(found, parts, strict=True)
     ]
-    columns = (*identity, CLIENT, *PARTS, *map(phase_column, phases), *_RESOURCES)
+    columns = (*identity, *PARTS, *_RESOURCES, PHASES, CLIENT)
     return Table("breakdown", columns=columns, rows=rows, caption="medians of parts")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Table
 from sebsx.reading.conditions import identity_columns, level, median_estimate
+from sebsx.reading.units import show
 from sebsx_perf_cost.estimates import mean_estimate
 
 if TYPE_CHECKING:
@@ -141,7 +142,11 @@ def choices_table(found: Sequence[Sweep], identity: Sequence[Column], weight: fl
     for sweep in found:
         best = _best(sweep, weight)
         for option, score, front in zip(sweep.options, sweep.scores(weight), sweep.front(), strict=True):
-            words = [choice for choice, (winner, _) in best.items() if winner is option]
+            words = [
+                f"{choice} (tie)" if tied else choice
+                for choice, (winner, tied) in best.items()
+                if winner is option or any(other is option for other in tied)
+            ]
             words += ["knee"] if any(option is turning for turning, _ in _knees(sweep)) else []
             rows.append(
                 {
@@ -165,12 +170,11 @@ def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
     for sweep in found:
         scores = dict(zip(map(id, sweep.options), sweep.scores(weight), strict=True))
         for choice, (winner, tied) in _best(sweep, weight).items():
-            text = (
-                f"{sweep.name}: {choice} is {_place(winner, sweep)}, {winner.duration_s:.4g} s and "
-                f"{winner.million_usd:.4g} USD per million"
-            )
+            figures = f"{show(winner.duration_s, 's')} and {show(winner.million_usd, 'USD')} per million"
+            text = f"{sweep.name}: {choice} is {_place(winner, sweep)}, {figures}"
             if tied:
-                text += f"; it cannot be told apart from {', '.join(_place(option, sweep) for option in tied)}"
+                places = _places(sorted([winner, *tied], key=lambda option: option.memory_mib), sweep)
+                text = f"{sweep.name}: {choice} is a tie of {places}; {_place(winner, sweep)} had {figures}"
             numbers = {
                 "choice": choice, "memory_mib": winner.memory_mib, "median_s": winner.duration_s,
                 "million_usd": winner.million_usd, "score": scores[id(winner)], "tied": len(tied),
@@ -287,6 +291,14 @@ def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
 def _place(option: Choice, sweep: Sweep) -> str:
     """Return the levels that one chooses, where they differ, memory last."""
     return " ".join([*_words(option, sweep, without=("memory_mib",)), f"{option.memory_mib} MiB"])
+
+
+def _places(options: Sequence[Choice], sweep: Sweep) -> str:
+    """Return the levels of several options in words: `512 and 1769 MiB`."""
+    words = [_place(option, sweep) for option in options]
+    if not any(_words(option, sweep, without=("memory_mib",)) for option in options):
+        words = [word.removesuffix(" MiB") for word in words[:-1]] + words[-1:]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _words(option: Choice, sweep: Sweep, without: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding
 from sebsx.reading.units import show
@@ -32,11 +32,12 @@ CLIENT = Column(
 _TOLERANCE = 0.05
 
 
-def phase_column(name: str) -> Column:
-    """Return the column of a phase that functions marked: `phase.compute_s` is `compute`."""
-    return Column(
-        name, name.removeprefix("phase.").removesuffix("_s"), unit="s", meaning="median of a phase of the handler"
-    )
+PHASES = Column("phases", "phases", meaning="medians of the phases that the handler marked")
+
+
+def phase_title(name: str) -> str:
+    """Return what a phase is called: `phase.compute_s` is `compute`."""
+    return name.removeprefix("phase.").removesuffix("_s")
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,11 @@ class Breakdown:
         return {**parts, **phases, "function_s": rest} if phases and rest >= 0 else parts
 
 
-def breakdown_row(found: Breakdown) -> dict[str, float | None]:
-    """Return the medians of the parts."""
-    return {name: found.median(name) for name in found.parts}
+def breakdown_row(found: Breakdown) -> dict[str, Any]:
+    """Return the medians of the parts, and those of the phases in words too: each benchmark has others."""
+    medians = {name: found.median(name) for name in found.parts}
+    words = (f"{phase_title(name)} {show(medians[name], 's')}" for name in found.phases)
+    return {**medians, PHASES.key: ", ".join(words)}
 
 
 def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Finding]:
@@ -154,7 +157,7 @@ def breakdown_figure(found: Sequence[tuple[str, Condition, Breakdown]]) -> Itera
     keys += dict.fromkeys(key for _, stack in bars for key in stack if key.startswith("phase."))
     titles = {column.key: column.title for column in PARTS}
     series = {
-        titles.get(key) or f"phase {phase_column(key).title}": [
+        titles.get(key) or f"phase {phase_title(key)}": [
             (float(place), stack.get(key, 0.0)) for place, (_, stack) in enumerate(bars)
         ]
         for key in (*keys, "function_s")

@@ -84,10 +84,19 @@ def _print_removals(app: App, removals: Sequence[Removal]) -> None:
 def doctor_command(app: App, platforms: str | None) -> None:
     """Check plugins, store and platforms, and say what to do about what is wrong. Exit code 4 on an error."""
     from sebsx.cli.console import rows_table  # heavy
+    from sebsx.reading.units import many
 
-    rows = [*_check_plugins(app), *_check_store(app), *_check_machine(), *_check_platforms(app, platforms)]
-    columns = {key: key for key in ("what", "status", "message", "advice")}
-    app.console.result(rows, rows_table("", columns, rows))
+    plugins = _check_plugins(app)
+    rows = [*plugins, *_check_store(app), *_check_machine(), *_check_platforms(app, platforms)]
+    well = [row for row in plugins if row["status"] == "ok"]
+    wrong = sorted((row for row in rows if row["status"] != "ok"), key=lambda row: row["status"])  # errors first
+    right = [row for row in rows if row not in (*wrong, *well)]
+    right.insert(0, _row("plugins", "ok", f"{many(len(well), 'plugin')} loaded"))
+    text = "\n".join(
+        f"{row['status']}: {row['what']}: {row['message']}" + (f"; {row['advice']}" if row["advice"] else "")
+        for row in wrong
+    )
+    app.console.result(rows, rows_table("in order", {"what": "what", "message": "message"}, right), text=text)
     errors = [row for row in rows if row["status"] == "error"]
     if errors:
         raise PlatformError(f"{errors[0]['what']}: {errors[0]['message']}")

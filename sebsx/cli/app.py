@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.observers import Observer
     from sebsx.settings import Layer, SettingsReader
 
-__all__ = ["CORE", "App", "CommandGroup", "command", "json_option"]
+__all__ = ["CORE", "App", "CommandGroup", "command", "output_options"]
 
 
 @dataclass
@@ -48,7 +48,7 @@ def _turn_on_json(ctx: click.Context, _parameter: click.Parameter, value: bool) 
         ctx.ensure_object(App).console.only_json()
 
 
-json_option: Callable[[Any], Any] = click.option(
+_json_option: Callable[[Any], Any] = click.option(
     "--json",
     is_flag=True,
     expose_value=False,
@@ -57,12 +57,31 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
+def _turn_on_wide(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(App).console.wide = True
+
+
+_wide_option: Callable[[Any], Any] = click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=_turn_on_wide,
+    help="Show every column of tables, however wide the terminal.",
+)
+
+
+def output_options(made: Any) -> Any:
+    """Add to a command what says how its result is printed: `--wide` and `--json`."""
+    return _json_option(_wide_option(made))
+
+
 class CommandGroup(click.Group):
-    """A group of commands with `--json`, which suggests the nearest one to a word it does not know."""
+    """A group of commands with `--json` and `--wide`, which suggests the nearest one to a word it does not know."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
-        json_option(self)
+        output_options(self)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -79,11 +98,11 @@ class CommandGroup(click.Group):
 
 
 def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Return a decorator that makes a command with `--json` and the `App` as first argument."""
+    """Return a decorator that makes a command with `--json`, `--wide` and the `App` as first argument."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         make: Callable[[Any], click.Command] = click.command(name, **attributes)
-        made: click.Command = json_option(make(click.pass_obj(function)))
+        made: click.Command = output_options(make(click.pass_obj(function)))
         return made
 
     return decorate

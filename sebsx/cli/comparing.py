@@ -192,7 +192,7 @@ def _show(app: App, report: ComparisonReport, format_: str, out: Path | None, li
         app.console.json = True
         app.console.result(document)
     elif format_ == "md" and not out:
-        app.console.result(document, text=report.to_markdown())
+        app.console.result(document, verbatim=report.to_markdown())
     else:
         app.console.report(report.to_report(limit))
 

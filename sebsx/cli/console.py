@@ -10,32 +10,24 @@ import sys
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from sebsx.system.outside import visible, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console as RichConsole
     from rich.progress import Progress
     from rich.text import Text
 
+    from sebsx.cli.drawing import Pen
     from sebsx.contracts.analyzers import Report, Table
     from sebsx.model import Cell, Factors, Plan
 
-# Wide enough for any table that is piped into a file.
-_PIPED_COLUMNS = 400
-# A longer word, as a path, may be torn; a run's id is not.
-_LONGEST_WORD = 32
 # Descriptors of a process.
 _OUT, _ERRORS = 1, 2
-_COLOURS = {
-    "regression": "bold red", "incomparable": "magenta", "inconclusive": "yellow", "change": "cyan",
-    "improvement": "green", "equivalent": "green",
-}  # fmt: skip
 
 
 class Console:
@@ -43,10 +35,12 @@ class Console:
 
     Args:
         json: Print one JSON document on stdout and nothing else there.
+        wide: Show every column of tables, whatever the room.
     """
 
-    def __init__(self, *, json: bool = False) -> None:
+    def __init__(self, *, json: bool = False, wide: bool = False) -> None:
         self.json = json
+        self.wide = wide
         self._stdout: TextIO | None = None
         self._descriptor: int | None = None  # where the process had its output, while 1 is that of errors
 
@@ -73,17 +67,39 @@ class Console:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def result(self, document: Any, *tables: Table, text: str = "") -> None:
-        """Print a result: `document` under `--json`, else text and tables."""
+    def result(
+        self,
+        document: Any,
+        *tables: Table,
+        text: str = "",
+        facts: Mapping[str, str] | None = None,
+        verbatim: str = "",
+    ) -> None:
+        """Print a result.
+
+        Args:
+            document: What is printed under `--json`, and then alone.
+            tables: Below the rest.
+            text: Sentences, folded between words.
+            facts: Names with what is said of each.
+            verbatim: A document or a program, as it is.
+        """
         if self.json:
             with self._out() as out:
                 self._write(self.as_json(document), out)
                 out.flush()
             return
+        if verbatim:
+            self._write(visible(verbatim.rstrip("\n")) + "\n")
+        if not (text or facts or tables):
+            return
+        pen = self._pen()
         if text:
-            self._write(visible(text.rstrip("\n")) + "\n")
+            pen.sentence(text.rstrip("\n"))
+        if facts:
+            pen.facts(facts)
         for table in tables:
-            self._table(table)
+            pen.table(table)
 
     @contextmanager
     def _out(self) -> Iterator[TextIO]:
@@ -103,13 +119,7 @@ class Console:
 
     def report(self, report: Report) -> None:
         """Print a report: its tables, then its findings."""
-        out = self._rich()
-        out.print(_text(f"\n{report.title}" if report.title else "", "bold"))
-        for table in report.tables:
-            self._table(table)
-        for finding in report.findings:
-            mark = _text(" ! ", "yellow") if finding.warning else _text(" - ", "green")
-            out.print(mark + _text(finding.text), soft_wrap=True)
+        self._pen().report(report)
 
     def note(self, text: str) -> None:
         """Say something that is not the result."""
@@ -159,54 +169,16 @@ class Console:
         with self._rich(sys.stderr).status(_text(text)):
             yield
 
-    def _table(self, table: Table) -> None:
-        from rich import box  # rich costs start-up time
-        from rich.table import Table as RichTable
+    def _pen(self) -> Pen:
+        from sebsx.cli.drawing import Pen  # rich costs start-up time
 
-        from sebsx.reading.units import show
+        return Pen(sys.stdout, wide=self.wide)
 
-        if not table.rows:
-            return
-        out = self._rich()
-        columns = [
-            _Shown(
-                column.key,
-                column.title,
-                [visible(show(row.get(column.key), column.unit)) for row in table.rows],
-                words=all(isinstance(row.get(column.key), str) for row in table.rows),
-                names=not column.unit,
-            )
-            for column in table.columns
-        ]
-        parts = _parts(columns, out.width)
-        named = {column.key for column in parts[0]} & {column.key for column in parts[-1]}
-        for number, part in enumerate(parts, 1):
-            title, caption = (table.name, table.caption) if number == 1 else ("", "")
-            drawn = RichTable(
-                title=_text(title) if title else None,
-                title_justify="left",
-                caption=_text(caption) if caption else None,
-                box=box.SIMPLE_HEAD,
-            )
-            for column, width in zip(part, _widths(part, out.width), strict=True):
-                justify: Literal["left", "right"] = "left" if column.words else "right"
-                drawn.add_column(_text(column.title), justify=justify, overflow="fold", width=width)
-            for cells in zip(*(column.cells for column in part), strict=True):
-                if number > 1 and not any(
-                    text for column, text in zip(part, cells, strict=True) if column.key not in named
-                ):
-                    continue  # nothing stands behind the name of the row
-                drawn.add_row(
-                    *(_text(text, _COLOURS.get(text, "") if column.key == "verdict" else "")
-                      for column, text in zip(part, cells, strict=True))
-                )  # fmt: skip
-            out.print(drawn)
-
-    def _rich(self, file: TextIO | None = None) -> RichConsole:
+    @staticmethod
+    def _rich(file: TextIO) -> RichConsole:
         from rich.console import Console as RichConsole  # rich costs start-up time
 
-        out = file or sys.stdout
-        return RichConsole(file=out, width=None if out.isatty() else _PIPED_COLUMNS)
+        return RichConsole(file=file)
 
     @staticmethod
     def _write(text: str, file: TextIO | None = None) -> None:
@@ -273,62 +245,6 @@ class ProgressObserver:
     def _update(self, **changes: Any) -> None:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, **changes)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Shown:
-    """A column of a table as texts; `names` tells that its cells may be what a row is called."""
-
-    key: str
-    title: str
-    cells: Sequence[str]
-    words: bool
-    names: bool
-
-    @cached_property
-    def natural(self) -> int:
-        """Width that nothing is folded in."""
-        return max(map(len, (self.title, *self.cells)))
-
-    @cached_property
-    def least(self) -> int:
-        """Width that no word and no number is torn in."""
-        texts = [word for cell in self.cells for word in cell.split()] if self.words else self.cells
-        longest = max(map(len, (*self.title.split(), *texts)), default=0)
-        return min(longest, _LONGEST_WORD) if self.words else longest
-
-
-def _parts(columns: Sequence[_Shown], room: int) -> list[list[_Shown]]:
-    """Return the tables that a table is cut into where it is too wide: each begins with what the rows are called."""
-    if _total(column.least for column in columns) <= room:
-        return [list(columns)]
-    names: list[_Shown] = []
-    for column in columns:
-        if not column.names or _total(item.least for item in (*names, column)) > room / 2:
-            break
-        names.append(column)
-    parts = [list(names)]
-    for column in columns[len(names) :]:
-        if len(parts[-1]) > len(names) and _total(item.natural for item in (*parts[-1], column)) > room:
-            parts.append(list(names))
-        parts[-1].append(column)
-    return parts
-
-
-def _widths(part: Sequence[_Shown], room: int) -> list[int | None]:
-    """Return how wide each column is: the widest are folded first. None where nothing fits and all must be torn."""
-    widths, least = [column.natural for column in part], [column.least for column in part]
-    if _total(least) > room:
-        return [None] * len(part)
-    while _total(widths) > room:
-        widest = max((place for place in range(len(part)) if widths[place] > least[place]), key=widths.__getitem__)
-        widths[widest] -= 1
-    return list(widths)
-
-
-def _total(widths: Iterable[int]) -> int:
-    """Return how wide a table of such columns is, with what stands between them."""
-    return sum(width + 3 for width in widths) + 1
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App, CommandGroup, json_option
+from sebsx.cli.app import App, CommandGroup, output_options
 from sebsx.cli.options import layer_of, options_of
 from sebsx.settings import Section
 
@@ -44,7 +44,7 @@ def _made(word: str, name: str, cls: type[Command[Any]]) -> click.Command:
     text = f"{cls.summary[0].upper()}{cls.summary[1:]}."
     if cls.details:
         text += "\n\n\b\n" + cls.details
-    made: click.Command = json_option(
+    made: click.Command = output_options(
         click.Command(word, params=options_of(section, positional=True), callback=callback, help=text)
     )
     return made

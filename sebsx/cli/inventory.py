@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _SUITES, _OPTIONS = "suites", "options"
+# What a reader asks for last gives way first where there is little room.
+_LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "benchmarks"})
 
 
 @command("list")
@@ -28,7 +30,7 @@ def list_command(app: App, kind: str) -> None:
 
     documents = _MORE[kind](app) if kind in _MORE else _registered(app, kind)
     keys = list(documents[0]) if documents else []
-    columns = [Column(key, key) for key in keys]
+    columns = [Column(key, key) for key in sorted(keys, key=_LATER.__contains__)]
     rows = [{key: _word(value) for key, value in document.items()} for document in documents]
     app.console.result(
         documents, Table("", columns=columns, rows=rows), text="" if documents else f"no {kind} (sebsx plugins)"

@@ -75,13 +75,13 @@ def show_command(app: App, run: str) -> None:
     }
     cell_columns = [
         *level_columns(view.factors, [cell.factors for cell in cells]),
-        *(Column(key, key.replace("_", " ")) for key in ("status", "stop_reason", "calls", "ok")),
+        *(Column(key, key.replace("_", " ")) for key in ("status", "calls", "ok", "stop_reason")),
     ]
     cell_rows = [
         {
             **levels_of(cell.factors),
             "status": str(cell.status),
-            "stop_reason": cell.stop_reason or "-",
+            "stop_reason": cell.stop_reason,
             "calls": sum(n for (kind, _, _), n in counts[cell.id].items() if kind == "measured"),
             "ok": sum(n for (kind, status, _), n in counts[cell.id].items() if (kind, status) == ("measured", "ok")),
         }
@@ -98,7 +98,7 @@ def show_command(app: App, run: str) -> None:
             columns=[Column(k, k) for k in ("kind", "name", "platform", "state")],
             rows=left,
         ),
-        text=_describe(view, environment),
+        facts=_describe(view, environment),
     )
 
 
@@ -196,16 +196,16 @@ def _took(run: Run) -> str:
     return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "-"
 
 
-def _describe(view: RunView, environment: Any) -> str:
+def _describe(view: RunView, environment: Any) -> dict[str, str]:
     run = view.run
-    lines = {
+    said = {
         "run": run.id,
         "experiment": run.experiment,
         "design": run.design.value,
         "status": view.status.value + (f": {run.error}" if run.error else ""),
         "started": run.started_at.isoformat(timespec="seconds"),
         "took": _took(run),
-        "seed": run.seed,
+        "seed": str(run.seed),
         "limits": _not_enforced(view),
         "settings": _words(run.settings.get("experiment", {})),
         "client": _words(
@@ -216,7 +216,7 @@ def _describe(view: RunView, environment: Any) -> str:
             }
         ),
     }
-    return "\n".join(f"{name:<12}{value}" for name, value in lines.items() if value != "")
+    return {name: text for name, text in said.items() if text}
 
 
 def _not_enforced(view: RunView) -> str:
@@ -229,7 +229,11 @@ def _not_enforced(view: RunView) -> str:
 
 
 def _words(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in values.items() if value not in (None, "", [], {}))
+    """Return settings or facts in a line: `size=test, memory_mib=256,512`."""
+    said = {key: value for key, value in values.items() if value not in (None, "", [], {})}
+    return ", ".join(
+        f"{key}={','.join(map(str, value)) if isinstance(value, list) else value}" for key, value in said.items()
+    )
 
 
 COMMANDS = (runs_command, show_command, analyze_command, export_command)

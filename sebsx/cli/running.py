@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import CORE, App, CommandGroup, json_option
+from sebsx.cli.app import CORE, App, CommandGroup, output_options
 from sebsx.cli.options import Duration, layer_of, options_of
 from sebsx.errors import (
     PlatformError,
@@ -133,7 +133,7 @@ def _command(
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional and any(isinstance(parameter, click.Argument) for parameter in parameters):
         help_text += "\n\n" + _about_arguments(section)
-    made: click.Command = json_option(
+    made: click.Command = output_options(
         click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
     )
     return made

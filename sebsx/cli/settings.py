@@ -72,7 +72,7 @@ def completion_command(app: App, shell: str | None) -> None:
     if completion is None:
         raise UserError(f"shell {name!r} has no completion; name one of {', '.join(_SHELLS)}")
     source = completion(cli, {}, "sebsx", "_SEBSX_COMPLETE").source()
-    app.console.result({"shell": name, "source": source}, text=source)
+    app.console.result({"shell": name, "source": source}, verbatim=source)
 
 
 def _word(value: Any) -> str:

@@ -28,6 +28,8 @@ class Column:
     """A column of a table: its key in each row, heading, unit and meaning.
 
     `unit` is `s`, `bytes`, `bytes/s`, `USD`, `1` (a share), `count`, or empty for words; renderers scale by it.
+    Where there is little room, the last columns give way first, but never one that is `essential`, nor the first
+    columns that tell the rows apart.
     """
 
     key: str
@@ -35,6 +37,7 @@ class Column:
     _: KW_ONLY
     unit: str = ""
     meaning: str = ""
+    essential: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +155,9 @@ class Report:
 def factor_column(factor: Factor) -> Column:
     """Return the column that shows the levels of a factor."""
     if factor.unit in UNITS:
-        return Column(factor.name, factor.title, unit=factor.unit, meaning=factor.meaning)
+        return Column(factor.name, factor.title, unit=factor.unit, meaning=factor.meaning, essential=True)
     title = factor.unit if factor.bare else f"{factor.title} {factor.unit}"
-    return Column(factor.name, title, meaning=factor.meaning)
+    return Column(factor.name, title, meaning=factor.meaning, essential=True)
 
 
 def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:

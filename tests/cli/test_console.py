@@ -1,80 +1,117 @@
-"""Tables on terminals: what is too wide is cut between columns, never through a number."""
+"""Tables on terminals: what is too wide gives way column by column, never through a word or a number."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from sebsx.cli import console
-from sebsx.cli.console import Console
-from sebsx.contracts.analyzers import Column, Estimate, Table
+from sebsx.cli.console import Console, rows_table
+from sebsx.cli.layout import arranged
+from sebsx.contracts.analyzers import Column, Estimate, Finding, Report, Table
 
+Draw = Callable[..., list[str]]
 COLUMNS = [
-    Column("benchmark", "benchmark"),
-    Column("memory_mib", "MiB"),
+    Column("benchmark", "benchmark", essential=True),
+    Column("memory_mib", "MiB", essential=True),
     Column("median_s", "median", unit="s"),
     Column("p90_s", "p90", unit="s"),
+    Column("p99_s", "p99", unit="s"),
+    Column("failed", "failed", unit="count"),
+    Column("region", "region"),
     Column("note", "what was found"),
 ]
-ROWS = [
-    {
-        "benchmark": "graph-bfs",
-        "memory_mib": 256,
-        "median_s": Estimate(0.0123, low=0.012, high=0.0129),
-        "p90_s": Estimate(None, note="n too small"),
-        "note": "it was slower than it should have been",
-    }
-]
+NOTE = "it was slower than it should have been"
 
 
-def drawn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int) -> list[str]:
-    monkeypatch.setattr(console, "_PIPED_COLUMNS", columns)
-    Console().result({}, Table("latency", columns=COLUMNS, rows=ROWS, caption="platform local"))
-    return [
-        line.strip()
-        for line in capsys.readouterr().out.splitlines()
-        if line.strip(" \N{BOX DRAWINGS LIGHT HORIZONTAL}")
+def row(benchmark: str, memory_mib: int, median_s: float) -> dict[str, object]:
+    too_few = Estimate(None, note="n too small")
+    return {
+        "benchmark": benchmark, "memory_mib": memory_mib, "failed": 0, "region": "", "note": NOTE + f" in {benchmark}",
+        "median_s": Estimate(median_s, low=0.012, high=0.0129), "p90_s": too_few, "p99_s": too_few,
+    }  # fmt: skip
+
+
+TABLE = Table(
+    "latency", columns=COLUMNS, rows=[row("bfs", 256, 0.0123), row("dna", 256, 0.0124)], caption="platform local"
+)
+
+
+@pytest.fixture
+def drawn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Draw:
+    def draw(table: Table, columns: int, *, wide: bool = False) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        Console(wide=wide).result({}, table)
+        return capsys.readouterr().out.splitlines()
+
+    return draw
+
+
+def test_what_is_equal_or_empty_is_told_under_the_title_and_left_out(drawn: Draw) -> None:
+    title, caption, headings, rule, first, second = drawn(TABLE, 120)
+    assert (title, caption) == ("latency", "platform local; 256 MiB; p90, p99 n too small; failed 0; no region")
+    assert headings.split() == ["benchmark", "median", "what", "was", "found"]
+    assert first == f"bfs        12.3 ms [12.0, 12.9]  {NOTE} in bfs"
+    assert second.startswith("dna ")
+    assert set(rule) == {"\N{BOX DRAWINGS LIGHT HORIZONTAL}"}
+
+
+def test_words_are_folded_before_a_column_gives_way(drawn: Draw) -> None:
+    lines = drawn(TABLE, 70)
+    assert any(line.startswith("bfs        12.3 ms [12.0, 12.9]  it was slower than it") for line in lines)
+    assert not any("--wide" in line for line in lines)
+
+
+def test_last_columns_give_way_and_the_caption_names_them(drawn: Draw) -> None:
+    _, caption, _, headings, *_ = drawn(TABLE, 62)
+    assert caption.startswith("platform local; 256 MiB;")
+    assert arranged(TABLE, 62).caption.endswith("; --wide adds what was found")
+    assert headings.split() == ["benchmark", "median"]
+
+
+def test_wide_shows_every_column_whatever_the_room(drawn: Draw) -> None:
+    _, _, headings, *_ = drawn(TABLE, 40, wide=True)
+    assert headings.split()[:7] == ["benchmark", "MiB", "median", "p90", "p99", "failed", "region"]
+
+
+def test_below_sixty_columns_a_row_is_a_record(drawn: Draw) -> None:
+    lines = drawn(TABLE, 44)
+    start = lines.index("bfs")
+    assert lines[start + 1 : start + 4] == [
+        "  median          12.3 ms [12.0, 12.9]",
+        "  what was found  it was slower than it",
+        "                  should have been in bfs",
     ]
 
 
-def test_table_that_fits_is_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    _, headings, row, caption = drawn(capsys, monkeypatch, 120)
-    assert headings.split() == ["benchmark", "MiB", "median", "p90", "what", "was", "found"]
-    assert row.endswith("it was slower than it should have been")
-    assert caption == "platform local"
+def test_one_row_is_never_cut(drawn: Draw) -> None:
+    lines = drawn(Table("latency", columns=COLUMNS, rows=TABLE.rows[:1]), 70)
+    assert "benchmark       bfs" in lines
+    assert "MiB             256" in lines
+    assert "failed          0" in lines
 
 
-def test_words_are_folded_before_a_table_is_cut(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, _, row, *_ = drawn(capsys, monkeypatch, 80)
-    assert row == "graph-bfs   256   12.3 ms [12.0, 12.9]   n too small   it was slower than it"
+def test_what_tells_rows_apart_stays_though_nobody_marked_it() -> None:
+    columns = {"run": "run", "step": "step", "outcome": "outcome"}
+    rows = [{"run": f"run-{n // 2}", "step": "s" * 30 + str(n % 2), "outcome": f"{'o' * 30}{n}"} for n in range(4)]
+    assert [column.key for column in arranged(rows_table("", columns, rows), 60).columns] == ["run", "step"]
 
 
-def test_wide_table_is_cut_between_columns_and_each_part_names_its_rows(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = drawn(capsys, monkeypatch, 46)
-    assert "graph-bfs   256   12.3 ms [12.0, 12.9]" in lines
-    assert [line for line in lines if line.startswith("graph-bfs   256   n too small")]
-    assert all(len(line) <= 46 for line in lines)
+def test_rows_become_records_where_only_names_would_not_fit() -> None:
+    rows = [{"a": "a" * 50 + str(n % 2), "b": "b" * 50 + str(n // 2), "c": "c"} for n in range(4)]
+    layout = arranged(rows_table("", {"a": "a", "b": "b", "c": "c"}, rows), 80)
+    assert layout.widths is None
+    assert layout.names == 2
 
 
-def test_later_parts_hold_only_the_rows_that_say_something(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At 80 columns `sebsx doctor` repeated 30 rows for the advice of two."""
-    monkeypatch.setattr(console, "_PIPED_COLUMNS", 40)
-    columns = {"what": "what", "message": "message", "advice": "advice"}
-    rows = [{"what": f"plugin-{n}", "message": "everything-is-well", "advice": ""} for n in range(3)]
-    rows.append({"what": "platform-x", "message": "nothing-goes-here", "advice": "install-a-package"})
-    Console().result(rows, console.rows_table("", columns, rows))
-    out = capsys.readouterr().out
-    assert [out.count(f"plugin-{n}") for n in range(3)] == [1, 1, 1]
-    assert out.count("platform-x") == 2
-    assert "install-a-package" in out
+def test_findings_are_folded_between_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    Console().report(Report("title", findings=[Finding("the median is 12.3 milliseconds in the long run")]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["title", "", " - the median is 12.3", "   milliseconds in the long", "   run"]
 
 
-def test_terminal_too_narrow_for_anything_still_shows_everything(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "".join("".join(drawn(capsys, monkeypatch, 12)).split()).count("]") == 1
+def test_word_longer_than_the_terminal_stays_whole(drawn: Draw) -> None:
+    path = "/a/very/long/path/that/no/narrow/terminal/holds"
+    lines = drawn(rows_table("", {"what": "what", "where": "where"}, [{"what": "store", "where": path}]), 20)
+    assert any(path in line for line in lines)

@@ -31,12 +31,12 @@ _LISTED = 20
 _FACTOR_FROM = 3.0  # from here on a change reads better as a factor than as a percentage
 
 _COLUMNS = (
-    Column("verdict", "verdict"),
-    Column("condition", "condition"),
+    Column("verdict", "verdict", essential=True),
+    Column("condition", "condition", essential=True),
     Column("metric", "metric"),
     Column("base", "base"),
     Column("new", "new"),
-    Column("change", "change"),
+    Column("change", "change", essential=True),
     Column("p", "p", meaning="of the test, corrected for the number of comparisons (Holm)"),
     Column("effect", "effect", meaning="Cliff's delta: share of pairs where new is larger, minus the reverse"),
     Column("n", "n", meaning="samples of base and new, or pairs"),
