@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, command
-from sebsx.cli.options import complete_run
+from sebsx.cli.options import complete_run, names_runs
 from sebsx.errors import ThresholdError, UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FORMATS = ("text", "md", "json")
 
 
 @command("compare")
-@click.argument("runs", metavar="BASE [NEW]", nargs=-1, required=True, shell_complete=complete_run)
+@names_runs(many=True, metavar="BASE [NEW]")
 @click.option("-m", "--metric", multiple=True, metavar="NAME", help="Metrics or patterns (phase.*_s) "
               "[default: client.latency_s].")  # fmt: skip
 @click.option("-t", "--threshold", multiple=True, metavar="[METRIC=]SHARE", help="Smallest change that matters: 5%, or "
@@ -43,6 +43,7 @@ _FORMATS = ("text", "md", "json")
 def compare_command(
     app: App,
     runs: tuple[str, ...],
+    campaign: str | None,
     metric: tuple[str, ...],
     threshold: tuple[str, ...],
     alpha: float,
@@ -61,6 +62,7 @@ def compare_command(
       sebsx run benchmark ./new --against ./old        measures both versions in turns
       sebsx compare last --fail-on regression          exits with 1 if the new one is slower
       sebsx compare main last                          a baseline, or any run, and another
+      sebsx compare --campaign nightly                 its two newest runs
       sebsx compare last --factor memory_mib           sizes within one run
 
     Verdicts: regression, improvement, change (neither direction is better), equivalent (surely within the threshold),
@@ -69,6 +71,7 @@ def compare_command(
     Exit codes: 0 done, 1 a verdict named by --fail-on occurred, 2 wrong use, or nothing could be compared.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.reading.comparison import compare_runs  # heavy
+    from sebsx.reading.listing import chosen
 
     if len(runs) > 2:
         raise UserError(f"{len(runs)} runs were given; compare takes BASE and NEW, or one run that holds both")
@@ -79,7 +82,7 @@ def compare_command(
         raise UserError("--strict is for a gate: name with --fail-on what fails it")
     options = _options(metric, threshold, alpha, factor, base, allow)
     with app.console.working("comparing"), app.open_store(read=True, check=True) as store:
-        views = [store.view(run) for run in runs]
+        views = [store.view(run) for run in chosen(store, runs, campaign)[-2:]]
         report = compare_runs(views[:1], views[1:], options)
     _show(app, report, format_, out, limit=None if all_ else _rows_shown())
     _judge(app, report, failing, strict=strict)

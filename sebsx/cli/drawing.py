@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sebsx.cli.layout import GAP, NOTHING, Layout, arranged
-from sebsx.model.outside import visible
+from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from sebsx.contracts.analyzers import Estimate
-from sebsx.model.outside import visible
 from sebsx.reading.units import show
+from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

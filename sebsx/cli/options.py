@@ -16,7 +16,7 @@ from sebsx.settings import Layer, Section
 from sebsx.texts import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Duration(click.ParamType[float]):
@@ -82,6 +82,31 @@ def complete_run(ctx: click.Context, _parameter: click.Parameter, incomplete: st
     with app.open_store(read=True) as store:
         names = ["last", *(item.name for item in store.baselines()), *(run.id for run in store.runs(_RUNS_OFFERED))]
     return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_campaign(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the campaigns that start with what was typed."""
+    app = ctx.find_object(App) or App()
+    with app.open_store(read=True) as store:
+        return sorted({run.campaign for run in store.runs() if run.campaign.startswith(incomplete)} - {""})
+
+
+def names_runs(*, many: bool, metavar: str = "") -> Callable[[Any], Any]:
+    """Return a decorator: RUN as an argument, `run` or `runs`, and `--campaign` in place of it.
+
+    Args:
+        many: Whether several may be named.
+        metavar: How the argument is shown.
+    """
+    argument = click.argument(
+        "runs" if many else "run", metavar=metavar or ("RUN..." if many else "RUN"), nargs=-1 if many else 1,
+        required=False, shell_complete=complete_run,
+    )  # fmt: skip
+    option = click.option(
+        "--campaign", metavar="NAME", shell_complete=complete_campaign,
+        help=f"The {'runs' if many else 'newest run'} of this campaign, in place of RUN.",
+    )  # fmt: skip
+    return lambda function: argument(option(function))
 
 
 def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import complete_run
+from sebsx.cli.options import complete_run, names_runs
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @command("report")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
+@names_runs(many=True)
 @click.option(
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path),
     help="File to write [default: sebsx-report-RUN.html in this folder].",
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 def report_command(
     app: App,
     runs: tuple[str, ...],
+    campaign: str | None,
     out: Path | None,
     analyzers: tuple[str, ...],
     base: str | None,
@@ -44,9 +45,10 @@ def report_command(
     missing, the methods and the command line that does it again.
     """
     from sebsx.reading import pages  # heavy
+    from sebsx.reading.listing import chosen
 
     with app.console.working("writing the report"), app.open_store(read=True, check=True) as store:
-        views = list({view.run.id: view for view in map(store.view, runs)}.values())
+        views = list({view.run.id: view for view in map(store.view, chosen(store, runs, campaign))}.values())
         target = out or Path(f"sebsx-report-{views[0].run.id}.html")
         comparison = _comparison(views, [store.view(base)] if base else [], within=within)
         options = [*(["--base", base] if base else []), *(["--compare"] if within else [])]

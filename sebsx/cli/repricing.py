@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import day, exact
+from sebsx.cli.options import day, exact, names_runs
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,11 +72,18 @@ def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any
 
 
 @command("break-even")
-@click.argument("run", metavar="RUN")
+@names_runs(many=False)
 @click.option("--vm-per-hour", type=exact, required=True, metavar="USD", help="Price of a machine for an hour.")
 @click.option("--requests-per-s", type=exact, metavar="N", help="Compare a month at this rate as well.")
 @_price_options
-def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s: Decimal | None, **values: Any) -> None:
+def break_even_command(
+    app: App,
+    run: str | None,
+    campaign: str | None,
+    vm_per_hour: Decimal,
+    requests_per_s: Decimal | None,
+    **values: Any,
+) -> None:
     """Say from how many invocations an hour on a rented machine costs less than each condition of RUN.
 
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
@@ -85,10 +92,11 @@ def break_even_command(app: App, run: str, vm_per_hour: Decimal, requests_per_s:
     from sebsx.pricing.books import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour
     from sebsx.reading.conditions import conditions, identity_columns
+    from sebsx.reading.listing import chosen
 
     anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
     with app.open_store() as store:
-        view = store.view(run)
+        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
         if anew:
             found = [(item.condition, item.costs_usd) for item in _reprice(app, view, values)]
         else:
@@ -134,10 +142,10 @@ def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float])
 
 
 @command("reprice")
-@click.argument("run", metavar="RUN")
+@names_runs(many=False)
 @_price_options
 @click.option("--save", is_flag=True, help="Store the new costs with the run, beside what was measured.")
-def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
+def reprice_command(app: App, run: str | None, campaign: str | None, save: bool, **values: Any) -> None:
     """Count the invocations of RUN by other prices: another day's, another region's, another provider's.
 
     \b
@@ -149,9 +157,10 @@ def reprice_command(app: App, run: str, save: bool, **values: Any) -> None:
     never changed. On another provider or architecture functions take another time: such figures are estimates.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.reading.conditions import identity_columns
+    from sebsx.reading.listing import chosen
 
     with app.open_store() as store:
-        view = store.view(run)
+        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
         found = _reprice(app, view, values)
         if save:
             for item in found:

@@ -8,60 +8,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import complete_run
+from sebsx.cli.listing import runs_command, took
+from sebsx.cli.options import names_runs
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
-    from sebsx.model import Run
 
 
 _LIMITS = {"cpu": "processor"}
 _MANY = 10  # files that are counted rather than listed
 
 
-@command("runs")
-@click.option("-n", "--limit", type=click.IntRange(1), help="Only the newest N.")
-def runs_command(app: App, limit: int | None) -> None:
-    """List the runs in the store, newest first."""
-    from sebsx.cli.console import plain
-    from sebsx.contracts.analyzers import Column, Table  # heavy
-
-    with app.open_store(read=True) as store:
-        runs, baselines = store.runs(limit), store.baselines()
-    names = {run.id: [item.name for item in baselines if item.run == run.id] for run in runs}
-    keys = ["id", "started", "experiment", "platforms", "status", "took", "campaign"]
-    columns = [Column(key, key) for key in (*keys, *(["baseline"] if any(names.values()) else []))]
-    rows = [
-        {
-            "id": run.id,
-            "started": run.started_at.strftime("%Y-%m-%d %H:%M:%S"),
-            "experiment": run.experiment,
-            "platforms": ",".join(run.settings.get("platforms", {})),
-            "status": run.status.value,
-            "took": _took(run),
-            "campaign": run.campaign,
-            "baseline": ",".join(names[run.id]),
-        }
-        for run in runs
-    ]
-    document = [{**plain(run), "baselines": names[run.id]} for run in runs]
-    text = "" if runs else "no runs yet; start one with: sebsx run benchmark"
-    app.console.result(document, Table("", columns=columns, rows=rows), text=text)
-
-
 @command("show")
-@click.argument("run", metavar="RUN", shell_complete=complete_run)
-def show_command(app: App, run: str) -> None:
+@names_runs(many=False)
+def show_command(app: App, run: str | None, campaign: str | None) -> None:
     """Show one run: settings, environment, cells, deployments, resources.
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     from sebsx.contracts.analyzers import Column, Table  # heavy
     from sebsx.reading.levels import level_columns, levels_of
+    from sebsx.reading.listing import chosen
 
     with app.open_store(read=True) as store:
-        view = store.view(run)
+        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
         cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
         counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
         environment = view.environment
@@ -103,7 +74,7 @@ def show_command(app: App, run: str) -> None:
 
 
 @command("analyze")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
+@names_runs(many=True)
 @click.option("-a", "--analyzer", help="Which analyzer [default: the one of the run's experiment].")
 @click.option(
     "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE",
@@ -114,17 +85,23 @@ def show_command(app: App, run: str) -> None:
     help="Folder to write the analyzer's files to, such as a fitted model [default: they are not written].",
 )  # fmt: skip
 def analyze_command(
-    app: App, runs: tuple[str, ...], analyzer: str | None, assignments: tuple[str, ...], out: Path | None
+    app: App,
+    runs: tuple[str, ...],
+    campaign: str | None,
+    analyzer: str | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
 ) -> None:
     """Say what stored runs mean, in tables and findings.
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     from sebsx.reading.files import write_files  # heavy
+    from sebsx.reading.listing import chosen
 
     app.analyzer_assignments = assignments
     with app.open_store(read=True) as store:
-        views = [store.view(run) for run in runs]
+        views = [store.view(run) for run in chosen(store, runs, campaign)]
         report = app.analyze(views, analyzer)
         if report is None:
             raise UserError(f"experiment {views[0].run.experiment!r} has no analyzer here; name one with --analyzer")
@@ -148,7 +125,7 @@ class _ExportCommand(click.Command):
 
 
 @command("export", cls=_ExportCommand)
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
+@names_runs(many=True)
 @click.option("-f", "--format", "format_", required=True, help="Which exporter: one of the formats below.")
 @click.option(
     "-o",
@@ -161,6 +138,7 @@ class _ExportCommand(click.Command):
 def export_command(
     app: App,
     runs: tuple[str, ...],
+    campaign: str | None,
     format_: str,
     out: Path | None,
     metrics: tuple[str, ...],
@@ -173,6 +151,7 @@ def export_command(
     apart, with how many invocations failed, and no figure of a measurement that is invalid.
     """
     from sebsx.contracts.exporters import Selection  # only when needed
+    from sebsx.reading.listing import chosen
 
     if out == Path("-"):
         raise UserError("an export is a file, complete or not there; name one with -o")
@@ -181,7 +160,7 @@ def export_command(
         if given and option not in exporter.chooses:
             raise UserError(f"format {format_!r} leaves no choice of a {option}; leave out --{option}")
     with app.console.working("exporting"), app.open_store(read=True, check=True) as store:
-        views = list({view.run.id: view for view in map(store.view, runs)}.values())
+        views = list({view.run.id: view for view in map(store.view, chosen(store, runs, campaign))}.values())
         target = out or Path(views[0].run.id + exporter.suffix)
         files = exporter.export(views, target, Selection(metrics=metrics, statistics=statistics))
     text = (
@@ -190,21 +169,18 @@ def export_command(
     app.console.result({"files": files}, text=text)
 
 
-def _took(run: Run) -> str:
-    from sebsx.reading.units import duration
-
-    return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else "-"
-
-
 def _describe(view: RunView, environment: Any) -> dict[str, str]:
+    from sebsx.reading.listing import note_of  # heavy
+
     run = view.run
     said = {
         "run": run.id,
+        "note": note_of(view),
         "experiment": run.experiment,
         "design": run.design.value,
         "status": view.status.value + (f": {run.error}" if run.error else ""),
         "started": run.started_at.isoformat(timespec="seconds"),
-        "took": _took(run),
+        "took": took(run),
         "seed": str(run.seed),
         "limits": _not_enforced(view),
         "settings": _words(run.settings.get("experiment", {})),

@@ -42,6 +42,8 @@ class Metric:
         return self.name.partition(".")[0]
 
 
+RUN_NOTE = Metric("run.note", "text", better=Better.NEITHER, meaning="what the user says of a run (`sebsx runs note`)")
+
 CORE_METRICS = (
     Metric("client.latency_s", "s", meaning="from the request sent to the last byte of the answer"),
     Metric("client.response_s", "s", meaning="from the intended time to the last byte of the answer"),
@@ -68,6 +70,7 @@ CORE_METRICS = (
     Metric("provider.records_missing_count", "count", meaning="invocations whose record did not come in time"),
     Metric("cost_usd", "USD", meaning="cost of one invocation at the price book's date"),
     Metric("deployment.ready_usd", "USD", meaning="cost of the sandboxes that were kept ready for a function"),
+    RUN_NOTE,
     Metric(
         "price_book",
         "json",

@@ -9,7 +9,7 @@ _BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _RATES = tuple((factor, f"{name}/s") for factor, name in _BYTES)
 _SCALES = {"s": _SECONDS, "bytes": _BYTES, "bytes/s": _RATES}
 _SIZES = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def show(value: object, unit: str = "") -> str:
@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Return seconds from `30`, `30s`, `500ms`, `2m`, `1.5h`.
+    """Return seconds from `30`, `30s`, `500ms`, `2m`, `1.5h`, `7d`.
 
     Raises:
         ValueError: If it is something else, or negative.

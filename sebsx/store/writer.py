@@ -10,8 +10,10 @@ from sqlalchemy import func, insert, select, update
 
 from sebsx.errors import UserError
 from sebsx.model import ResourceState, RunStatus, content_hash
+from sebsx.model.metrics import RUN_NOTE
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import ArtifactStore
+from sebsx.store.deleting import delete_run
 from sebsx.store.design import DesignTables, get_or_create
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups, break_off_executions
@@ -316,6 +318,23 @@ class Store:
         """Return the baselines by name."""
         with self._database.read() as connection:
             return read_baselines(connection)
+
+    def set_note(self, run_id: str, text: str) -> None:
+        """Store what a user says of a run; the last one counts, and an empty one takes it back."""
+        with self._write_metrics() as connection:
+            self._metrics.register(connection, [RUN_NOTE])  # an older run knows nothing of it
+        self.add_value(run_id, RUN_NOTE.name, None, text=text)
+
+    def delete_run(self, name: str) -> Run:
+        """Delete a run, named as in `view`, with all that is stored of it; `artifacts.sweep` deletes its files.
+
+        Raises:
+            UserError: If there is no such run, it is under way, or it left resources behind.
+        """
+        with self._database.write() as connection:
+            run = delete_run(connection, find_run(connection, name))
+        self._keys.pop(run.id, None)
+        return run
 
     def snapshot(self, destination: Path) -> None:
         """Copy the whole store, as it is now, to one SQLite file that can be sent and opened anywhere.

@@ -155,10 +155,10 @@ def test_a_removed_baseline_is_gone_and_its_run_stays(call: Call) -> None:
 
 
 def test_runs_show_which_are_baselines(call: Call) -> None:
-    assert "baseline" not in call("runs").stdout
+    assert "main" not in call("runs").stdout
     call("baseline", "set", "main", FIRST)
     line = next(line for line in call("runs").stdout.splitlines() if FIRST in line)
-    assert line.split()[-1] == "main"
+    assert "main" in line.split()
     found = {run["id"]: run["baselines"] for run in call("runs", "--json").json}
     assert found[FIRST] == ["main"]
     assert found[SECOND] == []

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from sebsx.cli import cli
-from sebsx.cli.app import App, Group
+from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import Console
 from sebsx.contracts.kinds import KINDS
 from sebsx.model import StartType
@@ -36,7 +36,7 @@ TABLES = (
 # What prints none: a run shows what `analyze` does.
 NONE = {
     "baseline remove", "baseline set", "completion", "db check", "db path", "db snapshot", "db upgrade", "export",
-    "prices update", "report", "run",
+    "prices update", "report", "run", "runs delete", "runs note",
 }  # fmt: skip
 # Words of captions.
 OWN = {"--wide", "adds", "no"}
@@ -62,9 +62,9 @@ def stored(sebsx: Cli) -> Cli:
 
 def commands(group: click.Group, before: str = "") -> Iterator[str]:
     for name, command in group.commands.items():
-        if isinstance(command, Group) and command.commands:
+        if isinstance(command, CommandGroup) and command.commands:
             yield from commands(command, f"{before}{name} ")
-        else:
+        if not isinstance(command, CommandGroup) or command.invoke_without_command or not command.commands:
             yield f"{before}{name}"
 
 

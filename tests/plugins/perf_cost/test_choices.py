@@ -120,7 +120,7 @@ def test_architectures_are_chosen_between_too(run: RunWriter) -> None:
     measured(run, 256, 2.0, 2.0)
     measured(run, 256, 1.0, 1.0, effective={"architecture": "arm64"}, architecture="arm64")
     fastest = choice(analyze(run), "fastest")
-    assert fastest.text.startswith("echo warm: fastest is arm64 256 MiB, 1 s")
+    assert fastest.text.startswith("echo warm: fastest is arm64 256 MiB, 1.00 s and $1 per million")
 
 
 def test_emulated_processors_are_told_and_not_chosen(run: RunWriter) -> None:
