@@ -131,7 +131,7 @@ class Recording:
             if wait_s > _COMMIT_TAKES_S or now_s > self._commit_s + _COMMIT_AT_LAST_S - _COMMIT_S:
                 self.commit()
                 return True
-        elif self._backlog and (self._stored or now_s > self._rest_until_s):
+        elif self._backlog and (self._stored or (now_s > self._rest_until_s and not self._stream.settling)):
             self._store()
             return True
         return False

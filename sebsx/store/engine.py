@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_S = 15.0
+_CHECKPOINT_PAGES = 1000  # SQLite's own default
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -61,11 +62,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, checkpoint: bool = True) -> Iterator[Connection]:
         """Return a connection in a writing transaction: committed at the end, rolled back on an exception.
 
         Interrupts wait for its end: one that met SQLAlchemy between begin and hand-over would leave the transaction
         open, and every later write of the clean-up would wait for it.
+
+        Args:
+            checkpoint: Whether SQLite may write its log back in the commit; if not, a `Checkpointer` must.
 
         Raises:
             StoreError: If the database cannot be written; the message says why and what to do.
@@ -77,8 +81,10 @@ class Database:
                 with self._plain.connect() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
                 self._logs_ahead = True
-            with self._writer.begin() as connection:
-                yield connection
+            with self._writer.connect() as connection:
+                by_itself = checkpoint or not self.is_sqlite
+                with nullcontext() if by_itself else _without_checkpoints(connection), connection.begin():
+                    yield connection
 
     @contextmanager
     def outside_transaction(self) -> Iterator[Connection]:
@@ -283,6 +289,17 @@ def _on_connect(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA cache_size=-16000")  # KiB: a transaction of load stays in memory until its commit
+
+
+@contextmanager
+def _without_checkpoints(connection: Connection) -> Iterator[None]:
+    """Keep a connection from writing the log back; the pool gets it as it was."""
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA wal_autocheckpoint=0")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 
 
 def _on_begin(connection: Connection) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from sebsx.model import Invocation
     from sebsx.model.stored import StoredInvocation
+    from sebsx.store.checkpoints import Checkpointer
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +155,7 @@ class InvocationStream:
         transaction: Returns a new writing transaction.
         metrics: Names to row numbers.
         keys: Rows of run, deployment and cell.
+        checkpoints: Writes the log back where commits do not; closed with the stream.
     """
 
     def __init__(
@@ -161,7 +163,9 @@ class InvocationStream:
         transaction: Callable[[], AbstractContextManager[Connection]],
         metrics: MetricIds,
         keys: tuple[int, int, int | None],
+        checkpoints: Checkpointer | None = None,
     ) -> None:
+        self._checkpoints = checkpoints
         self._transaction = transaction
         self._metrics = metrics
         self._keys = keys
@@ -170,6 +174,11 @@ class InvocationStream:
         self._insert: Callable[[str, Any], Any] | None = None
         self._held: list[Invocation] = []
         self._next = 0
+
+    @property
+    def settling(self) -> bool:
+        """Whether what was committed is being written to its place: wait with the next `add` if you can."""
+        return self._checkpoints is not None and self._checkpoints.settling
 
     def add(self, items: Sequence[Invocation]) -> None:
         """Insert invocations and their samples; on PostgreSQL they are held until `commit`.
@@ -207,12 +216,16 @@ class InvocationStream:
             self._end(*sys.exc_info())
             raise
         self._end(None, None, None)
+        if self._checkpoints is not None:
+            self._checkpoints.committed()
 
     def close(self) -> None:
         """Undo what was not committed. A second call is harmless."""
         if self._connection is not None:
             with contextlib.suppress(_NotCommittedError):
                 self._end(_NotCommittedError, _NotCommittedError(), None)
+        if self._checkpoints is not None:
+            self._checkpoints.close()
 
     def _begin(self) -> None:
         self._open = self._transaction()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, insert, select, update
@@ -13,6 +15,7 @@ from sebsx.model import ResourceState, RunStatus, content_hash
 from sebsx.model.metrics import RUN_NOTE
 from sebsx.store import checking, ledger, migrations, schema, snapshots
 from sebsx.store.artifacts import ArtifactStore
+from sebsx.store.checkpoints import Checkpointer
 from sebsx.store.deleting import delete_run
 from sebsx.store.design import DesignTables, get_or_create
 from sebsx.store.engine import Database, open_database
@@ -33,7 +36,6 @@ from sebsx.system.folders import data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sqlalchemy import Column, Connection
 
@@ -183,7 +185,12 @@ class Store:
 
     def stream(self, run_id: str, deployment_id: int, cell_id: int | None) -> InvocationStream:
         """Return what stores invocations one by one while load goes on; see there for what that asks."""
-        return InvocationStream(self._write_metrics, self._metrics, (self._run_key(run_id), deployment_id, cell_id))
+        return InvocationStream(
+            partial(self._write_metrics, checkpoint=False),
+            self._metrics,
+            (self._run_key(run_id), deployment_id, cell_id),
+            Checkpointer(Path(self._database.target)) if self._database.is_sqlite else None,
+        )
 
     def update_recorded(self, invocations: Sequence[StoredInvocation]) -> None:
         """Store what a provider's records changed of invocations that are stored already."""
@@ -357,10 +364,10 @@ class Store:
         return checking.everything(self._database)
 
     @contextmanager
-    def _write_metrics(self) -> Iterator[Connection]:
+    def _write_metrics(self, *, checkpoint: bool = True) -> Iterator[Connection]:
         """Return a writing transaction; what it registered is forgotten when it is rolled back."""
         try:
-            with self._database.write() as connection:
+            with self._database.write(checkpoint=checkpoint) as connection:
                 yield connection
         except BaseException:
             self._metrics.forget()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.model import Cell, FunctionConfig, Invocation, Kind, Run, RunStatus, StartType, Status
 from sebsx.model.metrics import CORE_METRICS, Metric
-from sebsx.store import current_owner, open_store
+from sebsx.store import Store, current_owner, open_store
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -44,6 +44,22 @@ def batch(first: int, size: int, names: list[str]) -> list[Invocation]:
     ]  # fmt: skip
 
 
+def begin(store: Store, names: list[str]) -> tuple[int, int]:
+    """Begin a run with one deployment and one cell, and return these two."""
+    run = Run(
+        id=RUN, experiment="perf", settings={}, seed=1, status=RunStatus.RUNNING, started_at=datetime.now(UTC),
+        owner=current_owner(),
+    )  # fmt: skip
+    store.start_run(run, {}, [*CORE_METRICS, *(Metric(name, "s") for name in names)])
+    config = FunctionConfig("none", memory_mib=128, timeout_s=1.0, architecture="x86_64")
+    deployment = store.design.add_deployment(
+        RUN, platform="none", benchmark="none", benchmark_version="1", benchmark_sha256="", language="python",
+        language_version="3", size="small", parameters={}, package=None,
+        config=config, deployment=None, status="ready",
+    )  # fmt: skip
+    return deployment, store.design.add_cell(RUN, Cell({"platform": "none"}, 1))
+
+
 def read_on(path: str, stop: Event) -> None:
     """Read the growing run until told to stop."""
     with open_store(path) as store:
@@ -56,24 +72,7 @@ def write(path: str, invocations: int, names: list[str]) -> float:
     """Store everything and return the seconds spent in the store."""
     spent = 0.0
     with open_store(path) as store:
-        metrics = [*CORE_METRICS, *(Metric(name, "s") for name in names)]
-        run = Run(
-            id=RUN,
-            experiment="perf",
-            settings={},
-            seed=1,
-            status=RunStatus.RUNNING,
-            started_at=datetime.now(UTC),
-            owner=current_owner(),
-        )
-        store.start_run(run, {}, metrics)
-        cell = store.design.add_cell(RUN, Cell({"platform": "none"}, invocations))
-        deployment = store.design.add_deployment(
-            RUN, platform="none", benchmark="none", benchmark_version="1", benchmark_sha256="", language="python",
-            language_version="3", size="small", parameters={}, package=None,
-            config=FunctionConfig("none", memory_mib=128, timeout_s=1.0, architecture="x86_64"),
-            deployment=None, status="ready",
-        )  # fmt: skip
+        deployment, cell = begin(store, names)
         stop = multiprocessing.Event()
         reader = multiprocessing.Process(target=read_on, args=(path, stop))
         reader.start()

@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sebsx.errors import StoreError
+from sebsx.store import checkpoints
 from tests.store.conftest import Begun, make_invocation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sebsx.store.invocations import InvocationStream
 
 
 def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Begun) -> None:
@@ -67,3 +78,63 @@ def test_records_of_a_provider_are_added_to_stored_invocations(begun: Begun) -> 
     stored = list(begun.store.view(begun.run_id).invocations())
     assert [each.provider_duration_s for each in stored] == [None, 0.125]
     assert [each.cost_usd for each in stored] == [None, 2e-6]
+
+
+def test_log_is_written_back_beside_the_commits_and_begins_again(
+    begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if begun.store.location.startswith("postgresql"):
+        pytest.skip("a server writes its log back itself")
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    log = tmp_path / "store.sqlite-wal"
+    stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
+    largest = []
+    for first in range(1, 6001, 200):
+        stream.add([make_invocation(number) for number in range(first, first + 200)])
+        stream.commit()
+        largest.append(log.stat().st_size)
+        wait_until_settled(stream)
+    stream.close()
+    assert largest[-1] == largest[len(largest) // 2] < 2**20  # pages are used again
+    assert sum(begun.store.counts(begun.run_id).values()) == 6000
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as other:
+        assert other.execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+
+def test_log_far_too_long_is_waited_for(begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoints, "MOST_PAGES", 0)
+    stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
+    for number in range(1, 20):
+        stream.add([make_invocation(number)])
+        stream.commit()
+        if number == 1:
+            wait_until_settled(stream)  # how long the log is, is known from here on
+        assert not stream.settling
+    stream.close()
+
+
+def test_no_commit_of_a_stream_writes_the_log_back_and_others_do_again(
+    begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if begun.store.location.startswith("postgresql"):
+        pytest.skip("a server writes its log back itself")
+    monkeypatch.setattr(checkpoints, "EVERY_S", 3600.0)
+    file = tmp_path / "store.sqlite"
+    stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
+    before = file.stat().st_mtime_ns
+    for first in range(1, 20_001, 5000):
+        stream.add([make_invocation(number) for number in range(first, first + 5000)])
+        stream.commit()
+    assert file.stat().st_mtime_ns == before
+    stream.close()
+
+    begun.add(*(make_invocation(number) for number in range(20_001, 20_100)))
+
+    assert file.stat().st_mtime_ns > before
+
+
+def wait_until_settled(stream: InvocationStream) -> None:
+    deadline_s = time.monotonic() + 10.0
+    while stream.settling and time.monotonic() < deadline_s:
+        time.sleep(0.001)
