@@ -58,12 +58,21 @@ _FAILED = "a failed invocation is later than all others"
 _LATENCY = (
     Column("ok", "ok", unit="count", meaning="measured invocations that count"),
     Column("failed", "failed", unit="count", meaning="measured invocations that failed"),
-    Column("median_s", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
+    Column("sandboxes", "sandboxes", unit="count", meaning="that served them: the units of the interval"),
+    Column("median_s", "median", unit="s", meaning=f"median of the sandboxes' median client latency; {_FAILED}"),
     Column("p90_s", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
     Column("p99_s", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
     Column("cv", "CV", unit="1", meaning="standard deviation over mean of the client latency"),
+    Column(
+        "between",
+        "between",
+        unit="1",
+        meaning="standard deviation of the logarithm of the latency, from sandbox to sandbox",
+    ),
+    Column("within", "within", unit="1", meaning="the same within a sandbox; nothing where each served one call"),
 )
 _ANSWERED = Column("answered_s", "median of answered", unit="s", meaning="client latency of what did not fail")
+_METRIC = "client.latency_s"
 _RESOURCES = (
     Column("memory_bytes", "sandbox peak", unit="bytes", meaning="largest peak charged to a sandbox, by the provider"),
     Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
@@ -71,13 +80,17 @@ _RESOURCES = (
 _OVERHEAD = (
     Column("cold_s", "cold median", unit="s", meaning="client latency"),
     Column("warm_s", "warm median", unit="s", meaning="client latency"),
-    Column("ratio", "cold / warm", meaning="median of all ratios of a cold to a warm latency"),
-    Column("difference_s", "cold - warm", unit="s", meaning="median of all differences of a cold and a warm latency"),
+    Column("ratio", "cold / warm", meaning="median of all ratios of a cold to a warm sandbox"),
+    Column("difference_s", "cold - warm", unit="s", meaning="median of all differences of a cold and a warm sandbox"),
 )
 _VERSIONS = (
     Column("base_s", "base median", unit="s", meaning="client latency"),
     Column("new_s", "new median", unit="s", meaning="client latency"),
-    Column("ratio", "new / base", meaning="median ratio of the latencies: by rounds where they were interleaved"),
+    Column(
+        "ratio",
+        "new / base",
+        meaning="typical ratio of sandboxes: of pairs that shared rounds where they were interleaved",
+    ),
 )
 
 
@@ -153,18 +166,20 @@ def _latency_columns(found: Sequence[Condition]) -> tuple[Column, ...]:
 
 
 def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, Any]:
-    import numpy as np  # heavy
-
-    ordered = np.sort(found.latency_s).tolist()
+    observed = found.observed(_METRIC)
+    spread = observed.spread
     return {
         **_identity(found),
-        "ok": len(ordered),
+        "ok": len(observed),
         "failed": found.unserved,
-        "median_s": median_estimate(ordered, settings.confidence, found.unserved),
-        "p90_s": tail_estimate(ordered, 0.9, unserved=found.unserved),
-        "p99_s": tail_estimate(ordered, 0.99, unserved=found.unserved),
-        "answered_s": median_estimate(ordered, settings.confidence) if found.unserved else None,
-        "cv": cv(ordered),
+        "sandboxes": observed.count or None,
+        "median_s": median_estimate(observed, settings.confidence),
+        "p90_s": tail_estimate(observed, 0.9),
+        "p99_s": tail_estimate(observed, 0.99),
+        "answered_s": median_estimate(observed.answered, settings.confidence) if found.unserved else None,
+        "cv": cv(observed.values),
+        "between": spread.between if spread else None,
+        "within": spread.within if spread else None,
     }
 
 
@@ -205,12 +220,12 @@ def _overhead(
     rows = []
     for starts in _paired_by(found, "start"):
         if "cold" in starts and "warm" in starts:
-            cold, warm = starts["cold"].latency_s, starts["warm"].latency_s
+            cold, warm = starts["cold"].observed(_METRIC), starts["warm"].observed(_METRIC)
             rows.append(
                 {
                     **_identity(starts["cold"]),
-                    "cold_s": median_estimate(cold, settings.confidence, starts["cold"].unserved),
-                    "warm_s": median_estimate(warm, settings.confidence, starts["warm"].unserved),
+                    "cold_s": median_estimate(cold, settings.confidence),
+                    "warm_s": median_estimate(warm, settings.confidence),
                     "ratio": ratio_estimate(cold, warm, settings.confidence),
                     "difference_s": difference_estimate(cold, warm, settings.confidence),
                 }
@@ -227,14 +242,14 @@ def _versions(
     rows = []
     for versions in _paired_by(found, "version"):
         if "base" in versions and "new" in versions:
-            base, new = versions["base"], versions["new"]
-            paired = paired_ratio_estimate(new.counted, base.counted, settings.confidence)
+            base, new = (versions[side].observed(_METRIC) for side in ("base", "new"))
+            paired = paired_ratio_estimate(new, base, settings.confidence)
             rows.append(
                 {
-                    **_identity(new),
-                    "base_s": median_estimate(base.latency_s, settings.confidence, base.unserved),
-                    "new_s": median_estimate(new.latency_s, settings.confidence, new.unserved),
-                    "ratio": paired or ratio_estimate(new.latency_s, base.latency_s, settings.confidence),
+                    **_identity(versions["new"]),
+                    "base_s": median_estimate(base, settings.confidence),
+                    "new_s": median_estimate(new, settings.confidence),
+                    "ratio": paired or ratio_estimate(new, base, settings.confidence),
                 }
             )
     if rows:
@@ -259,7 +274,7 @@ def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator
 def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
     """Yield a warning where the median of the latency lies among invocations that failed: no size is chosen by it."""
     for name, each in zip(names, found, strict=True):
-        middle = median_estimate(each.latency_s, unserved=each.unserved)
+        middle = median_estimate(each.observed(_METRIC))
         if each.unserved and middle.value is None:
             text = f"{name}: the median latency is {middle.note}; it is left out of choices and comparisons"
             yield Finding(text, numbers={"unserved": each.unserved, "n": len(each.frame)}, warning=True)
@@ -342,6 +357,9 @@ def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Conditio
         if each.wrong_start:
             text = f"{name}: {each.wrong_start} of {n} were not {each.wanted} and are not counted"
             yield Finding(text, numbers={"wrong_start": each.wrong_start, "n": n}, warning=True)
+        observed = each.observed(_METRIC)
+        if observed.caution and not observed.singles:
+            yield Finding(f"{name}: {observed.caution}", numbers={"sandboxes": observed.count}, warning=True)
         if each.mixture:
             text = f"{name}: the sample mixes {each.mixture}, which take different times: read them apart by start_type"
             yield Finding(text, numbers={"mixture": each.mixture}, warning=True)

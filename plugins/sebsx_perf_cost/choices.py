@@ -236,8 +236,8 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
 def _option(condition: Condition, confidence: float) -> Choice:
     return Choice(
         condition,
-        median_estimate(condition.latency_s, confidence, condition.unserved),
-        mean_estimate(condition.counted.known("cost_usd"), 1e6, confidence),
+        median_estimate(condition.observed("client.latency_s"), confidence),
+        mean_estimate(condition.observed("cost_usd"), 1e6, confidence),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, product
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,8 +11,9 @@ from sebsx.contracts.calibrations import calibrated, spelt_out
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
-from sebsx.model import Cell, Design, Factor, Factors, Plan, Role
+from sebsx.model import Capability, Cell, Design, Factor, Factors, Plan, Role
 from sebsx.pricing.planning import estimate
+from sebsx.running.blocks import Spreading
 from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
 from sebsx_perf_cost.sampling import interleave, one_by_one
@@ -71,6 +73,15 @@ class PerfCostSettings:
         32, help="maximum number of functions deployed at once; with more, not all cells are interleaved", minimum=1
     )
     repetitions: int = setting(30, help="samples wanted of each condition and start type", minimum=1)
+    sandboxes: int = setting(
+        0, help="sandboxes that serve the warm samples, in turn; 0 for 10, and with --against as many as it takes",
+        minimum=0,
+    )  # fmt: skip
+    detect: float = setting(
+        0.1, help="change that --against finds in 95 % of runs, with a threshold of half of it; 0 stops at repetitions",
+        minimum=0, maximum=10,
+    )  # fmt: skip
+    max_sandboxes: int = setting(60, help="maximum number of sandboxes of a condition that --against takes", minimum=10)
     concurrency: int = setting(1, help="users of the warm closed loop", minimum=1)
     burst_size: int = setting(10, help="simultaneous invocations of a burst", minimum=1)
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
@@ -96,8 +107,21 @@ class PerfCostSettings:
             raise ValueError("against takes exactly one benchmark to compare with")
 
     @property
+    def powered(self) -> bool:
+        """Whether the design goes on until it would find `detect`: nothing else was said of when to stop."""
+        return bool(self.against and self.detect) and not (self.sandboxes or self.max_repetitions)
+
+    @property
+    def spreading(self) -> Spreading:
+        """How the warm samples of a cell are spread over sandboxes."""
+        detect = self.detect if self.powered else 0.0
+        return Spreading.of(self.repetitions, self.sandboxes, self.concurrency, detect, self.max_sandboxes)
+
+    @property
     def most_samples(self) -> int:
         """Samples at which a cell stops whatever the precision."""
+        if self.powered:
+            return self.spreading.most_samples
         return self.max_repetitions or self.repetitions
 
     @property
@@ -124,7 +148,9 @@ class PerfCost(Experiment[PerfCostSettings]):
         families, left_out = _families(scene, settings)
         cells = [cell for family in families for cell in family]
         unknown = any(cell.duration_s is None for cell in cells)
-        notes = ("a benchmark does not say how long a call takes: the duration is unknown",) if unknown else ()
+        notes = [*_unchanging(scene, settings)]
+        if unknown:
+            notes.append("a benchmark does not say how long a call takes: the duration is unknown")
         design = _design(families, settings)
         possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
         if design is Design.SEQUENTIAL:
@@ -260,8 +286,14 @@ def _cell(
     }
     call_s = calibrated(benchmark, spec.size, spec.platform, spec.memory_mib).expect.get(spec.size)
     cold_s = _COLD_GUESS_S if start == "cold" else 0.0
+    spreading = settings.spreading
     duration_s = None if call_s is None else settings.repetitions * (call_s + cold_s)
     most = settings.attempts + settings.warmups * settings.concurrency
+    if start == "warm" and Capability.FORCE_COLD in platform.capabilities:
+        if duration_s is not None:
+            duration_s += spreading.sandboxes * (_COLD_GUESS_S + settings.warmups * (call_s or 0.0))
+        changed = spreading.most if spreading.detect else math.ceil(settings.most_samples / spreading.calls)
+        most = settings.attempts + settings.warmups * settings.concurrency * changed
     cost = estimate(
         platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most, provision=provision
     )
@@ -281,8 +313,18 @@ def _design(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> D
     """Return the design: cold and warm of one condition alone differ by more than drift."""
     if settings.design != "auto":
         return Design(settings.design)
-    compared = any(len({FunctionSpec.of(cell) for cell in family}) > 1 for family in families)
+    compared = bool(settings.against) or any(len({FunctionSpec.of(cell) for cell in family}) > 1 for family in families)
     return Design.RMIT if compared else Design.SEQUENTIAL
+
+
+def _unchanging(scene: Scene, settings: PerfCostSettings) -> Iterator[str]:
+    """Yield a note for each platform on which warm calls stay in the sandboxes that they happen to meet."""
+    for platform in scene.platforms.values():
+        if "warm" in settings.start and Capability.FORCE_COLD not in platform.capabilities:
+            yield (
+                f"{platform.name} cannot be made to change sandboxes: warm calls may all be those of one, and a "
+                "difference of a few percent may be that of the sandbox"
+            )
 
 
 def _too_many(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Iterator[str]:

@@ -42,7 +42,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its interval. `note` stands instead of what cannot be said (`n too small`)."""
+    """A number with its interval.
+
+    Args:
+        value: In the unit of the column.
+        low: Lower end of the interval.
+        high: Upper end.
+        confidence: Of the interval.
+        n: Number of observations.
+        note: Stands instead of what cannot be said (`n too small`, `1 sandbox`).
+        blocks: Number of sandboxes that the observations came from, each of which is one unit of the interval; None
+            where each observation is one, 0 where nobody told.
+    """
 
     value: float | None
     _: KW_ONLY
@@ -51,6 +62,7 @@ class Estimate:
     confidence: float = 0.95
     n: int = 0
     note: str = ""
+    blocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

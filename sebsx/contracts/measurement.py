@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.calls import Calls
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Measurement:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
 
-    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included.
+    `good` holds the latencies in seconds of the samples that count, those of an interrupted run included, and
+    `sandboxes` who served each; None where nobody told.
     """
 
     session: Session
@@ -33,6 +35,7 @@ class Measurement:
     function: Function
     wanted: StartType | None = None
     good: list[float] = field(default_factory=list)
+    sandboxes: list[str | None] = field(default_factory=list)
     attempts: int = 0
     failures: int = 0
     first_error: str = ""
@@ -42,6 +45,19 @@ class Measurement:
     def elapsed_s(self) -> float:
         """Time since the cell was begun in this process."""
         return time.monotonic() - self.started_s
+
+    @property
+    def units(self) -> list[float]:
+        """The median latency of each sandbox: what the precision of a cell is judged by."""
+        served: dict[str | None, list[float]] = {}
+        for latency_s, sandbox in zip(self.good, self.sandboxes, strict=True):
+            served.setdefault(sandbox, []).append(latency_s)
+        return [median(values) for values in served.values()]
+
+    def took(self, latency_s: float, sandbox: str | None) -> None:
+        """Count a sample."""
+        self.good.append(latency_s)
+        self.sandboxes.append(sandbox)
 
     def force_cold(self) -> None:
         """Make sure that the next invocation meets no existing sandbox."""
@@ -63,7 +79,9 @@ class Measurement:
         invocations = self.session.send(calls).invocations
         if kind is Kind.MEASURED:
             self._count(invocations)
-            self.good += [item.latency_s for item in invocations if self.counts(item.status, item.start_type)]
+            for item in invocations:
+                if self.counts(item.status, item.start_type):
+                    self.took(item.latency_s, item.sandbox_id)
             self.session.observer.progressed(self.cell, len(self.good), self.failures)
         return invocations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property, reduce
+from math import ceil
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,17 @@ from sebsx.model.factors import level_word
 from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
+from sebsx.reading.blocks import SANDBOX, Observations, in_sandboxes
 from sebsx.reading.executions import Executions
 from sebsx.reading.lateness import Punctuality
-from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_all, quantile_of_all, tail_samples
+from sebsx.stats import (
+    LEAST_BLOCKS,
+    NotReachedError,
+    TooFewSamplesError,
+    quantile_interval_of_all,
+    quantile_of_all,
+    tail_samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,6 +82,13 @@ class Condition:
         if metric not in self.figures or (metric in self.counted and len(self.counted.known(metric))):
             return self.counted
         return self.executions.where(self.executions.equals("status", "ok"))
+
+    def observed(self, metric: str) -> Observations:
+        """Return the values of a metric that count, with the sandboxes they came from.
+
+        In times of the client, what was not answered is later than all of them.
+        """
+        return Observations.of(self.counted_for(metric), metric, self.unserved if metric.startswith("client.") else 0)
 
     def values(self, metric: str) -> Numbers:
         """Return the values of a metric that count; none where nothing has it."""
@@ -168,7 +184,8 @@ def conditions(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Condi
         views: The runs.
         more: Columns and samples wanted in their frames besides the usual ones; see `RunView.frame`.
     """
-    found = ((view, view.frame(kind=Kind.MEASURED, more=more)) for view in views)
+    wanted = list(dict.fromkeys((*more, SANDBOX)))
+    found = ((view, view.frame(kind=Kind.MEASURED, more=wanted)) for view in views)
     return [condition for view, frame in found for condition in conditions_of(view, frame)]
 
 
@@ -247,18 +264,16 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     answer; where there are some, those of the answered ones stand beside them as `p50_answered`. Costs add up, so
     theirs is the mean. A metric that nothing reported is left out.
     """
-    import numpy as np  # heavy
-
     counted = condition.counted
     found = []
     for name in _SUMMARISED:
-        values = np.sort(counted.known(name))  # once: every estimator below wants order
+        values = condition.observed(name)
         if name.startswith("client."):
             found += _of_client(_METRICS[name], values, condition, confidence)
         elif len(values):
             found.append(Summary(_METRICS[name], "p50", estimate=median_estimate(values, confidence)))
     for name, metric in condition.figures.items():
-        values = np.sort(condition.values(name))
+        values = condition.observed(name)
         if len(values) and name not in _SUMMARISED:
             found += _quantiles(metric, values, confidence)
     cost = counted.known("cost_usd")
@@ -270,17 +285,16 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     return found
 
 
-def _of_client(metric: Metric, values: Numbers, condition: Condition, confidence: float) -> list[Summary]:
+def _of_client(metric: Metric, values: Observations, condition: Condition, confidence: float) -> list[Summary]:
     """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones.
 
     Those that the generator may have made itself are refused.
     """
-    unserved = condition.unserved
-    if not len(values) + unserved:
+    if not len(values) + values.unserved:
         return []
-    found = _quantiles(metric, values, confidence, unserved)
-    if unserved and len(values):
-        found += _quantiles(metric, values, confidence, suffix=ANSWERED)
+    found = _quantiles(metric, values, confidence)
+    if values.unserved and len(values):
+        found += _quantiles(metric, values.answered, confidence, suffix=ANSWERED)
     if metric.name != "client.response_s":
         return found
     punctual = Punctuality.of(condition.frame)
@@ -291,35 +305,67 @@ def _of_client(metric: Metric, values: Numbers, condition: Condition, confidence
     ]
 
 
-def _quantiles(
-    metric: Metric, values: Numbers, confidence: float, unserved: int = 0, suffix: str = ""
-) -> list[Summary]:
-    middle = Summary(metric, f"p50{suffix}", estimate=median_estimate(values, confidence, unserved))
+def _quantiles(metric: Metric, values: Observations, confidence: float, suffix: str = "") -> list[Summary]:
+    middle = Summary(metric, f"p50{suffix}", estimate=median_estimate(values, confidence))
     tails = [
-        Summary(metric, f"{tail}{suffix}", estimate=tail_estimate(values, q, confidence, unserved))
-        for tail, q in _TAILS.items()
+        Summary(metric, f"{tail}{suffix}", estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
     ]
     return [middle, *tails]
 
 
-def median_estimate(values: Numbers | Sequence[float], confidence: float = 0.95, unserved: int = 0) -> Estimate:
+def median_estimate(
+    values: Observations | Numbers | Sequence[float], confidence: float = 0.95, unserved: int = 0
+) -> Estimate:
     """Return a median with its exact interval, or with a note instead of what cannot be said.
 
     Args:
-        values: In any order.
+        values: In any order: observations, of which those of one sandbox are one unit; or units.
         confidence: Of the interval.
         unserved: How many more there were that have no time because they were not answered: later than all of `values`.
+            Observations know it themselves.
     """
+    if isinstance(values, Observations):
+        if values.singles or not len(values):
+            return median_estimate(values.values, confidence, values.unserved)
+        return _median_of_blocks(values, confidence)
     if not len(values) + unserved:
         return Estimate(None, note="no samples")
     return _quantile_estimate(values, 0.5, confidence, unserved, small=TOO_SMALL)
 
 
-def tail_estimate(values: Numbers | Sequence[float], q: float, confidence: float = 0.95, unserved: int = 0) -> Estimate:
+def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
+    """Return the median over the sandboxes of their medians; what was not answered counts as sandboxes of its own."""
+    unserved, n = values.unserved, len(values) + values.unserved
+    none = Estimate(None, confidence=confidence, n=n, blocks=values.count)
+    late = ceil(unserved * len(values.medians) / len(values))
+    try:
+        quantile_of_all(values.values, unserved, 0.5)
+        value = quantile_of_all(values.medians, late, 0.5)
+    except NotReachedError:
+        return replace(none, note=str(NotReachedError(unserved, n)))
+    known = replace(none, value=value)
+    if values.count < LEAST_BLOCKS:
+        return replace(known, note=in_sandboxes(values.count))
+    try:
+        interval = quantile_interval_of_all(values.medians, late, 0.5, confidence)
+    except TooFewSamplesError:
+        return replace(known, note=TOO_SMALL)
+    except NotReachedError:
+        return replace(known, note=f"upper end {NotReachedError(unserved, n)}")
+    return replace(known, low=interval.low, high=interval.high)
+
+
+def tail_estimate(
+    values: Observations | Numbers | Sequence[float], q: float, confidence: float = 0.95, unserved: int = 0
+) -> Estimate:
     """Return a tail quantile, or a note where the sample is too small to have seen that tail.
 
-    Its interval is left out where the tail was seen, but not often enough to bound it. `unserved` is as for the median.
+    Its interval is left out where the tail was seen, but not often enough to bound it, and where calls share a sandbox,
+    since they are not independent then. `values` and `unserved` are as for the median.
     """
+    if isinstance(values, Observations):
+        found = tail_estimate(values.values, q, confidence, values.unserved)
+        return found if values.singles else replace(found, low=None, high=None, blocks=values.count)
     if (n := len(values) + unserved) < tail_samples(q):
         return Estimate(None, n=n, note=TOO_SMALL)
     return _quantile_estimate(values, q, confidence, unserved)

@@ -89,6 +89,7 @@ def interleave(
     prepare: Callable[[Measurement], object] = lambda _measurement: None,
     spec_of: Callable[[Cell], FunctionSpec] = FunctionSpec.of,
     most: int = MOST_DEPLOYED,
+    renew_every: int = 0,
 ) -> None:
     """Measure cells in rounds, each on a function of its own, until all have enough or are given up.
 
@@ -104,6 +105,8 @@ def interleave(
         prepare: Called once for each cell before its first turn: warms up.
         spec_of: What to deploy for a cell.
         most: Most functions deployed at a time; more cells than that are measured in groups.
+        renew_every: Rounds after which all cells get new sandboxes and are prepared again, where the platform can force
+            it: calls of one sandbox are one unit of what is compared. 0 keeps the sandboxes.
     """
     for group in groups(cells, session.run.factors, most):
         with ExitStack() as stack:
@@ -118,8 +121,12 @@ def interleave(
                 if not turn.closed:
                     with turn.turn():
                         prepare(turn.measurement)
-            for number, those in rounds(session, turns):
+            for done, (number, those) in enumerate(rounds(session, turns)):
+                renew = bool(renew_every and done) and not done % renew_every
                 for turn in those:
+                    if renew and turn.renew():
+                        with turn.turn():
+                            prepare(turn.measurement)
                     turn.take(number)
                 settle(turns)
 
@@ -207,6 +214,14 @@ class _Turns(Sampling):
     def __init__(self, measurement: Measurement, rule: StoppingRule, take: Turn) -> None:
         super().__init__(measurement, rule)
         self._take = take
+
+    def renew(self) -> bool:
+        """Have the next call meet a new sandbox, and return whether it does."""
+        if self.closed or Capability.FORCE_COLD not in self.measurement.function.platform.capabilities:
+            return False
+        with self.turn():
+            self.measurement.force_cold()
+        return True
 
     def take(self, number: int) -> None:
         with self.turn():

@@ -84,7 +84,7 @@ class Sampling:
         if not self._reached and len(good) >= self._caps.most_samples:
             self._reached = "enough samples"
         if not self._reached and len(good) >= self._look_at:
-            if precise_enough(good, self._caps.precision):
+            if precise_enough(self.measurement.units, self._caps.precision):
                 self._reached = "precise enough"
             self._look_at = next_look(len(good))
         return bool(self._reached)

@@ -10,14 +10,23 @@ numpy and scipy are imported inside the functions that need them, so that the co
 
 from __future__ import annotations
 
+from sebsx.stats.blocks import (
+    LEAST_BLOCKS,
+    Spread,
+    block_medians,
+    blocks_for_difference,
+    calls_per_block,
+    spread_of,
+)
 from sebsx.stats.compare import (
+    POWER,
     Comparison,
     Verdict,
     compare_differences,
     compare_samples,
     equivalent,
     holm,
-    pair_rounds,
+    needed_units,
     verdict,
 )
 from sebsx.stats.lines import LineFit, fit_line
@@ -45,11 +54,14 @@ from sebsx.stats.twosample import (
     paired_ratio_interval,
     ratio_interval,
     shift_interval,
+    signed_rank_interval,
     wilcoxon,
 )
 from sebsx.stats.unserved import NotReachedError, ecdf_of_all, quantile_interval_of_all, quantile_of_all
 
 __all__ = [
+    "LEAST_BLOCKS",
+    "POWER",
     "Comparison",
     "Drift",
     "Interval",
@@ -57,10 +69,14 @@ __all__ = [
     "Modes",
     "NotReachedError",
     "SamplesError",
+    "Spread",
     "TooFewSamplesError",
     "UnusableSamplesError",
     "Values",
     "Verdict",
+    "block_medians",
+    "blocks_for_difference",
+    "calls_per_block",
     "change_points",
     "cliffs_delta",
     "compare_differences",
@@ -80,9 +96,9 @@ __all__ = [
     "median_ranks",
     "median_ratio_interval",
     "needed_samples",
+    "needed_units",
     "next_look",
     "order_statistic_interval",
-    "pair_rounds",
     "paired_ratio_interval",
     "precise_enough",
     "quantile",
@@ -95,6 +111,8 @@ __all__ = [
     "relative_half_width",
     "samples_for_difference",
     "shift_interval",
+    "signed_rank_interval",
+    "spread_of",
     "tail_quantile",
     "tail_samples",
     "two_modes",

@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx.stats.blocks import blocks_for_difference, distances
 from sebsx.stats.quantiles import median, order_statistic_interval
 from sebsx.stats.samples import TooFewSamplesError, as_array, check_share
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from sebsx.stats.samples import Values
 
 _LEAST = 6  # below it no pair of observations encloses the median with 95 %
-_NOTHING = 1e-9  # a distance of rounding errors
 _MEDIAN_PRICE = math.pi / 2  # variance of a median against that of a mean, normal logarithms
 
 
@@ -103,30 +103,20 @@ def samples_for_difference(
         UserError: If the ratio lies within the threshold, so that no number of samples is enough.
 
     Source: Noether, Sample Size Determination for Some Common Nonparametric Tests (1987), for the Mann-Whitney test;
-    for pairs the asymptotic variance of the median of the log ratios.
+    for pairs, the signed-rank test, see `blocks_for_difference`.
     """
     check_share("power", power)
     check_share("alpha", alpha)
     _check_relative("cv", cv)
-    if not (math.isfinite(ratio) and ratio > 0):
-        raise UserError(f"ratio {ratio!r} must be above 0")
-    if not (math.isfinite(threshold) and threshold >= 0):
-        raise UserError(f"threshold {threshold!r} must be 0 or above")
-    distance, beyond = abs(math.log(ratio)), math.log1p(threshold)
-    if distance - beyond < _NOTHING:
-        raise UserError(f"a ratio of {ratio:g} is not beyond a threshold of {threshold:g}; no sample size can show it")
     sigma = math.sqrt(math.log1p(cv * cv))
+    if pairs:
+        return blocks_for_difference(sigma * math.sqrt(2), ratio, power, alpha, threshold=threshold)
+    beyond, distance = distances(ratio, threshold)
     normal = NormalDist()
     z_power = normal.inv_cdf(power)
-    z = normal.inv_cdf(1 - alpha / 2) + z_power
-    if pairs:
-        by_test = _MEDIAN_PRICE * 2 * (z * sigma / distance) ** 2
-        price = _MEDIAN_PRICE
-    else:
-        above = normal.cdf(distance / (sigma * math.sqrt(2)))  # P(new > base)
-        by_test = z * z / (6 * (above - 0.5) ** 2)
-        price = math.pi / 3
-    by_threshold = price * 2 * (max(z_power, 0.0) * sigma / (distance - beyond)) ** 2
+    above = normal.cdf(distance / (sigma * math.sqrt(2)))  # P(new > base)
+    by_test = (normal.inv_cdf(1 - alpha / 2) + z_power) ** 2 / (6 * (above - 0.5) ** 2)
+    by_threshold = 2 * math.pi / 3 * (max(z_power, 0.0) * sigma / (distance - beyond)) ** 2
     return max(_LEAST, math.ceil(max(by_test, by_threshold)))
 
 

@@ -6,10 +6,11 @@ Every function takes the new observations first and what they are compared with 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from sebsx.stats.quantiles import median, order_statistic_interval
+from sebsx.stats.quantiles import median
 from sebsx.stats.samples import Interval, UnusableSamplesError, as_array, check_share, thinned
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LEAST = 6  # of each side; the smallest sample in which 95 % can be reached at all
 _POINTS = 1000  # of each side, so that all pairs are a million numbers
 _MEDIANS = 400  # resampled medians of each side
+_EXACT_PAIRS = 50  # as scipy's test is exact
+_ROUNDING = 1e-9  # of probabilities that are sums
 _MAGNITUDES = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
 
 
@@ -62,6 +65,40 @@ def signed_rank(differences: Values) -> float:
     found = as_array(differences, what="a test of pairs", least=LEAST)
     found = found[found != 0]
     return float(test(found).pvalue) if len(found) else 1.0
+
+
+def signed_rank_interval(differences: Values, confidence: float = 0.95) -> tuple[float, Interval]:
+    """Return the Hodges-Lehmann centre of differences of pairs, and the interval of the signed-rank test.
+
+    The centre is the median of the means of all pairs of differences, a difference with itself included (Walsh
+    averages). The interval holds exactly the centres that the test does not reject, so that both always agree. It takes
+    the differences as symmetric about their centre, which they are where both sides have one distribution but for the
+    shift; of normal ones it is a third shorter than the interval of the median, which six to thirty pairs need.
+
+    Args:
+        differences: At least 6 for 95 % (8 for 99 %); the unit is kept. Above 1000, 1000 evenly spaced order
+            statistics stand for them, which changes neither end noticeably.
+        confidence: Coverage wanted; exact up to 50 pairs without ties, else the normal approximation.
+
+    Raises:
+        TooFewSamplesError: If not even the extremes reach it.
+
+    Source: Hodges & Lehmann (1963); Hollander & Wolfe (1999), sections 3.2 and 3.3.
+    """
+    import numpy as np
+
+    check_share("confidence", confidence)
+    needed = max(2, math.ceil(1 - math.log2(1 - confidence) - _ROUNDING))
+    array = as_array(differences, what=f"a {100 * confidence:g} % interval of pairs", least=needed)
+    n = len(array)
+    points = thinned(array, _POINTS)
+    rows, columns = np.triu_indices(len(points))
+    averages = np.sort((points[rows] + points[columns]) / 2)
+    rank, coverage = _signed_ranks(n, confidence)
+    if n > len(points):
+        rank = max(1, round(rank / (n * (n + 1)) * len(points) * (len(points) + 1)))
+    ends = Interval(float(averages[rank - 1]), float(averages[-rank]), coverage=coverage, n=n)
+    return median(averages), ends
 
 
 def cliffs_delta(values: Values, base: Values) -> float:
@@ -153,7 +190,7 @@ def median_ratio_interval(values: Values, base: Values, confidence: float = 0.95
 
 
 def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
-    """Return the median ratio of pairs, and its exact order-statistic interval.
+    """Return the typical ratio of pairs and its interval: `signed_rank_interval` of the logarithms of the ratios.
 
     Whatever both sides of a pair share, such as the drift of the machine, cancels.
 
@@ -162,10 +199,9 @@ def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95
         base: The other side of each pair, in the same order.
         confidence: Coverage wanted.
     """
-    logs = _log_ratios(values, base)
-    interval = order_statistic_interval(logs, confidence)
+    centre, interval = signed_rank_interval(_log_ratios(values, base), confidence)
     ends = Interval(math.exp(interval.low), math.exp(interval.high), coverage=interval.coverage, n=interval.n)
-    return math.exp(median(logs)), ends
+    return math.exp(centre), ends
 
 
 def _two(values: Values, base: Values, what: str, *, positive: bool = False) -> tuple[FloatArray, FloatArray]:
@@ -192,6 +228,26 @@ def _of_all_pairs(pairs: FloatArray, n: int, m: int, confidence: float) -> tuple
     half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((n + m + 1) / (12 * n * m))
     low, middle, high = np.quantile(pairs, (max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)), overwrite_input=True)
     return float(middle), Interval(float(low), float(high), coverage=confidence, n=n + m)
+
+
+@lru_cache(maxsize=256)
+def _signed_ranks(n: int, confidence: float) -> tuple[int, float]:
+    """Return how many Walsh averages, counted from either end, an interval begins with, and what it covers."""
+    import numpy as np
+
+    tail = (1 - confidence) / 2
+    if n > _EXACT_PAIRS:
+        deviation = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return max(1, math.floor(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * deviation) + 1), confidence
+    shares = np.ones(1)  # of the sum of the ranks of the positive differences
+    for rank in range(1, n + 1):
+        grown = np.zeros(len(shares) + rank)
+        grown[: len(shares)] += shares / 2
+        grown[rank:] += shares / 2
+        shares = grown
+    below = np.cumsum(shares)  # P(sum <= place)
+    rank = max(1, int(np.searchsorted(below, tail * (1 + _ROUNDING), "right")))
+    return rank, 1 - 2 * float(below[rank - 1])
 
 
 def _resampled_medians(array: FloatArray) -> FloatArray:

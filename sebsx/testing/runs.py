@@ -96,6 +96,7 @@ class RunWriter:
         latencies_s: Sequence[float],
         *,
         rounds: Sequence[int] | None = None,
+        per_sandbox: int = 1,
         memory_mib: int = 256,
         start: StartType = StartType.WARM,
         changes: Mapping[str, Any] | None = None,
@@ -109,6 +110,7 @@ class RunWriter:
         Args:
             latencies_s: One for each invocation; the function took 90 % of it.
             rounds: Round of each invocation in an interleaved design.
+            per_sandbox: How many in a row each sandbox served; 0 for all in one.
             memory_mib: Of the deployment.
             start: Wanted, and met.
             changes: Fields of every invocation (`Invocation`) that are to be different.
@@ -137,6 +139,7 @@ class RunWriter:
                 "provider_init_s": None,
                 "provider_billed_s": latency_s,
                 "round": None if rounds is None else rounds[index],
+                "sandbox_id": f"sandbox-{row}-{index // (per_sandbox or len(latencies_s))}",
             }
             template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
             batch.append(replace(template, **{**figures, **(changes or {})}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ def test_exactly_ten_percent_slower_is_a_regression_of_ten_percent(store: Store)
     # Points in time are stored as seconds since 1970, to a quarter of a microsecond.
     assert (row.ratio.low, row.ratio.high) == (pytest.approx(1.1, rel=1e-4), pytest.approx(1.1, rel=1e-4))
     assert row.base.value == pytest.approx(float(np.median(base)), rel=1e-4)
-    assert row.shift.value == pytest.approx(0.1 * float(np.median(base)), rel=1e-3)
+    assert row.shift.value == pytest.approx(0.1 * float(np.median(base)), rel=1e-2)
     assert row.cliff == pytest.approx(
         np.mean([np.sign(1.1 * one - other) for one in base for other in base]), abs=1e-12
     )
@@ -109,7 +110,7 @@ def test_few_noisy_samples_are_inconclusive_and_say_how_many_would_do(store: Sto
         writer.add(times(seed, 10, cv=0.3), rounds=range(10), version=version)
     (row,) = compare_runs([writer.finish()]).rows
     assert row.verdict is Verdict.INCONCLUSIVE
-    assert "samples a side would tell" in row.reason
+    assert re.search(r"about \d+ samples a side, 80 % of runs show it where nothing changed", row.reason)
     assert ("--repetitions" in row.reason) is ("repetitions" in settings)  # an option that its experiment has
     assert row.adjusted_p is not None
 

@@ -53,7 +53,7 @@ class Words(Experiment[WordsSettings]):
 
     def run(self, session: Session, settings: WordsSettings) -> None:
         cells = session.pending(self.plan(session.scene, settings))
-        interleave(session, cells, StoppingRule(repetitions=settings.rounds), self.turn)
+        interleave(session, cells, StoppingRule(repetitions=settings.rounds), self.turn, renew_every=2)
 
     def turn(self, measurement: Measurement, number: int) -> None:
         word = "a" * measurement.cell.factors["letters"]
@@ -121,6 +121,7 @@ def test_rounds_are_pairs_and_the_declared_base_is_found(store: Store) -> None:
     run = orchestrator.run(wanted(12), registry_with(FakePlatform), store, Listener())
     report = compare_runs([store.view(run.id)], (), Options(metrics=("client.latency_s",)))
     assert report.paired
+    assert {row.cells()["n"] for row in report.rows} == {"6 pairs"}  # of sandboxes, each of two rounds
     assert report.base.startswith("letters 1 ")
     assert {row.condition for row in report.rows} == {"echo 256 MiB (letters 10)", "echo 256 MiB (letters 100)"}
 

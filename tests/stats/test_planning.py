@@ -75,9 +75,10 @@ def test_plan_for_a_difference_is_the_formula_of_noether() -> None:
     assert samples_for_difference(0.2, 1.1, power=0.8) == 74
 
 
-def test_plan_for_pairs_is_that_of_a_median_of_log_ratios() -> None:
-    # pi / 2 * 2 * sigma^2 / (ln 1.1)^2 * 7.848879 = 3.141593 * .0392207 / .00908403 * 7.848879 = 106.46
-    assert samples_for_difference(0.2, 1.1, power=0.8, pairs=True) == 107
+def test_plan_for_pairs_is_that_of_the_signed_rank_test() -> None:
+    # pi / 3 * 2 * sigma^2 / (ln 1.1)^2 * 7.848879 + 1.959964^2 / 2
+    # = 2.094395 * .0392207 / .00908403 * 7.848879 + 1.920729 = 70.9743 + 1.9207
+    assert samples_for_difference(0.2, 1.1, power=0.8, pairs=True) == 73
 
 
 def test_plan_is_the_same_for_a_slow_down_and_the_speed_up_that_undoes_it() -> None:

@@ -14,6 +14,7 @@ from sebsx.stats import UnusableSamplesError
 
 GOOD = [1.0 + step / 7 for step in range(400)]
 OF_ONE = {
+    "block_medians": lambda values: stats.block_medians(values, [place // 4 for place in range(len(values))]).tolist(),
     "change_points": stats.change_points,
     "cv": stats.cv,
     "drift": stats.drift,
@@ -30,6 +31,8 @@ OF_ONE = {
     "quantile_interval_of_all": lambda values: stats.quantile_interval_of_all(values, 3, 0.9),
     "quantile_of_all": lambda values: stats.quantile_of_all(values, 3, 0.9),
     "relative_half_width": stats.relative_half_width,
+    "signed_rank_interval": stats.signed_rank_interval,
+    "spread_of": lambda values: stats.spread_of(values, [place // 4 for place in range(len(values))]),
     "tail_quantile": lambda values: stats.tail_quantile(values, 0.9),
     "two_modes": stats.two_modes,
 }
@@ -54,8 +57,9 @@ CALLS = {
 
 
 def test_every_estimator_is_called_here() -> None:
-    takes_numbers = {"equivalent", "holm", "magnitude", "median_ranks", "next_look", "pair_rounds", "quantile_ranks",
-                     "quantile_of_sorted", "samples_for_difference", "tail_samples", "verdict"}  # fmt: skip
+    takes_numbers = {"blocks_for_difference", "calls_per_block", "equivalent", "holm", "magnitude", "median_ranks",
+                     "needed_units", "next_look", "quantile_ranks", "quantile_of_sorted", "samples_for_difference",
+                     "tail_samples", "verdict"}  # fmt: skip
     functions = {name for name in stats.__all__ if name[0].islower()}
     assert functions - takes_numbers == (OF_ONE.keys() | OF_TWO.keys()) - {"compare_pairs"}
 

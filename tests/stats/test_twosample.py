@@ -16,8 +16,10 @@ from sebsx.stats import (
     paired_ratio_interval,
     ratio_interval,
     shift_interval,
+    signed_rank_interval,
     wilcoxon,
 )
+from sebsx.stats.twosample import signed_rank
 
 SIX = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
@@ -150,12 +152,48 @@ def test_ratio_of_medians_is_covered_where_only_one_side_has_a_second_mode() -> 
     assert by_all_ratios / 120 < 0.85  # the typical ratio is another number: docs/methods/statistics.md
 
 
-def test_ratio_of_pairs_is_their_median_with_the_ranks_of_the_median() -> None:
-    # n = 21: ranks 6 and 16, median of rank 11; ratios 1.01 .. 1.21 on bases that differ a thousandfold
-    ratios = [1 + step / 100 for step in range(1, 22)]
+def test_interval_of_pairs_has_the_ranks_of_the_table() -> None:
+    # n = 10: P(T <= 8) = 0.0244 (Hollander & Wolfe, A.4), so that the ends are the 9th of the 55 means of pairs
+    differences = [2.0**step for step in range(10)]
+    centre, interval = signed_rank_interval(differences)
+    averages = sorted((one + other) / 2 for place, one in enumerate(differences) for other in differences[place:])
+    assert (centre, interval.low, interval.high) == (averages[27], averages[8], averages[-9])
+    assert round(interval.coverage, 4) == 0.9512
+
+
+@pytest.mark.parametrize("n", [6, 13, 50, 200])
+def test_interval_of_pairs_holds_what_the_test_does_not_reject(n: int) -> None:
+    values = np.random.default_rng(n).standard_t(3, n)
+    _, interval = signed_rank_interval(values)
+    step = 1e-9
+    for end, inside in ((interval.low, step), (interval.high, -step)):
+        assert signed_rank(values - end - inside) > 0.05
+        assert signed_rank(values - end + inside) <= 0.05
+
+
+def test_interval_of_too_few_pairs_is_refused() -> None:
+    with pytest.raises(TooFewSamplesError, match="at least 6"):
+        signed_rank_interval([1.0] * 5)
+    with pytest.raises(TooFewSamplesError, match="at least 8"):
+        signed_rank_interval([1.0] * 7, 0.99)
+
+
+def test_interval_of_many_pairs_is_that_of_all_their_means() -> None:
+    values = np.random.default_rng(3).normal(0.1, 1, 1500)
+    centre, interval = signed_rank_interval(values)
+    rows, columns = np.triu_indices(1500)
+    averages = np.sort((values[rows] + values[columns]) / 2)
+    rank = 1500 * 1501 / 4 - 1.959964 * math.sqrt(1500 * 1501 * 3001 / 24)
+    assert centre == pytest.approx(float(np.median(averages)), abs=1e-3)
+    assert interval.low == pytest.approx(float(averages[int(rank)]), abs=1e-3)
+    assert interval.high == pytest.approx(float(averages[-int(rank)]), abs=1e-3)
+
+
+def test_ratio_of_pairs_cancels_what_both_share() -> None:
+    ratios = [math.exp(step / 100) for step in range(1, 22)]
     random.Random(1).shuffle(ratios)
-    base = [10 ** (step / 7) for step in range(21)]
+    base = [10 ** (step / 7) for step in range(21)]  # a thousandfold
     ratio, interval = paired_ratio_interval([b * r for b, r in zip(base, ratios, strict=True)], base)
-    assert ratio == pytest.approx(1.11)
-    assert (interval.low, interval.high) == (pytest.approx(1.06), pytest.approx(1.16))
-    assert round(interval.coverage, 4) == 0.9734
+    assert ratio == pytest.approx(math.exp(0.11))
+    assert interval.low == pytest.approx(1 / interval.high * math.exp(0.22))
+    assert 1.07 < interval.low < math.exp(0.11)

@@ -32,7 +32,7 @@ from sebsx.reading.conditions import (
 )
 from sebsx.reading.executions import DURATION, durations
 from sebsx.reading.units import duration
-from sebsx.stats import Verdict, holm, verdict
+from sebsx.stats import POWER, Verdict, holm, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,8 +43,14 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Condition
 
 _BASE = "base"
+_LATENCY = "client.latency_s"
 _OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
 _ALLOWED_SHOWN = 5
+SANDBOX = "sandbox"  # allowed: calls of one sandbox are taken as if each had its own
+_AS_UNITS = (
+    "calls are taken as units although some shared a sandbox, as allowed: a difference of a few percent may be that of "
+    "the sandbox, and intervals are too narrow"
+)
 # Facts of the client machine that must not change between two runs.
 _CLIENT = ("cpu_model", "cpu_count", "system", "release", "python", "sebsx")
 
@@ -69,7 +75,7 @@ class Options:
         alpha: Chance of any false alarm among all rows; 1 - alpha is the confidence of the intervals.
         factor: Compare the levels of this factor within one run; empty for the one that has a base side.
         base: Level that the others are compared with; empty for the factor's base or the first.
-        allow: Facts that may differ.
+        allow: Facts that may differ; `sandbox` takes calls as units, whatever sandbox they share.
     """
 
     metrics: tuple[str, ...] = ()
@@ -126,8 +132,8 @@ def compare_runs(
 ) -> ComparisonReport:
     """Return the verdict on each condition and metric.
 
-    Samples are compared as pairs where both sides were measured in one interleaved run. p values are corrected over
-    all rows (Holm). Failures are compared as shares wherever an invocation failed.
+    Sandboxes are the units, and compared as pairs where they shared the rounds of one interleaved run. p values are
+    corrected over all rows (Holm). Failures are compared as shares wherever an invocation failed.
 
     Args:
         base: What is compared with; or the run that holds both sides, if there is no `new`.
@@ -168,7 +174,7 @@ def compare_runs(
         rows=tuple(rows),
         missing=(*missing, *left),
         changed=tuple(dict.fromkeys(item for task in tasks for item in told(task.base, task.new))),
-        warnings=tuple(_warnings(base, new, tasks)),
+        warnings=tuple(_warnings(base, new, tasks, SANDBOX in chosen.allow)),
         alpha=chosen.alpha,
         paired=any(row.method == "paired" for row in rows),
     )
@@ -184,7 +190,7 @@ def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Optio
 
 
 def _check_allowed(options: Options, found: Sequence[Condition]) -> None:
-    known = known_facts(found)
+    known = [*known_facts(found), SANDBOX]
     for name in sorted(options.allow - set(known)):
         raise UnknownNameError("fact", name, known, f"--allow takes {', '.join(known)}")
 
@@ -200,7 +206,7 @@ def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
     stored |= grouped
     known = {name: metric for name, metric in stored.items() if metric.unit != "json" and "*" not in name} | _OURS
     chosen: dict[str, Metric] = {}
-    for pattern in options.metrics or ("client.latency_s", *grouped):
+    for pattern in options.metrics or (_LATENCY, *grouped):
         found = {name: metric for name, metric in known.items() if fnmatchcase(name, pattern)}
         if found.pop(DURATION.name, None):
             found |= grouped or {DURATION.name: DURATION}
@@ -300,6 +306,7 @@ def _judge(tasks: Sequence[_Task], metrics: Sequence[Metric], options: Options) 
             found = measure(
                 task.base, task.new, metric,
                 paired=task.paired, alpha=options.alpha, threshold=options.threshold_of(metric),
+                apart=SANDBOX in options.allow,
             )  # fmt: skip
             if found is None:
                 continue
@@ -333,7 +340,7 @@ def _row(task: _Task, metric: Metric, found: MetricComparison, p: float | None, 
         said, reason = _judge_failures(found, metric, p, options)
     else:
         settings = task.new.run.settings.get("experiment", {})
-        setting = "--repetitions" if "repetitions" in settings else ""
+        setting = next((f"--{name}" for name in ("sandboxes", "repetitions") if name in settings), "")
         said, reason = _judge_ratio(found, metric, p, tests, options, setting)
     comparison = found.comparison
     return Row(
@@ -349,7 +356,7 @@ def _judge_ratio(
     """Return the verdict with its reason; `setting` is the option that makes the samples more, empty for none."""
     comparison, threshold = found.comparison, options.threshold_of(metric)
     if comparison is None:
-        same = found.shift.value == 0
+        same = found.shift.low == found.shift.high == 0
         return (Verdict.EQUIVALENT if same else Verdict.INCONCLUSIVE), found.reason
     said = verdict(comparison, threshold, p, better=metric.better, alpha=options.alpha)
     limit = f"{100 * threshold:g} %"
@@ -360,7 +367,10 @@ def _judge_ratio(
     n = min(comparison.n_base, comparison.n_new)
     more = comparison.needed
     how = f" ({setting} {more})" if setting else ""
-    advice = f"; about {more} samples a side would tell{how}" if more and more > n else ""
+    advice = ""
+    if more and more > n:
+        noun = "sandboxes" if found.base.blocks is not None or found.new.blocks is not None else "samples"
+        advice = f"; with about {more} {noun} a side, {100 * POWER:g} % of runs show it where nothing changed{how}"
     if not comparison.certain:
         return said, f"neither surely a change nor surely within {limit}{advice}"
     if p is not None and p > options.alpha:
@@ -391,11 +401,13 @@ def _size(row: Row) -> float:
     return abs(row.shift.value or 0.0)
 
 
-def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_Task]) -> Iterator[str]:
+def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_Task], allow: bool) -> Iterator[str]:
     if tasks and new:
         yield f"the two sides are separate runs{_apart(base, new)}, {_DRIFT}; {_TOGETHER}"
     elif tasks and not all(task.paired for task in tasks):
         yield f"{_names(base)} measured one condition after the other, {_DRIFT}; {_TOGETHER}"
+    if allow and not all(side.observed(_LATENCY).singles for task in tasks for side in (task.base, task.new)):
+        yield _AS_UNITS
     for view in (*base, *new):
         run = view.run
         if run.status is not RunStatus.FINISHED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Report, Table
+from sebsx.reading.blocks import in_sandboxes
 from sebsx.reading.units import many, show
 from sebsx.stats import Verdict, magnitude
 
@@ -39,7 +40,7 @@ _COLUMNS = (
     Column("change", "change", essential=True),
     Column("p", "p", meaning="of the test, corrected for the number of comparisons (Holm)"),
     Column("effect", "effect", meaning="Cliff's delta: share of pairs where new is larger, minus the reverse"),
-    Column("n", "n", meaning="samples of base and new, or pairs"),
+    Column("n", "n", meaning="calls of base and new with their sandboxes, or pairs of sandboxes"),
     Column("reason", "why"),
 )
 
@@ -110,8 +111,8 @@ class Row:
     def cells(self) -> dict[str, Any]:
         """Return the row of a table."""
         effect = "-" if self.cliff is None else f"{self.cliff:+.2f} {magnitude(self.cliff)}"
-        sizes = dict.fromkeys((self.base.n, self.new.n))
-        n = f"{self.shift.n} pairs" if self.method == "paired" else " / ".join(map(str, sizes))
+        sizes = dict.fromkeys(map(_size_in_words, (self.base, self.new)))
+        n = f"{self.shift.n} pairs" if self.method == "paired" else " / ".join(sizes)
         return {
             "verdict": self.verdict, "condition": self.condition, "metric": self.name,
             "base": show(self.base, self.metric.unit), "new": show(self.new, self.metric.unit),
@@ -131,7 +132,7 @@ class ComparisonReport:
         changed: What differs and may: the code and what comes with it.
         warnings: Why the verdicts may be wrong, one sentence each.
         alpha: Chance of any false alarm among all rows.
-        paired: Whether samples of one round were compared as pairs.
+        paired: Whether sandboxes that shared rounds were compared as pairs.
     """
 
     base: str
@@ -224,7 +225,7 @@ class ComparisonReport:
         return "\n".join([*head, *notes, *table, *lists])[: limit - 1].rstrip() + "\n"
 
     def _method(self) -> str:
-        how = "samples of one round compared as pairs" if self.paired else "samples not paired"
+        how = "sandboxes of the same rounds compared as pairs" if self.paired else "sandboxes not paired"
         return f"{how}, alpha {self.alpha:g} over all rows (Holm)"
 
     def _figures(self) -> list[Figure]:
@@ -275,6 +276,10 @@ def _in_percent(share: Estimate, unit: str) -> str:
     if share.low is not None and share.high is not None:
         interval = f" [{100 * share.low:+.1f}, {100 * share.high:+.1f}]"
     return f"{100 * share.value:+.1f} {unit}{interval}"
+
+
+def _size_in_words(side: Estimate) -> str:
+    return str(side.n) if side.blocks is None else f"{side.n} in {in_sandboxes(side.blocks)}"
 
 
 def _p_in_words(p: float | None) -> str:

@@ -1,4 +1,7 @@
-"""Numbers of two conditions against each other: medians by rank, means of costs, shares of failures."""
+"""Numbers of two conditions against each other: medians by rank, means of costs, shares of failures.
+
+The units are sandboxes, or pairs of blocks of them (`sebsx.reading.blocks`).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
+from sebsx.reading.blocks import caution
+from sebsx.reading.blocks import paired as pair_blocks
 from sebsx.reading.conditions import COST_PER_MILLION, ERRORS, median_estimate
 from sebsx.stats import (
+    LEAST_BLOCKS,
     Comparison,
     SamplesError,
     TooFewSamplesError,
@@ -20,12 +26,13 @@ from sebsx.stats import (
     compare_samples,
     mann_whitney,
     median,
-    pair_rounds,
+    needed_units,
 )
 
 if TYPE_CHECKING:
     from sebsx.model.frame import Numbers
     from sebsx.model.metrics import Metric
+    from sebsx.reading.blocks import Observations
     from sebsx.reading.conditions import Condition
 
 _LEAST_FOR_MEAN = 10  # as for an interval of one mean
@@ -59,7 +66,14 @@ class MetricComparison:
 
 
 def measure(
-    base: Condition, new: Condition, metric: Metric, *, paired: bool, alpha: float, threshold: float
+    base: Condition,
+    new: Condition,
+    metric: Metric,
+    *,
+    paired: bool,
+    alpha: float,
+    threshold: float,
+    apart: bool = False,
 ) -> MetricComparison | None:
     """Return one metric on both sides, or None if neither side has it.
 
@@ -67,32 +81,41 @@ def measure(
         base: One side.
         new: The other.
         metric: What to compare.
-        paired: Whether samples of one round are pairs.
+        paired: Whether sandboxes that share rounds are pairs.
         alpha: 1 - confidence of the intervals.
         threshold: Smallest change that matters, as a share.
+        apart: Whether each call is taken as a unit, whatever sandbox it shares.
     """
     if metric is ERRORS:
         return _failures(base, new, alpha)
-    old, young = _Side.of(base, metric), _Side.of(new, metric)
-    if not len(old.values) and not len(young.values) and len(base.counted) + len(new.counted):
+    old, young = observed(base, metric), observed(new, metric)
+    if not len(old) and not len(young) and len(base.counted) + len(new.counted):
         return None
+    if apart:
+        old, young = old.apart(), young.apart()
     mean = metric.unit == "USD"
     confidence = 1 - alpha
-    estimate = _mean_estimate if mean else partial(_median, confidence=confidence)
+    estimate = _mean_estimate if mean else partial(median_estimate, confidence=confidence)
     said = MetricComparison("mean" if mean else "p50", estimate(old), estimate(young))
-    reason = _unusable(base, old, "base") or _unusable(new, young, "new")
+    reason = _unusable(base, old, "base") or _unusable(new, young, "new") or _unreached(said)
     if reason:
         return replace(said, reason=reason)
-    for name, side in (("base", said.base), ("new", said.new)):
-        if side.value is None:
-            return replace(said, reason=f"no comparison: the median of {name} is {side.note}")
-    if _constant(old.values) and _constant(young.values) and old.values[0] == young.values[0] == 0:
+    if not old.values.any() and not young.values.any():
         return replace(
             said, shift=Estimate(0.0, low=0.0, high=0.0, confidence=confidence), reason="always 0 on both sides"
         )
+    values = _units(old, young, paired=paired, mean=mean)
+    if few := _in_few(old, young, values):
+        return _without_interval(said, values, few)
+    return _compared(said, values, paired=paired, confidence=confidence, threshold=threshold)
+
+
+def _compared(
+    said: MetricComparison, values: tuple[Numbers, Numbers], *, paired: bool, confidence: float, threshold: float
+) -> MetricComparison:
+    """Return what is known of the change from the units of one side to those of the other."""
     try:
-        values = pair_rounds(old.rounds(), young.rounds()) if paired else (old.values, young.values)
-        compare = compare_means if mean else compare_samples
+        compare = compare_means if said.statistic == "mean" else compare_samples
         try:
             found = compare(*values, pairs=paired, confidence=confidence, threshold=threshold)
         except UnusableSamplesError:  # no ratio with zeros: the difference decides
@@ -111,6 +134,24 @@ def measure(
         else Estimate(found.ratio, low=found.low, high=found.high, confidence=confidence, n=n),
         shift=Estimate(found.shift, low=found.shift_low, high=found.shift_high, confidence=confidence, n=n),
     )
+
+
+def _in_few(base: Observations, new: Observations, units: tuple[Numbers, Numbers]) -> str:
+    """Return why nothing can be concluded from so few sandboxes, in words; empty where they are enough or as many."""
+    fewest = min(len(units[0]), len(units[1]))
+    if fewest >= LEAST_BLOCKS or (base.singles and new.singles):
+        return ""
+    return caution(fewest if base.told and new.told else 0)
+
+
+def _without_interval(said: MetricComparison, units: tuple[Numbers, Numbers], reason: str) -> MetricComparison:
+    """Return a change as it was seen, with nothing said of how sure it is."""
+    before, after = said.base.value, said.new.value
+    assert before is not None
+    assert after is not None
+    n = min(map(len, units))
+    ratio = Estimate(after / before, n=n) if before > 0 and after > 0 else NOTHING
+    return replace(said, ratio=ratio, shift=Estimate(after - before, n=n), reason=reason)
 
 
 def compare_means(
@@ -164,7 +205,7 @@ def compare_means(
     change = math.log(after / before)
     half = float(student.ppf((1 + confidence) / 2, freedom)) * error
     exact = error <= 1e-12 * max(1.0, abs(change))  # rounding, not variance
-    needed = math.ceil(freedom * (half / math.log1p(threshold)) ** 2) + 1 if threshold else None
+    needed = needed_units(min(n_base, n_new), half, threshold, confidence)
     return Comparison(
         ratio=after / before, low=math.exp(change - half), high=math.exp(change + half), confidence=confidence,
         p=mann_whitney(young, old) if exact else float(2 * student.sf(abs(change) / error, freedom)),
@@ -199,31 +240,18 @@ def share_difference(
     return difference, difference - below, difference + above, p
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The values of one metric and the rounds they were measured in; what has no value is left out.
+def observed(condition: Condition, metric: Metric) -> Observations:
+    """Return the values of a metric that count; costs are those of a million invocations."""
+    if metric is COST_PER_MILLION:
+        return condition.observed("cost_usd").times(_PER_MILLION)
+    return condition.observed(metric.name)
 
-    `unserved` counts the invocations that are later than all of these, where the metric is a time of the client.
-    """
 
-    values: Numbers
-    numbers: Numbers
-    unserved: int = 0
-
-    @classmethod
-    def of(cls, condition: Condition, metric: Metric) -> _Side:
-        import numpy as np
-
-        scale, name = (_PER_MILLION, "cost_usd") if metric is COST_PER_MILLION else (1.0, metric.name)
-        frame = condition.counted_for(name)
-        if name not in frame:
-            return cls(np.empty(0), np.empty(0))
-        known = ~np.isnan(frame[name])
-        unserved = condition.unserved if name.startswith("client.") else 0
-        return cls(frame[name][known] * scale, frame["round"][known], unserved)
-
-    def rounds(self) -> list[tuple[int, float]]:
-        return [(int(number), value) for number, value in zip(self.numbers, self.values, strict=True) if number >= 0]
+def _units(base: Observations, new: Observations, *, paired: bool, mean: bool) -> tuple[Numbers, Numbers]:
+    """Return a value of each unit: of each sandbox, or of each pair of blocks of sandboxes that share rounds."""
+    sides = pair_blocks(base, new) if paired else (base, new)
+    old, young = (side.means if mean else side.medians for side in sides)
+    return old, young
 
 
 def _failures(base: Condition, new: Condition, alpha: float) -> MetricComparison | None:
@@ -244,8 +272,8 @@ def _share_estimate(failed: int, n: int) -> Estimate:
     return Estimate(failed / n, n=n) if n else Estimate(None, note="no samples")
 
 
-def _unusable(condition: Condition, side: _Side, name: str) -> str:
-    if len(side.values):
+def _unusable(condition: Condition, side: Observations, name: str) -> str:
+    if len(side):
         return ""
     measured = len(condition.frame)
     if measured and measured == sum(condition.failed.values()):
@@ -255,17 +283,14 @@ def _unusable(condition: Condition, side: _Side, name: str) -> str:
     return f"not enough data: no invocation of {name} has this metric"
 
 
-def _median(side: _Side, confidence: float) -> Estimate:
-    return median_estimate(side.values, confidence, side.unserved)
+def _unreached(said: MetricComparison) -> str:
+    """Return which median lies among what was not answered, in words; empty for none."""
+    sides = (("base", said.base), ("new", said.new))
+    return next((f"no comparison: the median of {name} is {one.note}" for name, one in sides if one.value is None), "")
 
 
-def _mean_estimate(side: _Side) -> Estimate:
-    values = side.values
-    return Estimate(float(values.mean()), n=len(values)) if len(values) else Estimate(None, note="no samples")
-
-
-def _constant(values: Numbers) -> bool:
-    return bool(values.min() == values.max())
+def _mean_estimate(side: Observations) -> Estimate:
+    return Estimate(float(side.values.mean()), n=len(side)) if len(side) else Estimate(None, note="no samples")
 
 
 def _wilson(k: int, n: int, confidence: float) -> tuple[float, float]:

@@ -190,7 +190,7 @@ class RunSession(Session):
             self._deployer.record_input(function, cell_id)
         for stored in self.view.invocations(cell_id=cell_id, kind=Kind.MEASURED):
             if measurement.counts(stored.status, stored.start_type):
-                measurement.good.append(stored.latency_s)
+                measurement.took(stored.latency_s, stored.sandbox_id)
         yield measurement
 
     def finish(self, measurement: Measurement, status: CellStatus, reason: str, error: str | None = None) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from sebsx.contracts.analyzers import Estimate, Finding, Report, Table
@@ -30,6 +31,7 @@ class Scene:
         start: str,
         invocations: list[Invocation],
         memory_mib: int = 128,
+        per_sandbox: int = 1,
         effective: int | None = None,
         **facts: object,
     ) -> int:
@@ -38,8 +40,9 @@ class Scene:
         deployment = add_deployment(self.store, self.run_id, config=config, deployment=reported)
         cell = self.store.design.add_cell(self.run_id, make_cell(start, len(invocations), memory_mib=memory_mib))
         first = self.store.next_sequence(self.run_id)
-        for number, invocation in enumerate(invocations, first):
-            invocation.sequence = number
+        for place, invocation in enumerate(invocations):
+            invocation.sequence = first + place
+            invocation.sandbox_id = f"sandbox-{place // per_sandbox}"
         self.store.add_invocations(self.run_id, deployment, cell, invocations)
         return cell
 
@@ -82,6 +85,30 @@ def test_latency_row_has_median_interval_and_tail(scene: Scene) -> None:
     assert (median.value, median.low, median.high, median.n) == (25.5, 18.0, 33.0, 50)
     assert row["p90_s"].value == pytest.approx(45.1)
     assert row["p99_s"] == Estimate(None, n=50, note="n too small")
+
+
+def test_calls_of_one_sandbox_are_one_unit(scene: Scene) -> None:
+    rng = np.random.default_rng(1)
+    times = [
+        took(float(np.exp(sandbox + call))) for sandbox in rng.normal(0, 0.2, 10) for call in rng.normal(0, 0.1, 5)
+    ]
+    scene.cell("warm", times, per_sandbox=5)
+    (row,) = table(scene.analyze(), "latency").rows
+    medians = sorted(float(np.median([call.latency_s for call in times[at : at + 5]])) for at in range(0, 50, 5))
+    # n = 10: ranks 2 and 9 of the ten sandboxes
+    assert (row["ok"], row["sandboxes"]) == (50, 10)
+    assert (row["median_s"].low, row["median_s"].high) == (medians[1], medians[8])
+    assert row["between"] == pytest.approx(0.2, rel=0.5)
+    assert row["within"] == pytest.approx(0.1, rel=0.3)
+
+
+def test_one_sandbox_is_said_at_the_number(scene: Scene) -> None:
+    scene.cell("warm", [took(float(number)) for number in range(1, 51)], per_sandbox=60)
+    report = scene.analyze()
+    (row,) = table(report, "latency").rows
+    assert row["median_s"] == Estimate(25.5, n=50, note="1 sandbox", blocks=1)
+    (finding,) = texts(report, "measured in 1 sandbox: a difference of a few percent may be that of the sandbox")
+    assert finding.warning
 
 
 def test_small_sample_has_a_median_without_interval(scene: Scene) -> None:

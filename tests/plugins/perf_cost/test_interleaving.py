@@ -108,6 +108,39 @@ def test_burst_is_a_turn_and_sequential_stays_one_sandbox(store: Store) -> None:
     assert [call.start_type.value for call in calls] == ["cold"] + ["warm"] * 5
 
 
+def blocks(view: RunView) -> dict[int, list[tuple[int, ...]]]:
+    """Return for each cell the rounds of each of its sandboxes, warm-ups left out."""
+    found: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for call in view.invocations(kind=Kind.MEASURED):
+        found[call.cell_id or 0][call.sandbox_id or ""].append(call.round or 0)
+    return {cell: [tuple(rounds) for rounds in sandboxes.values()] for cell, sandboxes in found.items()}
+
+
+def test_warm_sandboxes_are_renewed_in_the_same_rounds(store: Store) -> None:
+    view = measure(store, memory_mib=(128, 256), repetitions=30)
+    expected = [tuple(range(first, first + 3)) for first in range(0, 30, 3)]
+    assert list(blocks(view).values()) == [expected] * 2
+    assert Counter(call.kind for call in view.invocations()) == {Kind.MEASURED: 60, Kind.WARMUP: 20}
+    assert all(call.start_type.value == "warm" for call in view.invocations(kind=Kind.MEASURED))
+
+
+def test_sandboxes_are_as_many_as_told_and_change_in_a_sequential_design_too(store: Store) -> None:
+    view = measure(store, design="sequential", repetitions=12, sandboxes=6)
+    assert [len(rounds) for rounds in blocks(view).values()] == [6]
+    assert len(next(iter(blocks(measure(store, repetitions=5)).values()))) == 1  # six are not to be had
+
+
+def test_versions_are_measured_until_ten_percent_would_be_found(
+    store: Store, write_function: Write, tmp_path: Path
+) -> None:
+    same = folder_of(write_function, tmp_path, "main", "{'v': __import__('time').sleep(0.002)}")
+    view = versions(store, same, same, repetitions=30, detect=0.5, max_sandboxes=14)
+    assert view.run.design is Design.RMIT  # of one folder, too
+    pairs = [len(rounds) for rounds in blocks(view).values()]
+    assert 10 <= min(pairs) == max(pairs) <= 14
+    assert {cell.stop_reason for cell in view.cells()} == {"enough samples"}
+
+
 def test_turns_of_quick_functions_take_the_same_number_of_samples(store: Store) -> None:
     view = measure(store, memory_mib=(128, 256), repetitions=300)
     sizes = [set(Counter(order).values()) for order in turns(view, "memory_mib").values()]
@@ -292,7 +325,7 @@ def folder_of(write_function: Write, tmp_path: Path, place: str, code: str = "{}
 
 
 def versions(store: Store, new: Path, base: Path, **settings: Any) -> RunView:
-    return measure(store, benchmarks=(str(new),), against=str(base), repetitions=2, **settings)
+    return measure(store, benchmarks=(str(new),), against=str(base), **{"repetitions": 2, "detect": 0.0, **settings})
 
 
 def test_version_is_measured_against_its_base(store: Store, write_function: Write, tmp_path: Path) -> None:

@@ -106,7 +106,10 @@ def fill(store: Store, number: int = 1, *, n: int = 40) -> RunView:
             latencies_s = [median_s * rng.lognormvariate(0, 0.2) for _ in range(n)]
             rounds = list(range(n))
             model = f"CPU model {memory_mib}"
-            writer.add(latencies_s, rounds=rounds, memory_mib=memory_mib, start=start, facts={"cpu_model": model})
+            writer.add(
+                latencies_s, rounds=rounds, memory_mib=memory_mib, start=start, facts={"cpu_model": model},
+                per_sandbox=1 if start is StartType.COLD else 4,
+            )  # fmt: skip
     failed = {"status": Status.FUNCTION_ERROR, "error": f"ValueError: {EVIL}", "start_type": StartType.UNKNOWN}
     writer.add([0.5, 0.6], rounds=[0, 1], memory_mib=512, start=StartType.WARM, changes=failed)
     return writer.finish()

@@ -1,0 +1,173 @@
+"""Observations with the sandboxes that they came from: calls of one sandbox are one unit, whose value is their median.
+
+docs/methods/statistics.md says why. What was measured of whole executions has no sandbox of its own: each is a unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sebsx.stats import (
+    LEAST_BLOCKS,
+    Spread,
+    UnusableSamplesError,
+    block_medians,
+    spread_of,
+)
+
+if TYPE_CHECKING:
+    from sebsx.model.frame import Codes, Frame, Mask, Numbers
+
+SANDBOX = "sandbox_id"
+_LUCK = "a difference of a few percent may be that of the sandbox"
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Values of one metric, and where each was observed.
+
+    Args:
+        values: One for each call or execution, in the metric's unit.
+        blocks: The sandbox of each, as a number; all one where nobody told.
+        rounds: The round of each in an interleaved design; NaN without.
+        told: Whether the sandboxes are known, or need not be.
+        unserved: How many more have no value because they were not answered: later than all of these.
+    """
+
+    values: Numbers
+    blocks: Codes
+    _: KW_ONLY
+    rounds: Numbers
+    told: bool = True
+    unserved: int = 0
+
+    @classmethod
+    def of(cls, frame: Frame, metric: str, unserved: int = 0) -> Observations:
+        """Return what a frame has of a metric, and how many more were not answered."""
+        import numpy as np  # heavy
+
+        if metric not in frame:
+            return cls(np.empty(0), np.empty(0, dtype=np.int32), rounds=np.empty(0), unserved=unserved)
+        known: Mask = ~np.isnan(frame[metric])
+        values, rounds = frame[metric][known], frame["round"][known]
+        if SANDBOX not in frame:
+            return cls(values, np.arange(len(values), dtype=np.int32), rounds=rounds, unserved=unserved)
+        codes, levels = frame.codes(SANDBOX)
+        unknown = levels.index(None) if None in levels else -1
+        mine = codes[known]
+        told = not len(mine) or bool((mine != unknown).any())
+        return cls(values, mine, rounds=rounds, told=told, unserved=unserved)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @cached_property
+    def medians(self) -> Numbers:
+        """The median of each sandbox's values."""
+        return block_medians(self.values, self.blocks)
+
+    @cached_property
+    def means(self) -> Numbers:
+        """The mean of each sandbox's values, for what adds up."""
+        import numpy as np  # heavy
+
+        _, places = np.unique(self.blocks, return_inverse=True)
+        means: Numbers = np.bincount(places, self.values) / np.bincount(places)
+        return means
+
+    @cached_property
+    def count(self) -> int:
+        """How many sandboxes; 0 where nobody told."""
+        import numpy as np  # heavy
+
+        return len(np.unique(self.blocks)) if self.told else 0
+
+    @property
+    def singles(self) -> bool:
+        """Whether every value is of a sandbox of its own, as those of cold starts are."""
+        return self.count == len(self.values)
+
+    @cached_property
+    def spread(self) -> Spread | None:
+        """How much values differ between sandboxes and within; None where that cannot be told."""
+        try:
+            return spread_of(self.values, self.blocks) if self.count > 1 else None
+        except UnusableSamplesError:
+            return None
+
+    @property
+    def answered(self) -> Observations:
+        """The same without those that were not answered."""
+        return replace(self, unserved=0)
+
+    @property
+    def caution(self) -> str:
+        """Why no interval is given, in words; empty where there are sandboxes enough for one."""
+        return caution(self.count) if len(self) else ""
+
+    def times(self, factor: float) -> Observations:
+        """Return the values times a factor."""
+        return replace(self, values=self.values * factor)
+
+    def where(self, mask: Mask) -> Observations:
+        """Return some of them."""
+        return replace(self, values=self.values[mask], blocks=self.blocks[mask], rounds=self.rounds[mask])
+
+    def apart(self) -> Observations:
+        """Return them with each value as a unit of its own, whatever they share."""
+        import numpy as np  # heavy
+
+        return replace(self, blocks=np.arange(len(self.values), dtype=np.int32), told=True)
+
+
+def in_sandboxes(count: int) -> str:
+    """Return a number of sandboxes in words."""
+    return f"{count} sandbox{'' if count == 1 else 'es'}" if count else "sandboxes unknown"
+
+
+def caution(count: int) -> str:
+    """Return what must be said where so few sandboxes were measured; empty from six on."""
+    if count >= LEAST_BLOCKS:
+        return ""
+    where = f"measured in {in_sandboxes(count)}" if count else "measured in sandboxes that nobody told"
+    return f"{where}: {_LUCK}"
+
+
+def paired(base: Observations, new: Observations) -> tuple[Observations, Observations]:
+    """Return both sides of the rounds that both have, numbered by the blocks that pair them.
+
+    Sandboxes that share a round are of one block, on one side and across: so that a sandbox that stayed while the other
+    side changed its own is in one block with both, and no value is counted twice.
+    """
+    import numpy as np  # heavy
+
+    both = np.intersect1d(base.rounds[~np.isnan(base.rounds)], new.rounds[~np.isnan(new.rounds)])
+    sides = [side.where(np.isin(side.rounds, both)) for side in (base, new)]
+    block_of: dict[tuple[int, int], int] = {}  # of a sandbox of a side, before the blocks are merged
+    roots: list[int] = []
+
+    def root(block: int) -> int:
+        while roots[block] != block:
+            roots[block] = roots[roots[block]]
+            block = roots[block]
+        return block
+
+    met: dict[float, int] = {}
+    for place, side in enumerate(sides):
+        for number, sandbox in dict.fromkeys(zip(side.rounds.tolist(), side.blocks.tolist(), strict=True)):
+            key = (place, sandbox)
+            if key not in block_of:
+                block_of[key] = len(roots)
+                roots.append(len(roots))
+            mine, other = root(block_of[key]), root(met.setdefault(number, block_of[key]))
+            roots[max(mine, other)] = min(mine, other)
+    old, young = (
+        replace(
+            side,
+            blocks=np.array([root(block_of[place, sandbox]) for sandbox in side.blocks.tolist()], dtype=np.int32),
+        )
+        for place, side in enumerate(sides)
+    )
+    return old, young
