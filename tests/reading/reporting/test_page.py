@@ -20,7 +20,7 @@ import pytest
 from sebsx.contracts.analyzers import Column, Figure, Finding, Report, Table
 from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, Package, RunStatus, StartType, Status, Target
-from sebsx.reading.reporting import Section, build, repeating
+from sebsx.reading.reporting import PageSection, build, repeating
 from sebsx.reading.reporting.html import LIMIT_BYTES, render
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
@@ -189,7 +189,7 @@ def _other(view, sequence):
     return made
 
 
-def _section(views: list[RunView], name: str) -> Section:
+def _section(views: list[RunView], name: str) -> PageSection:
     return next(one for one in build(views).sections if one.id == name)
 
 
