@@ -29,6 +29,7 @@ from sebsx.reading.conditions import (
 )
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf_of_all
+from sebsx_perf_cost.answers import answers
 from sebsx_perf_cost.choices import (
     about_choices,
     choices_figures,
@@ -158,7 +159,9 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             ),
             *about_choices(choices, settings.cost_weight),
         )
-        return Report("Performance and cost", tables=tables, figures=figures, findings=findings)
+        return Report(
+            "Performance and cost", tables=tables, figures=figures, findings=findings, answers=list(answers(found))
+        )
 
 
 def _latency_columns(found: Sequence[Condition]) -> tuple[Column, ...]:

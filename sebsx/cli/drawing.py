@@ -72,7 +72,7 @@ class Pen:
             self._print(_grid(layout, layout.widths))
 
     def report(self, report: Report) -> None:
-        """Write a report: its tables, then its findings."""
+        """Write a report: its tables, its findings, and last what was found."""
         if report.title:
             self._apart()
             self._lines(visible(report.title), "bold")
@@ -83,6 +83,10 @@ class Pen:
         for finding in report.findings:
             mark = Text(" ! ", "yellow") if finding.warning else Text(" - ", "green")
             self.sentence(finding.text, mark)
+        if report.answers:
+            self._apart()
+        for answer in report.answers:
+            self.sentence(answer)
 
     def sentence(self, text: str, mark: Text | None = None) -> None:
         """Write lines of text, folded between words and indented behind their mark."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 30
 _NAMED = 3  # benchmarks that are named rather than counted
-_STATUSES = ("running", "finished", "failed", "interrupted")
+_STATUSES = ("running", "finished", "unsuccessful", "failed", "interrupted")
 
 
 def _since(value: str | None) -> datetime | None:

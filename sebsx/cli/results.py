@@ -14,6 +14,7 @@ from sebsx.errors import UserError
 
 if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
+    from sebsx.reading.failures import Failure
 
 
 _LIMITS = {"cpu": "processor"}
@@ -22,12 +23,14 @@ _MANY = 10  # files that are counted rather than listed
 
 @command("show")
 @names_runs(many=False)
-def show_command(app: App, run: str | None, campaign: str | None) -> None:
-    """Show one run: settings, environment, cells, deployments, resources.
+@click.option("--failures", "only_failures", is_flag=True, help="Show why invocations failed, with tracebacks.")
+def show_command(app: App, run: str | None, campaign: str | None, only_failures: bool) -> None:
+    """Show one run: settings, environment, cells, deployments, failures, resources.
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
     from sebsx.contracts.analyzers import Column, Table  # heavy
+    from sebsx.reading.failures import failures
     from sebsx.reading.levels import level_columns, levels_of
     from sebsx.reading.listing import chosen
 
@@ -35,7 +38,7 @@ def show_command(app: App, run: str | None, campaign: str | None) -> None:
         view = store.view(chosen(store, [run] if run else [], campaign)[-1])
         cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
         counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
-        environment = view.environment
+        environment, failed = view.environment, failures(view)
     document = {
         "run": view.run,
         "status": view.status,
@@ -43,7 +46,11 @@ def show_command(app: App, run: str | None, campaign: str | None) -> None:
         "cells": cells,
         "deployments": deployments,
         "resources": resources,
+        "failures": failed,
     }
+    if only_failures:
+        app.console.result(document, verbatim="\n\n".join(map(_told, failed)) or "no invocation failed")
+        return
     cell_columns = [
         *level_columns(view.factors, [cell.factors for cell in cells]),
         *(Column(key, key.replace("_", " ")) for key in ("status", "calls", "ok", "stop_reason")),
@@ -64,6 +71,16 @@ def show_command(app: App, run: str | None, campaign: str | None) -> None:
     app.console.result(
         document,
         Table("cells", columns=cell_columns, rows=cell_rows),
+        Table(
+            "failures",
+            columns=[
+                Column("error", "error", essential=True),
+                Column("count", "invocations", unit="count"),
+                Column("status", "status"),
+            ],
+            rows=[{"error": item.error, "count": item.count, "status": item.status.value} for item in failed],
+            caption=f"tracebacks: sebsx show {view.run.id} --failures",
+        ),
         Table(
             "resources still there (sebsx clean)",
             columns=[Column(k, k) for k in ("kind", "name", "platform", "state")],
@@ -167,6 +184,14 @@ def export_command(
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )
     app.console.result({"files": files}, text=text)
+
+
+def _told(failure: Failure) -> str:
+    """Return an error with its traceback and where it came."""
+    from sebsx.reading.units import many  # heavy
+
+    heading = f"{failure.status.value}, {many(failure.count, 'invocation')} ({'; '.join(failure.where)})"
+    return "\n".join(filter(None, (heading, failure.detail.rstrip() or failure.error)))
 
 
 def _describe(view: RunView, environment: Any) -> dict[str, str]:

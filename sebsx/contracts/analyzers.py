@@ -154,7 +154,11 @@ class ReportFile:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded."""
+    """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded.
+
+    `answers` are what was found, one sentence for each benchmark: what a person asked the run for. They end the output
+    of a run.
+    """
 
     title: str
     _: KW_ONLY
@@ -162,6 +166,7 @@ class Report:
     figures: Sequence[Figure] = ()
     findings: Sequence[Finding] = ()
     files: Sequence[ReportFile] = ()
+    answers: Sequence[str] = ()
 
 
 def factor_column(factor: Factor) -> Column:

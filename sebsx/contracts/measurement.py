@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from sebsx.model import Cell, Invocation, StartType
 
 
+# After so many failures of one kind, and nothing else, a function fails whenever it is called.
+SAME_FAILURES = 3
+_OWN_DOING = frozenset({Status.FUNCTION_ERROR, Status.OUT_OF_MEMORY, Status.TIMEOUT, Status.WRONG_OUTPUT})
+
+
 @dataclass(slots=True, kw_only=True)
 class Measurement:
     """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
@@ -39,6 +44,7 @@ class Measurement:
     attempts: int = 0
     failures: int = 0
     first_error: str = ""
+    alike: int = 0
     started_s: float = field(default_factory=time.monotonic)
 
     @property
@@ -58,6 +64,11 @@ class Measurement:
         """Count a sample."""
         self.good.append(latency_s)
         self.sandboxes.append(sandbox)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no call ended well and the first ones all failed in the same way, by the function's own doing."""
+        return self.attempts == self.failures == self.alike >= SAME_FAILURES
 
     def force_cold(self) -> None:
         """Make sure that the next invocation meets no existing sandbox."""
@@ -120,4 +131,6 @@ class Measurement:
             if invocation.status is not Status.OK:
                 self.failures += 1
                 reason = (invocation.error or "no reason given").partition("\n")[0]
-                self.first_error = self.first_error or f"{invocation.status}: {reason[:200]}"
+                error = f"{invocation.status}: {reason[:200]}"
+                self.first_error = self.first_error or error
+                self.alike += error == self.first_error and invocation.status in _OWN_DOING

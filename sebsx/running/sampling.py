@@ -118,6 +118,8 @@ class Sampling:
 
     def _cap(self) -> str:
         """Return which cap is reached, in words; empty for none."""
+        if self.measurement.hopeless:
+            return f"all {self.measurement.failures} invocations failed in the same way"
         if self._failed():
             return f"{self.measurement.failures} invocations failed"
         if self.measurement.attempts >= self._caps.attempts:
@@ -127,7 +129,7 @@ class Sampling:
         return ""
 
     def _failed(self) -> bool:
-        return self.measurement.failures >= self._caps.max_failures
+        return self.measurement.hopeless or self.measurement.failures >= self._caps.max_failures
 
 
 def settle(cells: Sequence[Sampling]) -> None:

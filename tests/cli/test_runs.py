@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from sebsx.cli import listing
 from sebsx.model import RunStatus
 from sebsx.store import deleting, open_store, schema
 from sebsx.testing.runs import RunWriter
@@ -129,3 +130,7 @@ def test_run_with_resources_left_is_kept(three: Cli, call: Call) -> None:
             pass
         assert len(store.resources(FIRST)) == 1
     call("runs", "delete", FIRST, "--yes").assert_fails(2, f"sebsx clean --run {FIRST}")
+
+
+def test_every_way_to_end_can_be_asked_for() -> None:
+    assert set(listing._STATUSES) == set(RunStatus)
