@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 REGISTRY = plugins.load()
 DOCS = Path(sebsx.__file__).parent.parent / "docs"
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
-DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None} - {"url"})
+DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None and cls.deploys})
 # What makes a run of a few seconds on a platform in memory; the others need a real one, and have tests of their own.
 QUICK: dict[str, dict[str, Any]] = {
     "perf-cost": {"benchmarks": ("sleep",), "size": "test", "start": ("cold", "warm"), "repetitions": 2},

@@ -35,6 +35,7 @@ class UrlPlatform(Platform[UrlSettings]):
     summary = "any endpoint, measured as it is"
     Settings = UrlSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.ADOPT})
+    deploys: ClassVar[bool] = False
     payload_bytes: ClassVar[int] = 2**31
     timeout_margin_s: ClassVar[float] = 0.0
 

@@ -63,6 +63,7 @@ class Calibrate(Experiment[CalibrateSettings]):
     summary = "finds the steps' parameter for wanted run times"
     Settings: ClassVar[type[Any]] = CalibrateSettings
     analyzer = "calibration"
+    without_options = "a calibration is kept by platform, memory size and benchmark; choose --memory instead"
 
     def plan(self, scene: Scene, settings: CalibrateSettings) -> Plan:
         """Return the first point; the others depend on what it measures."""

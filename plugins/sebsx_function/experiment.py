@@ -42,6 +42,7 @@ class FunctionExperiment(Experiment[FunctionSettings]):
     )
     needs = frozenset({Capability.ADOPT})
     analyzer = "perf-cost"  # looked up by name: the tables and choices are the same
+    without_options = "a function that exists keeps what it was given; change that at its provider"
     subject = "function"
 
     def platforms(self, registry: Registered, settings: FunctionSettings) -> Sequence[str]:

@@ -98,8 +98,8 @@ _MORE: dict[str, Callable[[App], list[Mapping[str, Any]]]] = {_SUITES: _suites, 
 def _plugin_class(name: str, cls: Any) -> Mapping[str, Any]:
     document = {"name": name, "summary": cls.summary}
     if hasattr(cls, "capabilities"):
-        document["architectures"] = list(cls.architectures)
-        document["memory_mib"] = str(cls.memory_mib)
+        document["architectures"] = list(cls.architectures) if cls.deploys else []
+        document["memory_mib"] = str(cls.memory_mib) if cls.deploys else ""
         document["options"] = [option.name for option in cls.options]
         document["capabilities"] = sorted(cls.capabilities)
     return document

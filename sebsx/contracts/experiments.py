@@ -29,6 +29,8 @@ class Experiment(ABC, Generic[S]):
         factors: What its cells have beside what core knows of every cell (`sebsx.model.factors.CORE_FACTORS`); one of
             the same name takes the place of core's.
         analyzer: Name of the analyzer that reads its runs; None for none.
+        without_options: Why its functions cannot be given options (`--option`), for the message that refuses them;
+            empty where they can.
         subject: The word after `sebsx run` that means this experiment (`sebsx run benchmark NAME...`), beside
             `sebsx run experiment NAME`; None for none. Settings marked `positional` are its arguments.
     """
@@ -39,6 +41,7 @@ class Experiment(ABC, Generic[S]):
     needs: ClassVar[frozenset[Capability]] = frozenset()
     factors: ClassVar[Sequence[Factor]] = ()
     analyzer: ClassVar[str | None] = None
+    without_options: ClassVar[str] = ""
     subject: ClassVar[str | None] = None
 
     def platforms(self, registry: Registered, settings: S) -> Sequence[str]:

@@ -99,6 +99,8 @@ class Platform(ABC, Generic[S]):
         extra: Extra of the distribution that brings the SDK, None if nothing more is needed.
         Settings: Frozen dataclass, see `sebsx.settings`.
         capabilities: What it can do beyond deploy and teardown.
+        deploys: Whether functions can be deployed there; one that only takes what exists (`adopt`) refuses, and its
+            memory sizes and architectures mean nothing.
         architectures: Those it offers, the default first.
         memory_mib: Memory that can be provisioned: any size between two, or some sizes. A request is rounded up.
         options: What else can be chosen for a function (`sebsx.model.options` has the well-known ones).
@@ -120,6 +122,7 @@ class Platform(ABC, Generic[S]):
     extra: ClassVar[str | None] = None
     Settings: ClassVar[type[Any]] = NoSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    deploys: ClassVar[bool] = True
     architectures: ClassVar[tuple[str, ...]] = ("x86_64",)
     memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
     options: ClassVar[tuple[Option, ...]] = ()

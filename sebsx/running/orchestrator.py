@@ -212,7 +212,7 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
         raise UserError(f"experiment {spec.experiment.name!r} has nothing to measure with these settings")
     for cell in design.cells:
         _check_names(cell.factors, scene)
-    design = placed(design, scene, spec.experiment.name)
+    design = placed(design, scene, spec.experiment)
     known = (*option_factors(scene), *spec.experiment.factors)
     return replace(design, factors=Factors.of(known, [cell.factors for cell in design.cells]))
 

@@ -17,6 +17,7 @@ from sebsx.model.options import WELL_KNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
@@ -56,13 +57,13 @@ def option_factors(scene: Scene) -> list[Factor]:
     return found
 
 
-def placed(plan: Plan, scene: Scene, experiment: str) -> Plan:
+def placed(plan: Plan, scene: Scene, experiment: Experiment[Any]) -> Plan:
     """Return a plan that says of each cell whether its platform can do it, and in its notes what was rounded away.
 
     Args:
         plan: As an experiment made it.
         scene: What it was made for.
-        experiment: Its name, for messages.
+        experiment: The experiment.
 
     Raises:
         UserError: If something was asked for that exists nowhere, or options of an experiment that takes none.
@@ -71,7 +72,10 @@ def placed(plan: Plan, scene: Scene, experiment: str) -> Plan:
     for cell in cells:
         given = dict(cell.provision.options) if cell.provision else {}
         if ignored := [name for name in scene.options if name not in given]:
-            raise UserError(f"experiment {experiment!r} takes no options of functions, such as {ignored[0]!r}")
+            why = f": {experiment.without_options}" if experiment.without_options else "; leave out --option"
+            raise UserError(
+                f"experiment {experiment.name!r} takes no options of functions, such as {ignored[0]!r}{why}"
+            )
     _check_somewhere(cells, scene)
     _check_overlap(cells, scene)
     return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))

@@ -40,6 +40,14 @@ NAMES = [
 
 VALUES = [
     ("plan benchmark sleep --colect process", ["no such option", "--colect", "sebsx plan benchmark --help"]),
+    (
+        "plan function http://127.0.0.1:9/ --option vcpu=1",
+        ["experiment 'function' takes no options of functions, such as 'vcpu'", "keeps what it was given"],
+    ),
+    (
+        "plan experiment calibrate --set benchmark=graph-mst --option vcpu=1",
+        ["experiment 'calibrate' takes no options of functions", "--memory"],
+    ),
     ("plan benchmark sleep --memory lots", ["memory_mib", "'lots'", "an integer is wanted"]),
     ("plan benchmark sleep --memory 0", ["memory of 0 MiB exists nowhere", "local has 32 to"]),
     ("plan benchmark sleep --memory -5", ["memory of -5 MiB exists nowhere", "local"]),

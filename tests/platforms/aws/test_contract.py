@@ -11,7 +11,7 @@ import pytest
 from sebsx.contracts.platforms import Platform
 from sebsx.model import Deployment, Status
 from sebsx.testing.contracts import PlatformContract, StorageContract
-from sebsx.testing.contracts.platforms import records_of
+from sebsx.testing.contracts.trying import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform

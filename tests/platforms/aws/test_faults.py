@@ -17,7 +17,7 @@ from sebsx.contracts.languages import Language
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.model import Deployment, FunctionConfig, Package, Scalar, Status
 from sebsx.plugins import Registry
-from sebsx.testing.contracts.platforms import records_of
+from sebsx.testing.contracts.trying import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws import clients, functions, resources
