@@ -171,7 +171,9 @@ def from_file(path: Path) -> Layer:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except RecursionError:
+        raise UserError(f"settings file {str(path)!r} cannot be read: it is nested too deeply") from None
+    except (OSError, ValueError) as exc:  # TOML's own error, and an integer of more digits than Python reads
         raise UserError(f"settings file {str(path)!r} cannot be read: {exc}") from exc
     return Layer(str(path), dict(_flatten(tables)))
 

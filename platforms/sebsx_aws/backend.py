@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import json
+import logging
 import math
 import time
 from functools import partial
@@ -34,6 +34,7 @@ from sebsx.model import (
 )
 from sebsx.model.clock import client_clock
 from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE
+from sebsx.model.untrusted import UntrustedJsonError, parse_json
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
     from sebsx.model import Manifest, Provision, Scalar
+
+logger = logging.getLogger(__name__)
 
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
 _DIRECT_BYTES = 50 * 1000 * 1000
@@ -296,7 +299,7 @@ class AwsPlatform(Platform[AwsSettings]):
             return None
         try:
             text = base64.b64decode(tail).decode("utf-8", "replace")
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             return None
         return loglines.read_log(text.splitlines()).get(self.request_id_of(reply))
 
@@ -439,10 +442,17 @@ class AwsPlatform(Platform[AwsSettings]):
             with explained("read of asynchronous results"):
                 answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
                 for message in answer.get("Messages", ()):
-                    told = json.loads(message["Body"])
-                    self._results[told["requestContext"]["requestId"]] = told
+                    self._take_result(message["Body"])
                     sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return self._results.pop(request_id, None)
+
+    def _take_result(self, text: str) -> None:
+        """Keep the destination's message for its invocation; it holds what the function answered, whatever that is."""
+        try:
+            told = parse_json(text)
+            self._results[told["requestContext"]["requestId"]] = told
+        except (UntrustedJsonError, KeyError, TypeError) as exc:
+            logger.warning("a result of an asynchronous invocation cannot be read: %s", exc)
 
 
 class AwsArmPlatform(AwsPlatform):
@@ -469,5 +479,5 @@ def _digest(effective: Mapping[str, Any]) -> str:
         return str(digest).removeprefix("sha256:")
     try:
         return base64.b64decode(effective.get("code_sha256") or "", validate=True).hex()
-    except binascii.Error:
+    except ValueError:  # not base64
         return ""

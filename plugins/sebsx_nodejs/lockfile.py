@@ -222,7 +222,7 @@ def reason(output: str) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise PackagingError(f"{str(path)!r} cannot be read: {exc}") from exc
     if not isinstance(value, dict):
         raise PackagingError(f"{str(path)!r} holds no JSON object")

@@ -97,6 +97,8 @@ class Steps:
             growth=table.number("growth", 1.0, above=0),
         )
         table.done()
+        if not all(map(steps._can_be_computed, (1, 2, steps.count))):
+            raise UserError(f"steps in {table.where} cannot be computed: choose other values of first, last and growth")
         return steps
 
     def value(self, step: int) -> float:
@@ -104,5 +106,11 @@ class Steps:
         low, high = self.first**self.growth, self.last**self.growth
         return float((low + (high - low) * (step - 1) / (self.count - 1)) ** (1 / self.growth))
 
+    def _can_be_computed(self, step: int) -> bool:
+        try:
+            return math.isfinite(self.value(step))
+        except (ArithmeticError, TypeError):  # too large, or a root of a negative number
+            return False
+
     def __contains__(self, size: str) -> bool:
-        return size.isdecimal() and 1 <= int(size) <= self.count
+        return size.isdecimal() and len(size) <= len(str(self.count)) and 1 <= int(size) <= self.count

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 _BOOK = {"provider", "effective", "retrieved", "source", "currency", "groups", "scheme", "price"}
 _SCHEME = {field.name for field in fields(Scheme)} - {"name"}
+# No price, volume or memory is smaller or larger; a number beyond would fill gigabytes when it is written out.
+_SMALLEST, _LARGEST = Decimal("1e-30"), Decimal("1e18")
+_SHOWN, _SHOWN_BITS = 80, 128
 _PRICE = {"meter", "unit", "scheme", "architectures", "regions", "usd", "tiers", "by_region", "free"}
 
 
@@ -57,7 +60,9 @@ def read(path: Path) -> PriceBook:
     try:
         data = path.read_bytes()
         document = tomllib.loads(data.decode(), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except RecursionError:
+        raise UserError(f"price book {str(path)!r} cannot be read: it is nested too deeply") from None
+    except (OSError, ValueError, ArithmeticError) as exc:  # not TOML, or a number of more digits than Python reads
         raise UserError(f"price book {str(path)!r} cannot be read: {exc}") from exc
     try:
         return parse(document, hashlib.sha256(data).hexdigest(), str(path))
@@ -77,15 +82,18 @@ def parse(document: Mapping[str, Any], sha256: str, path: str) -> PriceBook:
     """
     _only(document, _BOOK, "the book")
     if document.get("currency", "USD") != "USD":
-        raise _WrongError(f"currency is {document['currency']!r}; only USD can be stored")
-    groups = _typed(document, "groups", dict, "the book", {})
+        raise _WrongError(f"currency is {_brief(document['currency'])}; only USD can be stored")
+    groups = _groups(document)
     tables = _typed(document, "scheme", dict, "the book")
     schemes = {name: _scheme(name, table) for name, table in tables.items()}
     if not schemes:
         raise _WrongError("it has no scheme: how is an invocation counted?")
     prices: dict[Key, Price] = {}
     for number, row in enumerate(_typed(document, "price", list, "the book"), start=1):
-        where = f"price {number} ({row.get('meter', 'without a meter')})"
+        where = f"price {number}"
+        if not isinstance(row, dict):
+            raise _WrongError(f"{where} must be a table")
+        where += f" ({row.get('meter', 'without a meter')})"
         for key, price in _prices(row, groups, where):
             if key in prices:
                 raise _WrongError(f"{where}: {str(key)!r} has a price already")
@@ -116,21 +124,27 @@ def _scheme(name: str, table: Any) -> Scheme:
         values["minimum_s"] = _number(table["minimum_s"], f"{where}: minimum_s")
     if "bills_init_from" in table:
         values["bills_init_from"] = _day(table, "bills_init_from", where)
-    for key in ("memory_step_mib", "free_ephemeral_mib"):
+    for key, least in (("memory_step_mib", 1), ("free_ephemeral_mib", 0)):
         if key in table:
-            values[key] = _typed(table, key, int, where)
+            values[key] = _integer(table[key], f"{where}: {key}", least)
     for key in ("observed_memory", "estimate"):
         if key in table:
             values[key] = _typed(table, key, bool, where)
-    values["memory_sizes_mib"] = tuple(sorted(_typed(table, "memory_sizes_mib", list, where, [])))
-    pairs = _typed(table, "cpu_by_memory", list, where, [])
-    values["cpu_by_memory"] = tuple(sorted((mib, _number(cpus, f"{where}: cpu_by_memory")) for mib, cpus in pairs))
+    sizes = _typed(table, "memory_sizes_mib", list, where, [])
+    values["memory_sizes_mib"] = tuple(sorted(_integer(size, f"{where}: memory_sizes_mib") for size in sizes))
+    pairs = _pairs(_typed(table, "cpu_by_memory", list, where, []), f"{where}: cpu_by_memory", "a memory and its share")
+    values["cpu_by_memory"] = tuple(
+        sorted((_integer(mib, f"{where}: memory"), _number(cpus, f"{where}: cpu_by_memory")) for mib, cpus in pairs)
+    )
     return Scheme(name, **values)
 
 
-def _prices(row: Any, groups: Mapping[str, Sequence[str]], where: str) -> Iterator[tuple[Key, Price]]:
-    if not isinstance(row, dict):
-        raise _WrongError(f"{where} must be a table")
+def _groups(document: Mapping[str, Any]) -> dict[str, list[str]]:
+    groups = _typed(document, "groups", dict, "the book", {})
+    return {name: _words(groups, name, "groups") for name in groups}
+
+
+def _prices(row: Mapping[str, Any], groups: Mapping[str, Sequence[str]], where: str) -> Iterator[tuple[Key, Price]]:
     _only(row, _PRICE, where)
     if sum(name in row for name in ("usd", "tiers", "by_region")) != 1:
         raise _WrongError(f"{where}: give one of usd, tiers and by_region")
@@ -141,19 +155,18 @@ def _prices(row: Any, groups: Mapping[str, Sequence[str]], where: str) -> Iterat
         given = [(region, [[0, usd]]) for region, usd in _typed(row, "by_region", dict, where).items()]
     else:
         tiers = row["tiers"] if "tiers" in row else [[0, row["usd"]]]
-        names = _typed(row, "regions", list, where)
+        names = _words(row, "regions", where)
         given = [(region, tiers) for name in names for region in groups.get(name, [name])]
     for region, tiers in given:
         price = Price(unit, _tiers(tiers, where), free=free)
-        for architecture in _typed(row, "architectures", list, where, [""]):
+        for architecture in _words(row, "architectures", where, [""]):
             yield Key(region, meter, architecture=architecture, scheme=scheme), price
 
 
 def _tiers(pairs: Any, where: str) -> tuple[Tier, ...]:
-    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise _WrongError(f"{where}: tiers must be pairs of a volume and a price")
     tiers = tuple(
-        Tier(above=_number(above, f"{where}: volume"), usd=_number(usd, f"{where}: price")) for above, usd in pairs
+        Tier(above=_number(above, f"{where}: volume"), usd=_number(usd, f"{where}: price"))
+        for above, usd in _pairs(pairs, f"{where}: tiers", "a volume and a price")
     )
     if not tiers or tiers[0].above != 0:
         raise _WrongError(f"{where}: the first tier must begin at 0")
@@ -162,13 +175,39 @@ def _tiers(pairs: Any, where: str) -> tuple[Tier, ...]:
     return tiers
 
 
+def _pairs(value: Any, where: str, of: str) -> list[list[Any]]:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise _WrongError(f"{where} must be pairs of {of}")
+    return value
+
+
+def _words(table: Mapping[str, Any], key: str, where: str, default: Any = None) -> list[str]:
+    words: list[str] = _typed(table, key, list, where, default)
+    if not all(isinstance(word, str) for word in words):
+        raise _WrongError(f"{where}: {key} must be a list of words")
+    return words
+
+
+def _integer(value: Any, where: str, least: int = 1) -> int:
+    if type(value) is not int or not least <= value <= _LARGEST:
+        raise _WrongError(f"{where} is {_brief(value)}, not an integer from {least}")
+    return value
+
+
 def _number(value: Any, where: str) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise _WrongError(f"{where} is {value!r}, not a number")
-    number = Decimal(value)
-    if not number.is_finite() or number < 0:
-        raise _WrongError(f"{where} is {value}; it must be 0 or more")
-    return number
+    if type(value) not in (int, Decimal) or (type(value) is Decimal and not value.is_finite()):
+        raise _WrongError(f"{where} is {_brief(value)}, not a number")
+    if not (value >= 0 and (value == 0 or _SMALLEST <= value <= _LARGEST)):
+        raise _WrongError(f"{where} is {_brief(value)}; it must be 0, or from {_SMALLEST} to {_LARGEST}")
+    return Decimal(value)
+
+
+def _brief(value: Any) -> str:
+    """Return a value for a message; one of thousands of digits would fill the screen."""
+    if type(value) is int and value.bit_length() > _SHOWN_BITS:
+        return "a huge integer"
+    text = str(value) if isinstance(value, Decimal) else ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _day(table: Mapping[str, Any], key: str, where: str) -> date:
@@ -181,7 +220,7 @@ def _day(table: Mapping[str, Any], key: str, where: str) -> date:
 def _typed(table: Mapping[str, Any], key: str, kind: type[Any], where: str, default: Any = None) -> Any:
     value = table.get(key, default)
     if not isinstance(value, kind):
-        raise _WrongError(f"{where}: {key} is missing" if value is None else f"{where}: {key} is {value!r}")
+        raise _WrongError(f"{where}: {key} is missing" if value is None else f"{where}: {key} is {_brief(value)}")
     return value
 
 
@@ -229,4 +268,5 @@ def _value(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value)  # a JSON string of ASCII is a basic string of TOML
+    # A JSON string is a basic string of TOML, but for DEL; JSON may escape a character as two halves, TOML may not.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from sebsx.errors import UserError
+from sebsx.model.untrusted import parse_json
 
 if TYPE_CHECKING:
     from datetime import date
@@ -39,7 +39,7 @@ def updated(pricelist: Pricelist, base: PriceBook, source: str, today: date) -> 
     """
     data = _fetch(source)
     try:
-        found = pricelist.read_offer_file(json.loads(data))
+        found = pricelist.read_offer_file(parse_json(data, _MOST_BYTES))
     except ValueError as exc:
         raise UserError(f"offers of {pricelist.name!r} in {source!r} cannot be used: {exc}") from exc
     if found.published < base.effective:

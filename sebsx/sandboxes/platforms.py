@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _WRAPPERS = {".py": "sebsx_wrapper.py", ".cjs": "sebsx_wrapper.cjs"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_STATUSES = frozenset(Status)
 _SMALLEST_MIB = 32
 
 HOST_ARCHITECTURE = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
@@ -130,7 +131,7 @@ class GatewayPlatform(Platform[S]):
     def status_of(self, reply: Reply) -> Status:
         """Return what the gateway says."""
         said = reply.headers.get("x-sebsx-status")
-        return Status(said) if said else super().status_of(reply)
+        return Status(said) if said in _STATUSES else super().status_of(reply)
 
     def force_cold(self, deployment: Deployment) -> None:
         """See to it that no existing sandbox gets another invocation; returns when the idle ones are gone."""
