@@ -107,6 +107,7 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
     The book goes to your data folder and is used from the day on which the file was published. What the file does not
     say stays as it is in the newest book.
     """  # noqa: D301  # \\b keeps click from folding the lines
+    from sebsx.contracts.exporters import replacing
     from sebsx.pricing import differences
     from sebsx.pricing.bookfile import write
     from sebsx.pricing.updating import updated
@@ -123,10 +124,12 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
     if taken and not replace and not dry_run:
         raise UserError(f"price book {taken} is there already: {str(path)!r}; give --replace to write over it")
     if not dry_run:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(write(book), encoding="utf-8")
-        partial.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise UserError(f"folder {str(path.parent)!r} cannot be made: {exc.strerror or exc}") from exc
+        with replacing(path) as part:
+            part.write_text(write(book), encoding="utf-8")
     document: dict[str, Any] = {
         "old": base.identity,
         "effective": book.effective.isoformat(),

@@ -85,9 +85,7 @@ def replacing(destination: Path) -> Iterator[Path]:
             )
         part.replace(destination)
     except OSError as error:
-        raise UserError(
-            f"{str(destination)!r} cannot be written: {error.strerror or error}; name another with -o"
-        ) from error
+        raise UserError(f"{str(destination)!r} cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             _remove(part)

@@ -100,6 +100,8 @@ def parse(document: Mapping[str, Any], sha256: str, path: str) -> PriceBook:
             if key.scheme and key.scheme not in schemes:
                 raise _WrongError(f"{where}: scheme {key.scheme!r} is not described; has {', '.join(schemes)}")
             prices[key] = price
+    if not prices:
+        raise _WrongError("it has no price")
     return PriceBook(
         provider=_typed(document, "provider", str, "the book"),
         effective=_day(document, "effective", "the book"),

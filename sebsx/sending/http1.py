@@ -9,6 +9,7 @@ import httptools
 # Ten times what Lambda answers at most, and twice what Cloud Run does over HTTP/1 (32 MiB; cloud.google.com/run/quotas,
 # read 2026-11). A server that sends without end costs one invocation, not the machine's memory.
 MOST_BYTES = 64 * 2**20
+_LENGTH_DIGITS = 16
 
 
 class Headers(Mapping[str, str]):
@@ -57,11 +58,14 @@ def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
     if at < 0 or b"\r\ntransfer-encoding:" in low or b"\r\nconnection: close" in low:
         return None
     line_end = low.find(b"\r\n", at + 17)
-    digits = low[at + 17 :] if line_end < 0 else low[at + 17 : line_end]
-    try:
-        status, length = int(data[9:12]), int(digits)
-    except ValueError:
+    digits = (low[at + 17 :] if line_end < 0 else low[at + 17 : line_end]).strip(b" \t")
+    code = data[9:12]
+    # Signs and underscores are digits for `int` alone, and of two lengths none is right.
+    if not (code.isdigit() and digits.isdigit() and len(digits) < _LENGTH_DIGITS):
         return None
+    if low.find(b"\r\ncontent-length:", at + 17) >= 0:
+        return None
+    status, length = int(code), int(digits)
     if status < 200 or status in (204, 304) or len(data) - end - 4 != length:
         return None
     return status, head, data[end + 4 :]

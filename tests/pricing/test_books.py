@@ -138,9 +138,9 @@ def test_service_without_a_price_in_a_region_names_those_that_have_one() -> None
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("usd = 0.000001", "usd = -0.000001", r"price 1 \(request\): price is -0.000001; it must be 0 or more"),
+        ("usd = 0.000001", "usd = -0.000001", r"price 1 \(request\): price is -0.000001; it must be 0, or from"),
         ("usd = 0.000001", 'usd = "0.000001"', "is '0.000001', not a number"),
-        ("usd = 0.000001", "usd = nan", "must be 0 or more"),
+        ("usd = 0.000001", "usd = nan", "is NaN, not a number"),
         ("usd = 0.000001", "dollars = 0.000001", "'dollars' is not known"),
         ("usd = 0.000001", "usd = 1\nby_region = {here = 1}", "give one of usd, tiers and by_region"),
         ("effective = 2030-01-02", 'effective = "2030-01-02"', "effective must be a date"),
