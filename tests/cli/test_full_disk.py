@@ -46,11 +46,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_older_report_export_and_snapshot_stay_whole(call: Call, disk: Path) -> None:
+def test_older_report_and_exports_stay_whole(call: Call, disk: Path) -> None:
     assert call(*SLEEP, "--repetitions", "3").code == 0
     writing = {
         "page.html": ("report", "last", "-o"),
-        "whole.sqlite": ("db", "snapshot"),
         **{
             f"export.{name}": ("export", "last", "-f", name, "-o")
             for name in plugins.load().exporters
@@ -74,6 +73,15 @@ def test_older_report_export_and_snapshot_stay_whole(call: Call, disk: Path) -> 
     filler.unlink()
     for name, words in writing.items():
         assert call(*words, str(disk / name)).code == 0, name
+
+
+def test_snapshot_that_does_not_fit_leaves_nothing(call: Call, disk: Path) -> None:
+    assert call(*SLEEP, "--repetitions", "3").code == 0
+    filler = fill(disk)
+    call("db", "snapshot", str(disk / "whole.sqlite")).assert_fails(EXIT_STORE, "whole.sqlite")
+    assert list(disk.iterdir()) == [filler]
+    filler.unlink()
+    assert call("db", "snapshot", str(disk / "whole.sqlite")).code == 0
 
 
 def test_file_that_does_not_fit_is_not_kept_and_leaves_nothing(disk: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Fuzzer:
 
     name: str
     promise: str
-    inputs: st.SearchStrategy[Any]
+    inputs: st.SearchStrategy[Any] = field(repr=False)
     opened: Callable[[Path], AbstractContextManager[Check]]
 
 
