@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import MetaData, delete, insert, or_, select, true
 
 from sebsx.contracts.exporters import replacing
-from sebsx.errors import UserError
+from sebsx.errors import StoreError, UserError
 from sebsx.store import schema
 from sebsx.store.artifacts import open_artifact
 from sebsx.store.blobs import add_chunks
@@ -35,11 +35,20 @@ def write(database: Database, destination: Path) -> None:
         raise UserError(f"folder {str(destination.parent)!r} does not exist; create it, or name another")
     with replacing(destination) as part:
         if database.is_sqlite:
-            with database.outside_transaction() as connection:
-                connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
+            _vacuum_into(database, part, destination)
         else:
             _copy(database, part)
         _add_files(database, part, select(schema.artifact.c.sha256).where(schema.artifact.c.held))
+
+
+def _vacuum_into(database: Database, part: Path, destination: Path) -> None:
+    try:
+        with database.outside_transaction() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(part),))
+    except StoreError as exc:
+        if "disk is full" in str(exc):  # the copy's: the store itself is only read
+            raise StoreError(f"{str(destination)!r} cannot be written: the disk is full") from exc
+        raise
 
 
 def add_run(database: Database, run_key: int, destination: Path) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from sebsx.contracts.schedules import Closed
-from sebsx.sending.client import HttpClient, Request
-from sebsx.sending.http1 import MOST_BYTES, Answer, whole
+from sebsx.sending.client import HttpClient
+from sebsx.sending.dialogue import Outgoing
+from sebsx.sending.http1 import MOST_BYTES, AnswerReader, whole
 from tests.soak.fuzzing import Check, Fuzzer, in_pieces, spliced
 
 _STATUS_LINES = st.sampled_from(
@@ -117,7 +118,7 @@ def _agree(data: bytes) -> None:
     if glance is None:
         return
     status, _, body = glance
-    answer = Answer(MOST_BYTES)
+    answer = AnswerReader(MOST_BYTES)
     try:
         answer.feed(data)
     except ValueError:
@@ -135,7 +136,7 @@ def opened(_folder: Path) -> Iterator[Check]:
         with HttpClient() as client:
             replies = list(
                 client.drive(
-                    Closed(_CALLS), lambda number: Request(server.url, b"{}", f"id-{number}", timeout_s=_TIMEOUT_S)
+                    Closed(_CALLS), lambda number: Outgoing(server.url, b"{}", f"id-{number}", timeout_s=_TIMEOUT_S)
                 )
             )
         assert sorted(reply.request_id for reply in replies) == [f"id-{number}" for number in range(_CALLS)]

@@ -102,7 +102,10 @@ class Reading:
         _hold_typed(body)
         for platform in self.platforms:
             self.stored += 1
-            reply = Reply(f"r{self.stored}", 1.0, 1.0, 1.0, 1.5, 2.0, status, headers, body, 2)
+            reply = Reply(
+                f"r{self.stored}", intended_s=1.0, sent_s=1.0, connected_s=1.0, first_byte_s=1.5, done_s=2.0,
+                http_status=status, headers=headers, body=body, bytes_out=2,
+            )  # fmt: skip
             self.begun.add(self._read(platform, reply))
         (last,) = list(self.begun.store.view(RUN).invocations(first=self.stored))
         assert last.sequence == self.stored
@@ -112,7 +115,7 @@ class Reading:
         invocation, envelope = read_reply(
             reply,
             platform=platform,
-            deployment=Deployment("f", config, {}, adopted=isinstance(platform, UrlPlatform)),
+            deployment=Deployment("f", config, effective={}, adopted=isinstance(platform, UrlPlatform)),
             record=None,
             starts=Starts(),
             names=Names([metric.name for metric in METRICS]),
