@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import json
-import logging
 import math
-import time
 from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from sebsx.clouds.made import delete_each
 from sebsx.clouds.tags import are_ours
@@ -32,19 +29,28 @@ from sebsx.model import (
     Status,
     Target,
 )
-from sebsx.model.clock import client_clock
-from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE
-from sebsx.model.untrusted import UntrustedJsonError, parse_json
+from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE, TRIGGER
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
 from sebsx_aws.functions import NONCE, Functions, function_name, nonce
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
+from sebsx_aws.packages import deployed_digest, handed_over
 from sebsx_aws.reports import LogReports, log_group
 from sebsx_aws.settings import AwsSettings
-from sebsx_aws.signing import signed_headers
 from sebsx_aws.storage import S3Storage
+from sebsx_aws.triggers import (
+    ASYNC,
+    ERROR_HEADER,
+    REQUEST_HEADER,
+    SDK,
+    TRIGGERS,
+    EventExchange,
+    ResultQueue,
+    endpoint_for,
+    headers_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,12 +60,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.storage import Storage
     from sebsx.model import Manifest, Provision, Scalar
 
-logger = logging.getLogger(__name__)
-
-# Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
-_DIRECT_BYTES = 50 * 1000 * 1000
-_UNZIPPED_BYTES = 250 * 1024 * 1024
-_HANDLER = "sebsx_wrapper_lambda.handler"
 # glibc of the managed runtimes: 2.26 up to Python 3.11, 2.34 from 3.12 (Amazon Linux 2 and 2023).
 _NEW_GLIBC = (3, 12)
 # Developer guide, "Lambda SnapStart": Python from 3.12 on.
@@ -71,9 +71,7 @@ _SNAPSTART = Option(
     offer=OneOf((False, True)),
     default=False,
 )
-_ERROR_HEADER = "x-amz-function-error"
 _TAIL_HEADER = "x-amz-log-result"
-_REQUEST_HEADER = "x-amzn-requestid"
 _KIND_HEADER = "x-amzn-errortype"
 _REFUSED = (401, 403)
 
@@ -98,6 +96,7 @@ class AwsPlatform(Platform[AwsSettings]):
         PACKAGE.offered(OneOf(("zip", "image"))),  # else a zip, and an image where that is too large
         MIN_INSTANCES.offered(Between(0, math.inf), default=0),  # provisioned concurrency
         MAX_INSTANCES.offered(Between(0, math.inf), default=0),  # reserved concurrency
+        TRIGGER.offered(OneOf(TRIGGERS), default=SDK),
         _SNAPSTART,
     )
     memory_mib: ClassVar[Between | OneOf] = Between(128, 10240)
@@ -112,7 +111,6 @@ class AwsPlatform(Platform[AwsSettings]):
         self._functions = Functions(self._clients, settings)
         self._resources: resources.Resources | None = None
         self._existing: Existing | None = None
-        self._results: dict[str, dict[str, Any]] = {}  # of asynchronous invocations, by request id
         self._reports = LogReports(self._clients, settings.log_format)
         self._refusal: CredentialsError | None = None
 
@@ -174,7 +172,7 @@ class AwsPlatform(Platform[AwsSettings]):
         made = self._opened
         role = self.settings.role or made.role()
         options = {option.name: self.option(config, option.name) for option in self.options}
-        code, runtime = self._code(package, options["package"])
+        code, runtime = handed_over(package, options["package"], self.settings, self._clients, made)
         self._make_log_group(name)
         with self.ledger.creating("function", name, self._clients.region) as creation:
             environment = {
@@ -184,7 +182,7 @@ class AwsPlatform(Platform[AwsSettings]):
             }
             arn = self._functions.create(name, config, code, runtime, role, environment, self.context.tags, options)
             creation.provider_id = without_account(arn)
-            return self._deployment(name, arn, config)
+            return self._deployment(name, arn, config, options["trigger"])
 
     @classmethod
     def recognises(cls, address: str) -> bool:
@@ -228,59 +226,30 @@ class AwsPlatform(Platform[AwsSettings]):
         assert deployment.endpoint is not None
         if self._refusal is not None:
             raise self._refusal
-        headers = {} if self.settings.trigger == "url" else {"X-Amz-Log-Type": "Tail"}
-        return signed_headers(self._clients.credentials(), self._clients.region, deployment.endpoint, payload, headers)
+        return headers_for(deployment.effective["trigger"], self._clients, deployment.endpoint, payload)
 
-    @property
-    def one_at_a_time(self) -> bool:  # type: ignore[override]  # a setting decides
-        """Whether it waits for each asynchronous result before the next call."""
-        return bool(self.settings.trigger == "async")
-
-    def invoke(self, deployment: Deployment, payload: bytes, timeout_s: float) -> Reply | None:
-        """Invoke asynchronously and wait for the result in the queue; other triggers go by HTTP."""
-        if self.settings.trigger != "async":
+    def exchange(self, deployment: Deployment) -> EventExchange | None:
+        """Return how an asynchronous invocation is sent and where its result arrives; others are one request."""
+        if deployment.effective["trigger"] != ASYNC:
             return None
-        clock, name = client_clock(), deployment.effective["function"]
-        qualifier = self._functions.qualifier_of(name)
-        if self._refusal is not None:
-            raise self._refusal
-        self._opened.queue()
-        sent_s = clock.now()
-        with explained(f"asynchronous invocation of {name!r}"):
-            code, headers, body = self._functions.send_event(name, payload, qualifier)
-        accepted_s = clock.now()
-        request_id, error = headers.get(_REQUEST_HEADER, ""), None
-        if code < 300:
-            told = self._result(request_id, timeout_s)
-            code, body = 200, b""
-            if told is None:
-                error = "timeout"
-            elif (condition := told.get("requestContext", {}).get("condition")) != "Success":
-                headers[_ERROR_HEADER] = str(condition)
-            if told is not None and "responsePayload" in told:
-                body = json.dumps(told["responsePayload"]).encode()
-        return Reply(
-            request_id=request_id,
-            intended_s=sent_s,
-            sent_s=sent_s,
-            connected_s=sent_s,
-            first_byte_s=accepted_s,
-            done_s=clock.now(),
-            http_status=None if error else code,
-            headers=headers,
-            body=body,
-            bytes_out=len(payload),
-            error=error,
+        assert deployment.endpoint is not None
+        clients = self._clients
+        queue = ResultQueue(
+            endpoint=clients.sqs.meta.endpoint_url,
+            queue=self._opened.queue(),
+            region=clients.region,
+            credentials=clients.credentials(),
         )
+        return EventExchange(url=deployment.endpoint, queue=queue)
 
     def status_of(self, reply: Reply) -> Status:
         """Return what Lambda's answer means."""
         if reply.http_status in _REFUSED:
             self._refused(reply)
-        if _ERROR_HEADER in reply.headers:
+        if ERROR_HEADER in reply.headers:
             return loglines.error_status(reply.body)
-        if reply.http_status == 502 and self.settings.trigger == "url":
-            return Status.FUNCTION_ERROR  # which one, the log tells
+        if reply.http_status == 502 and not reply.headers.get(_KIND_HEADER):
+            return Status.FUNCTION_ERROR  # of a URL; which one, the log tells
         return super().status_of(reply)
 
     def error_of(self, reply: Reply) -> str | None:
@@ -290,7 +259,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def request_id_of(self, reply: Reply) -> str:
         """Return the id that Lambda gave the invocation."""
-        return reply.headers.get(_REQUEST_HEADER, reply.request_id)
+        return reply.headers.get(REQUEST_HEADER, reply.request_id)
 
     def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
         """Return the record in the log tail that came with the answer."""
@@ -378,42 +347,10 @@ class AwsPlatform(Platform[AwsSettings]):
             self._clients.logs.create_log_group(logGroupName=group, tags=self.context.tags)
             self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
-    def _code(self, package: Package, kind: str | None) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return where Lambda finds the code, and how it is to be run."""
-        large = package.unpacked_bytes > _UNZIPPED_BYTES
-        if large and kind == "zip":
-            raise UnsupportedError(
-                f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped, and Lambda "
-                "takes 250 MiB as a zip; use --option package=image"
-            )
-        if kind == "image" or large:
-            uri = self._opened.image(package, self.settings.base_image, _HANDLER)
-            return {"ImageUri": uri}, {"PackageType": "Image"}
-        runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
-        if self.settings.upload == "s3" or package.bytes > _DIRECT_BYTES:
-            bucket, key = self._opened.bucket(), f"packages/{package.sha256}.zip"
-            with explained("upload of the package"), package.path.open("rb") as file:
-                self._clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
-            return {"S3Bucket": bucket, "S3Key": key}, runtime
-        return {"ZipFile": package.path.read_bytes()}, runtime
-
-    def _deployment(self, name: str, arn: str, config: FunctionConfig) -> Deployment:
-        trigger, functions = self.settings.trigger, self._clients.functions
+    def _deployment(self, name: str, arn: str, config: FunctionConfig, trigger: str) -> Deployment:
         qualifier = self._functions.qualifier_of(name)
-        endpoint: str | None = None
-        if trigger == "sdk":
-            suffix = f"?Qualifier={qualifier['Qualifier']}" if qualifier else ""
-            endpoint = f"{functions.meta.endpoint_url}/2015-03-31/functions/{name}/invocations{suffix}"
-        elif trigger == "url":
-            with explained(f"create of a URL for {name!r}"):
-                made = functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
-            endpoint = made["FunctionUrl"]
-        else:
-            self._functions.send_results(name, self._opened.queue_arn(), qualifier)
-        return self._described(name, arn, config, endpoint)
-
-    def _described(self, name: str, arn: str, config: FunctionConfig, endpoint: str | None) -> Deployment:
-        effective = {**self._functions.effective(name), "function": name}
+        endpoint = endpoint_for(trigger, self._clients, self._functions, self._opened, name, qualifier)
+        effective = {**self._functions.effective(name), "function": name, "trigger": trigger}
         if effective["package"] == "image":
             effective |= image_facts(self._clients, name)
         return Deployment(
@@ -423,7 +360,7 @@ class AwsPlatform(Platform[AwsSettings]):
             endpoint=endpoint,
             headers={},
             region=self._clients.region,
-            deployed_sha256=_digest(effective),
+            deployed_sha256=deployed_digest(effective),
         )
 
     def _refused(self, reply: Reply) -> None:
@@ -433,26 +370,6 @@ class AwsPlatform(Platform[AwsSettings]):
             self._refusal = CredentialsError(
                 f"invocations are refused: {self.error_of(reply)}; log in again (aws sso login)"
             )
-
-    def _result(self, request_id: str, timeout_s: float) -> dict[str, Any] | None:
-        """Return the destination's message for one invocation; None if none came in time."""
-        queue, ends = self._opened.queue(), time.monotonic() + timeout_s
-        sqs = self._clients.sqs
-        while request_id not in self._results and time.monotonic() < ends:
-            with explained("read of asynchronous results"):
-                answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)
-                for message in answer.get("Messages", ()):
-                    self._take_result(message["Body"])
-                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        return self._results.pop(request_id, None)
-
-    def _take_result(self, text: str) -> None:
-        """Keep the destination's message for its invocation; it holds what the function answered, whatever that is."""
-        try:
-            told = parse_json(text)
-            self._results[told["requestContext"]["requestId"]] = told
-        except (UntrustedJsonError, KeyError, TypeError) as exc:
-            logger.warning("a result of an asynchronous invocation cannot be read: %s", exc)
 
 
 class AwsArmPlatform(AwsPlatform):
@@ -471,13 +388,3 @@ class AwsArmPlatform(AwsPlatform):
 def _shipped(name: str) -> dict[str, bytes]:
     """Return a file that goes into packages."""
     return {name: (files("sebsx_aws") / "wrapper" / name).read_bytes()}
-
-
-def _digest(effective: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what runs in hex: of an image its digest, of a zip what Lambda says in base64."""
-    if digest := effective.get("image_digest"):
-        return str(digest).removeprefix("sha256:")
-    try:
-        return base64.b64decode(effective.get("code_sha256") or "", validate=True).hex()
-    except ValueError:  # not base64
-        return ""

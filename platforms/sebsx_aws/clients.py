@@ -80,7 +80,7 @@ _SECRET = re.compile(
 )
 
 
-_SERVICES = {"functions": "lambda", "unretried": "lambda", "tagging": "resourcegroupstaggingapi"}
+_SERVICES = {"functions": "lambda", "tagging": "resourcegroupstaggingapi"}
 
 
 class Clients:
@@ -98,16 +98,11 @@ class Clients:
         self._made: dict[str, Any] = {}
 
     def __getattr__(self, service: str) -> Any:
-        """Return the client of a service: `clients.iam`, `clients.functions` for Lambda.
-
-        `clients.unretried` is Lambda too, for what is measured: nothing is sent again.
-        """
+        """Return the client of a service: `clients.iam`, `clients.functions` for Lambda."""
         if service.startswith("_"):
             raise AttributeError(service)
         if service not in self._made:
-            self._made[service] = self._make(
-                _SERVICES.get(service, service), 1 if service == "unretried" else _ATTEMPTS
-            )
+            self._made[service] = self._make(_SERVICES.get(service, service))
         return self._made[service]
 
     @cached_property
@@ -152,9 +147,9 @@ class Clients:
         session.events.register("before-call", _log_call)
         return session
 
-    def _make(self, name: str, attempts: int) -> Any:
+    def _make(self, name: str) -> Any:
         config = require("botocore.config", extra="aws").Config(
-            retries={"mode": "adaptive", "total_max_attempts": attempts},
+            retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             connect_timeout=10,
             read_timeout=70,
             user_agent_extra="sebsx",

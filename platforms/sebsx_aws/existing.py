@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
 from sebsx.model import Deployment
 from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, code_of, explained, without_account
 from sebsx_aws.functions import NONCE, Functions, function_name
+from sebsx_aws.triggers import SDK, invoke_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,13 +101,12 @@ class Existing:
         self._make_log_group = make_log_group
         self._bucket = bucket
         self._settings = settings
-        self._functions = Functions(clients, replace(settings, trigger="sdk"))
+        self._functions = Functions(clients, settings)
         self._copied: dict[str, str] = {}  # subject -> state in which it was copied first
         self._codes: dict[tuple[str, str], dict[str, Any]] = {}  # by subject and architecture
 
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the function, its copy, or itself with other memory; see `Platform.adopt`."""
-        self._check_settings()
         named = read_name(adoption.address)
         self._check_place(named)
         found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
@@ -123,10 +122,6 @@ class Existing:
         if adoption.in_place:
             more[CHANGE] = self._change(adoption, named, found["Configuration"])
         return self._deployment(adoption, named.name, named.qualifier, more)
-
-    def _check_settings(self) -> None:
-        if self._settings.trigger != "sdk":
-            raise UserError("a function that exists is taken as it is: leave out the setting trigger")
 
     def _check_place(self, named: NamedFunction) -> None:
         region = self._clients.region
@@ -198,13 +193,11 @@ class Existing:
 
     def _deployment(self, adoption: Adoption, name: str, version: str, more: Mapping[str, Any]) -> Deployment:
         config, qualifier = adoption.config, {"Qualifier": version} if version else {}
-        effective = {**self._functions.effective(name, qualifier), "function": name, **more}
+        effective = {**self._functions.effective(name, qualifier), "function": name, "trigger": SDK, **more}
         effective["adopted"] = COPY if adoption.copy else "in place" if adoption.in_place else "as it is"
         if runtime := _RUNTIME.fullmatch(effective.get("runtime", "")):
             effective |= {"language": runtime[1], "language_version": runtime[2] or ""}
-        suffix = f"?Qualifier={quote(version, safe='')}" if version else ""
-        functions, region = self._clients.functions, self._clients.region
-        endpoint = f"{functions.meta.endpoint_url}/2015-03-31/functions/{name}/invocations{suffix}"
+        region, endpoint = self._clients.region, invoke_url(self._clients, name, qualifier)
         known = replace(
             config,
             memory_mib=config.memory_mib or effective["memory_mib"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -167,7 +166,6 @@ class Functions:
             "snapstart": told.get("SnapStart", {}).get("OptimizationStatus") == "On",
             "log_format": told.get("LoggingConfig", {}).get("LogFormat"),
             "version": told.get("Version"),
-            "trigger": self._settings.trigger,
             # Of a function that is not ours these are asked for by `adopt`, or nobody knows them.
             "min_instances": self._published.get(name, 0) if qualifier is None else None,
             "max_instances": self._most.get(name, 0) if qualifier is None else None,
@@ -191,18 +189,6 @@ class Functions:
                 what,
                 told=clean,
             )
-
-    def send_event(self, name: str, payload: bytes, qualifier: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """Send an asynchronous invocation once, and return status, headers and body of the answer, refused or not."""
-        client = self._clients.unretried
-        try:
-            answer = client.invoke(FunctionName=name, InvocationType="Event", Payload=payload, **qualifier)
-        except client.exceptions.ClientError as exc:
-            told = exc.response["ResponseMetadata"]
-            body = json.dumps({"message": exc.response["Error"].get("Message", "")}).encode()
-            return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), body
-        told = answer["ResponseMetadata"]
-        return told["HTTPStatusCode"], dict(told["HTTPHeaders"]), b""
 
     def _role_is_new(self, exc: Exception) -> bool:
         """Tell whether Lambda has not heard of our role or of what it may do yet, which takes some seconds."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sebsx.settings import setting
 
-TRIGGERS = ("sdk", "url", "async")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 UPLOADS = ("auto", "s3")
 
@@ -21,7 +20,6 @@ class AwsSettings:
     role: str = setting(
         "", help="ARN of an execution role that exists; default: one is made with least privilege", secret=True
     )
-    trigger: str = setting("sdk", help="sdk: Invoke; url: signed function URL; async: with a queue", choices=TRIGGERS)
     python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)
     upload: str = setting(
         "auto", help="how a zip gets there; auto: in the request, through S3 where it is large", choices=UPLOADS

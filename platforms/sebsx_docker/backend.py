@@ -129,6 +129,10 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             raise UnsupportedError(f"the image of platform {self.name!r} has no interpreter for {language!r}")
         return Target(language, version, architecture=architecture, binaries=binaries)
 
+    def refusal(self, language: str, architecture: str) -> str | None:
+        """Say nothing of an image that is named: what it holds is looked at when it is needed."""
+        return None if self.settings.image else super().refusal(language, architecture)
+
     def sandboxes(self, target: Target, root: Path, config: FunctionConfig) -> Mapping[str, Any]:
         """Return the mold of the deployment's containers."""
         return self._mold(target, root, config).told()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
-from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
+from sebsx.errors import PluginError, UnsupportedError, UserError
+from sebsx.model import PLUGIN_FAILED, Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
 from sebsx.pricing.planning import estimate
 from sebsx.running.rounds import rounds
 from sebsx.settings import Layer, Section, SettingsReader, public
@@ -158,8 +158,13 @@ class _Exchanger:
             self.channel.clean(self.measurement.function.platform, session)
 
     def sample(self, number: int) -> None:
-        """Do one exchange that counts."""
-        ends = self.exchange(Kind.MEASURED, number)
+        """Do one exchange that counts; a plugin that fails in it ends this cell and no other."""
+        try:
+            ends = self.exchange(Kind.MEASURED, number)
+        except PluginError as exc:
+            self.closed = True
+            self.session.finish(self.measurement, CellStatus.FAILED, PLUGIN_FAILED, str(exc))
+            return
         if all(end.status is Status.OK for end in ends):
             self.done += 1
         else:
@@ -212,7 +217,12 @@ def _measure(
     with ExitStack() as stack:
         exchangers = []
         for name, group in groupby(cells, key=lambda cell: str(cell.factors["channel"])):
-            exchangers += _reached(session, function, channels[name], list(group), settings, stack)
+            those = list(group)
+            try:
+                exchangers += _reached(session, function, channels[name], those, settings, stack)
+            except PluginError as exc:
+                session.refuse(those, PLUGIN_FAILED, str(exc), CellStatus.FAILED)
+                session.observer.warned(str(exc))
         for number, turns in rounds(session, exchangers):
             for exchanger in turns:
                 exchanger.sample(number)
@@ -256,7 +266,7 @@ def _reached(
 
 
 def _parameters(function: Function, channel: Channel[Any], settings: CommunicationSettings) -> dict[str, Any]:
-    if function.deployment.endpoint is None and channel.paired:
+    if not function.simultaneous and channel.paired:
         raise UnsupportedError(
             f"channel {channel.name!r} needs two invocations at once; platform {function.platform.name!r} makes them "
             "one after the other"

@@ -85,6 +85,10 @@ class EvictionSettings:
         (0.25,), help="run times: how long a call holds its sandbox, in s; calls at once must overlap", minimum=0.01
     )
     benchmark: str = setting("server-reply", help=f"name or folder of a benchmark with a parameter {_HOLD}")
+    functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
+    variants: tuple[str, ...] = setting(
+        (), help="variants of the benchmark; default, and the empty word: its code as it is", option="--variant"
+    )
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     max_deployed: int = setting(
         300, help="maximum number of functions deployed at once; further trials wait", minimum=1
@@ -135,10 +139,11 @@ class Eviction(Experiment[EvictionSettings]):
         own = scene.benchmark(settings.benchmark).memory_mib
         sizes = settings.memory_mib or preset.memory_mib or (own,)
         cells = [
-            _cell(scene, platform, settings, language, provision, padding_mib, hold_s, d_init, idle)
+            _cell(scene, platform, settings, language, part, provision, padding_mib, hold_s, d_init, idle)
             for platform in scene.platforms.values()
-            for language, provision, padding_mib, hold_s, d_init, idle in product(
+            for language, part, provision, padding_mib, hold_s, d_init, idle in product(
                 settings.languages,
+                product(settings.functions or ("",), settings.variants or ("",)),
                 scene.provisions(platform, sizes, settings.architecture or platform.architectures[0]),
                 settings.padding_mib,
                 settings.hold_s,
@@ -174,6 +179,7 @@ def _cell(
     platform: Platform[Any],
     settings: EvictionSettings,
     language: str,
+    part: tuple[str, str],
     provision: Provision,
     padding_mib: float,
     hold_s: float,
@@ -189,6 +195,7 @@ def _cell(
         "benchmark": benchmark.name,
         **({"folder": settings.benchmark} if settings.benchmark != benchmark.name else {}),
         "benchmark_sha256": benchmark.sha256,
+        **{name: word for name, word in zip(("function", "variant"), part, strict=True) if word},
         "size": size,
         "parameters": parameters,
         "language": language,

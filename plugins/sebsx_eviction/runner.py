@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.agenda import Agenda
 from sebsx.contracts.calls import Calls
 from sebsx.contracts.schedules import Arrivals
-from sebsx.model import CellStatus, Kind
+from sebsx.errors import PluginError
+from sebsx.model import PLUGIN_FAILED, CellStatus, Kind
 from sebsx.model.clock import client_clock
 from sebsx_eviction.trials import read_trial, read_trials, unsettled
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sebsx.contracts.functions import Function, FunctionSpec
+    from sebsx.contracts.measurement import OpenCell
     from sebsx.contracts.session import Session
     from sebsx.model import Cell, Invocation
     from sebsx_eviction.trials import Trial
@@ -46,7 +48,7 @@ class CellWork:
         d_init: Simultaneous sandboxes of a trial.
         next_idles: Given the trials that count, returns the idle times still wanted, all of which may be measured at
             the same time; none when the cell is complete.
-        cell_id: Its row.
+        begun: The cell as it was begun.
         trials: Those that ended.
         outstanding: How many are waiting or under way.
         over: Whether it was closed.
@@ -56,7 +58,7 @@ class CellWork:
     spec: FunctionSpec
     d_init: int
     next_idles: Callable[[Sequence[Trial]], Sequence[float]]
-    cell_id: int = 0
+    begun: OpenCell | None = None
     trials: list[Trial] = field(default_factory=list)
     outstanding: int = 0
     over: bool = False
@@ -125,13 +127,20 @@ class TrialRunner:
         """Measure until every cell is complete or given up; what an interrupted run stored counts."""
         try:
             for work in works:
-                work.cell_id, stored = self._session.begin_cell(work.cell)
+                begun = work.begun = self._session.begin(work.cell)
+                stored = self._session.view.invocations(cell_id=begun.cell_id)
                 work.trials = read_trials(stored, work.d_init)  # those that were cut neither count nor are void
                 self._want_more(work)
             while self._waiting or self._running:
                 self._start()
                 for sent in self._session.send(self._agenda):
-                    self._hear(self._running[sent.calls.function.id], sent.calls, sent.invocations)
+                    running = self._running[sent.calls.function.id]
+                    if sent.failure is not None:
+                        self._fail(running, sent.calls, sent.failure)
+                    elif running.work.over:
+                        self._leave(running, sent.calls)
+                    else:
+                        self._hear(running, sent.calls, sent.invocations)
                     if self._deploy_s <= _UNNOTICED_S:
                         self._start()
                 self._tear_down()
@@ -139,6 +148,18 @@ class TrialRunner:
         finally:
             for running in (*self._running.values(), *self._done):
                 running.stack.close()
+
+    def _fail(self, running: _Running, calls: Calls, failure: PluginError) -> None:
+        """Give a cell up of which a plugin failed; its other trials end as they come."""
+        self._leave(running, calls)
+        if not running.work.over:
+            self._finish(running.work, CellStatus.FAILED, PLUGIN_FAILED, str(failure))
+
+    def _leave(self, running: _Running, calls: Calls) -> None:
+        """End a trial that nobody waits for any more."""
+        if calls.kind is Kind.WARMUP and not running.bursts:
+            self._starting -= running.work.d_init
+        self._done.append(self._running.pop(running.function.id))
 
     def _want_more(self, work: CellWork) -> None:
         """Queue the trials that a cell still wants, or close it."""
@@ -183,7 +204,14 @@ class TrialRunner:
         self._deploy_s = max(self._deploy_s, time.monotonic() - started_s)
         if function is None:  # the session closed the cell, with the reason
             work.over = True
-        elif not function.simultaneous:
+            return
+        try:
+            simultaneous = function.simultaneous
+        except PluginError as exc:
+            stack.close()
+            self._finish(work, CellStatus.FAILED, PLUGIN_FAILED, str(exc))
+            return
+        if not simultaneous:
             stack.close()
             error = f"platform {function.platform.name!r} takes one call after the other: sandboxes are never apart"
             self._finish(work, CellStatus.UNSUPPORTED, "no simultaneous calls", error)
@@ -196,10 +224,11 @@ class TrialRunner:
 
     def _call(self, running: _Running, due_s: float, kind: Kind) -> None:
         work = running.work
+        assert work.begun is not None
         calls = Calls(
             function=running.function,
             schedule=Arrivals([0.0] * work.d_init),
-            cell_id=work.cell_id,
+            cell_id=work.begun.cell_id,
             kind=kind,
             round=running.number,
         )
@@ -238,7 +267,8 @@ class TrialRunner:
 
     def _finish(self, work: CellWork, status: CellStatus, reason: str, error: str | None = None) -> None:
         work.over = True
-        self._session.finish_cell(work.cell, work.cell_id, status, reason, error)
+        assert work.begun is not None
+        self._session.finish(work.begun, status, reason, error)
 
     def _tear_down(self) -> None:
         """Remove functions that are done with, while nothing is due soon or when others wait for their place."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
-from sebsx.model import Cell, Factor, Plan
+from sebsx.model import Cell, Design, Factor, Plan
 from sebsx.pricing.planning import estimate
-from sebsx_invocation_overhead.sampling import measure
+from sebsx.running.rounds import take_turns
+from sebsx_invocation_overhead.sampling import WindowSampler
 from sebsx_invocation_overhead.settings import OverheadSettings
 
 if TYPE_CHECKING:
@@ -51,17 +51,13 @@ class InvocationOverhead(Experiment[OverheadSettings]):
             for cell in _cells(platform, benchmark, provision, settings)
         ]
         notes = ("the exchanges that align the clocks come on top of the calls; time and cost include them, estimated",)
-        return Plan(tuple(cells), deployments=len({FunctionSpec.of(cell) for cell in cells}), notes=notes)
+        deployments = len({FunctionSpec.of(cell) for cell in cells})
+        return Plan(tuple(cells), deployments=deployments, notes=notes, design=Design.RMIT)
 
     def run(self, session: Session, settings: OverheadSettings) -> None:
-        """Deploy each package once, and measure its cells in random order, so that drift is no trend over sizes."""
-        for spec, group in groupby(session.pending(self.plan(session.scene, settings)), key=FunctionSpec.of):
-            cells = list(group)
-            session.rng_for("order", spec.label, spec.padding_bytes).shuffle(cells)
-            with session.deployed(spec, cells) as function:
-                if function is not None:
-                    for cell in cells:
-                        measure(session, cell, function, settings)
+        """Deploy each package once, and measure in rounds: a turn is a window, which begins by aligning the clock."""
+        cells = session.pending(self.plan(session.scene, settings))
+        take_turns(session, cells, lambda measurement: WindowSampler(measurement, settings), shared=True)
 
 
 def _cells(

@@ -1,4 +1,4 @@
-"""Measures one cell, window by window: align, measure, align again, and see what counts."""
+"""Takes the turns of a cell: a window is align, measure, align again, and see what counts."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from sebsx.contracts.calls import Calls
 from sebsx.contracts.schedules import Closed
-from sebsx.errors import UnsupportedError
-from sebsx.model import Capability, CellStatus, Kind, StartType, Status
+from sebsx.model import Kind, StartType, Status
 from sebsx.model.starts import counts
+from sebsx.running.rounds import Turns
 from sebsx_invocation_overhead.clocksync import since_minimum
 from sebsx_invocation_overhead.windows import Window, clock_readings, exchange_of, judge, judge_all
 
 if TYPE_CHECKING:
-    from sebsx.contracts.functions import Function
+    from collections.abc import Sequence
+
     from sebsx.contracts.measurement import Measurement
-    from sebsx.contracts.session import Session
-    from sebsx.model import Cell, Invocation
+    from sebsx.model import Invocation
     from sebsx_invocation_overhead.clocksync import ClockExchange
     from sebsx_invocation_overhead.settings import OverheadSettings
 
@@ -24,103 +24,77 @@ if TYPE_CHECKING:
 _BARE = {"padding_bytes": 0}
 
 
-def measure(session: Session, cell: Cell, function: Function, settings: OverheadSettings) -> None:
-    """Measure a cell until it has enough samples or a cap is reached; samples of an interrupted run count."""
-    start = StartType(cell.factors["start"])
-    with session.measure(cell, function, start) as measurement:
-        if start is StartType.COLD and Capability.FORCE_COLD not in function.platform.capabilities:
-            session.finish(measurement, CellStatus.UNSUPPORTED, "no way to force a cold start")
-            return
-        try:
-            probe = session.called(function, _BARE, clock_readings)
-            filling = {"padding_bytes": max(0, cell.factors["payload_bytes"] - len(probe.payload))}
-            measurement.function = session.called(function, filling, clock_readings)
-        except UnsupportedError as exc:
-            session.finish(measurement, CellStatus.UNSUPPORTED, "payload not taken", str(exc))
-            return
-        sampler = WindowSampler(measurement, probe, start, settings)
-        while not (reason := sampler.over()):
-            sampler.take()
-        sampler.finish(reason)
-
-
-class WindowSampler:
-    """Takes the windows of one cell.
+class WindowSampler(Turns):
+    """Takes the windows of one cell, one a round; those of an interrupted run count.
 
     Args:
-        measurement: The cell; its function is called with the payload that is measured.
-        probe: The same deployment called with the smallest payload.
-        start: Start type wanted.
+        measurement: The cell.
         settings: Numbers and caps.
     """
 
-    def __init__(self, measurement: Measurement, probe: Function, start: StartType, settings: OverheadSettings) -> None:
-        self._measurement = measurement
-        self._session = measurement.session
-        self._probe = probe
-        self._start = start
+    def __init__(self, measurement: Measurement, settings: OverheadSettings) -> None:
+        super().__init__(measurement, settings.rule)
         self._settings = settings
-        self._wanted = settings.chosen.repetitions
-        stored = self._session.view.invocations(cell_id=measurement.cell_id)
-        self._total: Window = judge_all(stored, start)
-        self._round = 0
-        self._attempts = 0
+        self._wanted = StartType(measurement.cell.factors["start"])
+        self._probe = measurement.function
+        stored = measurement.session.view.invocations(cell_id=measurement.cell_id)
+        self._total: Window = judge_all(stored, self._wanted)
+        self._tried = 0
 
-    def over(self) -> str:
-        """Return why to stop; empty to go on."""
-        settings = self._settings
-        if len(self._total.samples) >= self._wanted:
-            return "enough samples"
-        if self._measurement.failures >= settings.max_failures:
-            return f"{self._measurement.failures} invocations failed"
-        if self._attempts >= settings.attempts:
-            return f"cap of {settings.attempts} attempts reached"
-        if self._measurement.elapsed_s >= settings.max_time_s:
-            return f"cap of {settings.max_time_s:g} s reached"
-        return ""
+    @property
+    def samples(self) -> Sequence[float]:
+        """The overheads that are known."""
+        return [sample.outbound_s for sample in self._total.samples]
 
-    def take(self) -> None:
-        """Take one window, which is a round of its own."""
-        self._round = self._session.next_round
-        calls = self._cold() if self._start is StartType.COLD else self._warm()
+    @property
+    def attempts(self) -> int:
+        """Measured calls, and windows that could not be begun: there would be no end to these."""
+        return self._tried
+
+    @property
+    def trouble(self) -> str:
+        """What failed, or why clocks could not be aligned."""
+        discarded = ", ".join(f"{count} x {words}" for words, count in self._total.discarded.most_common(3))
+        return self.measurement.first_error or discarded or "the clock could not be aligned"
+
+    def prepare(self) -> None:
+        """Make the payloads: the smallest one aligns clocks, that of the cell is measured."""
+        measurement, called = self.measurement, self.measurement.session.called
+        self._probe = called(measurement.function, _BARE, clock_readings)
+        filling = {"padding_bytes": max(0, measurement.cell.factors["payload_bytes"] - len(self._probe.payload))}
+        measurement.function = called(measurement.function, filling, clock_readings)
+
+    def take(self, number: int) -> None:
+        """Take one window."""
+        calls = self._cold(number) if self._wanted is StartType.COLD else self._warm(number)
         measured = sum(call.kind is Kind.MEASURED for call in calls)
-        self._attempts += max(1, measured)  # one that could not be begun is one too, or there is no end
-        self._total.add(judge(calls, self._start))
+        self._tried += max(1, measured)
+        self._total.add(judge(calls, self._wanted))
 
-    def finish(self, reason: str) -> None:
-        """Store how the cell ended."""
-        measurement, total = self._measurement, self._total
-        enough = len(total.samples) >= self._wanted
-        failed = not total.samples or (measurement.failures >= self._settings.max_failures and not enough)
-        why = measurement.first_error
-        if not why and total.discarded:
-            why = ", ".join(f"{count} x {words}" for words, count in total.discarded.most_common(3))
-        status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        self._session.finish(measurement, status, reason, (why or "the clock could not be aligned") if failed else None)
-
-    def _cold(self) -> list[Invocation]:
+    def _cold(self, number: int) -> list[Invocation]:
         """Start a sandbox, and align its clock right after."""
-        self._measurement.force_cold()
-        calls = self._measurement.invoke(Closed(1), round=self._round)
+        self.measurement.force_cold()
+        calls = self.measurement.invoke(Closed(1), round=number)
         (first,) = calls
-        if first.status is not Status.OK or not counts(first.start_type, self._start):
+        if first.status is not Status.OK or not counts(first.start_type, self._wanted):
             return calls
-        return calls + self._align(first.sandbox_id)
+        return calls + self._align(number, first.sandbox_id)
 
-    def _warm(self) -> list[Invocation]:
+    def _warm(self, number: int) -> list[Invocation]:
         """Align a clock, call the sandbox a few times, and align it again."""
-        calls = self._align(None)
+        calls = self._align(number, None)
         sandboxes = [call.sandbox_id for call in calls if exchange_of(call)]
         if not sandboxes:
             return calls
-        missing = self._wanted - len(self._total.samples)
-        calls += self._measurement.invoke(Closed(min(missing, self._settings.window)), round=self._round)
-        return calls + self._align(sandboxes[-1])
+        missing = max(1, self.missing)  # none where others still have their turns
+        calls += self.measurement.invoke(Closed(min(missing, self._settings.window)), round=number)
+        return calls + self._align(number, sandboxes[-1])
 
-    def _align(self, sandbox: str | None) -> list[Invocation]:
+    def _align(self, number: int, sandbox: str | None) -> list[Invocation]:
         """Exchange until the shortest round trip has stood for a while, or the sandbox is gone.
 
         Args:
+            number: Of the round.
             sandbox: Whose clock; None for that of whichever answers.
         """
         calls: list[Invocation] = []
@@ -131,11 +105,11 @@ class WindowSampler:
             probes = Calls(
                 function=self._probe,
                 schedule=Closed(count),
-                cell_id=self._measurement.cell_id,
+                cell_id=self.measurement.cell_id,
                 kind=Kind.WARMUP,
-                round=self._round,
+                round=number,
             )
-            batch = self._session.send(probes).invocations
+            batch = self.measurement.session.send(probes).invocations
             calls += batch
             known = len(found)
             for call in batch:

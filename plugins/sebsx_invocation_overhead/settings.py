@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sebsx.running.rounds import StoppingRule
 from sebsx.settings import setting
 
 MIB = 2**20
@@ -80,3 +81,13 @@ class OverheadSettings:
     def attempts(self) -> int:
         """Cap on the measured calls of a cell."""
         return self.max_attempts or 3 * self.chosen.repetitions + 10
+
+    @property
+    def rule(self) -> StoppingRule:
+        """When a cell ends."""
+        return StoppingRule(
+            repetitions=self.chosen.repetitions,
+            max_attempts=self.attempts,
+            max_failures=self.max_failures,
+            max_time_s=self.max_time_s,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.calibrations import calibrated, spelt_out
@@ -41,17 +42,21 @@ class Load(Experiment[LoadSettings]):
     subject = "load"
 
     def plan(self, scene: Scene, settings: LoadSettings) -> Plan:
-        """Return one cell per platform and memory size."""
+        """Return one cell per platform, function, variant and memory size."""
         if not settings.benchmark:
             raise UserError("say what to put under load: sebsx run load BENCHMARK --rate 50 (sebsx list benchmarks)")
         if not settings.shape:
             raise UserError("say which load: one of --rate, --steps, --users, --burst, --trace")
         benchmark = scene.benchmark(settings.benchmark)
-        sizes = settings.memory_mib or (benchmark.demands().memory_mib,)
         cells = tuple(
-            self._cell(scene, platform, provision, settings)
+            self._cell(scene, platform, function, variant, provision, settings)
             for platform in scene.platforms.values()
-            for provision in scene.provisions(platform, sizes, settings.architecture or platform.architectures[0])
+            for function, variant in product(settings.functions or ("",), settings.variants or ("",))
+            for provision in scene.provisions(
+                platform,
+                settings.memory_mib or (benchmark.demands(function, variant).memory_mib,),
+                settings.architecture or platform.architectures[0],
+            )
         )
         notes = []
         if settings.shape == "users" and not settings.requests:
@@ -68,8 +73,17 @@ class Load(Experiment[LoadSettings]):
                 if function is not None:
                     _measure(session, cell, function, settings)
 
-    def _cell(self, scene: Scene, platform: Platform[Any], provision: Provision, settings: LoadSettings) -> Cell:
+    def _cell(
+        self,
+        scene: Scene,
+        platform: Platform[Any],
+        function: str,
+        variant: str,
+        provision: Provision,
+        settings: LoadSettings,
+    ) -> Cell:
         benchmark = scene.benchmark(settings.benchmark)
+        timeout_s = settings.timeout_s or min(benchmark.demands(function, variant).timeout_s, platform.timeout_s)
         size = settings.size or benchmark.default_size
         fitted = calibrated(benchmark, size, platform.name, provision.memory_offered_mib)
         calls, duration_s = settings.expected(fitted.expect.get(size))
@@ -80,12 +94,13 @@ class Load(Experiment[LoadSettings]):
             "platform": platform.name,
             "benchmark": settings.benchmark,
             "benchmark_sha256": benchmark.sha256,
+            **{name: word for name, word in (("function", function), ("variant", variant)) if word},
             "size": size,
             "parameters": spelt_out(benchmark, fitted, size, settings.parameters),
             "language": settings.language,
             "architecture": settings.architecture or platform.architectures[0],
             **provision.factors,
-            "timeout_s": settings.timeout_s or min(benchmark.demands().timeout_s, platform.timeout_s),
+            "timeout_s": timeout_s,
             "load": settings.words,
             "shape": shape,
         }

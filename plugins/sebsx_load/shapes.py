@@ -40,6 +40,10 @@ class LoadSettings:
     """What to send, where, and when."""
 
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
+    functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
+    variants: tuple[str, ...] = setting(
+        (), help="variants of the benchmark; default, and the empty word: its code as it is", option="--variant"
+    )
     rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp")
     ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; default: all of `duration`")
     steps: tuple[float, ...] = setting(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.experiments import Experiment
-from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Closed
-from sebsx.model import Capability, Cell, CellStatus, Factor, Kind, Plan, StartType, Status
+from sebsx.model import Capability, Cell, Design, Factor, Kind, Plan, Status
 from sebsx.pricing.planning import estimate
+from sebsx.running.rounds import StoppingRule, interleave
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sebsx.contracts.functions import Function
     from sebsx.contracts.measurement import Measurement
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
@@ -52,7 +52,7 @@ class NetworkSettings:
         (CLIENT, STORAGE), help="round trips from the client, and from sandboxes to the storage",
         choices=(CLIENT, STORAGE),
     )  # fmt: skip
-    sandboxes: int = setting(0, help="sandboxes looked at, one after the other; 0 for the preset's", minimum=0)
+    sandboxes: int = setting(0, help="sandboxes looked at, one a round; 0 for the preset's", minimum=0)
     round_trips: int = setting(0, help="round trips of each sandbox; 0 for the preset's", minimum=0)
     object_bytes: tuple[int, ...] = setting((), help="sizes of the object in bytes; default: the preset's", minimum=1)
     memory_mib: tuple[int, ...] = setting(
@@ -85,6 +85,16 @@ class NetworkSettings:
         """Cap on the calls of a cell."""
         return self.max_attempts or 2 * self.wanted
 
+    @property
+    def rule(self) -> StoppingRule:
+        """When a cell ends."""
+        return StoppingRule(
+            repetitions=self.wanted,
+            max_attempts=self.attempts,
+            max_failures=self.max_failures,
+            max_time_s=self.max_time_s,
+        )
+
 
 class Network(Experiment[NetworkSettings]):
     """Round-trip times between client, sandbox and storage (SeBS, network ping-pong)."""
@@ -94,21 +104,19 @@ class Network(Experiment[NetworkSettings]):
     Settings: ClassVar[type[Any]] = NetworkSettings
     factors = (
         Factor(name="path", meaning="from the client to a sandbox, or from there to the storage"),
-        Factor(name="sandboxes", meaning="looked at one after the other"),
+        Factor(name="sandboxes", meaning="looked at, one a round"),
     )
     analyzer = "network"
 
     def plan(self, scene: Scene, settings: NetworkSettings) -> Plan:
         """Return one cell per platform, memory size and way; several for the storage's object sizes."""
         cells = tuple(cell for platform in scene.platforms.values() for cell in _cells(scene, platform, settings))
-        return Plan(cells, deployments=len(cells))
+        return Plan(cells, deployments=len(cells), design=Design.RMIT)
 
     def run(self, session: Session, settings: NetworkSettings) -> None:
-        """Deploy for each cell and let its sandboxes answer."""
-        for cell in session.pending(self.plan(session.scene, settings)):
-            with session.deployed(FunctionSpec.of(cell), [cell]) as function:
-                if function is not None:
-                    _measure(session, cell, function, settings)
+        """Measure in rounds: a turn is the round trips of one sandbox."""
+        cells = session.pending(self.plan(session.scene, settings))
+        interleave(session, cells, settings.rule, partial(_look_at_one, settings))
 
 
 def storage_times(output: Mapping[str, Any]) -> dict[str, float]:
@@ -149,25 +157,16 @@ def _cells(scene: Scene, platform: Platform[Any], settings: NetworkSettings) -> 
             yield Cell(factors, settings.wanted, duration_s=duration_s, cost_usd=cost.expected_usd, provision=provision)
 
 
-def _measure(session: Session, cell: Cell, function: Function, settings: NetworkSettings) -> None:
-    """Take the round trips of one sandbox after the other; a sandbox that is evicted is followed by the next."""
-    if cell.factors["path"] == STORAGE:
-        function = session.called(function, read=storage_times)
-    with session.measure(cell, function, StartType.WARM) as measurement:
-        for number in range(settings.chosen.sandboxes):
-            wanted = (number + 1) * settings.chosen.round_trips
-            if len(measurement.good) >= wanted:
-                continue  # before an interruption
-            sandbox = session.next_round
-            _fresh_sandbox(measurement, sandbox)
-            while len(measurement.good) < wanted and not _cap(measurement, settings):
-                measurement.invoke(Closed(min(_BATCH, wanted - len(measurement.good))), round=sandbox)
-        enough = len(measurement.good) >= settings.wanted
-        reason = "enough samples" if enough else _cap(measurement, settings)
-        failed = not measurement.good or (measurement.failures >= settings.max_failures and not enough)
-        status = CellStatus.FAILED if failed else CellStatus.FINISHED
-        error = measurement.first_error or "no call met a warm sandbox"
-        session.finish(measurement, status, reason, error if failed else None)
+def _look_at_one(settings: NetworkSettings, measurement: Measurement, number: int) -> None:
+    """Take the round trips of one sandbox; one that is evicted is followed by the next."""
+    storage = measurement.cell.factors["path"] == STORAGE
+    wanted = settings.chosen.round_trips
+    missing = wanted - len(measurement.good) % wanted  # fewer where an interruption cut the last sandbox's short
+    until = len(measurement.good) + missing
+    _fresh_sandbox(measurement, number)
+    while len(measurement.good) < until and not _exhausted(measurement, settings):
+        calls = Closed(min(_BATCH, until - len(measurement.good)))
+        measurement.invoke(calls, round=number, read=storage_times if storage else None)
 
 
 def _fresh_sandbox(measurement: Measurement, number: int) -> None:
@@ -180,12 +179,5 @@ def _fresh_sandbox(measurement: Measurement, number: int) -> None:
             measurement.first_error = measurement.first_error or f"{call.status}: {call.error}"
 
 
-def _cap(measurement: Measurement, settings: NetworkSettings) -> str:
-    """Return which cap is reached, in words; empty for none."""
-    if measurement.failures >= settings.max_failures:
-        return f"{measurement.failures} invocations failed"
-    if measurement.attempts >= settings.attempts:
-        return f"cap of {settings.attempts} attempts reached"
-    if measurement.elapsed_s >= settings.max_time_s:
-        return f"cap of {settings.max_time_s:g} s reached"
-    return ""
+def _exhausted(measurement: Measurement, settings: NetworkSettings) -> bool:
+    return measurement.failures >= settings.max_failures or measurement.attempts >= settings.attempts

@@ -16,6 +16,7 @@ from sebsx.pricing.planning import estimate
 from sebsx.running.blocks import Spreading
 from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
+from sebsx_perf_cost.known import as_measured
 from sebsx_perf_cost.sampling import interleave, one_by_one
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class PerfCost(Experiment[PerfCostSettings]):
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
         """Return one cell per platform, benchmark, version, architecture, memory size and start type."""
         families, left_out = _families(scene, settings)
-        cells = [cell for family in families for cell in family]
+        cells, known = as_measured([cell for family in families for cell in family], scene, settings.repetitions)
         unknown = any(cell.duration_s is None for cell in cells)
         notes = [*_unchanging(scene, settings)]
         if unknown:
@@ -155,11 +156,11 @@ class PerfCost(Experiment[PerfCostSettings]):
         possible = [cell for cell in cells if cell.provision is None or not cell.provision.unsupported]
         if design is Design.SEQUENTIAL:
             specs = {FunctionSpec.of(cell) for cell in possible}
-            return Plan(tuple(cells), deployments=len(specs), notes=(*left_out, *notes), design=design)
+            return Plan(tuple(cells), deployments=len(specs), notes=(*left_out, *notes, *known), design=design)
         return Plan(
             tuple(cells),
             deployments=len(possible),
-            notes=(*left_out, *_too_many(families, settings), *notes),
+            notes=(*left_out, *_too_many(families, settings), *notes, *known),
             design=design,
         )
 

@@ -8,6 +8,7 @@ import click
 
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.errors import StoreError
+from sebsx.system.folders import store_file
 
 
 @click.group("db", cls=CommandGroup)
@@ -18,9 +19,7 @@ def db_command() -> None:
 @command("path")
 def path_command(app: App) -> None:
     """Print where results are stored."""
-    from sebsx.store import default_path  # heavy
-
-    location = _printable(app.store_target() or default_path())
+    location = _printable(app.store_target() or store_file())
     app.console.result({"store": location}, text=location)
 
 

@@ -67,6 +67,11 @@ class Agenda(Schedule):
             heapq.heappop(self._due)
         return calls, number
 
+    def drop(self, calls: Calls) -> None:
+        """Take off what is left of some calls."""
+        self._due = [entry for entry in self._due if entry[4] is not calls]
+        heapq.heapify(self._due)
+
     def begin(self) -> Agenda:
         """Return itself: what is left goes on in the next drive."""
         self._started_s = client_clock().now()

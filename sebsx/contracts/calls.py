@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.functions import Function
     from sebsx.contracts.schedules import Schedule
+    from sebsx.errors import PluginError
 
 # A generator whose p99 lateness is above both of these, or whose thread was busier, measured itself.
 LATENESS_S = 0.005
@@ -113,8 +114,11 @@ class Sent:
         invocations: As they were stored, in the order in which they were sent; empty for a phase of load, whose
             invocations are told as they are stored.
         health: How the generator did in a phase of load; None for a batch.
+        failure: What a plugin failed with, which ended these calls of an agenda: their answers are not stored. None
+            where none did.
     """
 
     calls: Calls
     invocations: list[Invocation]
     health: Health | None = None
+    failure: PluginError | None = None

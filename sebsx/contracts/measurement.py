@@ -27,16 +27,27 @@ _OWN_DOING = frozenset({Status.FUNCTION_ERROR, Status.OUT_OF_MEMORY, Status.TIME
 
 
 @dataclass(slots=True, kw_only=True)
-class Measurement:
-    """One cell being measured: sends, stores, and counts what was good, failed or of the wrong start type.
+class OpenCell:
+    """A cell that was begun, and has no result yet.
+
+    Args:
+        cell: The cell.
+        cell_id: Its row.
+    """
+
+    cell: Cell
+    cell_id: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Measurement(OpenCell):
+    """A cell that one function serves: sends, stores, and counts what was good, failed or of the wrong start type.
 
     `good` holds the latencies in seconds of the samples that count, those of an interrupted run included, and
     `sandboxes` who served each; None where nobody told.
     """
 
     session: Session
-    cell: Cell
-    cell_id: int
     function: Function
     wanted: StartType | None = None
     good: list[float] = field(default_factory=list)

@@ -113,7 +113,7 @@ class Platform(ABC, Generic[S]):
             then asked for at the end, until the run's deadline, and later by `sebsx records`.
         provider: Whose price list says what invocations cost; empty where none does.
         one_at_a_time: Whether calls cannot be in flight together, such as where `invoke` is its own. Bursts, several
-            users and open loops are then refused by plans. May be a property where a setting decides.
+            users and open loops are then unsupported cells.
     """
 
     name: ClassVar[str]
@@ -213,6 +213,17 @@ class Platform(ABC, Generic[S]):
         Raises:
             UnsupportedError: If it does not run that language or architecture.
         """
+
+    def refusal(self, language: str, architecture: str) -> str | None:
+        """Return why functions in a language cannot run here; None where they can, or where nobody knows yet.
+
+        Works unopened and touches nothing. The default asks `target`; override it where that has to look at something.
+        """
+        try:
+            self.target(language, architecture)
+        except UnsupportedError as exc:
+            return str(exc)
+        return None
 
     @abstractmethod
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:

@@ -4,15 +4,16 @@ Work is plain data that can be pickled, so that a sender may be the engine of th
 process, or another machine. Bodies do not travel with it: an endpoint names its payload by digest.
 
 A platform whose functions are not called by one HTTP request returns an `Exchange` from `Platform.exchange`: the
-request that submits a call, and what to ask next after each answer. The engine sends all of it, so that bursts, closed
-and open loops work as they do elsewhere, and are timed at the same points.
+request that submits a call, and what to ask next after each answer. Where results arrive in a place that calls share,
+such as a queue, the exchange names it: an `Inbox`. The engine sends all of it, so that bursts, closed and open loops
+work as they do elsewhere, and are timed at the same points.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,19 +89,74 @@ class Done:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrives:
+    """The call is not over: its result arrives in the inbox of the exchange, under this key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What an inbox handed out.
+
+    Args:
+        results: Results by their keys. One that no call waits for is dropped: its call was given up.
+        acknowledgement: Tells the inbox that they were taken; None where it wants no word. Sent once, unheard.
+        after_s: Seconds until the inbox is asked again, if calls wait.
+    """
+
+    results: Mapping[str, Done]
+    acknowledgement: HttpRequest | None = None
+    after_s: float = 0.0
+
+
+class Inbox(ABC):
+    """Where the results of many calls arrive, in any order: a queue. Plain data that can be pickled; no state.
+
+    It is hashable, and equal to one that leads to the same place, such as one with newer credentials. Its methods take
+    less than a millisecond, and do no I/O.
+
+    Class attributes:
+        questions: How many questions may be open at once. What a question finds is handed to nobody else, so that one
+            is never abandoned while its server may still answer it.
+    """
+
+    questions: ClassVar[int] = 1
+
+    @abstractmethod
+    def ask(self) -> HttpRequest:
+        """Return the question for what has arrived. The server may hold it until something does, at most 30 s."""
+
+    @abstractmethod
+    def read(self, answer: HttpAnswer) -> Delivery:
+        """Return what an answer with a status below 400 holds.
+
+        What it raises fails all calls that wait. A question that is refused, or whose connection breaks, is asked
+        again; refused five times more, its answer is that of all calls that wait.
+        """
+
+
 class Exchange(ABC):
     """How one deployment is called where that takes several requests. Plain data that can be pickled; no state.
 
-    Both methods are called while load is being sent: they take microseconds, and do no I/O.
+    Its methods are called while load is being sent: they take microseconds, and do no I/O.
     """
 
     @abstractmethod
     def submit(self, payload: bytes, request_id: str) -> HttpRequest:
-        """Return the request that submits a call. It is sent once, unless it cannot have been received."""
+        """Return the request that submits a call. It is sent once, unless it cannot have been received.
+
+        The headers of the endpoint go with it, `Platform.signed` among them.
+        """
+
+    def inbox(self) -> Inbox | None:
+        """Return where results arrive that `Arrives` tells of; None where each is asked for by itself."""
+        return None
 
     @abstractmethod
-    def poll(self, answer: HttpAnswer) -> Ask | Done:
-        """Return what an answer means: the call is over, or what to ask next.
+    def poll(self, answer: HttpAnswer) -> Ask | Arrives | Done:
+        """Return what an answer means: the call is over, what to ask next, or that its result arrives in the inbox.
 
         Called with the answer to the submission and with that to each question. What it raises makes this invocation
         a failed one, and goes into its error.
@@ -112,10 +168,10 @@ class Endpoint:
     """What is called.
 
     Args:
-        url: Where to; empty where `exchange` says it.
+        url: Where to; empty where only `exchange` says it.
         payload: SHA-256 of the body, in hexadecimal digits.
         method: HTTP method.
-        headers: Sent with every call, by name.
+        headers: Sent with every call, by name; of an exchange with its submission.
         timeout_s: How long an answer is waited for, from the start of the call on.
         exchange: How it is called where one HTTP request is not all; None where it is.
     """
@@ -162,7 +218,7 @@ class Sender(ABC):
         work: Work,
         payloads: Mapping[str, bytes],
         *,
-        renew: Callable[[int], Mapping[str, str]] | None = None,
+        renew: Callable[[int], Endpoint] | None = None,
         idle: Callable[[float], bool] | None = None,
     ) -> Iterator[tuple[int, Reply]]:
         """Send work, and yield the number of each call with its reply as they come.
@@ -173,8 +229,8 @@ class Sender(ABC):
         Args:
             work: What is sent.
             payloads: Bodies by their SHA-256.
-            renew: Returns fresh headers of an endpoint by its place in `endpoints`: asked once a minute at most, while
-                work goes on. None where those of the endpoints last as long as the work.
+            renew: Returns an endpoint by its place in `endpoints` with fresh headers and a fresh exchange: asked once a
+                minute at most, while work goes on. None where they last as long as the work.
             idle: Called with the seconds until something is due, while no answer is there to be read. Returns whether
                 it did something; it should then take no more than tens of microseconds.
         """

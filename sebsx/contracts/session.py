@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from sebsx.contracts.calls import Calls, Sent
     from sebsx.contracts.functions import Function, FunctionSpec
     from sebsx.contracts.groups import Group
-    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.measurement import Measurement, OpenCell
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.scene import Scene
     from sebsx.model import Adoption, Artifact, Cell, Invocation, Plan, Run, StartType
-    from sebsx.model.stored import StoredInvocation
 
 
 class Session(ABC):
@@ -54,7 +53,10 @@ class Session(ABC):
 
     @abstractmethod
     def pending(self, plan: Plan) -> list[Cell]:
-        """Return the cells that still have to be measured: all, or after an interruption the unfinished."""
+        """Return the cells that can be measured and still have to be: all, or after an interruption the unfinished.
+
+        Those that a platform is known not to be able to do are stored as unsupported, with the reason.
+        """
 
     @abstractmethod
     def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> AbstractContextManager[Function | None]:
@@ -107,16 +109,12 @@ class Session(ABC):
         """
 
     @abstractmethod
-    def finish(self, measurement: Measurement, status: CellStatus, reason: str, error: str | None = None) -> None:
-        """Close a cell with the reason why sampling stopped."""
+    def begin(self, cell: Cell) -> OpenCell:
+        """Begin a cell that several functions serve; what an interrupted run stored of it is in `view`."""
 
     @abstractmethod
-    def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
-        """Begin a cell that several functions serve; return its row and what an interrupted run stored of it."""
-
-    @abstractmethod
-    def finish_cell(self, cell: Cell, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
-        """Close a cell that was begun with `begin_cell`."""
+    def finish(self, cell: OpenCell, status: CellStatus, reason: str, error: str | None = None) -> None:
+        """Close a cell that was begun, or is being measured, with the reason why it ended."""
 
     @overload
     def send(
@@ -143,7 +141,8 @@ class Session(ABC):
         An agenda is calls of several functions, each due at a time of its own. What belongs together is yielded when
         all of it is answered and stored. Functions do not wait for each other: what is due leaves on time while others
         are in flight, and more may be added meanwhile. It ends when nothing is due and everything was answered; what is
-        due later stays on the agenda (`agenda.next_s`), so that there is time to deploy and to tear down.
+        due later stays on the agenda (`agenda.next_s`), so that there is time to deploy and to tear down. Where a
+        plugin fails, a platform or a benchmark, only the calls concerned end, and are yielded with the `failure`.
 
         A failed invocation is a result with a status; only a platform that ends the run raises.
 

@@ -9,7 +9,7 @@ import logging
 import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -264,10 +264,11 @@ class Services:
     def planned(self, spec: RunSpec) -> Plan:
         """Return what a run would do; the store is opened, to be read, by an experiment that asks for it alone."""
         from sebsx.running import orchestrator  # heavy
-        from sebsx.running.results import StoredResults
+        from sebsx.running.results import StoredResults, readable
 
         with ExitStack() as stack:
-            results = StoredResults(lambda: stack.enter_context(self.open_store(read=True)))
+            opened = partial(self.open_store, read=True)
+            results = StoredResults(partial(readable, stack, self.store_target(), opened, self.output.warning))
             return orchestrator.plan(spec, self.registry, results)
 
     def run(self, experiment: str, settings: Mapping[str, Any] | None = None, **asked: Any) -> Run:

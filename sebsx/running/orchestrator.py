@@ -23,7 +23,7 @@ from sebsx.running import environment
 from sebsx.running.contexts import make_platform
 from sebsx.running.judging import judge
 from sebsx.running.limits import Limits, Meter, described
-from sebsx.running.provisioning import option_factors, placed, read_options
+from sebsx.running.provisioning import option_factors, placed, read_options, without_code
 from sebsx.running.results import StoredResults
 from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
@@ -210,8 +210,7 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
     design = spec.experiment.plan(scene, spec.settings)
     if not design.cells:
         raise UserError(f"experiment {spec.experiment.name!r} has nothing to measure with these settings")
-    for cell in design.cells:
-        _check_names(cell.factors, scene)
+    _check_names(design, scene)
     design = placed(design, scene, spec.experiment)
     known = (*option_factors(scene), *spec.experiment.factors)
     return replace(design, factors=Factors.of(known, [cell.factors for cell in design.cells]))
@@ -221,16 +220,19 @@ def _scene(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[A
     return Scene(registry, platforms, options=read_options(spec.options, registry, platforms), results=results)
 
 
-def _check_names(factors: Mapping[str, Any], scene: Scene) -> None:
-    """Refuse a language or architecture that exists nowhere; what one platform cannot do is a result."""
-    if language := factors.get("language"):
-        scene.registry.get("languages", language)
-        benchmark = scene.benchmark(factors.get("folder") or factors["benchmark"])
-        benchmark.code(language, factors.get("function", ""), factors.get("variant", ""))
+def _check_names(design: Plan, scene: Scene) -> None:
+    """Refuse a language or architecture that exists nowhere; what one platform or variant cannot do is a result."""
     architectures = {name for platform in scene.registry.platforms.values() for name in platform.architectures}
-    if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
-        known = sorted(architectures | _ARCHITECTURES)
-        raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
+    wrong = []
+    for factors in (cell.factors for cell in design.cells):
+        if language := factors.get("language"):
+            scene.registry.get("languages", language)
+            wrong.append(without_code(factors, scene))
+        if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
+            known = sorted(architectures | _ARCHITECTURES)
+            raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
+    if wrong and wrong[0] is not None and None not in wrong:
+        raise wrong[0]
 
 
 def _check(platforms: Iterable[Platform[Any]], observer: Observer) -> None:

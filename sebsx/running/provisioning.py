@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
-    from sebsx.model import Cell, Option, Plan, Scalar
+    from sebsx.model import Cell, Option, Plan, Provision, Scalar
 
 
 def read_options(
@@ -68,7 +68,7 @@ def placed(plan: Plan, scene: Scene, experiment: Experiment[Any]) -> Plan:
     Raises:
         UserError: If something was asked for that exists nowhere, or options of an experiment that takes none.
     """
-    cells = [_placed(cell, scene) for cell in plan.cells]
+    cells = [placed_cell(cell, scene) for cell in plan.cells]
     for cell in cells:
         given = dict(cell.provision.options) if cell.provision else {}
         if ignored := [name for name in scene.options if name not in given]:
@@ -77,24 +77,55 @@ def placed(plan: Plan, scene: Scene, experiment: Experiment[Any]) -> Plan:
                 f"experiment {experiment.name!r} takes no options of functions, such as {ignored[0]!r}{why}"
             )
     _check_somewhere(cells, scene)
-    _check_overlap(cells, scene)
     return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))
 
 
-def _placed(cell: Cell, scene: Scene) -> Cell:
+def placed_cell(cell: Cell, scene: Scene) -> Cell:
     """Return a cell with what it is given, and with the reason where its platform cannot do it."""
     platform = scene.platforms.get(str(cell.factors.get("platform")))
     if platform is None:
         return cell
-    provision, architecture = cell.provision, cell.factors.get("architecture")
-    memory_mib = cell.factors.get("memory_mib")
+    provision, memory_mib = cell.provision, cell.factors.get("memory_mib")
     if provision is None and memory_mib:  # an experiment that does not ask for what is offered
-        provision = platform.provision(memory_mib, {}, architecture or platform.architectures[0])
-    reason = provision.unsupported if provision else None
-    if architecture and architecture not in platform.architectures and memory_mib:
-        has = ", ".join(platform.architectures)
-        reason = f"architecture {architecture!r} is not offered; platform {platform.name!r} has {has}"
-    return replace(cell, provision=provision, unsupported=reason)
+        architecture = cell.factors.get("architecture") or platform.architectures[0]
+        provision = platform.provision(memory_mib, {}, architecture)
+    return replace(cell, provision=provision, unsupported=_refusal(cell, scene, platform, provision))
+
+
+def without_code(factors: Mapping[str, Any], scene: Scene) -> UserError | None:
+    """Return what is wrong where a benchmark has no code for a cell: in its language, or of that variant.
+
+    Raises:
+        UnknownNameError: If something that is named exists nowhere.
+    """
+    benchmark = scene.benchmark(factors.get("folder") or factors["benchmark"])
+    try:
+        benchmark.code(factors["language"], factors.get("function", ""), factors.get("variant", ""))
+    except UnknownNameError:
+        raise
+    except UserError as exc:
+        return exc
+    return None
+
+
+def _refusal(cell: Cell, scene: Scene, platform: Platform[Any], provision: Provision | None) -> str | None:
+    """Return why a cell cannot be done; None where it can, as far as that is known before the platform is asked."""
+    language = cell.factors.get("language")
+    architecture = cell.factors.get("architecture") or platform.architectures[0]
+    if language:  # one that exists already runs where its platform says
+        if architecture not in platform.architectures:
+            has = ", ".join(platform.architectures)
+            return f"architecture {architecture!r} is not offered; platform {platform.name!r} has {has}"
+        if why := without_code(cell.factors, scene) or platform.refusal(language, architecture):
+            return str(why)
+    if provision is not None and provision.unsupported is not None:
+        return provision.unsupported
+    if cell.in_flight > 1 and platform.one_at_a_time:
+        return (
+            f"platform {platform.name!r} takes one call at a time: bursts, several users and open loops cannot be "
+            "measured there"
+        )
+    return None
 
 
 def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
@@ -111,17 +142,6 @@ def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
                 known = " or ".join(dict.fromkeys(str(option.offer) for option in having))
                 there_is = f"there is {known}" if having else "no installed platform offers it (sebsx list options)"
                 raise UserError(f"option {name}={spelt(level)} exists nowhere; {there_is}")
-
-
-def _check_overlap(cells: Iterable[Cell], scene: Scene) -> None:
-    """Refuse calls in flight together where a platform makes one after the other: that would be stored as a burst."""
-    for cell in cells:
-        platform = scene.platforms.get(str(cell.factors.get("platform")))
-        if cell.in_flight > 1 and platform is not None and platform.one_at_a_time:
-            raise UserError(
-                f"platform {platform.name!r} takes one call at a time: bursts, several users and open loops cannot be "
-                "measured there; ask for one user, or leave the platform out"
-            )
 
 
 def _notes(cells: Sequence[Cell]) -> Iterator[str]:

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sebsx.contracts.scene import NoResults
+from sebsx.errors import StoreError
+from sebsx.system.folders import has_home, store_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager, ExitStack
 
     from sebsx.contracts.commands import Results
     from sebsx.contracts.runs import RunView
     from sebsx.model import Run
+
+
+def readable(
+    stack: ExitStack,
+    target: str | None,
+    opened: Callable[[], AbstractContextManager[Results]],
+    warn: Callable[[str], None],
+) -> Results:
+    """Return a store to read from; no run where there is no store yet, or none that can be read: a plan needs none.
+
+    Args:
+        stack: Closes it.
+        target: Path or URL; None for the file in the user's data folder.
+        opened: Opens it.
+        warn: Hears why it cannot be read.
+    """
+    if not (has_home() or target):
+        return NoResults()
+    place = str(store_file() if target is None else target)
+    if "://" not in place and not Path(place).expanduser().exists():
+        return NoResults()
+    try:
+        return stack.enter_context(opened())
+    except StoreError as exc:
+        warn(f"earlier runs cannot be read, and say nothing of time and cost: {exc}")
+        return NoResults()
 
 
 class StoredResults:

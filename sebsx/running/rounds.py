@@ -12,14 +12,16 @@ randomized multiple interleaved trials.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from math import ceil
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sebsx.contracts.functions import FunctionSpec
+from sebsx.errors import UnsupportedError
 from sebsx.model import Capability, CellStatus, StartType
 from sebsx.model.starts import COUNTED
 from sebsx.running.sampling import Sampling, settle
@@ -47,6 +49,33 @@ class TakesTurns(Protocol):
 
 
 T = TypeVar("T", bound=TakesTurns)
+
+
+class Turns(Sampling):
+    """One cell, and how its turns are taken; an experiment derives from it whose samples are more than good calls."""
+
+    def prepare(self) -> None:
+        """Do what comes before the first turn.
+
+        Raises:
+            UnsupportedError: If the cell cannot be measured; that is stored.
+        """
+
+    def renew(self) -> bool:
+        """Have the next call meet a new sandbox, and return whether it does."""
+        if self.closed or Capability.FORCE_COLD not in self.measurement.function.platform.capabilities:
+            return False
+        with self.turn():
+            self.measurement.force_cold()
+        return not self.closed
+
+    @abstractmethod
+    def take(self, number: int) -> None:
+        """Take the samples of one turn.
+
+        Args:
+            number: Of the round.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +119,12 @@ def interleave(
     spec_of: Callable[[Cell], FunctionSpec] = FunctionSpec.of,
     most: int = MOST_DEPLOYED,
     renew_every: int = 0,
+    shared: bool = False,
 ) -> None:
     """Measure cells in rounds, each on a function of its own, until all have enough or are given up.
 
-    What an interrupted run finished is left out by `session.pending`; the samples of unfinished cells count.
+    What an interrupted run finished is left out by `session.pending`; the samples of unfinished cells count. A plugin
+    that fails, a platform or a benchmark, ends the cell whose turn it is, and no other.
 
     Args:
         session: What everything goes through.
@@ -102,33 +133,102 @@ def interleave(
             Cells of one start type end together, so that every round that counts is whole.
         take: Takes the samples of one turn: it is handed the measurement and the number of the round, and hands that
             on (`measurement.invoke(..., round=number)`).
-        prepare: Called once for each cell before its first turn: warms up.
+        prepare: Called once for each cell before its first turn: warms up. One that raises `UnsupportedError` makes the
+            cell unsupported.
         spec_of: What to deploy for a cell.
-        most: Most functions deployed at a time; more cells than that are measured in groups.
+        most: Most functions deployed at a time; more than that are measured in groups.
         renew_every: Rounds after which all cells get new sandboxes and are prepared again, where the platform can force
             it: calls of one sandbox are one unit of what is compared. 0 keeps the sandboxes.
+        shared: Whether cells with the same spec are measured on one function: their turns leave no trace.
     """
-    for group in groups(cells, session.run.factors, most):
+
+    def turns_of(measurement: Measurement) -> Turns:
+        cell = measurement.cell
+        return _Turns(measurement, rule(cell) if callable(rule) else rule, take, prepare)
+
+    take_turns(session, cells, turns_of, spec_of=spec_of, most=most, renew_every=renew_every, shared=shared)
+
+
+def take_turns(
+    session: Session,
+    cells: Sequence[Cell],
+    turns_of: Callable[[Measurement], Turns],
+    *,
+    spec_of: Callable[[Cell], FunctionSpec] = FunctionSpec.of,
+    most: int = MOST_DEPLOYED,
+    renew_every: int = 0,
+    shared: bool = False,
+) -> None:
+    """Do as `interleave` does, with turns of a class of the experiment's.
+
+    Args:
+        session: What everything goes through.
+        cells: What is compared.
+        turns_of: Returns how the turns of a cell are taken.
+        spec_of: What to deploy for a cell.
+        most: Most functions deployed at a time.
+        renew_every: Rounds after which all cells get new sandboxes; 0 keeps them.
+        shared: Whether cells with the same spec are measured on one function.
+    """
+    for group in _groups(session, cells, spec_of, most, shared):
         with ExitStack() as stack:
             turns = []
-            for cell in group:
-                function = stack.enter_context(session.deployed(spec_of(cell), [cell]))
-                measurement = stack.enter_context(begin(session, cell, function)) if function else None
+            for cell, function in _served(session, group, spec_of, stack, shared):
+                measurement = stack.enter_context(begin(session, cell, function))
                 if measurement is not None:
-                    turns.append(_Turns(measurement, rule(cell) if callable(rule) else rule, take))
+                    turns.append(turns_of(measurement))
             settle(turns)
-            for turn in turns:
-                if not turn.closed:
-                    with turn.turn():
-                        prepare(turn.measurement)
+            for each in turns:
+                if not each.closed:
+                    _prepare(each)
             for done, (number, those) in enumerate(rounds(session, turns)):
                 renew = bool(renew_every and done) and not done % renew_every
-                for turn in those:
-                    if renew and turn.renew():
-                        with turn.turn():
-                            prepare(turn.measurement)
-                    turn.take(number)
+                for each in those:
+                    if renew and each.renew():
+                        _prepare(each)
+                    if not each.closed:
+                        with each.turn():
+                            each.take(number)
                 settle(turns)
+
+
+def _prepare(turns: Turns) -> None:
+    with turns.turn():
+        try:
+            turns.prepare()
+        except UnsupportedError as exc:
+            turns.end(CellStatus.UNSUPPORTED, "not possible", str(exc))
+
+
+def _groups(
+    session: Session, cells: Sequence[Cell], spec_of: Callable[[Cell], FunctionSpec], most: int, shared: bool
+) -> list[list[Cell]]:
+    """Return the cells that take turns with each other; those that share a function do."""
+    if not shared:
+        return groups(cells, session.run.factors, most)
+    alike: dict[FunctionSpec, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        alike[spec_of(cell)].append(cell)
+    members = list(alike.values())
+    return [list(chain.from_iterable(members[first : first + most])) for first in range(0, len(members), most)]
+
+
+def _served(
+    session: Session,
+    group: Sequence[Cell],
+    spec_of: Callable[[Cell], FunctionSpec],
+    stack: ExitStack,
+    shared: bool,
+) -> Iterator[tuple[Cell, Function]]:
+    """Deploy what the cells of a group want, and yield each cell that has its function."""
+    alike: dict[object, list[Cell]] = defaultdict(list)
+    for cell in group:
+        alike[spec_of(cell) if shared else cell.hash].append(cell)
+    for those in alike.values():
+        function = stack.enter_context(session.deployed(spec_of(those[0]), those))
+        if function is not None:
+            for cell in those:
+                yield cell, function
 
 
 def rounds(session: Session, cells: Sequence[T]) -> Iterator[tuple[int, list[T]]]:
@@ -208,21 +308,18 @@ def _parts(cells: Sequence[Cell], factors: Factors, most: int) -> Iterator[list[
         yield part
 
 
-class _Turns(Sampling):
-    """One cell and how its turns are taken."""
+class _Turns(Turns):
+    """Turns as an experiment takes them by functions of its own."""
 
-    def __init__(self, measurement: Measurement, rule: StoppingRule, take: Turn) -> None:
+    def __init__(
+        self, measurement: Measurement, rule: StoppingRule, take: Turn, prepare: Callable[[Measurement], object]
+    ) -> None:
         super().__init__(measurement, rule)
         self._take = take
+        self._prepare = prepare
 
-    def renew(self) -> bool:
-        """Have the next call meet a new sandbox, and return whether it does."""
-        if self.closed or Capability.FORCE_COLD not in self.measurement.function.platform.capabilities:
-            return False
-        with self.turn():
-            self.measurement.force_cold()
-        return True
+    def prepare(self) -> None:
+        self._prepare(self.measurement)
 
     def take(self, number: int) -> None:
-        with self.turn():
-            self._take(self.measurement, number)
+        self._take(self.measurement, number)

@@ -74,13 +74,28 @@ class Sampling:
         self._look_at = caps.repetitions
 
     @property
+    def samples(self) -> Sequence[float]:
+        """The samples that count: the latencies of good calls, unless an experiment measures something else."""
+        return self.measurement.good
+
+    @property
+    def attempts(self) -> int:
+        """What was tried, good or not; by default the invocations."""
+        return self.measurement.attempts
+
+    @property
+    def trouble(self) -> str:
+        """Why there are too few samples, where there are."""
+        return self.measurement.first_error
+
+    @property
     def missing(self) -> int:
         """How many samples are wanted before the next look at their precision."""
-        return min(self._look_at, self._caps.most_samples) - len(self.measurement.good)
+        return min(self._look_at, self._caps.most_samples) - len(self.samples)
 
     def enough(self) -> bool:
         """Tell whether there are enough samples; looked at in batches, and once yes it stays so."""
-        good = self.measurement.good
+        good = self.samples
         if not self._reached and len(good) >= self._caps.most_samples:
             self._reached = "enough samples"
         if not self._reached and len(good) >= self._look_at:
@@ -107,9 +122,9 @@ class Sampling:
     def close(self) -> None:
         """Store how the cell ended."""
         status, reason = CellStatus.FINISHED, self._reached or self._cap()
-        if not self._reached and (self._failed() or not self.measurement.good):
+        if not self._reached and (self._failed() or not self.samples):
             status = CellStatus.FAILED
-        self.end(status, reason, self.measurement.first_error if status is CellStatus.FAILED else None)
+        self.end(status, reason, self.trouble if status is CellStatus.FAILED else None)
 
     def end(self, status: CellStatus, reason: str, error: str | None = None) -> None:
         """Store that the cell ended so."""
@@ -122,7 +137,7 @@ class Sampling:
             return f"all {self.measurement.failures} invocations failed in the same way"
         if self._failed():
             return f"{self.measurement.failures} invocations failed"
-        if self.measurement.attempts >= self._caps.attempts:
+        if self.attempts >= self._caps.attempts:
             return f"cap of {self._caps.attempts} attempts reached"
         if self.spent_s >= self._caps.max_time_s:
             return f"cap of {self._caps.max_time_s:g} s reached"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import platform
 import re
@@ -28,7 +29,7 @@ from sebsx.model import (
     Status,
     Target,
 )
-from sebsx.model.options import VCPU
+from sebsx.model.options import MAX_INSTANCES, VCPU
 from sebsx.sandboxes.files import FileStorage
 from sebsx.sandboxes.keepalive import own_seed
 from sebsx.sandboxes.launcher import cpu_share
@@ -80,7 +81,10 @@ class GatewayPlatform(Platform[S]):
     memory_mib: ClassVar[Between | OneOf] = Between(
         _SMALLEST_MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     )
-    options: ClassVar[tuple[Option, ...]] = (VCPU.offered(Between(0.05, float(os.cpu_count() or 1), step=0.01)),)
+    options: ClassVar[tuple[Option, ...]] = (
+        VCPU.offered(Between(0.05, float(os.cpu_count() or 1), step=0.01)),
+        MAX_INSTANCES.offered(Between(0, math.inf), default=100),
+    )
     timeout_s: ClassVar[float] = 86400.0
     inside: ClassVar[str | None] = None
     owner: int | None = None
@@ -200,7 +204,7 @@ class GatewayPlatform(Platform[S]):
                 config.memory_mib,
                 config.timeout_s,
                 settings.init_timeout_s,
-                settings.max_concurrency,
+                self.option(config, "max_instances"),
                 settings.keep_alive_policy,
                 settings.keep_alive_s,
                 own_seed(settings.keep_alive_seed, list(self._unpacked).index(config.name)),
@@ -219,6 +223,7 @@ class GatewayPlatform(Platform[S]):
             "architecture": target.architecture,
             "runtime": f"{target.language} {target.version}",
             "limits": limits,
+            "max_instances": self.option(config, "max_instances"),
             **self.effective(target, config, limits),
         }
         return Deployment(config.name, config, effective=effective, endpoint=self.gateway.endpoint(config.name))

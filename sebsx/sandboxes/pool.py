@@ -30,7 +30,7 @@ class PoolConfig:
         memory_mib: Memory limit of each sandbox.
         timeout_s: Longest invocation, from the hand-over of the event.
         init_timeout_s: Longest time from the launch of a sandbox to its first question for work.
-        max_concurrency: Invocations at once; more are throttled.
+        max_instances: Sandboxes at once, each of which serves one invocation; more are throttled. 0 for no limit.
         keep_alive_policy: See `sebsx.sandboxes.keepalive`.
         keep_alive_s: Its time.
         keep_alive_seed: Its seed.
@@ -43,7 +43,7 @@ class PoolConfig:
     memory_mib: int
     timeout_s: float
     init_timeout_s: float = 60.0
-    max_concurrency: int = 100
+    max_instances: int = 100
     keep_alive_policy: str = "fixed"
     keep_alive_s: float = 600.0
     keep_alive_seed: int = 0
@@ -84,8 +84,8 @@ class Pool:
         if self._idle:
             _, worker = self._idle.popitem()
             worker.assign(call)
-        elif len(self._workers) >= self.config.max_concurrency:
-            body = error_body("Sebsx.Throttled", f"more than {self.config.max_concurrency} concurrent invocations")
+        elif 0 < self.config.max_instances <= len(self._workers):
+            body = error_body("Sebsx.Throttled", f"more than {self.config.max_instances} concurrent invocations")
             status = Status.THROTTLED
             call.client.respond(HTTP_CODES[status], body, f"X-Sebsx-Status: {status.value}\r\n")
         else:

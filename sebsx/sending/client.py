@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.schedules import Schedule
-    from sebsx.contracts.senders import Endpoint, Work
+    from sebsx.contracts.senders import Endpoint, Exchange, Work
     from sebsx.model import Reply
 
 __all__ = ["HttpClient", "Outgoing"]
@@ -60,7 +60,7 @@ class HttpClient(Sender):
         work: Work,
         payloads: Mapping[str, bytes],
         *,
-        renew: Callable[[int], Mapping[str, str]] | None = None,
+        renew: Callable[[int], Endpoint] | None = None,
         idle: Callable[[float], bool] | None = None,
     ) -> Iterator[tuple[int, Reply]]:
         """Send work, and yield the number of each call with its reply as they come; see `Sender.send`."""
@@ -137,7 +137,6 @@ class _Pace:
         self.in_flight_max = 0
         self._schedule = schedule
         self._engine = engine
-        self._busy, self._asleep = engine.transport.busy, engine.asleep
         self._request_for = request_for
         self._cap = OVER if max_in_flight is None else max_in_flight
         self._started_s = _perf()
@@ -153,7 +152,7 @@ class _Pace:
                 return TICK_S
             if next_s > elapsed_s:
                 return OVER if next_s == OVER and sent == done else min(TICK_S, next_s - elapsed_s)
-            in_flight = len(self._busy) + len(self._asleep)
+            in_flight = sent - done - len(self._engine.finished)
             if in_flight >= self._cap:
                 self._engine.drop(self._request_for(sent), started_s + next_s)
             else:
@@ -173,7 +172,7 @@ class _Pace:
 
 
 def requests_to(
-    endpoint: Endpoint, payload: bytes, name: str, renewed: Callable[[], Mapping[str, str]] | None = None
+    endpoint: Endpoint, payload: bytes, name: str, renew: Callable[[], Endpoint] | None = None
 ) -> Callable[[int], Outgoing]:
     """Return what makes the requests to one endpoint by their numbers.
 
@@ -181,16 +180,21 @@ def requests_to(
         endpoint: What is called.
         payload: Its body.
         name: What their ids begin with.
-        renewed: Returns fresh headers; None where those of the endpoint last.
+        renew: Returns the endpoint with fresh headers and a fresh exchange; None where those given last.
     """
     url, timeout_s, method, exchange = endpoint.url, endpoint.timeout_s, endpoint.method, endpoint.exchange
     headers, fresh_until_s = _lines(endpoint.headers), time.monotonic() + _RENEWED_S
 
+    def fresh() -> Exchange | None:
+        nonlocal headers, exchange, fresh_until_s
+        if renew is not None and time.monotonic() > fresh_until_s:
+            renewed = renew()
+            headers, exchange, fresh_until_s = _lines(renewed.headers), renewed.exchange, time.monotonic() + _RENEWED_S
+        return exchange
+
     def request(number: int) -> Outgoing:
-        nonlocal headers, fresh_until_s
-        if renewed is not None and time.monotonic() > fresh_until_s:
-            headers, fresh_until_s = _lines(renewed()), time.monotonic() + _RENEWED_S
-        return Outgoing(url, payload, f"{name}-{number}", headers, timeout_s, method, exchange)
+        several = fresh()
+        return Outgoing(url, payload, f"{name}-{number}", headers, timeout_s, method, several, fresh)
 
     return request
 
@@ -199,5 +203,5 @@ def _lines(headers: Mapping[str, str]) -> list[str]:
     return [f"{name}: {value}" for name, value in headers.items()]
 
 
-def _renewing(renew: Callable[[int], Mapping[str, str]], place: int) -> Callable[[], Mapping[str, str]]:
+def _renewing(renew: Callable[[int], Endpoint], place: int) -> Callable[[], Endpoint]:
     return lambda: renew(place)

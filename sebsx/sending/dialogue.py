@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sebsx.contracts.senders import Ask, Done, HttpAnswer, HttpRequest
+from sebsx.contracts.senders import Arrives, Ask, Done, HttpAnswer, HttpRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sebsx.contracts.senders import Exchange
+    from sebsx.contracts.senders import Exchange, Inbox
     from sebsx.model import Reply
+    from sebsx.sending.mailbox import Mailbox, Question
 
 # A question whose connection breaks is asked again this often in a row, after a pause that doubles.
 _BREAKS = 5
@@ -25,7 +26,8 @@ class Outgoing:
     """One request: where to, with what, and under which id.
 
     `headers` are whole lines; give the same object with every request, it is looked at once. With an `exchange` the
-    body is its payload, and it says where that goes. `dialogue` is the call that the request is a part of.
+    body is its payload, and it says where that goes; `renewed` returns it with what expires made anew. `part` is what
+    the request is a part of: a call of several requests, or the reading of an inbox.
     """
 
     url: str
@@ -35,30 +37,43 @@ class Outgoing:
     timeout_s: float = 60.0
     method: str = "POST"
     exchange: Exchange | None = None
-    dialogue: Dialogue | None = None
+    renewed: Callable[[], Exchange | None] | None = None
+    part: Dialogue | Question | None = None
 
 
 class Dialogue:
     """A call by an exchange, from its submission to its result. Times are those of `time.perf_counter()`.
 
     Args:
-        exchange: What says how.
-        payload: The body of the call.
-        request_id: Its id.
+        call: What is called, by an exchange.
         intended_s: When it was due.
         sent_s: When it began.
         deadline_s: When its result comes too late.
+
+    Attributes:
+        request: What is sent next.
+        headers: Lines that go with that beside its own: those of the endpoint, with the submission.
+        accepted: Headers of the answer to the submission, which may name the call as its platform knows it.
+        mailbox: Where its result arrives; None where it is asked for by itself.
+        key: What it waits for there; None while that is not known.
+        over: Whether it has its reply.
     """
 
     __slots__ = (
         "_breaks",
+        "_renewed",
+        "accepted",
         "accepted_s",
         "attempts",
         "bytes_out",
         "connected_s",
         "deadline_s",
         "exchange",
+        "headers",
         "intended_s",
+        "key",
+        "mailbox",
+        "over",
         "payload",
         "polls",
         "request",
@@ -66,20 +81,17 @@ class Dialogue:
         "sent_s",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        payload: bytes,
-        request_id: str,
-        *,
-        intended_s: float,
-        sent_s: float,
-        deadline_s: float,
-    ) -> None:
-        self.exchange = exchange
-        self.payload = payload
-        self.request_id = request_id
+    def __init__(self, call: Outgoing, *, intended_s: float, sent_s: float, deadline_s: float) -> None:
+        assert call.exchange is not None
+        self.exchange = call.exchange
+        self.payload = call.body
+        self.request_id = call.request_id
+        self.headers = call.headers
         self.intended_s, self.sent_s, self.deadline_s = intended_s, sent_s, deadline_s
+        self.accepted: Mapping[str, str] = {}
+        self.mailbox: Mailbox | None = None
+        self.key: str | None = None
+        self.over = False
         self.request = HttpRequest(url="")
         self.connected_s: float | None = None
         self.accepted_s: float | None = None
@@ -87,6 +99,12 @@ class Dialogue:
         self.polls = 0
         self.bytes_out = 0
         self._breaks = 0
+        self._renewed = call.renewed
+
+    def inbox(self) -> Inbox | None:
+        """Return where results arrive, with credentials as they are now."""
+        renewed = self._renewed() if self._renewed is not None else None
+        return (renewed or self.exchange).inbox()
 
     def begin(self) -> str | None:
         """Make the submission the request that is sent next; return what went wrong, None if nothing did."""
@@ -94,16 +112,16 @@ class Dialogue:
             self.request = self.exchange.submit(self.payload, self.request_id)
             self.bytes_out = len(self.request.body)
         except Exception as exc:  # noqa: BLE001  # a plugin's: its fault is a failed call
-            return _fault(self.exchange, "submit", exc)
+            return fault(self.exchange, "submit", exc)
         return None
 
-    def take(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Done | float | str:
-        """Take an answer: return the result, the seconds until `request` is to be sent, or what went wrong."""
+    def take(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Done | Arrives | float | str:
+        """Take an answer: return the result, where it arrives, the seconds until `request` is sent, or a fault."""
         self._breaks = 0
         if self.accepted_s is None:
             if status >= 400:
                 return Done(status=status, headers=headers, body=body)
-            self.accepted_s = now_s
+            self.accepted_s, self.accepted, self.headers = now_s, headers, ()
         else:
             self.polls += 1
         answer = HttpAnswer(
@@ -116,14 +134,14 @@ class Dialogue:
         )
         try:
             said = self.exchange.poll(answer)
-            if isinstance(said, Done):
+            if isinstance(said, (Done, Arrives)):
                 return said
             if not isinstance(said, Ask):
-                return f"{type(self.exchange).__name__}.poll() returned {type(said).__name__}, neither Ask nor Done"
+                return f"{type(self.exchange).__name__}.poll() returned {type(said).__name__}, not Ask, Arrives or Done"
             self.request = said.request
             return max(_SHORTEST_S, float(said.after_s))
         except Exception as exc:  # noqa: BLE001  # a plugin's, about what a server said: a failed call
-            return _fault(self.exchange, "poll", exc)
+            return fault(self.exchange, "poll", exc)
 
     def broken(self) -> float | None:
         """Take that the connection of a question broke; return the seconds after which it is asked again.
@@ -142,6 +160,7 @@ class Dialogue:
             reply: The reply to the last request.
             offset_s: What is added to `time.perf_counter()`.
         """
+        self.over = True
         reply.connected_s = None if self.connected_s is None else self.connected_s + offset_s
         reply.accepted_s = None if self.accepted_s is None else self.accepted_s + offset_s
         reply.attempts = self.attempts
@@ -149,5 +168,6 @@ class Dialogue:
         reply.bytes_out = self.bytes_out
 
 
-def _fault(exchange: Exchange, method: str, exc: Exception) -> str:
-    return f"{type(exchange).__name__}.{method}() failed: {type(exc).__name__}: {exc}"
+def fault(of: object, method: str, exc: Exception) -> str:
+    """Return in words that a method of a plugin's failed."""
+    return f"{type(of).__name__}.{method}() failed: {type(exc).__name__}: {exc}"

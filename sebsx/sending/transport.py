@@ -99,15 +99,18 @@ class Transport:
         self._wake_receiver.close()
         self._wake_sender.close()
 
-    def abandon(self) -> None:
-        """Give up every request."""
+    def abandon(self, kept: Callable[[Connection], bool] = lambda _connection: False) -> list[Connection]:
+        """Give up every request except those on connections that are to be kept, and return these."""
+        left = [connection for connection in self.busy if kept(connection)]
         for connection in self.busy:
-            connection.close()
+            if connection not in left:
+                connection.close()
         for origin in self.origins:
             origin.waiting.clear()
-        self.busy.clear()
+        self.busy = dict.fromkeys(left)
         self._racing.clear()
         self.next_race_s = OVER
+        return left
 
     def launch(
         self, request: Outgoing, route: Route, now_s: float, intended_s: float, sent_s: float, deadline_s: float

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sebsx.store.owner import current_owner, is_alive
-from sebsx.store.writer import Store, default_path, open_store
+from sebsx.store.writer import Store, open_store
 
-__all__ = ["Store", "current_owner", "default_path", "is_alive", "open_store"]
+__all__ = ["Store", "current_owner", "is_alive", "open_store"]

@@ -32,7 +32,7 @@ from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
 from sebsx.store.runs import find_run, read_baselines, read_runs, remove_baseline, set_baseline
 from sebsx.store.values import now, text_of
-from sebsx.system.folders import data_folder
+from sebsx.system.folders import store_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from sebsx.model.metrics import Metric
     from sebsx.model.stored import Baseline, StoredInvocation
 
-FILE_NAME = "sebsx.sqlite"
 _LIVING = (ResourceState.PLANNED, ResourceState.CREATED)
 
 
@@ -67,12 +66,7 @@ def open_store(target: str | Path | None = None, *, read_only: bool = False) -> 
         UserError: If it is a URL of another kind.
         StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
     """
-    return Store(open_database(default_path() if target is None else target, read_only=read_only))
-
-
-def default_path() -> Path:
-    """Return the file that is used when no store is named."""
-    return data_folder() / FILE_NAME
+    return Store(open_database(store_file() if target is None else target, read_only=read_only))
 
 
 class Store:

@@ -34,6 +34,15 @@ def data_folder() -> Path:
     return _known(_find(platformdirs.user_data_path), "XDG_DATA_HOME")
 
 
+def store_file() -> Path:
+    """Return the file that results are in when no store is named; it need not exist.
+
+    Raises:
+        UserError: If this user has no home.
+    """
+    return data_folder() / "sebsx.sqlite"
+
+
 def config_folder() -> Path | None:
     """Return the folder of the user's settings, None for a user without a home, who then has none."""
     return _find(platformdirs.user_config_path)

@@ -62,7 +62,7 @@ def _send(platform: Platform[Any], deployment: Deployment, payload: bytes, sched
         url=deployment.endpoint or "",
         payload=hashlib.sha256(payload).hexdigest(),
         method=deployment.method,
-        headers={} if exchange else {**deployment.headers, **platform.signed(deployment, payload)},
+        headers={**deployment.headers, **platform.signed(deployment, payload)},
         timeout_s=deployment.config.timeout_s + _SPARE_S,
         exchange=exchange,
     )

@@ -71,6 +71,20 @@ def test_options_are_listed_with_what_each_platform_offers(sebsx: Cli) -> None:
     assert "vcpu" in platforms["local"]["options"]
 
 
+def test_sandboxes_at_once_are_a_level_of_one_run(sebsx: Cli) -> None:
+    words = ("--start", "burst", "--burst-size", "4", "--repetitions", "4", "--option", "max_instances=1,8")
+    sebsx("run", "benchmark", "sleep", "--size", "test", *words)
+    rows = sebsx.rows(
+        "SELECT json_extract(factors, '$.max_instances'), count(*) FILTER (WHERE status = 'throttled'), "
+        "count(*) FILTER (WHERE status = 'ok') FROM measured WHERE kind = 'measured' GROUP BY 1 ORDER BY 1"
+    )
+    (one, throttled, _), (eight, none, answered) = rows
+    assert (one, eight, none, answered) == (1, 8, 0, 4)
+    assert throttled >= 3
+    reported = "SELECT json_extract(effective, '$.max_instances') FROM deployment ORDER BY 1"
+    assert sebsx.rows(reported) == [(1,), (8,)]
+
+
 @pytest.mark.slow
 @pytest.mark.root
 def test_option_is_a_factor_of_one_run_wherever_conditions_are_shown(sebsx: Cli) -> None:

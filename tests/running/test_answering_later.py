@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.runs import RunView
-from sebsx.errors import UnsupportedError, UserError
+from sebsx.errors import UnsupportedError
 from sebsx.model import Deployment, Kind, RunStatus, Status, descriptors
 from sebsx.running import orchestrator
 from sebsx.running.orchestrator import RunSpec
@@ -92,9 +92,25 @@ def test_burst_on_a_platform_that_answers_later_leaves_at_once(store: Store) -> 
     ],
     ids=["burst", "users", "open loop", "crowd", "eviction"],
 )
-def test_plan_refuses_what_a_platform_that_takes_one_call_at_a_time_cannot_do(asked: Callable[[], RunSpec]) -> None:
-    with pytest.raises(UserError, match="takes one call at a time"):
-        orchestrator.plan(asked(), registry_with(OneByOne))
+def test_plan_tells_what_a_platform_that_takes_one_call_at_a_time_cannot_do(asked: Callable[[], RunSpec]) -> None:
+    plan = orchestrator.plan(asked(), registry_with(OneByOne))
+    assert {"takes one call at a time" in (cell.unsupported or "") for cell in plan.cells} == {True}
+    assert any("unsupported: platform 'fake' takes one call at a time" in note for note in plan.notes)
+
+
+def test_only_cells_of_the_platform_that_takes_one_call_at_a_time_are_unsupported(store: Store) -> None:
+    spec = run_spec(
+        {"fake": FakeSettings(), "later": FakeSettings()}, start=("sequential", "burst"), burst_size=5, repetitions=5
+    )
+    registry = registry_with(OneByOne, LaterPlatform)
+    run = orchestrator.run(spec, registry, store, Listener())
+    assert run.status is RunStatus.FINISHED
+    found = {(cell.factors["platform"], cell.factors["start"]): cell for cell in store.view(run.id).cells()}
+    assert {key: cell.status for key, cell in found.items()} == {
+        ("fake", "sequential"): "finished", ("fake", "burst"): "unsupported",
+        ("later", "sequential"): "finished", ("later", "burst"): "finished",
+    }  # fmt: skip
+    assert "takes one call at a time" in (found["fake", "burst"].error or "")
 
 
 @pytest.mark.parametrize("start", ["cold", "warm", "sequential"])

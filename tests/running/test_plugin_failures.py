@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,20 @@ from sebsx.cli.running import raise_for
 from sebsx.errors import PluginError
 from sebsx.model import PLUGIN_FAILED, Deployment, FunctionConfig, Package, Reply, RunStatus, Status
 from sebsx.running import orchestrator
+from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
-from sebsx.testing.fakes import FakePlatform
+from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.later import LaterPlatform
 from sebsx.testing.registries import registry_with
-from tests.orchestration import Listener, run_spec, store_in
+from sebsx_communication.experiment import Communication
+from sebsx_communication.settings import CommunicationSettings
+from sebsx_invocation_overhead.experiment import InvocationOverhead
+from sebsx_invocation_overhead.settings import OverheadSettings
+from sebsx_load.experiment import Load
+from sebsx_load.shapes import LoadSettings
+from sebsx_local.backend import LocalPlatform
+from sebsx_network.experiment import Network, NetworkSettings
+from tests.orchestration import ECHO, Listener, run_spec, store_in
 
 SIZES = (128, 256, 512)
 
@@ -88,6 +98,87 @@ def test_cells_of_the_function_fail_and_the_run_goes_on(store: Store, platform: 
     with pytest.raises(PluginError, match="1 of 3 cells failed; plugin failed: platform 'fake' of test 1"):
         raise_for(run, list(cells.values()))
     assert all(resource.name.startswith("sebsx") for resource in store.resources(run.id))
+
+
+class FailsOnce:
+    """Has a fault in what it says of one reply, the fourth."""
+
+    said = 0
+
+    def status_of(self, reply: Reply) -> Status:
+        type(self).said += 1
+        if self.said == 4:
+            raise ValueError("a fault of the plugin")
+        return super().status_of(reply)  # type: ignore[misc]
+
+
+class FakeOnce(FailsOnce, FakePlatform):
+    pass
+
+
+class LaterOnce(FailsOnce, LaterPlatform):
+    name = "fake"
+
+
+class LocalOnce(FailsOnce, LocalPlatform):
+    name = "fake"
+
+
+def perf_cost(**more: Any) -> orchestrator.RunSpec:
+    return run_spec(start=("warm", "sequential"), repetitions=4, **more)
+
+
+def load() -> orchestrator.RunSpec:
+    settings = LoadSettings(benchmark=ECHO, burst=6, memory_mib=(128, 256))
+    return orchestrator.RunSpec(Load(), settings, {"fake": FakeSettings()}, seed=1)
+
+
+def network() -> orchestrator.RunSpec:
+    settings = NetworkSettings(paths=("client", "storage"), sandboxes=2, round_trips=3, object_bytes=(1024,))
+    return orchestrator.RunSpec(Network(), settings, {"fake": FakeSettings()}, seed=1)
+
+
+def overhead() -> orchestrator.RunSpec:
+    settings = OverheadSettings(
+        sweeps=("payload",), payload_bytes=(1024, 4096), start=("warm",), repetitions=3, exchanges=2, max_exchanges=5
+    )
+    return orchestrator.RunSpec(InvocationOverhead(), settings, {"fake": FakeSettings()}, seed=1)
+
+
+def communication() -> orchestrator.RunSpec:
+    settings = CommunicationSettings(
+        channels=("storage",), sizes=("1", "100"), rounds=2, round_trips=2, warmups=0, stream_messages=1
+    )
+    settings_of_local = (
+        SettingsReader([], [Section("platform.fake", LocalPlatform.Settings)]).read("platform.fake").value
+    )
+    return orchestrator.RunSpec(Communication(), settings, {"fake": settings_of_local}, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked"),
+    [
+        (FakeOnce, lambda: perf_cost(design="sequential")),
+        (FakeOnce, lambda: perf_cost(design="rmit")),
+        (LaterOnce, load),
+        (FakeOnce, network),
+        (FakeOnce, overhead),
+        (LocalOnce, communication),
+    ],
+    ids=["perf-cost", "perf-cost rmit", "load", "network", "invocation-overhead", "communication"],
+)
+def test_one_fault_costs_one_cell(
+    store: Store, platform: type[FakePlatform], asked: Callable[[], orchestrator.RunSpec]
+) -> None:
+    once = type(platform.__name__, (platform,), {})  # which has said nothing yet
+    run = orchestrator.run(asked(), registry_with(once), store, Listener())
+    assert run.status is RunStatus.FINISHED
+    cells = store.view(run.id).cells()
+    assert len(cells) >= 2
+    failed = [cell for cell in cells if cell.status not in ("finished", "invalid")]  # a busy machine sends late
+    assert [(cell.status, cell.stop_reason) for cell in failed] == [("failed", PLUGIN_FAILED)], failed
+    assert "status_of() failed: ValueError: a fault of the plugin" in (failed[0].error or "")
+    assert all(resource.state == "deleted" for resource in store.resources(run.id))
 
 
 def test_platform_that_cannot_be_made_ends_the_run_in_one_line(store: Store) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sebsx.errors import UnknownNameError, UserError
-from sebsx.model import Between, OneOf
+from sebsx.errors import UnknownNameError, UnsupportedError, UserError
+from sebsx.model import Between, OneOf, Target
 from sebsx.model.options import TIER, VCPU
 from sebsx.plugins import Registry
 from sebsx.running import orchestrator
@@ -82,9 +82,28 @@ def test_too_much_for_one_platform_is_unsupported_there(registry: Registry, stor
     assert f"1 cell is unsupported: {reason}" in plan.notes
 
     view, _ = measured(spec, registry, store)
-    assert [(cell.status, cell.error) for cell in view.cells()] == [("finished", None), ("unsupported", reason)]
-    assert [item.status for item in view.deployments()] == ["deleted", "unsupported"]
-    assert view.deployments()[1].package_sha256 is None, "what cannot be deployed is not built"
+    found = {cell.factors["platform"]: (cell.status, cell.error) for cell in view.cells()}
+    assert found == {"fake": ("finished", None), "flex": ("unsupported", reason)}
+    assert [item.status for item in view.deployments()] == ["deleted"], "what is known to be impossible is not tried"
+
+
+def test_language_that_one_platform_does_not_run_is_unsupported_there(registry: Registry, store: Store) -> None:
+    class Speechless(FakePlatform):
+        """Runs nothing that is written in Python."""
+
+        name = "speechless"
+
+        def target(self, language: str, architecture: str) -> Target:
+            raise UnsupportedError(f"platform 'speechless' does not run {language!r}")
+
+    spec = spec_of({"fake": FakeSettings(), "speechless": FakeSettings()})
+    both = registry_with(FakePlatform, Speechless)
+    plan = orchestrator.plan(spec, both)
+    assert [cell.unsupported for cell in plan.cells] == [None, "platform 'speechless' does not run 'python'"]
+    view, _ = measured(spec, both, store)
+    assert {cell.factors["platform"]: cell.status for cell in view.cells()} == {
+        "fake": "finished", "speechless": "unsupported",
+    }  # fmt: skip
 
 
 def test_sizes_that_one_platform_rounds_to_the_same_are_measured_once(registry: Registry) -> None:

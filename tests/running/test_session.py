@@ -20,7 +20,7 @@ from sebsx.contracts.runs import RunView
 from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Arrivals, Closed
 from sebsx.contracts.session import Session
-from sebsx.errors import PlatformError, UnsuccessfulError, UnsupportedError
+from sebsx.errors import PlatformError, UnsuccessfulError, UnsupportedError, UserError
 from sebsx.model import (
     Capability,
     Cell,
@@ -37,11 +37,15 @@ from sebsx.model import (
 )
 from sebsx.model.clock import client_clock
 from sebsx.running import orchestrator
+from sebsx.running.orchestrator import RunSpec
 from sebsx.settings import NoSettings
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx.testing.later import LaterPlatform
 from sebsx.testing.registries import registry_with
+from sebsx_eviction.experiment import Eviction, EvictionSettings
+from sebsx_load.experiment import Load
+from sebsx_load.shapes import LoadSettings
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.orchestration import ECHO, Listener, failing, run_spec, store_in
 
@@ -451,6 +455,64 @@ def test_functions_and_variants_are_conditions_of_one_run_with_what_was_built_fo
     assert Counter(artifact.role for artifact in view.artifacts())["built"] == len(view.deployments())
     told = [json.loads(value.text or "") for value in view.values() if value.metric == "client.build"]
     assert all(each["files"].keys() == {"package/made.txt"} and each["build_s"] >= 0 for each in told)
+
+
+SLOW = "import time\n\n\ndef handler(event, context):\n    time.sleep(event['duration_s'])\n    return {'value': 1}\n"
+
+
+def parted(root: Path) -> str:
+    """Make a benchmark with two functions, and a variant of the first alone."""
+    for name, text in {
+        "benchmark.toml": 'name = "parted"\nversion = "1"\nsummary = "s"\n'
+        '[parameters.duration_s]\ntype = "float"\ndefault = 0.1\n'
+        '[functions.first]\n[functions.second]\n[variants.fast]\nfunctions = ["first"]\n',
+        "benchmark.py": "def payload(parameters, rng, storage):\n    return dict(parameters)\n\n\n"
+        "def check(payload, output, storage):\n    return None\n",
+        "first/python/function.py": SLOW,
+        "second/python/function.py": SLOW,
+        "variants/fast/first/python/data.txt": "fast",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return str(root)
+
+
+PARTS: dict[str, Any] = {"functions": ("first", "second"), "variants": ("", "fast")}
+
+
+@pytest.mark.parametrize("experiment", ["perf-cost", "load", "eviction"])
+def test_variant_that_a_function_does_not_have_is_an_unsupported_cell(
+    store: Store, tmp_path: Path, experiment: str
+) -> None:
+    folder = parted(tmp_path / "parted")
+    asked = {
+        "perf-cost": lambda: run_spec(benchmarks=(folder,), repetitions=1, **PARTS),
+        "load": lambda: RunSpec(Load(), LoadSettings(benchmark=folder, burst=2, **PARTS), {"fake": FakeSettings()}),
+        "eviction": lambda: RunSpec(
+            Eviction(),
+            EvictionSettings(
+                benchmark=folder, idle_s=(0.1,), d_init=(2,), repetitions=1, hold_s=(0.1,), max_void=1, **PARTS
+            ),
+            {"fake": FakeSettings()},
+        ),
+    }[experiment]()
+    registry = registry_with(type("Later", (LaterPlatform,), {"name": "fake"}))
+    why = "variant 'fast' of benchmark 'parted' is of first alone"
+    plan = orchestrator.plan(asked, registry)
+    parts = {(cell.factors.get("function"), cell.factors.get("variant")): cell.unsupported for cell in plan.cells}
+    assert parts == {("first", None): None, ("first", "fast"): None, ("second", None): None, ("second", "fast"): why}
+    cells = store.view(orchestrator.run(asked, registry, store, Listener()).id).cells()
+    refused = [cell for cell in cells if cell.status == "unsupported"]
+    assert [(cell.factors["function"], cell.factors["variant"], cell.error) for cell in refused] == [
+        ("second", "fast", why)
+    ]
+    assert len(cells) == 4
+
+
+def test_variant_that_none_of_the_functions_has_is_a_mistake(tmp_path: Path) -> None:
+    spec = run_spec(benchmarks=(parted(tmp_path / "parted"),), functions=("second",), variants=("fast",))
+    with pytest.raises(UserError, match="is of first alone"):
+        orchestrator.plan(spec, registry_with(FakePlatform))
 
 
 def test_work_folder_of_a_run_is_for_the_eyes_of_its_owner(store: Store) -> None:

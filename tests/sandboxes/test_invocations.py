@@ -49,7 +49,7 @@ def test_newest_idle_sandbox_is_used_first(harness: Harness) -> None:
 
 
 def test_more_than_allowed_at_once_is_throttled(harness: Harness) -> None:
-    name = harness.deploy(HELD, max_concurrency=2)
+    name = harness.deploy(HELD, max_instances=2)
 
     with harness.held(name, 5, at_once=2) as calls:
         eventually(lambda: sum(call.done() for call in calls) == 3)

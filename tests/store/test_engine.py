@@ -17,8 +17,9 @@ from sqlalchemy import inspect
 
 from sebsx.errors import StoreError, UserError
 from sebsx.model import PhaseStatus
-from sebsx.store import default_path, engine, migrations, open_store
+from sebsx.store import engine, migrations, open_store
 from sebsx.store.engine import open_database
+from sebsx.system.folders import store_file
 from tests.store.conftest import RUN, Begun, make_invocation
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def test_new_store_says_it_was_created_and_an_old_one_that_it_is_current(target:
 def test_store_without_a_name_is_in_the_users_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     with open_store() as store:
-        assert store.location == str(default_path())
-    assert default_path() == tmp_path / "sebsx" / "sebsx.sqlite"
-    assert default_path().is_file()
+        assert store.location == str(store_file())
+    assert store_file() == tmp_path / "sebsx" / "sebsx.sqlite"
+    assert store_file().is_file()
 
 
 def test_sqlite_url_and_path_name_the_same_store(tmp_path: Path) -> None:

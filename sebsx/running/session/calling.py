@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sebsx.contracts.calls import Sent
+from sebsx.errors import PluginError
 from sebsx.model.clock import client_clock
 from sebsx.running.session.sending import Allowed, Silence, attend, check_overlap, send
 from sebsx.system.busyness import waited
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.agenda import Agenda
     from sebsx.contracts.calls import Calls
-    from sebsx.model import Invocation
+    from sebsx.contracts.functions import Function
+    from sebsx.model import Invocation, Reply
     from sebsx.running.limits import Meter
     from sebsx.running.session.storing import Recorder
     from sebsx.sending.client import HttpClient
@@ -66,7 +68,15 @@ class Caller:
         """Send an agenda, and store what belongs together when it is answered; see `Session.send`."""
         for calls, answers in attend(self._client, agenda, self._meter):
             self._count_round(calls.round)
-            yield Sent(calls=calls, invocations=self._recorder.add(calls, answers))
+            yield self._added(calls, answers)
+
+    def _added(self, calls: Calls, answers: Sequence[tuple[Function, Reply]] | PluginError) -> Sent:
+        if isinstance(answers, PluginError):
+            return Sent(calls=calls, invocations=[], failure=answers)
+        try:
+            return Sent(calls=calls, invocations=self._recorder.add(calls, answers))
+        except PluginError as exc:
+            return Sent(calls=calls, invocations=[], failure=exc)
 
     def phase(self, calls: Calls, on_stored: Callable[[Sequence[Invocation]], None]) -> Sent:
         """Send a phase of load and store it as it goes on; see `Session.send`."""

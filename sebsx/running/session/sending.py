@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ulid import ULID
 
 from sebsx.contracts.schedules import OVER, Schedule
 from sebsx.contracts.senders import Endpoint, Work
-from sebsx.errors import LimitReachedError, PlatformError, UnsupportedError
+from sebsx.errors import LimitReachedError, PlatformError, PluginError, UnsupportedError
 from sebsx.model import DROPPED
 from sebsx.model.clock import client_clock
 from sebsx.sending.client import Outgoing, requests_to
@@ -41,14 +42,15 @@ class Allowed(Schedule):
 
     Args:
         schedule: What is sent as long as that is allowed.
-        allow: Called before each request; raises `LimitReachedError` to end it.
+        allow: Called before each request; raises `LimitReachedError` to end it, and returns False where it took what is
+            due off the schedule.
 
     Attributes:
         refusal: The limit that ended it; None if none did.
         given_up: Why it was ended otherwise, in words; set from outside, empty as long as it goes on.
     """
 
-    def __init__(self, schedule: Schedule, allow: Callable[[], None]) -> None:
+    def __init__(self, schedule: Schedule, allow: Callable[[], bool | None]) -> None:
         self.refusal: LimitReachedError | None = None
         self.given_up = ""
         self._schedule = schedule
@@ -68,14 +70,16 @@ class Allowed(Schedule):
         """Return what the schedule says, `OVER` from the first request on that is not allowed."""
         if self.refusal is not None or self.given_up:
             return OVER
-        due_s = self._schedule.due_s(elapsed_s, sent, done)
-        if due_s is not None and due_s <= elapsed_s:
+        while True:
+            due_s = self._schedule.due_s(elapsed_s, sent, done)
+            if due_s is None or due_s > elapsed_s:
+                return due_s
             try:
-                self._allow()
+                if self._allow() is not False:
+                    return due_s
             except LimitReachedError as exc:
                 self.refusal = exc
                 return OVER
-        return due_s
 
     def answered(self, elapsed_s: float) -> None:
         """Tell the schedule."""
@@ -163,43 +167,92 @@ def send(
     )
     payloads = {_digest(function.payload): function.payload for function in functions}
     count = len(functions)
-    for number, reply in sender.send(work, payloads, renew=lambda place: _headers(functions[place]), idle=idle):
+    for number, reply in sender.send(work, payloads, renew=partial(_fresh, functions), idle=idle):
         yield functions[number % count], reply
 
 
-def attend(client: HttpClient, agenda: Agenda, meter: Meter) -> Iterator[tuple[Calls, list[tuple[Function, Reply]]]]:
+def attend(
+    client: HttpClient, agenda: Agenda, meter: Meter
+) -> Iterator[tuple[Calls, list[tuple[Function, Reply]] | PluginError]]:
     """Send calls as they become due and as far as the meter allows; yield those that belong together when all are back.
+
+    Calls of which a plugin fails are yielded with its failure in place of answers, and the others go on.
 
     Raises:
         LimitReachedError: After what was sent is answered.
         UnsupportedError: If a function is called by its platform's own means: one call after the other.
     """
-    makers: dict[Calls, list[tuple[Function, Callable[[int], Outgoing]]]] = {}
-    owners: dict[str, tuple[Calls, Function]] = {}
+    requests = _AgendaRequests(agenda, meter)
     answers: dict[Calls, list[tuple[Function, Reply]]] = {}
-    prefix, sent = str(ULID()), count()
-
-    def allow() -> None:
-        if (calls := agenda.first) not in makers:
-            makers[calls] = [(function, _requests_to(function, prefix)) for function in called_by(calls)]
-            meter.allow(calls.function.platform, calls.function.deployment, calls.schedule.total or 1)
-
-    def request(_number: int) -> Outgoing:
-        calls, number = agenda.take()
-        function, make = makers[calls][number % len(makers[calls])]
-        made = make(next(sent))
-        owners[made.request_id] = (calls, function)
-        return made
-
-    due = Allowed(agenda, allow)
-    for reply in client.drive(due, request):
-        calls, function = owners.pop(reply.request_id)
+    due = Allowed(agenda, requests.prepare)
+    for reply in client.drive(due, lambda _number: requests.prepared()):
+        yield from requests.failures()
+        owner = requests.answered(reply)
+        if owner is None:
+            continue
+        calls, function = owner
         came = answers.setdefault(calls, [])
         came.append((function, reply))
         if len(came) == calls.schedule.total:
-            del makers[calls]
+            requests.forget(calls)
             yield calls, answers.pop(calls)
+    yield from requests.failures()
     due.settle()
+
+
+class _AgendaRequests:
+    """The requests of an agenda, each made when it is due.
+
+    Args:
+        agenda: What is due.
+        meter: Refuses calls beyond the limits of the run.
+    """
+
+    def __init__(self, agenda: Agenda, meter: Meter) -> None:
+        self._agenda = agenda
+        self._meter = meter
+        self._makers: dict[Calls, list[tuple[Function, Callable[[int], Outgoing]]]] = {}
+        self._owners: dict[str, tuple[Calls, Function]] = {}
+        self._failures: list[tuple[Calls, PluginError]] = []
+        self._prefix, self._sent = str(ULID()), count()
+        self._next: Outgoing | None = None
+
+    def prepare(self) -> bool:
+        """Make the request that is due; return False where a plugin fails, which ends the calls it belongs to."""
+        calls = self._agenda.first
+        try:
+            if calls not in self._makers:
+                self._makers[calls] = [(each, _requests_to(each, self._prefix)) for each in called_by(calls)]
+                self._meter.allow(calls.function.platform, calls.function.deployment, calls.schedule.total or 1)
+            calls, number = self._agenda.take()
+            function, make = self._makers[calls][number % len(self._makers[calls])]
+            self._next = make(next(self._sent))
+        except PluginError as exc:
+            self._agenda.drop(calls)
+            self.forget(calls)
+            self._owners = {key: owner for key, owner in self._owners.items() if owner[0] is not calls}
+            self._failures.append((calls, exc))
+            return False
+        self._owners[self._next.request_id] = (calls, function)
+        return True
+
+    def prepared(self) -> Outgoing:
+        """Return the request that was made last."""
+        assert self._next is not None
+        return self._next
+
+    def answered(self, reply: Reply) -> tuple[Calls, Function] | None:
+        """Return what a reply belongs to; None where its calls were given up."""
+        return self._owners.pop(reply.request_id, None)
+
+    def forget(self, calls: Calls) -> None:
+        """Forget calls that are over."""
+        self._makers.pop(calls, None)
+
+    def failures(self) -> Iterator[tuple[Calls, PluginError]]:
+        """Yield each failure once."""
+        while self._failures:
+            yield self._failures.pop(0)
 
 
 def endpoint_of(function: Function) -> Endpoint | None:
@@ -211,7 +264,7 @@ def endpoint_of(function: Function) -> Endpoint | None:
         url=deployment.endpoint or "",
         payload=_digest(function.payload),
         method=deployment.method,
-        headers=_headers(function) if exchange is None else {},
+        headers=_headers(function),
         timeout_s=_timeout_s(function),
         exchange=exchange,
     )
@@ -222,7 +275,14 @@ def _requests_to(function: Function, name: str) -> Callable[[int], Outgoing]:
     endpoint = endpoint_of(function)
     if endpoint is None:
         raise UnsupportedError(f"platform {function.platform.name!r} takes one call after the other")
-    return requests_to(endpoint, function.payload, name, lambda: _headers(function))
+    return requests_to(endpoint, function.payload, name, partial(_fresh, [function], 0))
+
+
+def _fresh(functions: Sequence[Function], place: int) -> Endpoint:
+    """Return the endpoint of a function with headers and an exchange made now."""
+    endpoint = endpoint_of(functions[place])
+    assert endpoint is not None
+    return endpoint
 
 
 def _headers(function: Function) -> dict[str, str]:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from sebsx.contracts.calls import Calls, Sent
-from sebsx.contracts.measurement import Measurement
+from sebsx.contracts.measurement import Measurement, OpenCell
 from sebsx.contracts.session import Session
 from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter, ready_usd
+from sebsx.running.provisioning import placed_cell
 from sebsx.running.session.calling import Caller
 from sebsx.running.session.deploying import Deployer, rng_for
 from sebsx.running.session.keeping import Keeper
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.scene import Scene
     from sebsx.model import Adoption, Artifact, Cell, Invocation, Plan, Run, StartType
-    from sebsx.model.stored import StoredInvocation
     from sebsx.store import Store
 
 
@@ -97,7 +97,15 @@ class RunSession(Session):
 
     def pending(self, plan: Plan) -> list[Cell]:
         finished = {cell.hash for cell in self.view.cells() if cell.status == CellStatus.FINISHED}
-        return [cell for cell in plan.cells if cell.hash not in finished]
+        cells = [placed_cell(cell, self.scene) for cell in plan.cells if cell.hash not in finished]
+        impossible: dict[str, list[Cell]] = {}
+        for cell in cells:
+            if cell.unsupported is not None:
+                impossible.setdefault(cell.unsupported, []).append(cell)
+        for reason, those in impossible.items():
+            self.refuse(those, NOT_DEPLOYED, reason)
+            self.observer.warned(f"{len(those)} cell{'s' if len(those) > 1 else ''} unsupported: {reason}")
+        return [cell for cell in cells if cell.unsupported is None]
 
     def _unclosed(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return those of some cells that have no result yet."""
@@ -127,21 +135,28 @@ class RunSession(Session):
         self._held_functions += 1
         since_s = time.monotonic()
         try:
-            try:
-                self._record_round_trip(function)
-                yield function
-                self._recorder.complete(function)
-                self._record_round_trip(function)
-                self._record_way(function)
-            finally:
-                self._held_functions -= 1
-                self._deployer.teardown(function)
-                self._price_ready(function, time.monotonic() - since_s)
+            self._record_round_trip(function)
+            yield function
+            self._complete(function, label, cells)
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
-            if self._held_functions:  # others are held around this one, and end with it
+            if self._held_functions > 1:  # others are held around this one, and their cells go on behind it
                 raise
             self.observer.warned(f"{label}: {exc}")
+        finally:
+            self._held_functions -= 1
+            self._deployer.teardown(function)
+            self._price_ready(function, time.monotonic() - since_s)
+
+    def _complete(self, function: Function, label: str, cells: Sequence[Cell]) -> None:
+        """Take in what comes last of a function; a plugin that fails in it costs its cells alone."""
+        try:
+            self._recorder.complete(function)
+        except PluginError as exc:
+            self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
+            self.observer.warned(f"{label}: {exc}")
+        self._record_round_trip(function)
+        self._record_way(function)
 
     def _price_ready(self, function: Function, seconds: float) -> None:
         """Store and count what sandboxes cost that were kept ready for a function while it was there."""
@@ -193,17 +208,13 @@ class RunSession(Session):
                 measurement.took(stored.latency_s, stored.sandbox_id)
         yield measurement
 
-    def finish(self, measurement: Measurement, status: CellStatus, reason: str, error: str | None = None) -> None:
-        self.finish_cell(measurement.cell, measurement.cell_id, status, reason, error)
+    def begin(self, cell: Cell) -> OpenCell:
+        return OpenCell(cell=cell, cell_id=self.store.design.add_cell(self.run.id, cell))
 
-    def begin_cell(self, cell: Cell) -> tuple[int, list[StoredInvocation]]:
-        cell_id = self.store.design.add_cell(self.run.id, cell)
-        return cell_id, list(self.view.invocations(cell_id=cell_id))
-
-    def finish_cell(self, cell: Cell, cell_id: int, status: CellStatus, reason: str, error: str | None = None) -> None:
-        self.store.design.finish_cell(cell_id, status, reason, error)
+    def finish(self, cell: OpenCell, status: CellStatus, reason: str, error: str | None = None) -> None:
+        self.store.design.finish_cell(cell.cell_id, status, reason, error)
         if error:
-            self.observer.warned(f"{self.run.factors.label(cell.factors)}: {reason}: {error}")
+            self.observer.warned(f"{self.run.factors.label(cell.cell.factors)}: {reason}: {error}")
 
     @overload
     def send(

@@ -41,7 +41,7 @@ class TestAwsArm(TestAws):
 class TestByUrl(TestAws):
     @pytest.fixture
     def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
-        return made(tmp_path, ledger=ledger, trigger="url")
+        return made(tmp_path, ledger=ledger, options={"trigger": "url"})
 
     def test_timeout_ends_the_invocation(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
         """A function URL says 502 whatever happened; what it was, the log tells."""
@@ -56,7 +56,7 @@ class TestByUrl(TestAws):
 class TestAsynchronous(TestAws):
     @pytest.fixture
     def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
-        return made(tmp_path, ledger=ledger, trigger="async")
+        return made(tmp_path, ledger=ledger, options={"trigger": "async"})
 
 
 class TestOnAVersion(TestAws):

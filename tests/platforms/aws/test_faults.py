@@ -198,7 +198,7 @@ class TestInvoking:
     def test_throttled_event_is_a_result_and_is_not_sent_again(
         self, account: EmulatedAccount, package: Package, tmp_path: Path
     ) -> None:
-        with made(tmp_path, trigger="async") as platform:
+        with made(tmp_path, options={"trigger": "async"}) as platform:
             deployment = platform.deploy(package, config())
             account.requests.clear()
             account.fail("POST", INVOKE, 429, "TooManyRequestsException", "Rate Exceeded.")
@@ -210,7 +210,7 @@ class TestInvoking:
     def test_payload_over_the_limit_is_a_result_with_awss_words(
         self, account: EmulatedAccount, package: Package, tmp_path: Path, trigger: str, size: int
     ) -> None:
-        with made(tmp_path, trigger=trigger) as platform:
+        with made(tmp_path, options={"trigger": trigger}) as platform:
             deployment = platform.deploy(package, config())
             answer = invoke(platform, deployment, {"value": "x" * size})
             assert answer.status is Status.PLATFORM_ERROR
@@ -221,7 +221,7 @@ class TestInvoking:
     def test_refused_credentials_end_the_run_before_the_next_batch(
         self, account: EmulatedAccount, package: Package, tmp_path: Path, trigger: str
     ) -> None:
-        with made(tmp_path, trigger=trigger) as platform:
+        with made(tmp_path, options={"trigger": trigger}) as platform:
             deployment = platform.deploy(package, config())
             account.fail("POST", INVOKE, 403, "ExpiredTokenException", "The security token is expired")
             assert invoke(platform, deployment, {"value": 1}).status is Status.PLATFORM_ERROR
@@ -231,7 +231,7 @@ class TestInvoking:
     def test_records_that_do_not_come_leave_their_log_group_for_later(
         self, account: EmulatedAccount, package: Package, tmp_path: Path
     ) -> None:
-        with made(tmp_path, trigger="url") as platform:
+        with made(tmp_path, options={"trigger": "url"}) as platform:
             deployment = platform.deploy(package, config())
             account.log_delay_s = 60.0
             answer = invoke(platform, deployment, {"value": 1})

@@ -24,7 +24,7 @@ from tests.support import Cli
 # What AWS's documentation calls an action otherwise than the request; and requests that need none.
 RENAMED = {
     "lambda:Invoke": "lambda:InvokeFunction", "s3:HeadBucket": "s3:ListBucket", "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:DeleteObjects": "s3:DeleteObject", "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
 }  # fmt: skip
 FREE = {"sts:GetCallerIdentity"}
 TARGETS = {
@@ -79,9 +79,9 @@ def asked(account: EmulatedAccount, *, by_functions: bool = False) -> set[str]:
 @pytest.mark.parametrize(
     "options",
     [
-        ("crud-api", "--start", "warm", "--set", "trigger=sdk"),
-        ("sleep", "--set", "trigger=url", "--set", "upload=s3"),
-        ("sleep", "--start", "warm", "--set", "trigger=async", "--option", "max_instances=2"),
+        ("crud-api", "--start", "warm", "--option", "trigger=sdk"),
+        ("sleep", "--option", "trigger=url", "--set", "upload=s3"),
+        ("sleep", "--start", "warm", "--option", "trigger=async", "--option", "max_instances=2"),
         ("sleep", "--option", "snapstart=true"),
         ("sleep", "--start", "warm", "--option", "min_instances=1"),
     ],

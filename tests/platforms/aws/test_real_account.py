@@ -26,10 +26,9 @@ def cloud(sebsx: Cli) -> Cli:
 
 @pytest.mark.parametrize("trigger", ["sdk", "url", "async"])
 def test_run_is_measured_priced_and_gone(cloud: Cli, trigger: str) -> None:
-    settings = [word for name in ("aws", "aws-arm") for word in ("--set", f"platform.{name}.trigger={trigger}")]
     done = cloud(
         "run", "benchmark", "sleep", "crud-api", *BOTH, "--size", "test", "--repetitions", "3", "--budget-usd", "0.03",
-        *settings, timeout_s=1500,
+        "--option", f"trigger={trigger}", timeout_s=1500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert cloud.rows("SELECT count(*) FROM measured WHERE cost_usd IS NULL OR start_type != start_wanted") == [(0,)]

@@ -151,16 +151,16 @@ def test_no_secret_and_no_account_number_is_written_anywhere(cloud: Cli, account
     role = other(account, "iam").create_role(RoleName="mine", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     said = ""
     for options in (
-        ("trigger=sdk",), ("trigger=url", "upload=s3"), ("trigger=async",), (f"role={role}",), ("log_format=json",),
+        ("--option", "trigger=sdk,async"), ("--option", "trigger=url", "--set", "upload=s3"),
+        ("--set", f"role={role}"), ("--set", "log_format=json"),
     ):  # fmt: skip
-        if options[0] == "log_format=json":
+        if options[1] == "log_format=json":
             account.fail(
                 "POST", "/2015-03-31/functions$", 403, "AccessDeniedException",
                 f"User: arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/bob is not authorized; AKIAPLANTEDPLANTED00 "
                 "https://x/?X-Amz-Signature=0123abcd",
             )  # fmt: skip
-        settings = [word for option in options for word in ("--set", option)]
-        done = cloud("-vv", "run", "benchmark", "crud-api", "--platform", "aws", *SMALL, *settings)
+        done = cloud("-vv", "run", "benchmark", "crud-api", "--platform", "aws", *SMALL, *options)
         said += done.stdout + done.stderr
     assert cloud.rows("SELECT DISTINCT status FROM run") == [("finished",), ("failed",)]
     assert cloud("export", "--help").returncode == 0
@@ -181,7 +181,7 @@ def test_no_secret_and_no_account_number_is_written_anywhere(cloud: Cli, account
 
 def test_records_that_come_late_are_filled_in_at_the_end(cloud: Cli, account: EmulatedAccount) -> None:
     account.log_delay_s = 2.0
-    done = cloud("run", "benchmark", "sleep", "--platform", "aws", *SMALL, "--set", "trigger=url")
+    done = cloud("run", "benchmark", "sleep", "--platform", "aws", *SMALL, "--option", "trigger=url")
     assert done.returncode == 0, done.stderr
     rows = cloud.rows("SELECT provider_duration_s, cost_usd FROM measured")
     assert len(rows) == 2
@@ -259,3 +259,47 @@ def test_starts_from_a_snapshot_are_cold_ones_under_their_own_name(cloud: Cli, a
     assert "sleep 128 MiB restored" in page
     assert "sleep 128 MiB cold" not in page
     assert_empty(cloud, account)
+
+
+def test_trigger_is_a_factor_of_one_interleaved_run(cloud: Cli) -> None:
+    done = cloud(
+        "run", "benchmark", "sleep", "--platform", "aws", *SMALL, "--start", "warm", "--option", "trigger=sdk,url,async"
+    )
+    assert done.returncode == 0, done.stderr
+    assert cloud.rows("SELECT design FROM run") == [("rmit",)]
+    rows = cloud.rows(
+        "SELECT json_extract(factors, '$.trigger'), count(*), count(accepted_s), min(polls) FROM measured "
+        "WHERE kind = 'measured' GROUP BY 1 ORDER BY 1"
+    )
+    assert [(trigger, accepted == count, polls > 0) for trigger, count, accepted, polls in rows] == [
+        ("async", True, True), ("sdk", False, False), ("url", False, False),
+    ]  # fmt: skip
+    assert set(cloud.rows("SELECT json_extract(effective, '$.trigger') FROM deployment")) == {
+        ("async",), ("sdk",), ("url",),
+    }  # fmt: skip
+
+
+def test_burst_of_events_is_in_flight_together_and_each_has_its_own_result(cloud: Cli) -> None:
+    words = ("--burst-size", "8", "--start", "burst", "--repetitions", "8", "--option", "trigger=async")
+    done = cloud("run", "benchmark", "sleep", "--platform", "aws", "--size", "test", *words)
+    assert done.returncode == 0, done.stderr
+    rows = cloud.rows(
+        "SELECT count(*), count(DISTINCT request_id), count(accepted_s), min(polls), max(client_sent_s), "
+        "min(client_done_s) FROM measured WHERE kind = 'measured' AND status = 'ok' GROUP BY batch"
+    )
+    assert rows
+    for count, different, accepted, polls, last_sent_s, first_done_s in rows:
+        assert (count, different, accepted) == (8, 8, 8)
+        assert polls >= 1
+        assert last_sent_s < first_done_s
+
+
+def test_events_take_an_open_loop(cloud: Cli) -> None:
+    words = ("--rate", "10", "--duration", "3s", "--option", "trigger=async")
+    done = cloud("run", "load", "sleep", "--platform", "aws", "--size", "test", *words)
+    assert done.returncode in (0, 1), done.stderr  # a busy machine makes a late generator
+    ((count, accepted, different, status),) = cloud.rows(
+        "SELECT count(*), count(accepted_s), count(DISTINCT request_id), min(status) FROM measured "
+        "WHERE kind = 'measured'"
+    )
+    assert (count, accepted, different, status) == (30, 30, 30, "ok")

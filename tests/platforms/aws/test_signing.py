@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 
 import pytest
 from botocore.credentials import Credentials
 
+from sebsx.contracts.senders import HttpAnswer
 from sebsx_aws.signing import signed_headers
+from sebsx_aws.triggers import ResultQueue
 
 URL = "https://lambda.eu-north-1.amazonaws.com/2015-03-31/functions/f/invocations?Qualifier=sebsx"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -61,3 +64,21 @@ def test_another_body_has_another_signature() -> None:
     keys = Credentials("AKIDEXAMPLE", SECRET)
     first, second = (signed_headers(keys, "eu-north-1", URL, body, {}) for body in (b"1", b"2"))
     assert first["Authorization"] != second["Authorization"]
+
+
+def test_message_that_cannot_be_read_costs_no_result_of_another() -> None:
+    queue = ResultQueue(
+        endpoint="http://sqs", queue="http://sqs/1/q", region="eu-north-1", credentials=Credentials("a", "b")
+    )
+    good = {"requestContext": {"requestId": "id", "condition": "Success"}, "responsePayload": {"x": 1}}
+    texts = ("no JSON", "[]", "{}", "[" * 10_000, json.dumps(good))
+    messages = [{"Body": text, "ReceiptHandle": str(number)} for number, text in enumerate(texts)]
+    answer = HttpAnswer(
+        request=queue.ask(), request_id="", status=200, headers={}, polls=1,
+        body=json.dumps({"Messages": messages}).encode(),
+    )  # fmt: skip
+    delivery = queue.read(answer)
+    assert {key: done.body for key, done in delivery.results.items()} == {"id": b'{"x": 1}'}
+    assert delivery.acknowledgement is not None
+    assert len(json.loads(delivery.acknowledgement.body)["Entries"]) == len(texts)
+    assert "secret" not in repr(ResultQueue(endpoint="", queue="", region="", credentials="secret"))

@@ -66,6 +66,29 @@ def test_sandboxes_within_their_time_are_warm_and_later_ones_are_gone(store: Sto
     assert all(1.0 <= idle_s < 1.5 for idle_s in gone.idle_s)
 
 
+def test_fault_of_a_plugin_costs_one_cell_and_the_trials_of_others_go_on(store: Store) -> None:
+    with pond() as platform:
+
+        class Once(platform):  # type: ignore[misc,valid-type]
+            said = 0
+
+            def status_of(self, reply: Any) -> Status:
+                type(self).said += 1
+                if self.said == 3:
+                    raise ValueError("a fault of the plugin")
+                return super().status_of(reply)
+
+        view = measure(store, Once, idle_s=(0.1, 0.3), repetitions=2)
+    cells = view.cells()
+    failed = [cell for cell in cells if cell.status is CellStatus.FAILED]
+    assert [(cell.stop_reason, "a fault of the plugin" in (cell.error or "")) for cell in failed] == [
+        ("plugin failed", True)
+    ]
+    (other,) = [cell for cell in cells if cell.status is CellStatus.FINISHED]
+    assert sum(trial.counts for trial in trials(view, other)) == 2
+    assert {deployment.status for deployment in view.deployments()} == {"deleted"}
+
+
 def test_every_trial_has_a_function_of_its_own_and_leaves_none_behind(store: Store) -> None:
     with pond() as platform:
         view = measure(store, platform, repetitions=3)

@@ -51,7 +51,7 @@ class OneShotPlatform(Platform[OneShotSettings]):
     Settings = OneShotSettings
     capabilities = frozenset({Capability.FORCE_COLD})
     architectures = (_HERE,)
-    one_at_a_time = True  # `invoke` returns when the function has: plans refuse bursts and load here
+    one_at_a_time = True  # `invoke` returns when the function has: bursts and load are unsupported
     memory_mib = Between(16, 65536)
     options = (_NICENESS,)
 
