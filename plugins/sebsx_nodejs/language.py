@@ -9,7 +9,7 @@ import subprocess
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from sebsx.contracts.languages import Built, Language
+from sebsx.contracts.languages import Built, Language, Starter
 from sebsx_nodejs import lockfile
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ _HANDLER = re.compile(r"(?!/)(?:[^/]+/)*[^./]+(?:\.[^./]+)+")
 # A heap as large as the whole sandbox: the system's limit is met first, and says out of memory. V8's own default is a
 # fraction of it, at which it aborts.
 _START = 'exec "$0" --max-old-space-size="${AWS_LAMBDA_FUNCTION_MEMORY_SIZE:-4096}" "$1"'
+_STARTER = """\
+// Answers a greeting.
+exports.handler = async (event) => ({ greeting: `Hello, ${event.name}!` });
+"""
 
 
 class NodejsLanguage(Language):
@@ -33,6 +37,7 @@ class NodejsLanguage(Language):
     name = "nodejs"
     summary = f"Node.js {_OLDEST}+; package-lock.json is installed for the target by npm"
     wrapper_suffix = ".cjs"
+    starter = Starter(files={"function.js": _STARTER})
     handler_forms = ("index.handler", "src/index.handler", "index.api.handler")
 
     def host_version(self) -> str | None:

@@ -26,7 +26,7 @@ def answers(found: Sequence[Condition]) -> Iterator[str]:
     for (run, benchmark), members in benchmarks.items():
         starts: dict[str, list[tuple[Condition, Estimate]]] = defaultdict(list)
         for each in members:
-            middle = median_estimate(each.latency_s, unserved=each.unserved)
+            middle = median_estimate(each.observed("client.latency_s"))
             if middle.value is not None:
                 starts[str(each.identity.get("start") or "")].append((each, middle))
         warm_first = sorted(starts, key=lambda start: start != "warm")

@@ -17,6 +17,7 @@ from sebsx.running.blocks import Spreading
 from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
 from sebsx_perf_cost.known import as_measured
+from sebsx_perf_cost.payloads import digest
 from sebsx_perf_cost.sampling import interleave, one_by_one
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ class PerfCostSettings:
     size: str = setting("", help="input size, as the benchmark names it; default: `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"
+    )
+    payload: str = setting(
+        "",
+        help="input of every call in place of the benchmark's own: a JSON object or a file of one",
+        option="--payload",
     )
     functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
     variants: tuple[str, ...] = setting(
@@ -278,6 +284,7 @@ def _cell(
         **{name: word for name, word in (("function", spec.function), ("variant", spec.variant)) if word},
         "size": spec.size,
         "parameters": dict(spec.parameters),
+        **({"payload_sha256": digest(settings.payload)} if settings.payload else {}),
         "language": spec.language,
         "architecture": spec.architecture,
         **provision.factors,

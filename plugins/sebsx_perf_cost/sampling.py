@@ -16,6 +16,7 @@ from sebsx.running.blocks import Blocks
 from sebsx.running.rounds import begin, rounds
 from sebsx.running.sampling import Sampling, settle
 from sebsx.stats import median
+from sebsx_perf_cost.payloads import events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ def interleave(session: Session, group: Sequence[tuple[FunctionSpec, Cell]], set
                 for sampler in samplers:
                     sampler.renew()
             samples = min(_turn(turns), blocks.left)
+            samples = min(sampler.at_most(samples) for sampler in turns)
             for sampler in turns:
                 sampler.sample(samples, number)
             if blocks.took(max(samples, settings.concurrency)):
@@ -137,8 +139,13 @@ class CellSampler(Sampling):
         super().__init__(measurement, goal if measurement.wanted is StartType.WARM else Goal(settings))
         self.settings = settings
         self.prepared_s = 0.0
+        self._events = events(settings.payload)
         self._ready = self._renewed = False
         self._served = len(measurement.good)
+
+    def at_most(self, samples: int) -> int:
+        """Return how many of some samples to take: a few until one ended well, since all may fail."""
+        return samples if self.measurement.good else min(samples, SAME_FAILURES)
 
     def renew(self) -> None:
         """Have the next warm sample meet a sandbox that no sample has met."""
@@ -161,7 +168,7 @@ class CellSampler(Sampling):
             self._renewed = False
             # All users at once, so that each finds a sandbox of its own; again where a first call is slow for long.
             for _ in range(self.settings.warmups):
-                self.measurement.invoke(Arrivals([0.0] * self.settings.concurrency), Kind.WARMUP)
+                self.measurement.invoke(Arrivals([0.0] * self.settings.concurrency), Kind.WARMUP, events=self._events)
         elif self.start == "sequential":
             self._discard_sandboxes()
         self._ready = True
@@ -174,20 +181,20 @@ class CellSampler(Sampling):
             samples: How many calls of a sandbox that stays.
             number: The round of an interleaved design.
         """
-        if not self.measurement.good:  # it may fail whenever it is called: that shows in a few
-            samples = min(samples, SAME_FAILURES)
         with self.turn():
             self.prepare()
             if self.start == "burst":
                 self._discard_sandboxes()
-                self.measurement.invoke(Arrivals([0.0] * self.settings.burst_size), round=number)
+                self.measurement.invoke(Arrivals([0.0] * self.settings.burst_size), round=number, events=self._events)
             elif self.start == "cold":
                 self._discard_sandboxes()
-                self.measurement.invoke(Closed(1), round=number)
+                self.measurement.invoke(Closed(1), round=number, events=self._events)
             else:
                 users = self.settings.concurrency if self.start == "warm" else 1
                 taken = self.measurement.invoke(
-                    Closed(max(samples, users if number is not None else 1), users=users), round=number
+                    Closed(max(samples, users if number is not None else 1), users=users),
+                    round=number,
+                    events=self._events,
                 )
                 # A platform that ended the idle sandbox since the last turn is warmed up before the next.
                 cold = [counts(call.start_type, "cold") for call in taken if call.status is Status.OK]
@@ -206,7 +213,7 @@ def _alone(sampler: CellSampler) -> None:
         if not blocks.left:
             blocks.begin()
             sampler.renew()
-        samples, before_s = max(1, min(sampler.missing, batch, blocks.left)), sampler.spent_s
+        samples, before_s = sampler.at_most(max(1, min(sampler.missing, batch, blocks.left))), sampler.spent_s
         sampler.sample(samples)
         blocks.took(max(samples, sampler.settings.concurrency))
         batch = max(smallest, min(largest, int(samples * _BATCH_S / max(sampler.spent_s - before_s, 1e-6))))

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sebsx.building.tools import run_tool
-from sebsx.contracts.languages import Built, Language
+from sebsx.contracts.languages import Built, Language, Starter
 from sebsx_python import requirements
 
 if TYPE_CHECKING:
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _RUNTIME = "sebsx_runtime"
 _SEPARATOR = re.compile(r"[./]")
 _HANDLER = re.compile(r"[^.].*\.[^./]+")
+_STARTER = '''\
+"""Answers a greeting."""
+
+
+def handler(event, context):
+    """Return a greeting of the name in the event."""
+    return {"greeting": f"Hello, {event['name']}!"}
+'''
 
 
 class PythonLanguage(Language):
@@ -29,6 +37,7 @@ class PythonLanguage(Language):
     name = "python"
     summary = "Python 3.9+; requirements.txt is installed for the target by uv or pip"
     wrapper_suffix = ".py"
+    starter = Starter(files={"function.py": _STARTER})
     handler_forms = ("app.handler", "package.app.handler", "src/app.handler")
 
     def host_version(self) -> str | None:

@@ -54,7 +54,8 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
     \b
     Start here, no account needed:
       sebsx run benchmark                         the default suite on this machine
-      sebsx run benchmark ./my-function           a function of your own
+      sebsx new my-function                       a function of your own, to be run with:
+      sebsx run benchmark ./my-function --payload my-function/event.json
       sebsx plan benchmark graph-bfs --memory 256,512,1024
       sebsx runs                                  what was measured
       sebsx show last
@@ -75,6 +76,7 @@ def _add_commands() -> None:
     from sebsx.cli import (  # a cycle otherwise
         admin,
         comparing,
+        creating,
         inventory,
         prices,
         records,
@@ -87,6 +89,7 @@ def _add_commands() -> None:
     )
 
     for module in (
+        creating,
         running,
         results,
         comparing,

@@ -44,6 +44,19 @@ class Built:
     unpinned: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """A first function, for `sebsx new`: it answers whatever it is called with.
+
+    Args:
+        handler: As a manifest names it.
+        files: Text by path in the code folder.
+    """
+
+    handler: str = "function.handler"
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
 class Language(ABC):
     """How functions in one language are packaged and started. Stateless; `__init__` takes nothing.
 
@@ -52,6 +65,7 @@ class Language(ABC):
         summary: One line.
         wrapper_suffix: Ending of wrapper and collector files, with the dot.
         handler_forms: Examples of handlers that it takes, for messages and docs.
+        starter: What `sebsx new` writes; without files where there is none.
         ships_source: Whether the code folder itself goes into the package; not where `build` makes a program of it.
     """
 
@@ -59,6 +73,7 @@ class Language(ABC):
     summary: ClassVar[str]
     wrapper_suffix: ClassVar[str]
     handler_forms: ClassVar[tuple[str, ...]] = ("function.handler",)
+    starter: ClassVar[Starter] = Starter()
     ships_source: ClassVar[bool] = True
 
     @abstractmethod

@@ -36,7 +36,7 @@ TABLES = (
 # What prints none: a run shows what `analyze` does.
 NONE = {
     "baseline remove", "baseline set", "completion", "db check", "db path", "db snapshot", "db upgrade", "export",
-    "prices update", "report", "run", "runs delete", "runs note",
+    "new", "prices update", "report", "run", "runs delete", "runs note",
 }  # fmt: skip
 # Words of captions.
 OWN = {"--wide", "adds", "no"}
