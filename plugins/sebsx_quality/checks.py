@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from sebsx.model.frame import Frame, Mask, Numbers
 
 # Columns of invocations that checks look at besides those that a frame always has.
-COLUMNS = ("function_started_s", "function_finished_s", "sandbox_id", "start_evidence", "request_id", "phase.*_s")
+COLUMNS = (
+    "function_started_s", "function_finished_s", "function.clock_step_s", "sandbox_id", "start_evidence", "request_id",
+    "phase.*_s",
+)  # fmt: skip
 
 _SLACK_S = 0.001  # two clocks that read in milliseconds differ by as much
 _CLOCK_SLACK_S = 0.005  # wall clocks are slewed
@@ -170,12 +173,14 @@ def _billed(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
 
 
 def _clock_steps(frame: Frame, settings: DataQualitySettings) -> tuple[Mask, Mask]:
-    """Compare the function's wall clock with its monotonic clock over the same stretch."""
+    """Compare the function's wall clock with its monotonic clock: over the call, and from each call to the next."""
     import numpy as np  # heavy
 
     duration = frame["function.duration_s"]
     apart = np.abs(frame["function_finished_s"] - frame["function_started_s"] - duration)
-    return ~np.isnan(apart), apart > settings.parts_share * duration + _CLOCK_SLACK_S
+    steps = frame["function.clock_step_s"] if "function.clock_step_s" in frame else np.zeros(len(frame))
+    between = np.nan_to_num(np.abs(steps)) > _CLOCK_SLACK_S
+    return ~np.isnan(apart) | between, (apart > settings.parts_share * duration + _CLOCK_SLACK_S) | between
 
 
 def _request_ids(frame: Frame, _settings: DataQualitySettings) -> tuple[Mask, Mask]:
@@ -239,7 +244,7 @@ ROW_CHECKS: tuple[tuple[Check, RowCheck], ...] = (
     (Check("billed", "were billed for less than their duration",
            "look at what the provider's record means by duration and by billed",
            missing="no provider records with billed time"), _billed),
-    (Check("clock-steps", "had the function's wall clock stepped while it ran",
+    (Check("clock-steps", "had the sandbox's wall clock set while they ran, or since its last call",
            "use durations, which come from the monotonic clock, and not differences of points in time",
            missing="no function told its own times"), _clock_steps),
     (Check("request-ids", "share their request id with another", _EDITED, fails=True,

@@ -154,6 +154,13 @@ def _run_closed(evidence: Evidence, check: Check) -> Outcome:
     return Outcome(check, 1, int(bad), ": ".join(filter(None, (status.value, evidence.view.run.error))) if bad else "")
 
 
+def _client_clock(evidence: Evidence, check: Check) -> Outcome:
+    """Look for steps of the client's wall clock, which is looked at whenever something is stored."""
+    steps = [value.value for value in evidence.view.values() if value.metric == "client.clock_step_s"]
+    words = ", ".join(f"{step_s:+.3f} s" for step_s in steps[:FIRST_FEW] if step_s is not None)
+    return Outcome(check, 1, int(bool(steps)), words)
+
+
 def _complete(evidence: Evidence, check: Check) -> Outcome:
     """Count sequences that are missing between the first and the last."""
     sequence = evidence.frame["sequence"]
@@ -381,6 +388,8 @@ RunCheck = tuple[Check, "Callable[[Evidence, Check], Outcome]"]
 
 RUN_CHECKS: tuple[RunCheck, ...] = (
     (Check("run-finished", "did not finish", "go on with: sebsx run --resume RUN", "runs"), _run_closed),
+    (Check("client-clock", "had the clock of their client set meanwhile", "durations are right; do not subtract dates "
+           "from before and after, and let NTP keep the clock", "runs"), _client_clock),
     (Check("record", "are missing from the record", "rows were deleted: the run can no longer be judged; take it from "
            "a snapshot", fails=True), _complete),
     (Check("cells-measured", "were not measured to the end", "go on with: sebsx run --resume RUN, or read why", "cells",

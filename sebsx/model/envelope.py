@@ -118,6 +118,22 @@ def _typed(shim: dict[str, Any]) -> Envelope:
     )
 
 
+def _own_figures(shim: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of the shim itself, by the names of metrics."""
+    samples: dict[str, float] = {}
+    for key in ("boot_s", "import_s"):
+        if shim.get(key) is not None:
+            samples[f"function.{key}"] = shim[key]
+    if (step_s := shim.get("clock_step_s")) is not None:
+        if type(step_s) not in (int, float) or not -_LATEST_S <= step_s <= _LATEST_S:
+            raise _FaultError(f"clock_step_s is {_brief(step_s)}, not a number of seconds")
+        samples["function.clock_step_s"] = step_s
+    if (others := shim.get("concurrent")) is not None:
+        _between("concurrent", others, _MOST_CALLS)
+        samples["function.concurrent_count"] = others
+    return samples
+
+
 def _samples(shim: dict[str, Any]) -> tuple[dict[str, float], dict[str, Mapping[str, Any]]]:
     """Return what was measured in the function as numbers and as series, by the names of metrics."""
     samples: dict[str, float] = {}
@@ -132,12 +148,7 @@ def _samples(shim: dict[str, Any]) -> tuple[dict[str, float], dict[str, Mapping[
             series[name] = value
         else:
             raise _FaultError(f"sample {name!r} is {_brief(value)}, neither a number nor a series")
-    for key in ("boot_s", "import_s"):
-        if shim.get(key) is not None:
-            samples[f"function.{key}"] = shim[key]
-    if (others := shim.get("concurrent")) is not None:
-        _between("concurrent", others, _MOST_CALLS)
-        samples["function.concurrent_count"] = others
+    samples |= _own_figures(shim)
     if len(samples) > _MOST_SAMPLES:
         raise _FaultError(f"there are {len(samples)} samples, more than {_MOST_SAMPLES}")
     return samples, series

@@ -53,6 +53,18 @@ CORE_METRICS = (
     Metric("function.boot_s", "s", meaning="process start to the runtime shim; first call of a sandbox"),
     Metric("function.import_s", "s", meaning="import of the function's module; first call of a sandbox"),
     Metric(
+        "function.clock_step_s",
+        unit="s",
+        better=Better.NEITHER,
+        meaning="by how much the sandbox's wall clock was set since its last call; only where it was",
+    ),
+    Metric(
+        "client.clock_step_s",
+        unit="s",
+        better=Better.NEITHER,
+        meaning="by how much the client's wall clock was set; only where it was",
+    ),
+    Metric(
         "function.concurrent_count",
         "count",
         better=Better.NEITHER,

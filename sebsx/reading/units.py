@@ -124,6 +124,8 @@ def _bare(value: float, beside: float, unit: str) -> str:
 def scale(value: float, unit: str) -> tuple[float, str]:
     """Return the factor and name of the largest step of a unit that keeps the number at 1 or more: (0.001, `ms`)."""
     steps = _SCALES.get(unit, ((1.0, unit),))
+    if value == 0:
+        return next(step for step in steps if step[0] == 1.0)
     for factor, name in steps:
         if abs(value) >= factor:
             return factor, name
@@ -132,6 +134,8 @@ def scale(value: float, unit: str) -> tuple[float, str]:
 
 def _three_digits(value: float) -> str:
     magnitude = abs(value)
+    if magnitude == 0:
+        return "0"
     if magnitude >= 99.95:  # three digits before the point, after rounding
         return f"{value:.0f}"
     return f"{value:.1f}" if magnitude >= 9.995 else f"{value:.2f}"  # three digits in all

@@ -253,7 +253,7 @@ def _begin(spec: RunSpec, registry: Registry, store: Store, run_id: str, plan: P
     """Write the run to the store, or take an interrupted one over."""
     owner = current_owner()
     if spec.resume:
-        store.resume_run(run_id, owner)
+        store.resume_run(run_id, owner, registry.metrics.values())
         return replace(store.view(run_id).run, owner=owner)
     facts = environment.gather(registry)
     current = Run(

@@ -28,6 +28,8 @@ _INVOCATION = _RUNTIME + b"invocation/"
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
 # A runtime client needs one or two; a function has no more to hold bodies in.
 _CONNECTIONS = 4
+# Of what a sandbox printed before it died.
+_LAST_LINES, _LAST_CHARACTERS = 5, 500
 
 HTTP_CODES = {
     Status.OK: 200,
@@ -268,7 +270,13 @@ class Worker:
             self._pool.submit(call)  # it never reached the function, which went away between two calls
         else:
             when = "while the function was loaded" if self._init_s is None else "during the invocation"
-            self._finish(Status.FUNCTION_ERROR, error_body("Sebsx.SandboxExited", f"{how} {when}"))
+            self._finish(Status.FUNCTION_ERROR, error_body("Sebsx.SandboxExited", f"{how} {when}{self._last_words()}"))
+
+    def _last_words(self) -> str:
+        """Return what the sandbox printed last, as part of a message; empty where it printed nothing."""
+        lines = [line.strip() for line in self.log.text().splitlines() if line.strip()]
+        words = " | ".join(lines[-_LAST_LINES:])[-_LAST_CHARACTERS:]
+        return f"; it said last: {words}" if words else ""
 
     def _timed_out(self) -> None:
         body = error_body("Sebsx.Timeout", f"ended after {self._config.timeout_s:g} s")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, insert, select
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.model import Design, Run, RunStatus
 from sebsx.model.stored import Baseline
 from sebsx.store import schema
 from sebsx.store.owner import is_alive
-from sebsx.store.values import check_rows, moment, now
+from sebsx.store.values import check_rows, damaged, moment, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +32,26 @@ def read_runs(connection: Connection, *, key: int | None = None, limit: int | No
     c = schema.run.c
     query = select(schema.run, schema.environment.c.fingerprint).join(schema.environment).order_by(c.id.desc())
     query = query.limit(limit) if key is None else query.where(c.id == key)
-    rows = connection.execute(query).all()
+    try:
+        rows = connection.execute(query).all()
+    except ValueError:  # JSON that cannot be read
+        raise _unreadable(connection) from None
     names = [column.name for column in schema.run.c]
     check_rows(schema.run, names, [tuple(row)[: len(names)] for row in rows], "the store")
     return [_to_run(row) for row in rows]
+
+
+def _unreadable(connection: Connection) -> StoreError:
+    """Return the error that names the runs whose JSON cannot be read."""
+    c = schema.run.c
+    bad = []
+    for key, ulid in connection.execute(select(c.id, c.ulid).order_by(c.id)).all():
+        try:
+            connection.execute(select(schema.run).where(c.id == key)).all()
+            connection.execute(select(schema.environment).join(schema.run).where(c.id == key)).all()
+        except ValueError:
+            bad.append(f"row {key} ({ulid})")
+    return damaged("the store", f"what is no JSON stands in table 'run' or its 'environment': {', '.join(bad)}")
 
 
 def find_run(connection: Connection, name: str) -> int:

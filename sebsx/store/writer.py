@@ -133,15 +133,18 @@ class Store:
             connection.execute(insert(schema.run).values(row))
             self._metrics.register(connection, metrics)
 
-    def resume_run(self, run_id: str, owner: Mapping[str, Any]) -> None:
+    def resume_run(self, run_id: str, owner: Mapping[str, Any], metrics: Iterable[Metric] = ()) -> None:
         """Take a run up again: it is `running` and belongs to `owner`; executions that never ended are broken off.
+
+        `metrics` are those of today, which an older sebsx that began it may not have known.
 
         Raises:
             UserError: If the process that owns it still lives.
         """
         key = self._run_key(run_id)
         c = schema.run.c
-        with self._database.write() as connection:
+        with self._write_metrics() as connection:
+            self._metrics.register(connection, metrics)
             row = connection.execute(select(c.status, c.owner, c.heartbeat_at).where(c.id == key)).one()
             if row.status == RunStatus.RUNNING and is_alive(row.owner, datetime.fromisoformat(row.heartbeat_at)):
                 where = f"process {row.owner.get('pid')} on {row.owner.get('host')!r}"

@@ -32,6 +32,22 @@ def test_envelope_has_identity_times_and_output(tmp_path: Path, python: str) -> 
     assert not {"boot_s", "import_s", "facts"} & set(second["sebsx"])
 
 
+SET_CLOCK = """
+import time
+true = time.time
+def handler(event, context):
+    if event:
+        time.time = lambda: true() + event
+"""
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_step_of_the_wall_clock_is_told_once(tmp_path: Path, python: str) -> None:
+    answers = invoke_all(tmp_path, SET_CLOCK, [0, 3600.0, 0, 0], python)
+    steps = [envelope["sebsx"].get("clock_step_s") for envelope, _ in answers]
+    assert steps == [None, pytest.approx(3600.0, abs=0.01), None, None]
+
+
 def test_sandbox_takes_the_identity_it_is_given(tmp_path: Path) -> None:
     envelope, _ = invoke(tmp_path, ECHO, environment={"SEBSX_SANDBOX_ID": "ab" * 16})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import StoreError
 from sebsx.model import Capability, Status
-from sebsx.model.clock import client_clock
+from sebsx.model.clock import Steps, client_clock
 from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
@@ -53,6 +53,7 @@ class Recorder:
         self._batch = store.next_batch(run.id)
         self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
         self._phase = 0
+        self._steps = Steps()
         self._starts = Starts()
         self._names = Names(registry.metrics)
         self.group: Group | None = None
@@ -224,6 +225,14 @@ class Recorder:
     def _stored(self, function: Function, cell_id: int, invocations: Sequence[Invocation], extras: Extras) -> None:
         """Count invocations that were just stored, store what goes along with them, and tell plugins of them."""
         self._meter.used(function.platform, function.deployment, invocations)
+        if (step_s := self._steps.since()) is not None:
+            self._store.add_value(
+                self._run.id, "client.clock_step_s", step_s, deployment_id=function.id, cell_id=cell_id
+            )
+            self._observer.warned(
+                f"the clock of this machine was set by {step_s:+.3f} s: durations are right, later dates do not "
+                "go with earlier ones"
+            )
         for sandbox_id, told in extras.facts.items():
             self._store.design.add_sandbox(function.id, sandbox_id, told)
         for metric, points in extras.series:

@@ -17,6 +17,8 @@ const { CallbackRefused, EmptyLoop, NeverSettled, answerOf, check } = require('.
 const { Context } = require('./context.cjs');
 
 const ENVELOPE_VERSION = 1;
+const CLOCK_STEP_S = 0.005; // a smaller one changes nothing that is told by wall clocks
+const CLOCK_READ_MS = 1;
 const TRACEBACK_CHARACTERS = 8192;
 const MESSAGE_CHARACTERS = 4096;
 const NOT_JSON = 'Sebsx.OutputNotJson';
@@ -61,6 +63,7 @@ class Shim {
     this.bootS = bootS();
     this.importS = null;
     this.calls = 0;
+    this._wallAheadMs = wallAheadMs();
     this._ready = null; // performance.now() at which the initialisation was over
     this._handler = null;
     this._collectors = [];
@@ -159,10 +162,21 @@ class Shim {
       samples,
     };
     if (call.concurrent) sebsx.concurrent = call.concurrent;
+    const stepS = this._clockStepS();
+    if (stepS) sebsx.clock_step_s = stepS;
     if (call.number === 1) this._addFirstCall(sebsx);
     if (this._ready !== null) sebsx.age_s = (performance.now() - this._ready) / 1000;
     const { tail, errorType, exitCode } = outcome;
     return { text: `{"sebsx":${measured(sebsx)},${tail}}`, errorType, exitCode };
+  }
+
+  /** Return by how many seconds the wall clock was set since the last call, or the start; 0 if it was not. */
+  _clockStepS() {
+    const aheadMs = wallAheadMs();
+    if (aheadMs === null) return 0;
+    const stepS = this._wallAheadMs === null ? 0 : (aheadMs - this._wallAheadMs) / 1000;
+    this._wallAheadMs = aheadMs;
+    return Math.abs(stepS) > CLOCK_STEP_S ? stepS : 0;
   }
 
   /** Return a call of its own number, as collectors are handed it, and tell it and those in hand of each other. */
@@ -271,6 +285,16 @@ function failed(error, root) {
 
 function withError(described, exitCode) {
   return { tail: `"error":${JSON.stringify(described)}`, errorType: described.type, exitCode };
+}
+
+/**
+ * Return wall time minus the monotonic clock, null where this process lost the processor between the readings. NTP slews
+ * both alike, so that only steps differ.
+ */
+function wallAheadMs() {
+  const before = performance.now();
+  const wall = Date.now();
+  return performance.now() - before < CLOCK_READ_MS ? wall - before : null;
 }
 
 function nextTurn() {

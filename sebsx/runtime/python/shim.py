@@ -19,6 +19,8 @@ from sebsx_runtime.context import Call, Context
 from sebsx_runtime.fastjson import dumps, loads
 
 ENVELOPE_VERSION = 1
+CLOCK_STEP_S = 0.005  # a smaller one changes nothing that is told by wall clocks
+CLOCK_READ_S = 0.001
 TRACEBACK_CHARACTERS = 8192
 MESSAGE_CHARACTERS = 4096
 NOT_JSON = "Sebsx.OutputNotJson"
@@ -48,6 +50,24 @@ class HandlerNotFound(Exception):  # noqa: N818  # its name is what users read i
     """The module has no such function."""
 
 
+def _wall_ahead_s():
+    """Return wall time minus a clock that nobody sets and that goes on while the machine sleeps.
+
+    None where this process lost the processor between the readings. NTP slews both alike, so that only steps differ.
+    """
+    before_s = _steady_s()
+    wall_s = time.time()
+    after_s = _steady_s()
+    return wall_s - before_s if after_s - before_s < CLOCK_READ_S else None
+
+
+def _steady_s():
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (AttributeError, OSError):  # not Linux
+        return time.monotonic()
+
+
 class Shim:
     """The function of one sandbox; its methods may be called from several threads at once.
 
@@ -64,6 +84,7 @@ class Shim:
         self.ready = None  # perf_counter() at which the initialisation was over
         self._handler = None
         self._failure = None
+        self._wall_ahead_s = _wall_ahead_s()
         self._lock = allocate_lock()
         self._loading = allocate_lock()
         self._in_hand = set()
@@ -129,6 +150,7 @@ class Shim:
             failure = exc
         else:
             duration_s = perf_counter() - started
+        finished_s = time.time()
         samples = self._end(states, context.samples, call)
         self._leave(call)
         if failure is None:
@@ -149,17 +171,28 @@ class Shim:
             "sandbox": self.sandbox,
             "call": call.number,
             "started_s": started_s,
-            "finished_s": started_s + duration_s,
+            "finished_s": finished_s,
             "duration_s": duration_s,
             "samples": samples,
         }
         if call.concurrent:
             sebsx["concurrent"] = call.concurrent
+        if step_s := self._clock_step_s():
+            sebsx["clock_step_s"] = step_s
         if call.number == 1:
             self._add_first_call(sebsx)
         if self.ready is not None:
             sebsx["age_s"] = perf_counter() - self.ready
         return HandlerAnswer('{"sebsx":%s,%s}' % (self._measured(sebsx), tail), error_type)
+
+    def _clock_step_s(self):
+        """Return by how much the wall clock was set since the last call, or the start; 0 if it was not."""
+        ahead_s, before_s = _wall_ahead_s(), self._wall_ahead_s
+        if ahead_s is None:
+            return 0.0
+        self._wall_ahead_s = ahead_s
+        step_s = 0.0 if before_s is None else ahead_s - before_s
+        return step_s if abs(step_s) > CLOCK_STEP_S else 0.0
 
     def _enter(self):
         """Number a call, and tell it and those in hand of each other."""

@@ -58,5 +58,30 @@ def test_load_that_takes_too_long_is_a_cold_start(impatient: Local) -> None:
     started(impatient, impatient.deploy("import time; time.sleep(60)" + HANDLER), Status.TIMEOUT)
 
 
+EATS = "eaten = []\nwhile True:\n    eaten.append(bytearray(b'x') * 2**20)\n"
+
+
+@pytest.mark.root
+def test_load_that_the_kernel_kills_for_memory_is_a_cold_start(local: Local) -> None:
+    deployment = local.deploy(EATS + HANDLER, memory_mib=64)
+    assert deployment.effective["limits"]["memory"].startswith("cgroup-v")
+    started(local, deployment, Status.OUT_OF_MEMORY)
+    _, body = local.call(deployment)
+    assert body["error"]["type"] == "Sebsx.OutOfMemory"
+
+
+DYING = "import os, sys\nprint('opening the model', flush=True)\nprint('no such device', file=sys.stderr, flush=True)\n"
+
+
+@pytest.mark.parametrize("where", ["", "    "])
+def test_sandbox_that_dies_is_told_with_its_last_words(local: Local, where: str) -> None:
+    dying = DYING + "os._exit(3)\n" + HANDLER if not where else "import os, sys\ndef handler(event, context):\n"
+    if where:
+        dying += "".join(f"{where}{line}\n" for line in (*DYING.splitlines(), "os._exit(3)"))
+    _, body = local.call(local.deploy(dying))
+    assert body["error"]["message"].startswith("exit code 3 ")
+    assert body["error"]["message"].endswith("; it said last: opening the model | no such device")
+
+
 def test_load_without_memory_is_a_cold_start(local: Local, tmp_path: Path) -> None:
     started(local, local.deploy("raise MemoryError" + HANDLER), Status.OUT_OF_MEMORY)

@@ -47,6 +47,14 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
     assert objections(report) == {}
 
 
+STEPPED = (
+    "INSERT INTO sample (invocation_id, metric_id, value) "
+    "SELECT 3, id, -60.0 FROM metric WHERE name = 'function.clock_step_s'"
+)
+SET_CLOCK = (
+    "INSERT INTO run_value (run_id, metric_id, value, stored_at) "
+    "SELECT 1, id, 60.0, '2026-01-01' FROM metric WHERE name = 'client.clock_step_s'"
+)
 MOVED = (
     "UPDATE invocation SET client_sent_s = client_sent_s + 1e10, client_intended_s = 0, client_connected_s = NULL, "
     "client_first_byte_s = NULL, client_done_s = client_done_s + 1e10 WHERE sequence = 3"
@@ -71,6 +79,7 @@ DAMAGES = [
     ("UPDATE sample SET value = 0.2 WHERE invocation_id = 9", "phases", [9]),
     ("UPDATE invocation SET provider_billed_s = 0.05 WHERE sequence = 2", "billed", [2]),
     ("UPDATE invocation SET function_finished_s = function_finished_s + 1 WHERE sequence = 2", "clock-steps", [2]),
+    (STEPPED, "clock-steps", [3]),
     ("UPDATE invocation SET request_id = 'request-1' WHERE sequence = 2", "request-ids", [1, 2]),
     ("UPDATE invocation SET start_evidence = '{\"function\": \"cold\", \"provider\": \"warm\"}' WHERE sequence = 2",
      "start-evidence", [2]),
@@ -88,6 +97,7 @@ DAMAGES = [
     ("UPDATE cell SET status = 'invalid', stop_reason = 'the generator was late'", "cells-valid", []),
     ("UPDATE cell SET factors = '{\"benchmark\": \"other\"}'", "cell-identity", []),
     ("UPDATE cell SET wanted = 30", "samples", []),
+    (SET_CLOCK, "client-clock", []),
     ("UPDATE invocation SET status = 'timeout' WHERE sequence <= 2", "failures", []),
     ("UPDATE deployment SET memory_mib = 128", "memory", []),
     ("UPDATE deployment SET options = '{\"vcpu\": 2}'", "options", []),

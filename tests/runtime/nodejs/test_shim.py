@@ -31,6 +31,13 @@ def test_output_comes_in_an_envelope_with_the_times_of_a_first_call(node: Node) 
     assert sebsx["facts"]["cpu_count"] >= 1
 
 
+def test_step_of_the_wall_clock_is_told_once(node: Node) -> None:
+    set_clock = "const now = Date.now; exports.handler = async (by) => { if (by) Date.now = () => now() + by * 1000; };"
+    function = node.function(set_clock)
+    steps = [node.call(function, by)[1]["sebsx"].get("clock_step_s") for by in (0, 3600, 0, 0)]
+    assert steps == [None, pytest.approx(3600, abs=0.01), None, None]
+
+
 def test_later_calls_meet_the_same_sandbox_and_say_no_facts(node: Node) -> None:
     deployment = node.function(handler("global.calls = (global.calls || 0) + 1; return global.calls;"))
 
