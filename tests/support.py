@@ -20,6 +20,10 @@ from typing import Any
 
 import pytest
 
+from sebsx.plugins import finding
+
+# Plugins of this distribution. Whoever runs the tests may have others installed: what is told of all speaks of these.
+BUILT_IN = tuple(point.name for point, owner, _ in finding.find() if owner == finding.OURS)
 RUNTIME_MODULES = ("groups", "context")
 
 

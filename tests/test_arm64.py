@@ -25,6 +25,7 @@ from sebsx.testing.contexts import context_for
 from sebsx.testing.handlers import FolderStorage, unpack
 from sebsx_local.backend import LocalPlatform
 from sebsx_local.settings import LocalSettings
+from tests.support import BUILT_IN
 
 # What Amazon Linux 2023 has too, apart from the interpreter that its runtime image brings.
 DEBIAN = ("python3", "libstdc++6", "libgomp1", "zlib1g", "libexpat1", "nodejs")
@@ -32,7 +33,7 @@ QEMU = Path("/usr/bin/qemu-aarch64-static")
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 BARE = Path(testing.__file__).with_name("bare.py")
 
-REGISTRY = plugins.load()
+REGISTRY = plugins.load(BUILT_IN)
 WITH_WHEELS = {
     name: benchmark
     for name, benchmark in REGISTRY.benchmarks.items()

@@ -27,6 +27,7 @@ from sebsx.testing.contracts import (
     StorageContract,
 )
 from sebsx.testing.runs import store_runs
+from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.storage import Storage
 
-REGISTRY = plugins.load()
+REGISTRY = plugins.load(BUILT_IN)
 DOCS = Path(sebsx.__file__).parent.parent / "docs"
 # What needs an account, deploys nothing, or needs something that exists has its own tests.
 DEPLOYING = sorted({name for name, cls in REGISTRY.platforms.items() if cls.extra is None and cls.deploys})

@@ -17,7 +17,7 @@ import sebsx
 from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
-from tests.support import Cli
+from tests.support import BUILT_IN, Cli
 
 ROOT = Path(sebsx.__file__).parent.parent
 WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "_generated" not in page.parts]
@@ -121,7 +121,9 @@ def test_page_of_a_kind_runs_an_example_and_names_the_built_in_ones(kind: plugin
     assert kind.hook in text
     if not kind.in_folders:  # those have pages of their own
         named = set(re.split(r"[`\s]", " ".join(re.findall(r"`[^`\n]+`|^## .*$", text, re.MULTILINE))))
-        assert getattr(plugins.load(), kind.name).keys() - named == set(), f"{kind.page} leaves out built-in ones"
+        assert getattr(plugins.load(BUILT_IN), kind.name).keys() - named == set(), (
+            f"{kind.page} leaves out built-in ones"
+        )
 
 
 def documented() -> str:
@@ -135,7 +137,9 @@ def test_every_hook_is_documented(hook: str) -> None:
 
 def test_every_metric_is_documented_with_its_unit() -> None:
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    rows = [f"| `{metric.name}` | {metric.unit} | {metric.better} |" for metric in plugins.load().metrics.values()]
+    rows = [
+        f"| `{metric.name}` | {metric.unit} | {metric.better} |" for metric in plugins.load(BUILT_IN).metrics.values()
+    ]
     assert [row for row in rows if row not in text] == []
 
 

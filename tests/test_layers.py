@@ -15,6 +15,7 @@ import pytest
 
 import sebsx
 from sebsx import plugins
+from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +151,7 @@ def test_house_has_few_doors_and_the_architecture_page_names_each():
 
 @cache
 def registered_names() -> set[str]:
-    registry = plugins.load()
+    registry = plugins.load(BUILT_IN)
     kinds = ("platforms", "benchmarks", "experiments", "exporters", "languages")
     return {name for kind in kinds for name in getattr(registry, kind)}
 

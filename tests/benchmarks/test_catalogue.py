@@ -10,9 +10,10 @@ from types import ModuleType
 import pytest
 
 from sebsx import plugins
+from tests.support import BUILT_IN
 
 DOCS = Path(__file__).parents[2] / "docs"
-REGISTERED = plugins.load().benchmarks
+REGISTERED = plugins.load(BUILT_IN).benchmarks
 # | theirs | `ours`... | group | role |
 ROW = re.compile(r"^\| ([^|`]+) \| `([\w-]+)`[^|]*\|(?: ([\w-]+) \| ([\w-]+) \|)?$", re.MULTILINE)
 ROWS = ROW.findall((DOCS / "suites.md").read_text(encoding="utf-8").partition("## Against the suites")[2])

@@ -11,8 +11,9 @@ import click
 import pytest
 
 from sebsx.cli import cli
+from sebsx.cli.app import App
 from sebsx.testing.runs import store_runs
-from tests.support import Call, Cli, Said
+from tests.support import BUILT_IN, Call, Cli, Said
 
 RUN = "01JZ0000000000000000000001"
 EMPTY = "01JZ0000000000000000000002"
@@ -127,8 +128,11 @@ def document(said: Said) -> Any:
 
 
 def test_every_command_is_tried() -> None:
+    app = App()
+    app.plugin_names = list(BUILT_IN)
+
     def leaves(group: click.Group, path: tuple[str, ...] = ()) -> set[str]:
-        context = click.Context(group)
+        context = click.Context(group, obj=app)
         found = set()
         for name in group.list_commands(context):
             command = group.get_command(context, name)

@@ -13,7 +13,7 @@ from sebsx import plugins
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx.texts import as_text
 from tests.endpoints import Endpoint
-from tests.support import Call, Cli, Write
+from tests.support import BUILT_IN, Call, Cli, Write
 
 LISTS = ("--memory", "128,256", "-p", "duration_s=0.01", "--max-invocations", "500", "--campaign", "two words")
 WAITER = "import time\ndef handler(event, context):\n    time.sleep(event['n'] / 1000)\n    return {}\n"
@@ -51,7 +51,7 @@ RUNS: dict[str, tuple[str, ...]] = {
 
 
 def test_every_experiment_is_repeated_here() -> None:
-    assert RUNS.keys() == plugins.load().experiments.keys()
+    assert RUNS.keys() == plugins.load(BUILT_IN).experiments.keys()
 
 
 @pytest.mark.parametrize("experiment", sorted(RUNS))
@@ -82,7 +82,7 @@ def printed(page: str) -> list[str]:
     return shlex.split(unescape(command))[1:]
 
 
-@pytest.mark.parametrize("section", plugins.load().sections(), ids=lambda section: section.name)
+@pytest.mark.parametrize("section", plugins.load(BUILT_IN).sections(), ids=lambda section: section.name)
 def test_defaults_of_every_plugin_are_read_back_from_text(section: Section) -> None:
     settings = section.cls()
     words = {f"{section.name}.{key}": as_text(value) for key, value in public(settings).items()}

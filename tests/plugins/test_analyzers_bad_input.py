@@ -18,11 +18,11 @@ from sebsx.store import Store, open_store
 from sebsx.testing.contracts.analyzers import check_report
 from sebsx.testing.runs import RunWriter
 from tests import large_runs
-from tests.support import Cli
+from tests.support import BUILT_IN, Cli
 
 pytestmark = pytest.mark.slow  # two hundred reports
 
-ANALYZERS = plugins.load().analyzers
+ANALYZERS = plugins.load(BUILT_IN).analyzers
 FAILED = {"status": Status.TIMEOUT, "start_type": StartType.UNKNOWN, "function_duration_s": None, "sandbox_id": None}
 
 

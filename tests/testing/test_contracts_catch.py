@@ -65,7 +65,7 @@ class Patient(FakePlatform):
         return Status.OK if reply.http_status == 504 else super().status_of(reply)
 
 
-class Hasty(FakePlatform):
+class Backdated(FakePlatform):
     """Says that it answered sooner than the function took."""
 
     def invoke(self, deployment, payload, timeout_s):
@@ -138,7 +138,7 @@ BROKEN_PLATFORMS = [
     (Overstated, "test_declared_capabilities_are_implemented"),
     (AdoptsNothing, "test_declared_capabilities_are_implemented"),
     (Patient, "test_timeout_ends_the_invocation"),
-    (Hasty, "test_times_of_function_and_driver_agree"),
+    (Backdated, "test_times_of_function_and_driver_agree"),
 ]
 
 
