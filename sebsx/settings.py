@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sebsx.errors import UnknownNameError, UserError, nearest
-from sebsx.texts import parse
+from sebsx.texts import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +39,7 @@ ENVIRONMENT_PREFIX = "SEBSX_"
 FILE_NAME = "sebsx.toml"
 _ALMOST = 0.87  # from here on two names of variables are taken for one misspelt
 DEFAULT_SOURCE = "default"
+COMMAND_LINE = "the command line"  # where what is said is an option, and no setting by its full name
 
 
 def setting(
@@ -290,10 +291,13 @@ def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 
 def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, source: str) -> Any:
     try:
-        parsed = parse(value, hint)
+        parsed = parse_quantity(value, hint, field.name)
         _check_range(parsed, field)
     except (ValueError, TypeError) as exc:
         shown = "a secret" if field.metadata.get("secret") else repr(value)
+        if source == COMMAND_LINE:
+            option = field.metadata.get("option") or f"--{field.name.replace('_', '-')}"
+            raise UserError(f"{field.metadata.get('positional') or option} {shown}: {exc}") from exc
         raise UserError(f"{full} from {source} is {shown}: {exc}") from exc
     return parsed
 

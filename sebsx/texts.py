@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 import typing
 from enum import Enum
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SIGNS = frozenset(',=[]{}"')  # what words of lists and mappings cannot have unless they are written as JSON
+
+DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+# What the names of settings end with, and what a number may be followed by there, in that unit.
+QUANTITIES = {"_s": DURATIONS, "_mib": {"mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}}
+_EXAMPLES = {"s": "write a duration such as 30 or 30s", "mib": "write MiB as a number such as 256, or 256MB or 1GB"}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 
 
 def describe(field: dataclasses.Field[Any], hint: Any) -> str:
@@ -60,6 +67,38 @@ def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is
     if hint is str and not isinstance(value, str):
         raise ValueError("a word is wanted")
     return value
+
+
+def parse_quantity(value: Any, hint: Any, name: str) -> Any:
+    """Return `value` as `parse` does; where the name of the field ends in a unit, it may be written with another.
+
+    `timeout_s` takes `30`, `30s` and `2m`, `memory_mib` takes `512`, `512MB`, `512 MiB` and `1GB`: clouds say MB where
+    they mean MiB.
+
+    Raises:
+        ValueError: If it does not fit; the message says what is wanted.
+    """
+    try:
+        return parse(value, hint)
+    except ValueError as exc:
+        units = next((units for ending, units in QUANTITIES.items() if name.endswith(ending)), None)
+        if units is None:
+            raise
+        parts = _items(value) if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        converted = [_converted(part, units) for part in parts]
+        if converted == list(parts):
+            raise ValueError(f"{exc}; {_EXAMPLES[name.rpartition('_')[2]]}") from None
+        return parse(converted if len(converted) > 1 else converted[0], hint)
+
+
+def _converted(part: Any, units: Mapping[str, float]) -> Any:
+    """Return a number with a unit in the field's own unit; anything else as it is."""
+    found = _QUANTITY.fullmatch(part) if isinstance(part, str) else None
+    factor = units.get(found[2].lower()) if found else None
+    if found is None or factor is None:
+        return part
+    number = float(found[1]) * factor
+    return int(number) if number.is_integer() else number
 
 
 def as_text(value: Any) -> str:

@@ -304,3 +304,41 @@ def test_number_that_is_none_of_its_kind_is_refused(value: object, hint: type[in
 
 def test_integer_of_many_digits_is_an_integer() -> None:
     assert texts._parse_number(10**400, int) == 10**400
+
+
+@dataclass(frozen=True)
+class Quantities:
+    """Settings whose names end in a unit."""
+
+    timeout_s: float = setting(1.0, help="a time")
+    memory_mib: tuple[int, ...] = setting((), help="sizes")
+    name: str = setting("", help="a word")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("timeout_s", "30", 30.0),
+        ("timeout_s", "30s", 30.0),
+        ("timeout_s", "500ms", 0.5),
+        ("timeout_s", "2 min", 120.0),
+        ("memory_mib", "256", (256,)),
+        ("memory_mib", "256MB", (256,)),
+        ("memory_mib", "256MiB,1GB", (256, 1024)),
+        ("memory_mib", "0.5GB", (512,)),
+        ("name", "30s", "30s"),
+    ],
+)
+def test_number_may_have_its_unit(key: str, text: str, value: object) -> None:
+    section = Section("quantities", Quantities)
+    layer = settings.from_assignments([f"quantities.{key}={text}"], "--set", [section])
+    assert getattr(SettingsReader([layer], [section]).read("quantities").value, key) == value
+
+
+@pytest.mark.parametrize(("text", "words"), [("256XB", "256MB or 1GB"), ("0.3MB", "an integer is wanted")])
+def test_unit_that_is_none_is_refused_with_an_example(text: str, words: str) -> None:
+    section = Section("quantities", Quantities)
+    layer = settings.from_assignments([f"quantities.memory_mib={text}"], "--set", [section])
+    with pytest.raises(UserError) as caught:
+        SettingsReader([layer], [section]).read("quantities")
+    assert words in str(caught.value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App
-from sebsx.settings import Layer, Section
+from sebsx.settings import COMMAND_LINE, Layer, Section
 from sebsx.texts import describe
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def layer_of(section: Section, values: Mapping[str, Any]) -> Layer:
         for name, value in values.items()
         if name in section.fields and value not in (None, ())
     }
-    return Layer("the command line", given)
+    return Layer(COMMAND_LINE, given)
 
 
 def _argument(item: dataclasses.Field[Any], hint: Any) -> click.Argument:

@@ -17,7 +17,7 @@ from sebsx.errors import (
     UnsuccessfulError,
     UserError,
 )
-from sebsx.settings import Layer, Section
+from sebsx.settings import COMMAND_LINE, Layer, Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,7 +157,7 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
     app.analyzer_assignments = [word for word in assignments if word.startswith("analyzer.")]
     return app.spec(
         experiment,
-        Layer("the command line", core_values),
+        Layer(COMMAND_LINE, core_values),
         layer_of(section, values),
         assignments=assignments,
         seed=values["seed"],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sebsx.contracts.analyzers import Estimate
+from sebsx.texts import DURATIONS
 
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _RATES = tuple((factor, f"{name}/s") for factor, name in _BYTES)
 _SCALES = {"s": _SECONDS, "bytes": _BYTES, "bytes/s": _RATES}
 _SIZES = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def show(value: object, unit: str = "") -> str:
@@ -51,7 +51,7 @@ def parse_duration(text: str) -> float:
     number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyz ")
     unit = text.strip()[len(number) :].strip() or "s"
     try:
-        seconds = float(number) * _DURATIONS[unit]
+        seconds = float(number) * DURATIONS[unit]
     except (ValueError, KeyError):
         raise ValueError(f"{text!r} is not a duration (e.g. 30s, 500ms, 2m or 1h)") from None
     if not 0 <= seconds < float("inf"):
