@@ -96,7 +96,7 @@ def break_even_command(
 
     anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
     with app.open_store() as store:
-        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
+        view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
         if anew:
             found = [(item.condition, item.costs_usd) for item in _reprice(app, view, values)]
         else:
@@ -160,7 +160,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
     from sebsx.reading.listing import chosen
 
     with app.open_store() as store:
-        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
+        view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
         found = _reprice(app, view, values)
         if save:
             for item in found:

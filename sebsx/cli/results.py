@@ -35,7 +35,7 @@ def show_command(app: App, run: str | None, campaign: str | None, only_failures:
     from sebsx.reading.listing import chosen
 
     with app.open_store(read=True) as store:
-        view = store.view(chosen(store, [run] if run else [], campaign)[-1])
+        view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
         cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
         counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
         environment, failed = view.environment, failures(view)
