@@ -126,9 +126,22 @@ def _check_machine() -> list[dict[str, str]]:
     files = descriptors.most()
     calls = max(0, files - descriptors.OWN)
     if calls >= _ENOUGH_CALLS:
-        return [_row("open files", "ok", f"{files} while a run lasts: about {calls} calls in flight")]
+        return [*_check_load(), _row("open files", "ok", f"{files} while a run lasts: about {calls} calls in flight")]
     advice = "raise the hard limit: ulimit -Hn, or nofile in /etc/security/limits.conf"
-    return [_row("open files", "warning", f"{files} at most: about {calls} calls in flight", advice)]
+    return [*_check_load(), _row("open files", "warning", f"{files} at most: about {calls} calls in flight", advice)]
+
+
+def _check_load() -> list[dict[str, str]]:
+    """Say whether other work would take the processor from functions on this machine, and from the load generator."""
+    from sebsx.system.busyness import host
+
+    now = host()
+    if now is None:
+        return []
+    if not now.busy:
+        return [_row("load", "ok", now.words)]
+    advice = "end other work before measuring: starved calls are marked, and left out of comparisons"
+    return [_row("load", "warning", f"{now.words}: functions here would not get theirs", advice)]
 
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:

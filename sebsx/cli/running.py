@@ -177,6 +177,7 @@ def _plan(app: App, spec: RunSpec) -> None:
     from sebsx.cli.console import plan_text
     from sebsx.contracts.analyzers import Column, Table
     from sebsx.reading.levels import level_columns
+    from sebsx.system.busyness import host
 
     plan = app.planned(spec)
     columns = [
@@ -202,6 +203,11 @@ def _plan(app: App, spec: RunSpec) -> None:
     app.console.result(document, Table("", columns=columns, rows=rows), text=plan_text(plan))
     for note in plan.notes:
         app.console.note(f"note: {note}")
+    now = host()
+    if now is not None and now.busy:
+        app.console.note(
+            f"note: this machine is busy now ({now.words}): it delays the client, and functions that run here"
+        )
 
 
 def _plan_row(cell: Cell) -> dict[str, Any]:

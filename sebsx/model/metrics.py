@@ -119,6 +119,17 @@ CORE_METRICS = (
     Metric(
         "function.uploaded_bytes", "bytes", better=Better.NEITHER, meaning="bytes written to storage by the function"
     ),
+    Metric("function.cpu_s", "s", meaning="processor time of the function's process during the call"),
+    Metric("function.runqueue_s", "s", meaning="time that its threads waited for a processor, which others had"),
+    Metric(
+        "function.cpu_used",
+        "1",
+        better=Better.HIGHER,
+        meaning="share of the processor time that a call wanted and was due, and had; below 0.8 it was starved",
+    ),
+    Metric("host.starved", "1", meaning="share of the calls of a cell that were starved of processor time"),
+    Metric("host.load", "count", meaning="load of the client's machine while a cell was measured"),
+    Metric("host.pressure", "1", meaning="share of that time in which some task there waited for a processor"),
     Metric("generator.started_s", "s", better=Better.NEITHER, meaning="Unix time at which a phase of load began"),
     Metric("generator.duration_s", "s", better=Better.NEITHER, meaning="time from there to its last answer"),
     Metric("generator.lateness_p50_s", "s", meaning="median of sent minus intended"),

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, factor_column
 from sebsx.model import CellStatus, Factors, Kind, Role
-from sebsx.model.factors import level_word
 from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.reading.blocks import SANDBOX, Observations, in_sandboxes
 from sebsx.reading.executions import Executions
 from sebsx.reading.lateness import Punctuality
+from sebsx.reading.levels import identity_of
 from sebsx.stats import (
     LEAST_BLOCKS,
     NotReachedError,
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from sebsx.model.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
+STARVED = 0.25
+"""So large a share of starved calls moves the quantiles of a condition, and it is not held against others."""
 ANSWERED = "_answered"
 """Behind the name of a statistic: of the answered invocations alone."""
 
 _CORE = Factors()
-# What every condition has, as its deployments report it; the experiment's own factors follow, and its start.
-_DEPLOYED = ("platform", "region", "benchmark", "size", "language", "architecture", "memory_mib")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class Condition:
         cell: The cell of the design; None for invocations outside one.
         deployments: The functions that were called.
         frame: Every measured invocation, failed ones and those of the wrong start type too (`RunView.frame`).
+        starved: Share of its calls that had less than 0.8 of the processor time that they wanted and were due.
         executions: Every measured group of invocations, failed ones too (`RunView.execution_frame`).
         figures: The metrics that those have.
     """
@@ -69,6 +70,7 @@ class Condition:
     cell: StoredCell | None
     deployments: tuple[StoredDeployment, ...]
     frame: Frame
+    starved: float = 0.0
     executions: Frame = field(default_factory=lambda: Frame({}, {}))
     figures: Mapping[str, Metric] = field(default_factory=dict)
 
@@ -132,6 +134,13 @@ class Condition:
     def invalid(self) -> str:
         """Why the measurement must not be believed; empty where it may."""
         return self.cell.stop_reason or "" if self.cell and self.cell.status is CellStatus.INVALID else ""
+
+    @property
+    def doubt(self) -> str:
+        """Why its numbers must not be held against others: it is invalid, or was starved; empty where they may."""
+        if self.invalid or self.starved <= STARVED:
+            return self.invalid
+        return f"starved: {self.starved:.0%} of the calls had less than 0.8 of the processor time they were due"
 
     @property
     def emulated(self) -> bool:
@@ -402,8 +411,9 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     executions = Executions(view)
+    starved = {value.cell_id: value.value for value in view.values() if value.metric == "host.starved"}
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
-        identity = _identity(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
+        identity = identity_of(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
         members.setdefault(tuple(identity.items()), []).append(code)
     for items, mine in members.items():
         cell = cells.get(int(pairs[0, mine[0]]))
@@ -418,17 +428,10 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
             cell=cell,
             deployments=functions,
             frame=own,
+            starved=(starved.get(cell.id) if cell else None) or 0.0,
             executions=groups,
             figures=figures,
         )
-
-
-def _identity(factors: Factors, cell: StoredCell | None, deployment: StoredDeployment) -> dict[str, Any]:
-    levels = cell.factors if cell else {}
-    own = {key: level_word(levels[key]) for key in factors.compared(levels) if key not in (*_DEPLOYED, "start")}
-    known = {key: getattr(deployment, key) for key in _DEPLOYED}
-    known["memory_mib"] = deployment.memory_mib or None  # 0 where nobody knows it
-    return {**known, **own, "start": levels.get("start")}
 
 
 def _start_had(frame: Frame, wanted: str | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 from sebsx.model.envelope import Envelope, read_answer, read_envelope
 from sebsx.running.evidence import AHEAD
+from sebsx.running.starvation import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,6 +111,7 @@ def read_reply(
         polls=reply.polls,
         samples=envelope.samples,
     )
+    mark(invocation, deployment.effective.get("vcpu"))
     record = record or platform.record_of(deployment, reply)
     if record is not None:
         add_record(invocation, record, platform, deployment)

@@ -9,6 +9,7 @@ from pathlib import Path
 _THREAD = Path("/proc/thread-self/schedstat")
 _PRESSURE = Path("/proc/pressure/cpu")
 _NS, _US = 1e-9, 1e-6
+_TAKEN = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,13 @@ class Host:
 
     @property
     def busy(self) -> bool:
-        """Whether more wants to run than there are processors."""
-        return self.load > self.processors
+        """Whether so much runs that a function has to wait for a processor: half of them are taken."""
+        return self.load > self.processors * _TAKEN
+
+    @property
+    def words(self) -> str:
+        """The load in words."""
+        return f"load {self.load:.1f} on {self.processors} processors"
 
 
 def host() -> Host | None:

@@ -121,8 +121,8 @@ def differences(
     here, there = backgrounds[base.run.id], backgrounds[new.run.id]
     old, young = _comparable(base, here), _comparable(new, there)
     found = _unequal(old, young, studied)
-    if base.invalid or new.invalid:
-        found.append(Difference(VALIDITY, base.invalid or "valid", new.invalid or "valid"))
+    if base.doubt or new.doubt:
+        found.append(Difference(VALIDITY, base.doubt or "valid", new.doubt or "valid"))
     mixes = here.cpu_mix(base), there.cpu_mix(new)
     if CPU_MODEL not in studied and all(mixes) and _distance(*mixes) > CPU_MIX_TOLERANCE:
         found.append(Difference(CPU_MODEL, *map(_mix_in_words, mixes)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
+from sebsx.reading.conditions import STARVED
 from sebsx.reading.reporting import methods, provenance, repeating, series
 from sebsx.reading.reporting.measured import as_csv, as_json, latency_table, measure
 
@@ -131,6 +132,10 @@ def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, c
     emulated = sum(each.condition.emulated for each in measured)
     if emulated:
         yield Finding(f"{emulated} conditions ran on an emulated processor: their times say nothing", warning=True)
+    starved = [each for each in measured if each.condition.starved > STARVED]
+    if starved:
+        text = f"{len(starved)} conditions did not get their processor, because the machine was busy"
+        yield Finding(f"{text}: {starved[0].name} was {starved[0].condition.doubt}", warning=True)
     unlimited = sum(each.condition.unlimited for each in measured)
     if unlimited:
         text = f"{unlimited} conditions ran without the processor limit of their memory: sizes cannot be compared"

@@ -212,6 +212,7 @@ class RunSession(Session):
         return OpenCell(cell=cell, cell_id=self.store.design.add_cell(self.run.id, cell))
 
     def finish(self, cell: OpenCell, status: CellStatus, reason: str, error: str | None = None) -> None:
+        self._recorder.end_cell(cell.cell_id)
         self.store.design.finish_cell(cell.cell_id, status, reason, error)
         if error:
             self.observer.warned(f"{self.run.factors.label(cell.cell.factors)}: {reason}: {error}")

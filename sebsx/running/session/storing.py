@@ -14,6 +14,7 @@ from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.running.samples import Names
+from sebsx.running.starvation import Watch
 from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Recorder:
         self._names = Names(registry.metrics)
         self.group: Group | None = None
         self._silent: set[str] = set()  # platforms whose records did not come in time
+        self._watch = Watch(lambda metric, value, cell_id: store.add_value(run.id, metric, value, cell_id=cell_id))
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
     def add(self, calls: Calls, answers: Sequence[tuple[Function, Reply]]) -> list[Invocation]:
@@ -222,6 +224,10 @@ class Recorder:
             self._store, self._run.id, platform, function.deployment, function.id, cell_id=cell_id, first=first
         )
 
+    def end_cell(self, cell_id: int) -> None:
+        """Store what was seen of this machine, and of the calls that it starved, while a cell was measured."""
+        self._watch.end(cell_id, client_clock().now())
+
     def _stored(self, function: Function, cell_id: int, invocations: Sequence[Invocation], extras: Extras) -> None:
         """Count invocations that were just stored, store what goes along with them, and tell plugins of them."""
         self._meter.used(function.platform, function.deployment, invocations)
@@ -233,6 +239,7 @@ class Recorder:
                 f"the clock of this machine was set by {step_s:+.3f} s: durations are right, later dates do not "
                 "go with earlier ones"
             )
+        self._watch.see(cell_id, invocations)
         for sandbox_id, told in extras.facts.items():
             self._store.design.add_sandbox(function.id, sandbox_id, told)
         for metric, points in extras.series:

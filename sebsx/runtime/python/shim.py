@@ -15,6 +15,7 @@ from _thread import allocate_lock
 from os import environ, urandom
 from time import perf_counter
 
+from sebsx_runtime import turns
 from sebsx_runtime.context import Call, Context
 from sebsx_runtime.fastjson import dumps, loads
 
@@ -141,6 +142,7 @@ class Shim:
         context = Context(request_id, self._memory_mib, self._timeout_s, deadline_s, call, provider)
         failure = output = None
         states = self._begin(call)
+        had = turns.read()
         started_s = time.time()
         started = perf_counter()
         try:
@@ -151,8 +153,11 @@ class Shim:
         else:
             duration_s = perf_counter() - started
         finished_s = time.time()
+        got = turns.between(had)
         samples = self._end(states, context.samples, call)
         self._leave(call)
+        if not call.concurrent:  # else they are those of all calls together
+            samples.update(got)
         if failure is None:
             try:
                 tail = '"output":' + dumps(output)
