@@ -140,7 +140,7 @@ class Condition:
         """Why its numbers must not be held against others: it is invalid, or was starved; empty where they may."""
         if self.invalid or self.starved <= STARVED:
             return self.invalid
-        return f"starved: {self.starved:.0%} of the calls had less than 0.8 of the processor time they were due"
+        return f"starved: {100 * self.starved:.0f} % of the calls had less than 0.8 of the processor time they were due"
 
     @property
     def emulated(self) -> bool:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -30,6 +30,14 @@ def test_envelope_has_identity_times_and_output(tmp_path: Path, python: str) -> 
     assert sebsx["facts"]["machine"]
     assert second["output"] == 2
     assert not {"boot_s", "import_s", "facts"} & set(second["sebsx"])
+
+
+OWN = {"function.cpu_s", "function.runqueue_s"}
+
+
+def others(envelope: dict[str, Any]) -> dict[str, Any]:
+    """Return the samples of an envelope without those that the shim itself takes wherever the kernel has them."""
+    return {name: value for name, value in envelope["sebsx"]["samples"].items() if name not in OWN}
 
 
 SET_CLOCK = """
@@ -87,7 +95,7 @@ def test_phases_of_one_name_add_up(tmp_path: Path) -> None:
         """,
     )
 
-    samples = envelope["sebsx"]["samples"]
+    samples = others(envelope)
     assert set(samples) == {"phase.work_s", "phase.failed_s"}
     assert 0.06 <= samples["phase.work_s"] <= envelope["sebsx"]["duration_s"]
 
@@ -177,7 +185,7 @@ def facts(): return {"one": "fact"}
 """
     (first, _), (second, _) = invoke_all(tmp_path, ECHO, [1, 2], collectors={"one": collector})
 
-    assert first["sebsx"]["samples"] == second["sebsx"]["samples"] == {"one.value_count": 21}
+    assert others(first) == others(second) == {"one.value_count": 21}
     assert first["sebsx"]["facts"]["one"] == "fact"
     assert "collectors_absent" not in first["sebsx"]["facts"]
 
@@ -197,7 +205,7 @@ def test_collector_that_fails_is_absent_with_its_reason_and_harms_nobody(tmp_pat
     envelope, _ = invoke(tmp_path, ECHO, 7, collectors={"bad": source, "good": good})
 
     assert envelope["output"] == 7
-    assert envelope["sebsx"]["samples"] == {"good.value_count": 1}
+    assert others(envelope) == {"good.value_count": 1}
     assert list(envelope["sebsx"]["facts"]["collectors_absent"]) == ["bad"]
     assert "Error" in envelope["sebsx"]["facts"]["collectors_absent"]["bad"]
 
@@ -206,7 +214,7 @@ def test_sample_that_json_cannot_say_is_left_out(tmp_path: Path) -> None:
     odd = b"def begin(call): return 1\ndef end(state, call): return {'a_s': float('nan'), 'b_s': 2, 'c_s': {1}}"
     envelope, _ = invoke(tmp_path, ECHO, collectors={"odd": odd})
 
-    assert envelope["sebsx"]["samples"] == {"b_s": 2}
+    assert others(envelope) == {"b_s": 2}
 
 
 def test_platform_without_storage_says_so(tmp_path: Path) -> None:

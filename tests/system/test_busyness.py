@@ -44,9 +44,9 @@ def test_differences_are_taken_of_both() -> None:
     assert gone == Waited(delay_s=2.0, turns=5)
 
 
-def test_machine_is_busy_when_more_wants_to_run_than_can() -> None:
-    assert Host(load=2.5, processors=2, stalled_s=None).busy
-    assert not Host(load=1.9, processors=2, stalled_s=None).busy
+def test_machine_is_busy_when_half_of_it_is_taken() -> None:
+    assert Host(load=1.1, processors=2, stalled_s=None).busy  # half of it is taken
+    assert not Host(load=0.9, processors=2, stalled_s=None).busy
 
 
 def test_pressure_grows_and_load_is_that_of_the_kernel() -> None:

@@ -10,7 +10,7 @@ def read():
     """Return processor time and run-queue delay of all threads so far in s; None where the kernel does not say."""
     try:
         return time.process_time(), _delay_s()
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, MemoryError):  # it measures, and must harm nobody
         return None
 
 
@@ -31,6 +31,6 @@ def _delay_s():
         try:
             with open("%s/%s/schedstat" % (TASKS, thread), "rb", buffering=0) as file:
                 total += int(file.read(100).split()[1])
-        except FileNotFoundError:  # it ended just now
+        except (FileNotFoundError, ProcessLookupError):  # it ended just now
             continue
     return total * 1e-9
