@@ -34,24 +34,23 @@ def read_runs(connection: Connection, *, key: int | None = None, limit: int | No
     query = query.limit(limit) if key is None else query.where(c.id == key)
     try:
         rows = connection.execute(query).all()
-    except ValueError:  # JSON that cannot be read
-        raise _unreadable(connection) from None
+    except StoreError as exc:  # JSON that cannot be read
+        raise damaged("the store", f"{_unreadable(connection)}: {exc}") from None
     names = [column.name for column in schema.run.c]
     check_rows(schema.run, names, [tuple(row)[: len(names)] for row in rows], "the store")
     return [_to_run(row) for row in rows]
 
 
-def _unreadable(connection: Connection) -> StoreError:
-    """Return the error that names the runs whose JSON cannot be read."""
+def _unreadable(connection: Connection) -> str:
+    """Return in words which runs hold JSON that cannot be read."""
     c = schema.run.c
     bad = []
     for key, ulid in connection.execute(select(c.id, c.ulid).order_by(c.id)).all():
         try:
             connection.execute(select(schema.run).where(c.id == key)).all()
-            connection.execute(select(schema.environment).join(schema.run).where(c.id == key)).all()
-        except ValueError:
+        except StoreError:
             bad.append(f"row {key} ({ulid})")
-    return damaged("the store", f"what is no JSON stands in table 'run' or its 'environment': {', '.join(bad)}")
+    return f"table 'run', {', '.join(bad)}"
 
 
 def find_run(connection: Connection, name: str) -> int:
