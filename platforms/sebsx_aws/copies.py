@@ -167,5 +167,5 @@ def _native(package: bytes, architecture: str) -> list[str]:
                 if head.startswith(_ELF) and _MACHINES.get(machine) != architecture:
                     found.append(f"{entry.filename} for {_MACHINES.get(machine, f'machine {machine}')}")
     except zipfile.BadZipFile as exc:
-        raise DeployError(f"the code is no zip archive: {exc}") from exc
+        raise DeployError(f"the code is not a zip archive: {exc}") from exc
     return found

@@ -287,5 +287,5 @@ class DockerArmPlatform(DockerPlatform):
     """
 
     name = "docker-arm"
-    summary = "aarch64 containers, through qemu where this machine is none: right results, not ARM's speed"
+    summary = "aarch64 containers, through qemu where this machine is not ARM: right results, not ARM's speed"
     architectures: ClassVar[tuple[str, ...]] = ("arm64",)

@@ -50,7 +50,7 @@ class StorageChannel(_Shipped):
     message_bytes = _OBJECT_BYTES
 
     def charges(self, operations: Mapping[str, float], message_bytes: int) -> Mapping[str, float]:
-        """Return requests; those in vain are billed too."""
+        """Return requests; unanswered ones are billed too."""
         return {"object.put": operations.get("put", 0), "object.get": operations.get("get", 0)}
 
     def clean(self, platform: Platform[Any], session: str) -> None:
@@ -67,7 +67,7 @@ class TableChannel(_Shipped):
     message_bytes = _TABLE_BYTES
 
     def charges(self, operations: Mapping[str, float], message_bytes: int) -> Mapping[str, float]:
-        """Return units of reading and writing: a poll in vain reads one, and each message is deleted in the end."""
+        """Return units of reading and writing: an empty poll reads one, and each message is deleted in the end."""
         stored = ceil(message_bytes / 3) * 4 + 100  # in base64, with its keys
         write, read = ceil(stored / _WRITE_UNIT), ceil(stored / _READ_UNIT)
         puts, polls = operations.get("put", 0), operations.get("poll", 0)

@@ -269,4 +269,4 @@ def _warn(series: Sequence[Series]) -> None:
         more = f" and {len(invalid) - _SHOWN} more" if len(invalid) > _SHOWN else ""
         logger.warning("no figures of conditions that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
     elif not any(item.summaries for item in series):
-        logger.warning("these runs hold no measured figure, so there is none in the export")
+        logger.warning("these runs hold no measured figure, so the export has none")

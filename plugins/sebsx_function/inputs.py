@@ -126,7 +126,7 @@ def _json(data: bytes, what: str, word: str) -> bytes:
 
 
 def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number that JSON has")
+    raise ValueError(f"{word} is not a JSON number")
 
 
 def _cut(word: str) -> str:

@@ -23,7 +23,7 @@ _FORMATS = ("text", "md", "json")
 @command("compare")
 @names_runs(many=True, metavar="BASE [NEW]")
 @click.option("-m", "--metric", multiple=True, metavar="NAME", help="Metrics or patterns (phase.*_s) "
-              "[default: client.latency_s].")  # fmt: skip
+              "[default: client.latency_s, and the durations of executions where there are any].")  # fmt: skip
 @click.option("-t", "--threshold", multiple=True, metavar="[METRIC=]SHARE", help="Smallest change that matters: 5%, or "
               "client.latency_s=10%,cost_per_million_usd=1% [default: 5%].")  # fmt: skip
 @click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,

@@ -269,7 +269,7 @@ def load(root: Path, capabilities: Collection[str] = CORE_CAPABILITIES) -> Bench
     try:
         table = tables.read(root / MANIFEST)
     except FileNotFoundError:
-        trouble = f"is no benchmark: it has no {MANIFEST}" if root.is_dir() else "does not exist"
+        trouble = f"is not a benchmark: it has no {MANIFEST}" if root.is_dir() else "does not exist"
         raise UserError(f"folder {str(root)!r} {trouble}") from None
     return _read(root, table, capabilities)
 

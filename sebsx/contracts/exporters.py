@@ -110,7 +110,7 @@ def _refuse_to_lose(destination: Path) -> None:
         if head.startswith(_SQLITE_MAGIC) and int.from_bytes(head[_ID_AT], "big") != DATABASE_MARK:
             raise UserError(f"{str(destination)!r} is a database, maybe the store itself; name another file")
     elif destination.exists():
-        raise UserError(f"{str(destination)!r} is no file but a device or a pipe; name a file")
+        raise UserError(f"{str(destination)!r} is a device or a pipe, not a file; name a file")
 
 
 def _remove(path: Path) -> None:

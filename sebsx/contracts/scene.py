@@ -72,7 +72,7 @@ class Scene:
 
         Raises:
             UnknownNameError: If there is none; it suggests the nearest.
-            UserError: If the folder is no benchmark.
+            UserError: If the folder is not a benchmark.
         """
         if "/" in name or name.startswith("."):
             return benchmarks.load(Path(name).expanduser().resolve(), self.registry.capabilities)

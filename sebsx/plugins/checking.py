@@ -57,7 +57,7 @@ def check_class(cls: Any, kind: PluginKind, register: Register) -> list[str]:
     """
     base: Any = kind.load_base()
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise PluginError(f"{shown(cls)} is no subclass of {base.__name__}")
+        raise PluginError(f"{shown(cls)} is not a subclass of {base.__name__}")
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{base.__name__} {cls.__name__!r} lacks {missing}")
@@ -94,7 +94,7 @@ def check_settings(settings: Any, what: str) -> None:
         PluginError: If they are not.
     """
     if not (isinstance(settings, type) and dataclasses.is_dataclass(settings)):
-        raise PluginError(f"{what} has Settings that are no dataclass: {shown(settings)}")
+        raise PluginError(f"{what} has Settings that are not a dataclass: {shown(settings)}")
     if not settings.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # set by dataclass
         raise PluginError(f"{what} has Settings that are not frozen; write @dataclass(frozen=True)")
     for item in dataclasses.fields(settings):

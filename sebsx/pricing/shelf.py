@@ -69,7 +69,7 @@ class Shelf:
         books = self.books(provider)
         in_force = [book for book in books if book.effective <= at]
         if not in_force:
-            first = f"the first is of {books[0].effective}" if books else "there is none at all"
+            first = f"the first is of {books[0].effective}" if books else "there is none"
             raise UserError(
                 f"no price book of {provider!r} is in force on {at}; {first} (sebsx prices show {provider})"
             )

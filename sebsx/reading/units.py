@@ -85,7 +85,7 @@ def parse_range(text: str) -> tuple[float, float]:
     try:
         ends = float(first), float(last if dots else first)
     except ValueError:
-        raise ValueError(f"{text!r} is no number and no range; write it as 50 or 0..100") from None
+        raise ValueError(f"{text!r} is neither a number nor a range; write it as 50 or 0..100") from None
     if not all(0 <= end < float("inf") for end in ends):
         raise ValueError(f"{text!r} must be 0 or more")
     return ends

@@ -117,7 +117,7 @@ class Blocks:
         return self._left <= 0
 
     def end(self, latencies_s: Sequence[Sequence[float]], block_s: float = 0.0, call_s: float = 0.0) -> None:
-        """Take what a block's cells measured; after the pilot and at looks that grow apart, plan anew.
+        """Take what a block's cells measured; after the pilot and at looks that grow apart, plan again.
 
         Args:
             latencies_s: Of each cell; none of one that is closed.

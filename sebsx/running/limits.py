@@ -48,7 +48,9 @@ class Limits:
         for item in fields(self):
             value = getattr(self, item.name)
             if value is not None and not 0 <= value < math.inf:  # never true of NaN
-                raise UserError(f"--{item.name.replace('_', '-')} {value!r} is no limit; give a finite number above 0")
+                raise UserError(
+                    f"--{item.name.replace('_', '-')} {value!r} is not a limit; give a finite number above 0"
+                )
 
     def check(self, platforms: Iterable[Platform[Any]], cells: Iterable[Cell] = ()) -> None:
         """Refuse a budget where nobody knows what anything costs.

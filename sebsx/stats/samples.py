@@ -31,7 +31,7 @@ class TooFewSamplesError(SamplesError):
 
 
 class UnusableSamplesError(SamplesError):
-    """Some observations are no numbers, not finite, or not positive where a ratio or a rate needs it."""
+    """Some observations are not numbers, not finite, or not positive where a ratio or a rate needs it."""
 
 
 @dataclass(frozen=True, slots=True)

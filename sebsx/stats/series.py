@@ -213,7 +213,7 @@ def change_points(values: Values, least: int = 10) -> list[int]:
     from scipy.stats import rankdata
 
     if least < 2:
-        raise UserError(f"a level of {least} values is none; ask for at least 2")
+        raise UserError(f"a level needs at least 2 values, not {least}")
     array = as_array(values)
     n = len(array)
     series = rankdata(_block_medians(array, _LONGEST_SERIES))

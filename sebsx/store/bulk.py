@@ -120,7 +120,7 @@ class BulkReader:
             if np.isnan(table_[len(numbers) :]).any():
                 raise ValueError("a word that nobody knows")
         except (TypeError, ValueError) as error:
-            message = f"run {self._ulid} is damaged: an invocation holds what is no number: {error}"
+            message = f"run {self._ulid} is damaged: an invocation holds something that is not a number: {error}"
             raise StoreError(f"{message}; take it from a snapshot or measure again") from error
         found = dict(zip(numbers, table_, strict=False))
         words: dict[str, tuple[Codes, Sequence[str | None]]] = {

@@ -440,7 +440,7 @@ def test_face_must_be_found_once_where_it_is(storage: FolderStorage) -> None:
     assert "found 0 times" in problem([66, 55, 50])
     assert "found 0 times" in problem([45, 45, 71])
     assert "found 2 times" in problem([55, 55, 50], [54, 55, 50])
-    assert "(0, 0, 30) is no face" in problem([55, 55, 50], [0, 0, 30])
+    assert "(0, 0, 30) is not a face" in problem([55, 55, 50], [0, 0, 30])
 
 
 def test_box_is_a_line_along_the_inner_edge() -> None:

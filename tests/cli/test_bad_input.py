@@ -146,7 +146,7 @@ def test_settings_of_a_plugin_that_is_not_installed_only_warn(sebsx: Cli, call: 
 @pytest.mark.parametrize(
     ("manifest", "words"),
     [
-        (None, ["is no benchmark", "benchmark.toml"]),
+        (None, ["is not a benchmark", "benchmark.toml"]),
         ("name = ", ["benchmark.toml", "cannot be read"]),
         ('name = "x"\n', ["benchmark.toml", "'version'"]),
         ('name = "x"\nversion = "1"\nsummary = "s"\nsise = 1\n', ["'sise'", "did you mean 'sizes'?"]),

@@ -40,7 +40,7 @@ def test_run_given_twice_is_exported_once(call: Call, sebsx: Cli) -> None:
 def test_what_is_no_file_is_never_replaced(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
     os.mkfifo(sebsx.home / "pipe")
-    call("export", run, "-f", "csv", "-o", "pipe").assert_fails(EXIT_USAGE, "'pipe' is no file but a device")
+    call("export", run, "-f", "csv", "-o", "pipe").assert_fails(EXIT_USAGE, "'pipe' is a device or a pipe, not a file")
     assert (sebsx.home / "pipe").is_fifo()
     call("export", run, "-f", "csv", "-o", "-").assert_fails(EXIT_USAGE, "an export is a file")
 

@@ -272,7 +272,7 @@ def test_payload_that_is_no_dict_is_told_as_the_users(tmp_path, answer):
 
 
 def test_folder_without_manifest_says_so(tmp_path):
-    with pytest.raises(UserError, match=r"is no benchmark: it has no benchmark\.toml"):
+    with pytest.raises(UserError, match=r"is not a benchmark: it has no benchmark\.toml"):
         benchmarks.load(tmp_path)
 
 

@@ -54,7 +54,7 @@ function peakKib({ maxRSS, minorPageFault, majorPageFault }) {
   return read.own;
 }
 
-/** Return `VmHWM` of proc_pid_status(5), which begins anew with each program; null where there is none. */
+/** Return `VmHWM` of proc_pid_status(5), which begins again with each program; null where there is none. */
 function highWaterKib() {
   try {
     return Number(/^VmHWM:\s*(\d+)/m.exec(fs.readFileSync('/proc/self/status', 'latin1'))[1]);

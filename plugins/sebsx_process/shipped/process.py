@@ -72,7 +72,7 @@ def _peak_bytes(usage):
 
 
 def _high_water_kib():
-    """Return `VmHWM` of proc_pid_status(5), which begins anew with each program; None where there is none."""
+    """Return `VmHWM` of proc_pid_status(5), which begins again with each program; None where there is none."""
     try:
         with open("/proc/self/status", "rb", buffering=0) as file:
             text = file.readall()

@@ -122,7 +122,7 @@ def _drawable(figure: Figure) -> tuple[Figure, list[str]]:
             series[name] = [point for point, _ in inside]
             if figure.intervals.get(name):
                 intervals[name] = [end for _, end in inside]
-    notes = [f"{lost:,} points are no finite numbers and are not drawn"] if lost else []
+    notes = [f"{lost:,} points are not finite numbers and are not drawn"] if lost else []
     if beyond:
         notes.append(f"the first {_MOST_CATEGORIES} of {len(figure.categories):,} categories are drawn")
     return replace(

@@ -31,7 +31,7 @@ def check_words(named: Named) -> None:
 
 def check_settings(settings: type[Any]) -> None:
     """Assert that a settings class is a frozen dataclass whose fields have help and constant defaults."""
-    assert dataclasses.is_dataclass(settings), f"{settings.__name__} is no dataclass"
+    assert dataclasses.is_dataclass(settings), f"{settings.__name__} is not a dataclass"
     assert settings.__dataclass_params__.frozen, f"{settings.__name__} is not frozen"  # type: ignore[attr-defined]  # set by dataclass
     for field in dataclasses.fields(settings):
         assert field.metadata.get("help"), f"field {field.name!r} of {settings.__name__} has no help; use setting()"

@@ -63,7 +63,7 @@ def test_a_thousand_files_are_a_thousand_inputs(tmp_path: Path) -> None:
         ("x" * 5000, "neither JSON nor a file that can be read: File name too long"),
         ("~nobody-of-this-name/x", "neither JSON nor a file"),
         ("[" * 100_000, "is nested too deeply"),
-        ("NaN", "NaN is no number"),
+        ("NaN", "NaN is not a JSON number"),
         ("9" * 5000, "is not valid JSON"),
         ("a\x00b", "neither JSON nor a file"),
         ("/", "neither JSON nor a file"),

@@ -149,7 +149,7 @@ def test_interrupted_load_stores_what_it_has_and_can_be_gone_on_with(sebsx: Cli)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rate": "fast"}, "'fast' is no number"),
+        ({"rate": "fast"}, "'fast' is neither a number nor a range"),
         ({"rate": "-3"}, "must be 0 or more"),
         ({"rate": "nan"}, "must be 0 or more"),
         ({"rate": "0"}, "rate must be more than 0"),
@@ -176,7 +176,7 @@ def test_settings_that_make_no_load_are_refused(settings: dict[str, Any], messag
     [
         ((), "say what to put under load"),
         (("sleep",), "say which load"),
-        (("sleep", "--rate", "fast"), "'fast' is no number"),
+        (("sleep", "--rate", "fast"), "'fast' is neither a number nor a range"),
         (("sleep", "--trace", "none.csv"), "trace 'none.csv' cannot be read"),
     ],
 )

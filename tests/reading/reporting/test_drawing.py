@@ -111,7 +111,7 @@ def test_any_name_is_drawn(name: str) -> None:
 
 def test_what_is_no_finite_number_is_left_out_and_said() -> None:
     figure = replace(LINE, series={"a": [(1.0, 1.0), (2.0, math.nan), (math.inf, 1.0)]})
-    assert "2 points are no finite numbers and are not drawn" in draw(figure).notes
+    assert "2 points are not finite numbers and are not drawn" in draw(figure).notes
 
 
 def test_axis_with_a_zero_is_not_logarithmic() -> None:

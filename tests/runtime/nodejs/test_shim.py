@@ -8,6 +8,7 @@ import pytest
 
 from sebsx.model import Status
 from tests.runtime.nodejs.conftest import Node
+from tests.sandboxes.conftest import eventually
 
 ECHO = "exports.handler = async (event) => event;"
 
@@ -144,8 +145,9 @@ def test_error_that_nobody_caught_fails_its_call_and_ends_the_sandbox(node: Node
 
 def test_error_between_two_calls_costs_no_call(node: Node) -> None:
     deployment = node.function(handler("setTimeout(() => Promise.reject(new Error('late')), 30); return 1;"))
-    node.call(deployment)
-    time.sleep(0.1)
+    first, _ = node.call(deployment)
+    sandbox = first.headers["x-sebsx-sandbox"]
+    eventually(lambda: sandbox not in node.platform.gateway.state()[deployment.id])
 
     reply, body = node.call(deployment)
 

@@ -57,7 +57,7 @@ def _compare(boxes, truth):
         if len(near) != 1:
             return f"the face of {side} pixels at {x}, {y} was found {len(near)} times"
         left.remove(near[0])
-    return f"{left[0]} is no face" if left else None
+    return f"{left[0]} is not a face" if left else None
 
 
 def _same(box, x, y, side):

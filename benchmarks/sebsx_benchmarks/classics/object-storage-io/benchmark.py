@@ -34,7 +34,7 @@ def check(payload, output, storage):
             return f"index {key!r} does not list the objects that were uploaded"
         for name in names:
             if storage.get(f"{folder}/{name}") != storage.get(payload["input_prefix"] + name):
-                return f"object {name!r} below {folder!r} is no copy of the one that was uploaded"
+                return f"object {name!r} below {folder!r} is not a copy of the one that was uploaded"
     except KeyError as exc:
         return f"object {exc.args[0]!r} is not in the storage"
     return None

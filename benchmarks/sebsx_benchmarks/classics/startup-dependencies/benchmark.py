@@ -43,5 +43,5 @@ def check(payload, output, storage):
             return f"{name} is {output[name]!r}, expected {value!r}"
     for name in ("import_used_s", "import_unused_s"):
         if not 0 <= output[name] < 1000:  # written so that NaN is wrong too
-            return f"{name} is {output[name]!r}, which is no duration in seconds"
+            return f"{name} is {output[name]!r}, which is not a duration in seconds"
     return None

@@ -37,7 +37,7 @@ def check(payload, output, storage):
             return f"{name} has {len(output[name])} times, expected {payload['round_trips']}"
         for value in output[name]:
             if not (value > 0 and math.isfinite(value)):
-                return f"{name} has {value!r}, which is no duration"
+                return f"{name} has {value!r}, which is not a duration"
     return None
 
 

@@ -16,5 +16,5 @@ def check(payload, output, storage):
     if not 1 <= output["round_trips"] <= payload["round_trips"]:
         return f"{output['round_trips']} round trips, expected 1 to {payload['round_trips']}"
     if not (output["median_s"] > 0 and math.isfinite(output["median_s"])):  # written so that NaN is wrong too
-        return f"median round trip is {output['median_s']!r} s, which is no duration"
+        return f"median round trip is {output['median_s']!r} s, which is not a duration"
     return None

@@ -25,7 +25,7 @@ class End:
         self.operations[name] = self.operations.get(name, 0) + number
 
     def poll(self, ask, timeout_s):
-        """Ask until there is an answer; None is none. Each time in vain is counted as a poll."""
+        """Ask until there is an answer; None is no answer. Each try without one is counted as a poll."""
         until = time.perf_counter() + timeout_s
         while True:
             found = ask()
