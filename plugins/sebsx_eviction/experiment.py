@@ -62,7 +62,7 @@ class EvictionSettings:
 
     preset: str = setting(
         "quick",
-        help="levels where nothing else is said: a minute on a laptop, or those of the paper",
+        help="levels to start from: a minute on a laptop, or those of the paper",
         choices=tuple(PRESETS),
     )
     method: str = setting(

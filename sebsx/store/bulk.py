@@ -118,7 +118,7 @@ class BulkReader:
             # All at once takes half as long as column by column.
             table_ = np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(len(rows), len(figures)).T)
             if np.isnan(table_[len(numbers) :]).any():
-                raise ValueError("a word that nobody knows")
+                raise ValueError("an unknown word")
         except (TypeError, ValueError) as error:
             message = f"run {self._ulid} is damaged: an invocation holds something that is not a number: {error}"
             raise StoreError(f"{message}; take it from a snapshot or measure again") from error

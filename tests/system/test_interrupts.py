@@ -64,8 +64,11 @@ def test_handlers_are_put_back() -> None:
 
 def test_hangup_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    interrupts = Interrupts()
     try:
-        with Interrupts().handled():
+        with interrupts.handled():
             os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert not interrupts.pending
     finally:
         signal.signal(signal.SIGHUP, before)
