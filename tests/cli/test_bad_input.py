@@ -75,7 +75,7 @@ VALUES = [
     ("plan benchmark sleep --set platform.local.limits=some", ["limits", "'some'", "must be one of auto, "]),
     ("run", ["say what to run", "--resume", "sebsx run --help"]),
     ("run --resume last benchmark sleep", ["--resume", "leave the rest out"]),
-    ("show", ["missing argument 'RUN'", "sebsx show --help"]),
+    ("show", ["name a run", "--campaign", "sebsx runs"]),
     ("runs -n 0", ["0", "x>=1"]),
     ("export last -o x", ["missing option '-f'"]),
     ("export last -f csv --metric client.latency_s", ["format 'csv'", "leave out --metric"]),
