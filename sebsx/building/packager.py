@@ -44,7 +44,7 @@ def default_cache() -> Path:
     return cache_folder() / "packages"
 
 
-class Host(Protocol):
+class PackageHost(Protocol):
     """What a package must know of the platform that it is made for; each `Platform` is one."""
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
@@ -90,7 +90,7 @@ class Packager:
         *,
         function: str = "",
         variant: str = "",
-        platform: Host | None = None,
+        platform: PackageHost | None = None,
         files: Mapping[str, bytes | Path] | None = None,
         collectors: Mapping[str, bytes] | None = None,
         padding_bytes: int = 0,

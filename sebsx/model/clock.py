@@ -30,7 +30,7 @@ class Clock:
         return time.perf_counter() + self.offset_s
 
 
-class Steps:
+class ClockSteps:
     """Finds steps of the wall clock by a clock that nobody sets; NTP slews both alike, so that only steps differ."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sebsx.model.clock import Steps
+from sebsx.model.clock import ClockSteps
 from sebsx.model.envelope import read_envelope
 
 
@@ -24,7 +24,7 @@ class Clocks:
 
 def test_step_between_two_looks_is_found_once_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
-    steps = Steps()
+    steps = ClockSteps()
     assert steps.since() is None
     clocks.set_by_s = -3600.0
     assert steps.since() == pytest.approx(-3600.0, abs=0.01)
@@ -33,14 +33,14 @@ def test_step_between_two_looks_is_found_once_with_its_size(monkeypatch: pytest.
 
 def test_clock_that_is_slewed_has_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
-    steps = Steps()
+    steps = ClockSteps()
     clocks.set_by_s = 0.004
     assert steps.since() is None
 
 
 def test_process_that_lost_its_processor_between_the_readings_sees_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = Clocks(monkeypatch)
-    steps = Steps()
+    steps = ClockSteps()
     clocks.jitter_s = 1.0
     assert steps.since() is None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import StoreError
 from sebsx.model import Capability, Status
-from sebsx.model.clock import Steps, client_clock
+from sebsx.model.clock import ClockSteps, client_clock
 from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
@@ -54,7 +54,7 @@ class Recorder:
         self._batch = store.next_batch(run.id)
         self._failed: StoreError | None = None  # what is stored after it would leave a hole before it
         self._phase = 0
-        self._steps = Steps()
+        self._steps = ClockSteps()
         self._starts = Starts()
         self._names = Names(registry.metrics)
         self.group: Group | None = None
