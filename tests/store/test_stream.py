@@ -124,8 +124,9 @@ def test_no_commit_of_a_stream_writes_the_log_back_and_others_do_again(
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
     before = file.stat().st_mtime_ns
     for first in range(1, 20_001, 5000):
-        stream.add([make_invocation(number) for number in range(first, first + 5000)])
+        stream.add([make_invocation(number, error="x" * 400) for number in range(first, first + 5000)])
         stream.commit()
+    assert file.with_name(file.name + "-wal").stat().st_size > 2000 * 4096
     assert file.stat().st_mtime_ns == before
     stream.close()
 
