@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class Database:
         self._writer = engine.execution_options(sebsx_begin="BEGIN IMMEDIATE")
         self._plain = engine.execution_options(sebsx_begin="")
         self._logs_ahead = not self.is_sqlite
+        self._shared: ExitStack | None = None  # of `together`: what ends its transaction
+        self._open: Connection | None = None
 
     @property
     def target(self) -> str:
@@ -58,8 +60,27 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Return a connection in a reading transaction: a consistent picture, until the block ends."""
+        if self._open is not None:
+            yield self._open
+            return
         with self._translated(), self._reader.begin() as connection:
             yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all that is written inside, begun with the first of it; reading sees it.
+
+        Others wait with their writing meanwhile: nothing inside may wait for anything else. An exception inside undoes
+        all of it, so that none may be caught there.
+        """
+        if self._shared is not None:
+            yield
+            return
+        try:
+            with ExitStack() as self._shared:
+                yield
+        finally:
+            self._shared = self._open = None
 
     @contextmanager
     def write(self, *, checkpoint: bool = True) -> Iterator[Connection]:
@@ -76,6 +97,17 @@ class Database:
         """
         if self.read_only:
             raise StoreError(f"store {self.location!r} was opened to be read, and cannot be written")
+        if self._shared is not None and self._open is None:
+            self._open = self._shared.enter_context(self._written(checkpoint=checkpoint))
+        if self._open is not None:
+            with self._translated():
+                yield self._open
+            return
+        with self._written(checkpoint=checkpoint) as connection:
+            yield connection
+
+    @contextmanager
+    def _written(self, *, checkpoint: bool) -> Iterator[Connection]:
         with interrupts.shielded(), self._translated():
             if not self._logs_ahead:
                 with self._plain.connect() as connection:

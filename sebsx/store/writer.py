@@ -98,6 +98,17 @@ class Store:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of all methods that are called inside; see `Database.together` for what that asks."""
+        try:
+            with self._database.together():
+                yield
+        except BaseException:
+            self._metrics.forget()
+            self._keys.clear()
+            raise
+
     @property
     def location(self) -> str:
         """Where it is: a path, or a URL without its password."""

@@ -547,3 +547,33 @@ def test_settings_that_are_not_plain_json_are_stored_as_text(store: Store) -> No
     store.start_run(replace(make_run(), settings={"folder": Path("a/b")}), {"path": Path("c")}, ())
     assert json.loads(json.dumps(store.view(RUN).run.settings)) == {"folder": "a/b"}
     assert store.view(RUN).environment == {"path": "c"}
+
+
+def test_what_is_written_together_is_one_transaction(begun: Begun) -> None:
+    with open_store(location_of(begun)) as other:
+        with begun.store.together():
+            begun.store.add_value(begun.run_id, "process.cpu_s", 0.5)
+            begun.store.design.add_sandbox(begun.deployment, "s1", {"python": "3.11"})
+            assert [value.value for value in begun.store.view(begun.run_id).values()] == [0.5]
+            assert not other.view(begun.run_id).values()
+        assert [value.value for value in other.view(begun.run_id).values()] == [0.5]
+
+
+def test_nothing_of_what_is_written_together_stays_when_some_fails(begun: Begun) -> None:
+    with pytest.raises(StoreError, match="never"), begun.store.together():
+        begun.store.design.add_sandbox(begun.deployment, "s1", {})
+        begun.store.add_value(begun.run_id, "process.cpu_s", 0.5)
+        begun.store.add_value(begun.run_id, "never.registered_s", 0.5)
+
+    assert not begun.store.view(begun.run_id).values()
+    begun.add(make_invocation(1, samples={"process.cpu_s": 0.25}))
+    assert begun.store.view(begun.run_id).column("process.cpu_s") == [0.25]
+
+
+def test_nothing_is_begun_where_nothing_is_written_together(begun: Begun) -> None:
+    with open_store(location_of(begun)) as other, begun.store.together(), begun.store.together():
+        other.add_value(begun.run_id, "process.cpu_s", 0.5)
+
+
+def location_of(begun: Begun) -> str:
+    return begun.store._database.target

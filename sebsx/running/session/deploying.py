@@ -133,11 +133,13 @@ class Deployer:
             check=check,
             source=source,
         )
-        function = self._ready(function, described, time.perf_counter() - started_s)
-        self.record_input(function)
+        deploy_s, told = time.perf_counter() - started_s, json.dumps(source_of(benchmark, self._scene.registry))
+        with self._store.together():
+            function = self._ready(function, described, deploy_s)
+            self.record_input(function)
+            self._record_text("client.source", told, function)
         if stage is not None:
             staging.record(stage, self._store, self._run.id, function.id)
-        self._record_text("client.source", json.dumps(source_of(benchmark, self._scene.registry)), function)
         return function
 
     def adopt(self, adoption: Adoption) -> Function:

@@ -135,7 +135,7 @@ class RunSession(Session):
         self._held_functions += 1
         since_s = time.monotonic()
         try:
-            self._record_round_trip(function)
+            self._record_round_trip(function, _round_trip_s(function))
             yield function
             self._complete(function, label, cells)
         except PluginError as exc:
@@ -155,8 +155,10 @@ class RunSession(Session):
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
             self.observer.warned(f"{label}: {exc}")
-        self._record_round_trip(function)
-        self._record_way(function)
+        seconds = _round_trip_s(function)
+        with self.store.together():
+            self._record_round_trip(function, seconds)
+            self._record_way(function)
 
     def _price_ready(self, function: Function, seconds: float) -> None:
         """Store and count what sandboxes cost that were kept ready for a function while it was there."""
@@ -165,10 +167,8 @@ class RunSession(Session):
             self.record("deployment.ready_usd", cost_usd, function=function)
             self._meter.ready(cost_usd)
 
-    def _record_round_trip(self, function: Function) -> None:
+    def _record_round_trip(self, function: Function, seconds: float | None) -> None:
         """Store how far away a function is: before it is measured and after."""
-        endpoint = function.deployment.endpoint
-        seconds = round_trip_s(endpoint) if endpoint else None
         if seconds is not None:
             self.record("client.round_trip_s", seconds, function=function)
 
@@ -199,11 +199,13 @@ class RunSession(Session):
 
     @contextmanager
     def measure(self, cell: Cell, function: Function, wanted: StartType | None = None) -> Iterator[Measurement]:
-        cell_id = self.store.design.add_cell(self.run.id, cell)
+        with self.store.together():
+            cell_id = self.store.design.add_cell(self.run.id, cell)
+            if function.deployment.adopted:  # each of its cells may have another input
+                self._deployer.record_input(function, cell_id)
+            measured = list(self.view.invocations(cell_id=cell_id, kind=Kind.MEASURED))
         measurement = Measurement(session=self, cell=cell, cell_id=cell_id, function=function, wanted=wanted)
-        if function.deployment.adopted:  # each of its cells may have another input
-            self._deployer.record_input(function, cell_id)
-        for stored in self.view.invocations(cell_id=cell_id, kind=Kind.MEASURED):
+        for stored in measured:
             if measurement.counts(stored.status, stored.start_type):
                 measurement.took(stored.latency_s, stored.sandbox_id)
         yield measurement
@@ -276,3 +278,9 @@ class RunSession(Session):
         time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
         if left_s is not None and seconds > left_s:
             self._meter.out_of_time()
+
+
+def _round_trip_s(function: Function) -> float | None:
+    """Return how far away a function is, None for one without an address."""
+    endpoint = function.deployment.endpoint
+    return round_trip_s(endpoint) if endpoint else None

@@ -240,11 +240,12 @@ class Recorder:
                 "go with earlier ones"
             )
         self._watch.see(cell_id, invocations)
-        for sandbox_id, told in extras.facts.items():
-            self._store.design.add_sandbox(function.id, sandbox_id, told)
-        for metric, points in extras.series:
-            text = json.dumps(points)
-            self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
+        with self._store.together():
+            for sandbox_id, told in extras.facts.items():
+                self._store.design.add_sandbox(function.id, sandbox_id, told)
+            for metric, points in extras.series:
+                text = json.dumps(points)
+                self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
         self._registry.notify(
             "sebsx_invocations_stored", run=self._run, deployment=function.deployment, invocations=invocations
         )
