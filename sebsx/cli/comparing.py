@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from sebsx.reading.comparison import ComparisonReport, Options
 
 _FAIL_ON = ("regression", "change", "inconclusive", "incomparable", "never")
+_OF_NUMBERS = frozenset({"regression", "change", "inconclusive"})
+_APART = (
+    "these are two runs, measured one after the other: a gate on them fails in about 1 of 6 cases in which nothing "
+    "changed; measure both versions in one (sebsx run benchmark NEW --against BASE), or say --apart"
+)
 _FORMATS = ("text", "md", "json")
 
 
@@ -34,6 +39,7 @@ _FORMATS = ("text", "md", "json")
               "[default: base, else the first].")  # fmt: skip
 @click.option("--allow", multiple=True, metavar="FACT", help="Compare although these facts differ (region,cpu_model).")
 @click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
+@click.option("--apart", is_flag=True, help="With --fail-on: accept two runs that were not measured in turns.")
 @click.option("--strict", is_flag=True, help="With --fail-on: what could not be decided fails, too.")
 @click.option("-f", "--format", "format_", type=click.Choice(_FORMATS), default="text", show_default=True,
               help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
@@ -51,6 +57,7 @@ def compare_command(
     base: str,
     allow: tuple[str, ...],
     fail_on: tuple[str, ...],
+    apart: bool,
     strict: bool,
     format_: str,
     out: Path | None,
@@ -83,6 +90,8 @@ def compare_command(
     options = _options(metric, threshold, alpha, factor, base, allow)
     with app.console.working("comparing"), app.open_store(read=True, check=True) as store:
         views = [store.view(run) for run in chosen(store, runs, campaign)[-2:]]
+        if len(views) > 1 and failing & _OF_NUMBERS and not apart:
+            raise UserError(_APART)
         report = compare_runs(views[:1], views[1:], options)
     _show(app, report, format_, out, limit=None if all_ else _rows_shown())
     _judge(app, report, failing, strict=strict)

@@ -34,7 +34,7 @@ def test_budget_of_a_comparison_is_ten_calls_of_sixty_sandboxes() -> None:
     assert Spreading.of(30, detect=0.1).most_samples == 600
 
 
-def measure(rng: np.random.Generator, between: float, factor: float) -> tuple[Verdict, bool, int]:
+def compare_once(rng: np.random.Generator, between: float, factor: float) -> tuple[Verdict, bool, int]:
     """Return verdict, whether the interval excludes no change, and the sandboxes of one comparison of two versions."""
     blocks = Blocks(Spreading.of(30, detect=0.1), [(0, 1)])
     sides: tuple[list[float], list[float]] = ([], [])
@@ -58,8 +58,8 @@ def measure(rng: np.random.Generator, between: float, factor: float) -> tuple[Ve
 def test_default_finds_ten_percent_and_keeps_its_level(between: float) -> None:
     """150 experiments each; the bounds are three standard errors from 95 % and 5 %."""
     rng = np.random.default_rng(round(1000 * between))
-    found = [measure(rng, between, 1.1) for _ in range(150)]
-    same = [measure(rng, between, 1.0) for _ in range(150)]
+    found = [compare_once(rng, between, 1.1) for _ in range(150)]
+    same = [compare_once(rng, between, 1.0) for _ in range(150)]
     assert sum(said is Verdict.REGRESSION for said, _, _ in found) / 150 >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 150)
     assert sum(certain for _, certain, _ in same) / 150 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 150)
     assert all(PILOT <= count <= 60 for _, _, count in found + same)
