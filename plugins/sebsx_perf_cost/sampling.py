@@ -98,8 +98,8 @@ class Goal:
 
     @property
     def precision(self) -> float:
-        """Width of the interval of the median that is precise enough, as a share of it."""
-        return self._settings.precision
+        """Width of the interval of the median that is precise enough, as a share of it; 0 where blocks decide."""
+        return 0.0 if self.blocks else self._settings.precision
 
     @property
     def max_failures(self) -> int:
@@ -214,8 +214,9 @@ def _alone(sampler: CellSampler) -> None:
             blocks.begin()
             sampler.renew()
         samples, before_s = sampler.at_most(max(1, min(sampler.missing, batch, blocks.left))), sampler.spent_s
+        before = sampler.measurement.attempts
         sampler.sample(samples)
-        blocks.took(max(samples, sampler.settings.concurrency))
+        blocks.took(sampler.measurement.attempts - before)
         batch = max(smallest, min(largest, int(samples * _BATCH_S / max(sampler.spent_s - before_s, 1e-6))))
     if not sampler.closed:
         sampler.close()
