@@ -79,8 +79,9 @@ def test_sandboxes_at_once_are_a_level_of_one_run(sebsx: Cli) -> None:
         "count(*) FILTER (WHERE status = 'ok') FROM measured WHERE kind = 'measured' GROUP BY 1 ORDER BY 1"
     )
     (one, throttled, _), (eight, none, answered) = rows
-    assert (one, eight, none, answered) == (1, 8, 0, 4)
+    assert (one, eight, none) == (1, 8, 0)
     assert throttled >= 3
+    assert answered >= 4  # it has its turns until the other is given up
     reported = "SELECT json_extract(effective, '$.max_instances') FROM deployment ORDER BY 1"
     assert sebsx.rows(reported) == [(1,), (8,)]
 
