@@ -11,7 +11,6 @@ import click
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import complete_run, names_runs
 from sebsx.errors import UserError
-from sebsx.reading.units import duration, many, parse_duration
 
 if TYPE_CHECKING:
     from sebsx.model import Run
@@ -24,6 +23,8 @@ _STATUSES = ("running", "finished", "unsuccessful", "failed", "interrupted")
 
 def _since(value: str | None) -> datetime | None:
     """Return the moment that an option names: a day, or how long ago."""
+    from sebsx.reading.units import parse_duration  # heavy
+
     if value is None:
         return None
     try:
@@ -133,6 +134,8 @@ def _some(names: tuple[str, ...]) -> str:
 
 def took(run: Run) -> str:
     """Return how long a run took in words; empty while it is under way."""
+    from sebsx.reading.units import duration  # heavy
+
     return duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else ""
 
 
@@ -147,6 +150,7 @@ def delete_command(app: App, runs: tuple[str, ...], campaign: str | None, yes: b
     import sys
 
     from sebsx.reading.listing import chosen  # heavy
+    from sebsx.reading.units import many
 
     with app.open_store() as store:
         ids = list(dict.fromkeys(store.view(name).run.id for name in chosen(store, runs, campaign)))
