@@ -103,7 +103,8 @@ class Steps:
 
     def value(self, step: int) -> float:
         """Return the parameter's value at a step from 1 to `count`."""
-        low, high = self.first**self.growth, self.last**self.growth
+        # As floats, which overflow at once: a power of whole numbers would be computed to its last digit.
+        low, high = float(self.first) ** self.growth, float(self.last) ** self.growth
         return float((low + (high - low) * (step - 1) / (self.count - 1)) ** (1 / self.growth))
 
     def _can_be_computed(self, step: int) -> bool:
