@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from sebsx.contracts.calls import Calls, Sent
 from sebsx.contracts.measurement import Measurement, OpenCell
 from sebsx.contracts.session import Session
-from sebsx.errors import DeployError, PluginError, UnsupportedError
+from sebsx.errors import DeployError, LimitReachedError, PluginError, UnsupportedError
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter, ready_usd
 from sebsx.running.provisioning import placed_cell
@@ -136,7 +136,11 @@ class RunSession(Session):
         since_s = time.monotonic()
         try:
             self._record_round_trip(function, _round_trip_s(function))
-            yield function
+            try:
+                yield function
+            except LimitReachedError:  # what was measured before it has its records, too
+                self._complete(function, label, cells)
+                raise
             self._complete(function, label, cells)
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
