@@ -76,7 +76,7 @@ def test_sandboxes_at_once_are_a_level_of_one_run(sebsx: Cli) -> None:
     sebsx("run", "benchmark", "sleep", "--size", "test", *words)
     rows = sebsx.rows(
         "SELECT json_extract(factors, '$.max_instances'), count(*) FILTER (WHERE status = 'throttled'), "
-        "count(*) FILTER (WHERE status = 'ok') FROM measured WHERE kind = 'measured' GROUP BY 1 ORDER BY 1"
+        "count(*) FILTER (WHERE status = 'ok') FROM invocations WHERE kind = 'measured' GROUP BY 1 ORDER BY 1"
     )
     (one, throttled, _), (eight, none, answered) = rows
     assert (one, eight, none) == (1, 8, 0)
