@@ -313,8 +313,8 @@ class Unmakeable:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (dict, "no dataclass"),
-        (None, "no dataclass"),
+        (dict, "not a dataclass"),
+        (None, "not a dataclass"),
         (Thawed, "not frozen"),
         (Needy, "no default"),
         (Helpless, "no help"),

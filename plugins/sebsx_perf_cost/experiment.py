@@ -131,6 +131,13 @@ class PerfCostSettings:
             return self.spreading.most_samples
         return self.max_repetitions or self.repetitions
 
+    def warming(self, platform: Platform[Any], start: str) -> int:
+        """Return how many calls that do not count a cell needs, at least: some in each sandbox, where it is changed."""
+        if start != "warm":
+            return 0
+        changes = Capability.FORCE_COLD in platform.capabilities
+        return self.warmups * self.concurrency * (self.spreading.sandboxes if changes else 1)
+
     @property
     def attempts(self) -> int:
         """Cap on the invocations of a cell."""
@@ -153,7 +160,7 @@ class PerfCost(Experiment[PerfCostSettings]):
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
         """Return one cell per platform, benchmark, version, architecture, memory size and start type."""
         families, left_out = _families(scene, settings)
-        cells, known = as_measured([cell for family in families for cell in family], scene, settings.repetitions)
+        cells, known = as_measured([cell for family in families for cell in family], scene, settings)
         unknown = any(cell.duration_s is None for cell in cells)
         notes = [*_unchanging(scene, settings)]
         if unknown:
@@ -302,9 +309,8 @@ def _cell(
             duration_s += spreading.sandboxes * (_COLD_GUESS_S + settings.warmups * (call_s or 0.0))
         changed = spreading.most if spreading.detect else math.ceil(settings.most_samples / spreading.calls)
         most = settings.attempts + settings.warmups * settings.concurrency * changed
-    cost = estimate(
-        platform, factors, settings.repetitions, call_s, init_s=cold_s, most_calls=most, provision=provision
-    )
+    calls = settings.repetitions + settings.warming(platform, start)
+    cost = estimate(platform, factors, calls, call_s, init_s=cold_s, most_calls=most, provision=provision)
     in_flight = {"burst": settings.burst_size, "warm": settings.concurrency}.get(start, 1)
     return Cell(
         factors,

@@ -147,7 +147,7 @@ def test_round_trip_that_took_no_real_time_is_wrong(
 
     assert len(output["upload_s"]) == len(output["download_s"]) == 5
     wrong = output | {"upload_s": [*output["upload_s"][:-1], bad]}
-    assert "no duration" in (NETWORK.check(payload, wrong, storage) or "")
+    assert "not a duration" in (NETWORK.check(payload, wrong, storage) or "")
 
 
 # --- graphs

@@ -96,7 +96,7 @@ def test_standard_analyzer_is_part_of_every_report(sebsx: Cli, call: Call, monke
 
 
 def test_place_that_cannot_be_written_is_one_line(call: Call, run: str) -> None:
-    call("report", run, "-o", "no/such/folder/page.html").assert_fails(2, "no/such/folder/page.html", "-o")
+    call("report", run, "-o", "no/such/folder/page.html").assert_fails(2, "no/such/folder/page.html")
     call("report", run, "-o", ".").assert_fails(2, "directory")
 
 

@@ -35,8 +35,8 @@ TABLES = (
 )  # fmt: skip
 # What prints none: a run shows what `analyze` does.
 NONE = {
-    "baseline remove", "baseline set", "completion", "db check", "db path", "db snapshot", "db upgrade", "export",
-    "new", "prices update", "report", "run", "runs delete", "runs note",
+    "aws policy", "baseline remove", "baseline set", "calibrate", "completion", "db check", "db path", "db snapshot",
+    "db upgrade", "export", "new", "prices update", "report", "run", "runs delete", "runs note",
 }  # fmt: skip
 # Words of captions.
 OWN = {"--wide", "adds", "no"}

@@ -230,8 +230,9 @@ def test_plan_tells_expected_cost_and_the_most_it_can_be(call: Call) -> None:
     words = ("--warmups", "2", "--max-attempts", "20", "--timeout-s", "3", "--memory", "256")
     plan = ("plan", *WARM[1:], "10", *words, *PRICED[2:], "--set", "price_per_gb_s_usd=0.5")
     document = call(*plan, "--json").json
-    # Twenty attempts and two warm-ups until the time-out: a quarter of a GiB for 3 s; initialisation costs nothing.
-    assert document["cost_bound_usd"] == pytest.approx(22 * (0.25 * 3 * 0.5 + 0.001))
+    # Twenty attempts, and two warm-ups in each of ten sandboxes, until the time-out: a quarter of a GiB for 3 s;
+    # initialisation costs nothing.
+    assert document["cost_bound_usd"] == pytest.approx(40 * (0.25 * 3 * 0.5 + 0.001))
     assert 0.01 < document["cost_usd"] < document["cost_bound_usd"]
     assert document["cells"][0]["cost_bound_usd"] == document["cost_bound_usd"]
     text = call(*plan).stdout
