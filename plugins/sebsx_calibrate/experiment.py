@@ -242,7 +242,7 @@ class _Prober:
     def _stored(self, cell: Cell) -> float | None:
         """Return what a value took before the run was interrupted; None if it was not measured."""
         assert self.session is not None
-        view = self.session.store.view(self.session.run.id)
+        view = self.session.view
         stored = next((item for item in view.cells() if item.hash == cell.hash), None)
         return None if stored is None else duration_s(view, stored)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def result_of(view: RunView) -> Calibrated:
     if len({value for _, value, _ in measured}) < 2:  # a line needs them
         raise UserError(f"run {view.run.id!r} has too few points; go on with: sebsx run --resume {view.run.id}")
     targets = (float(asked["low_s"]), float(asked["high_s"]))
-    ends = [min(measured, key=lambda point, target_s=target_s: abs(point[2] / target_s - 1)) for target_s in targets]
+    ends = [min(measured, key=partial(_off, target_s)) for target_s in targets]
     cell = ends[0][0]
     deployment = next(item for item in view.deployments() if item.status != "failed")
     fit = fit_line([(value**growth, took_s) for _, value, took_s in measured])
@@ -92,6 +93,11 @@ def result_of(view: RunView) -> Calibrated:
     )
     error = max(abs(end[2] / target_s - 1) for end, target_s in zip(ends, targets, strict=True))
     return Calibrated(calibration, [(value, took_s) for _, value, took_s in measured], fit, error)
+
+
+def _off(target_s: float, point: tuple[StoredCell, float, float]) -> float:
+    """Return how far a measured point is from a run time that was asked for, as a share of it."""
+    return abs(point[2] / target_s - 1)
 
 
 def _measured(view: RunView) -> Iterator[tuple[StoredCell, float, float]]:
