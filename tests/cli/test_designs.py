@@ -150,7 +150,7 @@ def test_version_that_is_a_tenth_slower_is_found(sebsx: Cli, write_function: Wri
     document = sebsx.json("run", "benchmark", new, "--against", base, *WARM, "--repetitions", "40")
     (table,) = [table for table in document["report"]["tables"] if table["name"] == "versions"]
     ratio = table["rows"][0]["ratio"]
-    assert ratio["n"] == 40
+    assert 6 <= ratio["n"] <= 60  # sandboxes of each side, as many as the pilot asked for
     assert 1.0 < ratio["low"] <= ratio["value"] <= ratio["high"]
     assert ratio["value"] == pytest.approx(1.1, abs=0.05)
     assert "mine was measured in two versions" in texts(document)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.emulated_aws import REGION, EmulatedAccount, Fault
 from tests.emulated_aws.account import MOST_MEMORY_MIB, SIGNATURE
-from tests.support import Call, Cli, wait_until
+from tests.support import Call, Cli, assert_nothing_left, wait_until
 
 pytestmark = [pytest.mark.slow]
 THRESHOLD, USAGE, PLATFORM, UNSUCCESSFUL, INTERRUPTED = 1, 2, 4, 6, 130
@@ -241,7 +241,7 @@ def test_interrupted_run_leaves_the_function_as_it_was(
     process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert user.state(name) == before
-    assert call("clean", "--dry-run", "--json").json == []
+    assert_nothing_left(call)
 
 
 def test_run_interrupted_while_copies_are_made_leaves_none(sebsx: Cli, call: Call, user: User) -> None:
@@ -253,7 +253,7 @@ def test_run_interrupted_while_copies_are_made_leaves_none(sebsx: Cli, call: Cal
     process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert user.state("early") == before
-    assert call("clean", "--dry-run", "--json").json == []
+    assert_nothing_left(call)
 
 
 @pytest.mark.parametrize("how", [[], ["--in-place"]])
@@ -317,7 +317,7 @@ def test_clean_undoes_what_a_killed_run_left(sebsx: Cli, call: Call, user: User,
     assert (f"{name}@256" if in_place else "sebsx-") in listed.stdout + listed.stderr
     assert call("clean").code == 0
     assert user.state(name) == before
-    assert call("clean", "--dry-run", "--json").json == []
+    assert_nothing_left(call)
 
 
 def test_copy_on_the_other_architecture_has_its_price(sebsx: Cli, call: Call, user: User) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.support import Call, Cli, Write
+from tests.support import Call, Cli, Write, assert_nothing_left
 
 ECHO = "def handler(event, context):\n    with context.phase('work'):\n        return {'echo': event}\n"
 
@@ -146,4 +146,4 @@ def test_runs_and_show_find_the_run_again(sebsx: Cli, call: Call) -> None:
 def test_nothing_is_left_behind(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "cold", "--repetitions", "2")
     assert sebsx.rows("SELECT DISTINCT state FROM resource") == [("deleted",)]
-    assert call("clean", "--dry-run", "--json").json == []
+    assert_nothing_left(call)
