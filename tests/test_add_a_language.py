@@ -50,6 +50,7 @@ def test_language_of_the_guide_runs_a_function(perl: Cli) -> None:
     assert statuses(perl) == [("cold", "ok"), ("cold", "ok"), ("warm", "ok"), ("warm", "ok")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["sub handler { return sub { 1 } } 1;", "sub handler {"])
 def test_failures_of_its_functions_are_told(perl: Cli, code: str) -> None:
     (perl.home / "shout" / "perl" / "function.pl").write_text(code)

@@ -270,6 +270,7 @@ def test_broken_plugin_that_is_named_is_exit_3(sebsx: Cli, site: Site) -> None:
     )
 
 
+@pytest.mark.slow
 def test_broken_plugin_does_not_stop_the_others(sebsx: Cli, site: Site) -> None:
     site.install("orbital", "raise SystemExit('I quit')\n")
     said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "1")

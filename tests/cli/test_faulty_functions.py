@@ -73,6 +73,7 @@ def test_function_that_never_returns_times_out(sebsx: Cli, call: Call, write_fun
     assert all(0.45 <= latency_s < 30 for (latency_s,) in sebsx.rows("SELECT client_latency_s FROM invocations"))
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_function_that_eats_memory_is_out_of_memory(sebsx: Cli, call: Call, write_function: Write) -> None:
     code = HANDLER + "    eaten = []\n    while True:\n        eaten.append(bytearray(b'x') * 2**20)\n"

@@ -46,6 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_older_report_and_exports_stay_whole(call: Call, disk: Path) -> None:
     assert call(*SLEEP, "--repetitions", "3").code == 0
     writing = {

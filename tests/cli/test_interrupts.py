@@ -41,8 +41,8 @@ def interrupt(cli: Cli, call: Call, words: Sequence[str], when: Callable[[], obj
     ("start", "repetitions", "signals"),
     [
         ("warm", 150, [signal.SIGINT]),
-        ("cold", 40, [signal.SIGTERM]),
-        ("warm", 150, [signal.SIGINT, signal.SIGINT, signal.SIGTERM]),
+        pytest.param("cold", 40, [signal.SIGTERM], marks=pytest.mark.slow),
+        pytest.param("warm", 150, [signal.SIGINT, signal.SIGINT, signal.SIGTERM], marks=pytest.mark.slow),
     ],
 )
 def test_interrupted_run_is_kept_cleaned_and_resumed(
@@ -91,6 +91,7 @@ def _drain(terminal: int, enough: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_finished_cells_are_not_measured_again(sebsx: Cli, call: Call) -> None:
     words = (*SLEEP, "--start", "warm", "--memory", "128,256", "--repetitions", "60", "--design", "sequential")
     run_id = interrupt(sebsx, call, words, lambda: sebsx.count() >= 65, signal.SIGINT)
@@ -123,6 +124,7 @@ def test_interrupted_build_leaves_nothing(sebsx: Cli, call: Call, write_function
     assert subprocess.run(["kill", "-0", str(pid)], capture_output=True, check=False).returncode != 0
 
 
+@pytest.mark.slow
 def test_interrupt_of_one_run_names_its_own_id_beside_another(sebsx: Cli) -> None:
     first = sebsx.start(*SLEEP, "--start", "warm", "--repetitions", "100000", start_new_session=True)
     wait_until(lambda: sebsx.count() >= 1, first)

@@ -73,6 +73,7 @@ def test_compilers_of_a_killed_run_are_ended(sebsx: Cli, call: Call, write_funct
     assert_clean_machine(sebsx, call)
 
 
+@pytest.mark.slow
 def test_killed_run_is_resumed_at_once_while_the_old_one_is_still_swept_away(sebsx: Cli, call: Call) -> None:
     process = sebsx.start("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "60")
     wait_until(lambda: sebsx.count() >= 10, process)

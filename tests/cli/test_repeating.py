@@ -54,6 +54,7 @@ def test_every_experiment_is_repeated_here() -> None:
     assert RUNS.keys() == plugins.load(BUILT_IN).experiments.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", sorted(RUNS))
 def test_printed_command_makes_the_same_design(
     sebsx: Cli, call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch, experiment: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from tests.support import Call, Cli, Write, assert_nothing_left
 
 ECHO = "def handler(event, context):\n    with context.phase('work'):\n        return {'echo': event}\n"
@@ -93,6 +95,7 @@ def test_same_seed_gives_the_same_input(sebsx: Cli, call: Call, write_function: 
     assert len(set(drawn)) == 2
 
 
+@pytest.mark.slow
 def test_precision_goes_on_past_repetitions_up_to_the_cap(sebsx: Cli, call: Call, write_function: Write) -> None:
     code = (
         "import time\n"

@@ -121,6 +121,7 @@ def test_full_disk_in_the_middle_of_a_run_keeps_what_was_stored(sebsx: Cli, call
         assert {run["status"] for run in call(*words, "--json", "runs").json} <= {"interrupted", "failed"}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_a_store(sebsx: Cli) -> None:
     started = [sebsx.start(*SLEEP, "--repetitions", "300", "--json") for _ in range(2)]
     for process in started:

@@ -181,6 +181,7 @@ def test_uv_decides_every_marker_for_the_target(code: Path, target: Target) -> N
     assert build(code, target) == EXPECTED[target.version]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip")
 @pytest.mark.parametrize("target", [OLD, TARGET], ids=lambda target: target.version)
 def test_with_pip_markers_are_decided_for_the_target_as_well(code: Path, target: Target) -> None:
@@ -188,6 +189,7 @@ def test_with_pip_markers_are_decided_for_the_target_as_well(code: Path, target:
     assert build(code, target) == EXPECTED[target.version]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip")
 def test_pip_that_cannot_install_what_the_target_needs_says_so(code: Path) -> None:
     make_wheel(code.parents[1] / "wheels", "top", "1.0", "absent; python_version < '3.10'")
@@ -197,6 +199,7 @@ def test_pip_that_cannot_install_what_the_target_needs_says_so(code: Path) -> No
         build(code, OLD)
 
 
+@pytest.mark.slow
 def test_another_tool_installs_again(code: Path, request: pytest.FixtureRequest) -> None:
     ask(code, *LINKS, "words==1.0")
     build(code)
@@ -207,6 +210,7 @@ def test_another_tool_installs_again(code: Path, request: pytest.FixtureRequest)
     assert len(list((code.parents[1] / "cache" / "dependencies").glob("*/built.json"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pip")
 def test_what_only_this_machine_needs_is_left_out(code: Path) -> None:
     wheels = code.parents[1] / "wheels"
