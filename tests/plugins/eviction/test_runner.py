@@ -41,11 +41,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def measure(store: Store, platform: type[FakePlatform], listener: Listener | None = None, **settings: Any) -> RunView:
+def measure(
+    store: Store,
+    platform: type[FakePlatform],
+    listener: Listener | None = None,
+    status: RunStatus = RunStatus.FINISHED,
+    **settings: Any,
+) -> RunView:
     wanted = {"idle_s": (0.1,), "d_init": (2,), "repetitions": 1, "hold_s": (0.03,), **settings}
     request = RunSpec(Eviction(), EvictionSettings(**wanted), {platform.name: FakeSettings()}, seed=1)
     run = orchestrator.run(request, registry_with(platform), store, listener or Listener())
-    assert run.status is RunStatus.FINISHED
+    assert run.status is status
     return store.view(run.id)
 
 
@@ -171,7 +177,7 @@ def test_burst_that_is_lost_or_shares_a_sandbox_is_sent_again_before_the_idle_ti
 
 def test_cell_is_given_up_after_too_many_void_trials(store: Store) -> None:
     with pond(mishaps=dict.fromkeys(((place, call) for place in range(9) for call in range(1, 99)), LOST)) as platform:
-        view = measure(store, platform, max_void=3, max_bursts=2)
+        view = measure(store, platform, status=RunStatus.UNSUCCESSFUL, max_void=3, max_bursts=2)
     (cell,) = view.cells()
     assert (cell.status, cell.stop_reason) == (CellStatus.FAILED, "3 void trials")
     assert cell.error == "the last one: before the idle time, 2 of 2 calls failed (platform_error)"
@@ -201,7 +207,7 @@ def test_clock_of_the_function_that_steps_changes_nothing(store: Store) -> None:
 
 
 def test_platform_that_cannot_be_called_at_once_is_unsupported(store: Store) -> None:
-    view = measure(store, FakePlatform)
+    view = measure(store, FakePlatform, status=RunStatus.UNSUCCESSFUL)
     (cell,) = view.cells()
     assert cell.status is CellStatus.UNSUPPORTED
     assert "one call after the other" in (cell.error or "")
