@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow soak test-all check format docs clean
+.PHONY: help demo test test-slow test-again soak test-all check format docs clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,9 @@ test: $(VENV)/installed-dev ## Set up and pass the quick tests
 
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
+
+test-again: $(VENV)/installed-dev ## Those that failed last, one at a time: what measures time wants the machine alone
+	$(BIN)/pytest -q -m "" --last-failed --last-failed-no-failures none
 
 soak: $(VENV)/installed-dev ## Kill and fuzz for tens of minutes: what docs/reliability.md promises
 	$(BIN)/pytest -q -n 2 --dist worksteal -m soak --timeout 5400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
 from sebsx.store.owner import can_be_asked, is_alive, process_name
+from sebsx.system.folders import remove_folder
 from sebsx.system.processes import end_all
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
 # A folder whose owner is in a container or on another host that shares it is left alone as long as it is young.
 _ELSEWHERE_S = 7 * 24 * 3600.0
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,10 @@ def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Removal:
 
 
 def _remove_workdir(resource: Resource) -> Removal:
-    """Delete a working directory, again where something that is about to end wrote into it meanwhile."""
+    """Delete a working directory."""
     folder = work_root() / resource.name
-    for _ in range(_ATTEMPTS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return Removal(resource, "deleted")
+    if remove_folder(folder):
+        return Removal(resource, "deleted")
     return Removal(resource, f"{str(folder)!r} cannot be deleted; is it in use, or somebody else's?", failed=True)
 
 

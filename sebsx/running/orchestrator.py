@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import secrets
-import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
 from sebsx.settings import secrets as secrets_of
 from sebsx.store.owner import current_owner
-from sebsx.system.folders import cache_folder
+from sebsx.system.folders import cache_folder, remove_folder
 from sebsx.system.interrupts import interrupts
 from sebsx.system.outside import without_secrets
 
@@ -287,7 +286,8 @@ def _opened(
             yield
     finally:
         with interrupts.shielded(swallow=True):
-            shutil.rmtree(directory, ignore_errors=True)
+            if not remove_folder(directory):
+                observer.warned(f"working directory {str(directory)!r} could not be removed (sebsx clean)")
 
 
 def _make_workdir(directory: Path, owner: Mapping[str, Any], platforms: Iterable[Platform[Any]]) -> None:

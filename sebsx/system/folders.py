@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = "sebsx"
+_REMOVAL_S = 2.0
+_PAUSE_S = 0.05
 
 
 def cache_folder() -> Path:
@@ -51,6 +55,21 @@ def config_folder() -> Path | None:
 def has_home() -> bool:
     """Tell whether this user has a folder for what is to be kept; without one nothing is there to be read."""
     return _find(platformdirs.user_data_path) is not None
+
+
+def remove_folder(folder: Path) -> bool:
+    """Delete a folder with all that is in it and return whether it is gone.
+
+    What is about to end may still write into it: it is tried again for two seconds.
+    """
+    until_s = time.monotonic() + _REMOVAL_S
+    while True:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return True
+        if time.monotonic() > until_s:
+            return False
+        time.sleep(_PAUSE_S)
 
 
 def _find(path_of: Callable[[str], Path]) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from html import unescape
@@ -13,7 +14,7 @@ from sebsx import plugins
 from sebsx.settings import Layer, Section, SettingsReader, public
 from sebsx.texts import as_text
 from tests.endpoints import Endpoint
-from tests.support import BUILT_IN, Call, Cli, Write
+from tests.support import BUILT_IN, Call, Cli, Said, Write
 
 LISTS = ("--memory", "128,256", "-p", "duration_s=0.01", "--max-invocations", "500", "--campaign", "two words")
 WAITER = "import time\ndef handler(event, context):\n    time.sleep(event['n'] / 1000)\n    return {}\n"
@@ -62,19 +63,25 @@ def test_printed_command_makes_the_same_design(
     with Endpoint() as endpoint:
         url, folder = endpoint.url("/sleep"), write_function("waiter", WAITER, manifest=STEPS)
         words = [{"URL": url, "FOLDER": str(folder)}.get(word, word) for word in RUNS[experiment]]
-        first = call("run", "experiment", experiment, *words, "--json").json
+        first = document(call("run", "experiment", experiment, *words, "--json"))
         assert call("report", "last", "-o", "page.html").code == 0
         page = (sebsx.home / "page.html").read_text(encoding="utf-8")
         again = printed(page)
         for name in re.findall(r"SEBSX_\w+", page):
             monkeypatch.setenv(name, {"SEBSX_EXPERIMENT__FUNCTION__ADDRESS": url}[name])
-        second = call(*again, "--json").json
+        second = document(call(*again, "--json"))
     for key in ("experiment", "settings", "seed", "design", "campaign"):
         assert second["run"][key] == first["run"][key], key
     planned = 1 if experiment == "calibrate" else None  # its later cells follow from what the first ones took
     factors = [[cell["factors"] for cell in document["cells"]][:planned] for document in (first, second)]
     assert factors[0] == factors[1]
     assert second["run"]["id"] != first["run"]["id"]
+
+
+def document(said: Said) -> Any:
+    """Return the document of a run; a busy machine sends a load late, which makes its phase invalid."""
+    assert said.code == 0 or "the generator was late" in said.error, said.stderr
+    return json.loads(said.stdout)
 
 
 def printed(page: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,34 @@ def test_cache_that_cannot_be_written_ends_a_run_in_one_line(
     said.assert_fails(USAGE, str(place), "cannot be", "make it writable")
     assert [run["status"] for run in call("--json", "runs").json] in ([], ["failed"])
     assert not list(tmp_path.glob("cache/sebsx/work/*"))
+
+
+def test_folder_is_removed_while_something_that_ends_still_writes_into_it(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    removing = threading.Event()
+
+    def write() -> None:
+        removing.wait()
+        for n in range(300):
+            (folder / str(n)).mkdir(parents=True, exist_ok=True)
+
+    writer = threading.Thread(target=write)
+    write_first = folder / "first"
+    write_first.mkdir(parents=True)
+    writer.start()
+    removing.set()
+    assert folders.remove_folder(folder)
+    writer.join()
+    assert folders.remove_folder(folder)
+
+
+@pytest.mark.root
+def test_folder_that_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_REMOVAL_S", 0.1)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(folder)], check=True)
+    try:
+        assert not folders.remove_folder(folder)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
