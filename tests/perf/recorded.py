@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sebsx import plugins
+from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import Function, FunctionSpec
+from sebsx.contracts.scene import Scene
 from sebsx.contracts.schedules import Closed
 from sebsx.contracts.session import Session
-from sebsx.model import Kind
+from sebsx.model import Kind, Plan
 from sebsx.running import orchestrator
 from sebsx.sending.client import HttpClient, Outgoing
 from sebsx.store import open_store
@@ -36,18 +38,19 @@ class Quiet:
         return lambda *_arguments: None
 
 
-class Measure:
+class Measure(Experiment[Any]):
     """An experiment that alternates between driving the gateway alone and with recording."""
 
     name = "recorded-throughput"
-    needs: frozenset[Any] = frozenset()
 
     def __init__(self, rounds: int, users: int) -> None:
-        self.plan = PerfCost().plan
         self.rounds, self.users = rounds, users
         self.alone_rps: list[float] = []
         self.recorded_rps: list[float] = []
         self.overhead_s: list[float] = []
+
+    def plan(self, scene: Scene, settings: Any) -> Plan:
+        return PerfCost().plan(scene, settings)
 
     def run(self, session: Session, settings: Any) -> None:
         (cell,) = self.plan(session.scene, settings).cells

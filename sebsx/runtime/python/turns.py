@@ -4,6 +4,10 @@ import os
 import time
 
 TASKS = "/proc/self/task"
+MAIN = "/proc/self/schedstat"
+ALONE = 3
+
+_main = None  # descriptor of MAIN
 
 
 def read():
@@ -26,11 +30,33 @@ def between(before):
 
 
 def _delay_s():
+    # A folder has a link for each folder in it, beside its own two: that costs half of listing them.
+    if os.stat(TASKS).st_nlink == ALONE:
+        return _main_ns() * 1e-9
     total = 0
     for thread in os.listdir(TASKS):
         try:
-            with open("%s/%s/schedstat" % (TASKS, thread), "rb", buffering=0) as file:
-                total += int(file.read(100).split()[1])
+            file = os.open("%s/%s/schedstat" % (TASKS, thread), os.O_RDONLY)
         except (FileNotFoundError, ProcessLookupError):  # it ended just now
             continue
+        try:
+            total += _waited_ns(file)
+        except ProcessLookupError:
+            continue
+        finally:
+            os.close(file)
     return total * 1e-9
+
+
+def _main_ns():
+    """Return the delay of the first thread; its file stays open, which costs a tenth of opening it each time."""
+    global _main
+    try:
+        return _waited_ns(_main)
+    except (TypeError, OSError, ValueError, IndexError):  # not open yet, or the function closed it
+        _main = os.open(MAIN, os.O_RDONLY)
+        return _waited_ns(_main)
+
+
+def _waited_ns(file):
+    return int(os.pread(file, 100, 0).split()[1])
