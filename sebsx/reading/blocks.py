@@ -122,6 +122,18 @@ class Observations:
         return replace(self, blocks=np.arange(len(self.values), dtype=np.int32), told=True)
 
 
+def sandboxes(frame: Frame) -> Codes:
+    """Return the sandbox of each invocation as a number; one whose sandbox nobody told is a unit of its own."""
+    import numpy as np  # heavy
+
+    places = np.arange(len(frame), dtype=np.int32)
+    if SANDBOX not in frame:
+        return places
+    codes, levels = frame.codes(SANDBOX)
+    unknown = levels.index(None) if None in levels else -1
+    return np.where(codes == unknown, places + len(levels), codes).astype(np.int32)
+
+
 def in_sandboxes(count: int) -> str:
     """Return a number of sandboxes in words."""
     return f"{count} sandbox{'' if count == 1 else 'es'}" if count else "sandboxes unknown"

@@ -45,6 +45,7 @@ from sebsx.stats.quantiles import (
 )
 from sebsx.stats.samples import Interval, SamplesError, TooFewSamplesError, UnusableSamplesError, Values
 from sebsx.stats.series import Drift, Modes, change_points, drift, two_modes
+from sebsx.stats.shares import Share, ShareDifference, design_effect, share_difference
 from sebsx.stats.spread import cv, harmonic_mean, mean_interval
 from sebsx.stats.twosample import (
     cliffs_delta,
@@ -69,6 +70,8 @@ __all__ = [
     "Modes",
     "NotReachedError",
     "SamplesError",
+    "Share",
+    "ShareDifference",
     "Spread",
     "TooFewSamplesError",
     "UnusableSamplesError",
@@ -82,6 +85,7 @@ __all__ = [
     "compare_differences",
     "compare_samples",
     "cv",
+    "design_effect",
     "drift",
     "ecdf",
     "ecdf_of_all",
@@ -110,6 +114,7 @@ __all__ = [
     "ratio_interval",
     "relative_half_width",
     "samples_for_difference",
+    "share_difference",
     "shift_interval",
     "signed_rank_interval",
     "spread_of",

@@ -8,25 +8,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
-from sebsx.reading.blocks import caution
+from sebsx.reading.blocks import caution, sandboxes
 from sebsx.reading.blocks import paired as pair_blocks
 from sebsx.reading.conditions import COST_PER_MILLION, ERRORS, median_estimate
 from sebsx.stats import (
     LEAST_BLOCKS,
     Comparison,
     SamplesError,
+    Share,
     TooFewSamplesError,
     UnusableSamplesError,
     cliffs_delta,
     compare_differences,
     compare_samples,
+    design_effect,
     mann_whitney,
     median,
     needed_units,
+    share_difference,
 )
 
 if TYPE_CHECKING:
@@ -216,30 +218,6 @@ def compare_means(
     )  # fmt: skip
 
 
-def share_difference(
-    base: tuple[int, int], new: tuple[int, int], confidence: float = 0.95
-) -> tuple[float, float, float, float]:
-    """Return the difference of two shares, its interval and the p value of Fisher's exact test.
-
-    Args:
-        base: (failed, all), all above 0.
-        new: As base.
-        confidence: Coverage of the interval.
-
-    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions (1998), method 10.
-    """
-    from scipy.stats import fisher_exact
-
-    (k, n), (j, m) = base, new
-    low, high = _wilson(k, n, confidence)
-    low_new, high_new = _wilson(j, m, confidence)
-    difference = j / m - k / n
-    below = math.hypot(j / m - low_new, high - k / n)
-    above = math.hypot(high_new - j / m, k / n - low)
-    p = float(fisher_exact([[k, n - k], [j, m - j]]).pvalue)
-    return difference, difference - below, difference + above, p
-
-
 def observed(condition: Condition, metric: Metric) -> Observations:
     """Return the values of a metric that count; costs are those of a million invocations."""
     if metric is COST_PER_MILLION:
@@ -262,10 +240,11 @@ def _failures(base: Condition, new: Condition, alpha: float) -> MetricComparison
     said = MetricComparison("share", _share_estimate(*old), _share_estimate(*young))
     if not old[1] or not young[1]:
         return replace(said, reason="not enough data: a side has no invocation")
-    difference, low, high, p = share_difference(old, young, 1 - alpha)
-    return replace(
-        said, p=p, shift=Estimate(difference, low=low, high=high, confidence=1 - alpha, n=min(old[1], young[1]))
-    )
+    effect = design_effect([(~side.frame.equals("status", "ok"), sandboxes(side.frame)) for side in (base, new)])
+    before, after = (Share(count=failed, n=n).worth(effect) for failed, n in (old, young))
+    found = share_difference(before, after, 1 - alpha)
+    shift = Estimate(found.value, low=found.low, high=found.high, confidence=1 - alpha, n=min(old[1], young[1]))
+    return replace(said, p=found.p, shift=shift)
 
 
 def _share_estimate(failed: int, n: int) -> Estimate:
@@ -291,11 +270,3 @@ def _unreached(said: MetricComparison) -> str:
 
 def _mean_estimate(side: Observations) -> Estimate:
     return Estimate(float(side.values.mean()), n=len(side)) if len(side) else Estimate(None, note="no samples")
-
-
-def _wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = k / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
