@@ -12,6 +12,7 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import PlatformError, ThresholdError, UserError
 from sebsx.model import Cell, CellStatus, Kind, Plan, Status
+from sebsx.model.starved import MOST_STARVED, in_words, starved_share
 from sebsx.settings import setting
 from sebsx_calibrate.fitting import fit_line
 from sebsx_calibrate.result import COUNT, GROWTH, duration_s
@@ -274,6 +275,7 @@ class _Prober:
 
     def _call(self, measurement: Measurement, value: float, count: int, kind: Kind) -> list[float]:
         invocations = measurement.invoke(Closed(count), kind)
+        share = starved_share([invocation.samples for invocation in invocations])
         for invocation in invocations:
             if invocation.status is not Status.OK or invocation.function_duration_s is None:
                 reason = (invocation.error or "the function told no duration").splitlines()[0]
@@ -282,6 +284,12 @@ class _Prober:
                     f"benchmark {self.benchmark.name!r} with {self.steps.parameter}={value:g} ended as "
                     f"{invocation.status}: {reason}"
                 )
+        if kind is Kind.MEASURED and share is not None and share > MOST_STARVED:
+            measurement.session.finish(measurement, CellStatus.INVALID, in_words(share))
+            raise ThresholdError(
+                f"benchmark {self.benchmark.name!r} with {self.steps.parameter}={value:g} was {in_words(share)}; "
+                f"end other work on this machine, then: sebsx run --resume {measurement.session.run.id}"
+            )
         return [
             invocation.function_duration_s for invocation in invocations if invocation.function_duration_s is not None
         ]

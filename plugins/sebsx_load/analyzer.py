@@ -20,6 +20,7 @@ from sebsx.reading.conditions import (
     tail_estimate,
 )
 from sebsx.reading.lateness import Punctuality
+from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
@@ -166,7 +167,9 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
                 caption="the load generator itself",
             ),
         )
-        findings = [*about_runs(runs), *_about_phases(phases, among)]
+        names = [label(each, among) for each in among]
+        starved = about_starved(names, among, "its times are this machine's as much as the platform's")
+        findings = [*about_runs(runs), *_about_phases(phases, among), *starved]
         figures = _figures(phases, among)
         return Report("Load", tables=tables if phases else (), figures=figures, findings=findings)
 

@@ -20,7 +20,6 @@ from sebsx.contracts.analyzers import (
 )
 from sebsx.model import Design, Kind, StartType, Status
 from sebsx.reading.conditions import (
-    STARVED,
     caption,
     conditions,
     identity_columns,
@@ -28,6 +27,7 @@ from sebsx.reading.conditions import (
     median_estimate,
     tail_estimate,
 )
+from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf_of_all
 from sebsx_perf_cost.answers import answers
@@ -126,7 +126,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         telling = [
             each
             for each in found
-            if not (each.unlimited or each.starved > STARVED) and (settings.emulated or not each.emulated)
+            if not (each.unlimited or each.was_starved) and (settings.emulated or not each.emulated)
         ]
         offered = sweeps(telling, settings.confidence)
         choices = [sweep for sweep in map(priced, offered) if sweep is not None]
@@ -156,7 +156,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_emulation(runs),
             *about_limits(runs),
             *_about_unserved(names, found),
-            *_about_starved(names, found),
+            *about_starved(names, found, "it is left out of choices and comparisons"),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(
                 finding
@@ -287,16 +287,6 @@ def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterato
         if each.unserved and middle.value is None:
             text = f"{name}: the median latency is {middle.note}; it is left out of choices and comparisons"
             yield Finding(text, numbers={"unserved": each.unserved, "n": len(each.frame)}, warning=True)
-
-
-def _about_starved(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
-    """Yield a warning for each condition whose calls did not get their processor: no size is chosen by it."""
-    for name, each in zip(names, found, strict=True):
-        if each.starved > STARVED:
-            text = f"{name} was {each.doubt}; it is left out of choices and comparisons"
-            yield Finding(
-                f"{text}: measure on a machine with less to do", numbers={"starved": each.starved}, warning=True
-            )
 
 
 def _about_designs(found: Sequence[Condition]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import CellStatus, RunStatus, content_hash
 from sebsx.model.starts import COUNTED, counting
+from sebsx.model.starved import MOST_STARVED, in_words
 from sebsx.reading.conditions import conditions_of
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
@@ -188,6 +189,14 @@ def _cells_finished(evidence: Evidence, check: Check) -> Outcome:
 def _cells_valid(evidence: Evidence, check: Check) -> Outcome:
     bad = [(cell, _one_line(cell.stop_reason)) for cell in evidence.cells if cell.status is CellStatus.INVALID]
     return _cells(evidence, check, evidence.cells, bad)
+
+
+def _starved(evidence: Evidence, check: Check) -> Outcome:
+    """Look for cells whose calls something else on their host kept from their processor."""
+    told = {value.cell_id: value.value for value in evidence.view.values() if value.metric == "host.starved"}
+    shares = [(cell, share) for cell in evidence.cells if (share := told.get(cell.id)) is not None]
+    bad = [(cell, in_words(share)) for cell, share in shares if share > MOST_STARVED]
+    return _cells(evidence, check, (cell for cell, _share in shares), bad)
 
 
 def _cell_identity(evidence: Evidence, check: Check) -> Outcome:
@@ -396,6 +405,8 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
            missing="the run has no cells"), _cells_finished),
     (Check("cells-valid", "are marked invalid by the load generator", "do not use them; lower the rate or use a larger "
            "client", "cells", fails=True, missing="the run has no cells"), _cells_valid),
+    (Check("starved", "did not get the processor they were due", "choose and compare nothing by them; measure again on "
+           "a machine with less to do", "cells", missing="no function told how long it waited"), _starved),
     (Check("cell-identity", "are not the cells that they were stored as", "the store was edited; take the run from a "
            "snapshot", "cells", fails=True, missing="the run has no cells"), _cell_identity),
     (Check("samples", "have fewer samples that count than the design wanted", "intervals are wider than planned; raise "

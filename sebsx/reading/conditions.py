@@ -18,6 +18,7 @@ from sebsx.model import CellStatus, Factors, Kind, Role
 from sebsx.model.frame import Frame
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
+from sebsx.model.starved import MOST_STARVED, in_words
 from sebsx.reading.blocks import SANDBOX, Observations, in_sandboxes
 from sebsx.reading.executions import Executions
 from sebsx.reading.lateness import Punctuality
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from sebsx.model.stored import StoredCell, StoredDeployment
 
 TOO_SMALL = "n too small"
-STARVED = 0.25
-"""So large a share of starved calls moves the quantiles of a condition, and it is not held against others."""
 ANSWERED = "_answered"
 """Behind the name of a statistic: of the answered invocations alone."""
 
@@ -138,9 +137,12 @@ class Condition:
     @property
     def doubt(self) -> str:
         """Why its numbers must not be held against others: it is invalid, or was starved; empty where they may."""
-        if self.invalid or self.starved <= STARVED:
-            return self.invalid
-        return f"starved: {100 * self.starved:.0f} % of the calls had less than 0.8 of the processor time they were due"
+        return in_words(self.starved) if self.was_starved and not self.invalid else self.invalid
+
+    @property
+    def was_starved(self) -> bool:
+        """Whether too many of its calls were starved to choose or to compare by them."""
+        return self.starved > MOST_STARVED
 
     @property
     def emulated(self) -> bool:

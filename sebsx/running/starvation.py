@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sebsx.model.starved import USED, is_starved
 from sebsx.system.busyness import host
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from sebsx.model import Invocation
     from sebsx.system.busyness import Host
 
-USED = "function.cpu_used"
-LEAST_USED = 0.8
-"""A call that used less of the processor time it wanted and was due is marked as starved."""
 # What was lost must matter to the call, and be more than the kernel's accounting is uncertain by.
 _LOST_SHARE = 0.05
 _LOST_S = 0.005
@@ -67,10 +65,9 @@ class Watch:
         for invocation in invocations:
             if cell_id not in self._began and (now := host()):
                 self._began[cell_id] = now, invocation.client_sent_s
-            used = invocation.samples.get(USED)
-            if used is not None:
+            if USED in invocation.samples:
                 self._known[cell_id] += 1
-                self._starved[cell_id] += used < LEAST_USED
+                self._starved[cell_id] += is_starved(invocation.samples)
 
     def end(self, cell_id: int, now_s: float) -> None:
         """Store what was seen of a cell.

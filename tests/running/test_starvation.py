@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sebsx.model.starved import LEAST_USED
 from sebsx.reading.comparison import Options, compare_runs
 from sebsx.reading.conditions import conditions
-from sebsx.running.starvation import LEAST_USED, used_share
+from sebsx.running.starvation import used_share
 from sebsx.stats import Verdict
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
-from sebsx.reading.conditions import STARVED
 from sebsx.reading.reporting import methods, provenance, repeating, series
 from sebsx.reading.reporting.measured import as_csv, as_json, latency_table, measure
 
@@ -132,7 +131,7 @@ def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, c
     emulated = sum(each.condition.emulated for each in measured)
     if emulated:
         yield Finding(f"{emulated} conditions ran on an emulated processor: their times say nothing", warning=True)
-    starved = [each for each in measured if each.condition.starved > STARVED]
+    starved = [each for each in measured if each.condition.was_starved]
     if starved:
         text = f"{len(starved)} conditions did not get their processor, because the machine was busy"
         yield Finding(f"{text}: {starved[0].name} was {starved[0].condition.doubt}", warning=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.model import Status
 from sebsx.model.starts import counting
-from sebsx.reading.conditions import STARVED, caption, conditions, identity_columns, labels, level, summaries
+from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level, summaries
 from sebsx.stats import cv
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _figures(each: MeasuredCondition) -> dict[str, Any]:
                 one.mixture,
                 "emulated processor" if one.emulated else "",
                 "processor not limited" if one.unlimited else "",
-                one.doubt if one.starved > STARVED and not one.invalid else "",
+                one.doubt if one.was_starved and not one.invalid else "",
             ),
         )
     )

@@ -15,6 +15,7 @@
 const fs = require('fs');
 const { CallbackRefused, EmptyLoop, NeverSettled, answerOf, check } = require('./calling.cjs');
 const { Context } = require('./context.cjs');
+const turns = require('./turns.cjs');
 
 const ENVELOPE_VERSION = 1;
 const CLOCK_STEP_S = 0.005; // a smaller one changes nothing that is told by wall clocks
@@ -127,15 +128,18 @@ class Shim {
     const samples = {};
     const context = new Context(requestId, this._memoryMib, this._timeoutS, deadlineS, samples);
     const states = this._begin(call);
+    const had = turns.read();
     const startedS = wallS();
     const started = performance.now();
     let durationS = null;
     const ended = () => {
       if (durationS !== null) return;
       durationS = (performance.now() - started) / 1000;
+      const got = turns.between(had);
       this._loop?.end();
       this._end(states, samples, call);
       this._inHand.delete(call);
+      if (!call.concurrent) Object.assign(samples, got); // else they are those of all calls together
     };
     const work = async () => {
       try {

@@ -199,6 +199,32 @@ def test_function_that_fails_ends_the_calibration(sebsx: Cli, write_function: Ca
     assert "benchmark 'breaker' with n=1 ended as function_error: ValueError: no" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel has no schedstat")
+def test_point_that_was_starved_is_refused(sebsx: Cli, write_function: Callable[..., Path]) -> None:
+    # Its children want the same processor, as strangers would.
+    code = """
+import os, time
+def spin(end_s):
+    while time.perf_counter() < end_s: pass
+def handler(event, context):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    end_s = time.perf_counter() + 0.3
+    children = [os.fork() for _ in range(2)]
+    if 0 in children:
+        spin(end_s)
+        os._exit(0)
+    spin(end_s)
+    for child in children:
+        os.waitpid(child, 0)
+    return {}
+"""
+    folder = write_function("crowded", code, manifest=MANIFEST)
+    done = sebsx("calibrate", str(folder), "--run-times", "0.5..1", "--memory", "3538")
+    assert done.returncode == 1
+    assert "was starved: 100 % of the calls had less than 0.8 of the processor time they were due" in done.stderr
+    assert "sebsx run --resume " in done.stderr
+
+
 def test_interrupt_tears_down(sebsx: Cli, write_function: Callable[..., Path]) -> None:
     mark = sebsx.home / "called"
     code = f"import time\ndef handler(event, context):\n    open({str(mark)!r}, 'w').close()\n    time.sleep(30)\n"

@@ -103,6 +103,14 @@ def test_response_time_holds_the_lateness_and_service_time_does_not(phase: Phase
     assert row["response_s"].low is not None
 
 
+def test_phase_whose_calls_were_starved_says_whose_times_it_has(phase: Phase) -> None:
+    phase.fill(40)
+    phase.store.add_value(RUN, "host.starved", 0.3, cell_id=phase.cell)
+    (found,) = [finding for finding in phase.analyze().findings if "starved" in finding.text]
+    assert "30 % of the calls had less than 0.8 of the processor time" in found.text
+    assert "this machine's as much as the platform's" in found.text
+
+
 def test_quantiles_of_late_requests_are_refused_down_to_the_share_of_those(phase: Phase) -> None:
     # 5 % of the requests left 5 ms late, a quarter of the service time: p99 may be theirs, p90 is not.
     phase.fill(400, late_s=0.005, late=range(0, 400, 20))

@@ -41,7 +41,7 @@ def test_clean_run_has_no_bad_row_and_says_what_it_could_not_look_at(store: Stor
     results = {name: row["result"] for name, row in rows(report).items()}
     assert {name for name, result in results.items() if result not in {"pass", "not checkable"}} == set()
     assert {name for name, result in results.items() if result == "not checkable"} == {
-        "mixed-starts", "restored", "cold-once", "start-evidence", "sizes", "options",
+        "mixed-starts", "restored", "cold-once", "start-evidence", "sizes", "options", "starved",
     }  # fmt: skip
     assert rows(report)["order"]["checked"] == 20
     assert objections(report) == {}
@@ -54,6 +54,10 @@ STEPPED = (
 SET_CLOCK = (
     "INSERT INTO run_value (run_id, metric_id, value, stored_at) "
     "SELECT 1, id, 60.0, '2026-01-01' FROM metric WHERE name = 'client.clock_step_s'"
+)
+STARVED = (
+    "INSERT INTO run_value (run_id, cell_id, metric_id, value, stored_at) "
+    "SELECT 1, 1, id, 0.3, '2026-01-01' FROM metric WHERE name = 'host.starved'"
 )
 MOVED = (
     "UPDATE invocation SET client_sent_s = client_sent_s + 1e10, client_intended_s = 0, client_connected_s = NULL, "
@@ -95,6 +99,7 @@ DAMAGES = [
     ("DELETE FROM sample; DELETE FROM invocation WHERE sequence = 10", "record", []),
     ("UPDATE cell SET status = 'running'", "cells-measured", []),
     ("UPDATE cell SET status = 'invalid', stop_reason = 'the generator was late'", "cells-valid", []),
+    (STARVED, "starved", []),
     ("UPDATE cell SET factors = '{\"benchmark\": \"other\"}'", "cell-identity", []),
     ("UPDATE cell SET wanted = 30", "samples", []),
     (SET_CLOCK, "client-clock", []),
