@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.model import StartType
 from sebsx.model.starts import COUNTED, start_name
+from sebsx.reading.blocks import Observations, caution, in_sandboxes, joined
 from sebsx.reading.conditions import median_estimate, name_of
 from sebsx.reading.units import scale, show
 from sebsx.settings import setting
-from sebsx.stats import SamplesError, fit_line
+from sebsx.stats import LEAST_BLOCKS, SamplesError, fit_line
 from sebsx_invocation_overhead.windows import judge_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.stats import LineFit
+    from sebsx.stats import Interval, LineFit
     from sebsx_invocation_overhead.windows import Sample, Window
 
 _MIB = 2**20
@@ -37,17 +38,18 @@ _OVERHEAD = (
     Column("bytes", "size", unit="bytes", meaning="of the payload or the package, as sent or deployed"),
     Column("start", "start"),
     Column("n", "n", unit="count", meaning="samples that count"),
+    Column("sandboxes", "sandboxes", unit="count", meaning="that they came from: the units of the intervals"),
     Column(
         "outbound_s",
         "outbound",
         unit="s",
-        meaning="median from send to the start of the handler; interval with the clocks'",
+        meaning="median over sandboxes from send to the start of the handler; interval with the clocks'",
     ),
     Column(
         "return_s",
         "return",
         unit="s",
-        meaning="median from the end of the handler to the answer; interval with the clocks'",
+        meaning="median over sandboxes from the end of the handler to the answer; interval with the clocks'",
     ),
     Column(
         "uncertainty_s",
@@ -59,11 +61,10 @@ _OVERHEAD = (
 _FITS = (
     Column("sweep", "sweep"),
     Column("start", "start"),
-    Column("n", "n", unit="count"),
-    Column(
-        "intercept_s", "at size 0", unit="s", meaning="the line's value there; interval of the fit, without the clocks'"
-    ),
-    Column("slope_s", "per MiB", unit="s", meaning="what a MiB adds"),
+    Column("n", "n", unit="count", meaning="medians of a sandbox at a size, through which the line goes"),
+    Column("rounds", "rounds", unit="count", meaning="that share no sandbox: the units of the intervals"),
+    Column("intercept_s", "at size 0", unit="s", meaning="the line's value there; interval with the clocks'"),
+    Column("slope_s", "per MiB", unit="s", meaning="what a MiB adds; what the clocks do to all sizes alike cancels"),
     Column("r_squared", "R^2", meaning="share of the variance that the line explains"),
     Column("adjusted_r_squared", "adjusted R^2"),
 )
@@ -109,15 +110,37 @@ class _Series:
     cells: Sequence[_Cell]
 
     @property
+    def samples(self) -> list[Sample]:
+        """The samples of all sizes."""
+        return [sample for cell in self.cells for sample in cell.window.samples]
+
+    @property
     def points(self) -> list[tuple[float, float]]:
         """Size and outbound time of every sample."""
         return [(_size(cell, sample), sample.outbound_s) for cell in self.cells for sample in cell.window.samples]
 
     def fit(self, confidence: float) -> LineFit | None:
-        """Return the line; None where there are too few samples or sizes."""
-        points = self.points
+        """Return the line through the medians of each sandbox at each size; None where there are too few, or sizes.
+
+        Sizes are measured in the same rounds, each with sandboxes of its own, so that rounds are the units; those that
+        a sandbox joins are one.
+        """
+        units: dict[tuple[int, str], list[tuple[Sample, float]]] = defaultdict(list)
+        for place, cell in enumerate(self.cells):
+            for sample in cell.window.samples:
+                units[place, sample.sandbox_id].append((sample, _size(cell, sample)))
+        known = {name: number for number, (_, name) in enumerate(units)}
+        blocks = joined(
+            [sample.round for sample in self.samples], [known[sample.sandbox_id] for sample in self.samples]
+        )
+        block_of = {sample.sandbox_id: int(block) for sample, block in zip(self.samples, blocks, strict=True)}
         try:
-            return fit_line([x for x, _ in points], [y for _, y in points], confidence)
+            return fit_line(
+                [median(size for _, size in unit) for unit in units.values()],
+                [median(sample.outbound_s for sample, _ in unit) for unit in units.values()],
+                [block_of[name] for _, name in units],
+                confidence,
+            )
         except SamplesError:
             return None
 
@@ -145,7 +168,7 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
         clocks = [{**named(each), **_clocks(each)} for each in series]
         tables = (
             Table("overhead", columns=(*telling, *_OVERHEAD), rows=rows, caption=name_of(shared)),
-            Table("fits", columns=(*telling, *_FITS), rows=fits, caption="lines through all samples"),
+            Table("fits", columns=(*telling, *_FITS), rows=fits, caption="lines through the medians of all sandboxes"),
             Table(
                 "clocks",
                 columns=(*telling, *_CLOCKS),
@@ -209,8 +232,9 @@ def _overhead(cell: _Cell, confidence: float) -> dict[str, Any]:
         "bytes": cell.bytes,
         "start": cell.start,
         "n": len(samples),
-        "outbound_s": _widened([sample.outbound_s for sample in samples], samples, confidence),
-        "return_s": _widened([sample.return_s for sample in samples], samples, confidence),
+        "sandboxes": _observed(cell).count,
+        "outbound_s": _widened(_observed(cell), samples, confidence),
+        "return_s": _widened(_observed(cell, "return_s"), samples, confidence),
         "uncertainty_s": _uncertainty(samples),
     }
 
@@ -219,35 +243,55 @@ def _uncertainty(samples: Sequence[Sample]) -> float | None:
     return max((sample.uncertainty_s for sample in samples), default=None)
 
 
-def _widened(values: Sequence[float], samples: Sequence[Sample], confidence: float) -> Estimate:
+def _observed(cell: _Cell, way: str = "outbound_s") -> Observations:
+    """Return the times of one way, with the sandboxes that they came from."""
+    samples = cell.window.samples
+    known = {name: number for number, name in enumerate(dict.fromkeys(sample.sandbox_id for sample in samples))}
+    return Observations.listed(
+        [getattr(sample, way) for sample in samples],
+        [known[sample.sandbox_id] for sample in samples],
+        [sample.round for sample in samples],
+    )
+
+
+def _widened(values: Observations, samples: Sequence[Sample], confidence: float) -> Estimate:
     """Return a median whose interval holds for the sampling and for the clocks together; nothing takes less than 0."""
     found = median_estimate(values, confidence)
     by = _uncertainty(samples)
     if found.value is None or found.low is None or found.high is None or by is None:
         return found
-    return Estimate(
-        found.value,
-        low=min(found.value, max(0.0, found.low - by)),
-        high=found.high + by,
-        confidence=confidence,
-        n=found.n,
-    )
+    return replace(found, low=min(found.value, max(0.0, found.low - by)), high=found.high + by)
 
 
 def _fit(each: _Series, confidence: float) -> dict[str, Any]:
     line = each.fit(confidence)
-    row: dict[str, Any] = {"sweep": each.sweep, "start": each.start, "n": len(each.points)}
+    row: dict[str, Any] = {"sweep": each.sweep, "start": each.start}
     if line is None:
         none = Estimate(None, n=len(each.points), note="too few samples or sizes")
-        return {**row, "intercept_s": none, "slope_s": none, "r_squared": None, "adjusted_r_squared": None}
-    at, by = line.intercept_interval, line.slope_interval
+        return {
+            **row, "n": len(each.points), "rounds": None, "intercept_s": none, "slope_s": none, "r_squared": None,
+            "adjusted_r_squared": None,
+        }  # fmt: skip
+    clocks = _uncertainty(each.samples) or 0.0
     return {
         **row,
-        "intercept_s": Estimate(line.intercept, low=at.low, high=at.high, confidence=confidence, n=line.n),
-        "slope_s": Estimate(line.slope * _MIB, low=by.low * _MIB, high=by.high * _MIB, confidence=confidence, n=line.n),
+        "n": line.n,
+        "rounds": line.blocks,
+        "intercept_s": _of_line(line, line.intercept, line.intercept_interval, confidence, clocks),
+        "slope_s": _of_line(line, line.slope, line.slope_interval, confidence, factor=_MIB),
         "r_squared": line.r_squared,
         "adjusted_r_squared": line.adjusted_r_squared,
     }
+
+
+def _of_line(
+    line: LineFit, value: float, interval: Interval | None, confidence: float, clocks: float = 0.0, factor: float = 1.0
+) -> Estimate:
+    """Return a number of a line with its interval, which the clocks widen, or why it has none."""
+    found = Estimate(value * factor, confidence=confidence, n=line.n, blocks=line.blocks)
+    if interval is None:
+        return replace(found, note=in_sandboxes(line.blocks))
+    return replace(found, low=(interval.low - clocks) * factor, high=(interval.high + clocks) * factor)
 
 
 def _clocks(each: _Series) -> dict[str, Any]:
@@ -320,6 +364,10 @@ def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
         for reason, count in sorted(discarded.items()):
             text = f"{name}: {count} of {count + len(each.points)} measured calls were left out: {reason}"
             yield Finding(text, numbers={"count": count, "reason": reason}, warning=True)
+        served = [seen for cell in each.cells if len(seen := _observed(cell))]
+        fewest = min((seen.count for seen in served if not seen.singles), default=LEAST_BLOCKS)
+        if said := caution(fewest):
+            yield Finding(f"{name}: {said}", numbers={"sandboxes": fewest}, warning=True)
         lost = sum(cell.window.lost for cell in each.cells)
         if lost:
             yield Finding(

@@ -57,7 +57,7 @@ class InvocationOverhead(Experiment[OverheadSettings]):
     def run(self, session: Session, settings: OverheadSettings) -> None:
         """Deploy each package once, and measure in rounds: a turn is a window, which begins by aligning the clock."""
         cells = session.pending(self.plan(session.scene, settings))
-        take_turns(session, cells, lambda measurement: WindowSampler(measurement, settings), shared=True)
+        take_turns(session, cells, lambda measurement: WindowSampler(measurement, settings), renew_every=1, shared=True)
 
 
 def _cells(
@@ -103,12 +103,13 @@ def _planned(
     """Return a cell with what it will cost and take, exchanges included."""
     chosen = settings.chosen
     cold = factors["start"] == "cold"
-    windows = chosen.repetitions if cold else 2 * -(-chosen.repetitions // settings.window)
-    calls = windows * 2 * chosen.exchanges
+    windows = chosen.repetitions if cold else -(-chosen.repetitions // settings.calls)
+    alignments = windows if cold else 2 * windows
+    calls = alignments * 2 * chosen.exchanges
     init_s = _COLD_GUESS_S if cold else 0.0
     call_s = benchmark.expect.get(SIZE)
     measured = estimate(platform, factors, chosen.repetitions, call_s, init_s=init_s, provision=provision).expected_usd
     exchanged = estimate(platform, factors, calls, call_s, provision=provision).expected_usd
-    duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + chosen.repetitions * init_s
+    duration_s = (chosen.repetitions + calls) * _CALL_GUESS_S + windows * _COLD_GUESS_S
     cost_usd = None if measured is None or exchanged is None else measured + exchanged
     return Cell(factors, chosen.repetitions, duration_s=duration_s, cost_usd=cost_usd, provision=provision)

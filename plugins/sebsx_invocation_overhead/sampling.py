@@ -1,4 +1,8 @@
-"""Takes the turns of a cell: a window is align, measure, align again, and see what counts."""
+"""Takes the turns of a cell: a window is align, measure, align again, and see what counts.
+
+Each window has a sandbox of its own, where the platform can be made to start one: sandboxes are the units of what
+follows (docs/methods/statistics.md).
+"""
 
 from __future__ import annotations
 
@@ -81,13 +85,13 @@ class WindowSampler(Turns):
         return calls + self._align(number, first.sandbox_id)
 
     def _warm(self, number: int) -> list[Invocation]:
-        """Align a clock, call the sandbox a few times, and align it again."""
+        """Align the clock of the round's sandbox, call it a few times, and align it again."""
         calls = self._align(number, None)
         sandboxes = [call.sandbox_id for call in calls if exchange_of(call)]
         if not sandboxes:
             return calls
         missing = max(1, self.missing)  # none where others still have their turns
-        calls += self.measurement.invoke(Closed(min(missing, self._settings.window)), round=number)
+        calls += self.measurement.invoke(Closed(min(missing, self._settings.calls)), round=number)
         return calls + self._align(number, sandboxes[-1])
 
     def _align(self, number: int, sandbox: str | None) -> list[Invocation]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sebsx.running.blocks import Spreading
 from sebsx.running.rounds import StoppingRule
 from sebsx.settings import setting
 
 MIB = 2**20
+_LONGEST_WINDOW = 10  # more calls between two alignments let the clock drift
 # The most a payload has beside its padding: names, token, clock.
 _SMALLEST, _LARGEST, _LARGEST_PACKAGE = 1024, 5_900_000, 261_619_712
 
@@ -56,7 +58,10 @@ class OverheadSettings:
         0, help="exchanges without a new shortest one that end an alignment; 0 for the preset's", minimum=0
     )
     max_exchanges: int = setting(200, help="maximum number of exchanges of one alignment", minimum=1)
-    window: int = setting(10, help="maximum number of warm samples between two alignments", minimum=1)
+    window: int = setting(
+        0, help="warm samples between two alignments, all of one sandbox; 0 for so few that there are ten sandboxes",
+        minimum=0,
+    )  # fmt: skip
     memory_mib: tuple[int, ...] = setting(
         (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
@@ -81,6 +86,11 @@ class OverheadSettings:
     def attempts(self) -> int:
         """Cap on the measured calls of a cell."""
         return self.max_attempts or 3 * self.chosen.repetitions + 10
+
+    @property
+    def calls(self) -> int:
+        """Warm samples of a window."""
+        return self.window or min(_LONGEST_WINDOW, Spreading.of(self.chosen.repetitions).calls)
 
     @property
     def rule(self) -> StoppingRule:

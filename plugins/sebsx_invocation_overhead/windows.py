@@ -7,7 +7,7 @@ experiment judges each window while it measures, and the analyzer judges it agai
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind, StartType, Status
@@ -34,6 +34,8 @@ class Sample:
         outbound_s: From the request sent, on a connection that stands, to the start of the handler.
         return_s: From the end of the handler to the first byte of the answer.
         uncertainty_s: By how much the clocks may make both wrong, in opposite directions.
+        sandbox_id: Of the sandbox, whose clock is known.
+        round: Of the window.
     """
 
     sequence: int
@@ -41,6 +43,9 @@ class Sample:
     outbound_s: float
     return_s: float
     uncertainty_s: float
+    _: KW_ONLY
+    sandbox_id: str
+    round: int
 
 
 @dataclass(slots=True)
@@ -152,11 +157,14 @@ def _why_not(call: Invocation, start: StartType, exchanges: Sequence[ClockExchan
 def _sample(call: Invocation, alignment: Alignment | None) -> Sample | str:
     """Return the sample, or why there is none: what contradicts the exchanges around it."""
     seen = exchange_of(call)
-    if alignment is None or seen is None:
+    if alignment is None or seen is None or call.sandbox_id is None:
         return STEPPED
     outbound_s = alignment.to_driver_s(seen.f_recv) - seen.d_send
     return_s = seen.d_recv - alignment.to_driver_s(seen.f_send)
     uncertainty_s = max(alignment.uncertainty_s(seen.d_send), alignment.uncertainty_s(seen.d_recv))
     if min(outbound_s, return_s) < -uncertainty_s:
         return STEPPED
-    return Sample(call.sequence, call.bytes_out, outbound_s, return_s, uncertainty_s)
+    return Sample(
+        call.sequence, call.bytes_out, outbound_s, return_s, uncertainty_s,
+        sandbox_id=call.sandbox_id, round=-1 if call.round is None else call.round,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
+from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     Condition,
     caption,
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.model.frame import Numbers
 
 _ROUND_TRIP = "round trip"
 _COLUMNS = (
     Column("what", "what", meaning="round trip from the client, or one way to the storage and back"),
     Column("n", "n", unit="count", meaning="samples that count"),
-    Column("median_s", "median", unit="s"),
+    Column("median_s", "median", unit="s", meaning="of the sandboxes' medians"),
     Column("p90_s", "p90", unit="s"),
     Column("p99_s", "p99", unit="s"),
     Column("min_s", "min", unit="s", meaning="the fastest"),
-    Column("sandboxes", "sandboxes", unit="count", meaning="different ones"),
+    Column("sandboxes", "sandboxes", unit="count", meaning="different ones: the units of the interval"),
+    Column("between", "between", unit="1", meaning="standard deviation of the logarithm of the times, by sandbox"),
+    Column("within", "within", unit="1", meaning="the same within a sandbox"),
     Column("fastest_s", "fastest sandbox", unit="s", meaning="its median"),
     Column("slowest_s", "slowest sandbox", unit="s", meaning="its median"),
     Column("bytes_per_s", "MiB/s", meaning="size of the object by the median time; nothing for a round trip"),
@@ -51,12 +53,11 @@ class NetworkAnalyzerSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """The times of one way of one condition, and the sandbox of each."""
+    """The times of one way of one condition, with their sandboxes."""
 
     condition: Condition
     what: str
-    times_s: Numbers
-    sandboxes: Sequence[str | None]
+    times_s: Observations
     object_bytes: int | None
 
 
@@ -77,7 +78,7 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
             for way in ways
         ]
         tables = (Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(found)),)
-        findings = [*_said(ways, found, settings), *_about_samples(found), *about_runs(runs)]
+        findings = [*_said(ways, found, settings), *_about_samples(ways, found), *about_runs(runs)]
         return Report("Network", tables=tables if rows else (), figures=list(_figures(ways, found)), findings=findings)
 
 
@@ -85,37 +86,20 @@ def _ways(condition: Condition) -> Iterator[_Way]:
     import numpy as np  # heavy
 
     frame = condition.counted
-    sandboxes = frame.words("sandbox_id")
     if condition.identity.get("path") == "storage":
         cell = condition.cell
         size = cell.factors["parameters"].get("object_bytes") if cell else None
         for what, metric in (("upload", UPLOAD), ("download", DOWNLOAD)):
             times = frame[metric] if metric in frame else np.full(len(frame), np.nan)
-            yield _known(condition, what, times, sandboxes, size)
+            yield _Way(condition, what, Observations.made(frame, times), size)
         return
     connected, first_byte = frame["client_connected_s"], frame["client_first_byte_s"]
     times = first_byte - connected - frame["function.duration_s"]
-    yield _known(condition, _ROUND_TRIP, times, sandboxes, None)
-
-
-def _known(condition: Condition, what: str, times: Numbers, sandboxes: Sequence[str | None], size: int | None) -> _Way:
-    import numpy as np  # heavy
-
-    known = ~np.isnan(times)
-    return _Way(
-        condition,
-        what,
-        times[known],
-        [sandbox for sandbox, there in zip(sandboxes, known, strict=True) if there],
-        size,
-    )
+    yield _Way(condition, _ROUND_TRIP, Observations.made(frame, times), None)
 
 
 def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
-    import numpy as np  # heavy
-
-    groups = np.array([str(sandbox) for sandbox in way.sandboxes])
-    medians = [float(np.median(way.times_s[groups == sandbox])) for sandbox in np.unique(groups)]
+    medians, spread = way.times_s.medians, way.times_s.spread
     middle = median_estimate(way.times_s, settings.confidence)
     speed = way.object_bytes / middle.value / 2**20 if way.object_bytes and middle.value else None
     return {
@@ -124,10 +108,12 @@ def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
         "median_s": middle,
         "p90_s": tail_estimate(way.times_s, 0.9, settings.confidence),
         "p99_s": tail_estimate(way.times_s, 0.99, settings.confidence),
-        "min_s": float(way.times_s.min()),
-        "sandboxes": len(medians),
-        "fastest_s": min(medians),
-        "slowest_s": max(medians),
+        "min_s": float(way.times_s.values.min()),
+        "sandboxes": way.times_s.count or None,
+        "between": spread.between if spread else None,
+        "within": spread.within if spread else None,
+        "fastest_s": float(medians.min()) if way.times_s.told else None,
+        "slowest_s": float(medians.max()) if way.times_s.told else None,
         "bytes_per_s": speed,
     }
 
@@ -152,7 +138,7 @@ def _platforms(found: Sequence[Condition]) -> set[Any]:
     return {condition.identity["platform"] for condition in found}
 
 
-def _about_samples(found: Sequence[Condition]) -> Iterator[Finding]:
+def _about_samples(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Finding]:
     for condition in found:
         name = label(condition, found)
         for status, count in sorted(condition.failed.items()):
@@ -161,6 +147,11 @@ def _about_samples(found: Sequence[Condition]) -> Iterator[Finding]:
         if condition.wrong_start:
             text = f"{name}: {condition.wrong_start} calls met a new sandbox and do not count"
             yield Finding(text, numbers={"count": condition.wrong_start}, warning=True)
+        few = min(
+            (way.times_s for way in ways if way.condition is condition), key=lambda times: times.count, default=None
+        )
+        if few is not None and few.caution:
+            yield Finding(f"{name}: {few.caution}", numbers={"sandboxes": few.count}, warning=True)
 
 
 def _figures(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Figure]:
@@ -169,6 +160,8 @@ def _figures(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Figur
         ("round-trip-ecdf", "Round trips between client and sandbox", {_ROUND_TRIP}),
         ("storage-ecdf", "Transfers between sandbox and storage", {"upload", "download"}),
     ):
-        curves = {f"{label(way.condition, found)} {way.what}": ecdf(way.times_s) for way in ways if way.what in wanted}
+        curves = {
+            f"{label(way.condition, found)} {way.what}": ecdf(way.times_s.values) for way in ways if way.what in wanted
+        }
         if curves:
             yield Figure(name, "ecdf", title=title, x=x, y=y, series=curves)

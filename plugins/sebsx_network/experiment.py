@@ -38,7 +38,7 @@ class NetworkPreset:
 
 
 PRESETS = {
-    "quick": NetworkPreset(3, 100, (1024, 2**20)),
+    "quick": NetworkPreset(10, 30, (1024, 2**20)),
     "paper": NetworkPreset(50, 1000, (1024, 2**16, 2**20, 2**23)),  # 50 x 1000 as in the configuration of SeBS
 }
 

@@ -18,6 +18,8 @@ from sebsx.stats import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sebsx.model.frame import Codes, Frame, Mask, Numbers
 
 SANDBOX = "sandbox_id"
@@ -50,8 +52,15 @@ class Observations:
 
         if metric not in frame:
             return cls(np.empty(0), np.empty(0, dtype=np.int32), rounds=np.empty(0), unserved=unserved)
-        known: Mask = ~np.isnan(frame[metric])
-        values, rounds = frame[metric][known], frame["round"][known]
+        return cls.made(frame, frame[metric], unserved)
+
+    @classmethod
+    def made(cls, frame: Frame, each: Numbers, unserved: int = 0) -> Observations:
+        """Return what was made of a frame's columns: one value for each of its rows, NaN where there is none."""
+        import numpy as np  # heavy
+
+        known: Mask = ~np.isnan(each)
+        values, rounds = each[known], frame["round"][known]
         if SANDBOX not in frame:
             return cls(values, np.arange(len(values), dtype=np.int32), rounds=rounds, unserved=unserved)
         codes, levels = frame.codes(SANDBOX)
@@ -59,6 +68,16 @@ class Observations:
         mine = codes[known]
         told = not len(mine) or bool((mine != unknown).any())
         return cls(values, mine, rounds=rounds, told=told, unserved=unserved)
+
+    @classmethod
+    def listed(
+        cls, values: Sequence[float], sandboxes: Sequence[int], rounds: Sequence[int | None] | None = None
+    ) -> Observations:
+        """Return observations from lists: the sandbox and the round of each value, as numbers."""
+        import numpy as np  # heavy
+
+        turns = np.full(len(values), np.nan) if rounds is None else np.array(rounds, dtype=float)
+        return cls(np.array(values, dtype=float), np.array(sandboxes, dtype=np.int32), rounds=turns)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -156,30 +175,37 @@ def paired(base: Observations, new: Observations) -> tuple[Observations, Observa
     import numpy as np  # heavy
 
     both = np.intersect1d(base.rounds[~np.isnan(base.rounds)], new.rounds[~np.isnan(new.rounds)])
-    sides = [side.where(np.isin(side.rounds, both)) for side in (base, new)]
-    block_of: dict[tuple[int, int], int] = {}  # of a sandbox of a side, before the blocks are merged
-    roots: list[int] = []
-
-    def root(block: int) -> int:
-        while roots[block] != block:
-            roots[block] = roots[roots[block]]
-            block = roots[block]
-        return block
-
-    met: dict[float, int] = {}
-    for place, side in enumerate(sides):
-        for number, sandbox in dict.fromkeys(zip(side.rounds.tolist(), side.blocks.tolist(), strict=True)):
-            key = (place, sandbox)
-            if key not in block_of:
-                block_of[key] = len(roots)
-                roots.append(len(roots))
-            mine, other = root(block_of[key]), root(met.setdefault(number, block_of[key]))
-            roots[max(mine, other)] = min(mine, other)
-    old, young = (
-        replace(
-            side,
-            blocks=np.array([root(block_of[place, sandbox]) for sandbox in side.blocks.tolist()], dtype=np.int32),
-        )
-        for place, side in enumerate(sides)
+    old, young = (side.where(np.isin(side.rounds, both)) for side in (base, new))
+    apart = 1 + (int(old.blocks.max()) if len(old) else 0)  # sandboxes of one side are none of the other
+    blocks = joined(
+        np.concatenate([old.rounds, young.rounds]),
+        np.concatenate([old.blocks, young.blocks + apart]),
     )
-    return old, young
+    return replace(old, blocks=blocks[: len(old)]), replace(young, blocks=blocks[len(old) :])
+
+
+def joined(rounds: Numbers | Sequence[int], sandboxes: Numbers | Codes | Sequence[int]) -> Codes:
+    """Return the block of each call: those that share a round or a sandbox, or are joined by others that do.
+
+    Args:
+        rounds: The round of each call, as a number.
+        sandboxes: The sandbox of each.
+
+    Returns:
+        Numbers of blocks; where each round has sandboxes of its own, there is one for each round.
+    """
+    import numpy as np  # heavy
+
+    (first, turns), (second, places) = (np.unique(tie, return_inverse=True) for tie in (rounds, sandboxes))
+    roots = list(range(len(first) + len(second)))
+
+    def root(node: int) -> int:
+        while roots[node] != node:
+            roots[node] = roots[roots[node]]
+            node = roots[node]
+        return node
+
+    for turn, place in dict.fromkeys(zip(turns.tolist(), (places + len(first)).tolist(), strict=True)):
+        one, other = root(turn), root(place)
+        roots[max(one, other)] = min(one, other)
+    return np.array([root(turn) for turn in range(len(first))], dtype=np.int32)[turns]

@@ -40,7 +40,7 @@ OF_TWO = {
     "cliffs_delta": stats.cliffs_delta,
     "compare_differences": stats.compare_differences,
     "compare_samples": stats.compare_samples,
-    "fit_line": stats.fit_line,
+    "fit_line": lambda x, y: stats.fit_line(x, y, range(len(x))),
     "compare_pairs": lambda base, new: stats.compare_samples(base, new, pairs=True),
     "mann_whitney": stats.mann_whitney,
     "median_ratio_interval": stats.median_ratio_interval,

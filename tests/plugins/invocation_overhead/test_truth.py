@@ -146,6 +146,36 @@ def test_finding_is_one_sentence_with_its_interval_and_the_figures_are_there(tmp
     small, large = (row["outbound_s"] for row in report.tables[0].rows)
     assert large.value - small.value == pytest.approx(0.03, abs=0.01)
     assert large.low <= large.value <= large.high
+    (line,) = report.tables[1].rows
+    # Each window had a sandbox of its own, so that there are six units; what 7 KiB add is what was injected.
+    assert (line["n"], line["rounds"]) == (12, 6)
+    assert [row["sandboxes"] for row in report.tables[0].rows] == [6, 6]
+    per_mib_s = 0.03 / ((LARGE - SMALL) / 2**20)
+    assert line["slope_s"].low < 1.2 * per_mib_s
+    assert line["slope_s"].high > 0.8 * per_mib_s
+    clocks_s = max(row["uncertainty_s"] for row in report.tables[0].rows)
+    assert line["intercept_s"].high - line["intercept_s"].low >= 2 * clocks_s
+
+
+def test_sizes_without_any_difference_show_none(tmp_path: Path) -> None:
+    wanted = InvocationOverheadAnalyzerSettings(confidence=0.999)
+    with store_in(tmp_path) as store, delayed(out_s=0.0, least_bytes=BETWEEN) as platform:
+        view = run_on(platform, InvocationOverhead(), settings("warm", 6, {}), store)
+        report = InvocationOverheadAnalyzer().analyze([view], wanted)
+    (line,) = report.tables[1].rows
+    assert line["slope_s"].low < 0 < line["slope_s"].high
+
+
+def test_one_sandbox_has_no_intervals_and_says_so(tmp_path: Path) -> None:
+    with store_in(tmp_path) as store, delayed(out_s=0.0) as platform:
+        view = run_on(platform, InvocationOverhead(), settings("warm", 6, {}, window=6), store)
+        report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+    for row in report.tables[0].rows:
+        assert (row["n"], row["sandboxes"]) == (6, 1)
+        assert (row["outbound_s"].low, row["outbound_s"].note) == (None, "1 sandbox")
+    (line,) = report.tables[1].rows
+    assert (line["slope_s"].value, line["slope_s"].note) == (None, "too few samples or sizes")
+    assert any("measured in 1 sandbox: a difference of a few percent" in finding.text for finding in report.findings)
 
 
 @pytest.mark.timeout(240)
