@@ -71,7 +71,7 @@ _WARMING = (
     Column("probability", "with probability", unit="1"),
     Column("period_s", "period", unit="s", meaning="time between two bursts of calls"),
     Column("called", "calls at once", unit="count"),
-    Column("calls_per_month", "calls a month", meaning="of 730.5 hours"),
+    Column("calls_per_month", "calls a month", meaning="of 730 hours"),
     Column("cost_per_month_usd", "cost a month", unit="USD", meaning="at the mean cost of a warm call of this run"),
 )
 _RULES = {

@@ -15,6 +15,8 @@ from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from sebsx.model.prices import MONTH_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -326,8 +328,8 @@ class Warming:
 
     @property
     def calls_per_month(self) -> float:
-        """Calls in a month of 730.5 hours."""
-        return self.sandboxes * 730.5 * 3600 / self.period_s
+        """Calls in a month of 730 hours."""
+        return self.sandboxes * MONTH_S / self.period_s
 
 
 def cheapest_warming(fit: ModelFit, wanted: int, probability: float, longest_s: float) -> Warming | None:

@@ -49,9 +49,10 @@ def show_command(app: App, provider: str | None, region: str | None, on_day: dat
     rows = _price_rows(book, region)
     document = {**book.identity, "retrieved": book.retrieved.isoformat(), "source": book.source, "prices": rows}
     text = f"price book {book}, retrieved {book.retrieved} from {book.source}"
-    app.console.result(
-        document, _table("USD", ("region", "scheme", "architecture", "meter", "unit", "usd"), rows), text=text
-    )
+    columns = ("region", "scheme", "architecture", "meter", "unit", "usd", "verified")
+    app.console.result(document, _table("USD", columns, rows), text=text)
+    for why, meters in _unverified(rows).items():
+        app.console.note(f"note: not verified: {', '.join(meters)}: {why}")
 
 
 def _shelf(app: App) -> Shelf:
@@ -213,18 +214,29 @@ def _price_rows(book: PriceBook, region: str | None) -> list[dict[str, Any]]:
             "usd": _words(price),
             "tiers": [{"above": float(tier.above), "usd": float(tier.usd)} for tier in price.tiers],
             "free": float(price.free),
+            "verified": "no" if price.unverified else "yes",
+            "unverified": price.unverified,
         }
         for key, price in sorted(book.prices.items(), key=lambda item: item[0])
         if region in (None, key.region)
     ]
 
 
+def _unverified(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the meters whose prices were not read at their source, by what is known of them."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["unverified"]:
+            found.setdefault(row["unverified"], {})[row["meter"]] = None
+    return {why: list(meters) for why, meters in found.items()}
+
+
 def _change_row(change: PriceChange) -> dict[str, Any]:
     return {
         "price": str(change.key),
         "unit": (change.new or change.old).unit,  # type: ignore[union-attr]  # a change has one of them
-        "old": None if change.old is None else _words(change.old),
-        "new": None if change.new is None else _words(change.new),
+        "old": _change_words(change.old),
+        "new": _change_words(change.new),
     }
 
 
@@ -237,6 +249,11 @@ def _words(price: Price) -> str:
     first, *others = price.tiers
     words = [f"{first.usd.normalize():f}", *(f"above {tier.above:f}: {tier.usd.normalize():f}" for tier in others)]
     return ", ".join(words)
+
+
+def _change_words(price: Price | None) -> str | None:
+    """Return a price with whether it was read at its source, for this may be all that changed."""
+    return None if price is None else _words(price) + (" (unverified)" if price.unverified else "")
 
 
 def _table(name: str, keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:

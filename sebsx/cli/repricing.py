@@ -89,7 +89,7 @@ def break_even_command(
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
     run; with --as or --book they are counted anew.
     """
-    from sebsx.pricing.books import MONTH_S
+    from sebsx.model.prices import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour
     from sebsx.reading.conditions import conditions, identity_columns
     from sebsx.reading.listing import chosen

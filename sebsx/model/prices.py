@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from decimal import Decimal
 
+MONTH_S = 730 * 3600
+"""A month, as the calculators of AWS and Azure count it: 730 hours."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
@@ -36,12 +39,14 @@ class Price:
         unit: What is counted: `GB-s`, `request`, `GB-month`, ...
         tiers: Ascending, the first from 0.
         free: Units of a month that cost nothing; used only where the free tier is asked for.
+        unverified: What of it nobody has read at its source, and where it is from; empty where all was read.
     """
 
     unit: str
     tiers: tuple[Tier, ...]
     _: KW_ONLY
     free: Decimal = Decimal()
+    unverified: str = ""
 
     @property
     def usd(self) -> Decimal:

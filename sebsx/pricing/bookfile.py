@@ -19,6 +19,7 @@
     regions = ["europe", "iad"]
     tiers = [[0, 0.00002], [1_000_000, 0.00001]]   # or `usd = 0.00002`, or `by_region = {iad = 0.00002}`
     free = 400_000                            # units of a month, for those who ask for the free tier
+    unverified = "as a blog quotes it"        # what nobody has read at the source; left out: all was
 
 Whatever a book says beside this is refused.
 """
@@ -48,7 +49,7 @@ _SCHEME = {field.name for field in fields(Scheme)} - {"name"}
 # No price, volume or memory is smaller or larger; a number beyond would fill gigabytes when it is written out.
 _SMALLEST, _LARGEST = Decimal("1e-30"), Decimal("1e18")
 _SHOWN, _SHOWN_BITS = 80, 128
-_PRICE = {"meter", "unit", "scheme", "architectures", "regions", "usd", "tiers", "by_region", "free"}
+_PRICE = {"meter", "unit", "scheme", "architectures", "regions", "usd", "tiers", "by_region", "free", "unverified"}
 
 
 def read(path: Path) -> PriceBook:
@@ -129,7 +130,7 @@ def _scheme(name: str, table: Any) -> Scheme:
     for key, least in (("memory_step_mib", 1), ("free_ephemeral_mib", 0)):
         if key in table:
             values[key] = _integer(table[key], f"{where}: {key}", least)
-    for key in ("observed_memory", "estimate"):
+    for key in ("observed_memory", "free_tier", "estimate"):
         if key in table:
             values[key] = _typed(table, key, bool, where)
     sizes = _typed(table, "memory_sizes_mib", list, where, [])
@@ -153,6 +154,7 @@ def _prices(row: Mapping[str, Any], groups: Mapping[str, Sequence[str]], where: 
     meter, unit = _typed(row, "meter", str, where), _typed(row, "unit", str, where)
     scheme = _typed(row, "scheme", str, where, "")
     free = _number(row.get("free", 0), f"{where}: free")
+    unverified = _typed(row, "unverified", str, where, "")
     if "by_region" in row:
         given = [(region, [[0, usd]]) for region, usd in _typed(row, "by_region", dict, where).items()]
     else:
@@ -160,7 +162,7 @@ def _prices(row: Mapping[str, Any], groups: Mapping[str, Sequence[str]], where: 
         names = _words(row, "regions", where)
         given = [(region, tiers) for name in names for region in groups.get(name, [name])]
     for region, tiers in given:
-        price = Price(unit, _tiers(tiers, where), free=free)
+        price = Price(unit, _tiers(tiers, where), free=free, unverified=unverified)
         for architecture in _words(row, "architectures", where, [""]):
             yield Key(region, meter, architecture=architecture, scheme=scheme), price
 
@@ -256,6 +258,7 @@ def write(book: PriceBook) -> str:
         lines += [f"regions = {_value(regions)}"]
         lines += [f"tiers = {_value([[tier.above, tier.usd] for tier in price.tiers])}"]
         lines += [f"free = {_value(price.free)}"] if price.free else []
+        lines += [f"unverified = {_text(price.unverified)}"] if price.unverified else []
     return "\n".join(lines) + "\n"
 
 

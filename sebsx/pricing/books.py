@@ -8,15 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.model.prices import Key, Price
+from sebsx.model.prices import MONTH_S, Key, Price
 from sebsx.pricing.costs import MIB_PER_GB, Cost, Scheme, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-# AWS and Azure calculators: a month has 730 hours.
-MONTH_S = 730 * 3600
 MILLION = 1_000_000
 _GB = 2**30  # of data transfer, as AWS and Google count it
 
@@ -189,7 +187,10 @@ class Rates:
         count = Decimal(str(per_s)) * MONTH_S
         billed_s = sum(self.scheme.times(usage, at or self.book.effective))
         quantities = self._quantities(usage, Decimal(billed_s))
-        costs = {meter: self.prices[meter].of(n * count, free_tier=free_tier) for meter, n in quantities.items()}
+        costs = {
+            meter: self.prices[meter].of(n * count, free_tier=free_tier and (self.scheme.free_tier or meter == EGRESS))
+            for meter, n in quantities.items()
+        }
         return Cost(self._parts(costs), usage.billed_s is None or self.scheme.estimate)
 
     def ready_month_usd(self, usage: Usage) -> Decimal | None:

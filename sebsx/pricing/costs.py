@@ -85,6 +85,7 @@ class Scheme:
         free_ephemeral_mib: Ephemeral storage that costs nothing.
         cpu_by_memory: Memory in MiB -> processors (or GHz) that come with it at least, ascending; empty where
             processors are not billed apart.
+        free_tier: Whether the provider's free tier of requests and compute holds for it.
         estimate: Whether the provider bills instances, so that the share of one invocation is always an estimate.
     """
 
@@ -97,6 +98,7 @@ class Scheme:
     observed_memory: bool = False
     free_ephemeral_mib: int = 0
     cpu_by_memory: tuple[tuple[int, Decimal], ...] = ()
+    free_tier: bool = True
     estimate: bool = False
 
     def bills_init(self, at: date) -> bool:

@@ -51,6 +51,17 @@ def test_mistake_is_one_clear_line(call: Call, words: tuple[str, ...], error: st
     call("prices", *words).assert_fails(2, error)
 
 
+def test_price_that_nobody_read_at_its_source_is_marked(call: Call) -> None:
+    document = call("prices", "show", "aws", "--region", "us-east-1", "--json").json
+    told = {row["meter"]: (row["verified"], row["unverified"]) for row in document["prices"]}
+    assert told["request"] == ("yes", "")
+    assert told["restore"][0] == "no"
+    assert "consultant" in told["restore"][1]
+    shown = call("prices", "show", "aws", "--region", "us-east-1")
+    assert "verified" in shown.stdout
+    assert "not verified: snapshot: as one consultant's page quotes it (2026-05)" in " ".join(shown.stderr.split())
+
+
 def test_update_writes_a_book_that_is_used_from_its_day_on(call: Call, sebsx: Cli) -> None:
     file = offer_file(sebsx.home / "index.json")
     done = call("prices", "update", "aws", "--from", str(file), "--json").json

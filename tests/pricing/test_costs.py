@@ -121,6 +121,36 @@ def test_free_tier_is_off_unless_asked_for() -> None:
     assert free.parts.get("compute", 0) == 0  # 262800 GB-s of 400000
 
 
+def test_free_tier_is_not_for_provisioned_concurrency() -> None:
+    prices, usage = rates("aws", "us-east-1", "provisioned"), Usage(1024, 0.1)
+    assert prices.month(usage, 1, free_tier=True) == prices.month(usage, 1)
+    out = Usage(1024, 0.1, egress_bytes=2**20)  # but what is sent to the internet is the account's
+    sent = Decimal(2628000) / 1024
+    assert prices.month(out, 1, free_tier=True).parts["egress"] == (sent - 100) * Decimal("0.09")
+
+
+@pytest.mark.parametrize(
+    ("region", "scheme", "usage", "free_usd"),
+    [
+        # 2 M requests and all 262,800 GB-s are free; of 367,920 GHz-s (2.628 M x 0.1 s x 1.4 GHz) 200,000.
+        ("us-central1", "gen1", Usage(1024, 0.1), Decimal("0.8") + Decimal(262800) * Decimal("0.0000025") + 2),
+        # 262,800 vCPU-s and GiB-s: 180,000 and all are free, and 2 M requests.
+        (
+            "us-central1", "request", Usage(1024, 0.1, cpus=Decimal(1)),
+            Decimal("0.8") + Decimal(180000) * Decimal("0.000024") + Decimal(262800) * Decimal("0.0000025"),
+        ),
+        # In tier 2 the same sum is free, so fewer units.
+        (
+            "europe-west3", "request", Usage(1024, 0.1, cpus=Decimal(1)),
+            Decimal("0.8") + Decimal(128571) * Decimal("0.0000336") + Decimal(257142) * Decimal("0.0000035"),
+        ),
+    ],
+)  # fmt: skip
+def test_free_tier_of_google_covers_compute(region: str, scheme: str, usage: Usage, free_usd: Decimal) -> None:
+    prices = rates("gcp", region, scheme)
+    assert prices.month(usage, 1).usd - prices.month(usage, 1, free_tier=True).usd == free_usd
+
+
 def test_arm_breaks_even_at_a_quarter_more_time() -> None:
     x86, arm = (rates("aws", "us-east-1", architecture=name) for name in ("x86_64", "arm64"))
     slower = arm.invocation(Usage(1024, Decimal("1.25")), DAY).usd

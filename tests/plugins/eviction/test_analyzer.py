@@ -106,7 +106,7 @@ def test_warming_is_priced_by_the_warm_calls_of_the_run(trials: Trials) -> None:
     trials.trial(20, 4, 0)
     report = trials.analyze(keep_warm=3)
     (row,) = table(report, "warming").rows
-    calls = 3 * 730.5 * 3600 / 10
+    calls = 3 * 730 * 3600 / 10
     assert row["calls_per_month"] == pytest.approx(calls)
     assert row["cost_per_month_usd"] == pytest.approx(calls * 2e-6)
     assert "3 simultaneous calls every 10.0 s will keep 3 sandboxes of local warm" in report.findings[1].text

@@ -176,7 +176,7 @@ def test_sandboxes_that_go_after_a_time_are_called_just_before_it() -> None:
     warming = cheapest_warming(fixed, 3, 0.99, 30.0)
     assert warming is not None
     assert (warming.sandboxes, warming.period_s) == (3, 19.0)
-    assert warming.calls_per_month == pytest.approx(3 * 730.5 * 3600 / 19)
+    assert warming.calls_per_month == pytest.approx(3 * 730 * 3600 / 19)
 
 
 def test_sandboxes_that_go_at_random_are_kept_by_calling_more_of_them_less_often() -> None:
