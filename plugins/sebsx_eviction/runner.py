@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.agenda import Agenda
 from sebsx.contracts.calls import Calls
@@ -125,7 +125,8 @@ class TrialRunner:
 
     def run(self, works: Sequence[CellWork]) -> None:
         """Measure until every cell is complete or given up; what an interrupted run stored counts."""
-        try:
+        with ExitStack() as held:
+            held.push(self._leave_all)
             for work in works:
                 begun = work.begun = self._session.begin(work.cell)
                 stored = self._session.view.invocations(cell_id=begun.cell_id)
@@ -145,9 +146,12 @@ class TrialRunner:
                         self._start()
                 self._tear_down()
                 self._rest()
-        finally:
+
+    def _leave_all(self, *exc: Any) -> None:
+        """Remove the functions that are left; after an interrupt none of them waits for records."""
+        with ExitStack() as left:
             for running in (*self._running.values(), *self._done):
-                running.stack.close()
+                left.callback(running.stack.__exit__, *exc)
 
     def _fail(self, running: _Running, calls: Calls, failure: PluginError) -> None:
         """Give a cell up of which a plugin failed; its other trials end as they come."""
@@ -271,14 +275,21 @@ class TrialRunner:
         self._session.finish(work.begun, status, reason, error)
 
     def _tear_down(self) -> None:
-        """Remove functions that are done with, while nothing is due soon or when others wait for their place."""
-        while self._done:
+        """Remove functions that are done with, while nothing is due soon or when others wait for their place.
+
+        One whose records are late is removed only while nothing is due for as long as they may be waited for.
+        """
+        for running in list(self._done):
             full = bool(self._waiting) and not self._has_place
-            if not full and self._agenda.next_s - client_clock().now() < 2 * self._teardown_s:
-                return
+            records_s = self._session.records_wait_s(running.function)
+            free_s = self._agenda.next_s - client_clock().now()
+            if free_s < 2 * self._teardown_s + records_s and (records_s or not full):
+                continue
             started_s = time.monotonic()
-            self._done.popleft().stack.close()
-            self._teardown_s = max(self._teardown_s, time.monotonic() - started_s)
+            self._done.remove(running)
+            running.stack.close()
+            if not records_s:
+                self._teardown_s = max(self._teardown_s, time.monotonic() - started_s)
 
     def _rest(self) -> None:
         """Sleep until the next burst is due, unless there is something to deploy."""

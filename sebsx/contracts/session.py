@@ -223,5 +223,9 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def records_wait_s(self, function: Function) -> float:
+        """Return how long leaving `deployed` or `adopted` may wait for a function's records; 0 where none are late."""
+
+    @abstractmethod
     def wait(self, seconds: float) -> None:
         """Wait, and end at once when interrupted or out of time."""

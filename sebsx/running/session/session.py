@@ -277,6 +277,9 @@ class RunSession(Session):
         with self._keeper.execution(kind, cell_id=cell_id, function=function, purpose=purpose, number=round) as group:
             yield group
 
+    def records_wait_s(self, function: Function) -> float:
+        return self._recorder.wait_s(function)
+
     def wait(self, seconds: float) -> None:
         left_s = self._meter.time_left_s
         time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))

@@ -172,18 +172,24 @@ class Recorder:
             self._failed = exc
             raise
 
+    def wait_s(self, function: Function) -> float:
+        """Return how long `complete` may wait for a function's records."""
+        platform = function.platform
+        waits = platform.late_records and Capability.RECORDS in platform.capabilities
+        missing = function.id in self._unrecorded and platform.name not in self._silent
+        return self._meter.records_wait_s if waits and missing else 0.0
+
     def complete(self, function: Function) -> None:
         """Wait for the records that had not come when the invocations of a function were stored, and count the rest.
 
         A platform whose records are not late is asked once more. One whose records did not come within the time for one
         function is not waited for again.
         """
+        within_s = self.wait_s(function)
         cells = sorted(self._unrecorded.pop(function.id, ()))
         platform = function.platform
         if not cells or Capability.RECORDS not in platform.capabilities:
             return
-        waits = platform.late_records and platform.name not in self._silent
-        within_s = self._meter.records_wait_s if waits else 0.0
         missing = provider_records.wait(
             lambda: sum(self._add_records(function, cell_id) for cell_id in cells),
             within_s,

@@ -15,6 +15,7 @@ from sebsx.errors import DeployError
 from sebsx.model import CellStatus, Deployment, FunctionConfig, Kind, Package, RunStatus, StartType, Status
 from sebsx.model.stored import StoredCell
 from sebsx.running import orchestrator
+from sebsx.running.limits import Limits
 from sebsx.running.orchestrator import RunSpec
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
@@ -46,10 +47,17 @@ def measure(
     platform: type[FakePlatform],
     listener: Listener | None = None,
     status: RunStatus = RunStatus.FINISHED,
+    records_wait_s: float = 0.0,
     **settings: Any,
 ) -> RunView:
     wanted = {"idle_s": (0.1,), "d_init": (2,), "repetitions": 1, "hold_s": (0.03,), **settings}
-    request = RunSpec(Eviction(), EvictionSettings(**wanted), {platform.name: FakeSettings()}, seed=1)
+    request = RunSpec(
+        Eviction(),
+        EvictionSettings(**wanted),
+        {platform.name: FakeSettings()},
+        seed=1,
+        limits=Limits(records_wait_s=records_wait_s),
+    )
     run = orchestrator.run(request, registry_with(platform), store, listener or Listener())
     assert run.status is status
     return store.view(run.id)
@@ -129,6 +137,43 @@ def test_slow_deployments_do_not_delay_answers(store: Store) -> None:
     for call in calls:
         assert call.function_duration_s is not None
         assert call.latency_s - call.function_duration_s < 0.25
+
+
+def without_records(platform: type[Pond]) -> type[Pond]:
+    """Return a platform whose records are late and never come."""
+    nothing = {"records": lambda *_asked: {}, "late_records": True, "capabilities": FakePlatform.capabilities}
+    return type("WithoutRecords", (platform,), nothing)
+
+
+@pytest.mark.parametrize("places", [300, 2], ids=["all deployed", "others wait for a place"])
+def test_waiting_for_late_records_delays_no_call_that_is_due(store: Store, places: int) -> None:
+    with pond() as platform:
+        listener = Listener()
+        view = measure(
+            store,
+            without_records(platform),
+            listener,
+            idle_s=(0.1, 0.2, 2.0),
+            d_init=(1,),
+            max_deployed=places,
+            records_wait_s=4.0,
+        )
+    assert any("waiting for" in step for step in listener.steps)
+    (longest,) = (trial for cell in view.cells() if cell.factors["idle_s"] == 2.0 for trial in trials(view, cell))
+    assert longest.mean_idle_s < 4.0  # what is waited for comes after
+
+
+def test_interrupt_waits_for_no_records(store: Store) -> None:
+    class Impatient(Listener):
+        def progressed(self, *_told: Any) -> None:
+            raise KeyboardInterrupt
+
+    listener = Impatient()
+    with pond() as platform, pytest.raises(KeyboardInterrupt):
+        measure(store, without_records(platform), listener, idle_s=(0.1, 2.0), records_wait_s=30.0)
+    assert not [step for step in listener.steps if "waiting for" in step]
+    (run,) = store.runs()
+    assert {deployment.status for deployment in store.view(run.id).deployments()} == {"deleted"}
 
 
 def test_more_trials_than_may_be_deployed_wait_for_a_place(store: Store) -> None:
