@@ -72,7 +72,7 @@ class EventExchange(Exchange):
         return self.queue
 
     def poll(self, answer: HttpAnswer) -> Arrives | Done:
-        """Return under which id Lambda accepted it; what names none is no acceptance."""
+        """Return under which id Lambda accepted it; one that names none was not accepted."""
         if key := answer.headers.get(REQUEST_HEADER):
             return Arrives(key=key)
         return Done(status=answer.status, headers=answer.headers, body=answer.body)

@@ -94,7 +94,7 @@ class Calibrate(Experiment[CalibrateSettings]):
             error = max(abs(took_s / target_s - 1) for took_s, target_s in zip(times, targets, strict=True))
             if error <= settings.tolerance:
                 break
-            # All points steady the line against noise; the ends count ever more, for what bends between is no matter.
+            # All points steady the line against noise; the ends count ever more: bends in between do not matter.
             at_ends = [(prober.work(value), took_s) for value, took_s in zip(ends, times, strict=True)]
             fit = fit_line([*prober.works, *at_ends * 2**round_])
         else:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
 
-# A size whose median is so far from the line says that the line is no description of the channel.
+# A size whose median is so far from the line says that the line does not describe the channel.
 _MISFIT = 0.5
 
 _CHANNEL = Column("channel", "channel")

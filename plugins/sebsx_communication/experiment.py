@@ -236,7 +236,7 @@ def _reached(
     settings: CommunicationSettings,
     stack: ExitStack,
 ) -> list[_Exchanger]:
-    """Send one byte over a channel, and return its cells; none where it cannot be had, which is stored."""
+    """Send one byte over a channel, and return its cells; empty where it cannot be had, which is stored."""
     try:
         parameters = _parameters(function, channel, settings)
     except UnsupportedError as exc:

@@ -80,7 +80,7 @@ def survivors(model: str, parameter_s: float | None, idle_s: float, d_init: int)
 
 
 def fit_all(trials: Sequence[Trial], confidence: float = 0.95) -> list[ModelFit]:
-    """Return the models fitted to the trials that count, best first; none where there is no such trial.
+    """Return the models fitted to the trials that count, best first; empty where there is no such trial.
 
     Of models equally good the simplest comes first: `none`, `fixed`, `halving`, `exponential`.
     """

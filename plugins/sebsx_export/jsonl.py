@@ -71,7 +71,7 @@ def _lines(invalid: Mapping[int, str], page: Page) -> bytes:
             record["samples"] = found
         records.append(record)
     text = _joined(heads, page.groups, records)
-    if b":null" in text:  # something is no number: rare, and slow to look for
+    if b":null" in text:  # something is not a number: rare, and slow to look for
         text = _joined(heads, page.groups, map(_known, records))
     return text
 

@@ -83,7 +83,7 @@ def levels_of(runs: Sequence[RunView], name: str) -> list[Any]:
 
 
 def _field(level: Any) -> Any:
-    """Return a level as a field: what is no scalar is JSON."""
+    """Return a level as a field: what is not a scalar is JSON."""
     return json.dumps(level, sort_keys=True) if isinstance(level, dict | list) else level
 
 

@@ -57,7 +57,7 @@ def read_offer_file(document: Any) -> OfferFile:
     """Return the prices of an offer file that sebsx has a use for.
 
     Raises:
-        ValueError: If it is no such file, of another service, or holds none of these prices in USD.
+        ValueError: If it is not such a file, is of another service, or holds none of these prices in USD.
     """
     if not isinstance(document, dict) or not isinstance(document.get("products"), dict):
         raise ValueError("it has no products: is it an index.json of one service?")

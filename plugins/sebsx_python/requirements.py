@@ -121,7 +121,7 @@ def glibc(binaries: str) -> int:
         binaries: A platform tag without the architecture: `manylinux_2_28`, `manylinux2014`.
 
     Raises:
-        PackagingError: If it is no such tag, or older than manylinux2014.
+        PackagingError: If it is not such a tag, or older than manylinux2014.
     """
     match = re.fullmatch(r"manylinux_2_(\d+)", binaries)
     wanted = 17 if binaries == _LEGACY[17] else int(match[1]) if match else 0

@@ -262,7 +262,7 @@ class _Study:
             }
 
     def model_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield its rows of the table of CPU models; none where there was one model only."""
+        """Yield its rows of the table of CPU models; empty where there was one model only."""
         import numpy as np  # heavy
 
         for model, mine in self.models.items() if len(self.models) > 1 else ():

@@ -159,7 +159,7 @@ def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:
             problems = [*platform.check(), *platform.caveats()]
         except SebsxError as exc:
             problems = [Problem(str(exc))]
-        # A platform that needs an account is no fault of a machine on which nobody asked for it.
+        # A platform that needs an account is not a fault of a machine on which nobody asked for it.
         optional = cls.extra is not None and not platforms
         rows += [
             _row(f"platform {name}", "warning" if optional else item.severity.value, item.message, item.advice)

@@ -216,7 +216,7 @@ def _judge(app: App, report: ComparisonReport, failing: frozenset[str], *, stric
         ThresholdError: If a verdict occurred that it names; what is missing on one side counts as incomparable. Under
             `strict` also if anything was left undecided.
         UserError: If nothing could be compared, unless it asked for no failure at all; for a gate also if nothing was
-            decided, since that is no pass.
+            decided, since that is not a pass.
     """
     from sebsx.reading.comparison.result import counted, in_words  # heavy
     from sebsx.stats import Verdict

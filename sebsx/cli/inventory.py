@@ -127,7 +127,7 @@ def _capability(name: str, word: Capability) -> Mapping[str, Any]:
     return {"name": name, "meaning": word.meaning}
 
 
-# What a kind says of itself that is no class with a summary.
+# What a kind says of itself where it is not a class with a summary.
 _DESCRIBED: dict[str, Callable[[str, Any], Mapping[str, Any]]] = {
     "benchmarks": _benchmark, "metrics": _metric, "capabilities": _capability,
 }  # fmt: skip

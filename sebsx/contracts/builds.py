@@ -69,7 +69,7 @@ class Artifacts:
             name: Its path in the package; its own name where none is given.
 
         Raises:
-            UserError: If it is no file, or the name is taken or leaves the package.
+            UserError: If it is not a file, or the name is taken or leaves the package.
         """
         self._put(self.packaged, path, name)
 
@@ -79,7 +79,7 @@ class Artifacts:
         `payload` finds its key under the name, if it takes `artifacts`.
 
         Raises:
-            UserError: If it is no file, or the name is taken.
+            UserError: If it is not a file, or the name is taken.
         """
         self._put(self.stored, path, name)
 
@@ -87,7 +87,7 @@ class Artifacts:
         """Return the path of a file outside of the benchmark's folder that is read: a change of it builds again.
 
         Raises:
-            UserError: If it is no file.
+            UserError: If it is not a file.
         """
         self.used.append(_file(path))
         return self.used[-1]

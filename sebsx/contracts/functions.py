@@ -49,7 +49,7 @@ class FunctionSpec:
 
     @classmethod
     def of(cls, cell: Cell) -> FunctionSpec:
-        """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are no factors.
+        """Return what to deploy for a cell, by its factors of the same names; `files` and `needs` are not factors.
 
         `folder` is where a benchmark that is not registered lies; without `size` and `parameters` the default holds.
         Memory and options are those that the platform offers for what was asked.

@@ -56,7 +56,7 @@ class Pricelist(ABC):
 
         Raises:
             UnsupportedError: If offers of this provider cannot be read.
-            ValueError: If it is no such file; the message says what is missing.
+            ValueError: If it is not such a file; the message says what is missing.
         """
         raise UnsupportedError(
             f"offers of {self.name!r} cannot be read; write a price book of your own (docs/prices.md says how)"

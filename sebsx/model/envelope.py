@@ -60,7 +60,7 @@ class _FaultError(Exception):
 def read_envelope(body: bytes) -> Envelope:
     """Return the envelope in a response body; a body without one is taken as the plain output.
 
-    A body that is no JSON gives an envelope with an `error`.
+    A body that is not JSON gives an envelope with an `error`.
     """
     try:
         document = parse_json(body)

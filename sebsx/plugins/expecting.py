@@ -106,7 +106,7 @@ def _compile(hint: Any) -> Check:  # one branch per form of a type is plainer th
 
 
 def _of_collection(origin: type[Any], arguments: tuple[Any, ...]) -> Check:
-    """Return the check of a generic class; of a sequence of words a word alone is no case."""
+    """Return the check of a generic class; of a sequence of words a word alone is not one."""
     if issubclass(origin, collections.abc.Mapping) and len(arguments) == 2:  # key and value
         key, item = map(_compile, arguments)
         return lambda value: (

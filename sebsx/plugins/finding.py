@@ -62,7 +62,7 @@ def load_one(manager: pluggy.PluginManager, point: EntryPoint, owner: str, versi
     try:
         if manager.has_plugin(point.name):
             raise PluginError("another distribution has a plugin of that name")
-        with redirect_stdout(sys.stderr):  # what it prints is no result
+        with redirect_stdout(sys.stderr):  # what it prints is not a result
             module = point.load()
         _check_level(module)
         try:

@@ -180,7 +180,7 @@ class Registry:
                 logger.warning("plugin %r of %s failed in %s: %s", owner.plugin, owner, hook, in_one_line(exc))
 
     def facts(self) -> dict[str, Any]:
-        """Return what plugins say of the client machine; one that is no JSON marks its plugin as broken."""
+        """Return what plugins say of the client machine; one that is not JSON marks its plugin as broken."""
         found: dict[str, Any] = {}
         for implementation in self.manager.hook.sebsx_environment_facts.get_hookimpls():
             with self._blaming(implementation.plugin_name, "facts"):
@@ -242,7 +242,7 @@ class Registry:
             return self._benchmark(item)
         if kind.of_instances:
             if not isinstance(item, base := kind.load_base()):
-                raise PluginError(f"{shown(item)} is no {base.__name__}")
+                raise PluginError(f"{shown(item)} is not a {base.__name__}")
             if kind.name == "metrics":
                 checking.check_metric(item, plugin, self._found["metrics"], self._owners["metrics"])
                 return item.name, item
@@ -268,7 +268,7 @@ class Registry:
 
     @contextmanager
     def _blaming(self, plugin: str, kind: str, item: Any = None) -> Iterator[None]:
-        """Mark a plugin as broken if its code fails, in whatever way, and go on; what it prints is no result."""
+        """Mark a plugin as broken if its code fails, in whatever way, and go on; what it prints is not a result."""
         try:
             with redirect_stdout(sys.stderr):
                 yield

@@ -56,7 +56,7 @@ def read(path: Path) -> PriceBook:
     """Return the price book in a file.
 
     Raises:
-        UserError: If it cannot be read, or says something that is no price book; the message names the place.
+        UserError: If it cannot be read, or is not a price book; the message names the place.
     """
     try:
         data = path.read_bytes()

@@ -121,7 +121,7 @@ class PriceBook:
         return Rates(self, region, architecture, chosen, prices)
 
     def service(self, region: str, meter: str, architecture: str = "", scheme: str = "") -> Price:
-        """Return the price of something that is no invocation: `object.put`, `table.read`, `workflow.transition`.
+        """Return the price of something other than an invocation: `object.put`, `table.read`, `workflow.transition`.
 
         Args:
             region: As the provider names it.

@@ -35,7 +35,7 @@ def updated(pricelist: Pricelist, base: PriceBook, source: str, today: date) -> 
         today: When it is read.
 
     Raises:
-        UserError: If the file cannot be read, is no offer file, or is older than `base`.
+        UserError: If the file cannot be read, is not an offer file, or is older than `base`.
     """
     data = _fetch(source)
     try:

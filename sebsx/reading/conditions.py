@@ -92,7 +92,7 @@ class Condition:
         return Observations.of(self.counted_for(metric), metric, self.unserved if metric.startswith("client.") else 0)
 
     def values(self, metric: str) -> Numbers:
-        """Return the values of a metric that count; none where nothing has it."""
+        """Return the values of a metric that count; empty where nothing has it."""
         import numpy as np  # heavy
 
         frame = self.counted_for(metric)

@@ -28,7 +28,7 @@ def durations(view: RunView) -> list[Metric]:
 
 
 def _by_kind(frame: Frame) -> dict[str, Metric]:
-    """Return the metric of each kind's durations; none where no cell has several kinds."""
+    """Return the metric of each kind's durations; empty where no cell has several kinds."""
     import numpy as np  # heavy
 
     if not len(frame):

@@ -82,7 +82,7 @@ class Blocks:
 
     Args:
         spreading: How the samples are spread, to begin with.
-        pairs: Places of the sides (base, new) among the cells whose figures `end` is told; none where nothing is
+        pairs: Places of the sides (base, new) among the cells whose figures `end` is told; empty where nothing is
             compared.
     """
 

@@ -28,7 +28,7 @@ _KNOWN_BETTER = AHEAD | {StartType.WAITED}
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What the envelopes of a batch hold that is no figure of one invocation.
+    """What the envelopes of a batch hold beside the figures of single invocations.
 
     Attributes:
         facts: What sandboxes said of themselves, by their ids.

@@ -18,8 +18,8 @@ _REASONS = {
 }  # fmt: skip
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {reason}\r\n" for code, reason in _REASONS.items()}
 
-_PIPELINED = 64  # more requests than this ahead of their answers is no client of ours
-# More than this before the next piece of a body is no head, chunk or trailer of a client of ours.
+_PIPELINED = 64  # more requests than this ahead of their answers is not a client of ours
+# More than this before the next piece of a body is not from a client of ours.
 _HEAD_BYTES = 64 * 1024
 _PATH_BYTES = 4096
 # What anybody here asks for; all other headers are dropped as they come.

@@ -133,7 +133,7 @@ class Routes:
         """Return the route of a URL with these further headers, which come instead of the usual ones.
 
         Raises:
-            UserError: If it is no URL of http or https.
+            UserError: If it is not a URL of http or https.
         """
         known = self._routes.get(url)
         if known is not None and known.method == method and (known.headers is headers or known.headers == headers):
@@ -154,7 +154,7 @@ class Routes:
         """Return a route that is not kept: for URLs that are asked once.
 
         Raises:
-            UserError: If it is no URL of http or https.
+            UserError: If it is not a URL of http or https.
         """
         try:
             parts = urlsplit(url)

@@ -35,7 +35,7 @@ def read_trace(path: Path, speed: float = 1.0) -> Arrivals:
     except OSError as exc:
         raise UserError(f"trace {str(path)!r} cannot be read: {exc.strerror}") from exc
     except (UnicodeDecodeError, csv.Error) as exc:
-        raise UserError(f"trace {str(path)!r} is no CSV of arrival times: {exc}") from exc
+        raise UserError(f"trace {str(path)!r} is not a CSV file of arrival times: {exc}") from exc
     if not times:
         raise UserError(f"trace {str(path)!r} holds no arrival times; give a CSV with one column of seconds")
     first = times[0]

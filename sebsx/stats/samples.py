@@ -63,7 +63,7 @@ def as_array(values: Values, *, what: str = "", least: int = 0, positive: bool =
         positive: Whether each must be above 0.
 
     Raises:
-        UnusableSamplesError: If one is no number, NaN or infinite, or not positive where it must be.
+        UnusableSamplesError: If one is not a number, NaN or infinite, or not positive where it must be.
         TooFewSamplesError: If there are fewer than `least`.
     """
     import numpy as np

@@ -17,7 +17,7 @@ def main() -> None:
     gc.disable()  # rows make no cycles, and looking for them takes a fifth of the time
     target, key, work, spans = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what else is printed is no answer
+    os.dup2(2, 1)  # what else is printed is not an answer
     reader = BulkReader(open_database(target, read_only=True), key)
     for span in spans:
         try:

@@ -103,7 +103,7 @@ class BulkReader:
         """Return invocations as arrays: `sequence` and the columns named; see `RunView.frame`.
 
         Raises:
-            StoreError: If something is no number.
+            StoreError: If something is not a number.
         """
         import numpy as np  # heavy
 

@@ -33,7 +33,7 @@ class Checked:
 
 
 def quick(database: Database) -> None:
-    """Hold that an SQLite file is no damaged database; a server looks after its own.
+    """Make sure that an SQLite file is not damaged; a server looks after its own.
 
     Raises:
         StoreError: If it is damaged.

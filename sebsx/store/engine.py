@@ -136,7 +136,7 @@ class Database:
             raise StoreError(_explain(str(error.orig or error), self.location)) from error
         except self._driver_error as error:  # of what went past SQLAlchemy
             raise StoreError(_explain(str(error), self.location)) from error
-        except UnicodeDecodeError as error:  # of the driver: text, or its message about it, is no UTF-8
+        except UnicodeDecodeError as error:  # of the driver: text, or its message about it, is not UTF-8
             raise StoreError(_explain("malformed: text that is not UTF-8", self.location)) from error
         except (exc.SQLAlchemyError, OverflowError) as error:  # sqlite3's own word for an integer beyond 64 bits
             raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
@@ -152,7 +152,7 @@ def open_database(target: str | Path, *, read_only: bool = False) -> Database:
 
     Raises:
         UserError: If the URL is of no kind that sebsx knows.
-        StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
+        StoreError: If it cannot be opened, is not a store, or was written by a newer sebsx.
         MissingDependencyError: If it needs a driver that is not installed.
     """
     url = _url(target)
@@ -295,13 +295,13 @@ def _refuse_foreign(path: Path) -> None:
     """Look whether a file is a store of ours, without changing it.
 
     Raises:
-        StoreError: If it is no database, or somebody else's.
+        StoreError: If it is not a database, or somebody else's.
     """
     try:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
-            raise StoreError(f"{str(path)!r} is not a store: it is no SQLite database; name another with --store")
+            raise StoreError(f"{str(path)!r} is not a store: it is not an SQLite database; name another with --store")
         with closing(sqlite3.connect(address_to_read(path), uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not {"schema_info", "invocation"} <= tables:
@@ -372,7 +372,7 @@ _ADVICE = (
     ("readonly", "it is read-only; make file and folder writable, or name another with --store"),
     ("read-only", "it is read-only; connect to a server that can be written, or name another with --store"),
     ("unable to open", "it cannot be opened; check that the folder exists and may be read and written"),
-    ("not a database", "it is no SQLite database, or is encrypted; name another with --store"),
+    ("not a database", "it is not an SQLite database, or is encrypted; name another with --store"),
     ("malformed", "the file is damaged; take what can be saved with: sqlite3 FILE .recover"),
     ("permission denied", "the user has not the right; ask the database's owner to grant it"),
     ("password", "the server refused user or password; check the URL, or use PGPASSWORD or ~/.pgpass"),

@@ -285,7 +285,7 @@ def add_sample(
     """Write a sample of an invocation that is stored already, in place of one that it has.
 
     Raises:
-        StoreError: If the metric is not registered, the value is no number, or there is no such invocation.
+        StoreError: If the metric is not registered, the value is not a number, or there is no such invocation.
     """
     i, c = schema.invocation.c, schema.sample.c
     row = connection.execute(select(i.id).where(i.run_id == run_key, i.sequence == sequence)).scalar()
@@ -308,7 +308,7 @@ def is_number(name: str, value: Any) -> bool:
     """Tell whether a value can be stored; what is not finite is left out with a warning.
 
     Raises:
-        StoreError: If it is no number at all.
+        StoreError: If it is not a number at all.
     """
     try:
         finite = isfinite(value)

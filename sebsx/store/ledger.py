@@ -104,7 +104,7 @@ def find(connection: Connection, run_key: int | None, states: Iterable[ResourceS
     query = (
         select(_table, schema.run.c.ulid)
         .join(schema.run)
-        .where(_table.c.state.in_(wanted) | _table.c.state.not_in(list(ResourceState)))  # what is no state is told
+        .where(_table.c.state.in_(wanted) | _table.c.state.not_in(list(ResourceState)))  # what is not a state is told
         .order_by(_table.c.id.desc())
     )
     if run_key is not None:

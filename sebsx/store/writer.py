@@ -64,7 +64,7 @@ def open_store(target: str | Path | None = None, *, read_only: bool = False) -> 
 
     Raises:
         UserError: If it is a URL of another kind.
-        StoreError: If it cannot be opened, is no store, or was written by a newer sebsx.
+        StoreError: If it cannot be opened, is not a store, or was written by a newer sebsx.
     """
     return Store(open_database(store_file() if target is None else target, read_only=read_only))
 
@@ -315,7 +315,7 @@ class Store:
             run: As in `view`; another baseline's name too.
 
         Raises:
-            UserError: If there is no such run, or the name is none.
+            UserError: If there is no such run, or the name is invalid.
         """
         with self._database.write() as connection:
             return set_baseline(connection, name, run)
@@ -360,7 +360,7 @@ class Store:
         snapshots.write(self._database, destination)
 
     def quick_check(self) -> None:
-        """Hold that the file is no damaged database, in a time that a reading command has; see `check` for all.
+        """Make sure that the file is not damaged, in a time that a reading command has; see `check` for all.
 
         Raises:
             StoreError: If it is damaged.

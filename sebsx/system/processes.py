@@ -146,7 +146,7 @@ def _mark(owner: str, part: int) -> int:
 
 
 def _limit(process: Path) -> int | None:
-    """Return the soft limit of file locks of a process that is no zombie; None where it has none."""
+    """Return the soft limit of file locks of a process that is not a zombie; None where it has none."""
     try:
         _, _, line = (process / "limits").read_bytes().partition(_LINE)
     except OSError:

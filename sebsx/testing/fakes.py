@@ -68,7 +68,7 @@ class Fault(StrEnum):
     THROTTLED = "throttled"  # HTTP 429, the function does not run
     LOST = "lost"  # the function runs, its answer never arrives
     REFUSED = "refused"  # no connection
-    GARBLED = "garbled"  # HTTP 200 with a body that is no envelope
+    GARBLED = "garbled"  # HTTP 200 with a body that is not an envelope
     OUT_OF_MEMORY = "out_of_memory"  # HTTP 507, the sandbox is gone
 
 

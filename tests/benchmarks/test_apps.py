@@ -227,7 +227,7 @@ def test_one_wrong_point_is_caught(storage: FolderStorage) -> None:
     assert answer(str(points).replace("'", '"')) == ""
     points["y"][3] += 1e-5
     assert "y of point 3 is" in answer(str(points).replace("'", '"'))
-    assert "no JSON" in answer("{")
+    assert "not JSON" in answer("{")
 
 
 # --- video-processing

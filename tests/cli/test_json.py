@@ -127,7 +127,7 @@ def filled(sebsx: Cli, some_runs: Path) -> None:
 
 def document(said: Said) -> Any:
     """Return the one document on stdout; `json.loads` refuses a second one, or anything beside it."""
-    return json.loads(said.stdout, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    return json.loads(said.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
 def test_every_command_is_tried() -> None:

@@ -40,7 +40,7 @@ def write_table(path: Path, *statements: str) -> None:
 def test_file_that_is_no_database_is_refused_and_kept(sebsx: Cli, call: Call) -> None:
     sebsx.store.write_text("dear diary, " * 50, encoding="utf-8")
     for words in (SLEEP, ["runs"], ["clean"], ["db", "upgrade"]):
-        call(*words).assert_fails(STORE, str(sebsx.store), "is no SQLite database", "--store")
+        call(*words).assert_fails(STORE, str(sebsx.store), "is not an SQLite database", "--store")
     assert sebsx.store.read_text(encoding="utf-8") == "dear diary, " * 50
 
 

@@ -107,7 +107,7 @@ def _growing():
     if "blkio" in _groups:
         version, folder = _groups["blkio"]
         if version == 2:
-            # "8:0 rbytes=1 wbytes=2 ..." for each device; none where there was no input or output yet.
+            # "8:0 rbytes=1 wbytes=2 ..." for each device; empty where there was no input or output yet.
             words = [word.partition(b"=") for word in read(folder + "/io.stat").split()]
             for name, key in IO_V2.items():
                 found[name] = sum(int(value) for word, _, value in words if word == key)

@@ -72,7 +72,7 @@ class _Axis:
 def draw(figure: Figure) -> Drawing:
     """Return a figure as SVG.
 
-    Points that are no finite numbers are left out, and so are categories beyond what can be read; notes say so. An
+    Points that are not finite numbers are left out, and so are categories beyond what can be read; notes say so. An
     axis is logarithmic only if all its values are positive.
 
     Raises:

@@ -30,14 +30,14 @@ def loads(data):
     """Return the value of UTF-8 JSON text.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If it is not JSON.
         RecursionError: If it is nested too deeply.
     """
     text = data.decode("utf-8", "surrogatepass").lstrip(SPACE)
     try:
         value, end = _scan(text, 0)
     except (StopIteration, SystemError):  # the latter where the scanner finds no `json` to take its error from
-        raise ValueError("this is no JSON") from None
+        raise ValueError("this is not JSON") from None
     if text[end:].strip(SPACE):
         raise ValueError("there is more than one JSON value")
     return value

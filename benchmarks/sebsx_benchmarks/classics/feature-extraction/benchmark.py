@@ -77,7 +77,7 @@ def _counted(key, storage):
     return reviews, collections.Counter(itertools.chain.from_iterable(map(set, reviews)))
 
 
-# Upper case becomes lower, what is no letter a space.
+# Upper case becomes lower, what is not a letter a space.
 _LETTERS = {
     code: chr(code).lower() if chr(code).isalpha() else " " for code in range(128) if not "a" <= chr(code) <= "z"
 }

@@ -59,7 +59,7 @@ def _compare(payload, data, size, storage):
     try:
         thumbnail = decode(data)
     except (ValueError, struct.error, zlib.error) as exc:
-        return f"thumbnail is no PNG that can be read: {exc}"
+        return f"thumbnail is not a readable PNG: {exc}"
     width, height = len(thumbnail[0]) // 3, len(thumbnail)
     if size != (width, height):
         return f"thumbnail is {width} x {height}, the function said {size[0]!r} x {size[1]!r}"
@@ -86,7 +86,7 @@ def decode(data):
     """Return the RGB rows of a PNG with 8 bits a channel, not interlaced; alpha is dropped.
 
     Raises:
-        ValueError: If it is no such PNG, or damaged.
+        ValueError: If it is not such a PNG, or is damaged.
     """
     chunks = _chunks(data)
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])

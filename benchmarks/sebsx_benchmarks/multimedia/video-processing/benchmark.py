@@ -131,7 +131,7 @@ def read_gif(data):
     """Return width, height and frames of a GIF whose frames are whole pictures, neither cropped nor interlaced.
 
     Raises:
-        ValueError: If it is no such GIF.
+        ValueError: If it is not such a GIF.
     """
     if data[:6] != b"GIF89a":
         raise ValueError(f"it starts with {data[:6]!r}")

@@ -64,7 +64,7 @@ def _compare(result, sequence):
     try:
         points = json.loads(result)
     except ValueError as exc:
-        return f"result is no JSON: {exc}"
+        return f"result is not JSON: {exc}"
     for name, expected in points_of(sequence).items():
         if len(points[name]) != len(expected):
             return f"result has {len(points[name])} values of {name}, expected {len(expected)}"

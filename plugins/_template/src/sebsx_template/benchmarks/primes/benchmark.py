@@ -1,6 +1,6 @@
 """Driver's side of primes. The answers are known from the literature: the check shares no code with the function.
 
-For a bound that is no power of ten only the largest prime is checked.
+For a bound that is not a power of ten only the largest prime is checked.
 """
 
 from __future__ import annotations
