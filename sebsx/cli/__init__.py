@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -14,9 +15,11 @@ from sebsx import __version__
 from sebsx.cli import extending
 from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import VisibleFormatter
-from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, SebsxError
+from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_STORE, EXIT_USAGE, SebsxError
 from sebsx.system.interrupts import SIGNALS, interrupts
 
+# Of a file without a name, which is the output: files that have one are looked after by whoever writes them.
+_CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
@@ -62,7 +65,7 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
       sebsx compare main last                     what changed between two runs
 
     Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
-    5 results cannot be stored or read, 70 a fault of sebsx, 130 interrupted.
+    5 results cannot be stored, read or written, 6 almost nothing worked, 70 a fault of sebsx, 130 interrupted.
     """  # noqa: D301  # \\b keeps click from folding the lines
     app = ctx.ensure_object(App)
     app.store_option = store
@@ -111,15 +114,19 @@ _add_commands()
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the documented code: one line for a user's mistake, never a traceback."""
+    _open_what_is_closed()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    app = App()
     with interrupts.handled():
-        code = _run(App(), arguments)
+        code = _run(app, arguments)
+    if not _delivered(app, sys.stdout):
+        code = code or EXIT_STORE
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget(sys.stdout)
+        sys.stderr.flush()
+    except OSError:
+        _forget(sys.stderr)
     for number in SIGNALS:  # all is done: a late Ctrl-C must not spoil the way out
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
@@ -143,7 +150,10 @@ def _run(app: App, arguments: list[str] | None) -> int:
     except SebsxError as exc:
         app.console.error(str(exc))
         return exc.exit_code
-    except Exception:  # a fault of ours: the traceback says which, and no script takes it for a threshold
+    except Exception as exc:  # a fault of ours: the traceback says which, and no script takes it for a threshold
+        if isinstance(exc, OSError) and exc.filename is None and exc.errno in _CANNOT_BE_WRITTEN:
+            _say_undelivered(app, stdout, exc)
+            return EXIT_STORE
         logging.getLogger(__name__).exception("sebsx failed; please report this with the lines below")
         return EXIT_INTERNAL
     except SystemExit as exc:
@@ -158,9 +168,43 @@ def _run(app: App, arguments: list[str] | None) -> int:
     return outcome if isinstance(outcome, int) else EXIT_OK
 
 
-def _forget(stdout: TextIO) -> None:
-    """The reader went away (`sebsx runs | head`): nothing is wrong, and Python must not complain at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+def _open_what_is_closed() -> None:
+    """Give a process without output or errors (`>&-`) some that nobody reads.
+
+    No file or socket gets such a descriptor then, to be written into by whoever means the output.
+    """
+    for name, descriptor, mode in (("stdin", 0, os.O_RDONLY), ("stdout", 1, os.O_WRONLY), ("stderr", 2, os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, mode)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            os.set_inheritable(descriptor, True)  # for the programs that are started
+            way = "w" if descriptor else "r"
+            setattr(sys, name, os.fdopen(descriptor, way, encoding="utf-8", closefd=False))
+
+
+def _delivered(app: App, stdout: TextIO) -> bool:
+    """Write out what is left of the results and return whether that could be done; if not, say why."""
+    try:
+        stdout.flush()
+    except BrokenPipeError:
+        _forget(stdout)
+    except OSError as exc:
+        _say_undelivered(app, stdout, exc)
+        return False
+    return True
+
+
+def _say_undelivered(app: App, stdout: TextIO, reason: OSError) -> None:
+    app.console.everybody()  # the descriptor is that of the output again
+    app.console.error(f"the output cannot be written: {reason.strerror}; write it somewhere else")
+    _forget(stdout)
+
+
+def _forget(file: TextIO) -> None:
+    """Nobody takes the output (`sebsx runs | head`): what is left of it goes nowhere, and Python does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def _in_one_line(exc: click.ClickException) -> str:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -124,15 +124,18 @@ class Console:
     def note(self, text: str) -> None:
         """Say something that is not the result."""
         if not self.json:
-            self._write(visible(text) + "\n", sys.stderr)
+            with suppress(OSError):
+                self._write(visible(text) + "\n", sys.stderr)
 
     def warning(self, text: str) -> None:
         """Say what may make the result wrong."""
-        self._write(f"warning: {visible(without_secrets(text))}\n", sys.stderr)
+        with suppress(OSError):  # it must not end a run
+            self._write(f"warning: {visible(without_secrets(text))}\n", sys.stderr)
 
     def error(self, text: str) -> None:
-        """Say in one line what went wrong."""
-        self._write(f"error: {visible(without_secrets(' '.join(text.split())))}\n", sys.stderr)
+        """Say in one line what went wrong; the exit code says it, too, where errors cannot be written."""
+        with suppress(OSError):
+            self._write(f"error: {visible(without_secrets(' '.join(text.split())))}\n", sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[ProgressObserver]:
