@@ -23,7 +23,13 @@ class CalibrationAnalyzer(Analyzer[NoSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: NoSettings) -> Report:
         """Return the points of each run and the steps found."""
-        return Report("calibration", tables=list(map(points_table, runs)), findings=list(_findings(runs)))
+        found = [(view, _result(view)) for view in runs]
+        return Report(
+            "calibration",
+            tables=list(map(points_table, runs)),
+            findings=list(_findings(found)),
+            answers=[in_words(result) for _, result in found if isinstance(result, Calibrated)],
+        )
 
 
 def points_table(view: RunView) -> Table:
@@ -48,19 +54,18 @@ def in_words(result: Calibrated) -> str:
     """Return what was found in one sentence."""
     found = result.calibration
     return (
-        f"{found.parameter} from {found.first:g} to {found.last:g} gives {found.first_s:.3g} s to {found.last_s:.3g} s "
-        f"on {found.platform} with {found.memory_mib} MiB; R^2 of the line is {result.fit.r2:.4f}"
+        f"{found.benchmark}: {found.parameter} from {found.first:g} to {found.last:g} gives {found.first_s:.3g} s to "
+        f"{found.last_s:.3g} s on {found.platform} with {found.memory_mib} MiB; "
+        f"R^2 of the line is {result.fit.r2:.4f}"
     )
 
 
-def _findings(runs: Sequence[RunView]) -> Iterator[Finding]:
-    yield from about_runs(runs)
-    for view in runs:
-        result = _result(view)
+def _findings(found: Sequence[tuple[RunView, Calibrated | str]]) -> Iterator[Finding]:
+    yield from about_runs([view for view, _ in found])
+    for view, result in found:
         if isinstance(result, str):
             yield Finding(result, numbers={"run": view.run.id}, warning=True)
             continue
-        yield Finding(in_words(result), numbers={"run": view.run.id, "error": result.error})
         tolerance = view.run.settings["experiment"].get("tolerance")
         if tolerance is not None and result.error > tolerance:
             text = f"an end is {result.error:.0%} off what was asked for, more than the tolerance of {tolerance:.0%}"

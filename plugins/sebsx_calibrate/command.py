@@ -64,6 +64,7 @@ class CalibrateCommand(Command[CalibrateCommandSettings]):
             "points": [{"value": value, "duration_s": took_s} for value, took_s in result.points],
             "fit": result.fit,
             "error": result.error,
+            "answers": [in_words(result)],
             "saved": None if path is None else str(path),
         }
         services.output.result(document, table, text=in_words(result))

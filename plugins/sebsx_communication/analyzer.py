@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import (
@@ -18,16 +18,17 @@ from sebsx.contracts.analyzers import (
     about_emulation,
     about_runs,
 )
-from sebsx.reading.conditions import median_estimate, name_of, tail_estimate
+from sebsx.reading.conditions import median_estimate, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
-from sebsx_communication.exchanges import Exchanged, exchanged, sizes_of
-from sebsx_communication.model import Line, bandwidth, crossover, fastest, fitted, interval, resampled_medians
+from sebsx_communication.groups import Group, answer, fit, groups_of
+from sebsx_communication.model import Line, bandwidth, crossover, fastest, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
+    from sebsx_communication.exchanges import Exchanged
 
 # A size whose median is so far from the line says that the line does not describe the channel.
 _MISFIT = 0.5
@@ -97,29 +98,6 @@ class CommunicationAnalyzerSettings:
     confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
 
 
-@dataclass
-class _Group:
-    """Channels that can be compared: of one run, platform and memory size."""
-
-    name: str
-    identity: Mapping[str, Any]
-    channels: dict[str, list[Exchanged]] = field(default_factory=dict)
-    lines: dict[str, Line] = field(default_factory=dict)
-
-    def measured(self, size: int) -> dict[str, Exchanged]:
-        """Return what was measured at a size, by channel."""
-        return {
-            name: each
-            for name, cells in self.channels.items()
-            for each in cells
-            if each.cell.factors["message_bytes"] == size and each.latencies_s
-        }
-
-    def sizes(self) -> list[int]:
-        """Return the sizes at which something was measured."""
-        return sizes_of([each for cells in self.channels.values() for each in cells if each.latencies_s])
-
-
 class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
     """Latency, bandwidth and cost by channel and size; the alpha-beta model, its crossovers and its choices."""
 
@@ -129,9 +107,9 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: CommunicationAnalyzerSettings) -> Report:
         """Return the report over all channels of all runs."""
-        groups = _groups(runs)
+        groups = groups_of(runs)
         for group in groups:
-            _fit(group)
+            fit(group)
         identity = _identity_columns(groups)
         confidence = settings.confidence
 
@@ -156,45 +134,18 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
             findings.insert(0, Finding("not enough data: no message of any channel came back", warning=True))
         shown, files = [each for each in tables if each.rows], list(_files(groups))
         return Report(
-            "Communication", tables=shown, figures=_figures(groups, confidence), findings=findings, files=files
+            "Communication",
+            tables=shown,
+            figures=_figures(groups, confidence),
+            findings=findings,
+            files=files,
+            answers=[answer(group, confidence) for group in groups],
         )
 
 
-def _groups(runs: Sequence[RunView]) -> list[_Group]:
-    groups: dict[tuple[Any, ...], _Group] = {}
-    for view in runs:
-        for each in exchanged(view):
-            factors = each.cell.factors
-            identity = {"platform": factors["platform"], "memory_mib": factors["memory_mib"], "run": view.run.id}
-            group = groups.setdefault(tuple(identity.values()), _Group("", identity))
-            group.channels.setdefault(factors["channel"], []).append(each)
-    found = [group for group in groups.values() if group.sizes()]
-    telling = ["platform", *(key for key in ("memory_mib", "run") if len({each.identity[key] for each in found}) > 1)]
-    for group in found:
-        group.name = name_of({key: group.identity[key] for key in telling})
-        group.channels = dict(sorted(group.channels.items()))
-        for cells in group.channels.values():
-            cells.sort(key=lambda each: int(each.cell.factors["message_bytes"]))
-    return found
-
-
-def _identity_columns(groups: Sequence[_Group]) -> list[Column]:
+def _identity_columns(groups: Sequence[Group]) -> list[Column]:
     columns = (Column("platform", "platform"), Column("memory_mib", "MiB"), Column("run", "run"))
     return [each for each in columns if len({group.identity[each.key] for group in groups}) > 1]
-
-
-def _fit(group: _Group) -> None:
-    """Fit every channel that has at least two sizes; the resamples are the same for the same data."""
-    import numpy as np  # heavy
-
-    for name, cells in group.channels.items():
-        known = [each for each in cells if any(value > 0 for value in each.latencies_s)]
-        if len(known) < 2:
-            continue
-        rng = np.random.default_rng(0)
-        sizes = np.array([float(each.cell.factors["message_bytes"]) for each in known])
-        halves = [[[trip / 2 for trip in trips if trip > 0] for trips in each.trips_s] for each in known]
-        group.lines[name] = fitted(sizes, np.stack([resampled_medians(groups, rng) for groups in halves], axis=1))
 
 
 def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
@@ -208,7 +159,7 @@ def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _files(groups: Sequence[_Group]) -> Iterator[ReportFile]:
+def _files(groups: Sequence[Group]) -> Iterator[ReportFile]:
     """Yield the model as other programs read it, where one could be fitted."""
     lines = [
         {
@@ -225,7 +176,7 @@ def _files(groups: Sequence[_Group]) -> Iterator[ReportFile]:
         yield ReportFile("communication-model.json", text, meaning="the fitted line of every channel")
 
 
-def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _line_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
         streams = [median_estimate(each.bandwidth).value for each in cells if each.bandwidth]
         best = max((value for value in streams if value is not None), default=None)
@@ -244,7 +195,7 @@ def _line_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def _size_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _size_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
         for each in cells:
             latencies = each.latencies_s
@@ -273,7 +224,7 @@ def _cost(each: Exchanged) -> float | None:
     return latency_s * each.usd_per_s + each.operations_usd
 
 
-def _crossings(group: _Group, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
+def _crossings(group: Group, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
     for small, first in group.lines.items():
         for large, second in group.lines.items():
             n = min(sum(len(each.latencies_s) for each in group.channels[name]) for name in (small, large))
@@ -282,7 +233,7 @@ def _crossings(group: _Group, confidence: float) -> Iterator[tuple[str, str, Est
                 yield small, large, found
 
 
-def _crossing_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _crossing_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
     for small, large, size in _crossings(group, confidence):
         lines = group.lines[small], group.lines[large]
         least, most = max(line.sizes[0] for line in lines), min(line.sizes[-1] for line in lines)
@@ -291,7 +242,7 @@ def _crossing_rows(group: _Group, confidence: float) -> Iterator[dict[str, Any]]
         yield {"small": small, "large": large, "size": size, "range": where}
 
 
-def _choice_rows(group: _Group) -> Iterator[dict[str, Any]]:
+def _choice_rows(group: Group) -> Iterator[dict[str, Any]]:
     for size in group.sizes():
         here = {name: each for name, each in group.measured(size).items() if name in group.lines}
         if len(here) < 2:
@@ -311,7 +262,7 @@ def _choice_rows(group: _Group) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _modelled_cost(group: _Group, name: str, size: int, latency_s: float) -> float:
+def _modelled_cost(group: Group, name: str, size: int, latency_s: float) -> float:
     """Return what a message would cost by the model, its operations read off the other sizes."""
     import numpy as np  # heavy
 
@@ -323,7 +274,7 @@ def _modelled_cost(group: _Group, name: str, size: int, latency_s: float) -> flo
     return latency_s * (cells[0].usd_per_s or 0.0) + float(known)
 
 
-def _sentence(group: _Group, confidence: float) -> Finding:
+def _sentence(group: Group, confidence: float) -> Finding:
     """Return the finding in one sentence: who is fastest where, and whether choosing by the model is right."""
     sizes = group.sizes()
     if not group.lines:
@@ -365,7 +316,7 @@ def _sentence(group: _Group, confidence: float) -> Finding:
     return Finding(text, numbers=numbers)
 
 
-def _about(group: _Group) -> Iterator[Finding]:
+def _about(group: Group) -> Iterator[Finding]:
     for name, cells in group.channels.items():
         line = group.lines.get(name)
         if line is not None and (off := float(abs(line.deviation).max())) > _MISFIT:
@@ -384,7 +335,7 @@ def _about(group: _Group) -> Iterator[Finding]:
                 yield Finding(text, numbers={"channel": name, key: count}, warning=True)
 
 
-def _figures(groups: Sequence[_Group], confidence: float) -> list[Figure]:
+def _figures(groups: Sequence[Group], confidence: float) -> list[Figure]:
     """Return latency, bandwidth and cost by size, as far as they are known."""
     named = [
         (f"{group.name} {name}" if len(groups) > 1 else name, cells, group.lines.get(name))

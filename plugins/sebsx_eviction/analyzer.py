@@ -106,6 +106,7 @@ class _Group:
     costs_usd: list[float] = field(default_factory=list)
     fits: list[ModelFit] = field(default_factory=list)
     name: str = ""
+    place: str = ""  # the name without the benchmark
 
     @property
     def all(self) -> list[Trial]:
@@ -140,7 +141,9 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
         groups = [group for view in runs for group in _groups(view)]
         shown = _telling(groups)
         for group in groups:
-            group.name = name_of({column.key: group.identity.get(column.key) for column in shown})
+            telling = {column.key: group.identity.get(column.key) for column in shown}
+            group.name = name_of(telling)
+            group.place = name_of({key: word for key, word in telling.items() if key != "benchmark"})
             group.fits = fit_all(group.good, settings.confidence)
         columns = tuple(column for column in _IDENTITY if column in shown)
 
@@ -158,7 +161,13 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             table("warming", _WARMING, lambda group: _warming(group, settings), "the schedule with the fewest calls"),
         )
         findings = [*_verdicts(groups, settings), *_doubts(groups), *_about_foreign(runs), *about_runs(runs)]
-        return Report("Eviction", tables=tables if runs else (), figures=_figures(groups), findings=findings)
+        return Report(
+            "Eviction",
+            tables=tables if runs else (),
+            figures=_figures(groups),
+            findings=findings,
+            answers=[_answer(group, settings) for group in groups],
+        )
 
 
 def _groups(view: RunView) -> list[_Group]:
@@ -287,30 +296,51 @@ def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> I
         yield Finding(text, numbers={"model": best.model, "parameter_s": best.parameter_s, "low_s": best.low_s,
                              "high_s": best.high_s, "aic": best.aic, "r2": best.r2, "n": group.looks})  # fmt: skip
         for row in _warming(group, settings):
-            cost = row["cost_per_month_usd"]
-            price = "" if cost is None else f", for {cost:.2g} USD a month"
-            calls = f"{row['called']} simultaneous calls" if row["called"] > 1 else "a call"
-            many = "a sandbox" if settings.keep_warm == 1 else f"{settings.keep_warm} sandboxes"
-            seen = " (the longest seen)" if best.model == NONE else ""
-            text = (
-                f"{calls} every {show(row['period_s'], 's')}{seen} will keep {many} of {group.name} warm with "
-                f"probability {settings.probability:g}{price}"
-            )
-            yield Finding(text, numbers=row)
+            yield Finding(_kept_warm(row, best, f" of {group.name}"), numbers=row)
+
+
+def _kept_warm(row: Mapping[str, Any], best: ModelFit, of: str) -> str:
+    """Return the cheapest warming schedule in words."""
+    cost = row["cost_per_month_usd"]
+    price = "" if cost is None else f", for {cost:.2g} USD a month"
+    calls = f"{row['called']} simultaneous calls" if row["called"] > 1 else "a call"
+    many = "a sandbox" if row["wanted"] == 1 else f"{row['wanted']} sandboxes"
+    seen = " (the longest seen)" if best.model == NONE else ""
+    return (
+        f"{calls} every {show(row['period_s'], 's')}{seen} will keep {many}{of} warm with "
+        f"probability {row['probability']:g}{price}"
+    )
 
 
 def _sentence(group: _Group, best: ModelFit, confidence: float) -> str:
-    start = f"idle sandboxes of {group.name}"
+    start = f"idle sandboxes of {group.name} {_rule(group, best, confidence)}"
     rival = group.fits[1]
     criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"
     if best.model == NONE:
-        seen = f"were still there after {show(group.longest_s, 's')}, the longest idle time seen ({criterion})"
-        return f"{start} {seen}; to see them go, leave them alone for longer (--idle-s)"
+        return f"{start} ({criterion}); to see them go, leave them alone for longer (--idle-s)"
+    if best.high_s is None or best.low_s is None:
+        return f"{start} ({criterion})"
+    return f"{start} ({100 * confidence:g} %; {criterion})"
+
+
+def _rule(group: _Group, best: ModelFit, confidence: float) -> str:
+    """Return what idle sandboxes do, by the best model: `live 10.0 s [9.8, 10.2] after their last call`."""
+    if best.model == NONE:
+        return f"were still there after {show(group.longest_s, 's')}, the longest idle time seen"
     if best.high_s is None or best.low_s is None:
         bound = f"more than {show(best.low_s, 's')}" if best.low_s else f"less than {show(best.high_s, 's')}"
-        return f"{start} {_RULES[best.model].format(time=bound)} ({criterion})"
-    time = show(_parameter(best, group.looks, confidence), "s")
-    return f"{start} {_RULES[best.model].format(time=time)} ({100 * confidence:g} %; {criterion})"
+        return _RULES[best.model].format(time=bound)
+    return _RULES[best.model].format(time=show(_parameter(best, group.looks, confidence), "s"))
+
+
+def _answer(group: _Group, settings: EvictionAnalyzerSettings) -> str:
+    """Return in one sentence what was found of a condition."""
+    where = f"{group.identity['benchmark']} on {group.place}"
+    if group.best is None:
+        return f"{where}: no trial counts, so nothing is known of when idle sandboxes go"
+    said = [f"idle sandboxes {_rule(group, group.best, settings.confidence)}"]
+    said += [_kept_warm(row, group.best, "") for row in _warming(group, settings)]
+    return f"{where}: {'; '.join(said)}"
 
 
 def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:

@@ -182,6 +182,7 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
             tables=tables if found else (),
             figures=list(_figures(series, named, settings)),
             findings=findings,
+            answers=list(_answers(series, named, settings.confidence)),
         )
 
 
@@ -326,6 +327,39 @@ def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[
             yield Finding(f"{where}invocation overhead is {'; '.join(parts)}", numbers=numbers)
         else:
             yield Finding(f"{name or 'this run'}: not enough data for an overhead", warning=True)
+
+
+def _answers(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[str]:
+    """Yield one sentence for each condition: how long a call takes to reach its handler, and what a MiB adds."""
+    groups: dict[str, list[_Series]] = defaultdict(list)
+    for each in series:
+        groups[name_of({"platform": each.identity["platform"], **named(each)})].append(each)
+    for name, members in groups.items():
+        reached: dict[str, list[str]] = {}
+        told: set[str] = set()
+        adds: dict[str, list[str]] = {}
+        for each in members:
+            first = next((cell for cell in each.cells if cell.window.samples), None)
+            if first is None:
+                continue
+            outbound_s = _overhead(first, confidence)["outbound_s"].value
+            if each.start not in told:
+                told.add(each.start)
+                size = f"a {each.sweep} of {show(first.bytes, 'bytes')}"
+                reached.setdefault(size, []).append(f"{show(outbound_s, 's')} {each.start}")
+            slope: Estimate = _fit(each, confidence)["slope_s"]
+            if slope.value is not None:
+                known = slope.low is None or slope.low > 0
+                more = show(replace(slope, low=None, high=None), "s") if known else "nothing that can be told from 0"
+                adds.setdefault(each.sweep, []).append(f"{more} {each.start}")
+        if reached:
+            said = [
+                f"with {size} a call reaches its handler after {', '.join(words)}" for size, words in reached.items()
+            ]
+            said += [f"a MiB of {sweep} adds {', '.join(words)}" for sweep, words in adds.items()]
+            yield f"{name}: {'; '.join(said)}"
+        else:
+            yield f"{name}: no call tells how long it takes to reach the handler"
 
 
 def _words(each: _Series, confidence: float, numbers: dict[str, Any]) -> str:

@@ -13,14 +13,17 @@ from sebsx.reading.conditions import (
     Condition,
     caption,
     conditions,
+    factors_of,
     identity_columns,
     label,
     level,
     median_estimate,
+    name_of,
     tail_estimate,
 )
 from sebsx.reading.lateness import Punctuality
 from sebsx.reading.starved import about_starved
+from sebsx.reading.units import show
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
@@ -171,7 +174,8 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
         starved = about_starved(names, among, "its times are this machine's as much as the platform's")
         findings = [*about_runs(runs), *_about_phases(phases, among), *starved]
         figures = _figures(phases, among)
-        return Report("Load", tables=tables if phases else (), figures=figures, findings=findings)
+        answers = [_answer(phase, among, settings.confidence) for phase in phases]
+        return Report("Load", tables=tables if phases else (), figures=figures, findings=findings, answers=answers)
 
 
 def _phases(view: RunView) -> Iterator[_Phase]:
@@ -265,6 +269,28 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Itera
         cold = int(counting(phase.frame, "cold").sum())
         if cold:
             yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", numbers={"cold": cold, "n": n})
+
+
+def _answer(phase: _Phase, among: Sequence[Condition], confidence: float) -> str:
+    """Return in one sentence what a condition served, and how fast."""
+    rates, times = _rates(phase), _times(phase, confidence)
+    levels = {
+        column.key: level(phase.condition, column.key)
+        for column in identity_columns(among)
+        if column.key not in ("benchmark", "platform", "start")
+    }
+    identity = phase.condition.identity
+    place = name_of({"platform": identity.get("platform"), **levels}, factors_of(among))
+    rate = f"{show(rates['achieved'])} a second" if phase.closed else f"{show(rates['offered'])} due a second"
+    served = f"{rates['ok']} of {rates['requests']} requests were answered well, {rate}"
+    median = f"median response {show(times['response_s'], 's')}"
+    tail = times["response_p99_s"]
+    said = [served, median if tail.value is None else f"{median}, p99 {show(tail.value, 's')}"]
+    if rates["dropped"]:
+        said.append(f"{rates['dropped']} were not sent")
+    if phase.condition.invalid:
+        said.append(f"do not rely on it: {phase.condition.invalid.partition(':')[0]}")
+    return f"{identity.get('benchmark')} on {place}: {'; '.join(said)}"
 
 
 def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figure]:

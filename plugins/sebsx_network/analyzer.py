@@ -11,10 +11,12 @@ from sebsx.reading.conditions import (
     Condition,
     caption,
     conditions,
+    factors_of,
     identity_columns,
     label,
     level,
     median_estimate,
+    name_of,
     tail_estimate,
 )
 from sebsx.reading.units import show
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
 
 _ROUND_TRIP = "round trip"
+# Levels that are of the way and not of the place, and the platform, which always stands first.
+_OF_THE_WAY = frozenset({"benchmark", "path", "start", "size", "parameters", "platform"})
 _COLUMNS = (
     Column("what", "what", meaning="round trip from the client, or one way to the storage and back"),
     Column("n", "n", unit="count", meaning="samples that count"),
@@ -79,7 +83,13 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
         ]
         tables = (Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(found)),)
         findings = [*_said(ways, found, settings), *_about_samples(ways, found), *about_runs(runs)]
-        return Report("Network", tables=tables if rows else (), figures=list(_figures(ways, found)), findings=findings)
+        return Report(
+            "Network",
+            tables=tables if rows else (),
+            figures=list(_figures(ways, found)),
+            findings=findings,
+            answers=list(_answers(ways, found, settings)),
+        )
 
 
 def _ways(condition: Condition) -> Iterator[_Way]:
@@ -132,6 +142,30 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAna
         yield Finding(f"median of the {', '.join(parts)}, interval at {settings.confidence:.0%}", numbers=numbers)
     else:
         yield Finding("not enough data: no round trip was measured", warning=True)
+
+
+def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAnalyzerSettings) -> Iterator[str]:
+    """Yield one sentence for each place that was measured: how long each way to it takes."""
+    paths: dict[Any, list[Condition]] = {}
+    for condition in found:
+        paths.setdefault(condition.identity.get("path"), []).append(condition)
+    told = {
+        column.key
+        for alike in paths.values()
+        for column in identity_columns(alike, telling=False)
+        if len({str(level(condition, column.key)) for condition in alike}) > 1
+    }  # of ways that could be the same
+    columns = [column.key for column in identity_columns(found) if column.key in told - _OF_THE_WAY]
+    places: dict[str, list[str]] = {}
+    for way in ways:
+        place = name_of({key: level(way.condition, key) for key in ("platform", *columns)}, factors_of(found))
+        said = places.setdefault(place, [])
+        what = f"{way.what} of {show(way.object_bytes, 'bytes')}" if way.object_bytes else way.what
+        tail = tail_estimate(way.times_s, 0.9, settings.confidence).value
+        beyond = "" if tail is None else f" (p90 {show(tail, 's')})"
+        said.append(f"{what} {show(median_estimate(way.times_s, settings.confidence), 's')}{beyond}")
+    for place, said in places.items():
+        yield f"{place}: {', '.join(said)}"
 
 
 def _platforms(found: Sequence[Condition]) -> set[Any]:

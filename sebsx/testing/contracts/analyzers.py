@@ -49,6 +49,7 @@ class AnalyzerContract:
         report = analyzer.analyze([runs["finished"]], settings)
         check_report(report)
         assert report.tables or report.figures, "the report has no data"
+        assert all(words.strip() and "\n" not in words for words in report.answers), "an answer is one line"
 
     @pytest.mark.parametrize("name", ["empty", "interrupted"])
     def test_run_with_little_in_it_is_said_to_be_so(

@@ -144,6 +144,7 @@ def test_ends_take_as_long_as_wanted_and_numbered_sizes_use_them(sebsx: Cli, wai
     assert found["first"] == pytest.approx(40**0.5, rel=0.35)
     assert found["last"] == pytest.approx(20, rel=0.2)
     assert document["fit"]["r2"] > 0.9
+    assert document["answers"][0].startswith("waiter: n from ")
     assert {point["value"] for point in document["points"]} >= {found["first"], found["last"]}
     assert Path(document["saved"]).is_file()
     plan = sebsx.json("plan", "benchmark", str(waiter), "--size", "5", "--memory", "128,256", "--start", "warm")

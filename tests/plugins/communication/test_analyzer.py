@@ -105,6 +105,9 @@ def test_lines_crossover_and_choices_are_those_of_the_data(exchanges: Exchanges)
     assert first.numbers["tcp"]["up_to_bytes"] == pytest.approx(40_000)
     assert (first.numbers["hits"], first.numbers["choices"]) == (4, 4)
     assert "and is the fastest beyond" in first.text
+    (answer,) = report.answers
+    small, large = "tcp for 1.00 B (2.00 ms) to 1000 B (2.25 ms)", "redis for 97.7 KiB (15.0 ms) to 977 KiB (60.0 ms)"
+    assert answer == f"local: the fastest channel is {small}, {large}"
     figure = report.figures[0]
     assert figure.series["tcp"][0] == pytest.approx((1.0, 0.00200025))
     assert set(figure.series) == {"tcp", "redis", "tcp, model", "redis, model"}

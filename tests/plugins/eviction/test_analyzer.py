@@ -80,6 +80,9 @@ def test_first_sentence_gives_rule_parameter_and_interval(trials: Trials) -> Non
     assert said.startswith(f"{rule} (95 %; fixed; AIC 4.0, next ")
     assert said.endswith("; n = 16)")
     assert not warnings(report)
+    (answer,) = report.answers
+    assert answer.startswith("sleep on local: idle sandboxes live 20.0 s [19.0, 21.0] after their last call; ")
+    assert "a call every " in answer
     best = table(report, "models").rows[0]
     assert (best["model"], best["r2"], best["lapse"]) == ("fixed", 1, 0)
     assert best["weight"] == pytest.approx(1, abs=1e-3)
@@ -159,6 +162,7 @@ def test_run_of_which_nothing_counts_says_so(trials: Trials) -> None:
     trials.trial(10, 2, None)
     report = trials.analyze()
     assert report.findings[0].text == "local: not enough data: no trial counts"
+    assert list(report.answers) == ["sleep on local: no trial counts, so nothing is known of when idle sandboxes go"]
     assert report.findings[0].warning
     assert not report.figures
 

@@ -142,6 +142,9 @@ def test_finding_is_one_sentence_with_its_interval_and_the_figures_are_there(tmp
         report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
     assert report.findings[0].text.startswith("invocation overhead is warm ")
     assert "with a payload of 1.00 KiB, and a MiB adds" in report.findings[0].text
+    (answer,) = report.answers
+    assert answer.startswith("delayed: with a payload of 1.00 KiB a call reaches its handler after ")
+    assert "; a MiB of payload adds " in answer
     assert {figure.name for figure in report.figures} == {"overhead-payload", "line-payload"}
     small, large = (row["outbound_s"] for row in report.tables[0].rows)
     assert large.value - small.value == pytest.approx(0.03, abs=0.01)
@@ -184,6 +187,7 @@ def test_quick_preset_ends_well_and_its_report_shows_its_figures(sebsx: Cli, exp
     said = sebsx.say("run", "experiment", experiment, "--preset", "quick", timeout_s=110)
     assert said.code == 0, said.stderr
     assert "not enough data" not in said.stdout
+    assert said.stdout.rstrip().splitlines()[-1].startswith("local: ")  # what was found comes last
     (unfinished,) = sebsx.rows("SELECT count(*) FROM cell WHERE status != 'finished'")[0]
     assert unfinished == 0
     assert sebsx.say("report", "last", "-o", "page.html").code == 0

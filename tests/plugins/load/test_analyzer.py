@@ -94,6 +94,14 @@ def test_rates_are_those_of_the_requests(phase: Phase) -> None:
     assert row["in_flight_max"] == 1
 
 
+def test_answer_counts_what_was_served_and_what_was_not(phase: Phase) -> None:
+    phase.fill(401)
+    (said,) = phase.analyze().answers
+    assert said.startswith("sleep on local 256 MiB: 399 of 401 requests were answered well, 10 due a second; ")
+    assert "; median response 20.0 ms [" in said
+    assert said.endswith("; 1 were not sent")
+
+
 def test_response_time_holds_the_lateness_and_service_time_does_not(phase: Phase) -> None:
     phase.fill(401, late_s=0.0005)  # 2.5 % of the 20 ms: of no matter
     (row,) = table(phase.analyze(), "times").rows

@@ -107,6 +107,9 @@ def test_times_of_the_way_to_the_storage_are_the_functions_own(store: Store) -> 
     assert {figure.name for figure in report.figures} == {"storage-ecdf"}
     assert "upload of 1.00 KiB" in report.findings[0].text
     assert "download of 64.0 KiB" in report.findings[0].text
+    (answer,) = report.answers  # one place, whatever the sizes
+    assert answer.startswith("fake: upload of 1.00 KiB ")
+    assert "download of 64.0 KiB " in answer
 
 
 def test_platform_without_storage_still_tells_its_round_trips(store: Store) -> None:

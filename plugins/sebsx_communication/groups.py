@@ -1,0 +1,92 @@
+"""The channels of a run that can be compared, with their lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sebsx.reading.conditions import median_estimate, name_of
+from sebsx.reading.units import show
+from sebsx_communication.exchanges import Exchanged, exchanged, sizes_of
+from sebsx_communication.model import Line, fitted, resampled_medians
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sebsx.contracts.runs import RunView
+
+
+@dataclass
+class Group:
+    """Channels that can be compared: of one run, platform and memory size."""
+
+    name: str
+    identity: Mapping[str, Any]
+    channels: dict[str, list[Exchanged]] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    def measured(self, size: int) -> dict[str, Exchanged]:
+        """Return what was measured at a size, by channel."""
+        return {
+            name: each
+            for name, cells in self.channels.items()
+            for each in cells
+            if each.cell.factors["message_bytes"] == size and each.latencies_s
+        }
+
+    def sizes(self) -> list[int]:
+        """Return the sizes at which something was measured."""
+        return sizes_of([each for cells in self.channels.values() for each in cells if each.latencies_s])
+
+
+def groups_of(runs: Sequence[RunView]) -> list[Group]:
+    """Return the groups in which a message came back, the cells of each channel by size."""
+    groups: dict[tuple[Any, ...], Group] = {}
+    for view in runs:
+        for each in exchanged(view):
+            factors = each.cell.factors
+            identity = {"platform": factors["platform"], "memory_mib": factors["memory_mib"], "run": view.run.id}
+            group = groups.setdefault(tuple(identity.values()), Group("", identity))
+            group.channels.setdefault(factors["channel"], []).append(each)
+    found = [group for group in groups.values() if group.sizes()]
+    telling = ["platform", *(key for key in ("memory_mib", "run") if len({each.identity[key] for each in found}) > 1)]
+    for group in found:
+        group.name = name_of({key: group.identity[key] for key in telling})
+        group.channels = dict(sorted(group.channels.items()))
+        for cells in group.channels.values():
+            cells.sort(key=lambda each: int(each.cell.factors["message_bytes"]))
+    return found
+
+
+def fit(group: Group) -> None:
+    """Fit every channel that has at least two sizes; the resamples are the same for the same data."""
+    import numpy as np  # heavy
+
+    for name, cells in group.channels.items():
+        known = [each for each in cells if any(value > 0 for value in each.latencies_s)]
+        if len(known) < 2:
+            continue
+        rng = np.random.default_rng(0)
+        sizes = np.array([float(each.cell.factors["message_bytes"]) for each in known])
+        halves = [[[trip / 2 for trip in trips if trip > 0] for trips in each.trips_s] for each in known]
+        group.lines[name] = fitted(sizes, np.stack([resampled_medians(groups, rng) for groups in halves], axis=1))
+
+
+def answer(group: Group, confidence: float) -> str:
+    """Return in one sentence which channel to take at which size, by what was measured."""
+    best: list[tuple[str, list[int]]] = []  # neighbouring sizes with the same fastest channel
+    latencies = {}
+    for size in group.sizes():
+        found = {name: median_estimate(each.latencies_s, confidence) for name, each in group.measured(size).items()}
+        name = min(found, key=lambda name: found[name].value or 0.0)
+        latencies[size] = show(found[name].value, "s")
+        if not best or best[-1][0] != name:
+            best.append((name, []))
+        best[-1][1].append(size)
+    said = []
+    for name, sizes in best:
+        ends = sizes if len(sizes) == 1 else (sizes[0], sizes[-1])
+        span = " to ".join(f"{show(size, 'bytes')} ({latencies[size]})" for size in ends)
+        said.append(f"{name} for {span}")
+    several = len([name for name, cells in group.channels.items() if any(each.latencies_s for each in cells)]) > 1
+    return f"{group.name}: {'the fastest channel is' if several else 'messages were sent by'} {', '.join(said)}"
