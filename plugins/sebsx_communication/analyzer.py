@@ -18,6 +18,7 @@ from sebsx.contracts.analyzers import (
     about_emulation,
     about_runs,
 )
+from sebsx.reading.blocks import caution
 from sebsx.reading.conditions import median_estimate, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
@@ -40,6 +41,9 @@ _LINES = (
     Column("alpha_s", "alpha", unit="s", meaning="time of an empty message, by the fit latency = alpha + size / beta"),
     Column("beta", "beta", unit="bytes/s", meaning="rate at which the time grows with the size, by the same fit"),
     Column("sizes", "sizes", unit="count", meaning="sizes of message measured"),
+    Column(
+        "sandboxes", "sandboxes", unit="count", meaning="pairs of sandboxes that talked: the units of the intervals"
+    ),
     Column("n", "n", unit="count", meaning="round trips"),
     Column("deviation", "off", unit="1", meaning="largest deviation of a measured median from the line"),
     Column("bandwidth", "stream", unit="bytes/s", meaning="best median bandwidth of a stream one way"),
@@ -48,8 +52,16 @@ _SIZES = (
     _CHANNEL,
     _SIZE,
     Column("exchanges", "exchanges", unit="count", meaning="pairs of invocations"),
+    Column(
+        "sandboxes", "sandboxes", unit="count", meaning="pairs of sandboxes that talked: the units of the intervals"
+    ),
     Column("n", "n", unit="count", meaning="round trips"),
-    Column("latency_s", "latency", unit="s", meaning="median of half a round trip, with its interval"),
+    Column(
+        "latency_s",
+        "latency",
+        unit="s",
+        meaning="median over pairs of sandboxes of half a round trip, with its interval",
+    ),
     Column("p90_s", "p90", unit="s", meaning="of half a round trip"),
     Column("p99_s", "p99", unit="s", meaning="of half a round trip"),
     Column(
@@ -178,10 +190,13 @@ def _files(groups: Sequence[Group]) -> Iterator[ReportFile]:
 
 def _line_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
-        streams = [median_estimate(each.bandwidth).value for each in cells if each.bandwidth]
+        streams = [median_estimate(each.stream).value for each in cells if each.bandwidth]
         best = max((value for value in streams if value is not None), default=None)
         n = sum(len(each.latencies_s) for each in cells)
-        row = {"channel": name, "n": n, "sizes": sum(bool(each.latencies_s) for each in cells), "bandwidth": best}
+        row = {
+            "channel": name, "n": n, "sizes": sum(bool(each.latencies_s) for each in cells),
+            "sandboxes": _blocks(cells), "bandwidth": best,
+        }  # fmt: skip
         line = group.lines.get(name)
         if line is None:
             few = Estimate(None, note="not enough data: needs two sizes")
@@ -189,10 +204,15 @@ def _line_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
             continue
         yield {
             **row,
-            "alpha_s": interval(line.alpha_s, confidence, n),
-            "beta": interval(bandwidth(line), confidence, n),
+            "alpha_s": interval(line.alpha_s, confidence, n, _blocks(cells)),
+            "beta": interval(bandwidth(line), confidence, n, _blocks(cells)),
             "deviation": float(abs(line.deviation).max()),
         }
+
+
+def _blocks(cells: Sequence[Exchanged]) -> int:
+    """Return how many blocks have anything of a channel."""
+    return len({block for each in cells for block, trips in zip(each.blocks, each.trips_s, strict=True) if trips})
 
 
 def _size_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
@@ -204,11 +224,12 @@ def _size_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
                 "channel": name,
                 "message_bytes": each.cell.factors["message_bytes"],
                 "exchanges": len(each.trips_s),
+                "sandboxes": _blocks([each]),
                 "n": len(latencies),
-                "latency_s": median_estimate(latencies, confidence),
-                "p90_s": tail_estimate(latencies, 0.9, confidence),
-                "p99_s": tail_estimate(latencies, 0.99, confidence),
-                "bandwidth": median_estimate(each.bandwidth, confidence) if each.bandwidth else None,
+                "latency_s": median_estimate(each.latency_s, confidence),
+                "p90_s": tail_estimate(each.latency_s, 0.9, confidence),
+                "p99_s": tail_estimate(each.latency_s, 0.99, confidence),
+                "bandwidth": median_estimate(each.stream, confidence) if each.bandwidth else None,
                 "operations": sum(count for key, count in operations.items() if key != "poll") if operations else None,
                 "polls": operations.get("poll", 0.0) if operations else None,
                 "retries": each.retries,
@@ -218,7 +239,7 @@ def _size_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
 
 
 def _cost(each: Exchanged) -> float | None:
-    latency_s = median_estimate(each.latencies_s).value
+    latency_s = median_estimate(each.latency_s).value
     if latency_s is None or each.usd_per_s is None or each.operations_usd is None:
         return None
     return latency_s * each.usd_per_s + each.operations_usd
@@ -228,7 +249,8 @@ def _crossings(group: Group, confidence: float) -> Iterator[tuple[str, str, Esti
     for small, first in group.lines.items():
         for large, second in group.lines.items():
             n = min(sum(len(each.latencies_s) for each in group.channels[name]) for name in (small, large))
-            found = crossover(first, second, confidence, n) if small != large else None
+            blocks = min(_blocks(group.channels[name]) for name in (small, large))
+            found = crossover(first, second, confidence, n, blocks) if small != large else None
             if found is not None:
                 yield small, large, found
 
@@ -247,7 +269,7 @@ def _choice_rows(group: Group) -> Iterator[dict[str, Any]]:
         here = {name: each for name, each in group.measured(size).items() if name in group.lines}
         if len(here) < 2:
             continue
-        latencies = {name: float(median_estimate(each.latencies_s).value or 0.0) for name, each in here.items()}
+        latencies = {name: float(median_estimate(each.latency_s).value or 0.0) for name, each in here.items()}
         predicted = {name: float(group.lines[name].without(size).latency_s(size)[0]) for name in here}
         best, chosen = min(latencies, key=latencies.__getitem__), min(predicted, key=predicted.__getitem__)
         row = {
@@ -326,6 +348,9 @@ def _about(group: Group) -> Iterator[Finding]:
                 "alpha + size / beta; read the measured sizes"
             )
             yield Finding(text, numbers={"channel": name, "deviation": off, "message_bytes": size}, warning=True)
+        blocks = _blocks(cells)
+        if blocks and (said := caution(blocks)):
+            yield Finding(f"{group.name} {name}: {said}", numbers={"channel": name, "sandboxes": blocks}, warning=True)
         for key, what in (
             ("retries", "messages were sent again after an unanswered wait"),
             ("same_sandbox", "exchanges had both ends in one sandbox: they say nothing of the way between two"),
@@ -349,16 +374,14 @@ def _figures(groups: Sequence[Group], confidence: float) -> list[Figure]:
     samples: dict[str, int] = {}
     for label, cells, line in named:
         known = [(float(each.cell.factors["message_bytes"]), each) for each in cells if each.latencies_s]
-        medians = [(size, median_estimate(each.latencies_s, confidence)) for size, each in known]
+        medians = [(size, median_estimate(each.latency_s, confidence)) for size, each in known]
         shown = [(size, found, found.value) for size, found in medians if found.value]
         latency[label] = [(size, value) for size, _, value in shown]
         intervals[label] = [(found.low or value, found.high or value) for _, found, value in shown]
         samples[label] = sum(found.n for _, found, _ in shown)
         if line is not None:
             latency[f"{label}, model"] = _drawn(line)
-        streams[label] = [
-            (size, median_estimate(each.bandwidth).value or 0.0) for size, each in known if each.bandwidth
-        ]
+        streams[label] = [(size, median_estimate(each.stream).value or 0.0) for size, each in known if each.bandwidth]
         costs[label] = [(size, cost) for size, each in known if (cost := _cost(each))]
     figures = []
     for name, title, y, series in (

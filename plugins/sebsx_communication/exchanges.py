@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind
 from sebsx.model.metrics import Better, Metric
+from sebsx.reading.blocks import Observations, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model import Invocation
     from sebsx.model.stored import StoredCell
 
 EXCHANGE = "communication.exchange"
@@ -46,6 +48,7 @@ class Exchanged:
     Args:
         cell: The cell as stored.
         trips_s: Round trips of each exchange, those that count.
+        blocks: The block of each: exchanges of the same round or in the same sandboxes.
         first_s: Round trips before those.
         retried_s: Round trips in which something was sent again.
         operations: Of both ends on all round trips, by name.
@@ -53,6 +56,7 @@ class Exchanged:
         polls: Unanswered polls, of both ends.
         retries: Times that something was sent again, by both ends.
         bandwidth: Bytes a second of each stream.
+        streamed: The block of each.
         usd_per_s: What the time of both functions costs; None where there is no price.
         operations_usd: What a message costs in operations; None where there is no price.
         consumers: Exchanges whose consumer was an invocation of its own.
@@ -61,6 +65,7 @@ class Exchanged:
 
     cell: StoredCell
     trips_s: list[list[float]] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
     first_s: list[float] = field(default_factory=list)
     retried_s: list[float] = field(default_factory=list)
     operations: dict[str, float] = field(default_factory=dict)
@@ -68,6 +73,7 @@ class Exchanged:
     polls: float = 0
     retries: int = 0
     bandwidth: list[float] = field(default_factory=list)
+    streamed: list[int] = field(default_factory=list)
     usd_per_s: float | None = None
     operations_usd: float | None = None
     consumers: int = 0
@@ -79,6 +85,17 @@ class Exchanged:
         return [trip / 2 for trips in self.trips_s for trip in trips]
 
     @property
+    def latency_s(self) -> Observations:
+        """The same, with the block of each."""
+        blocks = [block for block, trips in zip(self.blocks, self.trips_s, strict=True) for _ in trips]
+        return Observations.listed(self.latencies_s, blocks)
+
+    @property
+    def stream(self) -> Observations:
+        """The bandwidths, with the block of each."""
+        return Observations.listed(self.bandwidth, self.streamed)
+
+    @property
     def carried(self) -> int:
         """Messages that the operations were for: there and back, unless the answer belongs to the operation."""
         return self.messages * (2 if self.consumers else 1)
@@ -87,8 +104,8 @@ class Exchanged:
         """Return how many operations one message takes, by name."""
         return {name: count / self.carried for name, count in self.operations.items()} if self.carried else {}
 
-    def add(self, told: Mapping[str, Any]) -> None:
-        """Add what one end told."""
+    def add(self, told: Mapping[str, Any], block: int) -> None:
+        """Add what one end of an exchange told, which is of a block."""
         for name, count in told.get("operations", {}).items():
             self.operations[name] = self.operations.get(name, 0) + count
             self.polls += count if name == "poll" else 0
@@ -96,6 +113,7 @@ class Exchanged:
         if told.get("role") != "producer":
             self.consumers += 1
             return
+        self.blocks.append(block)
         self.trips_s.append([float(value) for value in told.get("round_trip_s", ())])
         self.first_s += told.get("first_s", ())
         self.retried_s += told.get("retried_s", ())
@@ -103,6 +121,7 @@ class Exchanged:
         self.messages += told.get("messages", 0) if told.get("operations") else 0
         stream = told.get("stream") or {}
         if stream.get("messages") and not stream.get("retried") and stream["time_s"] > 0:
+            self.streamed.append(block)
             self.bandwidth.append(stream["messages"] * told["message_bytes"] / stream["time_s"])
 
 
@@ -119,20 +138,29 @@ def exchanged(view: RunView) -> list[Exchanged]:
             cells[value.cell_id].usd_per_s = value.value
         elif value.metric == OPERATIONS:
             cells[value.cell_id].operations_usd = value.value
+    # What an exchange measured before it failed counts; the warm-up of a channel does not.
+    calls = {cell_id: list(view.invocations(cell_id=cell_id, kind=Kind.MEASURED)) for cell_id in told}
+    block_of = _blocks([call for of_cell in calls.values() for call in of_cell])
     for cell_id, ends in told.items():
-        # What an exchange measured before it failed counts; the warm-up of a channel does not.
         sandboxes: dict[int | None, list[str | None]] = {}
-        counted = set()
-        for invocation in view.invocations(cell_id=cell_id, kind=Kind.MEASURED):
-            counted.add(invocation.sequence)
-            sandboxes.setdefault(invocation.round, []).append(invocation.sandbox_id)
+        for call in calls[cell_id]:
+            sandboxes.setdefault(call.round, []).append(call.sandbox_id)
         for end in ends:
-            if end.get("sequence") in counted:
-                cells[cell_id].add(end)
+            if (block := block_of.get(end.get("sequence", -1))) is not None:
+                cells[cell_id].add(end, block)
         cells[cell_id].same_sandbox = sum(
             len(ids) > 1 and None not in ids and len(set(ids)) < len(ids) for ids in sandboxes.values()
         )
     return list(cells.values())
+
+
+def _blocks(calls: Sequence[Invocation]) -> dict[int, int]:
+    """Return the block of each call by its sequence; those of which nobody told the sandbox are in one."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(call.sandbox_id for call in calls))}
+    found = joined(
+        [-1 if call.round is None else call.round for call in calls], [names[call.sandbox_id] for call in calls]
+    )
+    return {call.sequence: int(block) for call, block in zip(calls, found, strict=True)}
 
 
 def sizes_of(found: Sequence[Exchanged]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
@@ -15,7 +15,7 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Arrivals
 from sebsx.errors import PluginError, UnsupportedError, UserError
-from sebsx.model import PLUGIN_FAILED, Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
+from sebsx.model import PLUGIN_FAILED, Capability, Cell, CellStatus, Design, Factor, Kind, Plan, Role, Status
 from sebsx.pricing.planning import estimate
 from sebsx.running.rounds import rounds
 from sebsx.settings import Layer, Section, SettingsReader, public
@@ -24,7 +24,7 @@ from sebsx_communication.exchanges import OPERATIONS, RATE, exchanged
 from sebsx_communication.settings import CommunicationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.channels import Channel
     from sebsx.contracts.functions import Function
@@ -40,6 +40,7 @@ _PROBES = 3
 _GUESS_S, _GUESS_S_PER_BYTE = 0.005, 2 / 50e6
 _GUESS_OPERATIONS = ("put", "push", "send", "pop", "receive", "invoke")
 _UNREACHABLE = "Unreachable"
+_ONE_BYTE = {"message_bytes": 1, "round_trips": 1, "warmups": 0, "stream_messages": 0}
 
 
 class Communication(Experiment[CommunicationSettings]):
@@ -157,19 +158,33 @@ class _Exchanger:
         finally:
             self.channel.clean(self.measurement.function.platform, session)
 
+    def renew(self) -> None:
+        """Have all cells meet new sandboxes, and start those by one exchange that does not count."""
+        with self._alone():
+            self.measurement.force_cold()
+            self.exchange(Kind.WARMUP, **_ONE_BYTE)
+
     def sample(self, number: int) -> None:
-        """Do one exchange that counts; a plugin that fails in it ends this cell and no other."""
-        try:
+        """Do one exchange that counts."""
+        ends: list[Invocation] = []
+        with self._alone():
             ends = self.exchange(Kind.MEASURED, number)
-        except PluginError as exc:
-            self.closed = True
-            self.session.finish(self.measurement, CellStatus.FAILED, PLUGIN_FAILED, str(exc))
+        if self.closed:
             return
         if all(end.status is Status.OK for end in ends):
             self.done += 1
         else:
             self.failures += 1
         self.settle()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let a plugin that fails end this cell and no other."""
+        try:
+            yield
+        except PluginError as exc:
+            self.closed = True
+            self.session.finish(self.measurement, CellStatus.FAILED, PLUGIN_FAILED, str(exc))
 
     def settle(self) -> None:
         """Close the cell if it has enough, or has failed or lasted too long."""
@@ -213,7 +228,7 @@ def _measure(
     cells: Sequence[Cell],
     settings: CommunicationSettings,
 ) -> None:
-    """Exchange messages in rounds: one exchange of each cell is a turn."""
+    """Exchange messages in rounds: one exchange of each cell is a turn, and each round has sandboxes of its own."""
     with ExitStack() as stack:
         exchangers = []
         for name, group in groupby(cells, key=lambda cell: str(cell.factors["channel"])):
@@ -223,9 +238,13 @@ def _measure(
             except PluginError as exc:
                 session.refuse(those, PLUGIN_FAILED, str(exc), CellStatus.FAILED)
                 session.observer.warned(str(exc))
-        for number, turns in rounds(session, exchangers):
+        changes = Capability.FORCE_COLD in function.platform.capabilities
+        for done, (number, turns) in enumerate(rounds(session, exchangers)):
+            if done and changes:
+                turns[0].renew()
             for exchanger in turns:
-                exchanger.sample(number)
+                if not exchanger.closed:
+                    exchanger.sample(number)
 
 
 def _reached(
@@ -250,7 +269,7 @@ def _reached(
     ]
     problem = ""
     for _ in range(_PROBES):
-        ends = exchangers[0].exchange(Kind.WARMUP, message_bytes=1, round_trips=1, warmups=0, stream_messages=0)
+        ends = exchangers[0].exchange(Kind.WARMUP, **_ONE_BYTE)
         errors = [(end.error or end.status.value).partition("\n")[0] for end in ends if end.status is not Status.OK]
         if not errors:
             for exchanger in exchangers:

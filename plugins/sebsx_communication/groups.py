@@ -68,8 +68,8 @@ def fit(group: Group) -> None:
             continue
         rng = np.random.default_rng(0)
         sizes = np.array([float(each.cell.factors["message_bytes"]) for each in known])
-        halves = [[[trip / 2 for trip in trips if trip > 0] for trips in each.trips_s] for each in known]
-        group.lines[name] = fitted(sizes, np.stack([resampled_medians(groups, rng) for groups in halves], axis=1))
+        observed = [each.latency_s for each in known]
+        group.lines[name] = fitted(sizes, resampled_medians([each.where(each.values > 0) for each in observed], rng))
 
 
 def answer(group: Group, confidence: float) -> str:
@@ -77,7 +77,7 @@ def answer(group: Group, confidence: float) -> str:
     best: list[tuple[str, list[int]]] = []  # neighbouring sizes with the same fastest channel
     latencies = {}
     for size in group.sizes():
-        found = {name: median_estimate(each.latencies_s, confidence) for name, each in group.measured(size).items()}
+        found = {name: median_estimate(each.latency_s, confidence) for name, each in group.measured(size).items()}
         name = min(found, key=lambda name: found[name].value or 0.0)
         latencies[size] = show(found[name].value, "s")
         if not best or best[-1][0] != name:

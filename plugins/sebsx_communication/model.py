@@ -5,11 +5,13 @@ Everything is computed for many resamples at once: row 0 is what was measured, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from sebsx.contracts.analyzers import Estimate
+from sebsx.reading.blocks import in_sandboxes
+from sebsx.stats import LEAST_BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sebsx.reading.blocks import Observations
+
     Numbers: TypeAlias = NDArray[np.float64]
 
-RESAMPLES = 500
-# Resampling needs something to draw from: below, there are no intervals.
-_LEAST_SAMPLES = 5
+RESAMPLES = 2000
 # Huber's constant: 95 % efficiency for errors of a normal distribution. Residuals are shares of the latency; the scale
 # is never taken below a percent, so that sizes that fit nearly exactly do not outweigh the others.
 _HUBER = 1.345
@@ -56,9 +58,9 @@ class Line:
         return off
 
     def without(self, size: float) -> Line:
-        """Return the line fitted to the other sizes; itself where too few would be left."""
+        """Return the line fitted to what was measured at the other sizes; itself where too few would be left."""
         kept = self.sizes != size
-        return fitted(self.sizes[kept], self.medians[:, kept]) if kept.sum() >= 2 else self
+        return fitted(self.sizes[kept], self.medians[:1, kept]) if kept.sum() >= 2 else self
 
 
 def fitted(sizes: Numbers, medians: Numbers) -> Line:
@@ -100,46 +102,68 @@ def _solved(ones: Numbers, slopes: Numbers, weights: Numbers) -> tuple[Numbers, 
     )
 
 
-def resampled_medians(groups: Sequence[Sequence[float]], rng: np.random.Generator) -> Numbers:
-    """Return the median of all samples, then those of bootstrap resamples.
+def resampled_medians(sizes: Sequence[Observations], rng: np.random.Generator) -> Numbers:
+    """Return the median of each size over blocks of their medians, then those of bootstrap resamples of the blocks.
+
+    Exchanges of a block have their sandboxes in common: a resample draws blocks, each with all its sizes.
 
     Args:
-        groups: Samples of each exchange. Where there are several, exchanges are drawn first and then samples of each:
-            those of one exchange have their sandboxes in common.
+        sizes: What was observed at each size.
         rng: Source of the draws.
+
+    Returns:
+        Resample by size. A block that has nothing at a size says nothing there; where there are fewer than six
+        blocks, all resamples are alike, and nothing has an interval.
 
     Source: Davison & Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     import numpy as np
 
-    kept = [np.asarray(group, dtype=float) for group in groups if len(group)]
-    values = np.concatenate(kept)
-    middle = float(np.median(values))
-    if len(values) < _LEAST_SAMPLES:
-        return np.full(RESAMPLES + 1, middle)
-    lengths = np.array([len(group) for group in kept])
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    chosen = rng.integers(len(kept), size=(RESAMPLES, len(kept)))
-    per_group = -(-len(values) // len(kept))
-    drawn = np.repeat(chosen, per_group, axis=1)
-    places = starts[drawn] + np.floor(rng.random(drawn.shape) * lengths[drawn]).astype(int)
-    return np.concatenate([[middle], np.median(values[places], axis=1)])
+    blocks = np.unique(np.concatenate([each.blocks for each in sizes]))
+    known = np.full((len(blocks), len(sizes)), np.nan)
+    for place, each in enumerate(sizes):
+        known[np.searchsorted(blocks, np.unique(each.blocks)), place] = each.medians
+    middle = np.nanmedian(known, axis=0)
+    if len(blocks) < LEAST_BLOCKS:
+        return np.tile(middle, (RESAMPLES + 1, 1))
+    drawn = known[rng.integers(len(blocks), size=(RESAMPLES, len(blocks)))]
+    empty = np.isnan(drawn).all(axis=1)
+    drawn[:, 0][empty] = np.broadcast_to(middle, empty.shape)[empty]
+    return np.concatenate([middle[None], np.nanmedian(drawn, axis=1)])
 
 
-def interval(values: Numbers, confidence: float, n: int, note: str = "") -> Estimate:
-    """Return the first value with the percentile interval of the others; infinite ends are left out."""
+def interval(values: Numbers, confidence: float, n: int, blocks: int, note: str = "") -> Estimate:
+    """Return the first value with the percentile interval of the others; infinite ends are left out.
+
+    The percentiles lie as much farther out as so few blocks need: resamples of them vary too little, by the root of
+    (blocks - 1) / blocks, and their spread is uncertain itself, for which Student's distribution stands.
+
+    Args:
+        values: By resample, the estimate first.
+        confidence: Coverage wanted.
+        n: Round trips behind them.
+        blocks: How many blocks were drawn from.
+        note: Stands beside the value.
+
+    Source: Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 5.3, expanded percentile interval.
+    """
     import numpy as np
+    from scipy import stats
 
     value, others = float(values[0]), values[1:]
+    found = Estimate(value, confidence=confidence, n=n, blocks=blocks, note=note)
     if not np.isfinite(value):
-        return Estimate(None, confidence=confidence, n=n, note=note or "not seen: messages too small")
-    if not len(others) or (others == others[0]).all():
-        return Estimate(value, confidence=confidence, n=n, note=note or "n too small")
-    tail = (1 - confidence) / 2
+        return replace(found, value=None, note=note or "not seen: messages too small")
+    if blocks < LEAST_BLOCKS:
+        return replace(found, note=in_sandboxes(blocks))
+    if (others == others[0]).all():
+        return replace(found, note=note or "n too small")
+    reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * (blocks / (blocks - 1)) ** 0.5
+    tail = float(stats.norm.sf(reach))
     low, high = (float(end) for end in np.quantile(others, (tail, 1 - tail), method="inverted_cdf"))
     if not np.isfinite(high):
-        return Estimate(value, confidence=confidence, n=n, note=note or "no upper bound")
-    return Estimate(value, low=low, high=high, confidence=confidence, n=n, note=note)
+        return replace(found, note=note or "no upper bound")
+    return replace(found, low=low, high=high)
 
 
 def bandwidth(line: Line) -> Numbers:
@@ -150,7 +174,7 @@ def bandwidth(line: Line) -> Numbers:
         return np.where(line.s_per_byte > 0, 1 / line.s_per_byte, np.inf)
 
 
-def crossover(small: Line, large: Line, confidence: float, n: int) -> Estimate | None:
+def crossover(small: Line, large: Line, confidence: float, n: int, blocks: int) -> Estimate | None:
     """Return the size from which `large` is faster than `small`; None where it never is, or always.
 
     Resamples in which they do not cross are left out of the interval, and their share is told.
@@ -164,7 +188,7 @@ def crossover(small: Line, large: Line, confidence: float, n: int) -> Estimate |
     sizes = ahead[crossing] / slower[crossing]
     share = float(np.mean(crossing[1:]))
     note = "" if share >= confidence else f"in {100 * share:.0f} % of resamples"
-    return interval(sizes, confidence, n, note)
+    return interval(sizes, confidence, n, blocks, note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sebsx.settings import setting
 _PRESETS: dict[str, dict[str, Any]] = {
     "quick": {
         "sizes": ("1", "1KiB", "16KiB", "128KiB", "1MiB"),
-        "rounds": 3, "round_trips": 20, "warmups": 2, "stream_messages": 20, "stream_bytes": "8MiB", "budget_s": 0.5,
+        "rounds": 6, "round_trips": 10, "warmups": 2, "stream_messages": 10, "stream_bytes": "4MiB", "budget_s": 0.25,
     },
     "paper": {
         "sizes": (
@@ -35,7 +35,7 @@ class CommunicationSettings:
         (1769,), help="provisioned memory sizes in MiB; 1769 is one processor on AWS", option="--memory"
     )
     architecture: str = setting("", help="processor architecture; default: the platform's first")
-    rounds: int = setting(0, help="exchanges of each channel and size, in random order", minimum=0)
+    rounds: int = setting(0, help="exchanges of each channel and size, each in new sandboxes", minimum=0)
     round_trips: int = setting(
         0, help="maximum number of messages of an exchange that are answered and counted", minimum=0
     )

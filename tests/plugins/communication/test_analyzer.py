@@ -44,11 +44,12 @@ class Exchanges:
         *,
         usd: tuple[float, float] | None = None,
         sandboxes: tuple[str, str] = ("a", "b"),
+        number: int = 0,
         more: Mapping[str, Any] = {},
         status: Status = Status.OK,
         **factors: Any,
     ) -> None:
-        """Store one exchange; `usd` is the cost of a second of both functions, and that of a message's operations."""
+        """Store an exchange of a round; `usd`: cost of a second of both functions, and of a message's operations."""
         cell = self.cell(channel, size, **factors)
         producer = {
             "role": "producer", "message_bytes": size, "round_trip_s": trips_s, "messages": len(trips_s),
@@ -57,7 +58,7 @@ class Exchanges:
         ends = [{"role": "consumer", "operations": {"put": len(trips_s), "get": len(trips_s)}, "retries": 0}, producer]
         for end, sandbox in zip(ends, sandboxes, strict=True):
             self.sequence += 1
-            sent = make_invocation(self.sequence, sandbox_id=sandbox, status=status, round=0)
+            sent = make_invocation(self.sequence, sandbox_id=sandbox, status=status, round=number)
             self.store.add_invocations(RUN, self.deployment, cell, [sent])
             text = json.dumps({"sequence": self.sequence, **end})
             self.store.add_value(RUN, EXCHANGE, None, deployment_id=self.deployment, cell_id=cell, text=text)
@@ -115,6 +116,29 @@ def test_lines_crossover_and_choices_are_those_of_the_data(exchanges: Exchanges)
     model = {each["channel"]: each for each in json.loads(file.content or "")["lines"]}
     assert (file.name, model["tcp"]["alpha_s"]) == ("communication-model.json", pytest.approx(0.002))
     assert model["tcp"]["s_per_byte"] == pytest.approx(1 / 4e6)
+
+
+@pytest.mark.parametrize("renewed", [True, False])
+def test_units_are_pairs_of_sandboxes(exchanges: Exchanges, renewed: bool) -> None:
+    for number in range(8):
+        luck = 1 + 0.1 * (number - 3.5) / 3.5
+        sandboxes = (f"a{number}", f"b{number}") if renewed else ("a", "b")
+        for size in SIZES:
+            trips_s = [2 * luck * (0.002 + size / 4e6)] * 9
+            exchanges.add("tcp", size, trips_s, sandboxes=sandboxes, number=number)
+    report = exchanges.report()
+    (line,) = rows(report, "channels")
+    assert line["alpha_s"].value == pytest.approx(0.002)
+    assert line["beta"].value == pytest.approx(4e6)
+    assert (line["n"], line["sandboxes"]) == (288, 8 if renewed else 1)
+    said = "tcp: measured in 1 sandbox: a difference of a few percent may be that of the sandbox"
+    assert any(said in finding.text for finding in report.findings) is not renewed
+    for estimate in (line["alpha_s"], line["beta"], rows(report, "sizes")[0]["latency_s"]):
+        if renewed:
+            assert estimate.low < 0.97 * estimate.value
+            assert estimate.high > 1.03 * estimate.value
+        else:
+            assert (estimate.low, estimate.note) == (None, "1 sandbox")
 
 
 def test_wrong_choice_is_counted_with_what_it_costs_in_time(exchanges: Exchanges) -> None:

@@ -111,6 +111,12 @@ def test_cells_are_interleaved_and_every_exchange_has_two_sandboxes(store: Store
         assert exchange.duration_s == max(item.client_done_s for item in pair) - min(
             item.client_sent_s for item in pair
         )
+    # Each round has sandboxes of its own, so that it is a unit.
+    assert not {item.sandbox_id for item in ends if item.round == 0} & {
+        item.sandbox_id for item in ends if item.round == 1
+    }
+    assert [each.blocks for each in exchanged(view)] == [exchanged(view)[0].blocks] * 4
+    assert len(set(exchanged(view)[0].blocks)) == 2
     by_round = [{item.cell_id for item in ends if item.round == number} for number in (0, 1)]
     assert by_round[0] == by_round[1]
     assert len(by_round[0]) == 4
