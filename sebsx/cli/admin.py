@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.errors import PlatformError, SebsxError, StoreError
+from sebsx.cli.options import complete_campaign, complete_run
+from sebsx.errors import PlatformError, SebsxError, StoreError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx.running.cleaning import Removal
+    from sebsx.store import Store
 
 
 # Fewer calls in flight than this are met by ordinary loads.
@@ -24,8 +26,17 @@ _ENOUGH_CALLS = 1000
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("-P", "--platform", "platforms", metavar="A,B", help="Look for orphans on these platforms too.")
-@click.option("--run", "runs", metavar="RUN", multiple=True, help="Only what belongs to this run; repeatable.")
-def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, runs: tuple[str, ...]) -> None:
+@click.option(
+    "--run", "runs", metavar="RUN", multiple=True, shell_complete=complete_run,
+    help="Only what belongs to this run; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--campaign", metavar="NAME", shell_complete=complete_campaign,
+    help="Only what belongs to the runs of this campaign, in place of --run.",
+)  # fmt: skip
+def clean_command(
+    app: App, dry_run: bool, yes: bool, platforms: str | None, runs: tuple[str, ...], campaign: str | None
+) -> None:
     """Delete what dead runs left behind, by the ledger and by our tags on the platform; living runs are left alone.
 
     \b
@@ -35,13 +46,16 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
 
     What is tagged with a run that this store does not know is kept until it expires (`ttl_h`), unless the run is named.
     """  # noqa: D301  # \\b keeps click from folding the lines
-    from sebsx.running import cleaning  # heavy
+    from sebsx.reading import listing  # heavy
+    from sebsx.running import cleaning
 
     chosen = tuple(name.strip() for name in platforms.split(",")) if platforms else ()
     for name in chosen:
         app.registry.get("platforms", name)
     with app.open_store() as store:
-        leftovers = cleaning.find(store, app.registry, app.reader(), chosen, [run.upper() for run in runs])
+        if campaign:
+            runs = tuple(listing.chosen(store, runs, campaign))
+        leftovers = cleaning.find(store, app.registry, app.reader(), chosen, [_id(store, run) for run in runs])
         planned = [cleaning.Removal(item, "would be deleted") for item in leftovers.resources]
         kept = [cleaning.Removal(item, f"kept until {item.expires_at:%Y-%m-%d %H:%M} UTC") for item in leftovers.kept]
         asks = bool(planned) and not (dry_run or yes or app.console.json) and sys.stdin.isatty()
@@ -60,6 +74,14 @@ def clean_command(app: App, dry_run: bool, yes: bool, platforms: str | None, run
         raise PlatformError(f"{len(failed)} of {len(removals)} could not be deleted: {failed[0].text}")
     if leftovers.failures:
         raise leftovers.failures[0]
+
+
+def _id(store: Store, run: str) -> str:
+    """Return the id of a run; a name that this store does not know may be the id of one that lives elsewhere."""
+    try:
+        return store.view(run).run.id
+    except UnknownNameError:
+        return run.upper()
 
 
 def _print_removals(app: App, removals: Sequence[Removal]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, command
-from sebsx.cli.options import complete_run, names_runs
+from sebsx.cli.options import names_runs
 from sebsx.errors import ThresholdError, UserError
 
 if TYPE_CHECKING:
@@ -104,11 +104,13 @@ def baseline_command() -> None:
 
 @command("set")
 @click.argument("name")
-@click.argument("run", metavar="RUN", shell_complete=complete_run)
-def set_command(app: App, name: str, run: str) -> None:
+@names_runs(many=False)
+def set_command(app: App, name: str, run: str | None, campaign: str | None) -> None:
     """Name a run; a name that is taken moves to this run."""
+    from sebsx.reading.listing import chosen  # heavy
+
     with app.open_store() as store:
-        baseline = store.set_baseline(name, run)
+        baseline = store.set_baseline(name, chosen(store, [run] if run else [], campaign)[-1])
     app.console.result(baseline, text=f"{baseline.name} is run {baseline.run}")
 
 

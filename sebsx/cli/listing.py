@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, command
-from sebsx.cli.options import complete_run, names_runs
+from sebsx.cli.options import names_runs
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -165,12 +165,18 @@ def delete_command(app: App, runs: tuple[str, ...], campaign: str | None, yes: b
 
 
 @command("note")
-@click.argument("run", metavar="RUN", shell_complete=complete_run)
-@click.argument("text", metavar="TEXT")
-def note_command(app: App, run: str, text: str) -> None:
+@names_runs(many=False, metavar="[RUN]")
+@click.argument("text", metavar="TEXT", required=False)
+def note_command(app: App, run: str | None, campaign: str | None, text: str | None) -> None:
     """Say what a run is about; an empty TEXT takes it back. `sebsx runs` and `show` print it."""
+    from sebsx.reading.listing import chosen  # heavy
+
+    if campaign and text is None:  # the only word is the note
+        run, text = None, run
+    if text is None:
+        raise click.UsageError("missing argument 'TEXT'", click.get_current_context())
     with app.open_store() as store:
-        run_id = store.view(run).run.id
+        run_id = store.view(chosen(store, [run] if run else [], campaign)[-1]).run.id
         store.set_note(run_id, text)
     app.console.result({"run": run_id, "note": text}, text=f"noted with run {run_id}")
 

@@ -7,15 +7,15 @@ from dataclasses import asdict
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import Duration, complete_run
+from sebsx.cli.options import Duration, names_runs
 
 
 @command("records")
-@click.argument("run", default="last", shell_complete=complete_run)
+@names_runs(many=False, metavar="[RUN]")
 @click.option(
     "--wait", "wait_s", type=Duration(), metavar="TIME", default="0s", help="Wait so long for what is not there yet."
 )
-def records_command(app: App, run: str, wait_s: float) -> None:
+def records_command(app: App, run: str | None, campaign: str | None, wait_s: float) -> None:
     """Fetch the provider's records that had not come when a run ended: billed time, memory, cost.
 
     \b
@@ -26,10 +26,12 @@ def records_command(app: App, run: str, wait_s: float) -> None:
     the start types that functions proved themselves, are there without.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.cli.console import rows_table  # heavy
+    from sebsx.reading.listing import chosen
     from sebsx.running.fetching import fetch
 
     with app.open_store() as store, app.console.progress() as observer:
-        run_id = store.view(run).run.id
+        names = [run] if run else [] if campaign else ["last"]
+        run_id = store.view(chosen(store, names, campaign)[-1]).run.id
         fetched = fetch(store, app.registry, app.reader(), run_id, wait_s, observer.step)
     rows = [asdict(item) for item in fetched]
     shown = [

@@ -89,6 +89,18 @@ def test_campaign_names_runs_wherever_one_is_asked_for(three: Cli, call: Call) -
     assert call("report", "--campaign", "nightly", "--json").json["runs"] == [FIRST, SECOND]
     compared = call("compare", "--campaign", "nightly", "--fail-on", "never").stdout
     assert FIRST[-6:] in compared or SECOND[-6:] in compared
+    with open_store(three.store) as store:
+        for run in (FIRST, THIRD):
+            with store.ledger(run, "local").creating("function", f"f-{run}"):
+                pass
+    cleaned = call("clean", "--dry-run", "--campaign", "nightly", "--json").json
+    assert [item["run"] for item in cleaned] == [FIRST]
+    assert [item["run"] for item in call("clean", "--dry-run", "--run", "last", "--json").json] == [THIRD]
+    assert call("baseline", "set", "main", "--campaign", "nightly", "--json").json["run"] == SECOND
+    assert call("runs", "note", "newest of them", "--campaign", "nightly", "--json").json["run"] == SECOND
+    call("runs", "note", "--campaign", "nightly").assert_fails(2, "TEXT")
+    fetched = call("records", "--campaign", "nightli")
+    fetched.assert_fails(2, "'nightli'", "nightly")
     call("show", "--campaign", "nightli").assert_fails(2, "'nightli'", "nightly")
     call("show", "last", "--campaign", "nightly").assert_fails(2, "leave out 'last'")
     call("show").assert_fails(2, "name a run")
