@@ -143,10 +143,10 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *choices_table(choices, identity, settings.cost_weight),
         )
         figures = (
+            *choices_figures(choices),
+            *memory_figures(offered),
             *_distributions(names, found),
             *breakdown_figure(list(zip(names, found, parts, strict=True))),
-            *memory_figures(offered),
-            *choices_figures(choices),
         )
         findings = (
             *about_runs(runs),
@@ -277,7 +277,10 @@ def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator
     if curves:
         x = Column("client_latency_s", "client latency", unit="s")
         y = Column("share", "share of invocations, failed ones included", unit="1")
-        yield Figure("latency-ecdf", "ecdf", title="Distribution of the client latency", x=x, y=y, series=curves)
+        yield Figure(
+            "latency-ecdf", "ecdf", title="Distribution of the client latency", x=x, y=y, series=curves,
+            samples={name: len(each.counted) for name, each in zip(names, found, strict=True)},
+        )  # fmt: skip
 
 
 def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:

@@ -189,16 +189,13 @@ def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
 
 def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
     """Yield the options as points of cost and duration, those of the front marked."""
-    series: dict[str, list[tuple[float, float]]] = {}
-    ends: dict[str, list[tuple[float, float]]] = {}
+    series: dict[str, list[Choice]] = defaultdict(list)
+    labels: dict[str, list[str]] = defaultdict(list)
     for sweep in found:
         for option, front in zip(sweep.options, sweep.front(), strict=True):
             name = f"{sweep.name}, on the front" if front else sweep.name
-            low, high = option.duration.low, option.duration.high
-            series.setdefault(name, []).append((option.million_usd, option.duration_s))
-            ends.setdefault(name, []).append(
-                (option.duration_s if low is None else low, option.duration_s if high is None else high)
-            )
+            series[name].append(option)
+            labels[name].append(_place(option, sweep))
     if series:
         yield Figure(
             "cost-latency",
@@ -206,8 +203,14 @@ def choices_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
             title="Cost and duration",
             x=Column("million_usd", "cost of a million invocations", unit="USD"),
             y=Column("median_s", "median latency", unit="s"),
-            series=series,
-            intervals=ends,
+            series={
+                name: [(option.million_usd, option.duration_s) for option in options]
+                for name, options in series.items()
+            },
+            intervals={name: [_ends(option.duration) for option in options] for name, options in series.items()},
+            x_intervals={name: [_ends(option.cost) for option in options] for name, options in series.items()},
+            labels=labels,
+            samples=_samples(series),
         )
 
 
@@ -230,7 +233,23 @@ def memory_figures(found: Sequence[Sweep]) -> Iterator[Figure]:
             series={
                 name: [(float(option.memory_mib), option.duration_s) for option in line] for name, line in lines.items()
             },
+            intervals={name: [_ends(option.duration) for option in line] for name, line in lines.items()},
+            samples=_samples(lines),
+            log="x",
         )
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    """Return the ends of an interval; the value itself where it is too uncertain to have one."""
+    assert estimate.value is not None
+    return (
+        estimate.value if estimate.low is None else estimate.low,
+        estimate.value if estimate.high is None else estimate.high,
+    )
+
+
+def _samples(series: Mapping[str, Sequence[Choice]]) -> dict[str, int]:
+    return {name: sum(option.duration.n for option in options) for name, options in series.items()}
 
 
 def _option(condition: Condition, confidence: float) -> Choice:

@@ -40,7 +40,7 @@ class Reproducibility(Analyzer[NoSettings]):
             name = "requirements" if len(runs) == 1 else f"requirements-{place}"
             tables.append(Table(name, columns=_COLUMNS, rows=rows, caption=f"run {view.run.id}"))
             findings += _findings(view.run.id, answers)
-        return Report("Reproducibility", tables=tables, findings=findings)
+        return Report("Reproducibility", tables=tables, findings=findings, advisory=True)
 
 
 def _row(number: int, title: str, answer: RequirementAnswer) -> dict[str, Any]:

@@ -112,10 +112,14 @@ def _in_short(studies: Sequence[Study], settings: StabilitySettings) -> Iterator
         few = len(studies) - len(told)
         text = f"{few} of {len(studies)} conditions have fewer than 10 samples: {TOO_FEW} to tell stability"
         yield Finding(text, numbers={"count": few}, warning=True)
-    if len(told) > settings.figures:
-        yield Finding(f"the {settings.figures} least stable conditions of {len(told)} are drawn")
+    restless = sum(study.restlessness[0] > 0 for study in told)
+    if restless > settings.figures:
+        yield Finding(f"the {settings.figures} least stable of {restless} conditions that are not stable are drawn")
 
 
 def _figures(studies: Sequence[Study], settings: StabilitySettings) -> list[Figure]:
-    drawn = sorted((study for study in studies if study.drift), key=lambda study: study.restlessness, reverse=True)
-    return [study.figure(f"series-{place}") for place, study in enumerate(drawn[: settings.figures], 1)]
+    """Return the conditions in which something was found over time, the worst first; the least stable one at least."""
+    ordered = sorted((study for study in studies if study.drift), key=lambda study: study.restlessness, reverse=True)
+    restless = sum(study.restlessness[0] > 0 for study in ordered)
+    drawn = ordered[: min(max(1, restless), settings.figures)]
+    return [study.figure(f"series-{place}") for place, study in enumerate(drawn, 1)]

@@ -100,8 +100,11 @@ class Figure:
         intervals: Ends (low, high) of y for each point of a series.
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
-        samples: How many observations each series stands for, where that is not the number of its points.
+        samples: How many observations each series stands for; legends count them.
         drawn_as: For a kind of its own: the one of those above that renderers draw who do not know it.
+        labels: What is written beside each point of a series, in `scatter` and `line`.
+        x_intervals: Ends (low, high) of x for each point of a series, in `scatter` and `line`.
+        x_range: Ends of the axis of x, where figures are read side by side; by default as the points need it.
     """
 
     name: str
@@ -117,6 +120,9 @@ class Figure:
     log: str = ""
     samples: Mapping[str, int] = field(default_factory=dict)
     drawn_as: str = field(default="", kw_only=True)
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    x_intervals: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    x_range: tuple[float, float] | None = None
 
     @property
     def form(self) -> str:
@@ -157,7 +163,9 @@ class Report:
     """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded.
 
     `answers` are what was found, one sentence for each benchmark: what a person asked the run for. They end the output
-    of a run.
+    of a run and begin its page. The first two figures are those that show the answers.
+
+    Warnings of an `advisory` report cast no doubt on the numbers, so that a page keeps it folded all the same.
     """
 
     title: str
@@ -167,6 +175,7 @@ class Report:
     findings: Sequence[Finding] = ()
     files: Sequence[ReportFile] = ()
     answers: Sequence[str] = ()
+    advisory: bool = False
 
 
 def factor_column(factor: Factor) -> Column:

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 from sebsx.contracts.analyzers import Finding, Report
 from sebsx.contracts.exporters import replacing
 from sebsx.errors import PluginError, UserError
+from sebsx.settings import public
+from sebsx.texts import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sebsx.contracts.commands import Output
     from sebsx.contracts.runs import RunView
     from sebsx.plugins import Registry
+    from sebsx.reading.reporting.repeating import Defaults
 
 
 class Analyzing(Protocol):
@@ -60,7 +63,8 @@ def rendered(
     from sebsx.reading.reporting import build  # heavy
     from sebsx.reading.reporting.html import render
 
-    content = build(views, list(reports(services, views, analyzers)), comparison)
+    said, checks = reports(services, views, analyzers)
+    content = build(views, said, comparison, checks=checks, defaults=_defaults(services.registry, views))
     words = ["sebsx", "report", *(view.run.id for view in views), "-o", target]
     words += [word for name in analyzers for word in ("--analyzer", name)]
     return render(content, shlex.join([*words, *options]), datetime.now(UTC).isoformat(" ", "seconds"))
@@ -78,8 +82,8 @@ def write(target: Path, page: str) -> int:
     return len(data)
 
 
-def reports(services: Analyzing, views: Sequence[RunView], wanted: Sequence[str]) -> Iterator[Report]:
-    """Yield what analyzers say: the one of each experiment about its runs, standard and wanted ones about all."""
+def reports(services: Analyzing, views: Sequence[RunView], wanted: Sequence[str]) -> tuple[list[Report], list[Report]]:
+    """Return what analyzers say: those of the experiments and wanted ones, then those that look at every run."""
     registry = services.registry
     experiments: dict[str, list[RunView]] = {}
     for view in views:
@@ -95,9 +99,24 @@ def reports(services: Analyzing, views: Sequence[RunView], wanted: Sequence[str]
     for name in wanted:
         registry.get("analyzers", name)
     _read(views, [registry.analyzers[name].columns for name in about])
+    said: list[Report] = []
+    checks: list[Report] = []
     for name, mine in about.items():
         if report := _part(services, mine, name):
-            yield report
+            standard = registry.analyzers[name].standard and name not in wanted
+            (checks if standard else said).append(report)
+    return said, checks
+
+
+def _defaults(registry: Registry, views: Sequence[RunView]) -> Defaults:
+    """Return the defaults of the settings that runs were made with, as text."""
+    wanted = {f"experiment.{view.run.experiment}" for view in views}
+    wanted |= {f"platform.{name}" for view in views for name in view.run.settings.get("platforms") or {}}
+    return {
+        section.name: {key: as_text(value) for key, value in public(section.cls()).items()}
+        for section in registry.sections()
+        if section.name in wanted
+    }
 
 
 def _part(services: Analyzing, views: Sequence[RunView], name: str) -> Report | None:

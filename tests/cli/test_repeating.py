@@ -1,4 +1,4 @@
-"""The command of a report under "Do it again", and that it does the same again."""
+"""The command of a report under "Reproduce", and that it does the same again."""
 
 from __future__ import annotations
 
@@ -86,8 +86,9 @@ def document(said: Said) -> Any:
 
 def printed(page: str) -> list[str]:
     """Return the words of the command that a page prints, without the program's name."""
-    (command,) = re.findall(r"<pre tabindex=.0.>(sebsx run .*?)</pre>", page, re.DOTALL)
-    return shlex.split(unescape(command))[1:]
+    short, whole = re.findall(r"<pre tabindex=.0.>(sebsx run .*?)</pre>", page, re.DOTALL)
+    assert len(short) <= len(whole)
+    return shlex.split(unescape(short))[1:]
 
 
 @pytest.mark.parametrize("section", plugins.load(BUILT_IN).sections(), ids=lambda section: section.name)

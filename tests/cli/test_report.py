@@ -92,7 +92,7 @@ def test_standard_analyzer_is_part_of_every_report(sebsx: Cli, call: Call, monke
         RunWriter(store, experiment="unheard-of").finish()
     monkeypatch.setattr(App().registry.analyzers["perf-cost"], "standard", True)
     assert call("report", "last", "-o", "page.html").code == 0
-    assert "<h3>Performance and cost</h3>" in (sebsx.home / "page.html").read_text(encoding="utf-8")
+    assert ">Performance and cost</h2>" in (sebsx.home / "page.html").read_text(encoding="utf-8")
 
 
 def test_place_that_cannot_be_written_is_one_line(call: Call, run: str) -> None:

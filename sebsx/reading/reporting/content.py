@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
-from sebsx.reading.reporting import methods, provenance, repeating, series
+from sebsx.reading.reporting import heading, methods, provenance, repeating, series
 from sebsx.reading.reporting.measured import as_csv, as_json, latency_table, measure
 
 if TYPE_CHECKING:
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from sebsx.contracts.analyzers import Figure
     from sebsx.contracts.runs import RunView
     from sebsx.reading.reporting.measured import MeasuredCondition
+    from sebsx.reading.reporting.repeating import Defaults
 
 _MOST_ERROR_ROWS = 100
 _FIRST_ERROR = 300  # characters
 _REASON = "no reason given"
+_MOST_RUNS = 6  # whose settings and command lines are shown
+_ANSWERING = 2  # figures of an analyzer that show what it answers
+_MOST_ANSWERS = 4  # findings that stand for answers where there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,10 @@ class PageSection:
         reports: What it shows, under their titles.
         paragraphs: Text above.
         commands: Command lines below.
+        folded: Whether it is closed until somebody opens it.
+        hint: What a folded section holds, in a few words.
+        more: Further reports, behind a fold.
+        more_commands: Further command lines, behind that fold.
     """
 
     id: str
@@ -40,6 +48,10 @@ class PageSection:
     reports: Sequence[Report] = ()
     paragraphs: Sequence[str] = ()
     commands: Sequence[str] = ()
+    folded: bool = False
+    hint: str = ""
+    more: Sequence[Report] = ()
+    more_commands: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,8 @@ class Content:
     Args:
         title: Of the page.
         subtitle: What was measured, in one line.
+        reasons: Why runs failed or ended early, whole.
+        answers: What was found, a sentence each.
         verdict: The comparison, whose findings are the banner; None without one.
         notes: What a reader must know before anything else.
         sections: The rest.
@@ -57,73 +71,132 @@ class Content:
 
     title: str
     subtitle: str
+    reasons: Sequence[str]
+    answers: Sequence[str]
     verdict: Report | None
     notes: Sequence[Finding]
     sections: Sequence[PageSection]
     files: Mapping[str, str]
 
 
-def build(views: Sequence[RunView], said: Sequence[Report] = (), comparison: Report | None = None) -> Content:
+def build(
+    views: Sequence[RunView],
+    said: Sequence[Report] = (),
+    comparison: Report | None = None,
+    *,
+    checks: Sequence[Report] = (),
+    defaults: Defaults | None = None,
+) -> Content:
     """Return what a page shows of some runs.
 
     Args:
         views: At least one run.
         said: Reports of analyzers. A table or figure that the page has already, by its name, is not repeated.
         comparison: What a comparison with another run says.
+        checks: Reports of analyzers that look at every run: folded where they found nothing.
+        defaults: Settings that the short command line need not say.
     """
     measured = measure(views)
-    own = _own_figures(views, measured)
-    shown = {"latency", *(figure.name for figure in own.figures)}
-    analyzed = [_without(report, shown) for report in said]
+    own = _distributions(views, measured)
+    answering = [figure for report in said for figure in _new(report.figures, own.figures)[:_ANSWERING]]
+    shown = {figure.name for figure in (*own.figures, *answering)}
+    detailed = [each for report in said if _says(each := _without(report, shown))]
+    answers = [answer for report in said for answer in report.answers] or _first_findings(said)
     latency = Report("", tables=[latency_table(measured)] if measured else [], findings=_empty(views, measured))
     has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
-    settings = [provenance.settings(view.run) for view in views[:6]]
-    packages = provenance.packages(views)
+    errors = _errors(views, measured)
     sections = [
         *(
             [PageSection("comparison", "Comparison", [replace(comparison, title="", findings=())])]
             if comparison
             else []
         ),
-        PageSection(
-            "provenance",
-            "Where the numbers come from",
-            [Report("", tables=[provenance.table(views, has_cost)])],
-        ),
+        *([PageSection("answer", "The answer in figures", [Report("", figures=answering)])] if answering else []),
         PageSection("latency", "Latency and cost of each condition", [latency]),
-        PageSection("figures", "Figures", [own]),
-        PageSection("analysis", "What analyzers say", analyzed),
-        PageSection("errors", "Failed invocations", [_errors(views, measured)]),
-        PageSection("methods", "Methods", paragraphs=list(methods.sentences(views, measured))),
+        *([PageSection("errors", "Failed invocations", [errors])] if errors else []),
+        *([PageSection("distributions", "Distributions", [own])] if own.figures else []),
+        *([PageSection("analysis", "In detail", detailed)] if detailed else []),
+        *(_checked(number, report) for number, report in enumerate(checks, 1)),
         PageSection(
-            "repeat", "Do it again", [Report("", tables=[*([packages] if packages else []), *settings])],
-            paragraphs=[text for view in views[:6] if (text := repeating.needed(view.run))],
-            commands=[repeating.command(view.run) for view in views[:6]],
+            "methods", "Methods", paragraphs=list(methods.sentences(views, measured)), folded=True,
+            hint="estimators, intervals, design, what was not counted",
+        ),
+        PageSection(
+            "repeat", "Reproduce",
+            paragraphs=[text for view in views[:_MOST_RUNS] if (text := repeating.needed(view.run))],
+            commands=[repeating.command(view.run, defaults) for view in views[:_MOST_RUNS]],
+            more=[Report("", tables=[provenance.settings(view.run) for view in views[:_MOST_RUNS]])],
+            more_commands=[repeating.command(view.run) for view in views[:_MOST_RUNS]],
+            hint="The command and the settings in full, for a machine with other defaults",
+        ),
+        PageSection(
+            "provenance", "Where the numbers come from",
+            [Report("", tables=[provenance.table(views, has_cost)], findings=_machines(views))],
+            more=[Report("", tables=[provenance.digests(views), *provenance.packages(views)])],
+            hint="Digests and packages",
         ),
     ]  # fmt: skip
     files = {"sebsx-summary.csv": as_csv(measured), "sebsx-summary.json": as_json(measured)} if measured else {}
-    files |= {each.name: each.content for report in said for each in report.files if each.content is not None}
-    runs = ", ".join(view.run.id for view in views[:3]) + (f" and {len(views) - 3} more" if len(views) > 3 else "")
+    files |= {each.name: each.content for report in (*said, *checks) for each in report.files if each.content}
+    return Content(
+        title=heading.title(views),
+        subtitle=_subtitle(views, measured),
+        reasons=list(_reasons(views)),
+        answers=answers,
+        verdict=_counts_first(comparison) if comparison else None,
+        notes=list(_notes(views, measured, compared=comparison is not None)),
+        sections=sections,
+        files=files,
+    )
+
+
+def _subtitle(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> str:
+    """Return how much was measured, and the runs by their ids."""
     experiments = ", ".join(dict.fromkeys(view.run.experiment for view in views))
     invocations = sum(len(each.condition.frame) for each in measured)
     conditions = f"{len(measured):,} condition{'s' * (len(measured) != 1)}"
-    return Content(
-        title=f"{experiments}: {runs}",
-        subtitle=f"{conditions}, {invocations:,} measured invocations, {len(views)} run{'s' * (len(views) != 1)}",
-        verdict=_counts_first(comparison) if comparison else None,
-        notes=list(_notes(views, measured, compared=comparison is not None)),
-        sections=[one for one in sections if one.reports or one.paragraphs],
-        files=files,
-    )
+    runs = ", ".join(view.run.id for view in views[:3]) + (f" and {len(views) - 3} more" if len(views) > 3 else "")
+    which = f"run{'s' * (len(views) != 1)} {runs}"
+    return f"{experiments}: {conditions}, {invocations:,} measured invocations; {which}"
+
+
+def _reasons(views: Sequence[RunView]) -> Iterator[str]:
+    """Yield of each run that did not finish why not."""
+    for view in views:
+        run = view.run
+        if run.status is not RunStatus.FINISHED:
+            which = f"Run {run.id}" if len(views) > 1 else "The run"
+            yield f"{which} is {run.status.value}: {run.error or _REASON}; this is what it stored"
+
+
+def _first_findings(said: Sequence[Report]) -> list[str]:
+    """Return what analyzers found first, where they answer nothing."""
+    return [one.text for report in said for one in report.findings if not one.warning][:_MOST_ANSWERS]
+
+
+def _new(figures: Sequence[Figure], known: Sequence[Figure]) -> list[Figure]:
+    names = {figure.name for figure in known}
+    return [figure for figure in figures if figure.name not in names]
+
+
+def _says(report: Report) -> bool:
+    return bool(report.tables or report.figures or report.findings)
+
+
+def _checked(number: int, report: Report) -> PageSection:
+    """Return the section of an analyzer that looks at every run, open where it found something."""
+    warnings = sum(finding.warning for finding in report.findings)
+    first = next((finding.text for finding in report.findings if not finding.warning), "")
+    return PageSection(
+        f"check-{number}", report.title, [replace(report, title="")], folded=report.advisory or not warnings,
+        hint=first or f"{warnings} warning{'s' * (warnings != 1)}",
+    )  # fmt: skip
 
 
 def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, compared: bool) -> Iterator[Finding]:
     """Yield what a reader must know first: whatever casts doubt on the whole page, and the design."""
     for view in views:
         run = view.run
-        if run.status is not RunStatus.FINISHED:
-            reason = f": {run.error}" if run.error else ""
-            yield Finding(f"run {run.id} is {run.status.value}{reason}; this is what it stored", warning=True)
         states = [cell.status for cell in view.cells()]
         for status in (CellStatus.INVALID, CellStatus.FAILED, CellStatus.UNSUPPORTED):
             if n := states.count(status):
@@ -142,10 +215,9 @@ def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, c
     if unbounded := unenforced(views).get("memory"):
         text = f"memory was not limited on {', '.join(unbounded)}: functions could use all that the machine has"
         yield Finding(text, warning=True)
-    designs = " and ".join(sorted({view.run.design.value for view in views}))
-    yield Finding(
-        f"design: {designs}" if compared else f"no comparison was asked for (--base, --compare); design: {designs}"
-    )
+    if compared:
+        designs = " and ".join(sorted({view.run.design.value for view in views}))
+        yield Finding(f"design: {designs}")
 
 
 def _counts_first(comparison: Report) -> Report:
@@ -162,49 +234,42 @@ def _empty(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> l
     ]
 
 
-def _own_figures(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report:
-    most = series.MOST_FIGURES
-    began = series.began(measured)
-    models, notes = _cpu_models(views)
+def _distributions(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report:
     every = list(series.distributions(measured))
-    figures: list[Figure] = every[:most]
-    if len(every) > most:
-        notes.append(Finding(f"{most} of {len(every)} figures of distributions are drawn"))
-    some = [each for each in measured if len(each.condition.frame)]
-    if len(some) > most:
-        notes.append(Finding(f"latency in the order of time is drawn of {most} of {len(some)} conditions"))
-    for number, each in enumerate(some[:most], 1):
-        run = each.condition.run.id
-        figures += series.in_time(each, number, began[run], models.get(run, {}))
-        figures += series.lateness(each, number, began[run])
-    return Report("", figures=figures, findings=notes)
+    notes = []
+    if len(every) > series.MOST_FIGURES:
+        notes.append(Finding(f"{series.MOST_FIGURES} of {len(every)} figures of distributions are drawn"))
+    late = list(series.lateness(measured, series.began(measured)))
+    return Report("", figures=[*every[: series.MOST_FIGURES], *late], findings=notes)
 
 
-def _cpu_models(views: Sequence[RunView]) -> tuple[series.CpuModels, list[Finding]]:
-    found: series.CpuModels = {}
+def _machines(views: Sequence[RunView]) -> list[Finding]:
+    """Return what is known of the processors of the sandboxes as a whole, and what cannot be read of them."""
+    told: set[str] = set()
     notes = []
     for view in views:
         try:
-            found[view.run.id] = series.cpu_models(view)
+            told |= set(series.cpu_models(view).values())
         except StoreError as exc:
             notes.append(Finding(f"facts of the sandboxes of run {view.run.id} cannot be read: {exc}", warning=True))
-    told = sorted({model for models in found.values() for model in models.values()})
-    if len(told) == 1:
-        notes.append(Finding(f"every sandbox that told its CPU model ran on {told[0]}"))
+    if len(told) > 1:
+        notes.append(Finding(f"sandboxes ran on {len(told)} CPU models: {', '.join(sorted(told))}"))
     elif not told and views:
-        notes.append(Finding("no sandbox told its CPU model, so the figures cannot show whether it matters"))
-    return found, notes
+        notes.append(Finding("no sandbox told its CPU model, so nothing shows whether it matters"))
+    return notes
 
 
 def _without(report: Report, shown: set[str]) -> Report:
+    """Return a report without the figures that are shown already, and without the table that the page makes itself."""
     return replace(
         report,
-        tables=[table for table in report.tables if table.name not in shown],
+        tables=[table for table in report.tables if table.name != "latency" and table.rows],
         figures=[figure for figure in report.figures if figure.name not in shown],
     )
 
 
-def _errors(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report:
+def _errors(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Report | None:
+    """Return the failures of each condition; None where nothing failed."""
     by_run = {view.run.id: view for view in views}
     failing = [(each, status, n) for each in measured for status, n in sorted(each.condition.failed.items()) if n]
     rows = [
@@ -218,7 +283,7 @@ def _errors(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> 
         for each, status, n in failing[:_MOST_ERROR_ROWS]
     ]
     if not rows:
-        return Report("", findings=[Finding("no measured invocation failed" if measured else "nothing was measured")])
+        return None
     columns = (
         Column("condition", "condition"), Column("status", "ended as"), Column("count", "how many", unit="count"),
         Column("share", "share", unit="1", meaning="of the measured invocations of the condition"),

@@ -101,7 +101,7 @@ def draw(figure: Figure) -> Drawing:
 
 def legend_name(figure: Figure, name: str) -> str:
     """Return the name of a series with the number of observations it stands for."""
-    n = figure.samples.get(name, len(figure.series[name]) if figure.form in ("scatter", "line") else 0)
+    n = figure.samples.get(name, 0)
     drawn = len(figure.series[name])
     some = f", {drawn:,} drawn" if figure.form == "scatter" and drawn < n else ""
     return f"{_plain(name)} (n = {n:,}{some})" if n else _plain(name)
@@ -111,23 +111,31 @@ def _drawable(figure: Figure) -> tuple[Figure, list[str]]:
     """Return the part of a figure that can be drawn, and what was left out."""
     from dataclasses import replace
 
-    series, intervals, lost, beyond = {}, {}, 0, 0
+    series: dict[str, Any] = {}
+    beside: dict[str, dict[str, Any]] = {key: {} for key in ("intervals", "x_intervals", "labels")}
+    lost, beyond = 0, 0
     for name, points in figure.series.items():
-        ends = figure.intervals.get(name) or [(point[1], point[1]) for point in points]
-        pairs = list(zip(points, ends, strict=False))
-        finite = [pair for pair in pairs if all(math.isfinite(number) for both in pair for number in both)]
-        inside = [pair for pair in finite if not figure.categories or 0 <= pair[0][0] < _MOST_CATEGORIES]
-        lost, beyond = lost + len(pairs) - len(finite), beyond + len(finite) - len(inside)
+        mine = {key: list(getattr(figure, key)[name]) for key in beside if getattr(figure, key).get(name)}
+        ends = [mine[key] for key in ("intervals", "x_intervals") if key in mine]
+        finite = [
+            place
+            for place, numbers in enumerate(zip(points, *ends, strict=False))
+            if all(math.isfinite(number) for both in numbers for number in both)
+        ]
+        inside = [place for place in finite if not figure.categories or 0 <= points[place][0] < _MOST_CATEGORIES]
+        lost, beyond = lost + len(points) - len(finite), beyond + len(finite) - len(inside)
         if inside:
-            series[name] = [point for point, _ in inside]
-            if figure.intervals.get(name):
-                intervals[name] = [end for _, end in inside]
+            series[name] = [points[place] for place in inside]
+            for key, values in mine.items():
+                beside[key][name] = [values[place] for place in inside]
     notes = [f"{lost:,} points are not finite numbers and are not drawn"] if lost else []
     if beyond:
         notes.append(f"the first {_MOST_CATEGORIES} of {len(figure.categories):,} categories are drawn")
-    return replace(
-        figure, series=series, intervals=intervals, categories=figure.categories[:_MOST_CATEGORIES]
-    ), notes  # fmt: skip
+    drawn = replace(
+        figure, series=series, categories=figure.categories[:_MOST_CATEGORIES], intervals=beside["intervals"],
+        x_intervals=beside["x_intervals"], labels=beside["labels"],
+    )  # fmt: skip
+    return drawn, notes
 
 
 def _height_in(figure: Figure) -> float:
@@ -146,9 +154,20 @@ def _draw_points(axes: Axes, figure: Figure) -> list[str]:
         horizontal, vertical = (list(numbers) for numbers in zip(*points, strict=True))
         if figure.form == "ecdf":
             horizontal, vertical = [horizontal[0], *horizontal], [0.0, *vertical]
-        axes.plot(x.of(horizontal), y.of(vertical), label=legend_name(figure, name), **style)
+        across, up = x.of(horizontal), y.of(vertical)
+        axes.plot(across, up, label=legend_name(figure, name), **style)
+        if name in figure.intervals or name in figure.x_intervals:
+            axes.errorbar(
+                across, up, xerr=_errors(across, figure.x_intervals.get(name), x),
+                yerr=_errors(up, figure.intervals.get(name), y), fmt="none", ecolor=style["color"], elinewidth=1.0,
+                capsize=3,
+            )  # fmt: skip
+        for text, at in zip(figure.labels.get(name, ()), zip(across, up, strict=True), strict=False):
+            axes.annotate(_plain(text), at, xytext=(5, 5), textcoords="offset points")
     if figure.form == "ecdf":
         axes.set_ylim(0, 101)
+    if figure.x_range is not None:
+        axes.set_xlim(*x.of(figure.x_range))
     if figure.reference is not None:
         axes.axhline(figure.reference / y.factor, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
     return _about_axes(figure, x, y, axes.get_ylim()[0])
@@ -169,7 +188,7 @@ def _draw_categories(axes: Axes, figure: Figure) -> list[str]:
         places = [point[0] + offset for point in points]
         label = legend_name(figure, name) if count > 1 or figure.samples else None
         if figure.form == "interval":
-            low_high = _errors(values, figure, name, y)
+            low_high = _errors(values, figure.intervals.get(name), y)
             axes.errorbar(
                 values, places, xerr=low_high, label=label, linestyle="none", marker=_MARKERS[number % 8],
                 color=SERIES[number % 8], capsize=3,
@@ -180,7 +199,7 @@ def _draw_categories(axes: Axes, figure: Figure) -> list[str]:
         axes.barh(
             places, values, left=left, height=0.7 if figure.form == "stacked" else 0.8 / max(1, count), label=label,
             color=SERIES[number % 8], edgecolor=INK, linewidth=0.5, hatch=_HATCHES[number % 8],
-            xerr=None if name not in figure.intervals else _errors(values, figure, name, y), ecolor=INK,
+            xerr=_errors(values, figure.intervals.get(name), y), ecolor=INK,
         )  # fmt: skip
     axes.set_yticks(range(len(figure.categories)), [_plain(name) for name in figure.categories])
     axes.set_ylim(max(len(figure.categories), 1) - 0.5, -0.5)
@@ -201,8 +220,9 @@ def _axes(figure: Figure, log: str) -> tuple[_Axis, _Axis]:
     if figure.form == "stacked":  # whole bars: one of microseconds must not make an axis of 20000 of them
         heights = [sum(y for x, y in points if x == place) for place in {x for x, _ in points}]
     ends = [end for each in figure.intervals.values() for pair in each for end in pair]
+    sides = [end for each in figure.x_intervals.values() for pair in each for end in pair]
     return (
-        _Axis(figure.x, [point[0] for point in points], log="x" in log),
+        _Axis(figure.x, figure.x_range or [*(point[0] for point in points), *sides], log="x" in log),
         _Axis(figure.y, [*heights, *ends], log="y" in log),
     )
 
@@ -236,8 +256,9 @@ def _style(kind: str, number: int, name: str) -> dict[str, Any]:
     return {"color": colour, "linestyle": "none", "marker": marker, "markersize": 3.5, **hollow}
 
 
-def _errors(values: Sequence[float], figure: Figure, name: str, axis: _Axis) -> list[list[float]] | None:
-    ends = figure.intervals.get(name)
+def _errors(
+    values: Sequence[float], ends: Sequence[tuple[float, float]] | None, axis: _Axis
+) -> list[list[float]] | None:
     if ends is None:
         return None
     low, high = axis.of(end[0] for end in ends), axis.of(end[1] for end in ends)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # A page stays below 2 MB whatever is in the runs: each kind of content has its share.
 LIMIT_BYTES = 1_950_000
 _MOST_ROWS = 200
+_ROWS_IN_SIGHT = 30  # of a longer table; the rest is behind a fold
 _WORDS_BYTES = 500_000  # tables and findings
 _MARKUP_BYTES = 35  # around the text of a cell
 _MOST_LETTERS = 600  # of a cell or a finding
@@ -39,7 +40,7 @@ _PLAIN_FILE_BYTES = 100_000  # above it a file is offered compressed
 _TONES = {
     "regression": "bad", "improvement": "good", "equivalent": "good", "inconclusive": "doubt", "incomparable": "doubt",
     "change": "doubt",
-    MISSING: "bad", "invalid": "bad", "failed": "bad",
+    MISSING: "absent", "invalid": "bad", "failed": "bad",
 }  # fmt: skip
 _SIGNS = {"bad": "✖", "good": "✔", "doubt": "?"}
 
@@ -59,6 +60,16 @@ class _Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[_Cell]]
+
+    @property
+    def in_sight(self) -> Sequence[Sequence[_Cell]]:
+        """The rows that everybody sees."""
+        return self.rows if len(self.rows) <= _ROWS_IN_SIGHT * 1.5 else self.rows[:_ROWS_IN_SIGHT]
+
+    @property
+    def folded(self) -> Sequence[Sequence[_Cell]]:
+        """The rows behind the fold."""
+        return self.rows[len(self.in_sight) :]
 
     @property
     def numeric(self) -> set[int]:
@@ -107,7 +118,14 @@ def render(content: Content, command: str, made_at: str) -> str:
     markup: Any = require("markupsafe", extra=EXTRA).Markup
     painter = _Painter()
     verdict = _Painter().block(replace(content.verdict, tables=(), figures=())) if content.verdict else None
-    sections = [(one, [painter.block(report, one.title) for report in one.reports]) for one in content.sections]
+    sections = [
+        (
+            one,
+            [painter.block(report, one.title) for report in one.reports],
+            [painter.block(report, one.title) for report in one.more],
+        )
+        for one in content.sections
+    ]
     folder = files("sebsx.reading.reporting") / "templates"
     css = (folder / "report.css").read_text(encoding="utf-8") + painter.css
     environment = jinja2.Environment(

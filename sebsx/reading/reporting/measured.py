@@ -24,6 +24,10 @@ MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 
 _FAILED = "what failed is later than all that did not"
 _COLUMNS = (
+    Column("p50", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
+    Column("p90", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
+    Column("p99", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
+    Column("million_usd", "per million", unit="USD", meaning="mean cost of an invocation, times a million"),
     Column("ok", "ok", unit="count", meaning="measured invocations that count"),
     Column("failed", "failed", unit="count", meaning="measured invocations that failed, the throttled ones apart"),
     Column("throttled", "throttled", unit="count", meaning="refused because too many ran at once"),
@@ -33,12 +37,8 @@ _COLUMNS = (
         unit="1",
         meaning="share of the invocations that ended well and started or restored a sandbox",
     ),
-    Column("p50", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
-    Column("p90", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
-    Column("p99", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
     Column("mean", "mean of answered", unit="s", meaning="client latency of what did not fail"),
     Column("cv", "CV", unit="1", meaning="standard deviation over mean, of what did not fail"),
-    Column("million_usd", "per million", unit="USD", meaning="mean cost of an invocation, times a million"),
 )
 _EXECUTION = "from the begin of a group of invocations to its end, with the interval of its median"
 _FROM_SUMMARIES = {
@@ -82,9 +82,10 @@ def latency_table(measured: Sequence[MeasuredCondition]) -> Table:
     )
     notes += [Column("note", "note")] if any("note" in row for row in rows) else []
     shared = caption(found)
+    columns = [column for column in _COLUMNS if column.key == "ok" or any(row.get(column.key) for row in rows)]
     return Table(
         "latency",
-        columns=(*identity, *_COLUMNS, *notes),
+        columns=(*identity, *columns, *notes),
         rows=rows,
         caption=f"client latency; {shared}" if shared else "",
     )

@@ -37,8 +37,28 @@ def table(views: Sequence[RunView], measured_cost: Mapping[str, bool]) -> Table:
     return Table("provenance", columns=columns, rows=rows, caption=left)
 
 
-def packages(views: Sequence[RunView]) -> Table | None:
-    """Return the packages that were deployed with their dependencies; None where nothing is known of any."""
+def digests(views: Sequence[RunView]) -> Table:
+    """Return a row for each function: the digests of its code and of its package."""
+    rows = [
+        {
+            "benchmark": f"{one.benchmark} {one.benchmark_version}",
+            "platform": one.platform,
+            "code": _or_missing(one.benchmark_sha256, "no digest of the code"),
+            "package": _or_missing(one.package_sha256, "no digest of what was deployed"),
+        }
+        for view in views
+        for one in view.deployments()
+    ]
+    columns = (
+        Column("benchmark", "benchmark"), Column("platform", "platform"), Column("code", "SHA-256 of the code"),
+        Column("package", "SHA-256 of the package"),
+    )  # fmt: skip
+    unique = {tuple(row.values()): row for row in rows}
+    return Table("digests", columns=columns, rows=list(unique.values()), caption="digests of what was deployed")
+
+
+def packages(views: Sequence[RunView]) -> list[Table]:
+    """Return a table of the packages that were deployed with their dependencies; none where nothing is known of any."""
     rows = []
     for view in views:
         known = readable(view.packages, {})
@@ -62,7 +82,8 @@ def packages(views: Sequence[RunView]) -> Table | None:
         Column("bytes", "size", unit="bytes"),
         Column("requirements", "dependencies as resolved"),
     )  # fmt: skip
-    return Table("packages", columns=columns, rows=unique) if unique else None
+    caption = "packages with their dependencies"
+    return [Table("packages", columns=columns, rows=unique, caption=caption)] if unique else []
 
 
 def settings(run: Run) -> Table:
@@ -99,8 +120,6 @@ def _facts(view: RunView, has_cost: bool) -> dict[str, str]:
         "time (UTC)": run.started_at.isoformat(" ", "seconds") + took,
         "design and seed": f"{run.design.value}, seed {run.seed}",
         "benchmark": _each(f"{one.benchmark} {one.benchmark_version}" for one in deployments),
-        "benchmark code": _each((_short(one.benchmark_sha256) for one in deployments), "no digest of the code"),
-        "package": _each((_short(one.package_sha256) for one in deployments), "no digest of what was deployed"),
         "input": _each(_words({"size": one.size, **one.parameters}) for one in deployments),
         "platform and region": _each(" ".join(filter(None, (one.platform, one.region))) for one in deployments),
         "configuration as the platform reports it": _each(
@@ -154,10 +173,6 @@ def _each(words: Iterable[str | None], missing: str = "nothing was deployed") ->
 
 def _or_missing(word: str | None, why: str) -> str:
     return word or f"{MISSING}: {why}"
-
-
-def _short(digest: str | None) -> str | None:
-    return f"SHA-256 {digest[:16]}" if digest else None
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -349,9 +349,12 @@ def test_weight_above_one_is_refused() -> None:
 def test_figures_show_distributions_and_the_memory_sweep(scene: Scene) -> None:
     scene.cell("warm", [took(4.0), took(2.0)], 128)
     scene.cell("warm", [took(1.0)], 256)
-    ecdf, memory = scene.analyze().figures
+    memory, ecdf = scene.analyze().figures
     assert ecdf.series == {"sleep 128 MiB warm": [(2.0, 0.5), (4.0, 1.0)], "sleep 256 MiB warm": [(1.0, 1.0)]}
-    assert list(memory.series.values()) == [[(128.0, 3.0), (256.0, 1.0)]]
+    assert ecdf.samples == {"sleep 128 MiB warm": 2, "sleep 256 MiB warm": 1}
+    assert memory.series == {"sleep warm": [(128.0, 3.0), (256.0, 1.0)]}
+    assert memory.intervals == {"sleep warm": [(3.0, 3.0), (1.0, 1.0)]}  # too few for any
+    assert memory.samples == {"sleep warm": 3}
 
 
 def test_columns_that_tell_nothing_apart_are_in_the_caption(scene: Scene) -> None:

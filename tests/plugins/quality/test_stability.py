@@ -165,10 +165,20 @@ def test_figures_show_the_least_stable_first_and_say_what_is_not_drawn(store: St
     writer = RunWriter(store)
     writer.add(noise(60))
     writer.add([*noise(60), *noise(60, around_s=0.3)], memory_mib=512)
+    writer.add([*noise(60), *noise(60, around_s=0.2)], memory_mib=256)
     writer.finish()
     report = analyze(Stability, figures=1)
     assert [figure.title for figure in report.figures] == ["echo 512 MiB warm: client.latency_s over time"]
-    assert "the 1 least stable conditions of 2 are drawn" in texts(report)
+    assert "the 1 least stable of 2 conditions that are not stable are drawn" in texts(report)
+    assert len(analyze(Stability).figures) == 2  # nothing was found in the third
+
+
+def test_least_stable_condition_is_drawn_where_nothing_is_found(store: Store, analyze: Analyze) -> None:
+    writer = RunWriter(store)
+    writer.add(noise(60))
+    writer.add(noise(60), memory_mib=512)
+    writer.finish()
+    assert len(analyze(Stability).figures) == 1
 
 
 def test_thinning_keeps_the_extremes_and_the_order() -> None:

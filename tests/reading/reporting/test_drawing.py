@@ -15,6 +15,13 @@ from tests.reading.reporting.conftest import EVIL, breakdown, comparison
 
 X, Y = Column("x", "time", unit="s"), Column("y", "latency", unit="s")
 LINE = Figure("line", "line", title="A line", x=X, y=Y, series={"a": [(1.0, 0.002), (2.0, 0.004)]})
+
+
+def counted(figure: Figure) -> Figure:
+    """The figure with the number of observations of each series."""
+    return replace(figure, samples={name: len(points) for name, points in figure.series.items()})
+
+
 KINDS = [LINE, *breakdown().figures, *comparison().figures]
 
 
@@ -37,7 +44,7 @@ def test_picture_has_no_inline_style_and_fixed_colours_only_through_variables(fi
 
 def test_long_names_keep_their_end_which_tells_cold_from_warm() -> None:
     run = f"01M81SGBR8ZD3TE9WV2MCB98WV compression 256 MiB concurrency 1 {'x' * 20} "
-    figure = replace(LINE, series={run + start: [(1.0, 0.002)] for start in ("cold", "warm")})
+    figure = counted(replace(LINE, series={run + start: [(1.0, 0.002)] for start in ("cold", "warm")}))
     names = [text for text in texts(figure) if text.startswith("01M81SGBR8ZD ... ")]
     assert [name.split()[-4] for name in names] == ["cold", "warm"]
 
@@ -60,6 +67,29 @@ def test_series_say_how_many_observations_and_how_many_are_drawn() -> None:
     points = [(float(n), 1.0) for n in range(10)]
     figure = replace(LINE, kind="scatter", series={"a": points}, samples={"a": 12_000})
     assert "a (n = 12,000, 10 drawn)" in texts(figure)
+
+
+def test_points_carry_labels_and_intervals_and_no_number_that_nobody_counted() -> None:
+    figure = replace(
+        LINE, kind="scatter", labels={"a": ["128 MiB", "256 MiB"]}, intervals={"a": [(0.001, 0.003), (0.003, 0.005)]},
+        x_intervals={"a": [(0.5, 1.5), (1.5, 2.5)]},
+    )  # fmt: skip
+    assert {"128 MiB", "256 MiB", "a"} <= set(texts(figure))
+    lines = [len(re.findall("<path", draw(one).svg)) for one in (LINE, figure)]
+    assert lines[1] > lines[0] + 2
+    lost = replace(figure, series={"a": [(1.0, math.nan), (2.0, 0.004)]})
+    assert "128 MiB" not in texts(lost)
+    assert "256 MiB" in texts(lost)
+
+
+def test_figures_side_by_side_have_one_axis() -> None:
+    def ticks(figure: Figure) -> set[str]:
+        return {text for text in texts(figure) if re.fullmatch(r"[\d.]+", text)}
+
+    curves = [replace(LINE, kind="ecdf", series={"a": [(at, 0.5), (2 * at, 1.0)]}, log="x") for at in (0.01, 1.0)]
+    apart, together = ([ticks(replace(one, x_range=ends)) for one in curves] for ends in (None, (0.01, 2.0)))
+    assert apart[0] != apart[1]
+    assert together[0] == together[1]
 
 
 def test_series_differ_without_colour() -> None:
@@ -102,7 +132,7 @@ def test_references_lead_to_elements_of_the_same_picture() -> None:
 
 @pytest.mark.parametrize("name", [EVIL, "_hidden", "$x$ and $y", "\x00\ud800\n\t", "新しい", "x" * 500, ""])
 def test_any_name_is_drawn(name: str) -> None:
-    root = inline(replace(LINE, series={name: [(1.0, 1.0), (2.0, 2.0)]}))
+    root = inline(counted(replace(LINE, series={name: [(1.0, 1.0), (2.0, 2.0)]})))
     assert root.find(".//script") is None
     legend = [text for text in ("".join(one.itertext()) for one in root.iter("text")) if "n = 2" in text]
     assert len(legend) == 1

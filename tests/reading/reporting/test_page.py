@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -24,7 +25,7 @@ from sebsx.reading.reporting import PageSection, build, repeating
 from sebsx.reading.reporting.html import LIMIT_BYTES, render
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
-from tests.reading.reporting.conftest import EVIL, Page, fill
+from tests.reading.reporting.conftest import EVIL, Page, breakdown, fill
 
 Read = Callable[..., Page]
 CSV = re.compile(r'download="sebsx-summary\.csv(?:\.gz)?" href="data:[^,]+,([^"]+)"')
@@ -32,8 +33,9 @@ CSV = re.compile(r'download="sebsx-summary\.csv(?:\.gz)?" href="data:[^,]+,([^"]
 
 def test_page_has_its_parts_in_order(page: Page) -> None:
     assert page.texts("h2") == [
-        "Base and new", "Comparison", "Where the numbers come from", "Latency and cost of each condition",
-        "Figures", "What analyzers say", "Failed invocations", "Methods", "Do it again", "Files",
+        "Base and new", "Comparison", "The answer in figures", "Latency and cost of each condition",
+        "Failed invocations", "Distributions", "In detail", "Methods", "Reproduce",
+        "Where the numbers come from", "Files",
     ]  # fmt: skip
 
 
@@ -96,7 +98,7 @@ def test_page_has_landmarks_and_a_way_past_them(page: Page) -> None:
 
 def test_tables_have_captions_and_scopes(page: Page) -> None:
     tables = page.all("table")
-    assert len(tables) > 8
+    assert len(tables) > 6
     assert len(page.texts("caption")) == len(tables)
     assert {cell.get("scope") for cell in page.all("th")} == {"col", "row"}
 
@@ -104,9 +106,10 @@ def test_tables_have_captions_and_scopes(page: Page) -> None:
 def test_every_picture_has_a_text_alternative_and_its_numbers(page: Page) -> None:
     pictures = page.all("svg")
     ids = {attributes.get("id") for _, attributes in page.elements}
-    assert len(pictures) > 8
+    assert len(pictures) > 4
     assert all(one["role"] == "img" and set((one["aria-labelledby"] or "").split()) <= ids for one in pictures)
-    assert len(page.all("details")) == len(page.all("figure")) == len(pictures)
+    numbers = [one for one in page.all("details") if one.get("class") == "numbers"]
+    assert len(numbers) == len(page.all("figure")) == len(pictures)
 
 
 def test_verdicts_are_words_and_signs(page: Page) -> None:
@@ -118,7 +121,7 @@ def test_verdicts_are_words_and_signs(page: Page) -> None:
 def test_what_is_missing_is_said_in_words(page: Page) -> None:
     assert "missing: no digest of what was deployed" in page.said
     assert "missing: not run from a checkout" in page.said
-    assert sum("bad" in (one.get("class") or "").split() for one in page.all("span")) > 4
+    assert sum("absent" in (one.get("class") or "").split() for one in page.all("span")) > 4
 
 
 def test_restored_starts_are_named_and_a_mixture_is_noted(store: Store) -> None:
@@ -159,34 +162,15 @@ def test_failures_throttling_and_invalid_cells_are_told_apart(store: Store, read
     assert "no reason given" in page.said
 
 
-def test_figures_show_sandboxes_models_and_failures(page: Page) -> None:
-    legends = " ".join(page.texts("text"))
-    assert "each in a sandbox of its own (n = 40)" in legends
-    assert re.search(r"sandbox sandbox-\d+-0 \(n = 4\)", legends)
-    assert "failed (n = 2)" in legends
-    assert "Distribution of the client latency" in page.said
-
-
-def test_cpu_models_are_a_figure_where_they_differ(store: Store) -> None:
+def test_more_conditions_than_can_be_told_apart_are_figures_with_one_axis(store: Store) -> None:
     writer = RunWriter(store)
-    for name in ("a", "b"):
-        changes = {"sandbox_id": name}
-        writer.add([0.1] * 6, facts={"cpu_model": f"model {name}"}, changes=changes, parameters={"n": "1"})
-    figures = {figure.name: figure for figure in _figures([writer.finish()])}
-    by_model = figures["latency-by-cpu-1"].series
-    assert {name: len(points) for name, points in by_model.items()} == {"CPU model a": 6, "CPU model b": 6}
-    assert set(figures["latency-in-time-1"].series) == {"sandbox a", "sandbox b"}
-    assert not [one for one in _figures([fill(store, 2)]) if one.name.startswith("latency-by-cpu")]
-
-
-def _other(view, sequence):
-    import random
-
-    from sebsx.testing.runs import _invocation
-
-    made = _invocation(sequence, 1, StartType.WARM, 256, random.Random(1))
-    made.sandbox_id = "b"
-    return made
+    for memory_mib in range(128, 128 * 6, 128):
+        for start in (StartType.COLD, StartType.WARM):
+            writer.add([memory_mib / 1000, 0.05] * 3, start=start, memory_mib=memory_mib)
+    cold, warm = _figures([writer.finish()])
+    assert [figure.title.rpartition(", ")[2] for figure in (cold, warm)] == ["cold", "warm"]
+    assert cold.x_range == warm.x_range == pytest.approx((0.05 / 1.05, 0.64 * 1.05))
+    assert not {name for name in cold.series if "warm" in name}
 
 
 def _section(views: list[RunView], name: str) -> PageSection:
@@ -194,15 +178,18 @@ def _section(views: list[RunView], name: str) -> PageSection:
 
 
 def _figures(views: list[RunView]) -> Sequence[Figure]:
-    return _section(views, "figures").reports[0].figures
+    return _section(views, "distributions").reports[0].figures
 
 
 def test_lateness_is_drawn_where_requests_were_late(store: Store) -> None:
     writer = RunWriter(store)
     writer.add([0.1] * 6, changes={"client_intended_s": 1_750_000_000.0})
-    (late,) = [figure for figure in _figures([writer.finish()]) if figure.name.startswith("lateness")]
-    assert [round(y) for _, y in late.series["requests"]] == [1, 2, 3, 4, 5, 6]
-    assert not [figure for figure in _figures([fill(store, 2)]) if figure.name.startswith("lateness")]
+    view = writer.finish()
+    (late,) = [figure for figure in _figures([view]) if figure.name == "lateness"]
+    (name,) = late.series
+    assert [round(y) for _, y in late.series[name]] == [1, 2, 3, 4, 5, 6]
+    assert late.samples == {name: 6}
+    assert not [figure for figure in _figures([fill(store, 2)]) if figure.name == "lateness"]
 
 
 def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
@@ -212,7 +199,9 @@ def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
         figures=_figures([fill(store)])[:1],
         findings=[Finding("kept")],
     )
-    analysed = next(one for one in build([fill(store, 2)], [repeated]).sections if one.id == "analysis")
+    content = build([fill(store, 2)], [repeated])
+    analysed = next(one for one in content.sections if one.id == "analysis")
+    assert content.answers == ["kept"]  # what was found, where nobody answers
     assert analysed.reports == [Report("Again", tables=[], figures=[], findings=[Finding("kept")])]
 
 
@@ -251,7 +240,8 @@ def test_dependencies_of_the_package_are_told(store: Store, tmp_path: Path) -> N
     first = _package(tmp_path, "ab" * 32)
     writer.add([0.1] * 6, deployment={"package": first})
     writer.add([0.1] * 6, memory_mib=512, deployment={"package": _package(tmp_path, "ef" * 32)})
-    packages = _section([writer.finish()], "repeat").reports[0].tables[0]
+    digests, packages = _section([writer.finish()], "provenance").more[0].tables
+    assert [row["package"] for row in digests.rows] == ["ab" * 32, "ef" * 32]
     assert [row["requirements"] for row in packages.rows] == [
         "numpy==2.0", "missing: what its dependencies resolved to is not stored",
     ]  # fmt: skip
@@ -275,8 +265,64 @@ def _package(path: Path, sha256: str) -> Package:
 def test_run_without_invocations_says_so(store: Store, read: Read) -> None:
     page = read([RunWriter(store).finish(RunStatus.FAILED)])
     assert "holds no measured invocation: there is nothing to show of it" in page.said
-    assert "is failed; this is what it stored" in page.said
+    assert "The run is failed: no reason given; this is what it stored" in page.said
     assert page.all("svg") == []
+
+
+def test_failed_run_says_its_whole_reason_before_anything_else(store: Store, read: Read) -> None:
+    writer = RunWriter(store)
+    writer.add([0.1] * 6)
+    reason = f"the account is closed: {'x' * 2000} <end>"
+    store.finish_run(writer.run.id, RunStatus.FAILED, reason)
+    page = read([store.view(writer.run.id)])
+    assert reason in " ".join(page.texts("p"))
+    assert page.said.index(reason) < page.said.index("Latency and cost")
+
+
+def test_title_says_what_was_measured_where_and_when(store: Store) -> None:
+    writer = RunWriter(store)
+    for memory_mib in (128, 256, 512):
+        writer.add([0.1] * 6, memory_mib=memory_mib, deployment={"benchmark": "graph-bfs"})
+    view = writer.finish()
+    day = view.run.started_at
+    content = build([view])
+    assert content.title == f"graph-bfs on fake: 3 memory sizes, {day.day} {day:%b %Y}"
+    assert view.run.id in content.subtitle
+
+
+def test_checks_are_folded_unless_they_found_something(store: Store) -> None:
+    def check(*findings: Finding, advisory: bool = False) -> Report:
+        return Report("A check", findings=findings, advisory=advisory)
+
+    quiet, loud = Finding("all is well"), Finding("a doubt", warning=True)
+    checks = [check(quiet), check(quiet, loud), check(quiet, loud, advisory=True)]
+    sections = [one for one in build([fill(store)], checks=checks).sections if one.id.startswith("check-")]
+    assert [one.folded for one in sections] == [True, False, True]
+    assert sections[0].hint == "all is well"
+
+
+def test_answers_and_the_first_two_figures_come_first(store: Store) -> None:
+    figures = [replace(breakdown().figures[0], name=f"figure-{number}") for number in range(3)]
+    content = build([fill(store)], [Report("Speed", figures=figures, answers=["it is fast"])])
+    shown = {one.id: [figure.name for report in one.reports for figure in report.figures] for one in content.sections}
+    assert content.answers == ["it is fast"]
+    assert list(shown)[:2] == ["answer", "latency"]
+    assert (shown["answer"], shown["analysis"]) == (["figure-0", "figure-1"], ["figure-2"])
+
+
+def test_short_command_leaves_out_what_is_a_default(store: Store) -> None:
+    writer = RunWriter(store, settings={"memory_mib": [256], "size": "test"})
+    writer.add([0.1] * 6)
+    defaults = {"experiment.perf-cost": {"size": "test", "memory_mib": "512"}}
+    repeat = next(one for one in build([writer.finish()], defaults=defaults).sections if one.id == "repeat")
+    assert "size" not in repeat.commands[0]
+    assert "memory_mib=256" in repeat.commands[0]
+    assert "size=test" in repeat.more_commands[0]
+
+
+def test_verdict_in_the_first_column_is_marked_too(store: Store, read: Read) -> None:
+    table = Table("t", columns=[Column("verdict", "verdict")], rows=[{"verdict": "regression"}])
+    assert "✖ regression" in read([fill(store)], [], Report("Sides", tables=[table])).said
 
 
 def test_one_sample_gives_no_interval(store: Store, read: Read) -> None:
@@ -307,8 +353,8 @@ def test_damaged_facts_of_sandboxes_are_said(tmp_path: Path, facts: str, words: 
         connection.execute("UPDATE sandbox SET facts = ?", (facts,))
     with open_store(path) as store:
         view = store.view("last")
-        findings = _section([view], "figures").reports[0].findings
-        rows = _section([view], "provenance").reports[0].tables[0].rows
+        (origin,) = _section([view], "provenance").reports
+    findings, rows = origin.findings, origin.tables[0].rows
     assert any(words in finding.text for finding in findings)
     assert "missing: no sandbox told its CPU model" in [row[view.run.id] for row in rows]
 
@@ -329,6 +375,7 @@ def test_ten_thousand_conditions_stay_within_the_limit(tmp_path: Path) -> None:
     assert len(text.encode()) < 2_000_000
     assert "10,000 conditions, 80,000 measured invocations" in page.said
     assert "200 of 10,000 rows are shown, the rest is in the CSV" in page.said
+    assert "170 further rows" in page.said
     assert len(gzip.decompress(base64.b64decode(CSV.findall(text)[0])).splitlines()) == 10_001
 
 
