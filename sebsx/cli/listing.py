@@ -10,7 +10,7 @@ import click
 
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
-from sebsx.errors import UserError
+from sebsx.errors import StoreError, UserError
 
 if TYPE_CHECKING:
     from sebsx.model import Run
@@ -66,8 +66,9 @@ def _list(app: App, status: str | None, limit: int | None, wanted: dict[str, Any
     from sebsx.reading.listing import Wanted, listed  # heavy
 
     choice = Wanted(status=RunStatus(status) if status else None, **wanted)
+    damaged: list[StoreError] = []
     with app.open_store(read=True) as store:
-        found = listed(store, choice)
+        found = listed(store, choice, damaged.append)
         shown, more = list(islice(found, limit)), next(found, None)
         baselines = store.baselines()
     names = {item.run.id: [base.name for base in baselines if base.run == item.run.id] for item in shown}
@@ -84,6 +85,8 @@ def _list(app: App, status: str | None, limit: int | None, wanted: dict[str, Any
     app.console.result(document, _table(shown, names), text="" if shown else empty)
     if more:
         app.console.note(f"the newest {limit} are shown; --all lists every run")
+    if damaged:
+        raise damaged[0]
 
 
 def _table(shown: list[Listed], names: dict[str, list[str]]) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import UnknownNameError, UserError
+from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.model import Kind, Status
 from sebsx.model.metrics import RUN_NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from sebsx.contracts.runs import RunView
@@ -70,11 +70,18 @@ class Listed:
     note: str
 
 
-def listed(store: Store, wanted: Wanted) -> Iterator[Listed]:
-    """Yield the runs that are wanted, newest first."""
-    for run in store.runs():
+def listed(store: Store, wanted: Wanted, tell: Callable[[StoreError], None]) -> Iterator[Listed]:
+    """Yield the runs that are wanted, newest first; one that is damaged is told and keeps no other back."""
+    sound, damaged = store.sound_runs()
+    for damage in damaged.values():
+        tell(damage)
+    for run in sound:
         if wanted.accepts(run):
-            item = _listed(store, run)
+            try:
+                item = _listed(store, run)
+            except StoreError as exc:
+                tell(exc)
+                continue
             if wanted.benchmark in ("", *item.benchmarks) and wanted.platform in ("", *item.platforms):
                 yield item
 

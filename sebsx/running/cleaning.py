@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sebsx.building import tools
-from sebsx.errors import PluginError, SebsxError
+from sebsx.errors import PluginError, SebsxError, StoreError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
@@ -77,6 +77,8 @@ def find(
     ledger, those that need no account, and those in `also`. An orphan of a run that this store does not know may
     belong to one that lives on another machine: it is kept until it expires, or its run is named.
 
+    A run whose row is damaged may be a living one: what belongs to it is kept, and the damage is among the failures.
+
     Args:
         store: Whose ledger is read.
         registry: The platforms there are.
@@ -84,15 +86,21 @@ def find(
         also: Names of platforms to ask besides.
         runs: Only what belongs to these runs; empty for everything.
     """
-    known_runs = {run.id: run for run in store.runs()}
-    living = {run.id for run in known_runs.values() if run.status is RunStatus.RUNNING}
+    sound, damaged = store.sound_runs()
+    known_runs = {}
+    for run in sound:
+        try:
+            known_runs[run.id] = settings_of(run)
+        except StoreError as exc:
+            damaged[run.id] = exc
+    living = {run.id for run in sound if run.status is RunStatus.RUNNING} | damaged.keys()
     in_ledger = [resource for resource in store.resources() if resource.run_id not in living]
     free = [name for name, cls in registry.platforms.items() if cls.extra is None]
     names = dict.fromkeys([*(resource.platform for resource in in_ledger), *free, *also])
     places = dict.fromkeys([*((name, "") for name in names), *((item.platform, item.run_id) for item in in_ledger)])
-    readers = {run_id: reader.over(settings_of(known_runs[run_id])) if run_id else reader for _, run_id in places}
+    readers = {run_id: reader.over(known_runs[run_id]) if run_id else reader for _, run_id in places}
     platforms: dict[tuple[str, str], Platform[Any]] = {}
-    failures: list[SebsxError] = []
+    failures: list[SebsxError] = list(damaged.values())
     for name, run_id in places:
         if name in registry.platforms:
             settings = readers[run_id].read(f"platform.{name}").value

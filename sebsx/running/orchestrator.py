@@ -28,6 +28,7 @@ from sebsx.running.session import RunSession
 from sebsx.settings import Layer, public
 from sebsx.settings import secrets as secrets_of
 from sebsx.store.owner import current_owner
+from sebsx.store.values import damaged
 from sebsx.system.folders import cache_folder, remove_folder
 from sebsx.system.interrupts import interrupts
 from sebsx.system.outside import without_secrets
@@ -180,10 +181,17 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
 
 
 def settings_of(run: Run) -> Layer:
-    """Return the settings that a run was started with, without secrets."""
-    values = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
-    for platform, settings in run.settings["platforms"].items():
-        values |= {f"platform.{platform}.{key}": value for key, value in settings.items()}
+    """Return the settings that a run was started with, without secrets.
+
+    Raises:
+        StoreError: If they are not what a run stores.
+    """
+    try:
+        values = {f"experiment.{run.experiment}.{key}": value for key, value in run.settings["experiment"].items()}
+        for platform, settings in run.settings["platforms"].items():
+            values |= {f"platform.{platform}.{key}": value for key, value in settings.items()}
+    except (KeyError, AttributeError, TypeError):
+        raise damaged("the store", f"column 'settings' of table 'run' is not a run's in that of {run.id}") from None
     return Layer(f"run {run.id}", values)
 
 

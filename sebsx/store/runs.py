@@ -34,23 +34,43 @@ def read_runs(connection: Connection, *, key: int | None = None, limit: int | No
     query = query.limit(limit) if key is None else query.where(c.id == key)
     try:
         rows = connection.execute(query).all()
-    except StoreError as exc:  # JSON that cannot be read
-        raise damaged("the store", f"{_unreadable(connection)}: {exc}") from None
+    except StoreError:
+        if bad := _unreadable(connection, key):
+            rows_of = ", ".join(f"row {key} ({ulid})" for key, ulid in bad)
+            raise damaged("the store", f"table 'run', {rows_of}: JSON that cannot be read") from None
+        raise
     names = [column.name for column in schema.run.c]
     check_rows(schema.run, names, [tuple(row)[: len(names)] for row in rows], "the store")
     return [_to_run(row) for row in rows]
 
 
-def _unreadable(connection: Connection) -> str:
-    """Return in words which runs hold JSON that cannot be read."""
+def read_sound_runs(connection: Connection) -> tuple[list[Run], dict[str, StoreError]]:
+    """Return the runs that can be read, the last begun first, and what is wrong with the others, by id."""
+    try:
+        return read_runs(connection), {}
+    except StoreError:
+        c = schema.run.c
+        sound: list[Run] = []
+        wrong: dict[str, StoreError] = {}
+        for key, ulid in connection.execute(select(c.id, c.ulid).order_by(c.id.desc())).all():
+            try:
+                sound += read_runs(connection, key=key)
+            except StoreError as exc:
+                wrong[str(ulid)] = exc
+        return sound, wrong
+
+
+def _unreadable(connection: Connection, only: int | None) -> list[tuple[int, str]]:
+    """Return row and id of the runs that hold JSON that cannot be read."""
     c = schema.run.c
     bad = []
-    for key, ulid in connection.execute(select(c.id, c.ulid).order_by(c.id)).all():
+    query = select(c.id, c.ulid).order_by(c.id)
+    for key, ulid in connection.execute(query if only is None else query.where(c.id == only)).all():
         try:
             connection.execute(select(schema.run).where(c.id == key)).all()
         except StoreError:
-            bad.append(f"row {key} ({ulid})")
-    return f"table 'run', {', '.join(bad)}"
+            bad.append((key, ulid))
+    return bad
 
 
 def find_run(connection: Connection, name: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, insert, select, update
 
-from sebsx.errors import UserError
+from sebsx.errors import StoreError, UserError
 from sebsx.model import ResourceState, RunStatus, content_hash
 from sebsx.model.metrics import RUN_NOTE
 from sebsx.store import checking, ledger, migrations, schema, snapshots
@@ -30,7 +30,7 @@ from sebsx.store.invocations import (
 )
 from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
-from sebsx.store.runs import find_run, read_baselines, read_runs, remove_baseline, set_baseline
+from sebsx.store.runs import find_run, read_baselines, read_runs, read_sound_runs, remove_baseline, set_baseline
 from sebsx.store.values import now, text_of
 from sebsx.system.folders import store_file
 
@@ -292,6 +292,11 @@ class Store:
         """Return runs, newest first."""
         with self._database.read() as connection:
             return read_runs(connection, limit=limit)
+
+    def sound_runs(self) -> tuple[list[Run], dict[str, StoreError]]:
+        """Return the runs that can be read, newest first, and what is wrong with the rows of the others, by id."""
+        with self._database.read() as connection:
+            return read_sound_runs(connection)
 
     def view(self, run_id: str) -> RunView:
         """Return a run to read from.

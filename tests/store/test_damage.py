@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.errors import SebsxError, StoreError, UserError
-from sebsx.model import Execution, Kind
+from sebsx.errors import EXIT_STORE, SebsxError, StoreError, UserError
+from sebsx.model import Execution, Kind, RunStatus
 from sebsx.store import Store, open_store
-from tests.store.conftest import RUN, Begun, make_invocation
+from tests.store.conftest import RUN, Begun, make_invocation, make_run
+from tests.support import Call, Cli
 
 
 @pytest.fixture
@@ -94,6 +95,30 @@ def test_run_whose_json_cannot_be_read_is_named_by_its_id(path: Path) -> None:
     edit(path, "UPDATE run SET settings = '{'")
     with open_store(path, read_only=True) as store, pytest.raises(StoreError, match=r"row 1 \([0-9A-Z]{26}\)"):
         store.runs()
+
+
+@pytest.mark.parametrize("column", ["settings = '{'", "status = 'jolly'", "settings = '[]'"])
+def test_damaged_run_keeps_neither_the_list_nor_the_cleaning_of_others(sebsx: Cli, call: Call, column: str) -> None:
+    runs = [f"01JZ000000000000000000000{n}" for n in (1, 2)]
+    with open_store(sebsx.store) as store:
+        for run in runs:
+            store.start_run(make_run(run, settings={"experiment": {}, "platforms": {}}), {}, ())
+            with store.ledger(run, "local").creating("gateway", f"of-{run}"):
+                pass
+            store.finish_run(run, RunStatus.FAILED)
+    damaged, sound = runs
+    edit(sebsx.store, f"UPDATE run SET {column} WHERE ulid = '{damaged}'")
+    for words in (("runs",), ("clean",)):
+        said = call("--json", *words)
+        assert said.code == EXIT_STORE
+        assert "table 'run'" in said.error
+        assert said.error.count("is damaged") == 1
+        assert sound in said.stdout
+        assert damaged not in said.stdout
+    assert sebsx.rows("SELECT name, state FROM resource ORDER BY name") == [
+        (f"of-{damaged}", "created"),
+        (f"of-{sound}", "deleted"),
+    ]
 
 
 def test_whole_store_is_found_whole(path: Path) -> None:
