@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sebsx.building.packager import Packager, default_cache
+from sebsx.building.packager import Packager, cached_bytes, default_cache
 
-__all__ = ["Packager", "default_cache"]
+__all__ = ["Packager", "cached_bytes", "default_cache"]

@@ -39,6 +39,11 @@ MANIFEST = "sebsx.json"
 PADDING = "sebsx_padding.bin"
 
 
+def cached_bytes() -> int:
+    """Return how large the default cache is: packages, what was built for them, and prepared trees."""
+    return sum(path.lstat().st_size for path in default_cache().rglob("*") if not path.is_dir())
+
+
 def default_cache() -> Path:
     """Return the user's folder for packages; it need not exist."""
     return cache_folder() / "packages"

@@ -25,6 +25,7 @@ _ENOUGH_CALLS = 1000
 @command("clean")
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
+@click.option("--cache", is_flag=True, help="Delete cached packages, too; they are built again when needed.")
 @click.option("-P", "--platform", "platforms", metavar="A,B", help="Look for orphans on these platforms too.")
 @click.option(
     "--run", "runs", metavar="RUN", multiple=True, shell_complete=complete_run,
@@ -35,7 +36,7 @@ _ENOUGH_CALLS = 1000
     help="Only what belongs to the runs of this campaign, in place of --run.",
 )  # fmt: skip
 def clean_command(
-    app: App, dry_run: bool, yes: bool, platforms: str | None, runs: tuple[str, ...], campaign: str | None
+    app: App, dry_run: bool, yes: bool, cache: bool, platforms: str | None, runs: tuple[str, ...], campaign: str | None
 ) -> None:
     """Delete what dead runs left behind, by the ledger and by our tags on the platform; living runs are left alone.
 
@@ -43,6 +44,7 @@ def clean_command(
       sebsx clean --dry-run          what would be deleted
       sebsx clean -P aws             on any machine: by the tags in the account
       sebsx clean -P aws --run ID    what one run left, though it may live elsewhere
+      sebsx clean --cache            also the packages that were built, which are built again when needed
 
     What is tagged with a run that this store does not know is kept until it expires (`ttl_h`), unless the run is named.
     """  # noqa: D301  # \\b keeps click from folding the lines
@@ -56,6 +58,8 @@ def clean_command(
         if campaign:
             runs = tuple(listing.chosen(store, runs, campaign))
         leftovers = cleaning.find(store, app.registry, app.reader(), chosen, [_id(store, run) for run in runs])
+        if cache and (packages := cleaning.cached()):
+            leftovers.resources.append(packages)
         planned = [cleaning.Removal(item, "would be deleted") for item in leftovers.resources]
         kept = [cleaning.Removal(item, f"kept until {item.expires_at:%Y-%m-%d %H:%M} UTC") for item in leftovers.kept]
         asks = bool(planned) and not (dry_run or yes or app.console.json) and sys.stdin.isatty()

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sebsx.building import tools
-from sebsx.errors import PluginError, SebsxError, StoreError
+from sebsx.building import cached_bytes, default_cache, tools
+from sebsx.errors import PluginError, SebsxError, StoreError, UserError
 from sebsx.model import Resource, ResourceState, RunStatus
 from sebsx.running.contexts import make_platform
 from sebsx.running.orchestrator import OWNER_FILE, settings_of, work_root, workdir
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _WORKDIR = "workdir"
 _PROCESS = "process"
+_CACHE = "cache"
 _THIS_MACHINE = "-"
 _HALF_MADE_S = 60.0
 # A folder whose owner is in a container or on another host that shares it is left alone as long as it is young.
@@ -139,9 +140,26 @@ def remove(leftovers: Leftovers, store: Store) -> list[Removal]:
     return [_remove(resource, leftovers, store) for resource in leftovers.resources]
 
 
+def cached() -> Resource | None:
+    """Return the cache of packages on this machine as one thing that may be deleted; None where there is none.
+
+    Raises:
+        UserError: If a run is under way on this machine, which may be using it.
+    """
+    if any(_is_owned(folder) for folder in _folders()):
+        raise UserError("a run is under way on this machine and may use cached packages; clean the cache after it")
+    if not default_cache().is_dir():
+        return None
+    return Resource(_CACHE, f"{cached_bytes() / 2**20:,.0f} MiB of packages", platform=_THIS_MACHINE, run_id="")
+
+
 def _remove(resource: Resource, leftovers: Leftovers, store: Store) -> Removal:
     if resource.kind == _WORKDIR and resource.platform == _THIS_MACHINE:
         return _remove_workdir(resource)
+    if resource.kind == _CACHE and resource.platform == _THIS_MACHINE:
+        if remove_folder(default_cache()):
+            return Removal(resource, "deleted")
+        return Removal(resource, f"{str(default_cache())!r} cannot be deleted; is it somebody else's?", failed=True)
     if resource.kind == _PROCESS and resource.platform == _THIS_MACHINE:
         return _end_tool(resource)
     told = resource.run_id if resource.id is not None else ""
