@@ -22,7 +22,7 @@ from sebsx.reading.blocks import caution
 from sebsx.reading.conditions import median_estimate, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
-from sebsx_communication.groups import Group, answer, fit, groups_of
+from sebsx_communication.groups import ChannelGroup, answer, fit, groups_of
 from sebsx_communication.model import Line, bandwidth, crossover, fastest, interval
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         )
 
 
-def _identity_columns(groups: Sequence[Group]) -> list[Column]:
+def _identity_columns(groups: Sequence[ChannelGroup]) -> list[Column]:
     columns = (Column("platform", "platform"), Column("memory_mib", "MiB"), Column("run", "run"))
     return [each for each in columns if len({group.identity[each.key] for group in groups}) > 1]
 
@@ -171,7 +171,7 @@ def _cell_rows(runs: Sequence[RunView]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _files(groups: Sequence[Group]) -> Iterator[ReportFile]:
+def _files(groups: Sequence[ChannelGroup]) -> Iterator[ReportFile]:
     """Yield the model as other programs read it, where one could be fitted."""
     lines = [
         {
@@ -188,7 +188,7 @@ def _files(groups: Sequence[Group]) -> Iterator[ReportFile]:
         yield ReportFile("communication-model.json", text, meaning="the fitted line of every channel")
 
 
-def _line_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _line_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
         streams = [median_estimate(each.stream).value for each in cells if each.bandwidth]
         best = max((value for value in streams if value is not None), default=None)
@@ -215,7 +215,7 @@ def _blocks(cells: Sequence[Exchanged]) -> int:
     return len({block for each in cells for block, trips in zip(each.blocks, each.trips_s, strict=True) if trips})
 
 
-def _size_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _size_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
         for each in cells:
             latencies = each.latencies_s
@@ -245,7 +245,7 @@ def _cost(each: Exchanged) -> float | None:
     return latency_s * each.usd_per_s + each.operations_usd
 
 
-def _crossings(group: Group, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
+def _crossings(group: ChannelGroup, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
     for small, first in group.lines.items():
         for large, second in group.lines.items():
             n = min(sum(len(each.latencies_s) for each in group.channels[name]) for name in (small, large))
@@ -255,7 +255,7 @@ def _crossings(group: Group, confidence: float) -> Iterator[tuple[str, str, Esti
                 yield small, large, found
 
 
-def _crossing_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
+def _crossing_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any]]:
     for small, large, size in _crossings(group, confidence):
         lines = group.lines[small], group.lines[large]
         least, most = max(line.sizes[0] for line in lines), min(line.sizes[-1] for line in lines)
@@ -264,7 +264,7 @@ def _crossing_rows(group: Group, confidence: float) -> Iterator[dict[str, Any]]:
         yield {"small": small, "large": large, "size": size, "range": where}
 
 
-def _choice_rows(group: Group) -> Iterator[dict[str, Any]]:
+def _choice_rows(group: ChannelGroup) -> Iterator[dict[str, Any]]:
     for size in group.sizes():
         here = {name: each for name, each in group.measured(size).items() if name in group.lines}
         if len(here) < 2:
@@ -284,7 +284,7 @@ def _choice_rows(group: Group) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _modelled_cost(group: Group, name: str, size: int, latency_s: float) -> float:
+def _modelled_cost(group: ChannelGroup, name: str, size: int, latency_s: float) -> float:
     """Return what a message would cost by the model, its operations read off the other sizes."""
     import numpy as np  # heavy
 
@@ -296,7 +296,7 @@ def _modelled_cost(group: Group, name: str, size: int, latency_s: float) -> floa
     return latency_s * (cells[0].usd_per_s or 0.0) + float(known)
 
 
-def _sentence(group: Group, confidence: float) -> Finding:
+def _sentence(group: ChannelGroup, confidence: float) -> Finding:
     """Return the finding in one sentence: who is fastest where, and whether choosing by the model is right."""
     sizes = group.sizes()
     if not group.lines:
@@ -338,7 +338,7 @@ def _sentence(group: Group, confidence: float) -> Finding:
     return Finding(text, numbers=numbers)
 
 
-def _about(group: Group) -> Iterator[Finding]:
+def _about(group: ChannelGroup) -> Iterator[Finding]:
     for name, cells in group.channels.items():
         line = group.lines.get(name)
         if line is not None and (off := float(abs(line.deviation).max())) > _MISFIT:
@@ -360,7 +360,7 @@ def _about(group: Group) -> Iterator[Finding]:
                 yield Finding(text, numbers={"channel": name, key: count}, warning=True)
 
 
-def _figures(groups: Sequence[Group], confidence: float) -> list[Figure]:
+def _figures(groups: Sequence[ChannelGroup], confidence: float) -> list[Figure]:
     """Return latency, bandwidth and cost by size, as far as they are known."""
     named = [
         (f"{group.name} {name}" if len(groups) > 1 else name, cells, group.lines.get(name))

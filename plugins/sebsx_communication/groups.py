@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Group:
+class ChannelGroup:
     """Channels that can be compared: of one run, platform and memory size."""
 
     name: str
@@ -39,14 +39,14 @@ class Group:
         return sizes_of([each for cells in self.channels.values() for each in cells if each.latencies_s])
 
 
-def groups_of(runs: Sequence[RunView]) -> list[Group]:
+def groups_of(runs: Sequence[RunView]) -> list[ChannelGroup]:
     """Return the groups in which a message came back, the cells of each channel by size."""
-    groups: dict[tuple[Any, ...], Group] = {}
+    groups: dict[tuple[Any, ...], ChannelGroup] = {}
     for view in runs:
         for each in exchanged(view):
             factors = each.cell.factors
             identity = {"platform": factors["platform"], "memory_mib": factors["memory_mib"], "run": view.run.id}
-            group = groups.setdefault(tuple(identity.values()), Group("", identity))
+            group = groups.setdefault(tuple(identity.values()), ChannelGroup("", identity))
             group.channels.setdefault(factors["channel"], []).append(each)
     found = [group for group in groups.values() if group.sizes()]
     telling = ["platform", *(key for key in ("memory_mib", "run") if len({each.identity[key] for each in found}) > 1)]
@@ -58,7 +58,7 @@ def groups_of(runs: Sequence[RunView]) -> list[Group]:
     return found
 
 
-def fit(group: Group) -> None:
+def fit(group: ChannelGroup) -> None:
     """Fit every channel that has at least two sizes; the resamples are the same for the same data."""
     import numpy as np  # heavy
 
@@ -72,7 +72,7 @@ def fit(group: Group) -> None:
         group.lines[name] = fitted(sizes, resampled_medians([each.where(each.values > 0) for each in observed], rng))
 
 
-def answer(group: Group, confidence: float) -> str:
+def answer(group: ChannelGroup, confidence: float) -> str:
     """Return in one sentence which channel to take at which size, by what was measured."""
     best: list[tuple[str, list[int]]] = []  # neighbouring sizes with the same fastest channel
     latencies = {}
