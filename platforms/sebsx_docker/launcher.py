@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PlatformError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, unearned_s
 from sebsx_docker import engine
 from sebsx_docker.containers import Mold, cpu_limit
 
@@ -81,6 +81,12 @@ class DockerSandbox(Sandbox):
         if not limit or not self._launcher.options["cpu_boost_at_init"]:
             return None
         return self._launcher.call(self._limit_cpu, limit)
+
+    @property
+    def unearned_s(self) -> float:
+        """What the limit gave too much; 0 without one, or if it was in force from the start."""
+        limited = cpu_limit(self._spec.cpus) and self._launcher.options["cpu_boost_at_init"]
+        return unearned_s(self._spec.cpus) if limited else 0.0
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of its control group."""

@@ -77,10 +77,10 @@ class SandboxGroup:
         """The files into which a process writes its number to enter."""
         return [folder / "cgroup.procs" for folder in self._places]
 
-    def limit_cpu(self, share: float) -> None:
-        """Allow `share` processors from now on."""
+    def limit_cpu(self, share: float) -> bool:
+        """Allow `share` processors from now on; return whether that can be limited."""
         if "cpu" not in self._folders:
-            return
+            return False
         quota_us, period_us = quota(share)
         folder = self._folders["cpu"]
         if self._words.version == 1:
@@ -88,6 +88,7 @@ class SandboxGroup:
             (folder / "cpu.cfs_quota_us").write_text(str(quota_us))
         else:
             (folder / "cpu.max").write_text(f"{quota_us} {period_us}")
+        return True
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak so far; None without the controller, or before Linux 5.19 in version 2."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, unearned_s
 from sebsx.system.processes import bearing, end_all, marked, marking
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.sweep import OWNER, RUN, SANDBOXES
@@ -54,15 +54,28 @@ class LocalSandbox(Sandbox):
         self._tmp = tmp
         self._read = read
         self._find = find
+        self._limited = False
+        self._unearned_s = 0.0
 
     def initialised(self) -> None:
-        """Limit the processor from now on."""
+        """Limit the processor from now on, unless it is limited already."""
+        if not self._limited and self.limit_cpu():
+            self._unearned_s = unearned_s(self._spec.cpus)
+
+    def limit_cpu(self) -> bool:
+        """Limit the processor where it can be and needs to be; return whether it is limited."""
         share = self._spec.cpus
         if self._group is not None and share < _cpus():
             try:
-                self._group.limit_cpu(share)
+                self._limited = self._group.limit_cpu(share)
             except OSError as exc:
                 logger.warning("sandbox %s runs without its processor limit: %s", self._spec.id, exc)
+        return self._limited
+
+    @property
+    def unearned_s(self) -> float:
+        """What the limit gave too much; 0 without one, or if it was in force from the start."""
+        return self._unearned_s
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of the control group; without one nobody counts all that a sandbox uses."""
@@ -188,7 +201,7 @@ class LocalLauncher(Launcher):
 
         sandbox = LocalSandbox(spec, process, group, tmp, read, find)
         if not self.options["cpu_boost_at_init"]:
-            sandbox.initialised()
+            sandbox.limit_cpu()
         return sandbox
 
     def limits(self, memory_mib: int, cpus: float) -> dict[str, str]:

@@ -9,12 +9,14 @@ Variables that every sandbox is given, and what the Python shim makes of them:
     AWS_LAMBDA_FUNCTION_NAME, _MEMORY_SIZE    as on AWS Lambda, for runtimes that are not ours
     SEBSX_SANDBOX_ID                  its identity in envelope, headers and records
     SEBSX_MEMORY_MIB, SEBSX_TIMEOUT_S `context.memory_mib`, `context.timeout_s`
+    SEBSX_LIMITS_ONCE_LOADED          the gateway takes `POST init/loaded`, and answers it when the limits are in force
     SEBSX_STARTED_S                   by the launcher, if it can: CLOCK_MONOTONIC at the start, for `boot_s`
     SEBSX_CONTROL_GROUP               by the launcher, if it knows: name of the sandbox's own group, or empty
 """
 
 from __future__ import annotations
 
+import math
 import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _PERIOD_US = 20_000
 _SMALLEST_QUOTA_US = 1000  # the kernel refuses less
+_ASKING_US = 300  # processor time of a runtime from its last own step to the handler's first: it asks for the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,11 @@ class Sandbox(ABC):
             What the first event waits for, until the limits are in force; None if they are already.
         """
         return None
+
+    @property
+    def unearned_s(self) -> float:
+        """Processor time beyond its share that it has when the limits come into force; see `unearned_s`."""
+        return 0.0
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of the memory charged to the whole sandbox so far, file pages that it read among it.
@@ -151,3 +159,21 @@ def quota(share: float) -> tuple[int, int]:
     """Return quota and period in microseconds that give `share` processors: 20 ms, longer only for tiny shares."""
     period_us = max(_PERIOD_US, round(_SMALLEST_QUOTA_US / share))
     return max(_SMALLEST_QUOTA_US, round(share * period_us)), period_us
+
+
+def unearned_s(share: float) -> float:
+    """Return the processor time that a thread must use up, so that what follows takes the time of its share on average.
+
+    A limit that comes into force gives the quota of a whole period at once, and the next quota after a random part of a
+    period: a handler that starts then takes less time than the same work among other calls, which used theirs. Work w
+    takes, with r left of the quota q = share * T, on average w / share + q / 2 - (r - r^2 / 2T) / share. This is
+    w / share for r = T (1 - sqrt(1 - share^2)); the rest of the quota is unearned. From one processor on it is 0, for a
+    thread alone is never stopped there.
+
+    Source: Linux, Documentation/scheduler/sched-bwc.rst, and `tg_set_cfs_bandwidth` in kernel/sched/core.c.
+    """
+    if share >= 1:
+        return 0.0
+    quota_us, period_us = quota(share)
+    left_us = period_us * (1 - math.sqrt(1 - (quota_us / period_us) ** 2))
+    return max(0.0, quota_us - left_us - _ASKING_US) * 1e-6

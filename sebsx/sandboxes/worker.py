@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 _RUNTIME = b"/2018-06-01/runtime/"
 _NEXT = _RUNTIME + b"invocation/next"
 _INIT_ERROR = _RUNTIME + b"init/error"
+_LOADED = _RUNTIME + b"init/loaded"  # ours: see `Worker._take_loaded`
 _INVOCATION = _RUNTIME + b"invocation/"
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
 # A runtime client needs one or two; a function has no more to hold bodies in.
@@ -88,6 +89,8 @@ class Worker:
         call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
         self._connections: set[HttpProtocol] = set()
+        self._loaded: HttpProtocol | None = None  # the sandbox's word that it has loaded, until the limits are in force
+        self._limited = False
         self._sandbox: Sandbox | None = None
         self._init_s: float | None = None
         self._launched = perf_counter()
@@ -142,8 +145,8 @@ class Worker:
             self._sandbox = sandbox
             if self.state is State.ENDING:  # ended while it was being launched
                 sandbox.kill()
-            elif self._init_s is not None:  # it was faster than its launcher
-                self._initialised(sandbox)
+            elif self._init_s is not None or self._loaded is not None:  # it was faster than its launcher
+                self._limit(sandbox)
             self._exited(await sandbox.wait())
             await sandbox.close()
         finally:
@@ -165,6 +168,7 @@ class Worker:
             "SEBSX_MEMORY_MIB": str(config.memory_mib),
             "SEBSX_TIMEOUT_S": repr(config.timeout_s),
             "SEBSX_SANDBOX_ID": self.id,
+            "SEBSX_LIMITS_ONCE_LOADED": "1",
         }
         told = {name: value for name, value in config.environment.items() if name.startswith("AWS_LAMBDA_FUNCTION_")}
         return {**ours, **told}  # whoever emulates a provider says which version of a function this is
@@ -186,6 +190,8 @@ class Worker:
         path = request.path
         if path == _NEXT:
             self._ask_next(protocol)
+        elif path == _LOADED:
+            self._take_loaded(protocol)
         elif path == _INIT_ERROR:
             protocol.respond(202, b"{}")
             self._finish(_status_of_error(request), request.body)
@@ -206,19 +212,35 @@ class Worker:
             self._timer = self._loop.call_later(self._config.timeout_s, self._timed_out)
             self.state = State.BUSY
             if self._sandbox is not None:
-                self._initialised(self._sandbox)
+                self._limit(self._sandbox)
         elif self._call is not None:
             self._dispatch(self._call)
 
-    def _initialised(self, sandbox: Sandbox) -> None:
-        """Hand the first event over as soon as the limits meant for it are in force."""
-        in_force = sandbox.initialised()
-        if in_force is None:
-            self._dispatch_first()
-        else:
-            in_force.add_done_callback(self._dispatch_first)
+    def _take_loaded(self, protocol: HttpProtocol) -> None:
+        """Put the limits in force before the first event is asked for, and answer with what they give too much.
 
-    def _dispatch_first(self, _in_force: asyncio.Future[None] | None = None) -> None:
+        Runtimes need not ask: without it the limits come into force with the question for the first event.
+        """
+        if self.state is not State.STARTING or self._loaded is not None or self._limited:
+            protocol.respond(403, b'{"errorType":"InvalidStateTransition"}')
+            return
+        self._loaded = protocol
+        if self._sandbox is not None:
+            self._limit(self._sandbox)
+
+    def _limit(self, sandbox: Sandbox) -> None:
+        """Put the limits in force that are meant for invocations; hand the first event over as soon as they are."""
+        in_force = None if self._limited else sandbox.initialised()
+        self._limited = True
+        if in_force is None:
+            self._in_force()
+        else:
+            in_force.add_done_callback(self._in_force)
+
+    def _in_force(self, _in_force: asyncio.Future[None] | None = None) -> None:
+        if self._loaded is not None and self._sandbox is not None:
+            loaded, self._loaded = self._loaded, None
+            loaded.respond(202, b"{}", f"Sebsx-Unearned-S: {self._sandbox.unearned_s:.6f}\r\n")
         if self._call is not None and self._waiting is not None and self.state is State.BUSY:
             self._dispatch(self._call)
 

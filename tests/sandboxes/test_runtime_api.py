@@ -41,6 +41,9 @@ while True:
         other = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
         other.request("GET", "/2018-06-01/runtime/invocation/next")
         response, _ = ask("POST", f"invocation/{request_id}/response", json.dumps(other.getresponse().status))
+    elif event == "loaded late":
+        status, _ = ask("POST", "init/loaded", "{}")
+        response, _ = ask("POST", f"invocation/{request_id}/response", json.dumps(status.status))
     elif event == "leave":
         response, _ = ask("POST", f"invocation/{request_id}/response", "null")
         time.sleep(0.5)
@@ -112,3 +115,7 @@ def test_answer_to_another_request_is_refused(harness: Harness, foreign: str) ->
 
 def test_second_question_during_an_invocation_is_refused(harness: Harness, foreign: str) -> None:
     assert harness.call(foreign, "next twice").json == 403
+
+
+def test_word_that_it_has_loaded_comes_once_and_before_the_first_event(harness: Harness, foreign: str) -> None:
+    assert harness.call(foreign, "loaded late").json == 403
