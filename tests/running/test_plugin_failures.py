@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from sebsx.cli.running import raise_for
+from sebsx.contracts.storage import Storage
 from sebsx.errors import PluginError
 from sebsx.model import PLUGIN_FAILED, Deployment, FunctionConfig, Package, Reply, RunStatus, Status
 from sebsx.running import orchestrator
 from sebsx.settings import Section, SettingsReader
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings
+from sebsx.testing.handlers import FolderStorage
 from sebsx.testing.later import LaterPlatform
 from sebsx.testing.registries import registry_with
 from sebsx_communication.experiment import Communication
@@ -26,6 +28,7 @@ from sebsx_load.shapes import LoadSettings
 from sebsx_local.backend import LocalPlatform
 from sebsx_network.experiment import Network, NetworkSettings
 from tests.orchestration import ECHO, Listener, run_spec, store_in
+from tests.support import Write
 
 SIZES = (128, 256, 512)
 
@@ -178,6 +181,34 @@ def test_one_fault_costs_one_cell(
     failed = [cell for cell in cells if cell.status not in ("finished", "invalid")]  # a busy machine sends late
     assert [(cell.status, cell.stop_reason) for cell in failed] == [("failed", PLUGIN_FAILED)], failed
     assert "status_of() failed: ValueError: a fault of the plugin" in (failed[0].error or "")
+    assert all(resource.state == "deleted" for resource in store.resources(run.id))
+
+
+class BrokenStorage(FolderStorage):
+    """What a platform hands out has a fault of its own."""
+
+    def put(self, key: str, data: bytes) -> None:
+        raise ZeroDivisionError("a fault of the storage")
+
+
+class WithBrokenStorage(FakePlatform):
+    def storage(self) -> Storage:
+        return BrokenStorage(self.workdir / "broken")
+
+
+def test_fault_of_what_a_platform_hands_out_costs_the_cells_that_use_it(store: Store, write_function: Write) -> None:
+    storing = write_function(
+        "storing",
+        "def handler(event, context):\n    return 1\n",
+        manifest='needs = ["storage"]\n',
+        driver="def payload(parameters, rng, storage):\n    storage.put('a', b'1')\n    return {}\n",
+    )
+    spec = run_spec(benchmarks=(str(storing), ECHO), start=("cold",), repetitions=1)
+    run = orchestrator.run(spec, registry_with(WithBrokenStorage), store, Listener())
+    cells = {cell.factors["benchmark"]: cell for cell in store.view(run.id).cells()}
+    assert {name: str(cell.status) for name, cell in cells.items()} == {"storing": "failed", "echo": "finished"}
+    assert cells["storing"].stop_reason == PLUGIN_FAILED
+    assert "put() failed: ZeroDivisionError: a fault of the storage" in (cells["storing"].error or "")
     assert all(resource.state == "deleted" for resource in store.resources(run.id))
 
 
