@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Bytecode is kept even where the machine says otherwise: compiling the tests takes each worker 15 s.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-again soak test-all check format docs clean
@@ -13,16 +15,16 @@ demo: $(VENV)/installed ## Set up and run the default suite on this machine
 	$(BIN)/sebsx run benchmark --size test --repetitions 30
 
 test: $(VENV)/installed-dev ## Set up and pass the quick tests
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
+	$(PYTEST) -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
 
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
+	$(PYTEST) -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
 
 test-again: $(VENV)/installed-dev ## Those that failed last, one at a time: what measures time wants the machine alone
-	$(BIN)/pytest -q -m "" --last-failed --last-failed-no-failures none
+	$(PYTEST) -m "" --last-failed --last-failed-no-failures none
 
 soak: $(VENV)/installed-dev ## Kill and fuzz for tens of minutes: what docs/reliability.md promises
-	$(BIN)/pytest -q -n 2 --dist worksteal -m soak --timeout 5400
+	$(PYTEST) -n 2 --dist worksteal -m soak --timeout 5400
 
 test-all: check test test-slow ## Everything that CI runs
 

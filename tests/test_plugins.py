@@ -403,6 +403,16 @@ def test_loading_imports_no_contract_implementation(site):
     assert done.stdout.strip() == "[]"
 
 
+def test_gateway_process_imports_no_client(site):
+    done = site.run(
+        """
+        import sebsx.sandboxes.__main__
+        print([name for name in ("http.client", "email", "urllib.request", "sqlalchemy") if name in sys.modules])
+        """
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_plugin_of_a_later_level_is_told_what_to_do(site):
     site.install("late", "sebsx_api = 2")
     site.install("odd", "sebsx_api = 'one'")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.channels import Channel
@@ -49,6 +50,10 @@ class Registered(Protocol):
             PluginError: If the plugin that would have brought it is broken.
             UnknownNameError: If nobody registered it; it suggests the nearest.
         """
+        ...
+
+    def brought(self, folder: Path) -> bool:
+        """Tell whether the benchmark in a folder came with a plugin; its manifest is not read."""
         ...
 
     def notify(self, hook: str, **arguments: Any) -> None:

@@ -11,8 +11,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import tomllib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
@@ -127,13 +129,19 @@ def read(path: Path) -> ManifestTable:
         UserError: If it cannot be read or is not TOML.
     """
     try:
-        return ManifestTable(tomllib.loads(path.read_text(encoding="utf-8")), path)
+        return ManifestTable(copy.deepcopy(_parsed(path.read_text(encoding="utf-8"))), path)
     except FileNotFoundError:
         raise
     except RecursionError:
         raise UserError(f"{str(path)!r} cannot be read: it is nested too deeply") from None
     except (OSError, ValueError) as exc:  # TOML's own error, and an integer of more digits than Python reads
         raise UserError(f"{str(path)!r} cannot be read: {exc}") from exc
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> dict[str, Any]:
+    """Return what a text of TOML holds; a program that runs many times reads the same manifests each time."""
+    return tomllib.loads(text)
 
 
 def _is_integer(value: Any) -> bool:

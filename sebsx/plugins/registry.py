@@ -166,6 +166,13 @@ class Registry:
                 raise PluginError(f"plugin {name!r} of {plugin.distribution} is broken: {plugin.error} (sebsx plugins)")
         raise UnknownNameError(BY_NAME[kind].singular, name, known, f"sebsx list {kind}")
 
+    def brought(self, folder: Path) -> bool:
+        """Tell whether the benchmark in a folder came with a plugin; no manifest is read for it."""
+        if "benchmarks" in self._found:
+            return any(benchmark.root == folder for benchmark in self.benchmarks.values())
+        kind = BY_NAME["benchmarks"]
+        return any(folder in items for _plugin, items in self._returned(kind))
+
     def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin; one that fails is logged in one line and the others still hear."""
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
@@ -216,12 +223,19 @@ class Registry:
 
     def _gather(self, kind: PluginKind) -> None:
         """Call a registering hook plugin by plugin, so that what fails spoils only itself."""
+        for plugin, items in self._returned(kind):
+            for item in items:
+                with self._blaming(plugin, kind.name, item):
+                    self._add(kind, plugin, item)
+
+    def _returned(self, kind: PluginKind) -> Iterator[tuple[str, list[Any]]]:
+        """Yield what each plugin registers of a kind, before it is checked."""
         for implementation in getattr(self.manager.hook, kind.hook).get_hookimpls():
             plugin = implementation.plugin_name
+            items: list[Any] = []
             with self._blaming(plugin, kind.name):
-                for item in _items(kind, implementation.function() or ()):
-                    with self._blaming(plugin, kind.name, item):
-                        self._add(kind, plugin, item)
+                items.extend(_items(kind, implementation.function() or ()))
+            yield plugin, items
 
     def _add(self, kind: PluginKind, plugin: str, item: Any) -> None:
         """Check one thing and keep it.

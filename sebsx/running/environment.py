@@ -98,8 +98,7 @@ def source_of(benchmark: Benchmark, registry: Registered) -> Mapping[str, Any]:
     """
     if state := _git_state(benchmark.root):
         return state
-    installed = registry.benchmarks.get(benchmark.name)
-    return {"installed": True} if installed is not None and installed.root == benchmark.root else {}
+    return {"installed": True} if registry.brought(benchmark.root) else {}
 
 
 def _git_state(folder: Path) -> dict[str, Any] | None:

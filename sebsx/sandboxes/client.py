@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
 import secrets
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import DeployError, PlatformError
 
 if TYPE_CHECKING:
+    import http.client
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import IO
@@ -100,6 +100,8 @@ class Gateway:
         except BaseException:
             self.stop()
             raise
+        import http.client  # here: the gateway process imports this module too, and starts in half the time without
+
         self.port, self.owner = answer["port"], answer["owner"]
         self._connection = http.client.HTTPConnection(_HOST, self.port, timeout=_CONTROL_S)
 
@@ -165,6 +167,8 @@ class Gateway:
         return answer
 
     def _control(self, action: str, **arguments: Any) -> Any:
+        import http.client
+
         if self._connection is None or self._process is None:
             raise PlatformError("the gateway is not running; open the platform with `with` first")
         headers = {"X-Sebsx-Token": self._token, "Content-Type": "application/json"}

@@ -47,8 +47,21 @@ class MetricIds:
         Raises:
             StoreError: If a metric is stored in another unit: its values could not be compared.
         """
+        table = schema.metric
+        stored = {row.name: row for row in connection.execute(select(table.c.id, table.c.name, table.c.unit))}
+        new: dict[str, Metric] = {}
         for metric in metrics:
-            self._register_one(connection, metric)
+            if (row := stored.get(metric.name)) is not None:
+                _check_unit(metric, row.unit)
+                self._remember(row.id, metric)
+            elif metric.name in new:
+                _check_unit(metric, new[metric.name].unit)
+            else:
+                new[metric.name] = metric
+        if new:
+            statement = insert(table).returning(table.c.id, table.c.name)
+            for key, name in connection.execute(statement, [_row_of(metric) for metric in new.values()]):
+                self._remember(key, new[name])
 
     def get(self, connection: Connection, name: str) -> int:
         """Return the row number of a metric.
@@ -71,39 +84,35 @@ class MetricIds:
             return self._ids[name]
         for pattern, family in self._families.items():
             if fnmatchcase(name, pattern):
-                return self._register_one(
-                    connection, Metric(name, family.unit, better=family.better, meaning=family.meaning)
-                )
+                self.register(connection, [Metric(name, family.unit, better=family.better, meaning=family.meaning)])
+                return self._ids[name]
         if metric := next((metric for metric in CORE_METRICS if metric.name == name), None):
-            return self._register_one(connection, metric)  # core may have learnt it after the run began
+            self.register(connection, [metric])  # core may have learnt it after the run began
+            return self._ids[name]
         raise StoreError(
             f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
             "or from its collector's metrics"
         )
 
-    def _register_one(self, connection: Connection, metric: Metric) -> int:
-        table = schema.metric
-        row = connection.execute(select(table.c.id, table.c.unit).where(table.c.name == metric.name)).first()
-        if row is None:
-            values = {
-                "name": metric.name, "unit": metric.unit, "better": metric.better.value,
-                "source": metric.source, "meaning": metric.meaning,
-            }  # fmt: skip
-            key = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
-        elif row.unit != metric.unit:
-            raise StoreError(
-                f"metric {metric.name!r} is stored in {row.unit!r} and now comes in {metric.unit!r}; "
-                "give the metric a new name, or name another store with --store"
-            )
-        else:
-            key = row.id
-        return self._remember(key, metric)
-
-    def _remember(self, key: int, metric: Metric) -> int:
+    def _remember(self, key: int, metric: Metric) -> None:
         self._ids[metric.name] = key
         if "*" in metric.name:
             self._families[metric.name] = metric
-        return key
+
+
+def _row_of(metric: Metric) -> dict[str, str]:
+    return {
+        "name": metric.name, "unit": metric.unit, "better": metric.better.value,
+        "source": metric.source, "meaning": metric.meaning,
+    }  # fmt: skip
+
+
+def _check_unit(metric: Metric, stored: str) -> None:
+    if metric.unit != stored:
+        raise StoreError(
+            f"metric {metric.name!r} is stored in {stored!r} and now comes in {metric.unit!r}; "
+            "give the metric a new name, or name another store with --store"
+        )
 
 
 def insert_invocations(

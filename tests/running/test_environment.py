@@ -44,6 +44,17 @@ def test_folder_that_no_commit_holds_is_found_nowhere(write_function: Write) -> 
     assert environment.source_of(benchmarks.load(folder), REGISTRY) == {}
 
 
+def test_no_manifest_is_read_to_know_whether_a_folder_came_with_a_plugin(
+    write_function: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, registry = write_function("mine", HANDLER), plugins.load()
+    shipped = next(iter(REGISTRY.benchmarks.values())).root
+    mine = benchmarks.load(folder)
+    monkeypatch.setattr(benchmarks, "load", lambda *_: pytest.fail("a manifest was read"))
+    assert environment.source_of(mine, registry) == {}
+    assert registry.brought(shipped)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no adjtimex")
 def test_clock_is_kept_unless_the_kernel_calls_it_an_error() -> None:
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(1024))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.model import (
@@ -25,7 +26,7 @@ from sebsx.model import (
 )
 from sebsx.model.metrics import Metric
 from sebsx.store import Store, current_owner, open_store
-from tests.store.conftest import RUN, Begun, add_deployment, make_cell, make_invocation, make_run
+from tests.store.conftest import METRICS, RUN, Begun, add_deployment, make_cell, make_invocation, make_run
 
 OTHER = "01BX5ZZKBKACTAV9WEVGEMMVRZ"  # sorts after RUN
 
@@ -245,6 +246,16 @@ def test_metric_in_another_unit_is_refused(begun: Begun) -> None:
     with pytest.raises(StoreError, match=r"'process.cpu_s' is stored in 's' and now comes in 'ms'"):
         begun.store.start_run(make_run(OTHER), {}, [Metric("process.cpu_s", "ms")])
     assert [run.id for run in begun.store.runs()] == [RUN]
+
+
+def test_metrics_of_a_run_are_registered_in_two_statements(store: Store) -> None:
+    statements: list[str] = []
+    engine: Any = store._database._reader
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    store.start_run(make_run(), {}, METRICS)
+    assert len([each for each in statements if "metric" in each.split()]) == 2
+    store.start_run(make_run(OTHER), {}, METRICS)
+    assert len([each for each in statements if "metric" in each.split()]) == 3
 
 
 def test_sample_that_is_not_finite_is_left_out_with_a_warning(begun: Begun, caplog: pytest.LogCaptureFixture) -> None:
