@@ -207,8 +207,16 @@ def _forget(file: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
+def _is_of_all(option: str, context: click.Context) -> bool:
+    """Tell whether an option is one of the program, before any command."""
+    return any(option in parameter.opts for parameter in context.find_root().command.params)
+
+
 def _in_one_line(exc: click.ClickException) -> str:
     """Return what click says in our form: lower case, no full stop, with the command that helps."""
-    text = exc.format_message().strip().rstrip(".")
     context = getattr(exc, "ctx", None)
+    if isinstance(exc, click.NoSuchOption) and context and _is_of_all(exc.option_name, context):
+        command = context.command_path.removeprefix(context.find_root().info_name or "").strip()
+        return f"{exc.option_name} goes before the command: sebsx {exc.option_name} ... {command}"
+    text = exc.format_message().strip().rstrip(".")
     return f"{text[:1].lower()}{text[1:]}" + (f" ({context.command_path} --help)" if context else "")

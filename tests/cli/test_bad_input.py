@@ -39,6 +39,7 @@ NAMES = [
 ]  # fmt: skip
 
 VALUES = [
+    ("baseline list --store there.sqlite", ["--store goes before the command: sebsx --store ... baseline list"]),
     ("plan benchmark sleep --colect process", ["no such option", "--colect", "sebsx plan benchmark --help"]),
     (
         "plan function http://127.0.0.1:9/ --option vcpu=1",
