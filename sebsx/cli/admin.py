@@ -151,10 +151,11 @@ def _check_machine() -> list[dict[str, str]]:
 
     files = descriptors.most()
     calls = max(0, files - descriptors.OWN)
+    about = [*_check_load(), _check_priority()]
     if calls >= _ENOUGH_CALLS:
-        return [*_check_load(), _row("open files", "ok", f"{files} while a run lasts: about {calls} calls in flight")]
+        return [*about, _row("open files", "ok", f"{files} while a run lasts: about {calls} calls in flight")]
     advice = "raise the hard limit: ulimit -Hn, or nofile in /etc/security/limits.conf"
-    return [*_check_load(), _row("open files", "warning", f"{files} at most: about {calls} calls in flight", advice)]
+    return [*about, _row("open files", "warning", f"{files} at most: about {calls} calls in flight", advice)]
 
 
 def _check_load() -> list[dict[str, str]]:
@@ -168,6 +169,17 @@ def _check_load() -> list[dict[str, str]]:
         return [_row("load", "ok", now.words)]
     advice = "end other work before measuring: starved calls are marked, and left out of comparisons"
     return [_row("load", "warning", f"{now.words}: functions here would not get theirs", advice)]
+
+
+def _check_priority() -> dict[str, str]:
+    """Say whether the load generator goes before other work, so that it sends on time on a busy machine."""
+    from sebsx.system import priority
+
+    refusal = priority.refusal()
+    if not refusal:
+        return _row("load generator", "ok", "goes before other work (SCHED_FIFO) in open loops")
+    message = f"waits for a processor like any other work: {refusal}"
+    return _row("load generator", "warning", message, priority.ADVICE if refusal == priority.NOT_PERMITTED else "")
 
 
 def _check_platforms(app: App, platforms: str | None) -> list[dict[str, str]]:

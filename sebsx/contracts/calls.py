@@ -67,6 +67,8 @@ class Health:
             the processor; None where the kernel does not say.
         turns: How often it got the processor.
         given_up: Why it ended before its time, in words; empty where it did not.
+        ordinary: Why the generator's thread was scheduled like any other, in words; empty where it went first
+            (SCHED_FIFO), and in a closed loop, which has no times to keep.
     """
 
     sent: int
@@ -84,6 +86,7 @@ class Health:
     runqueue_s: float | None = None
     turns: int | None = None
     given_up: str = ""
+    ordinary: str = ""
 
     @property
     def verdict(self) -> str:
@@ -99,6 +102,7 @@ class Health:
             reasons.append(
                 f"the generator was late: 1 % of the requests left {self.lateness_p99_s * 1e3:.1f} ms or more after "
                 f"their time, {allowed_s * 1e3:.1f} ms are allowed"
+                + (f" (it had no priority: {self.ordinary}; see sebsx doctor)" if self.ordinary else "")
             )
         if self.cpu_share > BUSY_SHARE:
             reasons.append(f"the generator was saturated: its thread was busy {self.cpu_share:.0%} of the time")

@@ -48,6 +48,11 @@ class Schedule(ABC):
         """Whether calls may be in flight at the same time: more than one user, a burst, any open loop."""
         return True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether calls have times of their own, which do not wait for answers."""
+        return False
+
     def split(self, count: int) -> tuple[Schedule, ...]:
         """Divide it among so many senders that begin together: their calls are its calls, each sent by one of them.
 
@@ -115,6 +120,11 @@ class Arrivals(Schedule):
     def overlaps(self) -> bool:
         """Whether there is more than one."""
         return len(self.times_s) > 1
+
+    @property
+    def is_open(self) -> bool:
+        """Yes."""
+        return True
 
     def split(self, count: int) -> tuple[Arrivals, ...]:
         """Deal the times out, one to each sender in turn."""
@@ -271,6 +281,11 @@ class Open(Schedule):
         if self.seed is not None:
             return None
         return sum(1 for _ in self.times()) if self.requests is None else self.requests
+
+    @property
+    def is_open(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def duration_s(self) -> float:

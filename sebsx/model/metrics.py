@@ -143,5 +143,11 @@ CORE_METRICS = (
     Metric(
         "generator.turns", "count", better=Better.NEITHER, meaning="how often the generator's thread got a processor"
     ),
+    Metric(
+        "generator.first",
+        "1",
+        better=Better.NEITHER,
+        meaning="1 if its thread went before others (SCHED_FIFO), 0 if not",
+    ),
     Metric("generator.in_flight_max", "count", better=Better.NEITHER, meaning="most requests in flight at once"),
 )

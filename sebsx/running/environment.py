@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sebsx
+from sebsx.system import priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ def gather(registry: Registry) -> Mapping[str, Any]:
         "memory_bytes": _memory_bytes(),
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "clock_synchronized": clock_synchronized(),
+        "loads_are_sent": priority.refusal() or "first (SCHED_FIFO)",
         "git": _git_state(Path.cwd()),
     }
     facts = {**registry.facts(), **facts}  # no plugin replaces what core knows

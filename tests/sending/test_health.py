@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -70,3 +71,10 @@ def test_what_this_machine_could_not_send_makes_a_phase_invalid_and_names_the_li
 def test_generator_is_saturated_above_four_fifths() -> None:
     assert health(cpu_share=0.8).verdict == ""
     assert health(cpu_share=0.81).verdict == "the generator was saturated: its thread was busy 81% of the time"
+
+
+def test_verdict_of_a_late_generator_names_what_forbade_its_priority() -> None:
+    late = health(lateness_p99_s=1.0)
+    assert "priority" not in late.verdict
+    assert "(it had no priority: not permitted; see sebsx doctor)" in replace(late, ordinary="not permitted").verdict
+    assert replace(health(), ordinary="not permitted").verdict == ""

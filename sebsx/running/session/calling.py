@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +13,7 @@ from sebsx.errors import PluginError
 from sebsx.model.clock import client_clock
 from sebsx.running.session.sending import Allowed, Silence, attend, check_overlap, send
 from sebsx.system.busyness import waited
+from sebsx.system.priority import on_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,7 +87,8 @@ class Caller:
         schedule = Allowed(calls.schedule, partial(self._meter.allow, function.platform, function.deployment))
         self._count_round(calls.round)
         self._record("generator.started_s", client_clock().now(), cell_id=cell_id)
-        with self._recorder.phase(calls, on_stored) as recording:
+        first = on_time() if calls.schedule.is_open else nullcontext("")
+        with self._recorder.phase(calls, on_stored) as recording, first as ordinary:
             before = waited()
             started_s, busy_s, spun_s = time.perf_counter(), time.thread_time(), self._client.spun_s
             silence = Silence()
@@ -98,10 +101,12 @@ class Caller:
             after = waited()
         delay = after.since(before) if before and after else None
         health = recording.health(duration_s, busy_s, self._client.in_flight_max, delay)
-        health = replace(health, given_up=schedule.given_up)
+        health = replace(health, given_up=schedule.given_up, ordinary=ordinary)
         for name in _HEALTH:
             if (value := getattr(health, name)) is not None:
                 self._record(f"generator.{name}", value, cell_id=cell_id)
+        if calls.schedule.is_open:
+            self._record("generator.first", float(not ordinary), cell_id=cell_id)
         schedule.settle()
         self._recorder.end_phase()
         return Sent(calls=calls, invocations=[], health=health)
