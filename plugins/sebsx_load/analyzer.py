@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
 from sebsx.model import Kind
 from sebsx.model.starts import counting
+from sebsx.reading.blocks import Observations, in_sandboxes
 from sebsx.reading.conditions import (
+    TOO_SMALL,
     Condition,
     caption,
     conditions,
@@ -25,6 +27,7 @@ from sebsx.reading.lateness import Punctuality
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx.settings import setting
+from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,12 +58,18 @@ _RATES = (
 )
 _TIMES = (
     Column(
-        "response_s", "response", unit="s", meaning=f"median since a request was due, with its interval; {_UNSERVED}"
+        "response_s",
+        "response",
+        unit="s",
+        meaning=f"median since a request was due, with its interval over sandboxes; {_UNSERVED}",
     ),
     Column("response_p90_s", "p90", unit="s", meaning=f"response time; {_UNSERVED}"),
     Column("response_p99_s", "p99", unit="s", meaning=f"response time; {_UNSERVED}"),
     Column(
-        "service_s", "service", unit="s", meaning=f"median since a request was sent, with its interval; {_UNSERVED}"
+        "service_s",
+        "service",
+        unit="s",
+        meaning=f"median since a request was sent, with its interval over sandboxes; {_UNSERVED}",
     ),
     Column("service_p90_s", "p90 ", unit="s", meaning=f"service time; {_UNSERVED}"),
     Column("service_p99_s", "p99 ", unit="s", meaning=f"service time; {_UNSERVED}"),
@@ -211,30 +220,50 @@ def _rates(phase: _Phase) -> dict[str, Any]:
 
 
 def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
-    good, unserved = phase.frame.where(phase.ok), phase.condition.unserved
     found: dict[str, Any] = {}
-    for name, metric, missing in (
-        ("response", "client.response_s", unserved),
-        ("service", "client.latency_s", unserved),
-        *((("answered", "client.response_s", 0),) if unserved else ()),
+    due, sent = (phase.condition.observed(metric) for metric in ("client.response_s", "client.latency_s"))
+    for name, times in (
+        ("response", due),
+        ("service", sent),
+        *((("answered", due.answered),) if due.unserved else ()),
     ):
-        values, response = good[metric], metric == "client.response_s"
+        response = times is not sent
         estimates = {
-            (f"{name}_s", 0.5): median_estimate(values, confidence, missing),
-            (f"{name}_p90_s", 0.9): tail_estimate(values, 0.9, unserved=missing),
-            (f"{name}_p99_s", 0.99): _p99(phase, values, missing),
+            (f"{name}_s", 0.5): _median(times, confidence),
+            (f"{name}_p90_s", 0.9): tail_estimate(times, 0.9),
+            (f"{name}_p99_s", 0.99): _p99(phase, times),
         }
         for (key, q), estimate in estimates.items():
             found[key] = phase.punctuality.believed(estimate, q, response=response)
     return found
 
 
-def _p99(phase: _Phase, values: Numbers, unserved: int) -> Estimate:
+def _median(times: Observations, confidence: float) -> Estimate:
+    """Return the median of all requests, with its interval over the sandboxes that answered them.
+
+    A sandbox counts by what it answered: most of many may have answered one request each, their first.
+    """
+    found = median_estimate(times.values, confidence, times.unserved)
+    if times.singles or found.value is None:
+        return found
+    found = replace(found, low=None, high=None, note="", blocks=times.count)
+    if times.caution:
+        return replace(found, note=in_sandboxes(times.count))
+    try:
+        interval = quantile_interval_of_blocks(times.values, times.blocks, times.unserved, 0.5, confidence)
+    except NotReachedError as exc:
+        return replace(found, note=f"upper end {exc}")
+    except TooFewSamplesError:
+        return replace(found, note=TOO_SMALL)
+    return replace(found, low=interval.low, high=interval.high)
+
+
+def _p99(phase: _Phase, times: Observations) -> Estimate:
     """Return the tail, unless the whole phase must not be believed."""
     why = phase.condition.invalid
     if why:
-        return Estimate(None, n=len(values) + unserved, note=why.partition(":")[0])
-    return tail_estimate(values, 0.99, unserved=unserved)
+        return Estimate(None, n=len(times) + times.unserved, note=why.partition(":")[0])
+    return tail_estimate(times, 0.99)
 
 
 def _generator(phase: _Phase) -> dict[str, Any]:
@@ -266,6 +295,9 @@ def _about_phases(phases: Sequence[_Phase], among: Sequence[Condition]) -> Itera
             if status != "ok":
                 text = f"{name}: {count} of {n} ended as {status}"
                 yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
+        times = phase.condition.observed("client.response_s")
+        if times.caution and not times.singles:
+            yield Finding(f"{name}: {times.caution}", numbers={"sandboxes": times.count}, warning=True)
         cold = int(counting(phase.frame, "cold").sum())
         if cold:
             yield Finding(f"{name}: {cold} of {n} invocations started a sandbox", numbers={"cold": cold, "n": n})

@@ -58,7 +58,13 @@ from sebsx.stats.twosample import (
     signed_rank_interval,
     wilcoxon,
 )
-from sebsx.stats.unserved import NotReachedError, ecdf_of_all, quantile_interval_of_all, quantile_of_all
+from sebsx.stats.unserved import (
+    NotReachedError,
+    ecdf_of_all,
+    quantile_interval_of_all,
+    quantile_interval_of_blocks,
+    quantile_of_all,
+)
 
 __all__ = [
     "LEAST_BLOCKS",
@@ -108,6 +114,7 @@ __all__ = [
     "quantile",
     "quantile_interval",
     "quantile_interval_of_all",
+    "quantile_interval_of_blocks",
     "quantile_of_all",
     "quantile_of_sorted",
     "quantile_ranks",

@@ -29,6 +29,9 @@ OF_ONE = {
     "quantile": lambda values: stats.quantile(values, 0.9),
     "quantile_interval": lambda values: stats.quantile_interval(values, 0.9),
     "quantile_interval_of_all": lambda values: stats.quantile_interval_of_all(values, 3, 0.9),
+    "quantile_interval_of_blocks": lambda values: stats.quantile_interval_of_blocks(
+        values, [place % 7 for place in range(len(values))], 0, 0.5
+    ),
     "quantile_of_all": lambda values: stats.quantile_of_all(values, 3, 0.9),
     "relative_half_width": stats.relative_half_width,
     "signed_rank_interval": stats.signed_rank_interval,
@@ -57,9 +60,9 @@ CALLS = {
 
 
 def test_every_estimator_is_called_here() -> None:
-    takes_numbers = {"blocks_for_difference", "calls_per_block", "equivalent", "holm", "magnitude", "median_ranks",
-                     "needed_units", "next_look", "quantile_ranks", "quantile_of_sorted", "samples_for_difference",
-                     "tail_samples", "verdict"}  # fmt: skip
+    takes_numbers = {"blocks_for_difference", "calls_per_block", "design_effect", "equivalent", "holm", "magnitude",
+                     "median_ranks", "needed_units", "next_look", "quantile_ranks", "quantile_of_sorted",
+                     "samples_for_difference", "share_difference", "tail_samples", "verdict"}  # fmt: skip
     functions = {name for name in stats.__all__ if name[0].islower()}
     assert functions - takes_numbers == (OF_ONE.keys() | OF_TWO.keys()) - {"compare_pairs"}
 

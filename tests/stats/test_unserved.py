@@ -12,6 +12,7 @@ from sebsx.stats import (
     quantile,
     quantile_interval,
     quantile_interval_of_all,
+    quantile_interval_of_blocks,
     quantile_of_all,
 )
 
@@ -86,3 +87,48 @@ def test_interval_covers_the_quantile_of_all(share: float) -> None:
         covered += interval.low <= truth <= interval.high
     assert said > 500
     assert covered / said > 0.93
+
+
+@pytest.mark.parametrize("between", [0.0, 0.2])
+def test_interval_over_blocks_holds_whatever_they_have_in_common_and_however_unlike_their_sizes(between: float) -> None:
+    rng = np.random.default_rng(20261130)
+    sizes = np.arange(16, 61, 4)
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    missed = refused = apart = 0
+    experiments = 200
+    for _ in range(experiments):
+        values = (rng.lognormal(0, between, len(sizes))[blocks] if between else 1.0) * rng.lognormal(
+            0, 0.1, len(blocks)
+        )
+        try:
+            interval = quantile_interval_of_blocks(values, blocks, 0, 0.5)
+        except TooFewSamplesError:  # it would reach past the extremes
+            refused += 1
+            continue
+        missed += not interval.low <= 1.0 <= interval.high
+        calls = quantile_interval(values, 0.5)
+        apart += not calls.low <= 1.0 <= calls.high
+    assert refused <= 0.02 * experiments
+    assert missed / experiments <= 0.05 + 3 * (0.05 * 0.95 / experiments) ** 0.5
+    if between:
+        assert apart / experiments > 0.5  # calls as units
+
+
+def test_interval_over_blocks_of_independent_calls_is_that_of_calls() -> None:
+    values = np.arange(1.0, 2001.0)
+    blocks = np.random.default_rng(1).integers(500, size=2000)
+    interval, calls = quantile_interval_of_blocks(values, blocks, 0, 0.5), quantile_interval(values, 0.5)
+    assert interval.low == pytest.approx(calls.low, abs=10)
+    assert interval.high == pytest.approx(calls.high, abs=10)
+
+
+def test_unanswered_ones_lie_behind_the_interval_over_blocks() -> None:
+    values, blocks = np.tile(np.arange(1.0, 11.0), 7), np.repeat(np.arange(7), 10)
+    assert (
+        quantile_interval_of_blocks(values, blocks, 10, 0.5).low
+        > quantile_interval_of_blocks(values, blocks, 0, 0.5).low
+    )
+    with pytest.raises(NotReachedError, match="unserved"):
+        quantile_interval_of_blocks(values, blocks, 60, 0.5)
+    with pytest.raises(TooFewSamplesError, match="needs at least 6"):
+        quantile_interval_of_blocks(values, blocks % 5, 0, 0.5)

@@ -32,9 +32,10 @@ class Phase:
         dropped: int = 1,
         late: Collection[int] | None = None,
         shape: Mapping[str, Any] | None = None,
+        sandboxes: int = 10,
     ) -> None:
         """Store requests due every `gap_s` from 1000 s on; one cold, one restored,
-        the third failed, the fourth and so many dropped."""
+        the third failed, the fourth and so many dropped. Sandboxes take turns."""
         if shape:
             self.cell = self.store.design.add_cell(RUN, make_cell("", n, load="users", shape=shape))
         odd = {2: Status.FUNCTION_ERROR, **dict.fromkeys(range(3, 3 + dropped), Status.DROPPED)}
@@ -50,6 +51,7 @@ class Phase:
                 make_invocation(
                     number + 1,
                     status=odd.get(number, Status.OK),
+                    sandbox_id=f"sandbox-{number % sandboxes}",
                     start_type=(StartType.COLD, StartType.RESTORED, StartType.WARM)[min(number, 2)],
                     client_intended_s=1000 + gap_s * number,
                     client_sent_s=1000 + gap_s * number + delay(number),
@@ -109,6 +111,16 @@ def test_response_time_holds_the_lateness_and_service_time_does_not(phase: Phase
     assert row["service_s"].value == pytest.approx(0.02)
     assert row["response_p99_s"].value == pytest.approx(0.0205)
     assert row["response_s"].low is not None
+
+
+def test_one_sandbox_under_load_has_no_interval_and_says_so(phase: Phase) -> None:
+    phase.fill(401, sandboxes=1)
+    report = phase.analyze()
+    (row,) = table(report, "times").rows
+    assert row["response_s"].value == pytest.approx(0.02)
+    assert (row["response_s"].low, row["response_s"].note, row["response_s"].blocks) == (None, "1 sandbox", 1)
+    said = "measured in 1 sandbox: a difference of a few percent may be that of the sandbox"
+    assert any(said in finding.text for finding in report.findings)
 
 
 def test_phase_whose_calls_were_starved_says_whose_times_it_has(phase: Phase) -> None:
