@@ -27,12 +27,14 @@ from sebsx.reading.conditions import (
     median_estimate,
     tail_estimate,
 )
+from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf_of_all
 from sebsx_perf_cost.answers import answers
 from sebsx_perf_cost.choices import (
     about_choices,
+    about_prices,
     choices_figures,
     choices_table,
     memory_figures,
@@ -128,7 +130,8 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             for each in found
             if not (each.unlimited or each.was_starved) and (settings.emulated or not each.emulated)
         ]
-        offered = sweeps(telling, settings.confidence)
+        saved = SavedPrices(runs)
+        offered = sweeps(telling, saved, settings.confidence)
         choices = [sweep for sweep in map(priced, offered) if sweep is not None]
         tables = (
             Table(
@@ -137,7 +140,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
                 rows=[_latency(each, settings) for each in found],
                 caption=caption(found),
             ),
-            _breakdown(found, parts, identity),
+            _breakdown(found, parts, identity, saved),
             *_overhead(found, identity, settings),
             *_versions(found, identity, settings),
             *choices_table(choices, identity, settings.cost_weight),
@@ -163,6 +166,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
                 for name, each in zip(names, parts, strict=True)
                 for finding in about_parts(name, each, settings.confidence)
             ),
+            *about_prices(offered, saved),
             *about_choices(choices, settings.cost_weight),
         )
         return Report(
@@ -192,20 +196,25 @@ def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, 
     }
 
 
-def _breakdown(found: Sequence[Condition], parts: Sequence[Breakdown], identity: Sequence[Column]) -> Table:
+def _breakdown(
+    found: Sequence[Condition], parts: Sequence[Breakdown], identity: Sequence[Column], saved: SavedPrices
+) -> Table:
     rows = [
-        {**_identity(each), **breakdown_row(mine), **_resources(each)} for each, mine in zip(found, parts, strict=True)
+        {**_identity(each), **breakdown_row(mine), **_resources(each, saved)}
+        for each, mine in zip(found, parts, strict=True)
     ]
     columns = (*identity, *PARTS, *_RESOURCES, PHASES, CLIENT)
     return Table("breakdown", columns=columns, rows=rows, caption="medians of parts")
 
 
-def _resources(found: Condition) -> dict[str, Any]:
+def _resources(found: Condition, saved: SavedPrices) -> dict[str, Any]:
     memory = found.counted.known("provider.max_memory_bytes")
     cost = found.counted.known("cost_usd")
+    price = saved.of(found)
+    estimated = price.million().value if price else None
     return {
         "memory_bytes": int(memory.max()) if len(memory) else None,
-        "million_usd": 1e6 * float(cost.mean()) if len(cost) else None,
+        "million_usd": 1e6 * float(cost.mean()) if len(cost) else estimated,
     }
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Table
 from sebsx.reading.conditions import identity_columns, level, median_estimate
+from sebsx.reading.saved_prices import mean_estimate
 from sebsx.reading.units import show
-from sebsx_perf_cost.estimates import mean_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.analyzers import Estimate
     from sebsx.reading.conditions import Condition
+    from sebsx.reading.saved_prices import SavedPrices
 
 # What one may choose; whatever else two conditions differ in makes them different questions.
 _CHOSEN = ("platform", "region", "architecture", "memory_mib")
@@ -112,8 +113,11 @@ def knee(costs: Sequence[float], durations: Sequence[float]) -> int | None:
     return last if last < len(products) - 1 else None
 
 
-def sweeps(found: Sequence[Condition], confidence: float) -> list[Sweep]:
-    """Return what may be chosen between, where durations and costs are known; the warm ones where there are any."""
+def sweeps(found: Sequence[Condition], saved: SavedPrices, confidence: float) -> list[Sweep]:
+    """Return what may be chosen between, where durations and costs are known; the warm ones where there are any.
+
+    Costs that a run has not are those saved with it, as estimates.
+    """
     families: dict[tuple[Any, ...], dict[str | None, list[Condition]]] = defaultdict(lambda: defaultdict(list))
     for condition in found:
         if len(condition.latency_s) and condition.identity["memory_mib"]:  # nobody knows that of a URL
@@ -124,7 +128,7 @@ def sweeps(found: Sequence[Condition], confidence: float) -> list[Sweep]:
     made = []
     for starts in families.values():
         members = starts.get("warm") or next(iter(starts.values()))
-        options = [_option(each, confidence) for each in members]
+        options = [_option(each, saved, confidence) for each in members]
         if known := [option for option in options if option.duration.value is not None]:
             made.append(Sweep(_name(members[0], telling), known))
     return made
@@ -252,11 +256,34 @@ def _samples(series: Mapping[str, Sequence[Choice]]) -> dict[str, int]:
     return {name: sum(option.duration.n for option in options) for name, options in series.items()}
 
 
-def _option(condition: Condition, confidence: float) -> Choice:
+def about_prices(found: Sequence[Sweep], saved: SavedPrices) -> Iterator[Finding]:
+    """Yield by whose prices costs are estimated, and of which sizes nothing is known to choose by cost."""
+    estimated: dict[tuple[str, str], None] = {}
+    unpriced: dict[tuple[str, str], None] = {}
+    for sweep in found:
+        for option in sweep.options:
+            platform = str(option.condition.identity["platform"])
+            if price := saved.of(option.condition):
+                estimated[platform, price.prices] = None
+            elif option.cost.value is None and len(sweep.options) > 1:
+                unpriced[platform, option.condition.run.id] = None
+    for platform, prices in estimated:
+        text = f"costs of {platform} are estimates: the times measured there, by the prices of {prices}"
+        yield Finding(text, numbers={"platform": platform, "prices": prices, "estimate": True})
+    for platform, run in unpriced:
+        text = (
+            f"no price is known for {platform}, so that no size is chosen by cost; to estimate what the sizes would "
+            f"cost elsewhere: sebsx reprice {run} --as PROVIDER:REGION --save"
+        )
+        yield Finding(text, numbers={"platform": platform, "run": run})
+
+
+def _option(condition: Condition, saved: SavedPrices, confidence: float) -> Choice:
+    price = saved.of(condition)
     return Choice(
         condition,
         median_estimate(condition.observed("client.latency_s"), confidence),
-        mean_estimate(condition.observed("cost_usd"), 1e6, confidence),
+        price.million() if price else mean_estimate(condition.observed("cost_usd"), 1e6, confidence),
     )
 
 

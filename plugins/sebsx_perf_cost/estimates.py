@@ -8,11 +8,9 @@ from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import in_sandboxes, paired
 from sebsx.reading.conditions import TOO_SMALL
 from sebsx.stats import (
-    LEAST_BLOCKS,
     Interval,
     TooFewSamplesError,
     UnusableSamplesError,
-    mean_interval,
     median,
     paired_ratio_interval,
     ratio_interval,
@@ -34,23 +32,6 @@ def ratio_estimate(values: Observations, base: Observations, confidence: float) 
 def difference_estimate(values: Observations, base: Observations, confidence: float) -> Estimate:
     """Return the median of all differences of a sandbox and one of the base, with its interval."""
     return _of_two(shift_interval, values, base, confidence)
-
-
-def mean_estimate(values: Observations, factor: float, confidence: float) -> Estimate:
-    """Return the mean times a factor; costs add up, so their mean is the right one, and a sandbox is a unit of it."""
-    n = len(values)
-    if n == 0:
-        return Estimate(None, confidence=confidence)
-    mean, blocks = float(values.values.mean()), None if values.singles else values.count
-    note = TOO_SMALL if values.singles or values.count >= LEAST_BLOCKS else in_sandboxes(values.count)
-    try:
-        interval = mean_interval(values.means, confidence)
-    except TooFewSamplesError:
-        return Estimate(mean * factor, confidence=confidence, n=n, note=note, blocks=blocks)
-    mean = min(max(mean, interval.low), interval.high)  # of equal costs, it is a rounding error beside them
-    return Estimate(
-        mean * factor, low=interval.low * factor, high=interval.high * factor, confidence=confidence, n=n, blocks=blocks
-    )
 
 
 def paired_ratio_estimate(values: Observations, base: Observations, confidence: float) -> Estimate | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sebsx.contracts.observers import Observer
+    from sebsx.reading.repricing import PriceChoice
     from sebsx.settings import Layer, SettingsReader
 
 __all__ = ["CORE", "App", "CommandGroup", "command", "output_options"]
@@ -27,6 +28,7 @@ class App(Services):
 
     commands_added: bool = False
     analyzer_assignments: Sequence[str] = ()  # of --set, what is meant for analyzers
+    price_as: PriceChoice | None = None  # by which prices a run is priced where its platform has none
     console: Console = field(default_factory=Console)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import fsum
@@ -156,6 +155,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
     Costs are means of the invocations that count, per million, and totals of all measured ones. What was measured is
     never changed. On another provider or architecture functions take another time: such figures are estimates.
     """  # noqa: D301  # \\b keeps click from folding the lines
+    from sebsx.reading import saved_prices  # heavy
     from sebsx.reading.conditions import identity_columns
     from sebsx.reading.listing import chosen
 
@@ -163,17 +163,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
         view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
         found = _reprice(app, view, values)
         if save:
-            for item in found:
-                said = {**item.rates.identity, "estimate": item.cost.estimate, "invocations": len(item.costs_usd)}
-                cell = item.condition.cell
-                store.add_value(
-                    view.run.id,
-                    "reprice.cost_usd",
-                    float(item.cost.usd),
-                    deployment_id=item.condition.deployments[0].id,
-                    cell_id=cell.id if cell else None,
-                    text=json.dumps(said, sort_keys=True),
-                )
+            saved_prices.save(store, found)
     columns = {column.key: column.title for column in identity_columns([item.condition for item in found])}
     rows = [_repriced_row(item, columns) for item in found]
     olds = [item.old_total_usd for item in found]
@@ -188,7 +178,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
     text += f"; {left} without figures of the provider are left out" if left else ""
     app.console.result(document, money_table("", columns, rows), text=text)
     if save:
-        app.console.note(f"stored with run {view.run.id} as reprice.cost_usd")
+        app.console.note(f"stored with run {view.run.id}; analyze and report use it where nothing else was paid")
 
 
 def _reprice(app: App, view: RunView, values: dict[str, Any]) -> list[Repriced]:

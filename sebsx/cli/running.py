@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model import Cell, Run
     from sebsx.model.stored import StoredCell
+    from sebsx.reading.repricing import PriceChoice
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import RunSpec
+    from sebsx.store import Store
 
 LIMITS: tuple[click.Parameter, ...] = (
     click.Option(
@@ -70,6 +72,11 @@ _COMMON: tuple[click.Parameter, ...] = (
         help="an option of functions, each value a level to measure (sebsx list options); repeatable",
     ),
     click.Option(["--campaign"], help="free label that groups runs"),
+    click.Option(
+        ["--price-as"],
+        metavar="PROVIDER:REGION",
+        help="estimate the cost of what has no price where it runs by these, such as aws:us-east-1",
+    ),
     *LIMITS,
 )
 
@@ -153,6 +160,8 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
     }
     if values["options"]:
         core_values[f"{CORE}.options"] = ",".join(values["options"])
+    if values["price_as"] is not None:
+        app.price_as = price_choice(app, values["price_as"])
     assignments = values["assignments"]
     app.analyzer_assignments = [word for word in assignments if word.startswith("analyzer.")]
     return app.spec(
@@ -163,6 +172,41 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
         seed=values["seed"],
         limits=_limits(values),
     )
+
+
+def price_choice(app: App, place: str) -> PriceChoice:
+    """Return the prices that `--price-as` names, of today.
+
+    Raises:
+        UserError: If nobody brings prices of that provider, or they have none for the region; before anything runs.
+    """
+    from datetime import UTC, datetime
+
+    from sebsx.pricing import Shelf  # heavy
+    from sebsx.reading.repricing import PriceChoice
+
+    provider, _, region = place.partition(":")
+    today = datetime.now(UTC).date()
+    book = Shelf(app.registry).book(provider, today)
+    if not region:
+        raise UserError(f"--price-as {place}: name the region, too, such as {provider}:{book.regions[0]}")
+    if region not in book.regions:
+        raise UnknownNameError(f"region of price book {book}", region, book.regions, f"sebsx prices show {provider}")
+    return PriceChoice(today, provider, region)
+
+
+def _price(app: App, view: RunView, store: Store) -> RunView:
+    """Store what a run would have cost by `--price-as`, and return the run with it."""
+    if app.price_as is None:
+        return view
+    from sebsx.reading import saved_prices  # heavy
+    from sebsx.reading.repricing import reprice
+
+    try:
+        saved_prices.save(store, reprice(view, app.registry, app.price_as))
+    except UserError as exc:  # what was measured is told all the same
+        app.console.warning(f"not priced by --price-as: {exc}")
+    return store.view(view.run.id)
 
 
 def _limits(values: Mapping[str, Any]) -> Limits:
@@ -201,6 +245,11 @@ def _plan(app: App, spec: RunSpec) -> None:
         "cells": plan.cells,
     }
     app.console.result(document, Table("", columns=columns, rows=rows), text=plan_text(plan))
+    if app.price_as:
+        app.console.note(
+            f"note: the run estimates its cost by the prices of {app.price_as.provider} {app.price_as.region} "
+            "from the times that it measures"
+        )
     for note in plan.notes:
         app.console.note(f"note: {note}")
     now = host()
@@ -225,7 +274,7 @@ def _run(app: App, spec: RunSpec) -> None:
 
     with app.open_store() as store:
         run = app.carry_out(spec, store)
-        view = store.view(run.id)
+        view = _price(app, store.view(run.id), store)
         _print_run(app, spec, run, view)
         if run.status is RunStatus.INTERRUPTED:
             raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
 from sebsx.pricing import Cost, Shelf, Usage
+from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import Condition, conditions
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Repriced:
         rates: The prices.
         old_usd: Mean cost of an invocation as stored; None where it had none.
         cost: Mean cost of an invocation now, with its parts.
-        costs_usd: Cost of each invocation that counts and has figures to price.
+        observed: Cost of each invocation that counts and has figures to price, with its sandbox.
         old_total_usd: Cost of all measured invocations as stored, failed ones too; None where one has none.
         total_usd: Cost of all measured invocations with figures now.
         unpriced: Measured invocations without figures of the provider.
@@ -67,10 +68,15 @@ class Repriced:
     rates: Rates
     old_usd: float | None
     cost: Cost
-    costs_usd: tuple[float, ...]
+    observed: Observations
     old_total_usd: float | None
     total_usd: Decimal
     unpriced: int
+
+    @property
+    def costs_usd(self) -> tuple[float, ...]:
+        """The cost of each invocation that counts and has figures to price."""
+        return tuple(self.observed.values.tolist())
 
 
 def reprice(view: RunView, registry: Registry, choice: PriceChoice) -> list[Repriced]:
@@ -136,7 +142,10 @@ def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repri
     ran = condition.run.started_at.date()
     reported = same and rates.scheme.bills_init(ran) == rates.scheme.bills_init(day)
     moved = (rates.region, rates.architecture) != (deployment.region, deployment.architecture)
-    counting = set(condition.counted["sequence"].tolist())
+    import numpy as np  # heavy
+
+    counting = {sequence: place for place, sequence in enumerate(condition.counted["sequence"].tolist())}
+    each = np.full(len(counting), np.nan)
     costs: dict[object, Cost] = {}  # by what is billed: many invocations fall on the same step of time
     every: Counter[object] = Counter()
     counted: Counter[object] = Counter()
@@ -147,6 +156,7 @@ def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repri
         every[what] += 1
         if sequence in counting:
             counted[what] += 1
+            each[counting[sequence]] = float(costs[what].usd)
     if not counted:
         return None
     old, old_total = condition.counted.known("cost_usd"), condition.frame.known("cost_usd")
@@ -155,7 +165,7 @@ def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repri
         rates,
         float(old.mean()) if len(old) else None,
         _mean(costs, counted, moved),
-        tuple(usd for what, n in counted.items() for usd in [float(costs[what].usd)] * n),
+        Observations.made(condition.counted, each),
         float(old_total.sum()) if len(old_total) == len(condition.frame) else None,
         sum((costs[what].usd * n for what, n in every.items()), Decimal()),
         len(condition.frame) - every.total(),

@@ -12,6 +12,7 @@ import pytest
 from sebsx.model import Deployment, Invocation, StartType, Status
 from sebsx.stats import mean_interval
 from sebsx.store import Store, open_store
+from sebsx.testing.runs import RunWriter
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_config, make_invocation, make_run
 from tests.support import Call, Cli
 
@@ -219,6 +220,43 @@ def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) 
     expected = sum(-(-round(1e9 * time_s) // 10**6) / 1000 for time_s in durations) / len(durations)
     assert row["per_million_usd"] == pytest.approx(0.2 + expected * 0.5 * 16.6667, rel=1e-9)
     assert row["estimate"] == "yes"
+
+
+def test_sweep_without_a_price_ends_with_a_choice_by_the_prices_named(call: Call, sebsx: Cli) -> None:
+    words = ("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "128,512", "--json")
+    call(*words, "--price-as", "aws").assert_fails(2, "--price-as aws", "aws:")
+    call(*words, "--price-as", "aws:us-est-1").assert_fails(2, "'us-est-1'", "us-west-1")
+    assert not sebsx.store.exists()  # told before anything ran
+    report = call(*words, "--price-as", "aws:us-east-1").json["report"]
+    assert any("costs of local are estimates" in finding["text"] for finding in report["findings"])
+    sizes = next(table for table in report["tables"] if table["name"] == "breakdown")["rows"]
+    costs = {row["memory_mib"]: row["million_usd"] for row in sizes}
+    assert costs.keys() == {128, 512}
+    assert all(usd > 0.2 for usd in costs.values())
+
+
+def test_saved_prices_are_used_where_a_run_has_none_and_the_last_ones_hold(call: Call, sebsx: Cli) -> None:
+    with open_store(sebsx.store) as store:
+        run = RunWriter(store)
+        for memory_mib, latency_s in ((128, 0.2), (512, 0.1)):
+            figures = {"provider_duration_s": latency_s, "cost_usd": None}
+            run.add([latency_s] * 12, memory_mib=memory_mib, changes=figures)
+        view = run.finish()
+    (unpriced,) = [text for text in findings(call) if "no price is known" in text]
+    assert f"sebsx reprice {view.run.id} --as PROVIDER:REGION --save" in unpriced
+    assert not any("cheapest" in text for text in findings(call))
+    for region in ("eu-central-1", "us-east-1"):
+        assert call("reprice", "last", "--as", f"aws:{region}", "--save").code == 0
+    said = findings(call)
+    (estimate,) = [text for text in said if "are estimates" in text]
+    assert "costs of fake are estimates: the times measured there, by the prices of aws us-east-1 x86_64" in estimate
+    (cheapest,) = [text for text in said if "cheapest" in text]
+    # 0.2 s of 128 MiB at $16.6667 per million GB-s, and $0.20 for a million requests.
+    assert "cheapest is 128 MiB, 200 ms and $0.6167 per million" in cheapest
+
+
+def findings(call: Call) -> list[str]:
+    return [finding["text"] for finding in call("analyze", "last", "--json").json["findings"]]
 
 
 def test_plan_says_what_ones_own_prices_make_of_it(call: Call) -> None:
