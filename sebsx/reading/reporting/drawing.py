@@ -103,7 +103,8 @@ def legend_name(figure: Figure, name: str) -> str:
     """Return the name of a series with the number of observations it stands for."""
     n = figure.samples.get(name, 0)
     drawn = len(figure.series[name])
-    some = f", {drawn:,} drawn" if figure.form == "scatter" and drawn < n else ""
+    observations = figure.form == "scatter" and name not in figure.intervals  # what has an interval sums up many
+    some = f", {drawn:,} drawn" if observations and drawn < n else ""
     return f"{_plain(name)} (n = {n:,}{some})" if n else _plain(name)
 
 

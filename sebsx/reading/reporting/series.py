@@ -36,19 +36,28 @@ def distributions(measured: Sequence[MeasuredCondition]) -> Iterator[Figure]:
         if len(each.condition.latency_s):
             sides = (factor.name for factor in each.condition.run.factors.declared if factor.base)
             apart = {"memory_mib", "start", *sides}
-            levels = [(key, value) for key, value in each.condition.identity.items() if key not in apart]
-            groups[each.condition.run.id, *levels].append(each)
-    for number, group in enumerate(groups.values(), 1):
+            own = [(key, value) for key, value in each.condition.identity.items() if key not in apart]
+            groups[("run", each.condition.run.id), *own].append(each)
+    for number, (levels, group) in enumerate(groups.items(), 1):
         parts = list(_parts(group))
+        telling = _telling(levels, groups)
         for place, (start, shown) in enumerate(parts, 1):
             more = f"-{number}" * (number > 1) + f"-part-{place}" * (place > 1)
-            title = "Distribution of the client latency" + f", {start}" * bool(start)
+            title = ", ".join(filter(None, ["Distribution of the client latency", telling, start]))
+            if len([each for each, _ in parts if each == start]) > 1:
+                title += f" ({place} of {len(parts)})"
             yield Figure(
                 f"latency-ecdf{more}", "ecdf", title=title, x=_LATENCY, y=_SHARE,
                 series={each.name: ecdf_of_all(each.condition.latency_s, each.condition.unserved) for each in shown},
                 log="x", samples={each.name: len(each.condition.counted) for each in shown},
                 x_range=_range(group) if len(parts) > 1 else None,
             )  # fmt: skip
+
+
+def _telling(levels: Sequence[tuple[str, Any]], groups: Iterable[Sequence[tuple[str, Any]]]) -> str:
+    """Return in words the levels of a group that not all groups have."""
+    shared = set.intersection(*(set(map(repr, each)) for each in groups))
+    return " ".join(str(value) for pair in levels if repr(pair) not in shared and (value := pair[1]) not in (None, ""))
 
 
 def _parts(group: Sequence[MeasuredCondition]) -> Iterator[tuple[str, Sequence[MeasuredCondition]]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,6 +115,20 @@ def fill(store: Store, number: int = 1, *, n: int = 40) -> RunView:
     failed = {"status": Status.FUNCTION_ERROR, "error": f"ValueError: {EVIL}", "start_type": StartType.UNKNOWN}
     writer.add([0.5, 0.6], rounds=[0, 1], memory_mib=512, start=StartType.WARM, changes=failed)
     return writer.finish()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium of this machine, driven by Playwright."""
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium here (.ci/run installs it)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

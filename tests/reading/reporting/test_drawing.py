@@ -67,6 +67,8 @@ def test_series_say_how_many_observations_and_how_many_are_drawn() -> None:
     points = [(float(n), 1.0) for n in range(10)]
     figure = replace(LINE, kind="scatter", series={"a": points}, samples={"a": 12_000})
     assert "a (n = 12,000, 10 drawn)" in texts(figure)
+    medians = replace(figure, intervals={"a": [(0.5, 1.5)] * 10})
+    assert "a (n = 12,000)" in texts(medians)
 
 
 def test_points_carry_labels_and_intervals_and_no_number_that_nobody_counted() -> None:

@@ -173,6 +173,14 @@ def test_more_conditions_than_can_be_told_apart_are_figures_with_one_axis(store:
     assert not {name for name in cold.series if "warm" in name}
 
 
+def test_distributions_of_several_benchmarks_have_titles_of_their_own(store: Store) -> None:
+    writer = RunWriter(store)
+    for benchmark in ("one", "two"):
+        writer.add([0.1, 0.2], deployment={"benchmark": benchmark})
+    titles = [figure.title for figure in _figures([writer.finish()])]
+    assert titles == [f"Distribution of the client latency, {benchmark}" for benchmark in ("one", "two")]
+
+
 def _section(views: list[RunView], name: str) -> PageSection:
     return next(one for one in build(views).sections if one.id == name)
 
