@@ -18,6 +18,7 @@ from sebsx.model import CellStatus, Kind, Status
 from sebsx.reading.conditions import conditions
 from sebsx.running import orchestrator
 from sebsx.store import Store, open_store
+from sebsx.system import priority
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx.testing.registries import registry_with
@@ -104,6 +105,7 @@ def test_what_is_due_beyond_the_cap_is_stored_as_dropped(sebsx: Cli) -> None:
     assert len({row[1] for row in found}) == 1
     assert values(sebsx)["generator.dropped"] == 3
     assert values(sebsx)["generator.in_flight_max"] == 4
+    assert values(sebsx)["generator.first"] == float(not priority.refusal())
     assert "3 of 7 ended as dropped" in said.stdout
 
 
@@ -113,6 +115,7 @@ def test_users_wait_for_their_answers(sebsx: Cli) -> None:
     found = rows(sebsx, "client_sent_s, client_done_s")
     # A user's cycle is at least 0.02 + 0.05 s, and the three begin at 0, 0.1 and 0.2 s.
     assert 3 <= len(found) <= (1.5 + 1.4 + 1.3) / 0.07 + 3
+    assert "generator.first" not in values(sebsx)  # it waits for answers: there are no times to keep
     events = sorted([(sent, 1) for sent, _ in found] + [(done, -1) for _, done in found])
     in_flight = 0
     for _, change in events:
