@@ -13,19 +13,11 @@ from sebsx.model import Status
 from sebsx.reading.conditions import name_of
 from sebsx.reading.units import show
 from sebsx.settings import setting
-from sebsx_eviction.models import (
-    EXPONENTIAL,
-    FIXED,
-    HALVING,
-    NONE,
-    ModelFit,
-    cheapest_warming,
-    dispersion,
-    fit_all,
-    survival_steps,
-)
+from sebsx_eviction.goodness import REFUTED, p_value
+from sebsx_eviction.models import EXPONENTIAL, FIXED, HALVING, NONE, ModelFit, fit_all, survival_steps
 from sebsx_eviction.models import survivors as expected_survivors
 from sebsx_eviction.trials import read_trials
+from sebsx_eviction.warming import chance_of, cheapest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +60,7 @@ _MODELS = (
 )
 _WARMING = (
     Column("wanted", "kept warm", unit="count", meaning="sandboxes wanted at the end of each period"),
-    Column("probability", "with probability", unit="1"),
+    Column("probability", "with probability", unit="1", meaning="by the survival curve at the next idle time seen"),
     Column("period_s", "period", unit="s", meaning="time between two bursts of calls"),
     Column("called", "calls at once", unit="count"),
     Column("calls_per_month", "calls a month", meaning="of 730 hours"),
@@ -81,8 +73,6 @@ _RULES = {
 }
 # Models whose criterion is no more than 2 above the least are not told apart (Burnham and Anderson, 2002).
 _AS_GOOD = 2.0
-# Times the variance that a model allows beyond which it is said not to fit.
-_POOR = 3.0
 _CURVE = 120
 
 
@@ -105,6 +95,7 @@ class _Group:
     trials: dict[tuple[Any, int], list[Trial]] = field(default_factory=lambda: defaultdict(list))
     costs_usd: list[float] = field(default_factory=list)
     fits: list[ModelFit] = field(default_factory=list)
+    p: float | None = None  # of the best of them; see `p_value`
     name: str = ""
     place: str = ""  # the name without the benchmark
 
@@ -119,6 +110,11 @@ class _Group:
     @property
     def best(self) -> ModelFit | None:
         return self.fits[0] if self.fits else None
+
+    @property
+    def law(self) -> ModelFit | None:
+        """The best model, unless the trials refute it."""
+        return self.best if self.p is not None and self.p >= REFUTED else None
 
     @property
     def looks(self) -> int:
@@ -145,6 +141,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             group.name = name_of(telling)
             group.place = name_of({key: word for key, word in telling.items() if key != "benchmark"})
             group.fits = fit_all(group.good, settings.confidence)
+            group.p = p_value(group.fits[0], group.good) if group.fits else None
         columns = tuple(column for column in _IDENTITY if column in shown)
 
         def table(name: str, own: Sequence[Column], rows: Any, caption: str) -> Table:
@@ -271,12 +268,13 @@ def _levels(idle: Any, trials: Sequence[Trial]) -> dict[float, list[Trial]]:
 
 
 def _warming(group: _Group, settings: EvictionAnalyzerSettings) -> Iterator[dict[str, Any]]:
-    found = group.best and cheapest_warming(group.best, settings.keep_warm, settings.probability, group.longest_s)
+    steps = survival_steps(group.good)
+    found = cheapest(steps, group.law, settings.keep_warm, settings.probability)
     if found:
         cost_usd = fmean(group.costs_usd) if group.costs_usd else None
         yield {
             "wanted": settings.keep_warm,
-            "probability": settings.probability,
+            "probability": chance_of(found, settings.keep_warm, steps),
             "period_s": found.period_s,
             "called": found.sandboxes,
             "calls_per_month": found.calls_per_month,
@@ -294,7 +292,8 @@ def _verdicts(groups: Sequence[_Group], settings: EvictionAnalyzerSettings) -> I
             continue
         text = _sentence(group, best, settings.confidence)
         yield Finding(text, numbers={"model": best.model, "parameter_s": best.parameter_s, "low_s": best.low_s,
-                             "high_s": best.high_s, "aic": best.aic, "r2": best.r2, "n": group.looks})  # fmt: skip
+                             "high_s": best.high_s, "aic": best.aic, "r2": best.r2, "n": group.looks,
+                             "p": group.p})  # fmt: skip
         for row in _warming(group, settings):
             yield Finding(_kept_warm(row, best, f" of {group.name}"), numbers=row)
 
@@ -308,12 +307,14 @@ def _kept_warm(row: Mapping[str, Any], best: ModelFit, of: str) -> str:
     seen = " (the longest seen)" if best.model == NONE else ""
     return (
         f"{calls} every {show(row['period_s'], 's')}{seen} will keep {many}{of} warm with "
-        f"probability {row['probability']:g}{price}"
+        f"probability {row['probability']:.3g} by the survival curve{price}"
     )
 
 
 def _sentence(group: _Group, best: ModelFit, confidence: float) -> str:
     start = f"idle sandboxes of {group.name} {_rule(group, best, confidence)}"
+    if group.law is None:
+        return f"{start} (the nearest law is {best.model}, p = {group.p:.2g}; n = {group.looks})"
     rival = group.fits[1]
     criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"
     if best.model == NONE:
@@ -325,12 +326,24 @@ def _sentence(group: _Group, best: ModelFit, confidence: float) -> str:
 
 def _rule(group: _Group, best: ModelFit, confidence: float) -> str:
     """Return what idle sandboxes do, by the best model: `live 10.0 s [9.8, 10.2] after their last call`."""
+    if group.law is None:
+        return f"follow no law that is known here: {_half(group)}"
     if best.model == NONE:
         return f"were still there after {show(group.longest_s, 's')}, the longest idle time seen"
     if best.high_s is None or best.low_s is None:
         bound = f"more than {show(best.low_s, 's')}" if best.low_s else f"less than {show(best.high_s, 's')}"
         return _RULES[best.model].format(time=bound)
     return _RULES[best.model].format(time=show(_parameter(best, group.looks, confidence), "s"))
+
+
+def _half(group: _Group) -> str:
+    """Return between which idle times half of the sandboxes went, by the survival curve."""
+    steps = survival_steps(group.good)
+    gone_s = next((at_s for at_s, share in steps if share < 0.5), None)
+    there_s = max((at_s for at_s, share in steps if share >= 0.5), default=0.0)
+    if gone_s is None:
+        return f"more than half were still there after {show(there_s, 's')}, the longest idle time seen"
+    return f"half of them go between {show(there_s, 's')} and {show(gone_s, 's')}"
 
 
 def _answer(group: _Group, settings: EvictionAnalyzerSettings) -> str:
@@ -348,17 +361,17 @@ def _doubts(groups: Sequence[_Group]) -> Iterator[Finding]:
         best = group.best
         if best is not None:
             rivals = [fit.model for fit in group.fits[1:] if fit.aic - best.aic <= _AS_GOOD and best.model != NONE]
-            if rivals:
+            if rivals and group.law is not None:
                 alone = all(len(trial.alive) == 1 for trial in group.good)
                 advice = "; a single sandbox cannot tell, use more (--d-init 4)" if alone else ""
                 text = f"{group.name}: {' and '.join(rivals)} fits about as well as {best.model}{advice}"
                 yield Finding(text, numbers={"models": rivals}, warning=True)
-            times = dispersion(best, group.good)
-            if times > _POOR:
+            if group.law is None:
                 text = (
-                    f"{group.name}: no model fits well: survivors vary {times:.1f} times as much as {best.model} allows"
+                    f"{group.name}: no law fits: trials under {best.model}, the nearest, lie as far from the survival "
+                    f"curve in {100 * (group.p or 0.0):.2g} % of cases; believe the curve"
                 )
-                yield Finding(text, numbers={"dispersion": times}, warning=True)
+                yield Finding(text, numbers={"p": group.p}, warning=True)
         problems: dict[str, int] = defaultdict(int)
         for trial in group.all:
             if trial.problem:

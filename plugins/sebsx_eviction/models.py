@@ -15,8 +15,6 @@ from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from sebsx.model.prices import MONTH_S
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -34,7 +32,7 @@ _LAPSES = (1e-6, 0.05, 41)
 # Means of the exponential model that are tried: as far beyond the idle times, and so many at each of two passes.
 _BEYOND = 30.0
 # Idle times that differ by less are one level of the design: bursts are some milliseconds late.
-_SAME = 0.01
+SAME = 0.01
 _MEANS = 240
 
 
@@ -105,7 +103,7 @@ def survival_steps(trials: Sequence[Trial]) -> list[tuple[float, float]]:
     import numpy as np
     from scipy.optimize import isotonic_regression
 
-    levels = list(_levels(trials))
+    levels = list(levels_of(trials))
     if not levels:
         return []
     n = np.array([sum(len(trial.alive) for trial in level) for level in levels], dtype=np.float64)
@@ -115,13 +113,13 @@ def survival_steps(trials: Sequence[Trial]) -> list[tuple[float, float]]:
     return [(at_s, float(share)) for at_s, share in zip(times, shares, strict=True)]
 
 
-def _levels(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+def levels_of(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
     """Yield the trials that count by idle time, those together whose times cannot be told apart."""
     level: list[Trial] = []
     for trial in sorted((trial for trial in trials if trial.counts), key=lambda trial: trial.mean_idle_s):
         if level:
             first = level[0]
-            close_s = max(_SAME * first.mean_idle_s, first.overhead_s, trial.overhead_s)
+            close_s = max(SAME * first.mean_idle_s, first.overhead_s, trial.overhead_s)
             if trial.mean_idle_s - first.mean_idle_s > close_s:
                 yield level
                 level = []
@@ -261,11 +259,16 @@ def _bernoulli(as_told: int, odd: int) -> Numbers:
 def _breaks(model: str, trials: Sequence[Trial]) -> Iterator[float]:
     """Yield the parameters at which the rule begins to say something else of a trial."""
     for trial in trials:
-        if model == FIXED:
-            yield from (max(idle_s, 1e-9) for idle_s in trial.idle_s)
-        else:  # after so many periods nothing is left
-            most = len(trial.alive).bit_length()
-            yield from (max(trial.mean_idle_s, 1e-9) / periods for periods in range(1, most + 1))
+        for idle_s in trial.idle_s if model == FIXED else (trial.mean_idle_s,):
+            yield from breaks_of(model, idle_s, len(trial.alive))
+
+
+def breaks_of(model: str, idle_s: float, d_init: int) -> Iterator[float]:
+    """Yield the parameters at which a rule begins to say something else of so many sandboxes left for so long."""
+    if model == FIXED:
+        yield max(idle_s, 1e-9)
+    else:  # after so many periods nothing is left
+        yield from (max(idle_s, 1e-9) / periods for periods in range(1, d_init.bit_length() + 1))
 
 
 @cache
@@ -294,77 +297,3 @@ def _r2(model: str, parameter_s: float | None, trials: Sequence[Trial]) -> float
         for trial in trials
     )
     return 1 - left / total
-
-
-def dispersion(fit: ModelFit, trials: Sequence[Trial]) -> float:
-    """Return how much the survivors of trials vary about a model, as a multiple of what the model allows; about 1.
-
-    Pearson's statistic over its degrees of freedom, with the binomial variance of a constant rate, or that of the
-    lapses of a rule (at least one in 200, so that one odd sandbox is not a scandal).
-    """
-    found = 0.0
-    counting = [trial for trial in trials if trial.counts]
-    for trial in counting:
-        d_init = len(trial.alive)
-        lapse = max(fit.lapse, 0.005)
-        told = survivors(fit.model, fit.parameter_s, trial.mean_idle_s, d_init) / d_init
-        chance = lapse + (1 - 2 * lapse) * told
-        spread = chance * (1 - chance) if fit.model == EXPONENTIAL else lapse * (1 - lapse)
-        found += d_init * (trial.share - chance) ** 2 / spread
-    return found / max(1, len(counting) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Warming:
-    """A schedule of calls that keeps sandboxes warm.
-
-    Args:
-        sandboxes: How many are called at once, some of which may be lost between two times.
-        period_s: Time between two such bursts.
-    """
-
-    sandboxes: int
-    period_s: float
-
-    @property
-    def calls_per_month(self) -> float:
-        """Calls in a month of 730 hours."""
-        return self.sandboxes * MONTH_S / self.period_s
-
-
-def cheapest_warming(fit: ModelFit, wanted: int, probability: float, longest_s: float) -> Warming | None:
-    """Return the schedule with the fewest calls after which `wanted` sandboxes are there with a probability.
-
-    Fixed and halving: no more than are wanted, just before the first can go (twice as many every second period cost
-    the same under halving). Exponential: some more, called less often; as many as make the fewest calls. The cautious
-    end of the parameter's interval is used.
-
-    Args:
-        fit: The model.
-        wanted: Sandboxes wanted, at least 1.
-        probability: That so many are there at the end of a period, 0 < probability < 1.
-        longest_s: Longest idle time seen, for a model of which no end was seen.
-
-    Returns:
-        None where the model gives no period.
-    """
-    if fit.model == NONE:
-        return Warming(wanted, longest_s) if longest_s > 0 else None
-    if fit.low_s is None:
-        return None
-    if fit.model != EXPONENTIAL:
-        return Warming(wanted, fit.low_s)
-    mean_s = fit.low_s
-    return min(
-        (Warming(called, _period(mean_s, called, wanted, probability)) for called in range(wanted, 4 * wanted + 20)),
-        key=lambda warming: warming.calls_per_month,
-    )
-
-
-def _period(mean_s: float, called: int, wanted: int, probability: float) -> float:
-    """Return after which time at least `wanted` of `called` are left with a probability, each leaving at a rate."""
-    from scipy.special import betaincinv
-
-    # P(at least k of m) with chance s each is the distribution function of Beta(k, m - k + 1) at s.
-    share = float(betaincinv(wanted, called - wanted + 1, probability))
-    return -mean_s * math.log(share)

@@ -155,7 +155,10 @@ def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(trials: Trials) -
 def test_rules_that_do_not_fit_are_said_not_to(trials: Trials) -> None:
     for idle_s, warm in ((10, 4), (20, 0), (30, 4), (40, 0), (50, 4), (60, 1)):
         trials.trial(idle_s, 4, warm)
-    assert any("no model fits well" in finding.text for finding in warnings(trials.analyze()))
+    report = trials.analyze()
+    assert any("no law fits" in finding.text for finding in warnings(report))
+    assert "follow no law that is known here: half of them go between " in report.findings[0].text
+    assert "follow no law" in report.answers[0]
 
 
 def test_run_of_which_nothing_counts_says_so(trials: Trials) -> None:

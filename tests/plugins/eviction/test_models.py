@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from sebsx_eviction.experiment import bisect, bisection_steps
-from sebsx_eviction.models import ModelFit, cheapest_warming, dispersion, fit_all, survival_steps, survivors
+from sebsx_eviction.models import ModelFit, fit_all, survival_steps, survivors
 from sebsx_eviction.trials import Trial
+from sebsx_eviction.warming import by_rule
 
 LADDER_S = (1.0, 60, 120, 240, 360, 379, 400, 480, 600, 720, 759, 780, 900, 1080, 1139, 1160, 1300, 1450, 1600)
 SANDBOXES = (1, 2, 4, 8, 12, 16, 20)
@@ -20,7 +21,7 @@ def trial(idle_s: float, d_init: int, warm: int, number: int = 0) -> Trial:
     return Trial(number, (idle_s,) * d_init, tuple(place < warm for place in range(d_init)))
 
 
-def by_rule(
+def trials_by(
     rule: Callable[[float, int], int], idles_s: Sequence[float] = LADDER_S, sandboxes: Sequence[int] = SANDBOXES
 ) -> list[Trial]:
     return [trial(idle_s, d_init, rule(idle_s, d_init)) for idle_s in idles_s for d_init in sandboxes]
@@ -30,7 +31,7 @@ def exponential(mean_s: float, rng: random.Random, idles_s: Sequence[float], san
     def rule(idle_s: float, d_init: int) -> int:
         return sum(rng.expovariate(1 / mean_s) > idle_s for _ in range(d_init))
 
-    return by_rule(rule, idles_s, sandboxes)
+    return trials_by(rule, idles_s, sandboxes)
 
 
 def fit_of(trials: Sequence[Trial], model: str) -> ModelFit:
@@ -51,7 +52,7 @@ def test_other_rules_give_the_survivors_of_their_definition() -> None:
 
 @pytest.mark.parametrize("model", ["halving", "fixed"])
 def test_rule_with_a_period_of_380_s_is_recovered_between_its_neighbours(model: str) -> None:
-    best, *others = fit_all(by_rule(lambda idle_s, d_init: int(survivors(model, 380, idle_s, d_init))))
+    best, *others = fit_all(trials_by(lambda idle_s, d_init: int(survivors(model, 380, idle_s, d_init))))
     assert best.model == model
     assert best.low_s is not None
     assert best.high_s is not None
@@ -71,7 +72,7 @@ def test_halving_is_recovered_from_sandboxes_that_stray(seed: int) -> None:
         there = int(survivors("halving", 380, idle_s, d_init))
         return sum((place < there) != (rng.random() < 0.02) for place in range(d_init))
 
-    best = fit_all(by_rule(rule))[0]
+    best = fit_all(trials_by(rule))[0]
     assert best.model == "halving"
     assert best.low_s is not None
     assert best.high_s is not None
@@ -94,7 +95,7 @@ def test_exponential_interval_covers_the_mean_as_often_as_it_says() -> None:
 
 
 def test_sandboxes_that_never_go_are_said_to_stay() -> None:
-    best, second, *_ = fit_all(by_rule(lambda _, d_init: d_init))
+    best, second, *_ = fit_all(trials_by(lambda _, d_init: d_init))
     assert (best.model, best.parameter_s, best.r2) == ("none", None, None)
     assert (second.model, second.low_s, second.high_s) == ("fixed", 1600, None)
     # One parameter more is all that is between them.
@@ -102,14 +103,14 @@ def test_sandboxes_that_never_go_are_said_to_stay() -> None:
 
 
 def test_sandboxes_that_are_always_gone_bound_the_time_from_above_only() -> None:
-    best = fit_all(by_rule(lambda *_: 0, (10.0, 20.0), (2, 4)))[0]
+    best = fit_all(trials_by(lambda *_: 0, (10.0, 20.0), (2, 4)))[0]
     assert best.model == "fixed"
     assert (best.low_s, best.high_s) == (None, 10.0)
-    assert cheapest_warming(best, 1, 0.99, 20.0) is None
+    assert by_rule(best, 1, 0.99, 20.0) is None
 
 
 def test_single_sandboxes_do_not_tell_fixed_from_halving() -> None:
-    trials = by_rule(lambda idle_s, _: int(idle_s < 380), sandboxes=(1,))
+    trials = trials_by(lambda idle_s, _: int(idle_s < 380), sandboxes=(1,))
     fixed, halving = fit_of(trials, "fixed"), fit_of(trials, "halving")
     assert halving.aic == pytest.approx(fixed.aic)
     assert fit_all(trials)[0].model == "fixed"  # the simpler comes first
@@ -159,47 +160,6 @@ def test_sandboxes_of_one_idle_time_are_one_point_whatever_the_order_of_millisec
     assert survival_steps([early]) == [(pytest.approx(13.0035), 1 / 8)]
     assert survival_steps([early, late]) == [(pytest.approx(13.0135), 1 / 8)]
     assert [share for _, share in survival_steps([trial(1.0, 8, 8), early, trial(20.0, 8, 0)])] == [1, 1 / 8, 0]
-
-
-def test_dispersion_is_about_one_for_the_right_model_and_large_for_a_wrong_one() -> None:
-    trials = exponential(380.0, random.Random(9), LADDER_S, (8, 16))
-    assert 0.5 < dispersion(fit_of(trials, "exponential"), trials) < 1.6
-    assert dispersion(fit_of(trials, "fixed"), trials) > 5
-    # By hand: one sandbox of four gone where a rule lets none go: 4 * (3/4 - 0.995)^2 / (0.005 * 0.995), one of two.
-    fixed = ModelFit("fixed", 9.0, 8.0, 10.0, 0.0, 0.0, 4.0, 1.0)
-    odd, even = 4 * 0.245**2 / (0.005 * 0.995), 4 * 0.005**2 / (0.005 * 0.995)
-    assert dispersion(fixed, [trial(1, 4, 3), trial(1, 4, 4)]) == pytest.approx(odd + even)
-
-
-def test_sandboxes_that_go_after_a_time_are_called_just_before_it() -> None:
-    fixed = ModelFit("fixed", 20.0, 19.0, 21.0, 0.0, 0.0, 4.0, 1.0)
-    warming = cheapest_warming(fixed, 3, 0.99, 30.0)
-    assert warming is not None
-    assert (warming.sandboxes, warming.period_s) == (3, 19.0)
-    assert warming.calls_per_month == pytest.approx(3 * 730 * 3600 / 19)
-
-
-def test_sandboxes_that_go_at_random_are_kept_by_calling_more_of_them_less_often() -> None:
-    mean_s = 100.0
-    fitted = ModelFit("exponential", 110.0, mean_s, 120.0, 0.0, 0.0, 4.0, 1.0)
-    warming = cheapest_warming(fitted, 1, 0.99, 300.0)
-    assert warming is not None
-
-    def period_s(called: int) -> float:
-        # One of `called` is left: 1 - (1 - e^(-t / mean))^called = 0.99.
-        return -mean_s * math.log(1 - 0.01 ** (1 / called))
-
-    rates = {called: called / period_s(called) for called in range(1, 15)}
-    assert warming.sandboxes == min(rates, key=lambda called: rates[called])
-    assert warming.period_s == pytest.approx(period_s(warming.sandboxes))
-    assert rates[warming.sandboxes] < rates[1] / 9
-
-
-def test_where_nothing_goes_the_longest_time_seen_is_safe() -> None:
-    stays = ModelFit("none", None, None, None, 0.0, 0.0, 2.0, None)
-    warming = cheapest_warming(stays, 2, 0.99, 30.0)
-    assert warming is not None
-    assert (warming.sandboxes, warming.period_s) == (2, 30.0)
 
 
 def test_bisection_halves_its_bracket_on_a_logarithmic_scale() -> None:
