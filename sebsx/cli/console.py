@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Descriptors of a process.
 _OUT, _ERRORS = 1, 2
+# Without a terminal, progress is told so often.
+_QUIET_S = 30.0
 
 
 class Console:
@@ -205,7 +208,10 @@ class VisibleFormatter(logging.Formatter):
 
 
 class ProgressObserver:
-    """Shows a run's steps and counts; see `sebsx.running.session.Observer`."""
+    """Shows a run's steps and counts; see `sebsx.running.session.Observer`.
+
+    Without a terminal it writes a line now and then, so that a log shows that the run goes on.
+    """
 
     def __init__(self, console: Console, progress: Progress | None) -> None:
         self._console = console
@@ -214,12 +220,15 @@ class ProgressObserver:
         self._done: dict[str, int] = {}
         self._interleaved = False
         self._factors: Factors | None = None
+        self._planned: int | None = None
+        self._told_at = time.monotonic()
         self.warnings: list[str] = []
 
     def planned(self, plan: Plan) -> None:
         """Show how many invocations there will be."""
         self._interleaved = plan.design == "rmit"
         self._factors = plan.factors
+        self._planned = plan.invocations
         self._update(total=plan.invocations)
 
     def step(self, text: str) -> None:
@@ -231,11 +240,16 @@ class ProgressObserver:
         self._done[cell.hash] = min(done, cell.invocations)
         failures = f", {failed} failed" if failed else ""
         label = self._factors.label(cell.factors) if self._factors else ""
-        text = f"calling {label}: {done}/{cell.invocations}{failures}"
+        text = f"{f'calling {label}'.rstrip()}: {done}/{cell.invocations}{failures}"
         going = [samples for samples in self._done.values() if samples < cell.invocations]
         if self._interleaved and going:
             text = f"interleaving {len(going)} cells, {min(going)} to {max(going)}/{cell.invocations}{failures}"
-        self._update(description=text, completed=sum(self._done.values()))
+        completed = sum(self._done.values())
+        self._update(description=text, completed=completed)
+        if self._progress is None and time.monotonic() - self._told_at >= _QUIET_S:
+            self._told_at = time.monotonic()
+            planned = "" if self._planned is None else f" of {self._planned}"
+            self._console.note(f"{completed}{planned} invocations; {text}")
 
     def warned(self, text: str) -> None:
         """Say a warning at once, above the progress."""

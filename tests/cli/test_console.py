@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from sebsx.cli.console import Console, rows_table
 from sebsx.cli.layout import arranged
 from sebsx.contracts.analyzers import Column, Estimate, Finding, Report, Table
+from tests.store.conftest import make_cell
 
 Draw = Callable[..., list[str]]
 COLUMNS = [
@@ -115,3 +117,22 @@ def test_word_longer_than_the_terminal_stays_whole(drawn: Draw) -> None:
     path = "/a/very/long/path/that/no/narrow/terminal/holds"
     lines = drawn(rows_table("", {"what": "what", "where": "where"}, [{"what": "store", "where": path}]), 20)
     assert any(path in line for line in lines)
+
+
+def test_without_a_terminal_a_long_run_says_now_and_then_that_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("sebsx.cli.console.time", SimpleNamespace(monotonic=lambda: now[0]))
+    cell = make_cell("warm", 10)
+    with Console().progress() as observer:
+        for done in range(1, 8):  # one each 10 s
+            now[0] += 10.0
+            observer.progressed(cell, done, 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "3 invocations; calling: 3/10", "6 invocations; calling: 6/10",
+    ]  # fmt: skip
+    with Console(json=True).progress() as observer:
+        now[0] += 100.0
+        observer.progressed(cell, 1, 0)
+    assert capsys.readouterr().err == ""
