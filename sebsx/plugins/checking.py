@@ -58,6 +58,17 @@ def check_class(cls: Any, kind: PluginKind, register: Register) -> list[str]:
     base: Any = kind.load_base()
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise PluginError(f"{shown(cls)} is not a subclass of {base.__name__}")
+    what, doubts = _check_shape(cls, kind)
+    _check_capabilities(cls, what, register)
+    for check in _FURTHER.get(kind.name, ()):
+        check(cls, what, register)
+    return list(doubts)
+
+
+@cache
+def _check_shape(cls: Any, kind: PluginKind) -> tuple[str, tuple[str, ...]]:
+    """Return how a class is called in messages, and doubts about it; what was in order once is not looked at again."""
+    base: Any = kind.load_base()
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{base.__name__} {cls.__name__!r} lacks {missing}")
@@ -68,10 +79,7 @@ def check_class(cls: Any, kind: PluginKind, register: Register) -> list[str]:
         check_settings(getattr(cls, "Settings", None), what)
     for name, member in methods_of(base).items():
         _check_arguments(cls, base, name, member, what)
-    _check_capabilities(cls, what, register)
-    for check in _FURTHER.get(kind.name, ()):
-        check(cls, what, register)
-    return list(_misspelt(cls, base, what))
+    return what, tuple(_misspelt(cls, base, what))
 
 
 def check_words(named: Any, what: str) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, QueuePool, create_engine, event, exc, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
 
 from sebsx.errors import StoreError, UserError
 from sebsx.store import migrations
@@ -27,7 +30,27 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 15.0
 _CHECKPOINT_PAGES = 1000  # SQLite's own default
+_SQLITE = "sqlite+sebsx"
+_COMPILED: LRUCache[Any, Any] = LRUCache(500)
 _MAGIC = b"SQLite format 3\0"
+
+
+class SqliteDialect(SQLiteDialect_pysqlite):
+    """SQLite as every store of a process speaks it: a statement that one compiled serves the others.
+
+    SQLAlchemy keeps what it compiled by dialect, and makes a dialect for each database that is opened.
+    """
+
+    supports_statement_cache = True
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+registry.register(_SQLITE.replace("+", "."), __name__, SqliteDialect.__name__)
 
 
 class Database:
@@ -204,7 +227,8 @@ def _open_sqlite(path: Path, *, read_only: bool) -> Database:
     if read_only:
         return _open_to_read(path)
     engine = create_engine(
-        URL.create("sqlite", database=location),
+        URL.create(_SQLITE, database=location),
+        execution_options={"compiled_cache": _COMPILED},
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
         json_serializer=_to_json,
         json_deserializer=_from_json,
@@ -222,7 +246,12 @@ def _open_to_read(path: Path) -> Database:
         return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, json_serializer=_to_json, json_deserializer=_from_json
+        f"{_SQLITE}://",
+        execution_options={"compiled_cache": _COMPILED},
+        creator=connect,
+        poolclass=QueuePool,
+        json_serializer=_to_json,
+        json_deserializer=_from_json,
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)

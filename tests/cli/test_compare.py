@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import BashComplete
 
+from sebsx.cli import cli
+from sebsx.cli.app import App
 from sebsx.model import Design
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter
-from tests.cli.test_help import complete
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support import Call, Cli
 
 N = 40
@@ -21,10 +26,11 @@ SLOWER = [1.1 * value for value in BASE]
 VERSIONS, FIRST, SECOND, ELSEWHERE, FEW = (f"01JZ{number:022}" for number in range(1, 6))
 
 
-@pytest.fixture(autouse=True)
-def filled(sebsx: Cli) -> None:
+@pytest.fixture(scope="module")
+def some_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interleaved run of two versions of which one is slower; two runs of the same; one on another platform."""
-    with open_store(sebsx.store) as store:
+    path = tmp_path_factory.mktemp("runs") / "results.sqlite"
+    with open_store(path) as store:
         writer = RunWriter(store, 1, design=Design.RMIT)
         writer.add(BASE, rounds=range(N), version="base")
         writer.add(SLOWER, rounds=range(N), version="new")
@@ -33,6 +39,13 @@ def filled(sebsx: Cli) -> None:
             writer = RunWriter(store, number)
             writer.add(BASE, deployment={"platform": platform})
             writer.finish()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def filled(sebsx: Cli, some_runs: Path) -> None:
+    """The same runs in a store of the test's own."""
+    shutil.copy(some_runs, sebsx.store)
 
 
 @pytest.mark.parametrize(
@@ -170,10 +183,16 @@ def test_a_name_that_could_be_something_else_is_refused(call: Call, name: str) -
     call("baseline", "set", "--", name, FIRST).assert_fails(2, "invalid name")
 
 
-def test_completion_offers_runs_and_baselines(call: Call, sebsx: Cli) -> None:
+def complete(line: str) -> list[str]:
+    """Return what a shell would be offered; in this process, as `test_help` does it in one of its own."""
+    _, *words, begun = line.split(" ")
+    return [item.value for item in BashComplete(cli, {"obj": App()}, "sebsx", "").get_completions(words, begun)]
+
+
+def test_completion_offers_runs_and_baselines(call: Call) -> None:
     call("baseline", "set", "main", FIRST)
-    assert complete(sebsx, "sebsx compare ma") == ["main"]
-    assert complete(sebsx, "sebsx analyze ma") == complete(sebsx, "sebsx show ma") == ["main"]
-    assert complete(sebsx, "sebsx compare main 01JZ") == [ELSEWHERE, SECOND, FIRST, VERSIONS]
-    assert complete(sebsx, "sebsx baseline remove m") == ["main"]
-    assert complete(sebsx, "sebsx baseline set main la") == ["last"]
+    assert complete("sebsx compare ma") == ["main"]
+    assert complete("sebsx analyze ma") == complete("sebsx show ma") == ["main"]
+    assert complete("sebsx compare main 01JZ") == [ELSEWHERE, SECOND, FIRST, VERSIONS]
+    assert complete("sebsx baseline remove m") == ["main"]
+    assert complete("sebsx baseline set main la") == ["last"]

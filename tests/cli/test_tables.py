@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,9 +43,11 @@ NONE = {
 OWN = {"--wide", "adds", "no"}
 
 
-@pytest.fixture
-def stored(sebsx: Cli) -> Cli:
-    with open_store(sebsx.store) as store:
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed store with two runs in it."""
+    path = tmp_path_factory.mktemp("runs") / "results.sqlite"
+    with open_store(path) as store:
         for number in (1, 2):
             writer = RunWriter(store, number)
             for benchmark in ("graph-bfs", "a-benchmark-with-a-very-long-name"):
@@ -57,6 +60,12 @@ def stored(sebsx: Cli) -> Cli:
                         )  # fmt: skip
             writer.finish()
         store.set_baseline("main", SWEEP)
+    return path
+
+
+@pytest.fixture
+def stored(sebsx: Cli, two_runs: Path) -> Cli:
+    shutil.copy(two_runs, sebsx.store)
     return sebsx
 
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from sebsx.errors import StoreError, UserError
 from sebsx.model import PhaseStatus
 from sebsx.store import engine, migrations, open_store
 from sebsx.store.engine import open_database
 from sebsx.system.folders import store_file
-from tests.store.conftest import RUN, Begun, make_invocation
+from tests.store.conftest import RUN, Begun, make_invocation, make_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -345,7 +346,7 @@ def test_full_database_says_so_and_loses_nothing_committed(tmp_path: Path) -> No
 WRITER = """
     import sys
     from sebsx.store import open_store
-    from tests.store.conftest import Begun, make_invocation
+    from tests.store.conftest import Begun, make_invocation, make_run
 
     with open_store(sys.argv[1]) as store:
         begun = Begun(store)
@@ -491,3 +492,14 @@ def test_upgraded_store_is_what_a_new_one_is(tmp_path: Path) -> None:
     for name in ("old.sqlite", "new.sqlite"):
         open_store(tmp_path / name).close()
     assert _schema(tmp_path / "old.sqlite") == _schema(tmp_path / "new.sqlite")
+
+
+def test_statement_is_compiled_once_for_all_stores_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(tmp_path / "first") as first, open_store(tmp_path / "second") as second:
+        for store in (first, second):
+            store.start_run(make_run(), {}, ())
+            assert [run.id for run in store.runs()] == [RUN]
+            for kind in ("visit_select", "visit_insert"):
+                monkeypatch.setattr(SQLCompiler, kind, lambda *_, **__: pytest.fail("compiled again"))
