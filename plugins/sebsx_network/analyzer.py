@@ -198,4 +198,5 @@ def _figures(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Figur
             f"{label(way.condition, found)} {way.what}": ecdf(way.times_s.values) for way in ways if way.what in wanted
         }
         if curves:
-            yield Figure(name, "ecdf", title=title, x=x, y=y, series=curves)
+            samples = dict(zip(curves, (len(way.times_s) for way in ways if way.what in wanted), strict=True))
+            yield Figure(name, "ecdf", title=title, x=x, y=y, series=curves, samples=samples)

@@ -46,7 +46,7 @@ from sebsx.stats.quantiles import (
 from sebsx.stats.samples import Interval, SamplesError, TooFewSamplesError, UnusableSamplesError, Values
 from sebsx.stats.series import Drift, Modes, change_points, drift, two_modes
 from sebsx.stats.shares import Share, ShareDifference, design_effect, share_difference
-from sebsx.stats.spread import cv, harmonic_mean, mean_interval
+from sebsx.stats.spread import LEAST_ALIKE, cv, harmonic_mean, mean_interval
 from sebsx.stats.twosample import (
     cliffs_delta,
     magnitude,
@@ -67,6 +67,7 @@ from sebsx.stats.unserved import (
 )
 
 __all__ = [
+    "LEAST_ALIKE",
     "LEAST_BLOCKS",
     "POWER",
     "Comparison",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.analyzers import FIGURE_KINDS, Column, Estimate, Table
 from sebsx.reading.reporting.drawing import legend_name
 from sebsx.reading.units import show
+from sebsx.stats import tail_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.analyzers import Figure
 
 _MOST_POINTS = 40
+_HALF = 0.5
 _SHARES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
 
 
@@ -41,7 +43,8 @@ def as_table(figure: Figure) -> Table:
         columns = [Column("category", figure.x.title or "category"), series, values]
         return Table(figure.name, columns=columns, rows=list(_by_category(figure)), caption=caption)
     if figure.form == "ecdf":
-        shares = [Column(f"q{share}", f"{100 * share:g} % up to", unit=figure.x.unit) for share in _SHARES]
+        seen = [share for share in _SHARES if any(_can_hold(figure, name, share) for name in figure.series)]
+        shares = [Column(f"q{share}", f"{100 * share:g} % up to", unit=figure.x.unit) for share in seen]
         ends = (Column("least", "least", unit=figure.x.unit), *shares, Column("most", "most", unit=figure.x.unit))
         return Table(
             figure.name,
@@ -79,12 +82,19 @@ def _by_category(figure: Figure) -> Iterator[dict[str, Any]]:
 
 
 def _quantiles(figure: Figure, name: str) -> dict[str, Any]:
-    """Read quantiles off a distribution: the least drawn value with at least that share up to it."""
+    """Read quantiles off a distribution: the least drawn value with at least that share up to it, where it was seen."""
     points = figure.series[name]
     row: dict[str, Any] = {"series": legend_name(figure, name)}
     for share in _SHARES:
-        row[f"q{share}"] = next((value for value, upto in points if upto >= share), None)
+        held = _can_hold(figure, name, share)
+        row[f"q{share}"] = next((value for value, upto in points if upto >= share), None) if held else None
     return {**row, "least": points[0][0] if points else None, "most": points[-1][0] if points else None}
+
+
+def _can_hold(figure: Figure, name: str, share: float) -> bool:
+    """Tell whether a sample is so large that it has seen a quantile, the lower tail as the upper; a median always."""
+    n = figure.samples.get(name, len(figure.series[name]))
+    return share == _HALF or n >= tail_samples(max(share, 1 - share))
 
 
 def _ranges(figure: Figure, name: str) -> dict[str, Any]:

@@ -168,8 +168,15 @@ def test_same_figure_gives_the_same_picture() -> None:
 
 def test_table_of_a_distribution_reads_quantiles_off_it() -> None:
     points = [(float(n), n / 100) for n in range(1, 101)]
-    (row,) = as_table(replace(LINE, kind="ecdf", series={"a": points}, samples={"a": 100})).rows
+    (row,) = as_table(replace(LINE, kind="ecdf", series={"a": points}, samples={"a": 300})).rows
     assert (row["least"], row["q0.5"], row["q0.99"], row["most"]) == (1.0, 50.0, 99.0, 100.0)
+
+
+@pytest.mark.parametrize(("n", "last"), [(8, "q0.5"), (30, "q0.9"), (300, "q0.99"), (3000, "q0.999")])
+def test_table_of_a_distribution_has_no_quantile_that_the_sample_cannot_hold(n: int, last: str) -> None:
+    points = [(float(place), place / 200) for place in range(1, 201)]
+    table = as_table(replace(LINE, kind="ecdf", series={"a": points}, samples={"a": n}))
+    assert [column.key for column in table.columns if column.key.startswith("q")][-1] == last
 
 
 def test_table_of_few_points_has_them_all_and_of_many_their_ranges() -> None:
