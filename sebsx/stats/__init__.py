@@ -30,7 +30,7 @@ from sebsx.stats.compare import (
     verdict,
 )
 from sebsx.stats.lines import LineFit, fit_line
-from sebsx.stats.planning import needed_samples, next_look, precise_enough, relative_half_width, samples_for_difference
+from sebsx.stats.planning import needed_blocks, next_look, precise_enough, relative_half_width, samples_for_difference
 from sebsx.stats.quantiles import (
     ecdf,
     median,
@@ -106,7 +106,7 @@ __all__ = [
     "median",
     "median_ranks",
     "median_ratio_interval",
-    "needed_samples",
+    "needed_blocks",
     "needed_units",
     "next_look",
     "order_statistic_interval",

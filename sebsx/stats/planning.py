@@ -7,11 +7,16 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
-from sebsx.stats.blocks import blocks_for_difference, distances
+from sebsx.stats.blocks import block_medians, blocks_for_difference, distances
 from sebsx.stats.quantiles import median, order_statistic_interval
 from sebsx.stats.samples import TooFewSamplesError, as_array, check_share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sebsx.stats.samples import Values
 
 _LEAST = 6  # below it no pair of observations encloses the median with 95 %
@@ -54,20 +59,24 @@ def relative_half_width(values: Values, confidence: float = 0.95) -> float:
     return distance / abs(middle) if middle else math.inf
 
 
-def needed_samples(values: Values, relative: float = 0.05, confidence: float = 0.95) -> int:
-    """Return about how many samples an interval of the median within `relative` takes, from a pilot.
+def needed_blocks(
+    values: Values, blocks: NDArray[np.int32] | Sequence[int], relative: float = 0.05, confidence: float = 0.95
+) -> int:
+    """Return about how many blocks an interval of the median within `relative` takes, each as long as in a pilot.
 
     Args:
-        values: A pilot of at least 6 positive observations; others are left out.
+        values: A pilot of positive observations.
+        blocks: The block of each, such as its sandbox; at least 6 different ones.
         relative: Half-width wanted, as a share of the median, above 0.
         confidence: Coverage wanted.
 
     Returns:
-        ceil((z * 1.2533 * sigma / relative)^2), sigma being the standard deviation of the logarithms, z = 1.96 for
-        95 %, and 1.2533 = sqrt(pi / 2) the price of the median against the mean; never below 6.
+        ceil((z * 1.2533 * sigma / relative)^2), sigma being the deviation of the logarithms of the blocks' medians,
+        z = 1.96 for 95 %, and 1.2533 = sqrt(pi / 2) the price of the median against the mean; never below 6.
 
     Raises:
-        TooFewSamplesError: If there are fewer than 6 positive observations.
+        TooFewSamplesError: If there are fewer than 6 blocks.
+        UnusableSamplesError: If an observation is not positive.
 
     Source: asymptotic variance of the sample median of a lognormal distribution, pi / 2 * sigma^2 / n.
     """
@@ -75,8 +84,8 @@ def needed_samples(values: Values, relative: float = 0.05, confidence: float = 0
 
     check_share("confidence", confidence)
     _check_relative("relative", relative)
-    array = as_array(values)
-    pilot = as_array(array[array > 0], what="an estimate of the samples needed", least=_LEAST)
+    medians = block_medians(as_array(values, positive=True), blocks)
+    pilot = as_array(medians, what="an estimate of the blocks needed", least=_LEAST)
     sigma = float(np.log(pilot).std(ddof=1))
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     return max(_LEAST, math.ceil(_MEDIAN_PRICE * (z * sigma / relative) ** 2))

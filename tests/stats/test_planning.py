@@ -10,7 +10,7 @@ from sebsx.stats import (
     TooFewSamplesError,
     Verdict,
     compare_samples,
-    needed_samples,
+    needed_blocks,
     next_look,
     precise_enough,
     relative_half_width,
@@ -39,13 +39,21 @@ def test_constant_sample_is_precise_enough_even_at_zero() -> None:
 def test_samples_needed_follow_from_the_spread_of_the_pilot() -> None:
     # logs are +-0.1: mean 0, sigma = 0.1 * sqrt(6 / 5) = 0.109545; (1.96 * 1.253314 * 0.109545 / 0.05)^2 = 28.97
     pilot = [math.exp(0.1), math.exp(-0.1)] * 3
-    assert needed_samples(pilot) == 29
-    assert needed_samples(pilot, relative=0.5) == 6
+    assert needed_blocks(pilot, range(6)) == 29
+    assert needed_blocks(pilot, range(6), relative=0.5) == 6
+
+
+def test_many_calls_of_a_sandbox_are_one_unit_of_a_pilot() -> None:
+    pilot = [math.exp(0.1)] * 20 + [math.exp(-0.1)] * 20
+    blocks = [place // 20 for place in range(40)]
+    with pytest.raises(TooFewSamplesError):
+        needed_blocks(pilot, blocks)
+    assert needed_blocks(pilot * 3, [*blocks, *(place + 2 for place in blocks), *(place + 4 for place in blocks)]) == 29
 
 
 def test_samples_needed_of_a_tiny_pilot_are_refused() -> None:
     with pytest.raises(TooFewSamplesError):
-        needed_samples([1.0, 2.0, 0.0, -1.0, 3.0, 4.0])
+        needed_blocks([1.0, 2.0, 3.0, 4.0], range(4))
 
 
 def test_looks_are_a_fifth_apart() -> None:

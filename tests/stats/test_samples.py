@@ -23,7 +23,7 @@ OF_ONE = {
     "harmonic_mean": stats.harmonic_mean,
     "mean_interval": stats.mean_interval,
     "median": stats.median,
-    "needed_samples": stats.needed_samples,
+    "needed_blocks": lambda values: stats.needed_blocks(values, range(len(values))),
     "order_statistic_interval": stats.order_statistic_interval,
     "precise_enough": stats.precise_enough,
     "quantile": lambda values: stats.quantile(values, 0.9),
