@@ -10,7 +10,7 @@ from sebsx.reading.reporting import thinning
 from sebsx.stats import ecdf_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Numbers, Places
@@ -38,9 +38,10 @@ def distributions(measured: Sequence[MeasuredCondition]) -> Iterator[Figure]:
             apart = {"memory_mib", "start", *sides}
             own = [(key, value) for key, value in each.condition.identity.items() if key not in apart]
             groups[("run", each.condition.run.id), *own].append(each)
+    shared = set.intersection(*({*map(repr, levels)} for levels in groups)) if groups else set()
     for number, (levels, group) in enumerate(groups.items(), 1):
         parts = list(_parts(group))
-        telling = _telling(levels, groups)
+        telling = _telling(levels, shared)
         for place, (start, shown) in enumerate(parts, 1):
             more = f"-{number}" * (number > 1) + f"-part-{place}" * (place > 1)
             title = ", ".join(filter(None, ["Distribution of the client latency", telling, start]))
@@ -54,9 +55,8 @@ def distributions(measured: Sequence[MeasuredCondition]) -> Iterator[Figure]:
             )  # fmt: skip
 
 
-def _telling(levels: Sequence[tuple[str, Any]], groups: Iterable[Sequence[tuple[str, Any]]]) -> str:
+def _telling(levels: Sequence[tuple[str, Any]], shared: Container[str]) -> str:
     """Return in words the levels of a group that not all groups have."""
-    shared = set.intersection(*(set(map(repr, each)) for each in groups))
     return " ".join(str(value) for pair in levels if repr(pair) not in shared and (value := pair[1]) not in (None, ""))
 
 
