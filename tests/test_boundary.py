@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from math import nan
 from typing import Any
 
 import pytest
 
 from sebsx.contracts.storage import Storage
-from sebsx.errors import EXIT_PLUGIN, PlatformError, PluginError
-from sebsx.model import Capability, Option
+from sebsx.errors import EXIT_PLUGIN, DeployError, PlatformError, PluginError
+from sebsx.model import Capability, Cell, Deployment, FunctionConfig, Option, Plan
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.plugins import KINDS, PluginKind, checking, guarding
 from sebsx.plugins.expecting import check_of, resolve
@@ -410,3 +411,73 @@ def test_fault_of_sebsx_itself_is_no_threshold(monkeypatch):
 
     monkeypatch.setattr(cli.cli, "main", fails)
     assert cli._run(App(), ["runs"]) == EXIT_INTERNAL
+
+
+class MuteError(DeployError):
+    """An error of a plugin's own that fails to say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class CrossedError(DeployError):
+    """An error of a plugin's own that ends the command as a crossed threshold does."""
+
+    exit_code = 1
+
+
+class OtherMuteError(Exception):
+    __str__ = MuteError.__str__
+
+
+@pytest.mark.parametrize("error", [MuteError, CrossedError, OtherMuteError])
+def test_error_that_cannot_be_told_as_ours_is_told_as_the_plugins(error):
+    def refuses(*_arguments: Any) -> Any:
+        raise error("no")
+
+    with pytest.raises(PluginError, match=rf"^platform 'mine' of my-dist 1.2: deploy\(\) failed: {error.__name__}"):
+        call(by_name("platforms"), "deploy", refuses)
+
+
+CELL = Cell({"platform": "mine"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "wrong"),
+    [
+        (lambda: Plan(5, deployments=1), r"Plan\.cells = 5, not tuple\[Cell, \.\.\.\]"),
+        (lambda: Plan((None,), deployments=1), r"Plan\.cells = a tuple, not "),
+        (lambda: Plan((CELL,), deployments="x"), r"Plan\.deployments = 'x', not int"),
+        (lambda: Plan((replace(CELL, duration_s="x"),), deployments=1), r"Plan\.cells: Cell\.duration_s = 'x', not "),
+        (lambda: Plan((replace(CELL, invocations=nan),), deployments=1), r"Plan\.cells: Cell\.invocations = nan, not"),
+    ],
+)
+def test_fields_of_what_a_plugin_returns_are_looked_at(plan, wrong):
+    with pytest.raises(PluginError, match=rf"^experiment 'mine' of my-dist 1.2: plan\(\) returned {wrong}"):
+        call(by_name("experiments"), "plan", lambda *_arguments: plan())
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"calls": Strange()},
+        {5: 1},
+        {"rate": nan},
+        {"platform": 5},
+        {"memory_mib": "many"},
+        {"language": "python"},
+        {"parameters": {"a": {1}}},
+    ],
+)
+def test_cell_whose_levels_nobody_could_store_is_not_made(factors):
+    with pytest.raises(ValueError, match="cell"):
+        Cell(factors, 1)
+
+
+@pytest.mark.parametrize(
+    "effective", [{"memory_mib": "x"}, {"timeout_s": nan}, {"architecture": 5}, {"own": Strange()}]
+)
+def test_deployment_that_nobody_could_store_is_the_plugins_fault(effective):
+    config = FunctionConfig("name", memory_mib=128, timeout_s=1.0, architecture="x86_64")
+    with pytest.raises(PluginError, match=rf"deploy\(\) failed: ValueError: .* {next(iter(effective))} = "):
+        call(by_name("platforms"), "deploy", lambda *_arguments: Deployment("id", config, effective=effective))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sebsx.errors import UserError
+from sebsx.system.homes import expanded
 
 _INLINE = re.compile(r'[{\["]|-?[0-9][0-9.eE+-]*$|(true|false|null|NaN|-?Infinity)$')
 _SHOWN = 80  # characters of what the user wrote, in messages
@@ -103,7 +104,7 @@ def _split(words: str) -> list[str]:
 
 def _read(word: str, what: str) -> bytes:
     try:
-        data = Path(word).expanduser().read_bytes()
+        data = expanded(word).read_bytes()
     except (OSError, RuntimeError, ValueError) as exc:  # RuntimeError: `~nobody`
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise UserError(f"{what} {_cut(word)!r} is neither JSON nor a file that can be read: {reason}") from exc

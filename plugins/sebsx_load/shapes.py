@@ -13,6 +13,7 @@ from sebsx.contracts.schedules import Arrivals, Open, Users, constant, ramp, ste
 from sebsx.reading.units import parse_duration, parse_range
 from sebsx.sending.trace import read_trace
 from sebsx.settings import setting
+from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
     from sebsx.contracts.schedules import Schedule, Stretch
@@ -159,7 +160,7 @@ class LoadSettings:
     @property
     def trace_sha256(self) -> str:
         """Beginning of the digest of the trace's file, which tells it from others of its name."""
-        with Path(self.trace).expanduser().open("rb") as file:
+        with expanded(self.trace).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     def schedule(self, seed: int) -> Schedule:
@@ -181,7 +182,7 @@ class LoadSettings:
         if self.shape == "burst":
             return Arrivals([0.0] * self.burst)
         if self.shape == "trace":
-            return read_trace(Path(self.trace).expanduser(), self.speed)
+            return read_trace(expanded(self.trace), self.speed)
         return Open(self.stretches, seed=seed if self.arrivals == "poisson" else None, requests=requests)
 
     def expected(self, call_s: float | None) -> tuple[int, float | None]:

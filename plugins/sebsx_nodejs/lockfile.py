@@ -21,6 +21,7 @@ from sebsx.building.tools import run_installer
 from sebsx.contracts.languages import Inputs
 from sebsx.contracts.sources import source_files
 from sebsx.errors import PackagingError
+from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +84,7 @@ def inputs(source: Path) -> Inputs:
     Raises:
         PackagingError: If the lock file cannot be read, or a package that it names by path.
     """
-    settings = (source / _SETTINGS, Path(f"~/{_SETTINGS}").expanduser(), Path("/etc/npmrc"))
+    settings = (source / _SETTINGS, expanded(f"~/{_SETTINGS}"), Path("/etc/npmrc"))
     files = [path for path in (source / MANIFEST, source / LOCK, *settings) if path.is_file()]
     for word in _paths(_read(source / LOCK)) if (source / LOCK).is_file() else ():
         files += _files_of(source, word)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from sebsx.errors import UserError
+from sebsx.system.homes import expanded
 
 
 def events(payload: str) -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ def digest(payload: str) -> str:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8")
+        return expanded(path).read_text(encoding="utf-8")
     except (OSError, RuntimeError, ValueError) as exc:  # RuntimeError: `~nobody`
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise UserError(f"--payload {path!r} is neither a JSON object nor a file that can be read: {reason}") from exc

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from sebsx.contracts.sources import source_files
 from sebsx.errors import PackagingError
+from sebsx.system.homes import expanded
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -205,7 +206,7 @@ def _files_of(path: Path, file: Path, place: str) -> list[Path]:
 
 
 def _whole(word: str, file: Path) -> Path:
-    return Path(os.path.normpath(file.parent / Path(word).expanduser()))
+    return Path(os.path.normpath(file.parent / expanded(word)))
 
 
 def _parted(line: str) -> tuple[str, str, str]:

@@ -30,6 +30,7 @@ from sebsx.building import tools
 from sebsx.building.tools import run_installer
 from sebsx.contracts.languages import Built, Inputs
 from sebsx.errors import PackagingError
+from sebsx.system.homes import expanded
 from sebsx_python import files, markers
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def inputs(file: Path) -> Inputs:
     Raises:
         PackagingError: If a file that is named cannot be read.
     """
-    configurations = [Path(word).expanduser() for word in _CONFIGURATIONS] + [Path(sys.prefix, "pip.conf")]
+    configurations = [expanded(word) for word in _CONFIGURATIONS] + [Path(sys.prefix, "pip.conf")]
     if named := os.environ.get("PIP_CONFIG_FILE"):
         configurations.append(Path(named))
     above = (file.parent, *file.parent.parents)

@@ -320,11 +320,11 @@ def raise_for(run: Run, cells: list[StoredCell]) -> None:
         cell = failed[reasons.index(worst)]
         kind = failures.get(worst, UnsuccessfulError if unsuccessful else ThresholdError)
         raise kind(f"{len(failed)} of {len(cells)} cells failed; {worst}: {cell.error}")
-    if unsuccessful and len(unsupported) < len(cells):
+    if unsuccessful and (not cells or len(unsupported) < len(cells)):
         raise UnsuccessfulError(run.error)
     if invalid:
         raise ThresholdError(f"{len(invalid)} of {len(cells)} cells are invalid: {invalid[0].stop_reason}")
-    if len(unsupported) == len(cells):
+    if cells and len(unsupported) == len(cells):
         raise PlatformError(f"nothing could be measured: {unsupported[0].error or unsupported[0].stop_reason}")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts import benchmarks
 from sebsx.errors import UnknownNameError
 from sebsx.model.offers import distinct
+from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ class Scene:
             UserError: If the folder is not a benchmark.
         """
         if "/" in name or name.startswith("."):
-            return benchmarks.load(Path(name).expanduser().resolve(), self.registry.capabilities)
+            return benchmarks.load(expanded(name).resolve(), self.registry.capabilities)
         found: Benchmark = self.registry.get("benchmarks", name)
         return found
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sebsx.model.hashing import is_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -152,6 +154,14 @@ class Adoption:
         return f"{how}{self.subject} on {self.platform}{size}"
 
 
+# What of a deployment's configuration has a column of its own.
+_EFFECTIVE: dict[str, Any] = {
+    "memory_mib": int | float | None,
+    "timeout_s": int | float | None,
+    "architecture": str | None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A function that a platform runs for us.
@@ -168,6 +178,9 @@ class Deployment:
         adopted: Whether it came by `adopt`: its code is not ours, so that what it answers is taken as it is.
         deployed_sha256: SHA-256 in hex of what runs, as the platform reports it back (a zip, an image); empty where
             that is the package as it was built.
+
+    Raises:
+        ValueError: If what is in force cannot be stored.
     """
 
     id: str
@@ -180,3 +193,8 @@ class Deployment:
     method: str = "POST"
     adopted: bool = False
     deployed_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in self.effective.items():
+            if not (isinstance(value, _EFFECTIVE.get(name, object)) and is_json(value)):
+                raise ValueError(f"a deployment cannot be stored with {name} = {value!r}")

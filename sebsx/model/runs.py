@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model.factors import Factors
-from sebsx.model.hashing import content_hash
+from sebsx.model.hashing import content_hash, is_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,10 @@ class RunStatus(StrEnum):
 # Why cells fail that is no property of the function.
 NOT_DEPLOYED = "not deployed"
 PLUGIN_FAILED = "plugin failed"
+
+
+# Factors of core whose levels are words.
+_WORDS = ("platform", "benchmark", "language", "architecture")
 
 
 class CellStatus(StrEnum):
@@ -68,6 +72,9 @@ class Design(StrEnum):
 class Cell:
     """One combination of factor levels in an experiment's design.
 
+    Raises:
+        ValueError: If a level cannot be stored as JSON, or is not what a factor of core has.
+
     Args:
         factors: Level of each factor (`sebsx.model.factors`) by name: JSON scalars, or a JSON object for `parameters`.
         invocations: How many measured invocations the design wants.
@@ -89,6 +96,22 @@ class Cell:
     provision: Provision | None = None
     unsupported: str | None = None
     in_flight: int = 1
+
+    def __post_init__(self) -> None:
+        for name, level in self.factors.items():
+            if not (isinstance(name, str) and is_json(level)):
+                raise ValueError(
+                    f"factor {name!r} of a cell cannot be stored: {type(level).__name__} is not plain JSON"
+                )
+        for name in _WORDS:
+            if not isinstance(self.factors.get(name, ""), str | None):
+                raise ValueError(f"factor {name!r} of a cell is {self.factors[name]!r}, not a word")
+        if not isinstance(self.factors.get("memory_mib"), int | None):
+            raise ValueError(f"factor 'memory_mib' of a cell is {self.factors['memory_mib']!r}, not a whole number")
+        if self.factors.get("language") and not (self.factors.get("benchmark") or self.factors.get("folder")):
+            raise ValueError("a cell names a language, but no benchmark")
+        if self.invocations < 0:
+            raise ValueError(f"a cell has {self.invocations} invocations")
 
     @property
     def hash(self) -> str:

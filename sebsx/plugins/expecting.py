@@ -1,8 +1,8 @@
 """Compiles what an annotation of a contract promises into a check of a value at run time.
 
 The contracts say with types what plugins return and say of themselves; mypy holds those who use it to that, and this
-everybody else. A check looks as deep as it is cheap: the items of sequences, sets and mappings, not what iterators
-will give.
+everybody else. A check looks as deep as it is cheap: the items of sequences, sets and mappings and the fields of our
+dataclasses, not what iterators will give.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import collections.abc
+import dataclasses
 import enum
 import inspect
 import types
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Check = Callable[[Any], bool]
 
 _MOST_ITEMS = 1000  # of a collection that are looked at
+_OURS = ("sebsx.model.", "sebsx.contracts.")
 
 
 @cache
@@ -69,6 +71,23 @@ def check_of(annotation: Any, module: str) -> Check:
     return _compile(resolve(annotation, module)[0])
 
 
+def wrong_field(value: Any) -> tuple[str, Any, Any] | None:
+    """Return the first field of one of our dataclasses that is not as annotated: where, its value, its annotation."""
+    if not _is_ours(type(value)):
+        return None
+    of: Any = type(value)
+    for name, annotation, module in _fields(of):
+        part = getattr(value, name)
+        if check_of(annotation, module)(part):
+            continue
+        where = f"{type(value).__name__}.{name}"
+        for item in part if isinstance(part, list | tuple) else (part,):
+            if deeper := wrong_field(item):
+                return f"{where}: {deeper[0]}", *deeper[1:]
+        return where, part, annotation
+    return None
+
+
 def described(annotation: Any) -> str:
     """Return what an annotation wants, in words for a message: without quotes and module names."""
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
@@ -101,7 +120,7 @@ def _compile(hint: Any) -> Check:  # one branch per form of a type is plainer th
         wanted = (int, float) if hint is float else (int,)
         return lambda value: isinstance(value, wanted) and not isinstance(value, bool)
     if _is_class(hint):
-        return lambda value: isinstance(value, hint)
+        return _of_class(hint)
     return lambda _value: True  # Any, Self, a type variable: what nobody can look at
 
 
@@ -121,6 +140,24 @@ def _of_collection(origin: type[Any], arguments: tuple[Any, ...]) -> Check:
             and (len(value) > _MOST_ITEMS or all(map(one, value)))
         )
     return lambda value: isinstance(value, origin)
+
+
+def _of_class(hint: type[Any]) -> Check:
+    if _is_ours(hint):
+        return lambda value: isinstance(value, hint) and wrong_field(value) is None
+    return lambda value: isinstance(value, hint)
+
+
+def _is_ours(cls: Any) -> bool:
+    """Tell whether it is a dataclass of the model or of a contract, whose fields say what they are."""
+    return dataclasses.is_dataclass(cls) and cls.__module__.startswith(_OURS)
+
+
+@cache
+def _fields(cls: Any) -> tuple[tuple[str, Any, str], ...]:
+    """Return the fields of a dataclass, with their annotations and the modules these stand in."""
+    places = {name: each.__module__ for each in reversed(cls.__mro__) for name in vars(each).get("__annotations__", {})}
+    return tuple((item.name, item.type, places[item.name]) for item in dataclasses.fields(cls))
 
 
 def _is_class(hint: Any) -> bool:

@@ -19,7 +19,7 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, SebsxError
-from sebsx.plugins.expecting import check_of, described
+from sebsx.plugins.expecting import check_of, described, wrong_field
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -68,11 +68,35 @@ def told(what: str, exc: BaseException) -> PluginError:
 
 def in_one_line(exc: BaseException, *, place: bool = True) -> str:
     """Return an exception in one line, with the place where it was raised."""
-    text = " ".join(f"{type(exc).__name__}: {exc}".split()).removesuffix(":")
+    text = " ".join(f"{type(exc).__name__}: {_words_of(exc) or ''}".split()).removesuffix(":")
     frames = traceback.extract_tb(exc.__traceback__)
     if not place or len(frames) < 2:  # where it was caught, and where it was raised
         return text
     return f"{text} ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
+
+
+def _words_of(exc: BaseException) -> str | None:
+    """Return what an exception says; None where it fails to say it."""
+    try:
+        return str(exc)
+    except Exception:  # noqa: BLE001  # a plugin's exception may fail as well
+        return None
+
+
+def _is_sound(exc: BaseException) -> bool:
+    """Tell whether an error can be told as one of ours: it has words, and the exit code of its branch of our tree."""
+    if not isinstance(exc, SebsxError):
+        return True
+    branch: Any = next(cls for cls in type(exc).__mro__ if cls.__module__ == SebsxError.__module__)
+    return exc.exit_code == branch.exit_code and _words_of(exc) is not None
+
+
+def _doubt(answer: Any, wanted: Any) -> str:
+    """Return what a method returned and what its contract wants, of a dataclass of ours the field that is wrong."""
+    if wrong := wrong_field(answer):
+        where, value, annotation = wrong
+        return f"{where} = {shown(value)}, not {described(annotation)}"
+    return f"{shown(answer)}, not {described(wanted)}"
 
 
 @cache
@@ -166,16 +190,16 @@ def _guarded(
         classes.append(guarded)
         try:
             answer = getattr(super(guarded, self), name) if own is None else own(*arguments, **named)
-        except passing:
-            raise
         except BaseException as exc:  # a plugin may fail in any way; it is told as its own
+            if isinstance(exc, passing) and _is_sound(exc):
+                raise
             raise told(called, exc) from exc
         finally:
             classes.pop()
         if check is None:
             check = check_of(wanted, function.__module__)
         if not check(answer):
-            raise PluginError(f"{called} returned {shown(answer)}, not {described(wanted)}")
+            raise PluginError(f"{called} returned {_doubt(answer, wanted)}")
         if goes_on and isinstance(answer, Iterator):
             return _iterating(called, answer)
         return handed(answer, what, guarded)
@@ -192,9 +216,9 @@ def _iterating(called: str, answer: Iterator[Any]) -> Generator[Any]:
             item = next(answer)
         except StopIteration:
             return
-        except (SebsxError, KeyboardInterrupt):
-            raise
         except BaseException as exc:  # as above
+            if isinstance(exc, SebsxError | KeyboardInterrupt) and _is_sound(exc):
+                raise
             raise told(called, exc) from exc
         yield item
 

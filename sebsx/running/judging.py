@@ -21,7 +21,7 @@ def judge(view: RunView) -> tuple[RunStatus, str | None]:
     """Return how a run ended in which every cell had its turn, and why it is not `finished`.
 
     It is `unsuccessful` if fewer than a fifth of the measured calls that were sent succeeded, or if there were none and
-    no cell was finished without any.
+    no cell was finished without any, as where none was begun.
     """
     ended: dict[Status, int] = {}
     for (kind, status, _), n in view.counts().items():
@@ -31,7 +31,9 @@ def judge(view: RunView) -> tuple[RunStatus, str | None]:
     if sent:
         return (RunStatus.FINISHED, None) if good >= LEAST_SHARE * sent else (RunStatus.UNSUCCESSFUL, _why(view, ended))
     cells = view.cells()
-    if cells and all(cell.status is not CellStatus.FINISHED for cell in cells):
+    if not cells:
+        return RunStatus.UNSUCCESSFUL, "nothing was measured: the experiment began no cell of its plan"
+    if all(cell.status is not CellStatus.FINISHED for cell in cells):
         reason = cells[0].error or cells[0].stop_reason or cells[0].status.value
         return RunStatus.UNSUCCESSFUL, f"nothing was measured: {_first_line(reason)}"
     return RunStatus.FINISHED, None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.scene import NoResults
 from sebsx.errors import StoreError
 from sebsx.system.folders import has_home, store_file
+from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def readable(
     if not (has_home() or target):
         return NoResults()
     place = str(store_file() if target is None else target)
-    if "://" not in place and not Path(place).expanduser().exists():
+    if "://" not in place and not expanded(place).exists():
         return NoResults()
     try:
         return stack.enter_context(opened())

@@ -189,10 +189,13 @@ def _url(target: str | Path) -> URL:
     if not _is_file(text) or (text.startswith("sqlite:") and not _is_file(text.partition("://")[2].lstrip("/"))):
         raise UserError("a store must be a file or a server, so that results outlive the program; give a path")
     if "://" not in text:
-        return URL.create("sqlite", database=str(Path(text).expanduser()))
+        try:
+            return URL.create("sqlite", database=str(Path(text).expanduser()))
+        except RuntimeError:  # `~nobody`: results in a folder of that name would be lost from sight
+            raise UserError(f"the home folder in {text!r} is not known; give a whole path") from None
     try:
         url = make_url(text)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # such as a port that is no number
         raise UserError("the store's URL cannot be read; write postgresql+psycopg://USER@HOST/DATABASE") from None
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -15,13 +16,17 @@ from sebsx.running import orchestrator
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
+from sebsx_perf_cost.experiment import PerfCost
 from tests.orchestration import ECHO, Listener, failing, registry_with, run_spec, store_in
 from tests.running.test_session import Small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sebsx_perf_cost.settings import PerfCostSettings
+
     from sebsx.contracts.runs import RunView
+    from sebsx.contracts.session import Session
     from sebsx.store import Store
     from tests.support import Call, Cli
 
@@ -54,6 +59,19 @@ def test_run_in_which_fewer_than_a_fifth_succeed_is_unsuccessful(
         assert (view.run.error or "").endswith("; the first failed with throttled: HTTP 429")
         with pytest.raises(UnsuccessfulError):
             raise_for(view.run, view.cells())
+
+
+class Idle(PerfCost):
+    """Plans, and does nothing of it."""
+
+    def run(self, session: Session, settings: PerfCostSettings) -> None: ...
+
+
+def test_run_of_which_no_cell_was_begun_is_unsuccessful(store: Store) -> None:
+    run = orchestrator.run(replace(run_spec(), experiment=Idle()), registry_with(FakePlatform), store, Listener())
+    assert run.error == "nothing was measured: the experiment began no cell of its plan"
+    with pytest.raises(UnsuccessfulError, match="began no cell"):
+        raise_for(run, store.view(run.id).cells())
 
 
 def test_run_in_which_nothing_was_measured_is_unsuccessful(store: Store) -> None:

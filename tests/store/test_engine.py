@@ -503,3 +503,11 @@ def test_statement_is_compiled_once_for_all_stores_of_a_process(
             assert [run.id for run in store.runs()] == [RUN]
             for kind in ("visit_select", "visit_insert"):
                 monkeypatch.setattr(SQLCompiler, kind, lambda *_, **__: pytest.fail("compiled again"))
+
+
+@pytest.mark.parametrize(
+    "target", ["postgresql+psycopg://[::bad", "postgresql://host:many/db", "~nobody-at-all/r.sqlite"]
+)
+def test_place_that_cannot_be_read_is_the_users_mistake(target):
+    with pytest.raises(UserError, match=r"cannot be read|is not known"), open_store(target):
+        pass
