@@ -7,6 +7,9 @@ in UTC with microseconds, so that they sort as text. A change of this file needs
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    create_mock_engine,
     false,
     text,
 )
@@ -383,8 +387,22 @@ SHARED = (
 
 def create_all(connection: Connection) -> None:
     """Create every table and view in an empty database, inside the caller's transaction."""
-    metadata.create_all(connection, checkfirst=False)
+    for statement in _tables(connection.dialect.name):
+        connection.exec_driver_sql(statement)
     create_views(connection)
+
+
+@cache
+def _tables(dialect: str) -> tuple[str, ...]:
+    """Return the statements that create every table and index, written once for all stores of a process."""
+    statements: list[str] = []
+
+    def write(statement: Any, *_parameters: Any) -> None:
+        statements.append(str(statement.compile(dialect=written.dialect)))
+
+    written = create_mock_engine(f"{dialect}://", write)
+    metadata.create_all(written, checkfirst=False)
+    return tuple(statements)
 
 
 def create_views(connection: Connection) -> None:
