@@ -43,6 +43,7 @@ def statuses(cli: Cli) -> list[tuple[str, str]]:
         return connection.execute(query).fetchall()
 
 
+@pytest.mark.slow
 def test_language_of_the_guide_runs_a_function(perl: Cli) -> None:
     document = run_shout(perl, "--repetitions", "2")
 

@@ -95,6 +95,7 @@ def run_commands(page: Path, sebsx: Cli) -> None:
             assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_programs_of_a_page_run_from_top_to_bottom(page: Path, sebsx: Cli) -> None:
     write_files(page, sebsx.home)

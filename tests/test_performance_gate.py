@@ -54,6 +54,7 @@ def test_the_job_has_the_form_that_gitlab_reads() -> None:
     assert job["artifacts"]["when"] == "always"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pipeline", COMMANDS)
 def test_every_command_of_ours_is_one_that_there_is(pipeline: str, sebsx: Cli) -> None:
     ours = [line for line in COMMANDS[pipeline]() if line.startswith("sebsx ")]

@@ -441,6 +441,7 @@ def test_requirement_that_is_not_met_is_told(site):
     ]
 
 
+@pytest.mark.slow
 def test_metric_in_another_unit_is_refused_and_its_owner_keeps_it(site):
     site.install(
         "thief",
@@ -477,6 +478,7 @@ def test_collector_without_metrics_spoils_only_itself(site):
     assert report["errors"]["bad"].startswith("PluginError: collector 'bad' of bad 1.2 is broken: Collector 'Bad' has")
 
 
+@pytest.mark.slow
 def test_command_of_core_cannot_be_taken(site):
     site.install(
         "grabber",

@@ -128,6 +128,7 @@ def test_smallest_input_is_computed_right(
     assert check(name, payload, invoke(ALL[name], payload)["output"]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "odd"),
     [

@@ -207,6 +207,7 @@ def test_payload_has_the_size_asked_for_and_an_echo_is_wrong(payload_kib: int) -
 # --- startup-dependencies
 
 
+@pytest.mark.slow
 def test_every_module_on_the_lists_can_be_imported_and_used(invoke: Callable[..., dict[str, Any]]) -> None:
     benchmark = load("startup-dependencies")
     modules = benchmark.driver.module.USED + benchmark.driver.module.UNUSED

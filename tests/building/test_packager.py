@@ -320,6 +320,7 @@ def test_cache_that_cannot_be_written_says_what_to_do(tmp_path, folder, language
         Packager(tmp_path / "cache").build(load(folder), language, TARGET)
 
 
+@pytest.mark.slow
 def test_full_disk_says_what_to_do_and_leaves_no_entry(tmp_path, folder, language):
     (folder / "text" / "big.bin").write_bytes(os.urandom(300_000))
     script = (
@@ -360,6 +361,7 @@ def test_scratch_folders_of_dead_builds_are_removed(packager, folder, language, 
     assert alive.exists()
 
 
+@pytest.mark.slow
 def test_processes_that_build_at_once_agree(tmp_path, folder, language):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

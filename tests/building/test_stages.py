@@ -56,6 +56,7 @@ def times(folder):
     return len(folder.with_name("log").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_what_is_built_is_timed_kept_and_used_again(folder):
     first, second = build(folder), build(folder)
     assert first.packaged["data/table.txt"].read_text() == "ababx86_64"
@@ -68,6 +69,7 @@ def test_what_is_built_is_timed_kept_and_used_again(folder):
     assert os.access(first.packaged["data/table.txt"], os.X_OK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "which"),
     [
@@ -90,6 +92,7 @@ def test_a_change_of_anything_that_is_read_builds_again(folder, change, which):
     assert "damaged" not in again.packaged["data/table.txt"].read_text()
 
 
+@pytest.mark.slow
 def test_another_version_of_what_was_loaded_builds_again(folder, monkeypatch):
     build(folder)
     real = "sebsx.building.stages.metadata.version"

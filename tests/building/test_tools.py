@@ -27,6 +27,7 @@ def test_interrupt_while_an_installer_starts_ends_it(tmp_path: Path, attempt: in
     assert not is_running(int((tmp_path / "pid").read_text(encoding="ascii")))
 
 
+@pytest.mark.slow
 def test_installer_that_takes_too_long_is_ended_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "_TIMEOUT_S", 1.0)
     with pytest.raises(PackagingError, match="took more than 1 s; is the registry up"):
@@ -37,6 +38,7 @@ def test_installer_that_takes_too_long_is_ended_and_told(tmp_path: Path, monkeyp
 LEAVES = "env -i setsid sleep 600 >/dev/null 2>&1 & echo $! > pid"  # no session, group or variable of ours is left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "; exit 3", "; exec sleep 600"])
 def test_tool_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     with suppress(subprocess.TimeoutExpired):

@@ -167,6 +167,7 @@ def test_benchmark_folder_that_does_not_exist_is_named(call: Call) -> None:
     call("plan", "benchmark", "./nowhere").assert_fails(USAGE, "nowhere", "does not exist")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("driver", "words"),
     [
@@ -190,6 +191,7 @@ def test_driver_that_fails_is_named_and_leaves_nothing(
     assert sebsx.rows("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_check_that_raises_anything_makes_the_output_wrong(sebsx: Cli, call: Call, write_function: Write) -> None:
     driver = "def check(payload, output, storage):\n    assert output['n'] == 1, 'n is not one'\n"
     folder = write_function("mine", "def handler(event, context):\n    return {'n': 2}\n", driver=driver)
@@ -199,6 +201,7 @@ def test_check_that_raises_anything_makes_the_output_wrong(sebsx: Cli, call: Cal
     assert stored == [("wrong_output", "check failed: AssertionError: n is not one")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("requirements", "words"),
     [
@@ -264,6 +267,7 @@ def sebsx_register_platforms():
 """
 
 
+@pytest.mark.slow
 def test_broken_plugin_that_is_named_is_exit_3(sebsx: Cli, site: Site) -> None:
     site.install("orbital", "import nowhere\n")
     sebsx.say("plan", "benchmark", "sleep", "--platform", "orbital").assert_fails(
@@ -281,6 +285,7 @@ def test_broken_plugin_does_not_stop_the_others(sebsx: Cli, site: Site) -> None:
     assert (plugins["orbital"]["status"], plugins["local"]["status"]) == ("broken", "ok")
 
 
+@pytest.mark.slow
 def test_platform_whose_extra_is_not_installed_is_exit_3(sebsx: Cli, site: Site) -> None:
     site.install("orbital", PLATFORM_OF_A_THIRD_PARTY)
     said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--platform", "needs-sdk")
@@ -288,6 +293,7 @@ def test_platform_whose_extra_is_not_installed_is_exit_3(sebsx: Cli, site: Site)
     assert sebsx.rows("SELECT status FROM run") == [("failed",)]
 
 
+@pytest.mark.slow
 def test_deployment_that_fails_is_exit_4_and_stored(sebsx: Cli, site: Site) -> None:
     site.install("orbital", PLATFORM_OF_A_THIRD_PARTY)
     said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--platform", "refusing")
@@ -297,6 +303,7 @@ def test_deployment_that_fails_is_exit_4_and_stored(sebsx: Cli, site: Site) -> N
     assert sebsx.rows("SELECT status FROM run") == [("unsuccessful",)]
 
 
+@pytest.mark.slow
 def test_port_in_use_is_exit_4_and_named(sebsx: Cli, call: Call) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -341,6 +348,7 @@ def sebsx_invocations_stored(run, deployment, invocations):
 """
 
 
+@pytest.mark.slow
 def test_plugin_that_prints_and_panics_spoils_neither_the_document_nor_the_run(sebsx: Cli, site: Site) -> None:
     site.install("noisy", NOISY)
     said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "1", "--json")

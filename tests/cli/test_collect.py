@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support import Call, Cli, Write
 
 CODE = """
@@ -17,6 +19,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.slow
 def test_chosen_collectors_measure_and_others_do_not(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = write_function("filler", CODE)
     words = ("--collect", "saaf,cgroup,memory-series", "--start", "warm", "--repetitions", "2", "--memory", "512")

@@ -22,6 +22,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.slow
 def test_what_always_fails_is_called_three_times(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = str(write_function("failing", FAILS))
     said = call("run", "benchmark", folder, "--start", "cold,warm", "--repetitions", "10")
@@ -32,6 +33,7 @@ def test_what_always_fails_is_called_three_times(sebsx: Cli, call: Call, write_f
     assert "failing on local: 6 of 6 invocations failed" in said.stdout
 
 
+@pytest.mark.slow
 def test_what_fails_in_several_ways_is_called_up_to_the_cap(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = str(write_function("drawing", SOMETIMES))
     call("run", "benchmark", folder, "--start", "warm", "--repetitions", "10", "--set", "max_failures=6")
@@ -39,6 +41,7 @@ def test_what_fails_in_several_ways_is_called_up_to_the_cap(sebsx: Cli, call: Ca
     assert counts[0][0] >= 6
 
 
+@pytest.mark.slow
 def test_traceback_is_shown_once_without_secrets(
     call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +58,7 @@ def test_traceback_is_shown_once_without_secrets(
     assert "ValueError: no such key" in call("show", "last").stdout
 
 
+@pytest.mark.slow
 def test_run_without_failures_says_so(call: Call) -> None:
     call("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "3", "-p", "duration_s=0")
     assert call("show", "last", "--failures").stdout == "no invocation failed\n"

@@ -59,6 +59,7 @@ def test_every_fault_of_a_function_is_a_stored_result(sebsx: Cli, call: Call, wr
     assert sebsx.rows("SELECT DISTINCT state FROM resource") == [("deleted",)]
 
 
+@pytest.mark.slow
 def test_bad_manners_do_no_harm(sebsx: Cli, call: Call, write_function: Write) -> None:
     folders = [write_function(name, code) for name, code in HARMLESS]
     assert run(call, *folders).code == 0
@@ -66,6 +67,7 @@ def test_bad_manners_do_no_harm(sebsx: Cli, call: Call, write_function: Write) -
     assert counted == sorted((name, 2) for name, _ in HARMLESS)
 
 
+@pytest.mark.slow
 def test_function_that_never_returns_times_out(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = write_function("endless", HANDLER + "    while True:\n        pass\n")
     run(call, folder, more=["--timeout-s", "0.5"]).assert_fails(6, "1 of 1 cells failed", "2 invocations", "timeout")
@@ -82,6 +84,7 @@ def test_function_that_eats_memory_is_out_of_memory(sebsx: Cli, call: Call, writ
     assert sebsx.rows("SELECT DISTINCT status FROM invocation") == [("out_of_memory",)]
 
 
+@pytest.mark.slow
 def test_children_that_outlive_the_function_are_ended(
     sebsx: Cli, call: Call, write_function: Write, tmp_path: Path
 ) -> None:
@@ -113,6 +116,7 @@ def runs(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 def test_one_faulty_function_does_not_keep_the_others(sebsx: Cli, call: Call, write_function: Write) -> None:
     bad = write_function("bad", HANDLER + "    raise ValueError\n")
     good = write_function("good", HANDLER + "    return {}\n")

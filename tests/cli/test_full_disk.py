@@ -76,6 +76,7 @@ def test_older_report_and_exports_stay_whole(call: Call, disk: Path) -> None:
         assert call(*words, str(disk / name)).code == 0, name
 
 
+@pytest.mark.slow
 def test_snapshot_that_does_not_fit_leaves_nothing(call: Call, disk: Path) -> None:
     assert call(*SLEEP, "--repetitions", "3").code == 0
     filler = fill(disk)

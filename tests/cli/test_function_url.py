@@ -26,6 +26,7 @@ def run(call: Call, url: str, *more: str):
     return call("run", "function", url, *FEW, *more)
 
 
+@pytest.mark.slow
 def test_known_service_times_are_recovered_for_each_input(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     for ms in (5, 40):
         (sebsx.home / f"ms{ms}.json").write_text(json.dumps({"ms": ms}))
@@ -56,6 +57,7 @@ def test_known_service_times_are_recovered_for_each_input(sebsx: Cli, call: Call
     assert sent[0:2] * 15 != sent
 
 
+@pytest.mark.slow
 def test_nothing_is_made_and_starts_are_unknown_unless_the_answer_tells(
     sebsx: Cli, call: Call, endpoint: Endpoint
 ) -> None:
@@ -124,6 +126,7 @@ def test_answer_without_what_is_expected_is_wrong(sebsx: Cli, call: Call, endpoi
     )
 
 
+@pytest.mark.slow
 def test_endpoint_that_cannot_be_reached_and_one_that_speaks_no_tls_are_told(call: Call, endpoint: Endpoint) -> None:
     run(call, "http://127.0.0.1:9/x").assert_fails(UNSUCCESSFUL, "could not connect to 127.0.0.1:9")
     run(call, endpoint.url("/text").replace("http://", "https://")).assert_fails(
@@ -140,6 +143,7 @@ def test_limits_hold_and_keep_what_was_measured(sebsx: Cli, call: Call, endpoint
     assert len(endpoint.seen) == 4
 
 
+@pytest.mark.slow
 def test_interrupted_run_is_resumed_when_its_target_is_named_again(
     sebsx: Cli, call: Call, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +237,7 @@ def test_help_and_completion_know_the_command(call: Call) -> None:
     assert "function" in call("run", "--help").stdout
 
 
+@pytest.mark.slow
 def test_time_out_is_what_is_waited_for(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     said = run(call, endpoint.url("/sleep"), "--payload", '{"ms": 3000}', "--timeout-s", "0.3", "--max-failures", "1")
     said.assert_fails(UNSUCCESSFUL, "timeout")

@@ -9,6 +9,8 @@ import resource
 import subprocess
 import sys
 
+import pytest
+
 from tests.support import Cli
 
 HEAVY = {"numpy", "scipy", "sqlalchemy", "rich", "pycurl", "boto3", "docker", "httptools", "asyncio", "sebsx.model"}
@@ -39,12 +41,14 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 def test_help_of_every_setting_is_plain(sebsx: Cli) -> None:
     for setting in sebsx.json("config", "show"):
         for odd, plain in PLAIN.items():
             assert not re.search(odd, setting["help"]), f"{setting['setting']}: {setting['help']!r}: write {plain!r}"
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy(sebsx: Cli) -> None:
     for words in (["--help"], ["--version"]):
         done = subprocess.run(
@@ -55,6 +59,7 @@ def test_help_imports_nothing_heavy(sebsx: Cli) -> None:
         assert HEAVY & set(json.loads(done.stderr)) == set()
 
 
+@pytest.mark.slow
 def test_help_is_quick(sebsx: Cli) -> None:
     def quick() -> bool:
         took_s = cpu_s(sebsx, "--help")
@@ -91,12 +96,14 @@ def complete(cli: Cli, line: str) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_completion_offers_commands_benchmarks_and_options(sebsx: Cli) -> None:
     assert complete(sebsx, "sebsx ru") == ["run", "runs"]
     assert complete(sebsx, "sebsx run benchmark sl") == ["sleep"]
     assert "--memory" in complete(sebsx, "sebsx run benchmark --me")
 
 
+@pytest.mark.slow
 def test_reader_that_goes_away_is_no_error(sebsx: Cli) -> None:
     for words in (["list", "benchmarks"], ["--help"], ["--json", "config", "show"]):
         reading, writing = os.pipe()

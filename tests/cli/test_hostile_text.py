@@ -40,6 +40,7 @@ def failing(sebsx: Cli) -> str:
     return "last"
 
 
+@pytest.mark.slow
 def test_function_that_raises_it_and_a_campaign_called_so(call: Call, write_function: Callable[..., Path]) -> None:
     folder = write_function("hostile", f"def handler(event, context):\n    raise ValueError({HOSTILE!r})\n")
     words = ("--campaign", HOSTILE.replace("\ud800", ""), "--repetitions", "1", "--start", "warm")
@@ -70,6 +71,7 @@ def test_no_export_does(failing: str, call: Call, tmp_path: Path, format_: str, 
         assert not steering((tmp_path / name).read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_report_shows_it_as_text(failing: str, call: Call, tmp_path: Path) -> None:
     call("report", failing, "-o", str(tmp_path / "page.html"))
     assert not steering((tmp_path / "page.html").read_text(encoding="utf-8").replace("\r", ""))

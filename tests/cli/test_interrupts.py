@@ -61,6 +61,7 @@ def test_interrupted_run_is_kept_cleaned_and_resumed(
     call("run", "--resume", run_id).assert_fails(USAGE, run_id, "is finished")
 
 
+@pytest.mark.slow
 def test_run_whose_terminal_is_closed_is_torn_down(sebsx: Cli, call: Call) -> None:
     code = (
         "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -103,6 +104,7 @@ def test_finished_cells_are_not_measured_again(sebsx: Cli, call: Call) -> None:
     assert sebsx.rows(deployed) == [(128, 1), (256, 2)]
 
 
+@pytest.mark.slow
 def test_interrupted_build_leaves_nothing(sebsx: Cli, call: Call, write_function: Write, tmp_path: Path) -> None:
     folder = write_function("building", "def handler(event, context):\n    return {}\n")
     (folder / "python" / "requirements.txt").write_text("sebsx-slow-to-resolve==1.0\n", encoding="utf-8")

@@ -176,6 +176,7 @@ def test_json_of_a_failing_command_has_its_error_on_stderr(
     assert said.stdout == "" or document(said) is not None
 
 
+@pytest.mark.slow
 def test_json_of_a_run_with_failed_cells_is_whole(call: Call, write_function: Any) -> None:
     folder: Path = write_function("bad", "def handler(event, context):\n    raise ValueError('no')\n")
     said = call("run", "benchmark", str(folder), *TEST[2:], "--set", "max_failures=1", "--json")

@@ -39,6 +39,7 @@ def assert_clean_machine(cli: Cli, call: Call) -> None:
     assert cli.rows("SELECT count(*) FROM resource WHERE state NOT IN ('deleted', 'lost')") == [(0,)]
 
 
+@pytest.mark.slow
 def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx: Cli, call: Call) -> None:
     process = sebsx.start(*ENDLESS)
     wait_until(lambda: sebsx.count() >= 20, process)
@@ -56,6 +57,7 @@ def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx:
     assert f"sebsx run --resume {run_id}" in stderr
 
 
+@pytest.mark.slow
 def test_compilers_of_a_killed_run_are_ended(sebsx: Cli, call: Call, write_function: Callable[..., Path]) -> None:
     body = "\n".join(f"def f{n}(a, b):\n    return [a[b:{n}] for a in b if {n}]" for n in range(2000))
     large = write_function(

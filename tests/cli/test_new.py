@@ -30,6 +30,7 @@ def test_names_that_are_taken_or_wrong_are_refused(sebsx: Cli, call: Call) -> No
     assert not (sebsx.home / "other").exists()
 
 
+@pytest.mark.slow
 def test_payload_is_what_every_call_is_given(sebsx: Cli, call: Call) -> None:
     call("new", "mine")
     (sebsx.home / "mine" / "python" / "function.py").write_text(

@@ -22,6 +22,7 @@ def test_plan_says_that_the_processor_will_not_follow_memory(call: Call, monkeyp
     assert "does not follow" not in call("plan", *WORDS).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
 def test_show_and_report_name_limits_that_were_not_in_force(call: Call, tmp_path: Path) -> None:
     words = ("-s", "limits=none", "--collect", "process,cgroup")
@@ -34,6 +35,7 @@ def test_show_and_report_name_limits_that_were_not_in_force(call: Call, tmp_path
     assert "memory was not limited on local" in text
 
 
+@pytest.mark.slow
 def test_nothing_of_the_whole_session_is_taken_for_a_sandbox(sebsx: Cli, call: Call) -> None:
     assert call("run", *WORDS, "-s", "limits=rlimit", "--collect", "cgroup").code == 0
     names = sebsx.rows(

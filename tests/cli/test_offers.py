@@ -23,6 +23,7 @@ def levels(plan: Any, *names: str) -> list[tuple[Any, ...]]:
     return [tuple(cell["factors"].get(name) for name in names) for cell in plan["cells"]]
 
 
+@pytest.mark.slow
 def test_plan_shows_what_was_asked_and_what_is_offered(sebsx: Cli) -> None:
     words = (*SLEEP, "--platform", "local,aws", "--memory", "64", *AWS)
     plan = sebsx.json("plan", *words)
@@ -31,12 +32,14 @@ def test_plan_shows_what_was_asked_and_what_is_offered(sebsx: Cli) -> None:
     assert "64 -> 128" in sebsx("plan", *words).stdout
 
 
+@pytest.mark.slow
 def test_sizes_that_one_platform_rounds_to_the_same_are_one_cell(sebsx: Cli) -> None:
     done = sebsx("plan", *SLEEP, "--platform", "local,aws", "--memory", "32,64,128", *AWS)
     assert "4 cells" in done.stdout
     assert "platform 'aws' gives 128 MiB for 32, 64 MiB, too: measured once, as 128 MiB" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_one_platform_has_not_is_an_unsupported_cell(sebsx: Cli) -> None:
     words = (*SLEEP, "--platform", "local,aws", "--option", "vcpu=0.5", *AWS)
     plan = sebsx.json("plan", *words)
@@ -62,6 +65,7 @@ def test_option_that_exists_nowhere_is_a_mistake(call: Call, option: str, words:
     call("plan", *SLEEP, "--option", option).assert_fails(2, *words)
 
 
+@pytest.mark.slow
 def test_options_are_listed_with_what_each_platform_offers(sebsx: Cli) -> None:
     (vcpu,) = [row for row in sebsx.json("list", "options") if (row["name"], row["platform"]) == ("vcpu", "local")]
     assert vcpu["unit"] == "vCPU"
@@ -71,6 +75,7 @@ def test_options_are_listed_with_what_each_platform_offers(sebsx: Cli) -> None:
     assert "vcpu" in platforms["local"]["options"]
 
 
+@pytest.mark.slow
 def test_sandboxes_at_once_are_a_level_of_one_run(sebsx: Cli) -> None:
     words = ("--start", "burst", "--burst-size", "4", "--repetitions", "4", "--option", "max_instances=1,8")
     sebsx("run", "benchmark", "sleep", "--size", "test", *words)

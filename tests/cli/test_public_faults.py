@@ -71,6 +71,7 @@ def test_reset_in_the_middle_of_a_large_request_is_a_stored_failure(sebsx: Cli, 
     assert set(found) == {"platform_error"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
 def test_handler_that_answers_by_its_callback_takes_the_time_it_takes(sebsx: Cli, call: Call, tmp_path: Path) -> None:
     folder = tmp_path / "callback"

@@ -115,6 +115,7 @@ def test_missing_library_is_one_line_that_says_how_to_install_it(
     call("report", run).assert_fails(3, module, "pip install 'sebsx[report]'")
 
 
+@pytest.mark.slow
 def test_base_brings_a_comparison(sebsx: Cli, call: Call, run: str) -> None:
     with open_store(sebsx.store) as store:
         writer = RunWriter(store, 2, settings={"repetitions": 60})
@@ -130,6 +131,7 @@ def test_base_brings_a_comparison(sebsx: Cli, call: Call, run: str) -> None:
     assert f"<code>sebsx report {new} -o page.html --base main</code>" in text
 
 
+@pytest.mark.slow
 def test_versions_within_one_run_are_compared(sebsx: Cli, call: Call) -> None:
     with open_store(sebsx.store) as store:
         writer = RunWriter(store, 2, design=Design.RMIT)

@@ -211,6 +211,7 @@ def test_price_of_a_machine_must_be_a_number(call: Call, price: str) -> None:
     call("prices", "break-even", "last", "--vm-per-hour", price).assert_fails(2, "is not a number of 0 or more")
 
 
+@pytest.mark.slow
 def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) -> None:
     ran = call("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "512")
     assert ran.code == 0, ran.stderr
@@ -222,6 +223,7 @@ def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) 
     assert row["estimate"] == "yes"
 
 
+@pytest.mark.slow
 def test_sweep_without_a_price_ends_with_a_choice_by_the_prices_named(call: Call, sebsx: Cli) -> None:
     words = ("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "128,512", "--json")
     call(*words, "--price-as", "aws").assert_fails(2, "--price-as aws", "aws:")

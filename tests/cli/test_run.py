@@ -31,6 +31,7 @@ def test_cold_and_warm_are_measured_as_asked_by_a_process(sebsx: Cli) -> None:
     assert all(0.02 <= latency_s < 5 for (latency_s,) in sebsx.rows("SELECT client_latency_s FROM measured"))
 
 
+@pytest.mark.slow
 def test_warm_ups_are_stored_and_do_not_count(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "warm", "--repetitions", "2", "--warmups", "2", "--concurrency", "3", duration_s=0.05)
     assert sebsx.rows("SELECT kind, count(*) FROM invocations GROUP BY kind ORDER BY kind") == [
@@ -40,17 +41,20 @@ def test_warm_ups_are_stored_and_do_not_count(sebsx: Cli, call: Call) -> None:
     assert sebsx.rows("SELECT count(*) FROM measured") == [(2,)]
 
 
+@pytest.mark.slow
 def test_each_cold_sample_had_a_sandbox_of_its_own(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "cold", "--repetitions", "5")
     sandboxes, inits = sebsx.rows("SELECT count(DISTINCT sandbox_id), count(provider_init_s) FROM measured")[0]
     assert (sandboxes, inits) == (5, 5)
 
 
+@pytest.mark.slow
 def test_burst_meets_as_many_sandboxes_as_calls(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "burst", "--set", "burst_size=4", "--repetitions", "4", duration_s=0.5)
     assert sebsx.rows("SELECT count(DISTINCT sandbox_id) FROM measured") == [(4,)]
 
 
+@pytest.mark.slow
 def test_sequential_calls_begin_cold_and_stay_in_one_sandbox(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "sequential", "--repetitions", "5")
     starts = sebsx.rows("SELECT start_type FROM measured ORDER BY sequence")
@@ -58,12 +62,14 @@ def test_sequential_calls_begin_cold_and_stay_in_one_sandbox(sebsx: Cli, call: C
     assert sebsx.rows("SELECT count(DISTINCT sandbox_id) FROM measured") == [(1,)]
 
 
+@pytest.mark.slow
 def test_memory_sweep_stores_what_the_platform_applied(sebsx: Cli, call: Call) -> None:
     document = run_sleep(call, "--memory", "128,256", "--start", "warm", "--repetitions", "3")
     assert [row["memory_mib"] for row in table(document, "latency")] == [128, 256]
     assert sebsx.rows("SELECT memory_mib FROM deployment ORDER BY id") == [(128,), (256,)]
 
 
+@pytest.mark.slow
 def test_folder_of_ones_own_runs(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = write_function("my-echo", ECHO, driver="def payload(p, rng, storage):\n    return {'n': 7}\n")
     assert call("run", "benchmark", str(folder), "--start", "warm", "--repetitions", "3").code == 0
@@ -72,6 +78,7 @@ def test_folder_of_ones_own_runs(sebsx: Cli, call: Call, write_function: Write) 
     assert sebsx.rows(phases)[0][0] >= 3
 
 
+@pytest.mark.slow
 def test_second_run_builds_nothing(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = str(write_function("cached-echo", ECHO))
     for _ in range(2):
@@ -83,6 +90,7 @@ def test_second_run_builds_nothing(sebsx: Cli, call: Call, write_function: Write
     assert build_s[1] == 0
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_input(sebsx: Cli, call: Call, write_function: Write) -> None:
     driver = "def payload(p, rng, storage):\n    return {'n': rng.random()}\n"
     code = "def handler(event, context):\n    return {'n': event['n']}\n"
@@ -113,6 +121,7 @@ def test_precision_goes_on_past_repetitions_up_to_the_cap(sebsx: Cli, call: Call
     assert sebsx.rows("SELECT count(*) FROM measured") == [(40,)]
 
 
+@pytest.mark.slow
 def test_price_of_ones_own_machine_gives_a_cost(sebsx: Cli, call: Call) -> None:
     prices = ("--set", "price_per_gb_s_usd=0.00002", "--set", "price_per_request_usd=0.0000002")
     document = run_sleep(call, "--start", "warm", "--repetitions", "6", "--memory", "1024", *prices, duration_s=0.01)
@@ -136,6 +145,7 @@ def test_default_suite_has_the_six_benchmarks(sebsx: Cli, call: Call) -> None:
     assert names == {"sleep", "dynamic-html", "graph-bfs", "compression", "crud-api", "thumbnailer"}
 
 
+@pytest.mark.slow
 def test_runs_and_show_find_the_run_again(sebsx: Cli, call: Call) -> None:
     document = run_sleep(call, "--start", "warm", "--repetitions", "2")
     run_id = document["run"]["id"]
@@ -146,6 +156,7 @@ def test_runs_and_show_find_the_run_again(sebsx: Cli, call: Call) -> None:
     assert "finished" in call("show", run_id).stdout
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(sebsx: Cli, call: Call) -> None:
     run_sleep(call, "--start", "cold", "--repetitions", "2")
     assert sebsx.rows("SELECT DISTINCT state FROM resource") == [("deleted",)]

@@ -83,6 +83,7 @@ def test_newest_thirty_are_shown_and_the_rest_is_announced(sebsx: Cli, call: Cal
     assert "--all" in said.stderr
 
 
+@pytest.mark.slow
 def test_campaign_names_runs_wherever_one_is_asked_for(three: Cli, call: Call) -> None:
     assert call("show", "--campaign", "nightly", "--json").json["run"]["id"] == SECOND
     assert call("analyze", "--campaign", "nightly").code == 0

@@ -74,6 +74,7 @@ def test_server_that_does_not_answer_is_named_without_its_password(call: Call) -
     assert "secret-word" not in said.stderr
 
 
+@pytest.mark.slow
 def test_store_locked_by_another_program_is_told(sebsx: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("runs").code == 0
     monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.3)  # 15 s otherwise
@@ -84,6 +85,7 @@ def test_store_locked_by_another_program_is_told(sebsx: Cli, call: Call, monkeyp
     assert call(*SLEEP, "--repetitions", "1").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_read_only_disk_is_told_and_stored_runs_are_kept(call: Call, tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk") as disk:

@@ -130,6 +130,7 @@ def test_pipe_shows_every_row_on_a_line_of_its_own(stored: Cli, call: Call, monk
     assert all("Apache" in line or "licence Apache" in lines[0] for line in rows)
 
 
+@pytest.mark.slow
 def test_memory_and_start_are_there_at_every_width(stored: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for line in ("show last", "plan benchmark sleep --memory 128,256", "analyze last"):
         for width in WIDTHS:

@@ -220,6 +220,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(EVERY_KEY), value=VALUES)
 def test_whatever_stands_in_a_manifest_is_read_or_refused_in_one_line(tmp_path, place, value):

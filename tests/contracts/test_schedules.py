@@ -200,6 +200,7 @@ def sent_at(schedule: Schedule) -> list[float]:
     return times_s
 
 
+@pytest.mark.slow
 @given(schedule=TIMES | OPENS, count=st.integers(1, 5))
 def test_parts_of_an_open_loop_send_what_the_whole_sends(schedule: Schedule, count: int) -> None:
     parts = schedule.split(count)

@@ -86,6 +86,7 @@ def test_base_and_new_are_alike_in_all_else() -> None:
     assert factors.alike(base) == factors.alike(new) != factors.alike(other)
 
 
+@pytest.mark.slow
 def test_core_knows_no_factor_of_a_plugin_by_name(sebsx_registry: Registry) -> None:
     core = {factor.name for factor in CORE_FACTORS}
     own = {factor.name for cls in sebsx_registry.experiments.values() for factor in cls.factors} - core

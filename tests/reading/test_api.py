@@ -48,6 +48,7 @@ def test_what_is_asked_for_and_does_not_exist_is_told(experiment, settings, aske
         sebsx.plan(experiment, settings, **asked)
 
 
+@pytest.mark.slow
 def test_page_is_written_where_a_string_or_a_path_says(tmp_path):
     with open_store(tmp_path / "results.sqlite") as store:
         writer = RunWriter(store)

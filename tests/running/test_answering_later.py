@@ -50,6 +50,7 @@ def measured(store: Store, spec: RunSpec) -> RunView:
     return store.view(run.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked",
     [
@@ -98,6 +99,7 @@ def test_plan_tells_what_a_platform_that_takes_one_call_at_a_time_cannot_do(aske
     assert any("unsupported: platform 'fake' takes one call at a time" in note for note in plan.notes)
 
 
+@pytest.mark.slow
 def test_only_cells_of_the_platform_that_takes_one_call_at_a_time_are_unsupported(store: Store) -> None:
     spec = run_spec(
         {"fake": FakeSettings(), "later": FakeSettings()}, start=("sequential", "burst"), burst_size=5, repetitions=5

@@ -54,6 +54,7 @@ def compare_once(rng: np.random.Generator, between: float, factor: float) -> tup
     return verdict(found), found.certain, len(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0.0, 0.02, 0.05, 0.1])
 def test_default_finds_ten_percent_and_keeps_its_level(between: float) -> None:
     """150 experiments each; the bounds are three standard errors from 95 % and 5 %."""

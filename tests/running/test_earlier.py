@@ -52,6 +52,7 @@ def test_other_levels_are_other_cells(store: Store) -> None:
     assert not any("in run" in note for note in planned(store, memory_mib=(1024,)).notes)
 
 
+@pytest.mark.slow
 def test_plan_makes_no_store_and_needs_none(sebsx: Cli, tmp_path: Path) -> None:
     words = ("plan", "benchmark", "sleep", "--size", "test", "--start", "warm")
     missing = tmp_path / "none.sqlite"

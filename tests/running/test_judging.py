@@ -46,6 +46,7 @@ def burst(store: Store, failures: int, calls: int = 10) -> RunView:
     return store.view(orchestrator.run(spec, registry_with(failing(*faults)), store, Listener()).id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("failures", "unsuccessful"), [(0, False), (8, False), (9, True), (10, True)])
 def test_run_in_which_fewer_than_a_fifth_succeed_is_unsuccessful(
     store: Store, failures: int, unsuccessful: bool
@@ -90,6 +91,7 @@ def test_failed_warm_ups_say_nothing_of_a_run(store: Store) -> None:
     assert run.error is None
 
 
+@pytest.mark.slow
 def test_unsuccessful_run_is_told_by_every_output(
     sebsx: Cli, call: Call, write_function: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -175,6 +175,7 @@ def test_budget_is_refused_where_nobody_knows_a_price(tmp_path: Path) -> None:
     Limits(max_invocations=1).check([free])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("calls", "limits"), [(7, Limits(max_invocations=7)), (12, Limits())])
 def test_phase_of_load_ends_at_a_limit(calls: int, limits: Limits, tmp_path: Path) -> None:
     settings: Any = LoadSettings(benchmark=ECHO, users=1, requests=10, warmups=2)

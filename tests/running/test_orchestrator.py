@@ -91,6 +91,7 @@ def test_teardown_that_fails_is_warned_of_and_left_to_clean(store: Store, monkey
     assert store.resources(run.id) == []
 
 
+@pytest.mark.slow
 def test_what_a_run_left_is_removed_where_that_run_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 

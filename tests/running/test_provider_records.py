@@ -68,6 +68,7 @@ def fetch(store: Store, cls: type[FakePlatform], run: Run, wait_s: float = 0.0) 
     return fetching.fetch(store, registry, SettingsReader([], sections), run.id, wait_s, lambda _: None)
 
 
+@pytest.mark.slow
 def test_records_are_waited_for_until_they_come(store: Store) -> None:
     listener = Listener()
     run = measure(store, Late, Limits(records_wait_s=30.0), listener, polls=2)

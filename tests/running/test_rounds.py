@@ -107,6 +107,7 @@ def test_turns_of_different_lengths_have_a_rule_of_their_own_and_the_same_rounds
     assert [Counter(letters) for _, letters in sorted(orders(view).items())] == [Counter({1: 1, 10: 10})] * 3
 
 
+@pytest.mark.slow
 def test_every_round_has_each_cell_once_in_an_order_that_belongs_to_the_seed(store: Store) -> None:
     registry = registry_with(FakePlatform)
     first, again, other = (
@@ -126,6 +127,7 @@ def test_rounds_are_pairs_and_the_declared_base_is_found(store: Store) -> None:
     assert {row.condition for row in report.rows} == {"echo 256 MiB (letters 10)", "echo 256 MiB (letters 100)"}
 
 
+@pytest.mark.slow
 def test_interrupted_rounds_are_taken_up_with_a_new_one(store: Store) -> None:
     registry = registry_with(FakePlatform)
     cut = orchestrator.run(wanted(6, limits=Limits(max_invocations=8)), registry, store, Listener())

@@ -223,6 +223,7 @@ class Sweeping(PerfCost):
             session.finish(measurement, CellStatus.FINISHED, "enough samples")
 
 
+@pytest.mark.slow
 def test_one_deployment_is_called_with_other_input_and_what_is_read_of_the_output_is_stored(store: Store) -> None:
     wanted = replace(run_spec(benchmarks=("sleep",), size="test", start=("warm",)), experiment=Sweeping())
     run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
@@ -314,6 +315,7 @@ class ThroughTheDoor(Several):
             assert (sent.calls, len(sent.invocations)) == (calls, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["batch", "phase", "agenda"])
 def test_one_door_means_the_same_by_each_way(store: Store, way: str) -> None:
     run = orchestrator.run(
@@ -418,6 +420,7 @@ def check(payload, output, storage):
 FUNCTION = "def handler(event, context):\n    return {'value': event['value']}\n"
 
 
+@pytest.mark.slow
 def test_functions_and_variants_are_conditions_of_one_run_with_what_was_built_for_them(
     store: Store, tmp_path: Path
 ) -> None:
@@ -480,6 +483,7 @@ def parted(root: Path) -> str:
 PARTS: dict[str, Any] = {"functions": ("first", "second"), "variants": ("", "fast")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ["perf-cost", "load", "eviction"])
 def test_variant_that_a_function_does_not_have_is_an_unsupported_cell(
     store: Store, tmp_path: Path, experiment: str

@@ -53,6 +53,7 @@ def test_nothing_is_said_where_something_is_not_known(samples, duration_s, vcpu)
     assert used_share(samples, duration_s, vcpu) is None
 
 
+@pytest.mark.slow
 def test_work_that_shares_its_processor_is_starved() -> None:
     turns = importlib.import_module("sebsx.runtime.python.turns")
     if turns.read() is None:

@@ -91,6 +91,7 @@ def test_calls_at_once_have_numbers_phases_and_facts_of_their_own(host: Host) ->
     assert "process.cpu_user_s" in alone["sebsx"]["samples"]
 
 
+@pytest.mark.slow
 def test_a_failed_load_is_told_to_all_that_waited_for_it(tmp_path: Path) -> None:
     write_package(tmp_path, "import time\ntime.sleep(0.2)\nraise OSError('no disk')\n")
     host = Host(tmp_path)
@@ -102,6 +103,7 @@ def test_a_failed_load_is_told_to_all_that_waited_for_it(tmp_path: Path) -> None
     assert [(answer["error"]["message"], answer["sebsx"]["call"]) for answer in answers] == [("no disk", 0)] * 3
 
 
+@pytest.mark.slow
 def test_two_bursts_onto_none_have_one_cold_start_each_and_no_warm_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def test_more_than_allowed_at_once_is_throttled(harness: Harness) -> None:
     assert {answer.status for answer in answers if answer.code == 429} == {"throttled"}
 
 
+@pytest.mark.slow
 def test_time_out_kills_the_sandbox_and_the_next_call_is_cold(harness: Harness) -> None:
     name = harness.deploy("def handler(event, context):\n    while event['forever']: pass\n", timeout_s=0.5)
 

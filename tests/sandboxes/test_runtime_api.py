@@ -100,6 +100,7 @@ def test_error_body_of_a_foreign_runtime_is_passed_on(harness: Harness, foreign:
     assert answer.json == {"errorMessage": "failed", "errorType": "MyError", "stackTrace": []}
 
 
+@pytest.mark.slow
 def test_invocation_given_to_a_sandbox_that_leaves_is_placed_again(harness: Harness, foreign: str) -> None:
     harness.call(foreign, "leave")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_force_cold_ends_idle_sandboxes_and_spares_the_busy_one_until_it_answered(harness: Harness) -> None:
     name = harness.deploy(HELD)
     idle = harness.call_at_once(name, 2)
@@ -62,6 +63,7 @@ def test_removed_deployment_leaves_no_process_and_answers_no_more(harness: Harne
     assert harness.call(name).code == 404
 
 
+@pytest.mark.slow
 def test_fixed_policy_evicts_after_the_idle_time(harness: Harness) -> None:
     name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=0.4)
     first = harness.call(name)
@@ -72,6 +74,7 @@ def test_fixed_policy_evicts_after_the_idle_time(harness: Harness) -> None:
     assert harness.call(name).start == "cold"
 
 
+@pytest.mark.slow
 def test_fixed_policy_counts_from_the_last_use(harness: Harness) -> None:
     keep_alive_s = 0.6
     name = harness.deploy(keep_alive_policy="fixed", keep_alive_s=keep_alive_s)
@@ -85,6 +88,7 @@ def test_fixed_policy_counts_from_the_last_use(harness: Harness) -> None:
         last_s = now_s
 
 
+@pytest.mark.slow
 def test_halving_policy_evicts_half_each_period(harness: Harness) -> None:
     name = harness.deploy(HELD, keep_alive_policy="halving", keep_alive_s=0.5)
     harness.call_at_once(name, 8)
@@ -104,6 +108,7 @@ def test_halving_policy_evicts_half_each_period(harness: Harness) -> None:
     assert len(seen) >= 3
 
 
+@pytest.mark.slow
 def test_exponential_policy_evicts_all_in_the_end(harness: Harness) -> None:
     name = harness.deploy(HELD, keep_alive_policy="exponential", keep_alive_s=0.3, keep_alive_seed=7)
     answers = harness.call_at_once(name, 3)
@@ -113,6 +118,7 @@ def test_exponential_policy_evicts_all_in_the_end(harness: Harness) -> None:
     assert harness.call(name, {"until": "/"}).start == "cold"
 
 
+@pytest.mark.slow
 def test_gateway_ends_with_its_parent_and_takes_all_sandboxes_along(tmp_path: Path) -> None:
     script = f"""
 import sys, time
@@ -147,6 +153,7 @@ time.sleep(600)
     eventually(lambda: _nothing_carries(str(pids[0])))
 
 
+@pytest.mark.slow
 def test_killed_gateway_leaves_nothing_running(tmp_path: Path) -> None:
     run = run_gateway(tmp_path)
     harness = next(run)
@@ -168,6 +175,7 @@ def test_killed_gateway_leaves_nothing_running(tmp_path: Path) -> None:
     run.close()
 
 
+@pytest.mark.slow
 def test_terminated_gateway_stops_in_order(tmp_path: Path) -> None:
     run = run_gateway(tmp_path)
     harness = next(run)
@@ -183,6 +191,7 @@ def test_terminated_gateway_stops_in_order(tmp_path: Path) -> None:
     run.close()
 
 
+@pytest.mark.slow
 def test_port_in_use_names_the_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -192,6 +201,7 @@ def test_port_in_use_names_the_setting(tmp_path: Path) -> None:
             gateway.start()
 
 
+@pytest.mark.slow
 def test_launcher_that_does_not_exist_is_told_from_the_log(tmp_path: Path) -> None:
     gateway = Gateway("sebsx_local.launcher:Nothing", _options(tmp_path), tmp_path / "gateway.log")
 
@@ -209,6 +219,7 @@ def test_sandbox_that_cannot_be_started_is_a_platform_error(harness: Harness) ->
     assert harness.sandboxes("nowhere") == {}
 
 
+@pytest.mark.slow
 def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(tmp_path: Path) -> None:
     run = run_gateway(tmp_path, launched_by="tests.sandboxes.faulty:FaultyLauncher")
     harness = next(run)
@@ -219,6 +230,7 @@ def test_launcher_that_fails_as_it_should_not_is_a_fault_of_the_gateway(tmp_path
     run.close()
 
 
+@pytest.mark.slow
 def test_gateway_works_without_uvloop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "uvloop.py").write_text("raise ImportError")
@@ -236,6 +248,7 @@ def test_gateway_works_without_uvloop(tmp_path: Path, monkeypatch: pytest.Monkey
     run.close()
 
 
+@pytest.mark.slow
 def test_two_gateways_do_not_see_each_other(tmp_path: Path, harness: Harness) -> None:
     (tmp_path / "other").mkdir()
     for other in run_gateway(tmp_path / "other"):
@@ -257,6 +270,7 @@ def test_control_needs_the_token(harness: Harness) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_files_in_the_current_folder_do_not_shadow_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "random.py").write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
@@ -275,6 +289,7 @@ def _nothing_carries(gateway_pid: str) -> bool:
     return not any(owner.partition(":")[0] == gateway_pid for owner in owners)
 
 
+@pytest.mark.slow
 def test_first_event_waits_until_the_limits_are_in_force(tmp_path: Path) -> None:
     code = "import time\ndef handler(event, context):\n    return time.time()\n"
     for harness in run_gateway(tmp_path, launched_by="tests.sandboxes.faulty:SlowLimitsLauncher"):

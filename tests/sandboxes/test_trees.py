@@ -67,6 +67,7 @@ def borrow(tmp_path: Path, package: Package, language: Counting) -> Iterator[Cal
         user.close()
 
 
+@pytest.mark.slow
 def test_next_run_gets_the_prepared_tree(borrow: Callable[[], Path], language: Counting) -> None:
     first = borrow()
 
@@ -87,6 +88,7 @@ def replace_one(root: Path) -> None:
     (root / "other").replace(root / "data.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -126,6 +128,7 @@ def test_what_a_function_left_is_gone(borrow: Callable[[], Path], language: Coun
     assert language.prepared == 1
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_have_a_tree_each(tmp_path: Path, package: Package, language: Counting) -> None:
     one, two = Trees(tmp_path / "one"), Trees(tmp_path / "two")
 
@@ -138,6 +141,7 @@ def test_two_runs_at_once_have_a_tree_each(tmp_path: Path, package: Package, lan
     two.close()
 
 
+@pytest.mark.slow
 def test_next_deployment_of_a_run_gets_another_tree_once_a_function_wrote(
     tmp_path: Path, package: Package, language: Counting
 ) -> None:
@@ -153,6 +157,7 @@ def test_next_deployment_of_a_run_gets_another_tree_once_a_function_wrote(
     user.close()
 
 
+@pytest.mark.slow
 def test_another_interpreter_has_a_tree_of_its_own(
     borrow: Callable[[], Path], tmp_path: Path, package: Package
 ) -> None:
@@ -187,6 +192,7 @@ def test_damaged_package_is_refused(tmp_path: Path, package: Package, language: 
     user.close()
 
 
+@pytest.mark.slow
 def test_tree_that_nobody_wants_goes(borrow: Callable[[], Path], tmp_path: Path, language: Counting) -> None:
     kept = borrow()
     shelf = kept.parent

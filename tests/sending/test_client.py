@@ -151,6 +151,7 @@ def test_body_of_megabytes_comes_back_whole(client: HttpClient, url: str) -> Non
     assert reply.bytes_out == len(body)
 
 
+@pytest.mark.slow
 def test_request_due_while_too_many_are_in_flight_is_dropped_at_its_time(client: HttpClient, url: str) -> None:
     times = [0.0, 0.01, 0.02, 0.7]
     replies = list(client.drive(Arrivals(times), lambda n: Outgoing(url, b"0.15", str(n)), max_in_flight=2))
@@ -161,6 +162,7 @@ def test_request_due_while_too_many_are_in_flight_is_dropped_at_its_time(client:
     assert client.in_flight_max == 2
 
 
+@pytest.mark.slow
 def test_stall_of_the_server_shows_in_response_time_and_not_in_service_time(client: HttpClient, url: str) -> None:
     # One connection's worth of room: a server that takes requests one at a time is what a closed loop of one is to an
     # open loop of 20 a second. The first answer takes 0.5 s, the others none: what was due at 0.05 i is answered at
@@ -190,6 +192,7 @@ def test_time_between_requests_is_offered_for_other_work(client: HttpClient, url
     assert all(0 < wait_s <= 0.2 for wait_s in offered)
 
 
+@pytest.mark.slow
 def test_low_rates_do_not_burn_a_processor(client: HttpClient, url: str) -> None:
     cpu_s = time.thread_time()
     list(client.drive(Open(constant(50, 1.0)), lambda n: Outgoing(url, b"0", str(n))))
@@ -213,6 +216,7 @@ def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> No
     assert all(reply.http_status == 200 for reply in replies)
 
 
+@pytest.mark.slow
 def test_time_outs_of_different_lengths_are_kept(client: HttpClient, url: str) -> None:
     limits = [3.0, 0.1, 0.2]
     replies = list(client.drive(Arrivals([0.0] * 3), lambda n: Outgoing(url, b"1", str(n), (), limits[n])))

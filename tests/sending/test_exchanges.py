@@ -132,6 +132,7 @@ def test_burst_is_in_flight_all_at_once(client: HttpClient, server: str) -> None
     assert client.in_flight_max == 10
 
 
+@pytest.mark.slow
 def test_closed_loop_waits_for_results_and_not_for_acceptance(client: HttpClient, server: str) -> None:
     replies = sent(client, polled(server), Closed(4, users=2))
     events = sorted([(reply.sent_s, 1) for reply in replies] + [(reply.done_s, -1) for reply in replies])
@@ -142,6 +143,7 @@ def test_closed_loop_waits_for_results_and_not_for_acceptance(client: HttpClient
     assert most == 2
 
 
+@pytest.mark.slow
 def test_open_loop_sends_while_results_are_awaited(client: HttpClient, server: str) -> None:
     replies = sent(client, polled(server), Open(constant(20, 0.5)))
     assert len(replies) == 10
@@ -172,6 +174,7 @@ def test_question_whose_connection_breaks_is_asked_again(client: HttpClient, ser
     assert (reply.http_status, reply.attempts) == (200, 1)
 
 
+@pytest.mark.slow
 def test_result_that_never_comes_is_a_time_out(client: HttpClient, server: str) -> None:
     (reply,) = sent(client, polled(server), Closed(1), b"never", timeout_s=0.4)
     assert (reply.http_status, reply.error) == (None, "timeout")

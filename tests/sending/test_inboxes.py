@@ -178,6 +178,7 @@ def own(replies: list[Reply]) -> bool:
     return all(reply.body.decode() == f"k-{reply.request_id}" for reply in replies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule",
     [Arrivals([0.0] * 8), Closed(6, users=3), Users(3, duration_s=0.7), Open(constant(30, 0.7))],
@@ -203,6 +204,7 @@ def test_burst_is_in_flight_all_at_once(client: HttpClient, url: str, queue: Que
     assert max(reply.sent_s for reply in replies) < min(reply.done_s for reply in replies)
 
 
+@pytest.mark.slow
 def test_results_are_acknowledged_and_what_belongs_to_nobody_is_dropped(
     client: HttpClient, url: str, queue: Queue
 ) -> None:
@@ -224,6 +226,7 @@ def test_result_that_comes_before_its_call_is_accepted_is_kept(client: HttpClien
     assert [reply.error for reply in replies] == [None, None]
 
 
+@pytest.mark.slow
 def test_call_whose_result_never_comes_times_out_and_the_others_do_not(
     client: HttpClient, url: str, queue: Queue
 ) -> None:
@@ -244,6 +247,7 @@ def test_inbox_in_trouble_is_asked_again(client: HttpClient, url: str, queue: Qu
     assert own(sent(client, endpoint_at(url), Arrivals([0.0] * 3)))
 
 
+@pytest.mark.slow
 def test_inbox_that_refuses_for_good_is_the_answer_of_every_call(client: HttpClient, url: str, queue: Queue) -> None:
     queue.refusals = 10**6
     replies = sent(client, endpoint_at(url, timeout_s=30.0), Arrivals([0.0] * 3))
@@ -265,6 +269,7 @@ class Wrong(Shared):
         return [] if self.fault == "read" else super().read(answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
@@ -283,6 +288,7 @@ def test_inbox_with_a_fault_makes_failed_calls(
     assert any(own(sent(client, endpoint_at(url), Closed(1))) for _ in range(3))
 
 
+@pytest.mark.slow
 def test_exchange_without_an_inbox_has_no_place_for_results(client: HttpClient, url: str, queue: Queue) -> None:
     class Nowhere(Queued):
         def inbox(self) -> None:  # type: ignore[override]
@@ -294,6 +300,7 @@ def test_exchange_without_an_inbox_has_no_place_for_results(client: HttpClient, 
     assert reply.error == "Nowhere has no inbox where a result could arrive"
 
 
+@pytest.mark.slow
 def test_submissions_and_questions_carry_credentials_that_were_renewed(
     client: HttpClient, url: str, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

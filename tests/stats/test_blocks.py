@@ -65,6 +65,7 @@ def test_plan_in_blocks_is_the_formula_of_guenther() -> None:
         blocks_for_difference(math.nan, 1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deviation", [0.06, 0.1])
 def test_planned_blocks_find_the_difference_as_often_as_planned(deviation: float) -> None:
     n = blocks_for_difference(deviation, 1.1, power=0.9, threshold=0.05)
@@ -90,6 +91,7 @@ def test_calls_of_a_block_weigh_its_start_against_the_variance_within() -> None:
 SIDES = ("unpaired", "paired")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0.0, 0.02, 0.05, 0.1])
 def test_intervals_and_gate_keep_their_level_whatever_the_spread_between_sandboxes(between: float) -> None:
     """300 experiments of the same code, 12 sandboxes of 5 calls a side; the two-sided bound is 3 standard errors."""

@@ -48,12 +48,14 @@ def alarms(samples, trials: int, threshold: float, *, pairs: bool, seed: int = 1
     return sum(found in {Verdict.REGRESSION, Verdict.IMPROVEMENT} for found in verdicts) / trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [True, False])
 @pytest.mark.parametrize("threshold", [0.0, 0.05])
 def test_same_version_interleaved_is_rarely_called_different(*, threshold: float, pairs: bool) -> None:
     assert alarms(interleaved, 200, threshold, pairs=pairs) <= 0.085  # 5 % and two standard errors
 
 
+@pytest.mark.slow
 def test_same_version_one_after_the_other_is_often_called_different() -> None:
     assert alarms(sequential, 200, 0.0, pairs=False) > 0.5
     assert alarms(sequential, 200, 0.05, pairs=False) > 0.3
@@ -68,6 +70,7 @@ def test_same_version_is_called_different_as_often_as_the_level_says() -> None:
     assert 0.03 <= alarms(independent, 3000, 0.0, pairs=False) <= 0.06  # 5 % and three standard errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [True, False])
 def test_slow_down_of_ten_percent_is_found(*, pairs: bool) -> None:
     rng = np.random.default_rng(2)
@@ -78,6 +81,7 @@ def test_slow_down_of_ten_percent_is_found(*, pairs: bool) -> None:
     assert verdicts.count(Verdict.REGRESSION) / 200 >= 0.95
 
 
+@pytest.mark.slow
 def test_slow_down_is_found_on_a_machine_that_wanders() -> None:
     rng = np.random.default_rng(3)
     verdicts = [verdict(compare_samples(*interleaved(rng, 1.1), pairs=True), 0.05) for _ in range(200)]
@@ -186,6 +190,7 @@ def test_samples_needed_grow_with_the_square_of_the_interval() -> None:
     assert compare_samples(base, new, threshold=0).needed is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [True, False])
 def test_samples_needed_tell_that_nothing_changed_as_often_as_promised(*, pairs: bool) -> None:
     rng = np.random.default_rng(8)

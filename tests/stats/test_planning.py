@@ -64,6 +64,7 @@ def test_looks_are_a_fifth_apart() -> None:
     assert next_look(0) == 1
 
 
+@pytest.mark.slow
 def test_stopping_in_batches_keeps_the_coverage() -> None:
     rng = np.random.default_rng(4)
     covered = 0
@@ -113,6 +114,7 @@ def test_impossible_plan_is_refused(wrong: dict[str, float]) -> None:
         samples_for_difference(**{"cv": 0.1, "ratio": 1.1, **wrong})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("threshold", [0.0, 0.05])
 def test_planned_samples_find_the_difference_as_often_as_planned(*, threshold: float, pairs: bool) -> None:

@@ -74,6 +74,7 @@ def test_distribution_rises_to_one(values: list[float], points: int) -> None:
     assert all(share >= sum(other < value for other in values) / len(values) for value, share in found)
 
 
+@pytest.mark.slow
 @few
 @given(samples, samples)
 def test_effect_size_is_that_of_all_pairs_and_of_the_test(new: list[float], base: list[float]) -> None:
@@ -84,6 +85,7 @@ def test_effect_size_is_that_of_all_pairs_and_of_the_test(new: list[float], base
     assert cliffs_delta(new, base) == pytest.approx(2 * u / len(signs) - 1)
 
 
+@pytest.mark.slow
 @few
 @given(samples, samples, st.integers(-100, 100))
 def test_shift_is_that_of_all_pairs_and_follows_an_offset(new: list[float], base: list[float], offset: int) -> None:
@@ -113,6 +115,7 @@ def test_ratio_of_pairs_is_turned_round_by_swapping_sides(pairs: list[tuple[floa
     assert (around.low, around.high) == (pytest.approx(1 / interval.high), pytest.approx(1 / interval.low))
 
 
+@pytest.mark.slow
 @few
 @given(positives, positives, st.sampled_from([0.0, 0.05, 0.5]))
 def test_comparison_never_fails_and_order_does_not_matter(
@@ -139,6 +142,7 @@ def test_corrected_p_values_reject_what_stepping_down_rejects(p_values: list[flo
         assert {row for row, p in enumerate(adjusted) if p <= alpha} == rejected
 
 
+@pytest.mark.slow
 @few
 @given(positives)
 def test_spread_and_mean_of_rates_are_those_of_scipy(values: list[float]) -> None:
@@ -153,6 +157,7 @@ def test_levels_are_no_shorter_than_asked(values: list[float], least: int) -> No
     assert all(end - start >= least for start, end in itertools.pairwise(edges)) or edges == [0, len(values)]
 
 
+@pytest.mark.slow
 @few
 @given(positives, st.floats(0.01, 100))
 def test_unit_of_the_samples_changes_neither_test_nor_ratio(values: list[float], factor: float) -> None:

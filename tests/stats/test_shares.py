@@ -47,6 +47,7 @@ def test_calls_and_blocks_must_match() -> None:
         design_effect([(np.zeros(3, dtype=bool), np.zeros(2, dtype=np.int32))])
 
 
+@pytest.mark.slow
 def test_a_broken_sandbox_a_side_is_no_regression_as_often_as_is_said() -> None:
     """Two versions of which each sandbox is broken with a probability of 10 %: at most 5 % of tests may reject."""
     rng, rejected = np.random.default_rng(1), 0

@@ -137,6 +137,7 @@ def test_interval_of_the_ratio_of_medians_is_that_of_resampling() -> None:
     assert interval.high == pytest.approx(high, rel=0.005)
 
 
+@pytest.mark.slow
 def test_ratio_of_medians_is_covered_where_only_one_side_has_a_second_mode() -> None:
     # 30 % of the new are 5 times as slow: its median is the 5/7 quantile of the fast ones, z = .565949
     truth = math.exp(0.1 * 0.565949)

@@ -176,6 +176,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_killed_while_a_file_is_kept_nothing_refers_to_it(tmp_path: Path, model: Path) -> None:
     target = tmp_path / "s.sqlite"
     with open_store(target) as store:

@@ -142,6 +142,7 @@ def test_row_that_refers_to_nothing_is_found(path: Path) -> None:
         assert any("refers to a row of 'cell'" in problem for problem in store.check().problems)
 
 
+@pytest.mark.slow
 def test_damaged_copies_are_told_or_read_as_they_were(path: Path, tmp_path: Path) -> None:
     """No byte that is changed gives anything but what was stored or an error in words."""
     with open_store(path) as store:

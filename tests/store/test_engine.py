@@ -357,6 +357,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 def test_killed_writer_loses_no_committed_batch(target: str | Path) -> None:
     command: list[Any] = [sys.executable, "-c", textwrap.dedent(WRITER), str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as writer:

@@ -66,6 +66,7 @@ def test_owner_that_was_written_without_a_namespace_is_asked() -> None:
     assert is_alive(owner)
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_process_of_a_namespace_of_its_own_says_so() -> None:
     code = "import json; from sebsx.store import current_owner; print(json.dumps(current_owner()))"

@@ -78,6 +78,7 @@ def slowly(page: Page) -> None:
     time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_pages_come_in_order_from_several_processes(view: RunView) -> None:
     found = list(view.map_pages(numbers_of))
     assert len({pid for pid, _, _ in found} - {os.getpid()}) == 3
@@ -90,6 +91,7 @@ def test_few_rows_are_read_by_this_process(view: RunView, monkeypatch: pytest.Mo
     assert {pid for pid, _, _ in view.map_pages(numbers_of)} == {os.getpid()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Kind.MEASURED, None])
 def test_frame_is_the_same_however_many_read_it(
     view: RunView, kind: Kind | None, monkeypatch: pytest.MonkeyPatch
@@ -106,16 +108,19 @@ def test_frame_is_the_same_however_many_read_it(
         assert spread.words(name) == alone.words(name)
 
 
+@pytest.mark.slow
 def test_error_in_another_process_is_raised_here(view: RunView) -> None:
     with pytest.raises(StoreError, match="row 300 is bad"):
         list(view.map_pages(partial(failing, 300)))
 
 
+@pytest.mark.slow
 def test_process_that_dies_is_told(view: RunView) -> None:
     with pytest.raises(StoreError, match="has ended; is there enough memory"):
         list(view.map_pages(dying))
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_reader_that_stops(view: RunView, processes_of: Callable[[int], Sequence[int]]) -> None:
     pages = view.map_pages(slowly)
     next(pages)
@@ -124,6 +129,7 @@ def test_no_process_outlives_a_reader_that_stops(view: RunView, processes_of: Ca
     assert processes_of(os.getpid()) == []
 
 
+@pytest.mark.slow
 def test_password_is_in_no_command_line(view: RunView, processes_of: Callable[[int], Sequence[int]]) -> None:
     pages = view.map_pages(slowly)
     next(pages)

@@ -80,6 +80,7 @@ def test_records_of_a_provider_are_added_to_stored_invocations(begun: Begun) -> 
     assert [each.cost_usd for each in stored] == [None, 2e-6]
 
 
+@pytest.mark.slow
 def test_log_is_written_back_beside_the_commits_and_begins_again(
     begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_log_far_too_long_is_waited_for(begun: Begun, monkeypatch: pytest.Monkey
     stream.close()
 
 
+@pytest.mark.slow
 def test_no_commit_of_a_stream_writes_the_log_back_and_others_do_again(
     begun: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from sebsx.system.busyness import Host, Waited, host, waited
 SPIN = "import os, time; os.sched_setaffinity(0, {%d}); end = time.time() + 3\nwhile time.time() < end: pass"
 
 
+@pytest.mark.slow
 def test_thread_that_shares_its_processor_has_waited_for_it() -> None:
     before = waited()
     if before is None:

@@ -59,6 +59,7 @@ def test_unknown_user_is_told_what_to_do(call: Call, homeless: None, words: tupl
         assert "set HOME" in said.stderr + said.stdout
 
 
+@pytest.mark.slow
 def test_run_goes_without_a_home_where_its_folders_are_named(
     call: Call, homeless: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

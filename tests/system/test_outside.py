@@ -22,11 +22,13 @@ def test_what_steers_a_terminal_stands_as_an_escape(mark: str) -> None:
     assert mark not in shown
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cf", "Zl", "Zp"))))
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_nothing_steers_after_cleaning_and_cleaning_twice_is_harmless(text: str) -> None:
     shown = visible(text)

@@ -273,6 +273,7 @@ def test_benchmark_that_guards_every_field_passes(tmp_path):
     contract.test_wrong_output_is_caught(benchmark, {}, OUTPUT, None)
 
 
+@pytest.mark.slow
 def test_field_that_is_unguarded_in_another_language_is_caught(tmp_path, sebsx_registry, sebsx_packager):
     guarded = "return None if isinstance(output, dict) and output.get('count') == 3 else 'wrong'"
     manifest = 'name = "b"\nversion = "1"\nsummary = "s"\n[languages.python]\n[languages.nodejs]\n'

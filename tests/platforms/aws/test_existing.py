@@ -144,6 +144,7 @@ def test_copy_has_all_that_decides_how_a_function_runs(aws: AwsPlatform, user: U
     assert user.state() == before
 
 
+@pytest.mark.slow
 def test_copy_lacks_what_belongs_to_the_function_and_says_so(aws: AwsPlatform, user: User) -> None:
     user.make(DeadLetterConfig={"TargetArn": QUEUE}, SnapStart={"ApplyOn": "PublishedVersions"})
     user.functions.put_function_concurrency(FunctionName="app", ReservedConcurrentExecutions=5)
@@ -180,6 +181,7 @@ def test_copy_reports_what_it_cost_whatever_the_function_logs(aws: AwsPlatform, 
     assert "--memory" in note
 
 
+@pytest.mark.slow
 def test_large_package_goes_through_a_bucket_that_is_gone_afterwards(
     aws: AwsPlatform, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +203,7 @@ def test_package_that_has_a_key_of_its_own_is_copied_under_it(aws: AwsPlatform, 
     aws.release(deployment)
 
 
+@pytest.mark.slow
 def test_code_is_fetched_once_for_all_sizes(aws: AwsPlatform, user: User) -> None:
     user.make()
     taken = [adopt(aws, memory_mib=size, copy=True) for size in (128, 256, 512)]
@@ -222,6 +225,7 @@ def test_variables_that_cannot_be_read_are_not_lost(aws: AwsPlatform, user: User
     assert user.state() == before
 
 
+@pytest.mark.slow
 def test_code_that_cannot_be_read_is_told_with_what_to_allow(aws: AwsPlatform, user: User) -> None:
     user.make()
     user.account.locked.add("app")
@@ -265,6 +269,7 @@ def test_function_of_another_kind_is_refused_with_a_way(aws: AwsPlatform, user: 
         adopt(aws, copy=copy)
 
 
+@pytest.mark.slow
 def test_alias_of_two_versions_is_refused_and_each_version_can_be_measured(aws: AwsPlatform, user: User) -> None:
     user.make()
     first = user.publish("old")
@@ -299,6 +304,7 @@ def test_sandboxes_kept_ready_are_priced_as_such(aws: AwsPlatform, user: User) -
     assert (on_demand["scheme"], provisioned["scheme"]) == ("on-demand", "provisioned")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address", ["app", f"{ACCOUNT}:function:app", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:app"]
 )
@@ -310,6 +316,7 @@ def test_every_way_to_name_a_function_finds_it(aws: AwsPlatform, user: User, add
     assert adopt(aws, f"{address}:prod").effective["version"] == version
 
 
+@pytest.mark.slow
 def test_copies_of_a_function_that_changes_meanwhile_are_refused(aws: AwsPlatform, user: User) -> None:
     user.make()
     first = adopt(aws, memory_mib=128, copy=True)

@@ -39,6 +39,7 @@ def test_context_holds_the_package_below_the_task_root(tmp_path: Path) -> None:
 
 
 # The SDK leaves the socket of a connection that failed to the collector.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_machine_without_an_engine_is_told_what_to_do(
     account: EmulatedAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -87,6 +87,7 @@ def test_teardown_twice_is_harmless_and_ends_sandboxes(local: Local) -> None:
     assert not runs(pid)
 
 
+@pytest.mark.slow
 def test_function_that_writes_into_its_folder_does_not_poison_the_next(tmp_path: Path) -> None:
     code = """
         import data, os
@@ -148,6 +149,7 @@ def test_cold_starts_do_not_compile_the_package(local: Local) -> None:
     assert (local.platform.workdir / compiled).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_priced_machine_has_a_cost(tmp_path: Path) -> None:
     for local in open_local(tmp_path, price_per_gb_s_usd=2.0, price_per_request_usd=0.5):
         deployment = local.deploy(ECHO, memory_mib=512)
@@ -186,6 +188,7 @@ def test_storage_and_table_are_shared_between_driver_and_sandboxes(local: Local)
     assert body["sebsx"]["samples"]["function.uploaded_bytes"] == 15
 
 
+@pytest.mark.slow
 def test_table_is_safe_under_concurrent_sandboxes(local: Local) -> None:
     deployment = local.deploy("""
         def handler(event, context):
@@ -210,6 +213,7 @@ def test_function_cannot_leave_its_storage(local: Local, key: str) -> None:
     assert "cannot be used" in body["error"]["message"]
 
 
+@pytest.mark.slow
 def test_everything_created_is_in_the_ledger_first_and_deleted_after(tmp_path: Path) -> None:
     class Book:
         def __init__(self) -> None:
@@ -236,6 +240,7 @@ def test_everything_created_is_in_the_ledger_first_and_deleted_after(tmp_path: P
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nothing_is_left_in_the_working_directory(tmp_path: Path) -> None:
     for local in open_local(tmp_path):
         deployment = local.deploy(PID)
@@ -298,6 +303,7 @@ def test_it_claims_the_capabilities_it_has() -> None:
     assert LocalPlatform.capabilities == set(CORE_CAPABILITIES) - before_a_run
 
 
+@pytest.mark.slow
 def test_settings_reach_the_gateway(tmp_path: Path) -> None:
     run = open_local(tmp_path, keep_alive_s=0.3)
     local = next(run)

@@ -54,6 +54,7 @@ def test_nodejs_that_does_not_load_is_a_cold_start(node: Node, code: str) -> Non
     started(node, node.function(f"{code}\nexports.handler = async () => 1;"), Status.FUNCTION_ERROR)
 
 
+@pytest.mark.slow
 def test_load_that_takes_too_long_is_a_cold_start(impatient: Local) -> None:
     started(impatient, impatient.deploy("import time; time.sleep(60)" + HANDLER), Status.TIMEOUT)
 
@@ -61,6 +62,7 @@ def test_load_that_takes_too_long_is_a_cold_start(impatient: Local) -> None:
 EATS = "eaten = []\nwhile True:\n    eaten.append(bytearray(b'x') * 2**20)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_load_that_the_kernel_kills_for_memory_is_a_cold_start(local: Local) -> None:
     deployment = local.deploy(EATS + HANDLER, memory_mib=64)

@@ -56,6 +56,7 @@ def test_memory_beyond_the_limit_is_a_true_out_of_memory_kill(local: Local) -> N
     assert after.headers["x-sebsx-start"] == "cold"
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_peak_memory_is_recorded(local: Local) -> None:
     deployment = local.deploy(EAT, memory_mib=256)
@@ -67,6 +68,7 @@ def test_peak_memory_is_recorded(local: Local) -> None:
     assert 100 * MIB <= peak <= 140 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_processor_share_follows_memory_once_loaded(local: Local) -> None:
     deployment = local.deploy(SPIN, memory_mib=177)  # 177 / 1769 = 0.1 vCPU
@@ -75,6 +77,7 @@ def test_processor_share_follows_memory_once_loaded(local: Local) -> None:
     assert local.call(deployment, 1.0)[1]["output"] < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_processors_asked_for_are_given_whatever_the_memory(local: Local) -> None:
     deployment = local.deploy(SPIN, memory_mib=1769, options={"vcpu": 0.1})
@@ -133,6 +136,7 @@ def test_fork_bomb_is_bounded_and_dies_with_its_sandbox(local: Local) -> None:
     eventually(lambda: not any(runs(pid) for pid in processes))
 
 
+@pytest.mark.slow
 @pytest.mark.root
 def test_no_control_group_is_left(tmp_path: Path) -> None:
     for local in open_local(tmp_path):
@@ -160,6 +164,7 @@ def test_without_control_groups_processors_cannot_be_chosen(unlimited: Local) ->
         unlimited.deploy(EAT, memory_mib=64, options={"vcpu": 0.5})
 
 
+@pytest.mark.slow
 def test_without_control_groups_memory_is_limited_by_rlimit(tmp_path: Path) -> None:
     run = open_local(tmp_path, limits="rlimit")
     local = next(run)
@@ -236,6 +241,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [pytest.param("cgroup", marks=pytest.mark.root), "rlimit", "none"])
 def test_daemon_of_a_function_ends_with_its_sandbox(tmp_path: Path, limits: str) -> None:
     run = open_local(tmp_path, limits=limits)
@@ -252,6 +258,7 @@ def test_daemon_of_a_function_ends_with_its_sandbox(tmp_path: Path, limits: str)
     assert not runs(other)
 
 
+@pytest.mark.slow
 def test_crashed_run_is_found_and_removed_by_the_next(tmp_path: Path) -> None:
     script = f"""
 import os, signal
@@ -309,6 +316,7 @@ def test_living_gateway_is_no_orphan(local: Local, tmp_path: Path) -> None:
     assert local.platform.gateway.owner not in {orphan.provider_id for orphan in orphans}
 
 
+@pytest.mark.slow
 def test_unknown_folders_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "sebsx-gateway.json").write_text("{}")

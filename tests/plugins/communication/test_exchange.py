@@ -154,6 +154,7 @@ def test_lost_message_is_sent_again_and_its_time_does_not_count(talk: Any, lost:
     assert found.consumer["streamed_bytes"] == 5000
 
 
+@pytest.mark.slow
 def test_consumer_that_dies_ends_the_producer_within_its_waits(talk: Any) -> None:
     talk.objects.lose = lambda key: "consumer-" in key and int(key.rpartition("-")[2]) > 5
     started_s = time.monotonic()
@@ -181,6 +182,7 @@ def test_refusing_redis_is_unreachable(talk: Any) -> None:
     assert "refused" in str(found.producer)
 
 
+@pytest.mark.slow
 def test_sandbox_that_cannot_be_reached_is_unreachable_on_both_ends(talk: Any) -> None:
     parameters = {"connect": f"127.0.0.1:{free_port()}", "meet_s": 1.0}
     found = talk("tcp", parameters=parameters)
@@ -212,6 +214,7 @@ def test_stranger_who_connects_first_is_turned_away(talk: Any) -> None:
     assert found.producer["round_trips"] == 10
 
 
+@pytest.mark.slow
 def test_redis_that_goes_silent_does_not_hang_anybody(
     talk: Any, redis: int, shaped: Callable[..., ShapingProxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:

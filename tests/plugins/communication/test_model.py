@@ -90,6 +90,7 @@ def test_channel_ends_at_its_largest_message() -> None:
     assert first.high <= 16384
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [6, 10])
 def test_intervals_hold_whatever_lies_between_sandboxes(blocks: int) -> None:
     truth_s, beta = 0.004, 25e6
@@ -112,6 +113,7 @@ def test_intervals_hold_whatever_lies_between_sandboxes(blocks: int) -> None:
     assert max(missed.values()) <= 6, missed
 
 
+@pytest.mark.slow
 def test_channels_that_are_alike_have_no_crossing_that_is_sure() -> None:
     rng = np.random.default_rng(3)
     crossed = 0

@@ -115,6 +115,7 @@ def test_warming_is_priced_by_the_warm_calls_of_the_run(trials: Trials) -> None:
     assert "3 simultaneous calls every 10.0 s will keep 3 sandboxes of local warm" in report.findings[1].text
 
 
+@pytest.mark.slow
 def test_conditions_are_fitted_apart_and_named_by_what_differs(trials: Trials) -> None:
     for memory_mib, limit_s in ((128, 20), (1536, 60)):
         for idle_s in (10, 19, 21, 59, 61):

@@ -39,6 +39,7 @@ def sent(view: RunView) -> int:
     return sum(n for (kind, _, _), n in view.counts().items() if kind is Kind.MEASURED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("after_s", "calls"), [(30.0, 100), (0.0, 5)])
 def test_load_that_nobody_answers_is_given_up(
     store: Store, monkeypatch: pytest.MonkeyPatch, after_s: float, calls: int
@@ -52,6 +53,7 @@ def test_load_that_nobody_answers_is_given_up(
     assert view.status is RunStatus.UNSUCCESSFUL
 
 
+@pytest.mark.slow
 def test_one_answer_keeps_a_load_going_even_a_bad_one(store: Store) -> None:
     view = load(store, [Fault.THROTTLED, *[Fault.REFUSED] * 300], 300)
     assert sent(view) == 300

@@ -29,6 +29,7 @@ def wait_for_points(sampler: object, count: int) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -> None:
     call = Call()
     state = shipped.begin(call)
@@ -46,6 +47,7 @@ def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -
         assert min(series[f"{kind}_bytes"]) <= mean <= samples[f"memory-series.{kind}_peak_bytes"]
 
 
+@pytest.mark.slow
 def test_peak_of_each_phase_is_its_own(shipped: ModuleType) -> None:
     samples: dict[str, float] = {}
     call = Call()

@@ -78,6 +78,7 @@ def test_every_round_trip_meets_a_warm_sandbox_and_sandboxes_differ(store: Store
     assert rows(view)["round trip"]["median_s"].low is None
 
 
+@pytest.mark.slow
 def test_interval_is_over_sandboxes_and_holds_what_is_true_of_all_of_them(store: Store) -> None:
     rng = np.random.default_rng(20261130)
     missed = []

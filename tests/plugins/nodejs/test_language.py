@@ -44,6 +44,7 @@ def with_local_package(above: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_packages_by_path_are_copied_and_a_change_of_one_is_another_key(tmp_path: Path) -> None:
     code = with_local_package(tmp_path)
     (tmp_path / "one").mkdir()

@@ -53,6 +53,7 @@ def turns(view: RunView, *levels: str) -> dict[int, list[Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_round_has_each_condition_once_in_another_order(store: Store) -> None:
     view = measure(store, memory_mib=SWEEP, repetitions=8)
     assert view.run.design is Design.RMIT
@@ -62,6 +63,7 @@ def test_every_round_has_each_condition_once_in_another_order(store: Store) -> N
     assert len({tuple(order) for order in rounds.values()}) > 1
 
 
+@pytest.mark.slow
 def test_order_belongs_to_the_seed(store: Store) -> None:
     first, again, other = (
         turns(measure(store, memory_mib=SWEEP, repetitions=8, seed=s), "memory_mib") for s in (1, 1, 2)
@@ -88,6 +90,7 @@ def test_whoever_compares_interleaves_unless_told_otherwise(
     assert rounds == ({0} if design is Design.RMIT else {None})
 
 
+@pytest.mark.slow
 def test_forced_cold_starts_take_no_sandbox_of_warm_cells(store: Store) -> None:
     view = measure(store, memory_mib=(128, 256), start=("cold", "warm"), repetitions=5)
     rounds = turns(view, "memory_mib", "start")
@@ -116,6 +119,7 @@ def blocks(view: RunView) -> dict[int, list[tuple[int, ...]]]:
     return {cell: [tuple(rounds) for rounds in sandboxes.values()] for cell, sandboxes in found.items()}
 
 
+@pytest.mark.slow
 def test_warm_sandboxes_are_renewed_in_the_same_rounds(store: Store) -> None:
     view = measure(store, memory_mib=(128, 256), repetitions=30)
     expected = [tuple(range(first, first + 3)) for first in range(0, 30, 3)]
@@ -124,12 +128,14 @@ def test_warm_sandboxes_are_renewed_in_the_same_rounds(store: Store) -> None:
     assert all(call.start_type.value == "warm" for call in view.invocations(kind=Kind.MEASURED))
 
 
+@pytest.mark.slow
 def test_sandboxes_are_as_many_as_told_and_change_in_a_sequential_design_too(store: Store) -> None:
     view = measure(store, design="sequential", repetitions=12, sandboxes=6)
     assert [len(rounds) for rounds in blocks(view).values()] == [6]
     assert len(next(iter(blocks(measure(store, repetitions=5)).values()))) == 1  # six are not to be had
 
 
+@pytest.mark.slow
 def test_versions_are_measured_until_ten_percent_would_be_found(
     store: Store, write_function: Write, tmp_path: Path
 ) -> None:
@@ -188,6 +194,7 @@ def test_cell_that_is_given_up_does_not_hold_up_the_others(store: Store) -> None
     assert [sorted(order) for order in rounds.values()] == [[128, 256]] * 3 + [[128]] * 2
 
 
+@pytest.mark.slow
 def test_cell_that_reaches_its_cap_ends_alone(store: Store) -> None:
     faults = [None, *[Fault.THROTTLED] * 4]
     view = measure(store, choosy(*faults), memory_mib=(128, 256), repetitions=4, max_attempts=6)
@@ -198,6 +205,7 @@ def test_cell_that_reaches_its_cap_ends_alone(store: Store) -> None:
     assert len(turns(view, "memory_mib")) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("platform", "start"), [(FakePlatform, "cold"), (Restoring, "restored")])
 def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(
     store: Store, platform: type[FakePlatform], start: str
@@ -222,6 +230,7 @@ def test_idle_sandbox_that_the_platform_ended_is_warmed_up_before_the_next_turn(
     assert min(Counter(call.cell_id for call in counted).values()) >= 12
 
 
+@pytest.mark.slow
 def test_condition_that_cannot_be_deployed_leaves_the_others_interleaved(store: Store) -> None:
     class Small(FakePlatform):
         def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
@@ -246,6 +255,7 @@ def test_without_a_way_to_force_cold_the_warm_ones_are_measured(store: Store) ->
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("most", "sizes"),
     [
@@ -296,6 +306,7 @@ class Impatience(Listener):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batches", [1, 7, 8, 9])  # in the first round, and around the end of the third
 def test_interrupted_rounds_are_left_and_new_ones_complete_the_pairs(store: Store, batches: int) -> None:
     registry, wanted = registry_with(FakePlatform), run_spec(memory_mib=SWEEP, repetitions=5)
@@ -348,6 +359,7 @@ def test_version_is_measured_against_its_base(store: Store, write_function: Writ
     assert [(row["benchmark"], row["version"]) for row in rows] == [("mine", "base"), ("mine", "new")]
 
 
+@pytest.mark.slow
 def test_versions_draw_the_same_input_from_the_seed(store: Store, write_function: Write, tmp_path: Path) -> None:
     driver = "def payload(parameters, rng, storage):\n    return {'n': rng.random()}\n"
     folders = [folder_of(write_function, tmp_path, place, driver=driver) for place in ("branch", "main")]

@@ -107,6 +107,7 @@ print(getrusage(RUSAGE_SELF).ru_maxrss // 1024, *peaks)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
 def test_peak_of_what_the_process_was_before_is_not_the_function_s() -> None:
     folder = str(Path(sebsx_process.__file__).parent / "shipped")

@@ -86,6 +86,7 @@ def test_changed_wheel_by_path_is_installed(code: Path, line: str) -> None:
         assert installed
 
 
+@pytest.mark.slow
 def test_wheel_added_to_a_folder_of_wheels_is_found(code: Path) -> None:
     ask(code, *LINKS, "words>=1")
     assert build(code, run="one") == ("words==2.0",)

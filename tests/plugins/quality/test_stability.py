@@ -53,6 +53,7 @@ def test_drift_is_found_with_its_size_and_interval(store: Store, analyze: Analyz
     assert "became slower by" in texts(report)
 
 
+@pytest.mark.slow
 def test_drift_for_an_hour_is_told_only_where_it_was_measured_so_long(store: Store, analyze: Analyze) -> None:
     writer = RunWriter(store)
     writer.add([0.1 + 1e-6 * place for place in range(7201)])  # a second apart: two hours

@@ -120,6 +120,7 @@ def test_group_s_figures_are_taken_where_there_is_one(
     assert shipped.facts()["saaf"]["cpuScope"] == "group"
 
 
+@pytest.mark.slow
 def test_accounting_holds_on_this_machine(shipped: ModuleType) -> None:
     """Median of three: between two readings of one counter the kernel may be busy elsewhere."""
     shipped._groups = (None, None)
@@ -131,6 +132,7 @@ def test_accounting_holds_on_this_machine(shipped: ModuleType) -> None:
     assert sorted(errors)[1] < 0.05
 
 
+@pytest.mark.slow
 def test_work_of_others_is_told_from_one_s_own(shipped: ModuleType) -> None:
     shipped._groups = (None, None)
     work = "import time\nwhile time.process_time() < 0.3: pass"

@@ -71,6 +71,7 @@ def test_series_say_how_many_observations_and_how_many_are_drawn() -> None:
     assert "a (n = 12,000)" in texts(medians)
 
 
+@pytest.mark.slow
 def test_points_carry_labels_and_intervals_and_no_number_that_nobody_counted() -> None:
     figure = replace(
         LINE, kind="scatter", labels={"a": ["128 MiB", "256 MiB"]}, intervals={"a": [(0.001, 0.003), (0.003, 0.005)]},
@@ -84,6 +85,7 @@ def test_points_carry_labels_and_intervals_and_no_number_that_nobody_counted() -
     assert "256 MiB" in texts(lost)
 
 
+@pytest.mark.slow
 def test_figures_side_by_side_have_one_axis() -> None:
     def ticks(figure: Figure) -> set[str]:
         return {text for text in texts(figure) if re.fullmatch(r"[\d.]+", text)}
@@ -123,6 +125,7 @@ def test_identifiers_of_two_pictures_differ() -> None:
     assert len(found) == len(set(found)) > 4
 
 
+@pytest.mark.slow
 def test_references_lead_to_elements_of_the_same_picture() -> None:
     for figure in KINDS:
         root = inline(figure)

@@ -31,6 +31,7 @@ Read = Callable[..., Page]
 CSV = re.compile(r'download="sebsx-summary\.csv(?:\.gz)?" href="data:[^,]+,([^"]+)"')
 
 
+@pytest.mark.slow
 def test_page_has_its_parts_in_order(page: Page) -> None:
     assert page.texts("h2") == [
         "Base and new", "Comparison", "The answer in figures", "Latency and cost of each condition",
@@ -66,6 +67,7 @@ def test_hostile_text_stays_text(page: Page) -> None:
     assert f"ValueError: {EVIL}" in page.said
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(store: Store, read: Read) -> None:
     writer = RunWriter(store, experiment=EVIL, environment={"cpu_model": EVIL, "sebsx": EVIL}, settings={EVIL: EVIL})
     writer.add([0.1] * 8, facts={"cpu_model": EVIL}, deployment={"benchmark": EVIL, "size": EVIL}, level=EVIL)
@@ -328,6 +330,7 @@ def test_short_command_leaves_out_what_is_a_default(store: Store) -> None:
     assert "size=test" in repeat.more_commands[0]
 
 
+@pytest.mark.slow
 def test_verdict_in_the_first_column_is_marked_too(store: Store, read: Read) -> None:
     table = Table("t", columns=[Column("verdict", "verdict")], rows=[{"verdict": "regression"}])
     assert "✖ regression" in read([fill(store)], [], Report("Sides", tables=[table])).said

@@ -90,6 +90,7 @@ def test_one_call_does_not_change_the_next(node: Node) -> None:
     assert [answer["sebsx"]["call"] for answer in answers] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_what_is_thrown_after_the_answer_ends_the_sandbox_and_no_other_call(node: Node) -> None:
     code = "exports.handler = async (event) => { if (event) setTimeout(() => { throw new Error('late'); }, 30); };"
     deployment = node.function(code)

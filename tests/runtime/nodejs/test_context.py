@@ -77,6 +77,7 @@ def test_table_keeps_the_last_item_of_a_key_in_the_order_of_utf_8(node: Node) ->
     assert (output["b"], output["left"], output["elsewhere"]) == (None, 4, [])
 
 
+@pytest.mark.slow
 def test_table_is_shared_by_the_sandboxes_of_a_platform(node: Node) -> None:
     put = node.function("exports.handler = (key, { table }) => table.put(key, 'x', { by: process.pid });")
     get = node.function("exports.handler = async (key, { table }) => (await table.get(key, 'x')).by !== process.pid;")

@@ -125,6 +125,7 @@ def test_failure_is_data_and_the_sandbox_goes_on(node: Node, body: str, error_ty
     assert node.call(deployment, 7)[1]["sebsx"]["call"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "error_type"),
     [
@@ -195,6 +196,7 @@ def test_es_modules_are_functions_too(node: Node, file: str, files: dict[str, st
     assert node.answer(code, "!", file=file, **files)["output"] == "string!"
 
 
+@pytest.mark.slow
 def test_large_events_and_outputs_pass_whole(node: Node) -> None:
     deployment = node.function(ECHO)
     event = {"text": "aä\N{GRINNING FACE}" * 150_000}
@@ -208,6 +210,7 @@ def test_what_a_function_prints_is_no_answer(node: Node) -> None:
     assert body["output"] == 1
 
 
+@pytest.mark.slow
 def test_endless_loop_times_out_and_the_next_call_is_cold(node: Node) -> None:
     deployment = node.function(handler("if (event) return event; for (;;);"), timeout_s=0.5)
 
@@ -254,6 +257,7 @@ def test_collector_that_fails_is_absent_and_the_rest_counts(node: Node) -> None:
     assert sebsx["facts"]["collectors_absent"] == {"broken": "begins never", "empty": "it exports no begin and end"}
 
 
+@pytest.mark.slow
 def test_shim_tells_the_time_that_it_ran_and_that_it_waited_to_run(node: Node) -> None:
     code = """
         exports.handler = () => {
@@ -272,6 +276,7 @@ def test_shim_tells_the_time_that_it_ran_and_that_it_waited_to_run(node: Node) -
     assert asleep["samples"]["function.cpu_s"] < 0.15  # it waited for a timer
 
 
+@pytest.mark.slow
 def test_process_collector_sees_time_and_memory_of_the_call(node: Node) -> None:
     body = node.answer(
         """
