@@ -180,7 +180,7 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
             ),
         )
         names = [label(each, among) for each in among]
-        starved = about_starved(names, among, "its times are this machine's as much as the platform's")
+        starved = about_starved(names, among, "the times are this machine's as much as the platform's")
         findings = [*about_runs(runs), *_about_phases(phases, among), *starved]
         figures = _figures(phases, among)
         answers = [_answer(phase, among, settings.confidence) for phase in phases]

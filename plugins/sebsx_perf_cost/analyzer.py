@@ -159,7 +159,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_emulation(runs),
             *about_limits(runs),
             *_about_unserved(names, found),
-            *about_starved(names, found, "it is left out of choices and comparisons"),
+            *about_starved(names, found, "not used for choices and comparisons"),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(
                 finding
