@@ -19,7 +19,7 @@ from sebsx.contracts.analyzers import (
     about_runs,
 )
 from sebsx.reading.blocks import caution
-from sebsx.reading.conditions import median_estimate, tail_estimate
+from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx_communication.groups import ChannelGroup, answer, fit, groups_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.reading.conditions import median_estimate, name_of
+from sebsx.reading.conditions import name_of
+from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import show
 from sebsx_communication.exchanges import Exchanged, exchanged, sizes_of
 from sebsx_communication.model import Line, fitted, resampled_medians

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
 
 # Source: Bencher's documentation of benchmark names and measure slugs, read in November 2026.
 _NAME_LIMIT, _SLUG_LIMIT = 1024, 64

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.starts import COUNTED
-from sebsx.reading.conditions import ANSWERED, ERRORS, Condition, conditions, summaries
+from sebsx.reading.conditions import Condition, conditions
+from sebsx.reading.summaries import ANSWERED, ERRORS, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
 
 logger = logging.getLogger(__name__)
 

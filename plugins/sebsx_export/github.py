@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
 
 _FILES = {Better.LOWER: "smaller", Better.HIGHER: "bigger"}
 

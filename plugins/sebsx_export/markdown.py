@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
 
 # A comment on GitHub; a job's summary may be sixteen times as long. Read in November 2026:
 # https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions

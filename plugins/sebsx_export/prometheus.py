@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.metrics import Metric
-    from sebsx.reading.conditions import Summary
+    from sebsx.reading.summaries import Summary
     from sebsx_export.figures import Series
 
 _QUANTILES = {"p50": "0.5", "p90": "0.9", "p99": "0.99"}

@@ -11,7 +11,8 @@ from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Findin
 from sebsx.model import StartType
 from sebsx.model.starts import COUNTED, start_name
 from sebsx.reading.blocks import Observations, caution, in_sandboxes, joined
-from sebsx.reading.conditions import median_estimate, name_of
+from sebsx.reading.conditions import name_of
+from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import scale, show
 from sebsx.settings import setting
 from sebsx.stats import LEAST_BLOCKS, SamplesError, fit_line

@@ -10,19 +10,8 @@ from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Findin
 from sebsx.model import Kind
 from sebsx.model.starts import counting
 from sebsx.reading.blocks import Observations, in_sandboxes
-from sebsx.reading.conditions import (
-    TOO_SMALL,
-    Condition,
-    caption,
-    conditions,
-    factors_of,
-    identity_columns,
-    label,
-    level,
-    median_estimate,
-    name_of,
-    tail_estimate,
-)
+from sebsx.reading.conditions import Condition, caption, conditions, factors_of, identity_columns, label, level, name_of
+from sebsx.reading.estimates import TOO_SMALL, median_estimate, tail_estimate
 from sebsx.reading.lateness import Punctuality
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show

@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
 from sebsx.reading.blocks import Observations
-from sebsx.reading.conditions import (
-    Condition,
-    caption,
-    conditions,
-    factors_of,
-    identity_columns,
-    label,
-    level,
-    median_estimate,
-    name_of,
-    tail_estimate,
-)
+from sebsx.reading.conditions import Condition, caption, conditions, factors_of, identity_columns, label, level, name_of
+from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx.stats import ecdf

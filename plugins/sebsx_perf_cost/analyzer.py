@@ -19,14 +19,8 @@ from sebsx.contracts.analyzers import (
     about_runs,
 )
 from sebsx.model import Design, Kind, StartType, Status
-from sebsx.reading.conditions import (
-    caption,
-    conditions,
-    identity_columns,
-    labels,
-    median_estimate,
-    tail_estimate,
-)
+from sebsx.reading.conditions import caption, conditions, identity_columns, labels
+from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from sebsx.reading.conditions import factors_of, identity_columns, level, median_estimate, name_of
+from sebsx.reading.conditions import factors_of, identity_columns, level, name_of
+from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import show
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Table
-from sebsx.reading.conditions import identity_columns, level, median_estimate
+from sebsx.reading.conditions import identity_columns, level
+from sebsx.reading.estimates import median_estimate
 from sebsx.reading.saved_prices import mean_estimate
 from sebsx.reading.units import show
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import in_sandboxes, paired
-from sebsx.reading.conditions import TOO_SMALL
+from sebsx.reading.estimates import TOO_SMALL
 from sebsx.stats import (
     Interval,
     TooFewSamplesError,

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding
-from sebsx.reading.conditions import median_estimate
+from sebsx.reading.estimates import median_estimate
 from sebsx.settings import setting
 from sebsx.stats import cv
 from sebsx_quality.evidence import sandboxes_of

@@ -127,7 +127,7 @@ def break_even_command(
 def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float]) -> Estimate:
     """Return a break-even with the interval that follows from that of the mean cost."""
     from sebsx.contracts.analyzers import Estimate  # heavy
-    from sebsx.reading.conditions import TOO_SMALL
+    from sebsx.reading.estimates import TOO_SMALL
     from sebsx.stats import TooFewSamplesError, mean_interval
 
     n = len(costs_usd)

@@ -7,30 +7,19 @@ invocations and give the same names.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
-from math import ceil
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.analyzers import Column, Estimate, factor_column
+from sebsx.contracts.analyzers import Column, factor_column
 from sebsx.model import CellStatus, Factors, Kind, Role
 from sebsx.model.frame import Frame
-from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.model.starved import MOST_STARVED, in_words
-from sebsx.reading.blocks import SANDBOX, Observations, in_sandboxes
+from sebsx.reading.blocks import SANDBOX, Observations
 from sebsx.reading.executions import Executions
-from sebsx.reading.lateness import Punctuality
 from sebsx.reading.levels import identity_of
-from sebsx.stats import (
-    LEAST_BLOCKS,
-    NotReachedError,
-    TooFewSamplesError,
-    quantile_interval_of_all,
-    quantile_of_all,
-    tail_samples,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,11 +27,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model import Run
     from sebsx.model.frame import Mask, Numbers
+    from sebsx.model.metrics import Metric
     from sebsx.model.stored import StoredCell, StoredDeployment
-
-TOO_SMALL = "n too small"
-ANSWERED = "_answered"
-"""Behind the name of a statistic: of the answered invocations alone."""
 
 _CORE = Factors()
 
@@ -163,31 +149,6 @@ class Condition:
         return counting(self.frame, self.wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """One statistic of one metric of a condition, in the metric's unit."""
-
-    metric: Metric
-    statistic: str
-    _: KW_ONLY
-    estimate: Estimate
-
-    @property
-    def name(self) -> str:
-        """A stable name for other tools: `client.latency_s.p50`."""
-        return f"{self.metric.name}.{self.statistic}"
-
-
-COST_PER_MILLION = Metric("cost_per_million_usd", "USD", meaning="mean cost of an invocation, times a million")
-ERRORS = Metric("errors", "1", meaning="share of the measured invocations that failed")
-_METRICS = {metric.name: metric for metric in CORE_METRICS}
-_SUMMARISED = (
-    "client.latency_s", "client.response_s", "function.duration_s", "provider.duration_s", "provider.init_s",
-    "provider.billed_s", "provider.max_memory_bytes",
-)  # fmt: skip
-_TAILS = {"p90": 0.9, "p99": 0.99}
-
-
 def conditions(views: Iterable[RunView], more: Sequence[str] = ()) -> list[Condition]:
     """Return the conditions of some runs, in the order of their designs.
 
@@ -265,139 +226,6 @@ def caption(found: Sequence[Condition]) -> str:
         for key, word in shared
         if word not in (None, "")
     )
-
-
-def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
-    """Return what there is to say of a condition in numbers: the same for tables, gates and exports.
-
-    Medians stand with their order-statistic interval; a tail or an interval that the sample is too small for stands
-    as a note. Quantiles of the client's times are of all that was measured, unanswered ones being later than any
-    answer; where there are some, those of the answered ones stand beside them as `p50_answered`. Costs add up, so
-    theirs is the mean. A metric that nothing reported is left out.
-    """
-    counted = condition.counted
-    found = []
-    for name in _SUMMARISED:
-        values = condition.observed(name)
-        if name.startswith("client."):
-            found += _of_client(_METRICS[name], values, condition, confidence)
-        elif len(values):
-            found.append(Summary(_METRICS[name], "p50", estimate=median_estimate(values, confidence)))
-    for name, metric in condition.figures.items():
-        values = condition.observed(name)
-        if len(values) and name not in _SUMMARISED:
-            found += _quantiles(metric, values, confidence)
-    cost = counted.known("cost_usd")
-    if len(cost):
-        found.append(Summary(COST_PER_MILLION, "mean", estimate=Estimate(float(cost.mean()) * 1e6, n=len(cost))))
-    if len(condition.frame):
-        share = condition.unserved / len(condition.frame)
-        found.append(Summary(ERRORS, "share", estimate=Estimate(share, n=len(condition.frame))))
-    return found
-
-
-def _of_client(metric: Metric, values: Observations, condition: Condition, confidence: float) -> list[Summary]:
-    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones.
-
-    Those that the generator may have made itself are refused.
-    """
-    if not len(values) + values.unserved:
-        return []
-    found = _quantiles(metric, values, confidence)
-    if values.unserved and len(values):
-        found += _quantiles(metric, values.answered, confidence, suffix=ANSWERED)
-    if metric.name != "client.response_s":
-        return found
-    punctual = Punctuality.of(condition.frame)
-    shares = {"p50": 0.5, **_TAILS}
-    return [
-        replace(it, estimate=punctual.believed(it.estimate, shares[it.statistic.removesuffix(ANSWERED)]))
-        for it in found
-    ]
-
-
-def _quantiles(metric: Metric, values: Observations, confidence: float, suffix: str = "") -> list[Summary]:
-    middle = Summary(metric, f"p50{suffix}", estimate=median_estimate(values, confidence))
-    tails = [
-        Summary(metric, f"{tail}{suffix}", estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
-    ]
-    return [middle, *tails]
-
-
-def median_estimate(
-    values: Observations | Numbers | Sequence[float], confidence: float = 0.95, unserved: int = 0
-) -> Estimate:
-    """Return a median with its exact interval, or with a note instead of what cannot be said.
-
-    Args:
-        values: In any order: observations, of which those of one sandbox are one unit; or units.
-        confidence: Of the interval.
-        unserved: How many more there were that have no time because they were not answered: later than all of `values`.
-            Observations know it themselves.
-    """
-    if isinstance(values, Observations):
-        if values.singles or not len(values):
-            return median_estimate(values.values, confidence, values.unserved)
-        return _median_of_blocks(values, confidence)
-    if not len(values) + unserved:
-        return Estimate(None, note="no samples")
-    return _quantile_estimate(values, 0.5, confidence, unserved, small=TOO_SMALL)
-
-
-def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
-    """Return the median over the sandboxes of their medians; what was not answered counts as sandboxes of its own."""
-    unserved, n = values.unserved, len(values) + values.unserved
-    none = Estimate(None, confidence=confidence, n=n, blocks=values.count)
-    late = ceil(unserved * len(values.medians) / len(values))
-    try:
-        quantile_of_all(values.values, unserved, 0.5)
-        value = quantile_of_all(values.medians, late, 0.5)
-    except NotReachedError:
-        return replace(none, note=str(NotReachedError(unserved, n)))
-    known = replace(none, value=value)
-    if values.count < LEAST_BLOCKS:
-        return replace(known, note=in_sandboxes(values.count))
-    try:
-        interval = quantile_interval_of_all(values.medians, late, 0.5, confidence)
-    except TooFewSamplesError:
-        return replace(known, note=TOO_SMALL)
-    except NotReachedError:
-        return replace(known, note=f"upper end {NotReachedError(unserved, n)}")
-    return replace(known, low=interval.low, high=interval.high)
-
-
-def tail_estimate(
-    values: Observations | Numbers | Sequence[float], q: float, confidence: float = 0.95, unserved: int = 0
-) -> Estimate:
-    """Return a tail quantile, or a note where the sample is too small to have seen that tail.
-
-    Its interval is left out where the tail was seen, but not often enough to bound it, and where calls share a sandbox,
-    since they are not independent then. `values` and `unserved` are as for the median.
-    """
-    if isinstance(values, Observations):
-        found = tail_estimate(values.values, q, confidence, values.unserved)
-        return found if values.singles else replace(found, low=None, high=None, blocks=values.count)
-    if (n := len(values) + unserved) < tail_samples(q):
-        return Estimate(None, n=n, note=TOO_SMALL)
-    return _quantile_estimate(values, q, confidence, unserved)
-
-
-def _quantile_estimate(
-    values: Numbers | Sequence[float], q: float, confidence: float, unserved: int, small: str = ""
-) -> Estimate:
-    """Return a quantile of all that was asked for; `small` is the note where there are too few for an interval."""
-    n = len(values) + unserved
-    try:
-        value = quantile_of_all(values, unserved, q)
-    except NotReachedError as exc:
-        return Estimate(None, confidence=confidence, n=n, note=str(exc))
-    try:
-        interval = quantile_interval_of_all(values, unserved, q, confidence)
-    except TooFewSamplesError:
-        return Estimate(value, confidence=confidence, n=n, note=small)
-    except NotReachedError as exc:
-        return Estimate(value, confidence=confidence, n=n, note=f"upper end {exc}")
-    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=n)
 
 
 def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import Observations, in_sandboxes
-from sebsx.reading.conditions import TOO_SMALL
+from sebsx.reading.estimates import TOO_SMALL
 from sebsx.stats import LEAST_ALIKE, LEAST_BLOCKS, TooFewSamplesError, mean_interval
 
 if TYPE_CHECKING:

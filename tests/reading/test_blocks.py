@@ -10,7 +10,9 @@ import pytest
 from sebsx.model import Design
 from sebsx.reading.blocks import Observations, paired
 from sebsx.reading.comparison import Options, compare_runs
-from sebsx.reading.conditions import conditions, median_estimate, summaries, tail_estimate
+from sebsx.reading.conditions import conditions
+from sebsx.reading.estimates import median_estimate, tail_estimate
+from sebsx.reading.summaries import summaries
 from sebsx.stats import Verdict
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter

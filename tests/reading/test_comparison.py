@@ -15,12 +15,12 @@ import scipy.stats
 from sqlalchemy import update
 
 from sebsx.cli.console import plain
+from sebsx.contracts.analyzers import Estimate
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, Deployment, Design, FunctionConfig, RunStatus, StartType, Status
 from sebsx.reading.comparison import ComparisonReport, Options, compare_runs
 from sebsx.reading.comparison.result import COMMENT_CHARACTERS, change_in_words
 from sebsx.reading.comparison.samples import compare_means
-from sebsx.reading.conditions import Estimate
 from sebsx.stats import TooFewSamplesError, Verdict, holm
 from sebsx.store import Store, open_store, schema
 from sebsx.testing.runs import RunWriter

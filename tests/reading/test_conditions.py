@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from sebsx.model import CellStatus, Design, Kind, StartType, Status
-from sebsx.reading.conditions import TOO_SMALL, caption, conditions, identity_columns, label, labels, summaries
+from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels
+from sebsx.reading.estimates import TOO_SMALL
+from sebsx.reading.summaries import summaries
 from sebsx.store import open_store
 from sebsx.testing.runs import RunWriter, store_runs
 

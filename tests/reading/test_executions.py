@@ -11,8 +11,9 @@ import pytest
 from sebsx.contracts.runs import RunView
 from sebsx.model import Design
 from sebsx.reading.comparison import Options, compare_runs
-from sebsx.reading.conditions import conditions, summaries
+from sebsx.reading.conditions import conditions
 from sebsx.reading.reporting.measured import as_csv, latency_table, measure
+from sebsx.reading.summaries import summaries
 from sebsx.stats import Verdict
 from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter

@@ -21,16 +21,9 @@ from sebsx.reading.comparison.facts import (
 from sebsx.reading.comparison.pairing import Missing, pair, unmeasured
 from sebsx.reading.comparison.result import SEVERITY, ComparisonReport, Row
 from sebsx.reading.comparison.samples import NOTHING, MetricComparison, measure
-from sebsx.reading.conditions import (
-    COST_PER_MILLION,
-    ERRORS,
-    conditions,
-    factors_of,
-    identity_columns,
-    level,
-    name_of,
-)
+from sebsx.reading.conditions import conditions, factors_of, identity_columns, level, name_of
 from sebsx.reading.executions import DURATION, durations
+from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.reading.units import duration
 from sebsx.stats import POWER, Verdict, holm, verdict
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import caution, sandboxes
 from sebsx.reading.blocks import paired as pair_blocks
-from sebsx.reading.conditions import COST_PER_MILLION, ERRORS, median_estimate
+from sebsx.reading.estimates import median_estimate
+from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.stats import (
     LEAST_BLOCKS,
     Comparison,

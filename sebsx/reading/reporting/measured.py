@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.model import Status
 from sebsx.model.starts import counting
-from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level, summaries
+from sebsx.reading.conditions import caption, conditions, identity_columns, labels, level
+from sebsx.reading.summaries import summaries
 from sebsx.stats import cv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.conditions import Condition, Summary
+    from sebsx.reading.conditions import Condition
+    from sebsx.reading.summaries import Summary
 
 MORE_COLUMNS = ("sandbox_id", "client_intended_s")
 

@@ -1,0 +1,101 @@
+"""Medians and tails of what was observed, with their intervals, or with a note in place of what cannot be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+from sebsx.contracts.analyzers import Estimate
+from sebsx.reading.blocks import Observations, in_sandboxes
+from sebsx.stats import (
+    LEAST_BLOCKS,
+    NotReachedError,
+    TooFewSamplesError,
+    quantile_interval_of_all,
+    quantile_of_all,
+    tail_samples,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.model.frame import Numbers
+
+TOO_SMALL = "n too small"
+
+
+def median_estimate(
+    values: Observations | Numbers | Sequence[float], confidence: float = 0.95, unserved: int = 0
+) -> Estimate:
+    """Return a median with its exact interval, or with a note instead of what cannot be said.
+
+    Args:
+        values: In any order: observations, of which those of one sandbox are one unit; or units.
+        confidence: Of the interval.
+        unserved: How many more there were that have no time because they were not answered: later than all of `values`.
+            Observations know it themselves.
+    """
+    if isinstance(values, Observations):
+        if values.singles or not len(values):
+            return median_estimate(values.values, confidence, values.unserved)
+        return _median_of_blocks(values, confidence)
+    if not len(values) + unserved:
+        return Estimate(None, note="no samples")
+    return _quantile_estimate(values, 0.5, confidence, unserved, small=TOO_SMALL)
+
+
+def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
+    """Return the median over the sandboxes of their medians; what was not answered counts as sandboxes of its own."""
+    unserved, n = values.unserved, len(values) + values.unserved
+    none = Estimate(None, confidence=confidence, n=n, blocks=values.count)
+    late = ceil(unserved * len(values.medians) / len(values))
+    try:
+        quantile_of_all(values.values, unserved, 0.5)
+        value = quantile_of_all(values.medians, late, 0.5)
+    except NotReachedError:
+        return replace(none, note=str(NotReachedError(unserved, n)))
+    known = replace(none, value=value)
+    if values.count < LEAST_BLOCKS:
+        return replace(known, note=in_sandboxes(values.count))
+    try:
+        interval = quantile_interval_of_all(values.medians, late, 0.5, confidence)
+    except TooFewSamplesError:
+        return replace(known, note=TOO_SMALL)
+    except NotReachedError:
+        return replace(known, note=f"upper end {NotReachedError(unserved, n)}")
+    return replace(known, low=interval.low, high=interval.high)
+
+
+def tail_estimate(
+    values: Observations | Numbers | Sequence[float], q: float, confidence: float = 0.95, unserved: int = 0
+) -> Estimate:
+    """Return a tail quantile, or a note where the sample is too small to have seen that tail.
+
+    Its interval is left out where the tail was seen, but not often enough to bound it, and where calls share a sandbox,
+    since they are not independent then. `values` and `unserved` are as for the median.
+    """
+    if isinstance(values, Observations):
+        found = tail_estimate(values.values, q, confidence, values.unserved)
+        return found if values.singles else replace(found, low=None, high=None, blocks=values.count)
+    if (n := len(values) + unserved) < tail_samples(q):
+        return Estimate(None, n=n, note=TOO_SMALL)
+    return _quantile_estimate(values, q, confidence, unserved)
+
+
+def _quantile_estimate(
+    values: Numbers | Sequence[float], q: float, confidence: float, unserved: int, small: str = ""
+) -> Estimate:
+    """Return a quantile of all that was asked for; `small` is the note where there are too few for an interval."""
+    n = len(values) + unserved
+    try:
+        value = quantile_of_all(values, unserved, q)
+    except NotReachedError as exc:
+        return Estimate(None, confidence=confidence, n=n, note=str(exc))
+    try:
+        interval = quantile_interval_of_all(values, unserved, q, confidence)
+    except TooFewSamplesError:
+        return Estimate(value, confidence=confidence, n=n, note=small)
+    except NotReachedError as exc:
+        return Estimate(value, confidence=confidence, n=n, note=f"upper end {exc}")
+    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=n)
