@@ -23,7 +23,7 @@ test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a se
 test-again: $(VENV)/installed-dev ## Those that failed last, one at a time: what measures time wants the machine alone
 	$(PYTEST) -m "" --last-failed --last-failed-no-failures none
 
-soak: $(VENV)/installed-dev ## Kill and fuzz for tens of minutes: what docs/reliability.md promises
+soak: $(VENV)/installed-dev ## Kill, fuzz and measure for tens of minutes, on demand
 	$(PYTEST) -n 2 --dist worksteal -m soak --timeout 5400
 
 test-all: check test test-slow ## Everything that CI runs

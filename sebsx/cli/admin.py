@@ -9,7 +9,7 @@ import click
 
 from sebsx.cli.app import App, command
 from sebsx.cli.options import complete_campaign, complete_run
-from sebsx.errors import PlatformError, SebsxError, StoreError, UnknownNameError
+from sebsx.errors import PlatformError, SebsxError, StoreError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Fewer calls in flight than this are met by ordinary loads.
 _ENOUGH_CALLS = 1000
+_ID_CHARACTERS = 26  # of a ULID
 
 
 @command("clean")
@@ -81,10 +82,16 @@ def clean_command(
 
 
 def _id(store: Store, run: str) -> str:
-    """Return the id of a run; a name that this store does not know may be the id of one that lives elsewhere."""
+    """Return the id of a run; a whole id that this store does not know may be that of one that lives elsewhere.
+
+    Raises:
+        UserError: If it is neither known nor a whole id.
+    """
     try:
         return store.view(run).run.id
-    except UnknownNameError:
+    except UserError:
+        if len(run) != _ID_CHARACTERS:
+            raise
         return run.upper()
 
 

@@ -72,7 +72,7 @@ def test_steps_of_the_arm_study_grow_in_equal_parts(name: str) -> None:
     assert ALL[name].external_binary == (name == "video-processing")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.network
 @pytest.mark.parametrize("name", STEPPED)
 def test_cpu_time_grows_in_a_straight_line_with_the_step(

@@ -93,7 +93,7 @@ def test_event_of_the_last_step_is_small(name: str) -> None:
     assert len(str(make_payload(name, "40"))) < 100_000
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", [marked(name) for name in ALL])
 def test_cpu_time_is_linear_in_the_step(
     name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]

@@ -179,7 +179,7 @@ def test_damaged_object_is_caught(name: str, storage: FolderStorage, invoke: Cal
     assert "is not in the storage" in (ALL[name].check(payload, output, storage) or "")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @every_called
 def test_sizes_grow_in_work_and_fit_the_default_memory(
     name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
