@@ -261,6 +261,7 @@ def test_two_distributions_with_one_entry_point_name_are_both_listed(site):
     assert done.stdout.strip() == "[('good', False), ('other-dist', True)] ['good-one']"
 
 
+@pytest.mark.slow
 def test_broken_manifest_marks_its_plugin_and_keeps_the_other_benchmarks(site, tmp_path):
     for name, text in (("fine", 'name = "fine"\nversion = "1"\nsummary = "s"\n'), ("wrong", 'name = "wrong"\n')):
         (tmp_path / "pack" / name).mkdir(parents=True)

@@ -302,6 +302,7 @@ def test_file_in_memory_is_said_to_be_cached() -> None:
 # --- gzip
 
 
+@pytest.mark.slow
 def test_archive_that_is_too_small_to_be_right_is_wrong() -> None:
     payload = make_payload("gzip", file_mib=1)
     shrunk, crc = ALL["gzip"].driver.module._expected(json.dumps(payload, sort_keys=True))

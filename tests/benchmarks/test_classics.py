@@ -220,6 +220,7 @@ def test_every_module_on_the_lists_can_be_imported_and_used(invoke: Callable[...
     assert len(set(modules)) == output["loaded"] == 64
 
 
+@pytest.mark.slow
 def test_unused_modules_cost_time_in_the_first_call_only(tmp_path: Path) -> None:
     benchmark = load("startup-dependencies")
     payload = make_payload(benchmark, unused=12)

@@ -46,6 +46,7 @@ def test_tool_leaves_nothing_behind(tmp_path: Path, ending: str) -> None:
     assert not is_running(int((tmp_path / "pid").read_text(encoding="ascii")))
 
 
+@pytest.mark.slow
 def test_tools_of_one_that_was_killed_are_found_and_no_others(tmp_path: Path) -> None:
     code = f"from pathlib import Path; from sebsx.building import tools; tools.run_tool(['sh', '-c', {LEAVES!r} + "
     code += f"'; echo $$ > own; exec sleep 600'], Path({str(tmp_path)!r}))"

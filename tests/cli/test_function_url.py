@@ -134,6 +134,7 @@ def test_endpoint_that_cannot_be_reached_and_one_that_speaks_no_tls_are_told(cal
     )
 
 
+@pytest.mark.slow
 def test_limits_hold_and_keep_what_was_measured(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     said = run(call, endpoint.url("/text"), "--max-invocations", "4")
     said.assert_fails(THRESHOLD, "limit of 4 invocations reached")

@@ -27,6 +27,7 @@ def ended(sebsx: Cli, words: str, where: str, **environment: str) -> tuple[int, 
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--version", "list suites", "list suites --json"])
 def test_results_for_which_there_is_no_room_are_one_line(sebsx: Cli, words: str) -> None:
     code, errors = ended(sebsx, words, "> /dev/full")
@@ -41,6 +42,7 @@ def test_room_is_missed_where_python_buffers_nothing(sebsx: Cli) -> None:
     assert (code, errors.count("\n")) == (EXIT_STORE, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [">&-", "<&- >&- 2>&-"])
 def test_closed_output_is_nobodys_fault(sebsx: Cli, where: str) -> None:
     assert ended(sebsx, "list suites", where) == (EXIT_OK, "")

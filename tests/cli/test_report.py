@@ -34,6 +34,7 @@ def test_report_is_written_to_this_folder_by_default(sebsx: Cli, call: Call, run
     assert "sebsx run experiment perf-cost --seed 7 --set experiment.perf-cost.repetitions=6" in text
 
 
+@pytest.mark.slow
 def test_json_says_what_was_written(sebsx: Cli, call: Call, run: str) -> None:
     out = sebsx.home / "page.html"
     document = call("report", run, run, "-o", str(out), "--json").json
@@ -95,6 +96,7 @@ def test_standard_analyzer_is_part_of_every_report(sebsx: Cli, call: Call, monke
     assert ">Performance and cost</h2>" in (sebsx.home / "page.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_place_that_cannot_be_written_is_one_line(call: Call, run: str) -> None:
     call("report", run, "-o", "no/such/folder/page.html").assert_fails(2, "no/such/folder/page.html")
     call("report", run, "-o", ".").assert_fails(2, "directory")

@@ -153,6 +153,7 @@ def test_list_of_benchmarks_is_read_in_one_sitting(stored: Cli, call: Call, monk
     assert len(call("list", "benchmarks").stdout.splitlines()) < 4 * benchmarks
 
 
+@pytest.mark.slow
 def test_doctor_says_first_what_is_wrong(
     stored: Cli, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

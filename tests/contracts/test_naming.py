@@ -22,6 +22,7 @@ RULES = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(RULES, st.text(max_size=80))
 def test_every_name_keeps_the_rule(rule: NamingRule, text: str) -> None:
     name = rule.fit(text)
@@ -30,6 +31,7 @@ def test_every_name_keeps_the_rule(rule: NamingRule, text: str) -> None:
     assert rule.fit(text) == name
 
 
+@pytest.mark.slow
 @given(RULES, st.lists(st.text(alphabet="abAB-_. ü1", max_size=70), min_size=2, max_size=20, unique=True))
 def test_other_texts_have_other_names(rule: NamingRule, texts: list[str]) -> None:
     assert len({rule.fit(text) for text in texts}) == len(texts)

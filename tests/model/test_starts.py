@@ -76,6 +76,7 @@ def test_cold_cell_has_enough_when_sandboxes_are_restored(store: Store) -> None:
     assert (one.wanted, one.identity["start"], one.wrong_start, one.mixture) == ("cold", "restored", 0, "")
 
 
+@pytest.mark.slow
 def test_restored_samples_of_an_interrupted_run_count_when_it_goes_on(store: Store) -> None:
     cut = measure(store, limits=Limits(max_invocations=2))
     assert cut.status is not RunStatus.FINISHED

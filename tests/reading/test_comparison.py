@@ -619,6 +619,7 @@ def many(store: Store, n: int, samples: int = 6) -> tuple[RunView, RunView]:
     return views[0], views[1]
 
 
+@pytest.mark.slow
 def test_markdown_fits_into_a_comment_and_keeps_the_worst(store: Store) -> None:
     base, new = many(store, 20, 20)
     report = compare_runs([base], [new])
@@ -687,6 +688,7 @@ def test_ratio_of_means_of_pairs_that_are_proportional_is_exact() -> None:
     assert found.p < 0.001
 
 
+@pytest.mark.slow
 def test_ratio_of_means_covers_the_truth() -> None:
     rng = np.random.default_rng(2)
     covered = 0

@@ -32,6 +32,7 @@ def planned(store: Store, **settings: object) -> Plan:
     return orchestrator.plan(run_spec(**settings), registry_with(FakePlatform), store)
 
 
+@pytest.mark.slow
 def test_plan_knows_what_the_same_cells_took(store: Store) -> None:
     assert not any("in run" in note for note in planned(store).notes)
     first, last = (

@@ -118,6 +118,7 @@ def test_every_round_has_each_cell_once_in_an_order_that_belongs_to_the_seed(sto
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_rounds_are_pairs_and_the_declared_base_is_found(store: Store) -> None:
     run = orchestrator.run(wanted(12), registry_with(FakePlatform), store, Listener())
     report = compare_runs([store.view(run.id)], (), Options(metrics=("client.latency_s",)))

@@ -126,6 +126,7 @@ def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Sto
     assert statuses(view)[Status.OK] == 3
 
 
+@pytest.mark.slow
 def test_record_that_comes_late_is_filled_in_at_the_end(store: Store) -> None:
     view = measure(store, FakePlatform, platforms={"fake": FakeSettings(record_delay_polls=1)})
     assert statuses(view)[Status.OK] == 3

@@ -71,6 +71,7 @@ def at_once(host: Host, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [json.loads(body) for body in pool.map(lambda event: host.post(json.dumps(event).encode()), events)]
 
 
+@pytest.mark.slow
 def test_calls_at_once_have_numbers_phases_and_facts_of_their_own(host: Host) -> None:
     spans = [0.3 + 0.01 * number for number in range(CALLS)]
 

@@ -224,6 +224,7 @@ def test_platform_without_storage_says_so(tmp_path: Path) -> None:
     assert "context.storage is not available" in envelope["error"]["message"]
 
 
+@pytest.mark.slow
 def test_wrapper_is_not_imported_before_it_is_used(tmp_path: Path) -> None:
     broken = b"raise OSError('unreachable')"
     unused, _ = invoke(tmp_path / "a", ECHO, 1, sebsx_wrapper__py=broken)

@@ -147,6 +147,7 @@ def test_no_process_of_the_gateway_knows_the_secrets_of_the_shell(
             assert b"planted-secret" not in Path(f"/proc/{process}/environ").read_bytes()
 
 
+@pytest.mark.slow
 def test_function_cannot_hold_many_connections_to_the_gateway(harness: Harness) -> None:
     code = """
         import os, socket

@@ -31,6 +31,7 @@ def test_second_invocation_reuses_the_sandbox(harness: Harness) -> None:
     assert [answer.json["sebsx"]["call"] for answer in (first, second)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_concurrent_invocations_each_get_a_sandbox(harness: Harness) -> None:
     name = harness.deploy(HELD)
 
@@ -73,6 +74,7 @@ def test_time_out_kills_the_sandbox_and_the_next_call_is_cold(harness: Harness) 
     assert 0.49 <= harness.gateway.records(name, ["late"])["late"]["duration_s"] < 5
 
 
+@pytest.mark.slow
 def test_function_that_does_not_load_in_time_is_ended(harness: Harness) -> None:
     name = harness.deploy("import time\ntime.sleep(60)\n", init_timeout_s=0.3)
 
@@ -120,6 +122,7 @@ def test_sandbox_that_ends_while_loading_is_a_function_error(harness: Harness) -
     assert (answer.code, answer.error["message"]) == (502, "exit code 7 while the function was loaded")
 
 
+@pytest.mark.slow
 def test_sandbox_that_ends_between_two_calls_costs_no_invocation(harness: Harness) -> None:
     name = harness.deploy("""
         import os, threading
@@ -133,6 +136,7 @@ def test_sandbox_that_ends_between_two_calls_costs_no_invocation(harness: Harnes
     assert harness.call(name).code == 200
 
 
+@pytest.mark.slow
 def test_memory_error_counts_as_out_of_memory(harness: Harness) -> None:
     name = harness.deploy("def handler(event, context):\n    raise MemoryError\n")
 
@@ -142,6 +146,7 @@ def test_memory_error_counts_as_out_of_memory(harness: Harness) -> None:
     assert harness.call(name).start == "cold"
 
 
+@pytest.mark.slow
 def test_output_larger_than_allowed_is_a_function_error(harness: Harness) -> None:
     name = harness.deploy("def handler(event, context):\n    return 'x' * event\n")
 
@@ -225,6 +230,7 @@ def test_client_that_asks_before_it_sends_a_large_body_is_told_to_go_on(harness:
     assert answer.endswith(b'"output":5}')
 
 
+@pytest.mark.slow
 def test_client_that_hangs_up_leaves_a_record(harness: Harness) -> None:
     name = harness.deploy(SLOW)
     harness.call(name, {"sleep_s": 0})

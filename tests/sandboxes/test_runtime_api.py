@@ -66,6 +66,7 @@ def foreign(harness: Harness) -> Iterator[str]:
     harness.gateway.remove("foreign")
 
 
+@pytest.mark.slow
 def test_client_without_pipelining_is_served_and_reused(harness: Harness, foreign: str) -> None:
     answers = [harness.call(foreign, number) for number in range(20)]
 

@@ -84,12 +84,14 @@ def test_closed_loop_never_exceeds_its_users(client: HttpClient, url: str) -> No
     assert most == 3
 
 
+@pytest.mark.slow
 def test_burst_is_in_flight_all_at_once(client: HttpClient, url: str) -> None:
     replies = list(client.drive(Arrivals([0.0] * 10), lambda n: Outgoing(url, b"0.3", str(n))))
     assert max(reply.sent_s for reply in replies) < min(reply.done_s for reply in replies)
     assert len({reply.intended_s for reply in replies}) == 1
 
 
+@pytest.mark.slow
 def test_open_loop_counts_from_the_intended_time(client: HttpClient, url: str) -> None:
     times = [0.0, 0.05, 0.1, 0.15]
     replies = list(client.drive(Arrivals(times), lambda n: Outgoing(url, b"0.2", str(n))))
@@ -200,6 +202,7 @@ def test_low_rates_do_not_burn_a_processor(client: HttpClient, url: str) -> None
     assert client.spun_s < 0.1
 
 
+@pytest.mark.slow
 def test_users_think_between_answer_and_request(client: HttpClient, url: str) -> None:
     schedule = Users(1, think_s=(0.1, 0.1), requests=4)
     replies = list(client.drive(schedule, lambda n: Outgoing(url, b"0", str(n))))
@@ -209,6 +212,7 @@ def test_users_think_between_answer_and_request(client: HttpClient, url: str) ->
         assert after.sent_s >= after.intended_s
 
 
+@pytest.mark.slow
 def test_users_send_nothing_after_their_time(client: HttpClient, url: str) -> None:
     replies = list(client.drive(Users(3, duration_s=0.3), lambda n: Outgoing(url, b"0.05", str(n))))
     start = min(reply.intended_s for reply in replies)

@@ -81,6 +81,7 @@ def test_refused_address_is_passed_at_once(client: HttpClient, monkeypatch: pyte
     assert reply.connected_s - reply.sent_s < racing.ATTEMPT_DELAY_S
 
 
+@pytest.mark.slow
 def test_call_to_addresses_that_are_all_silent_is_a_time_out(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, silent: int
 ) -> None:

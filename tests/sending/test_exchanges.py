@@ -110,6 +110,7 @@ def polled(url: str) -> LocationExchange:
     return LocationExchange(url=url, every_s=0.05)
 
 
+@pytest.mark.slow
 def test_times_of_a_call_that_is_answered_later(client: HttpClient, server: str) -> None:
     (reply,) = sent(client, polled(server), Closed(1))
     assert (reply.http_status, reply.body, reply.error) == (200, b'{"late": true}', None)
@@ -125,6 +126,7 @@ def test_times_of_a_call_that_is_answered_later(client: HttpClient, server: str)
     assert (reply.attempts, reply.bytes_out) == (1, 2)
 
 
+@pytest.mark.slow
 def test_burst_is_in_flight_all_at_once(client: HttpClient, server: str) -> None:
     replies = sent(client, polled(server), Arrivals([0.0] * 10))
     assert [reply.http_status for reply in replies] == [200] * 10
@@ -152,6 +154,7 @@ def test_open_loop_sends_while_results_are_awaited(client: HttpClient, server: s
     assert replies[3].sent_s < replies[0].done_s
 
 
+@pytest.mark.slow
 def test_cap_counts_calls_whose_results_are_awaited(client: HttpClient, server: str) -> None:
     replies = sent(client, polled(server), Arrivals([0.0, 0.0, 0.1]), max_in_flight=2)
     assert [reply.error for reply in replies] == [None, None, DROPPED]
@@ -169,6 +172,7 @@ def test_submission_that_may_have_been_received_is_not_repeated(client: HttpClie
     assert [path for path, _ in Later.seen] == ["/submit"]
 
 
+@pytest.mark.slow
 def test_question_whose_connection_breaks_is_asked_again(client: HttpClient, server: str) -> None:
     (reply,) = sent(client, polled(server), Closed(1), b"breaks")
     assert (reply.http_status, reply.attempts) == (200, 1)
@@ -188,6 +192,7 @@ def test_place_that_cannot_be_asked_at_is_a_failed_call(client: HttpClient, serv
     assert "cannot be a name" in reply.error
 
 
+@pytest.mark.slow
 def test_credentials_go_to_the_server_they_are_for(client: HttpClient, server: str) -> None:
     exchange = LocationExchange(url=server, headers={"Authorization": "secret"}, every_s=0.05)
     sent(client, exchange, Closed(1))

@@ -136,6 +136,7 @@ def test_what_is_no_address_is_a_users_error(client: HttpClient, url: str) -> No
         call(client, url)
 
 
+@pytest.mark.slow
 def test_tls_is_spoken_and_its_handshake_counts_as_connecting(client: HttpClient, tls: ssl.SSLContext) -> None:
     with Secure(tls, [OK, OK]) as server:
         first, second = call(client, f"https://localhost:{server.port}/", 2)

@@ -114,6 +114,7 @@ def test_intervals_and_gate_keep_their_level_whatever_the_spread_between_sandbox
     assert all(excluded[side] <= bound and alarms[side] <= bound for side in SIDES)
 
 
+@pytest.mark.slow
 def test_calls_as_units_would_not_keep_it() -> None:
     """What the unit is for: with 5 % between sandboxes, one sandbox a side is called different in half of all runs."""
     rng = np.random.default_rng(5)

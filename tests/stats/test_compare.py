@@ -205,6 +205,7 @@ def test_samples_needed_tell_that_nothing_changed_as_often_as_promised(*, pairs:
     assert 0.7 <= said.count(Verdict.EQUIVALENT) / 200 <= 0.92
 
 
+@pytest.mark.slow
 def test_constant_samples_are_compared_without_doubt() -> None:
     assert verdict(compare_samples([2.0] * 10, [2.0] * 10)) is Verdict.EQUIVALENT
     assert verdict(compare_samples([2.0] * 10, [2.2] * 10)) is Verdict.REGRESSION

@@ -48,6 +48,7 @@ def test_interval_is_that_of_the_lines_with_each_block_left_out() -> None:
     assert (line.n, line.blocks, line.slope_interval.n) == (21, 7, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [6, 12])
 def test_both_intervals_hold_whatever_blocks_have_in_common_and_larger_sizes_vary_more(blocks: int) -> None:
     rng = np.random.default_rng(20261130)

@@ -38,6 +38,7 @@ positives = st.one_of(st.lists(positive, min_size=6, max_size=60), st.lists(st.i
 p_values = st.lists(st.floats(0, 1), max_size=12)
 
 
+@pytest.mark.slow
 @few
 @given(samples, st.floats(0, 1))
 def test_quantile_is_that_of_numpy_and_of_the_sorted(values: list[float], q: float) -> None:
@@ -129,6 +130,7 @@ def test_comparison_never_fails_and_order_does_not_matter(
     assert compare_samples(sorted(base), new[::-1], threshold=threshold) == found
 
 
+@pytest.mark.slow
 @few
 @given(p_values)
 def test_corrected_p_values_reject_what_stepping_down_rejects(p_values: list[float]) -> None:

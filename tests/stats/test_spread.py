@@ -43,6 +43,7 @@ def test_interval_of_the_mean_depends_on_nothing_but_the_values() -> None:
     assert mean_interval(values) != mean_interval(values, seed=1)
 
 
+@pytest.mark.slow
 def test_interval_of_the_mean_of_many_agrees_with_resampling() -> None:
     values = np.random.default_rng(1).lognormal(0, 1, 2500)
     interval = mean_interval(values)
@@ -78,6 +79,7 @@ def test_mean_of_few_has_no_interval_unless_none_of_them_is_rare() -> None:
         mean_interval(few[:9], least=LEAST_ALIKE)
 
 
+@pytest.mark.slow
 def test_interval_of_ten_that_are_alike_covers_their_mean() -> None:
     rng = np.random.default_rng(5)
     intervals = [mean_interval(rng.lognormal(0, 0.1, 10), least=LEAST_ALIKE) for _ in range(60)]

@@ -190,6 +190,7 @@ def test_locked_server_says_that_another_program_holds_it(
         begun.add(make_invocation(1))
 
 
+@pytest.mark.slow
 def test_writer_waits_for_another_that_ends(target: str | Path) -> None:
     with open_store(target) as store, open_store(target) as other, ThreadPoolExecutor(1) as pool:
         begun = Begun(store)

@@ -39,6 +39,7 @@ def test_folder_that_is_named_needs_no_home(monkeypatch: pytest.MonkeyPatch, tmp
     assert folders.cache_folder() == tmp_path / "sebsx"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code"),
     [

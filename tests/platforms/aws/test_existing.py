@@ -170,6 +170,7 @@ def test_what_lambda_may_learn_to_tell_later_is_said_to_be_missing() -> None:
     assert copies.left_out(found, "x86_64") == ["WarpConfig is not copied"]
 
 
+@pytest.mark.slow
 def test_copy_reports_what_it_cost_whatever_the_function_logs(aws: AwsPlatform, user: User) -> None:
     user.make(LoggingConfig={
         "LogFormat": "JSON", "ApplicationLogLevel": "ERROR", "SystemLogLevel": "WARN", "LogGroup": "/mine",
@@ -248,6 +249,7 @@ def test_image_is_copied_by_its_digest_and_to_no_other_architecture(aws: AwsPlat
             copies.code(*words, "arm64", found, force)
 
 
+@pytest.mark.slow
 def test_layers_on_another_architecture_are_said_not_to_be_looked_at(aws: AwsPlatform, user: User) -> None:
     layer = user.functions.publish_layer_version(LayerName="l", Content={"ZipFile": package()})["LayerVersionArn"]
     user.make(Layers=[layer])

@@ -109,6 +109,7 @@ def test_function_that_writes_into_its_folder_does_not_poison_the_next(tmp_path:
                 assert local.call(local.platform.deploy(package, config))[1]["output"] == 1
 
 
+@pytest.mark.slow
 def test_function_that_raises_is_a_function_error(local: Local) -> None:
     reply, body = local.call(local.deploy("def handler(event, context):\n    return {}[event]\n"), "key")
 
@@ -116,6 +117,7 @@ def test_function_that_raises_is_a_function_error(local: Local) -> None:
     assert body["error"]["type"] == "KeyError"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "error_type", "message"),
     [
@@ -162,6 +164,7 @@ def test_priced_machine_has_a_cost(tmp_path: Path) -> None:
         assert cost_usd == pytest.approx(record.billed_s * 0.5 * 2 + 0.5)
 
 
+@pytest.mark.slow
 def test_storage_and_table_are_shared_between_driver_and_sandboxes(local: Local) -> None:
     storage = local.platform.storage()
     storage.put("in/a", b"12345")

@@ -132,6 +132,7 @@ def test_time_is_up_before_all_round_trips(talk: Any) -> None:
     assert found.consumer["messages"] == found.producer["round_trips"] + 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["producer-4", "consumer-4", "producer-13"])
 def test_lost_message_is_sent_again_and_its_time_does_not_count(talk: Any, lost: str) -> None:
     left = [lost]

@@ -50,6 +50,7 @@ def test_other_rules_give_the_survivors_of_their_definition() -> None:
     assert survivors("none", None, 1e9, 3) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["halving", "fixed"])
 def test_rule_with_a_period_of_380_s_is_recovered_between_its_neighbours(model: str) -> None:
     best, *others = fit_all(trials_by(lambda idle_s, d_init: int(survivors(model, 380, idle_s, d_init))))
@@ -64,6 +65,7 @@ def test_rule_with_a_period_of_380_s_is_recovered_between_its_neighbours(model: 
     assert all(other.aic > best.aic + 100 for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_halving_is_recovered_from_sandboxes_that_stray(seed: int) -> None:
     rng = random.Random(seed)

@@ -60,6 +60,7 @@ def test_csv_has_a_column_for_each_factor(store: Store, tmp_path: Path) -> None:
     assert not {"folder", "start", "factors"} & set(rows[0])
 
 
+@pytest.mark.slow
 def test_parquet_has_them_typed(store: Store, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     writer = versions(store)

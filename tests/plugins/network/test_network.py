@@ -94,6 +94,7 @@ def test_interval_is_over_sandboxes_and_holds_what_is_true_of_all_of_them(store:
     assert sum(missed) <= 2  # of the 12; with calls as units 10 of them miss
 
 
+@pytest.mark.slow
 def test_times_of_the_way_to_the_storage_are_the_functions_own(store: Store) -> None:
     view = run_on(FakePlatform, Network(), settings("storage", object_bytes=(1024, 65536)), store)
     assert [cell.status for cell in view.cells()] == [CellStatus.FINISHED] * 2

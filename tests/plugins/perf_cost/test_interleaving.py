@@ -102,6 +102,7 @@ def test_forced_cold_starts_take_no_sandbox_of_warm_cells(store: Store) -> None:
     assert len(view.deployments()) == 4
 
 
+@pytest.mark.slow
 def test_burst_is_a_turn_and_sequential_stays_one_sandbox(store: Store) -> None:
     view = measure(store, start=("burst", "sequential"), design="rmit", burst_size=3, repetitions=6)
     counts = [Counter(order) for order in turns(view, "start").values()]
@@ -175,6 +176,7 @@ def choosy(*due: Fault | None) -> type[Choosy]:
     return type("ChoosyHere", (Choosy,), {"due": due})
 
 
+@pytest.mark.slow
 def test_all_go_on_until_the_last_has_enough_so_that_pairs_are_complete(store: Store) -> None:
     view = measure(store, choosy(None, Fault.THROTTLED, Fault.LOST), memory_mib=(128, 256), repetitions=4)
     rounds = turns(view, "memory_mib")
@@ -184,6 +186,7 @@ def test_all_go_on_until_the_last_has_enough_so_that_pairs_are_complete(store: S
     assert Counter(call.status for call in view.invocations(kind=Kind.MEASURED))[Status.OK] == 10
 
 
+@pytest.mark.slow
 def test_cell_that_is_given_up_does_not_hold_up_the_others(store: Store) -> None:
     faults = [None, *[Fault.THROTTLED] * 100]
     view = measure(store, choosy(*faults), memory_mib=(128, 256), repetitions=5, max_failures=3)
@@ -284,6 +287,7 @@ def test_no_more_are_deployed_at_a_time_than_allowed(store: Store, most: int, si
     assert len(told) == (0 if len(sizes) == 1 else 1)
 
 
+@pytest.mark.slow
 def test_groups_that_ran_at_different_times_share_no_round(store: Store) -> None:
     wanted = run_spec(memory_mib=SWEEP, start=("warm",), repetitions=2, max_deployed=1)
     run = orchestrator.run(wanted, registry_with(FakePlatform), store, Listener())
@@ -339,6 +343,7 @@ def versions(store: Store, new: Path, base: Path, **settings: Any) -> RunView:
     return measure(store, benchmarks=(str(new),), against=str(base), **{"repetitions": 2, "detect": 0.0, **settings})
 
 
+@pytest.mark.slow
 def test_version_is_measured_against_its_base(store: Store, write_function: Write, tmp_path: Path) -> None:
     base = folder_of(write_function, tmp_path, "main", "{'v': 1}")
     new = folder_of(write_function, tmp_path, "branch", "{'v': 2}")
@@ -367,6 +372,7 @@ def test_versions_draw_the_same_input_from_the_seed(store: Store, write_function
     assert not any("inputs" in finding.text for finding in report.findings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["rmit", "sequential"])
 def test_versions_with_inputs_of_their_own_are_told(
     store: Store, write_function: Write, tmp_path: Path, design: str
@@ -387,6 +393,7 @@ def test_same_version_twice_is_said_to_be_the_same(store: Store, write_function:
     assert any("both hold the same files" in finding.text for finding in report.findings)
 
 
+@pytest.mark.slow
 def test_base_takes_everything_but_its_code_from_the_new_one(
     store: Store, write_function: Write, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def test_own_work_is_counted_as_own(shipped: ModuleType) -> None:
     assert samples["process.child_cpu_user_s"] + samples["process.child_cpu_system_s"] < 0.05
 
 
+@pytest.mark.slow
 def test_work_of_a_child_is_counted_as_the_child_s(shipped: ModuleType) -> None:
     work = "import time\nwhile time.process_time() < 0.15: pass"
     state = shipped.begin(Call())

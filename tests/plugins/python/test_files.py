@@ -73,6 +73,7 @@ def test_changed_file_that_a_file_names_is_installed(code: Path, option: str) ->
         assert build(code) == (f"words=={version}",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["./mine-1.0-py3-none-any.whl", "mine @ file://{code}/mine-1.0-py3-none-any.whl"])
 def test_changed_wheel_by_path_is_installed(code: Path, line: str) -> None:
     ask(code, "--no-index", line.format(code=code))
@@ -94,6 +95,7 @@ def test_wheel_added_to_a_folder_of_wheels_is_found(code: Path) -> None:
     assert build(code, run="one") == ("words==3.0",)
 
 
+@pytest.mark.slow
 def test_what_is_not_pinned_is_warned_about_and_resolved_for_each_run(
     code: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

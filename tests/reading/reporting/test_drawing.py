@@ -159,6 +159,7 @@ def test_caption_says_that_an_axis_does_not_begin_at_zero() -> None:
     assert "the axis of latency does not begin at zero" in draw(LINE).notes
 
 
+@pytest.mark.slow
 def test_many_categories_are_cut_and_said() -> None:
     many = [(float(n), 1.0) for n in range(50)]
     figure = replace(breakdown().figures[0], series={"a": many}, categories=[f"c{n}" for n in range(50)])

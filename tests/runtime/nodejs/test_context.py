@@ -39,6 +39,7 @@ exports.handler = async (partition, { table }) => {
 """
 
 
+@pytest.mark.slow
 def test_objects_pass_both_ways_and_their_bytes_are_counted(node: Node) -> None:
     storage = node.platform.storage()
     storage.put("in/data", b"\x00\xff\x01")

@@ -149,6 +149,7 @@ def test_error_that_nobody_caught_fails_its_call_and_ends_the_sandbox(node: Node
     assert (again["output"], after.headers["x-sebsx-start"]) == (7, "cold")
 
 
+@pytest.mark.slow
 def test_error_between_two_calls_costs_no_call(node: Node) -> None:
     deployment = node.function(handler("setTimeout(() => Promise.reject(new Error('late')), 30); return 1;"))
     first, _ = node.call(deployment)
