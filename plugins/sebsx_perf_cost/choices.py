@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Table
 from sebsx.reading.conditions import identity_columns, level
-from sebsx.reading.estimates import median_estimate
-from sebsx.reading.saved_prices import mean_estimate
+from sebsx.reading.estimates import mean_estimate, median_estimate
 from sebsx.reading.units import show
 
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import Observations, in_sandboxes
 from sebsx.stats import (
+    LEAST_ALIKE,
     LEAST_BLOCKS,
     NotReachedError,
     TooFewSamplesError,
+    mean_interval,
     quantile_interval_of_all,
     quantile_of_all,
     tail_samples,
@@ -81,6 +83,28 @@ def tail_estimate(
     if (n := len(values) + unserved) < tail_samples(q):
         return Estimate(None, n=n, note=TOO_SMALL)
     return _quantile_estimate(values, q, confidence, unserved)
+
+
+def mean_estimate(values: Observations, factor: float, confidence: float) -> Estimate:
+    """Return the mean times a factor; costs add up, so their mean is the right one, and a sandbox is a unit of it."""
+    n = len(values)
+    if n == 0:
+        return Estimate(None, confidence=confidence)
+    mean, blocks = float(values.values.mean()), None if values.singles else values.count
+    note = TOO_SMALL if values.singles or values.count >= LEAST_BLOCKS else in_sandboxes(values.count)
+    try:
+        # Calls of a warm sandbox that count hold no cold one; where each unit is a call, a rare kind may be unseen.
+        interval = (
+            mean_interval(values.means, confidence)
+            if values.singles
+            else mean_interval(values.means, confidence, least=LEAST_ALIKE)
+        )
+    except TooFewSamplesError:
+        return Estimate(mean * factor, confidence=confidence, n=n, note=note, blocks=blocks)
+    mean = min(max(mean, interval.low), interval.high)  # of equal costs, it is a rounding error beside them
+    return Estimate(
+        mean * factor, low=interval.low * factor, high=interval.high * factor, confidence=confidence, n=n, blocks=blocks
+    )
 
 
 def _quantile_estimate(

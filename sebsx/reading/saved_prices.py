@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Estimate
-from sebsx.reading.blocks import Observations, in_sandboxes
-from sebsx.reading.estimates import TOO_SMALL
-from sebsx.stats import LEAST_ALIKE, LEAST_BLOCKS, TooFewSamplesError, mean_interval
+from sebsx.reading.estimates import mean_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,28 +78,6 @@ def save(store: Store, repriced: Sequence[Repriced]) -> None:
             cell_id=cell.id if cell else None,
             text=json.dumps(said, sort_keys=True),
         )
-
-
-def mean_estimate(values: Observations, factor: float, confidence: float) -> Estimate:
-    """Return the mean times a factor; costs add up, so their mean is the right one, and a sandbox is a unit of it."""
-    n = len(values)
-    if n == 0:
-        return Estimate(None, confidence=confidence)
-    mean, blocks = float(values.values.mean()), None if values.singles else values.count
-    note = TOO_SMALL if values.singles or values.count >= LEAST_BLOCKS else in_sandboxes(values.count)
-    try:
-        # Calls of a warm sandbox that count hold no cold one; where each unit is a call, a rare kind may be unseen.
-        interval = (
-            mean_interval(values.means, confidence)
-            if values.singles
-            else mean_interval(values.means, confidence, least=LEAST_ALIKE)
-        )
-    except TooFewSamplesError:
-        return Estimate(mean * factor, confidence=confidence, n=n, note=note, blocks=blocks)
-    mean = min(max(mean, interval.low), interval.high)  # of equal costs, it is a rounding error beside them
-    return Estimate(
-        mean * factor, low=interval.low * factor, high=interval.high * factor, confidence=confidence, n=n, blocks=blocks
-    )
 
 
 def _read(usd: float, said: dict[str, Any]) -> SavedPrice:

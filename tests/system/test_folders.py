@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -84,23 +84,23 @@ def test_cache_that_cannot_be_written_ends_a_run_in_one_line(
     assert not list(tmp_path.glob("cache/sebsx/work/*"))
 
 
-def test_folder_is_removed_while_something_that_ends_still_writes_into_it(tmp_path: Path) -> None:
+def test_folder_is_removed_though_something_that_ends_wrote_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "work"
-    removing = threading.Event()
+    remove, tries = shutil.rmtree, []
 
-    def write() -> None:
-        removing.wait()
-        for n in range(300):
-            (folder / str(n)).mkdir(parents=True, exist_ok=True)
+    def remove_and_write_once(path: Path, **options: bool) -> None:
+        remove(path, **options)
+        tries.append(path)
+        if len(tries) == 1:
+            (path / "late").mkdir(parents=True)
 
-    writer = threading.Thread(target=write)
-    write_first = folder / "first"
-    write_first.mkdir(parents=True)
-    writer.start()
-    removing.set()
+    (folder / "first").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "rmtree", remove_and_write_once)
     assert folders.remove_folder(folder)
-    writer.join()
-    assert folders.remove_folder(folder)
+    assert len(tries) == 2
+    assert not folder.exists()
 
 
 @pytest.mark.root
