@@ -9,10 +9,12 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.made import delete_each
-from sebsx.clouds.tags import are_ours
+from sebsx.clouds.refusals import problems
+from sebsx.clouds.tags import check_ours
 from sebsx.contracts.platforms import Platform
-from sebsx.errors import CredentialsError, PlatformError, SebsxError, UnsupportedError
+from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
 from sebsx.model import (
     Adoption,
     Between,
@@ -33,7 +35,7 @@ from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PAC
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
 from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
-from sebsx_aws.functions import NONCE, Functions, function_name, nonce
+from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
 from sebsx_aws.packages import deployed_digest, handed_over
@@ -130,13 +132,12 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def check(self) -> Sequence[Problem]:
         """Ask AWS who we are, the cheapest question that tells whether credentials are good."""
-        try:
+
+        def ask() -> None:
             with explained("check of credentials"):
                 self._clients.sts.get_caller_identity()
-        except SebsxError as exc:
-            message, _, advice = str(exc).partition("; ")
-            return [Problem(message, advice=advice)]
-        return ()
+
+        return problems(ask)
 
     def provision(self, memory_mib: int, options: Mapping[str, Scalar], architecture: str) -> Provision:
         """Refuse what SnapStart does not go with, beside what is not offered."""
@@ -168,7 +169,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
-        name = function_name(config)
+        name = function_name(config, NAME)
         made = self._opened
         role = self.settings.role or made.role()
         options = {option.name: self.option(config, option.name) for option in self.options}
@@ -309,8 +310,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def remove(self, resource: Resource) -> None:
         """Delete one resource; one whose tags are known and not ours is refused."""
-        if resource.id is None and not are_ours(resource.tags, self.name):
-            raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
+        check_ours(resource, self.name)
         clients = Clients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
         try:
             if resource.kind == CHANGE:

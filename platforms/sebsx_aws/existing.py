@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.fresh import NONCE, function_name
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
 from sebsx.model import Deployment
 from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, code_of, explained, without_account
-from sebsx_aws.functions import NONCE, Functions, function_name
+from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.triggers import SDK, invoke_url
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class Existing:
         variables, key = copies.variables_of(told, named.subject), (named.subject, architecture)
         if key not in self._codes:
             self._codes[key] = copies.code(self._clients, self._bucket, *key, found, adoption.force)
-        name = function_name(config)
+        name = function_name(config, NAME)
         wanted: dict[str, Any] = {
             **copies.configuration(told),
             "FunctionName": name,

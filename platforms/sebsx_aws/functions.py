@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import secrets
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.fresh import NONCE, nonce
 from sebsx.clouds.waiting import settled, until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import QuotaError
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from sebsx.model import FunctionConfig
     from sebsx_aws.settings import AwsSettings
 
-NONCE = "SEBSX_NONCE"
 ALIAS = "sebsx"
-_NAME = NamingRule(longest=64, marks="-_")
+NAME = NamingRule(longest=64, marks="-_")
 _WAIT = {"Delay": 1, "MaxAttempts": 300}
 _PROVISIONED_WITHIN_S = 600.0
 
@@ -213,16 +212,6 @@ class Functions:
             return int(said.get("AllocatedProvisionedConcurrentExecutions", instances))
 
         return until(ready, f"provisioning of {name!r}", within_s=_PROVISIONED_WITHIN_S)
-
-
-def function_name(config: FunctionConfig) -> str:
-    """Return a name that no function has or had, whose log group AWS might still remember."""
-    return _NAME.fit(f"{config.name}-{secrets.token_hex(4)}")
-
-
-def nonce() -> str:
-    """Return a value that no earlier one equals, so that a change of it always ends idle sandboxes."""
-    return secrets.token_hex(8)
 
 
 def _is_busy(exc: Exception) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sebsx.errors import DeployError, PlatformError
+from sebsx.errors import DeployError, PlatformError, SebsxError
+from sebsx.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,3 +47,13 @@ def explain(what: str, code: str, message: str, known: Iterable[Refusal]) -> Pla
         if refusal.covers(code, message):
             return refusal.error(f"{said}; {refusal.advice}")
     return DeployError(said)
+
+
+def problems(look: Callable[[], object]) -> list[Problem]:
+    """Return what stands in the way of a look at a provider, for `Platform.check`: the error and its advice."""
+    try:
+        look()
+    except SebsxError as exc:
+        message, _, advice = str(exc).partition("; ")
+        return [Problem(message, advice=advice)]
+    return []

@@ -9,6 +9,7 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sebsx.errors import UnsupportedError
 from sebsx.model import Resource, ResourceState
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ def make(run_id: str, platform: str, expires_at: datetime) -> dict[str, str]:
 def are_ours(tags: Mapping[str, str], platform: str) -> bool:
     """Tell whether tags are those of a platform of sebsx: what carries none is never deleted."""
     return RUN_TAG in tags and tags.get(PLATFORM_TAG) == platform
+
+
+def check_ours(resource: Resource, platform: str) -> None:
+    """Refuse to touch what was found on a provider and does not carry our tags; what the ledger knows is ours.
+
+    Raises:
+        UnsupportedError: If it is somebody else's.
+    """
+    if resource.id is None and not are_ours(resource.tags, platform):
+        raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
 
 
 def resource(

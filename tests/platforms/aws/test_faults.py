@@ -20,7 +20,7 @@ from sebsx.plugins import Registry
 from sebsx.testing.contracts.trying import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
-from sebsx_aws import clients, functions, resources
+from sebsx_aws import clients, resources
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.clients import clean, without_account
 from sebsx_aws.settings import AwsSettings
@@ -350,7 +350,6 @@ def test_arn_keeps_all_but_the_account() -> None:
 
 
 def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
-    assert len({functions.nonce() for _ in range(1000)}) == 1000
     context = dataclasses.replace(made(tmp_path).context, attempt="abcdef")
     shared = resources.Resources(clients.Clients(AwsSettings(region="us-east-1")), context)
     assert shared.name == "sebsx-01jz0000000000000000000009-aws-shared-abcdef"
