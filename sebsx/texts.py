@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SIGNS = frozenset(',=[]{}"')  # what words of lists and mappings cannot have unless they are written as JSON
 
-DURATIONS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+DURATIONS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 # What the names of settings end with, and what a number may be followed by there, in that unit.
 QUANTITIES = {"_s": DURATIONS, "_mib": {"mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}}
 _EXAMPLES = {"s": "write a duration such as 30 or 30s", "mib": "write MiB as a number such as 256, or 256MB or 1GB"}

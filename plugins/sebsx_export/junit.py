@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.model import RunStatus
-from sebsx.reading.junit import ERROR, PASSED, SKIPPED, Case, Suite, document
+from sebsx.reading.gate import judged
+from sebsx.reading.junit import ERROR, FAILURE, PASSED, SKIPPED, Case, Suite, document
 from sebsx.reading.units import show
 from sebsx_export.figures import Series, read_series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
+    from sebsx.reading.gate import Judgement
 
 _EXAMPLES = 3
 
@@ -24,12 +26,14 @@ class JUnitExporter(Exporter):
 
     Failed invocations make an `error`, with examples of what they said; an invalid measurement, or one without a
     measured invocation, is `skipped` with the reason; anything else is passed, with its figures as output. A run that
-    failed, or was unsuccessful, is an `error` itself.
+    failed, or was unsuccessful, is an `error` itself. Thresholds (`--fail-if`) are a suite of each run: one that is
+    crossed is a `failure`, one that cannot be judged is `skipped`.
     """
 
     name: ClassVar[str] = "junit"
     summary: ClassVar[str] = "a test case per condition as JUnit XML; failed invocations are errors"
     suffix: ClassVar[str] = ".junit.xml"
+    chooses: ClassVar[frozenset[str]] = frozenset({"fail-if"})
 
     def export(self, runs: Sequence[RunView], destination: Path, selection: Selection = EVERYTHING) -> Sequence[Path]:
         """Write the file."""
@@ -47,6 +51,7 @@ class JUnitExporter(Exporter):
         ]
         measured = {run for run, _ in by_suite}
         suites += [_of_run(view) for view in runs if view.run.id not in measured or _has_failed(view)]
+        suites += [suite for view in runs for suite in _thresholds(view, selection)]
         with replacing(destination) as part:
             part.write_text(document("sebsx", suites), encoding="utf-8")
         return [destination]
@@ -82,6 +87,26 @@ def _outcome(series: Series) -> tuple[str, str, str]:
 def _errors(series: Series) -> list[str]:
     frame = series.condition.frame
     return [f"for example: {error}" for error in sorted(filter(None, frame.tally("error")))[:_EXAMPLES]]
+
+
+def _thresholds(view: RunView, selection: Selection) -> Iterator[Suite]:
+    """Yield the suite of a run's gate: a case for each threshold and condition."""
+    told = judged(selection.fail_if or view.run.settings.get("fail_if", ()), [view], view.metrics())
+    if told:
+        yield Suite(f"thresholds of run {view.run.id}", [_threshold(each) for each in told])
+
+
+def _threshold(each: Judgement) -> Case:
+    outcome = {True: FAILURE, False: PASSED, None: SKIPPED}[each.crossed]
+    return Case(
+        classname="thresholds",
+        name=f"{each.threshold.text} {each.condition}",
+        time_s=each.estimate.value or 0.0 if each.threshold.metric.unit == "s" else 0.0,
+        outcome=outcome,
+        kind="" if outcome is PASSED else f"threshold {each.verdict}",
+        message="" if outcome is PASSED else each.sentence if each.crossed else each.reason,
+        body=each.sentence,
+    )
 
 
 def _has_failed(view: RunView) -> bool:

@@ -36,6 +36,10 @@ class Duration(click.ParamType[float]):
             self.fail(str(exc), param, ctx)
 
 
+FAIL_IF = (
+    "exit with 1 if any condition is beyond: 'p95>300ms', 'errors>1%', 'warm cost>2.50' (USD per million); repeatable"
+)
+
 _SHORT = {"--parameter": "-p", "--platform": "-P"}
 _RUNS_OFFERED = 20
 

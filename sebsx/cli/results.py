@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App, command
+from sebsx.cli.app import CORE, App, command
 from sebsx.cli.listing import runs_command, took
-from sebsx.cli.options import names_runs
+from sebsx.cli.options import FAIL_IF, names_runs
+from sebsx.cli.running import show_judged
 from sebsx.errors import UserError
+from sebsx.settings import COMMAND_LINE, Layer
 
 if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
@@ -97,6 +99,7 @@ def show_command(app: App, run: str | None, campaign: str | None, only_failures:
     "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE",
     help="A setting of the analyzer, as cost_weight=0.3; repeatable (sebsx config show analyzer.NAME).",
 )  # fmt: skip
+@click.option("--fail-if", multiple=True, metavar="THRESHOLD", help=f"{FAIL_IF[:1].upper()}{FAIL_IF[1:]}.")
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write the analyzer's files to, such as a fitted model [default: they are not written].",
@@ -107,28 +110,38 @@ def analyze_command(
     campaign: str | None,
     analyzer: str | None,
     assignments: tuple[str, ...],
+    fail_if: tuple[str, ...],
     out: Path | None,
 ) -> None:
     """Say what stored runs mean, in tables and findings.
 
     RUN is an id, its start, the name of a baseline, or `last`.
+
+    Exit codes: 0 done, 1 a threshold of --fail-if was crossed, 2 wrong use, or a threshold cannot be judged.
     """
-    from sebsx.reading.files import write_files  # heavy
+    from sebsx.cli.console import plain
+    from sebsx.reading import gate  # heavy
+    from sebsx.reading.files import write_files
     from sebsx.reading.listing import chosen
 
     app.analyzer_assignments = assignments
+    given = {f"{CORE}.fail_if": ",".join(fail_if)} if fail_if else {}
+    thresholds = app.reader((), (), Layer(COMMAND_LINE, given)).read(CORE).value.fail_if
     with app.open_store(read=True) as store:
         views = [store.view(run) for run in chosen(store, runs, campaign)]
+        judged = gate.judged(thresholds, views, app.registry.metrics)
         report = app.analyze(views, analyzer)
         if report is None:
             raise UserError(f"experiment {views[0].run.experiment!r} has no analyzer here; name one with --analyzer")
         if app.console.json:
-            app.console.result(report)
+            app.console.result({**plain(report), "thresholds": [each.document() for each in judged]})
         else:
+            show_judged(app, judged)
             app.console.report(report)
         if out is not None:
             for path in write_files(report, views, out):
                 app.console.note(f"wrote {path}")
+    gate.raise_for(judged, thresholds)
 
 
 class _ExportCommand(click.Command):
@@ -152,6 +165,8 @@ class _ExportCommand(click.Command):
 )
 @click.option("--metric", "metrics", multiple=True, help="Only this metric, such as client.latency_s; repeatable.")
 @click.option("--statistic", "statistics", multiple=True, help="Only this statistic, such as p50; repeatable.")
+@click.option("--fail-if", multiple=True, metavar="THRESHOLD", help="Thresholds to write in place of those of the runs "
+              "(junit); repeatable.")  # fmt: skip
 def export_command(
     app: App,
     runs: tuple[str, ...],
@@ -160,6 +175,7 @@ def export_command(
     out: Path | None,
     metrics: tuple[str, ...],
     statistics: tuple[str, ...],
+    fail_if: tuple[str, ...],
 ) -> None:
     """Write runs in a format that other tools read.
 
@@ -173,13 +189,14 @@ def export_command(
     if out == Path("-"):
         raise UserError("an export is a file, complete or not there; name one with -o")
     exporter = app.registry.get("exporters", format_)()
-    for option, given in (("metric", metrics), ("statistic", statistics)):
+    for option, given in (("metric", metrics), ("statistic", statistics), ("fail-if", fail_if)):
         if given and option not in exporter.chooses:
-            raise UserError(f"format {format_!r} leaves no choice of a {option}; leave out --{option}")
+            raise UserError(f"format {format_!r} takes no --{option}; leave it out")
     with app.console.working("exporting"), app.open_store(read=True, check=True) as store:
         views = list({view.run.id: view for view in map(store.view, chosen(store, runs, campaign))}.values())
         target = out or Path(views[0].run.id + exporter.suffix)
-        files = exporter.export(views, target, Selection(metrics=metrics, statistics=statistics))
+        selection = Selection(metrics=metrics, statistics=statistics, fail_if=fail_if)
+        files = exporter.export(views, target, selection)
     text = (
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import CORE, App, CommandGroup, output_options
-from sebsx.cli.options import Duration, layer_of, options_of
+from sebsx.cli.options import FAIL_IF, Duration, layer_of, options_of
 from sebsx.errors import (
     PlatformError,
     PluginError,
@@ -20,12 +20,13 @@ from sebsx.errors import (
 from sebsx.settings import COMMAND_LINE, Layer, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.runs import RunView
     from sebsx.model import Cell, Run
     from sebsx.model.stored import StoredCell
+    from sebsx.reading.gate import Judgement
     from sebsx.reading.repricing import PriceChoice
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import RunSpec
@@ -72,6 +73,7 @@ _COMMON: tuple[click.Parameter, ...] = (
         help="an option of functions, each value a level to measure (sebsx list options); repeatable",
     ),
     click.Option(["--campaign"], help="free label that groups runs"),
+    click.Option(["--fail-if", "fail_if"], multiple=True, metavar="THRESHOLD", help=FAIL_IF),
     click.Option(
         ["--price-as"],
         metavar="PROVIDER:REGION",
@@ -160,6 +162,8 @@ def _spec(app: App, experiment: type[Experiment[Any]], section: Section, values:
     }
     if values["options"]:
         core_values[f"{CORE}.options"] = ",".join(values["options"])
+    if values["fail_if"]:
+        core_values[f"{CORE}.fail_if"] = ",".join(values["fail_if"])
     if values["price_as"] is not None:
         app.price_as = price_choice(app, values["price_as"])
     assignments = values["assignments"]
@@ -269,32 +273,47 @@ def _plan_row(cell: Cell) -> dict[str, Any]:
 
 
 def _run(app: App, spec: RunSpec) -> None:
-    """Do a run, print what it says, and end with the exit code that its cells ask for."""
+    """Do a run, print what it says, and end with the exit code that its cells and its thresholds ask for."""
     from sebsx.model import RunStatus
+    from sebsx.reading import gate  # heavy
 
+    if spec.fail_if:
+        gate.check(spec.fail_if, app.planned(spec), app.registry.metrics)
     with app.open_store() as store:
         run = app.carry_out(spec, store)
         view = _price(app, store.view(run.id), store)
-        _print_run(app, spec, run, view)
+        judged = gate.judged(spec.fail_if, [view], app.registry.metrics)
+        _print_run(app, spec, run, view, judged)
         if run.status is RunStatus.INTERRUPTED:
             raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
         raise_for(run, view.cells())
+        gate.raise_for(judged, spec.fail_if)
 
 
-def _print_run(app: App, spec: RunSpec, run: Run, view: RunView) -> None:
+def _print_run(app: App, spec: RunSpec, run: Run, view: RunView, judged: Sequence[Judgement]) -> None:
     report, trouble = None, None
     try:
         report = app.analyze([view]) if spec.experiment.analyzer else None
     except (UserError, PluginError) as exc:  # what was measured is told all the same
         trouble = exc
     if app.console.json:
-        app.console.result({"run": run, "cells": view.cells(), "report": report})
+        thresholds = [each.document() for each in judged]
+        app.console.result({"run": run, "cells": view.cells(), "report": report, "thresholds": thresholds})
     else:
+        show_judged(app, judged)
         if report:
             app.console.report(report)
         app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
     if trouble:
         raise trouble
+
+
+def show_judged(app: App, judged: Sequence[Judgement]) -> None:
+    """Print what became of thresholds, as a table; nothing where there are none."""
+    from sebsx.reading import gate  # heavy
+
+    if judged:
+        app.console.result(None, gate.table(judged))
 
 
 def raise_for(run: Run, cells: list[StoredCell]) -> None:

@@ -26,10 +26,17 @@ _SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", slice(68, 72)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which figures a user wants; none means all that the format has room for."""
+    """Which figures a user wants; none means all that the format has room for.
+
+    Args:
+        metrics: Names of metrics.
+        statistics: Names of statistics (`p50`).
+        fail_if: Thresholds (`p95>300ms`) to tell in place of those that the runs were made with.
+    """
 
     metrics: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    fail_if: tuple[str, ...] = ()
 
 
 EVERYTHING = Selection()
@@ -43,7 +50,7 @@ class Exporter(ABC):
         name: What a user types after `--format`.
         summary: One line.
         suffix: Ending of the file or folder, with the dot.
-        chooses: What of a `Selection` it heeds: `metric`, `statistic`, both or nothing.
+        chooses: What of a `Selection` it heeds: `metric`, `statistic`, `fail-if`, or nothing.
     """  # noqa: D205  # the first sentence needs two lines
 
     name: ClassVar[str]

@@ -176,7 +176,7 @@ class Run:
         id: ULID; sorts by time.
         experiment: Name of the experiment.
         settings: Complete: all that is needed to run it again (`experiment`, `platforms`, `collectors`, `limits`), and
-            under `factors` what it varied.
+            under `factors` what it varied, under `fail_if` the thresholds of its gate.
         seed: Of the run's random generator.
         status: See `RunStatus`.
         started_at: Aware UTC.

@@ -244,8 +244,8 @@ def _check_suffix(cls: Any, what: str, _register: Register, name: str = "suffix"
 
 
 def _check_choices(cls: Any, what: str, _register: Register) -> None:
-    if wrong := cls.chooses - {"metric", "statistic"}:
-        raise PluginError(f"{what} has chooses = {sorted(wrong)}; there are 'metric' and 'statistic'")
+    if wrong := cls.chooses - {"metric", "statistic", "fail-if"}:
+        raise PluginError(f"{what} has chooses = {sorted(wrong)}; there are 'metric', 'statistic' and 'fail-if'")
 
 
 def _check_architectures(cls: Any, what: str, _register: Register) -> None:

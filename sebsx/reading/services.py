@@ -63,6 +63,11 @@ class CoreSettings:
         {}, help="options of functions, each value a level to measure (sebsx list options)", option="--option"
     )
     campaign: str = setting("", help="free label that groups runs")
+    fail_if: tuple[str, ...] = setting(
+        (),
+        help="thresholds that end `run` and `analyze` with exit code 1, such as p95>300ms,errors>1%",
+        option="--fail-if",
+    )
 
 
 class QuietOutput:
@@ -220,6 +225,7 @@ class Services:
             campaign=core.campaign,
             limits=limits or Limits(),
             options=core.options,
+            fail_if=core.fail_if,
         )
 
     def resumed(self, name: str, limits: Limits | None = None) -> RunSpec:
@@ -255,6 +261,7 @@ class Services:
             resume=run.id,
             limits=limits or Limits(),
             options=run.settings.get("options", {}),  # none in a run of before they could be asked for
+            fail_if=run.settings.get("fail_if", ()),
         )
 
     def plan(self, experiment: str, settings: Mapping[str, Any] | None = None, **asked: Any) -> Plan:

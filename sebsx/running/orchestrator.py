@@ -68,6 +68,7 @@ class RunSpec:
         resume: Id of an interrupted run to go on with.
         limits: What it may spend at most.
         options: Levels of options of functions, by name, each a factor of the design.
+        fail_if: Thresholds of its gate as written (`p95>300ms`); they change nothing of what is measured.
     """
 
     experiment: Experiment[Any]
@@ -79,6 +80,7 @@ class RunSpec:
     resume: str | None = None
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
+    fail_if: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse a seed that no store holds.
@@ -97,6 +99,7 @@ class RunSpec:
             "collectors": list(self.collectors),
             "limits": described(self.limits),
             "options": {name: list(levels) for name, levels in self.options.items()},
+            "fail_if": list(self.fail_if),
             "secrets": [f"{section}.{name}" for section, value in self._sections() for name in secrets_of(value)],
         }
 
