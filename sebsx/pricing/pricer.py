@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from sebsx.contracts.platforms import Platform
-    from sebsx.contracts.prices import OwnPrices
+    from sebsx.contracts.prices import Billing, OwnPrices
     from sebsx.model import Deployment, ProviderRecord, Scalar
     from sebsx.pricing.books import Rates
     from sebsx.pricing.shelf import Shelf
@@ -37,6 +37,7 @@ class Pricer:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._rates: dict[tuple[str, str, str, str], Rates | None] = {}
+        self._billing: dict[Platform[Any], Billing] = {}
         self._warned: set[str] = set()
 
     def cost_usd(self, platform: Platform[Any], deployment: Deployment, record: ProviderRecord) -> float | None:
@@ -44,10 +45,13 @@ class Pricer:
         time_s = record.duration_s if record.duration_s is not None else record.billed_s
         if record.cost_usd is not None or time_s is None:
             return record.cost_usd
-        said, own = deployment.effective, platform.billing(NONE).own
+        said, own = deployment.effective, self._plain_billing(platform).own
         memory_mib = said.get("memory_mib", deployment.config.memory_mib)
         if own is not None:
             return None if record.billed_s is None else _own_usd(own, memory_mib, record.billed_s)
+        rates = self.rates_of(platform, deployment)
+        if rates is None:
+            return None
         usage = Usage(
             memory_mib=memory_mib,
             duration_s=time_s,
@@ -59,7 +63,7 @@ class Pricer:
             cpus=_exact(said.get("vcpu")),
             gpus=int(said.get("gpu", 0)),
         )
-        return self._invocation_usd(platform, self.rates_of(platform, deployment), usage)
+        return self._invocation_usd(platform, rates, usage)
 
     def estimate_usd(
         self,
@@ -114,7 +118,7 @@ class Pricer:
 
     def unit_usd(self, platform: Platform[Any], meter: str, architecture: str = "") -> Decimal | None:
         """Return the price of a unit of something beside invocations; see `Prices`."""
-        billing = platform.billing(NONE)
+        billing = self._plain_billing(platform)
         rates = self.rates(platform, billing.region, architecture or platform.architectures[0], billing.scheme)
         if rates is None:
             return None
@@ -136,7 +140,7 @@ class Pricer:
 
     def rates(self, platform: Platform[Any], region: str, architecture: str, scheme: str = "") -> Rates | None:
         """Return the rates of a platform's provider in a region, None where there is no price."""
-        provider = platform.billing(NONE).provider
+        provider = self._plain_billing(platform).provider
         if not provider:
             return None
         key = (provider, region, architecture, scheme)
@@ -147,6 +151,12 @@ class Pricer:
                 self._warn(platform, exc)
                 self._rates[key] = None
         return self._rates[key]
+
+    def _plain_billing(self, platform: Platform[Any]) -> Billing:
+        """Return what a platform bills by for its default options: asked once, since each invocation needs it."""
+        if platform not in self._billing:
+            self._billing[platform] = platform.billing(NONE)
+        return self._billing[platform]
 
     def _invocation_usd(self, platform: Platform[Any], rates: Rates | None, usage: Usage) -> float | None:
         if rates is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
@@ -128,17 +129,22 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
         invocation.status = record.status
     told = record.start_type or (StartType.COLD if record.init_s else None)
     if told is not None:
-        evidence = {**json.loads(invocation.start_evidence), "provider": told}
         # A record knows whether there was an initialisation, not that it was over long before, nor who waited for it.
         if told is StartType.RESTORED or invocation.start_type not in _KNOWN_BETTER:
             invocation.start_type = told
-        invocation.start_evidence = json.dumps(evidence, sort_keys=True)
+        invocation.start_evidence = _told_too(invocation.start_evidence, told)
     invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
     invocation.provider_duration_s = record.duration_s
     invocation.provider_init_s = record.init_s
     invocation.provider_billed_s = record.billed_s
     invocation.provider_max_memory_bytes = record.max_memory_bytes
     invocation.cost_usd = platform.context.prices.cost_usd(platform, deployment, record)
+
+
+@lru_cache(maxsize=64)  # of warm calls it is the same again and again
+def _told_too(evidence: str, told: StartType) -> str:
+    """Return the evidence of a start with what the provider told."""
+    return json.dumps({**json.loads(evidence), "provider": told}, sort_keys=True)
 
 
 def _status(

@@ -35,10 +35,13 @@ logger = logging.getLogger(__name__)
 
 
 class MetricIds:
-    """Row numbers of metrics by name; a member of a family is registered when it is first used."""
+    """Row numbers of metrics by name; a member of a family is registered when it is first used.
+
+    `known` are those that need no look into the store.
+    """
 
     def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
+        self.known: dict[str, int] = {}
         self._families: dict[str, Metric] = {}
 
     def register(self, connection: Connection, metrics: Iterable[Metric]) -> None:
@@ -69,33 +72,33 @@ class MetricIds:
         Raises:
             StoreError: If nobody registered it.
         """
-        known = self._ids.get(name)
+        known = self.known.get(name)
         return known if known is not None else self._find(connection, name)
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have registered."""
-        self._ids.clear()
+        self.known.clear()
         self._families.clear()
 
     def _find(self, connection: Connection, name: str) -> int:
         for row in connection.execute(select(schema.metric)):  # another program, or run, may have registered it
             self._remember(row.id, Metric(row.name, row.unit, better=Better(row.better), meaning=row.meaning))
-        if name in self._ids:
-            return self._ids[name]
+        if name in self.known:
+            return self.known[name]
         for pattern, family in self._families.items():
             if fnmatchcase(name, pattern):
                 self.register(connection, [Metric(name, family.unit, better=family.better, meaning=family.meaning)])
-                return self._ids[name]
+                return self.known[name]
         if metric := next((metric for metric in CORE_METRICS if metric.name == name), None):
             self.register(connection, [metric])  # core may have learnt it after the run began
-            return self._ids[name]
+            return self.known[name]
         raise StoreError(
             f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
             "or from its collector's metrics"
         )
 
     def _remember(self, key: int, metric: Metric) -> None:
-        self._ids[metric.name] = key
+        self.known[metric.name] = key
         if "*" in metric.name:
             self._families[metric.name] = metric
 
@@ -145,12 +148,13 @@ def _rows_of(
     invocations: Sequence[Invocation],
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Return the rows of invocations and of their samples."""
-    rows, samples = [], []
+    rows, samples, known = [], [], metrics.known
     for key, item in zip(numbers, invocations, strict=False):
         rows.append((key, *keys, *_figures(item)))
         for name, value in item.samples.items():
-            if is_number(name, value):
-                samples.append((key, metrics.get(connection, name), float(value)))
+            if (type(value) is float and isfinite(value)) or is_number(name, value):
+                metric = known.get(name)
+                samples.append((key, metrics.get(connection, name) if metric is None else metric, float(value)))
     return rows, samples
 
 
