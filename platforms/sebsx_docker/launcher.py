@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PlatformError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, unearned_s
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, ending, unearned_s
 from sebsx_docker import engine
 from sebsx_docker.containers import Mold, cpu_limit
 
@@ -107,7 +107,7 @@ class DockerSandbox(Sandbox):
         # Not a thread of the pool: one that closed its output may run for long, and calls must not wait behind it.
         self._state = await asyncio.to_thread(self._await_end)
         code = int(self._state.get("ExitCode", 0))
-        return f"signal {signal.Signals(code - 128).name}" if _is_signal(code) else f"exit code {code}"
+        return ending(code)
 
     def kill(self) -> None:
         """End it and everything in it."""
@@ -234,10 +234,6 @@ class DockerLauncher(Launcher):
         except OSError:
             engine.remove_container(self.client, container)
             raise
-
-
-def _is_signal(code: int) -> bool:
-    return code > 128 and code - 128 in set(signal.Signals)
 
 
 def _open_peak(pid: int) -> int | None:

@@ -70,7 +70,7 @@ class SandboxGroup:
             # Version 1 bounds memory and swap together, version 2 swap alone; a kernel without swap has neither file.
             with contextlib.suppress(OSError):
                 (memory / words.swap).write_text(str(memory_bytes if words.version == 1 else 0))
-        self._limit_processes(PIDS_MAX)
+        self._limit_processes(PIDS_MAX + 1)  # and the shell that started them
 
     @property
     def entrances(self) -> list[Path]:

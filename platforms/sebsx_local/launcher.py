@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, unearned_s
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, ending, unearned_s
 from sebsx.system.processes import bearing, end_all, marked, marking
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
+from sebsx_local.shells import DESCRIPTORS, Shell
 from sebsx_local.sweep import OWNER, RUN, SANDBOXES
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class LocalSandbox(Sandbox):
         await _exit_of(self._process)
         while self._read():
             pass  # its last words
-        code = self._process.returncode
-        return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return ending(self._process.returncode)
 
     def kill(self) -> None:
         """Kill the process and its group; `close` finds what left them."""
@@ -130,6 +129,7 @@ class LocalLauncher(Launcher):
         self._sandboxes = self._workdir / SANDBOXES
         self._group: GatewayGroup | None = None
         self._sweeper: subprocess.Popen[bytes] | None = None
+        self._parked: dict[str, Shell] = {}  # by the sandbox that it waits for
         self._launched = 0
 
     async def open(self) -> None:
@@ -152,33 +152,33 @@ class LocalLauncher(Launcher):
             start_new_session=True,
         )
 
+    async def park(self, spec: SandboxSpec) -> bool:
+        """Have a shell wait in the control group of a sandbox to come; without control groups nothing is to be done."""
+        if self._group is None:
+            return False
+        self._parked[spec.id] = await self._enter(self._group, spec)
+        return True
+
+    async def unpark(self, sandbox_id: str) -> None:
+        """End the shell that waits for a sandbox."""
+        shell = self._parked.pop(sandbox_id, None)
+        if shell is not None:
+            await asyncio.get_running_loop().run_in_executor(None, shell.end)
+
     async def launch(self, spec: SandboxSpec, on_output: Callable[[bytes], None]) -> Sandbox:
         """Start a process."""
-        self._launched += 1
-        part = self._launched
         tmp = self._sandboxes / spec.id
         tmp.mkdir()
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= {"HOME": str(tmp), "TMPDIR": str(tmp)} | dict(spec.environment)
-        environment |= {OWNER: self.owner, RUN: self._run}
+        environment = {"HOME": str(tmp), "TMPDIR": str(tmp), **spec.environment, OWNER: self.owner, RUN: self._run}
         environment["SEBSX_CONTROL_GROUP"] = "" if self._group is None else spec.id  # its folders are called so
         environment["SEBSX_STARTED_S"] = repr(time.clock_gettime(time.CLOCK_MONOTONIC))
-        group = None if self._group is None else self._group.sandbox(spec.id, spec.memory_mib * 2**20)
-        try:
-            with marking(self.owner, part):
-                process = subprocess.Popen(
-                    [*self._trampoline(group, spec.memory_mib), *spec.options["command"]],
-                    cwd=spec.options["root"],
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError:
-            if group is not None:
-                group.remove()
-            raise
+        group = None
+        if self._group is None:
+            self._launched += 1
+            part, process = self._launched, self._start(spec, environment, self._launched)
+        else:
+            shell = await self._shell(self._group, spec, environment)
+            part, process, group = shell.part, shell.process, shell.group
         assert process.stdout is not None
         output = process.stdout.fileno()
         os.set_blocking(output, False)
@@ -230,19 +230,53 @@ class LocalLauncher(Launcher):
         """Whether private memory can be limited per process: only Linux counts it all (since 4.7, setrlimit(2))."""
         return self.options["limits"] != "none" and sys.platform == "linux"
 
-    def _trampoline(self, group: SandboxGroup | None, memory_mib: int) -> list[str]:
-        """Return the words before a command that put it under its limits before it runs.
+    def _environment(self) -> dict[str, str]:
+        """Return what every process gets, whatever its sandbox."""
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return passed_on | {OWNER: self.owner, RUN: self._run}
 
-        A shell costs about 1 ms; a `preexec_fn` would fork the whole gateway, and is not safe beside threads.
-        """
-        if group is not None:
-            limit = " && ".join(f"echo $$ >{shlex.quote(str(path))}" for path in group.entrances)
-        elif self._has_rlimit:
-            limit = f"ulimit -d {memory_mib * 1024}"
-        else:
-            return []
-        # As on Lambda (quotas, docs.aws.amazon.com/lambda, read 2026-11), whatever the gateway itself may open.
-        return ["/bin/sh", "-c", f'ulimit -Sn 1024 2>/dev/null; {limit} && exec "$@"', "sebsx-sandbox"]
+    def _start(self, spec: SandboxSpec, environment: dict[str, str], part: int) -> subprocess.Popen[bytes]:
+        """Start a sandbox that has no control group."""
+        limit = f"{DESCRIPTORS}; ulimit -d {spec.memory_mib * 1024} && " if self._has_rlimit else ""
+        # A shell costs about 1 ms; a `preexec_fn` would fork the whole gateway, and is not safe beside threads.
+        trampoline = ["/bin/sh", "-c", f'{limit}exec "$@"', "sebsx-sandbox"] if limit else []
+        with marking(self.owner, part):
+            return subprocess.Popen(
+                [*trampoline, *spec.options["command"]],
+                cwd=spec.options["root"],
+                env=self._environment() | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    async def _shell(self, groups: GatewayGroup, spec: SandboxSpec, environment: Mapping[str, str]) -> Shell:
+        """Return a shell that has started a sandbox in its control group: the one that waits for it, or a new one."""
+        shell = self._parked.pop(spec.id, None)
+        if shell is not None:
+            if shell.start(spec.options["command"], environment):
+                return shell
+            await asyncio.get_running_loop().run_in_executor(None, shell.end)
+        shell = await self._enter(groups, spec)
+        shell.start(spec.options["command"], environment)
+        return shell
+
+    async def _enter(self, groups: GatewayGroup, spec: SandboxSpec) -> Shell:
+        """Return a shell that is in a new control group."""
+        self._launched += 1
+        group = groups.sandbox(spec.id, spec.memory_mib * 2**20)
+        try:
+            shell = Shell(group, spec.options["root"], self._environment(), self.owner, self._launched)
+        except OSError:
+            group.remove()
+            raise
+        try:
+            await shell.entered()
+        except BaseException:
+            shell.end()
+            raise
+        return shell
 
 
 def _cpus() -> int:

@@ -17,6 +17,7 @@ Variables that every sandbox is given, and what the Python shim makes of them:
 from __future__ import annotations
 
 import math
+import signal
 import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Mapping
 
+_SHELL = 128  # what a shell adds to the number of the signal that ended a process
 _PERIOD_US = 20_000
 _SMALLEST_QUOTA_US = 1000  # the kernel refuses less
 _ASKING_US = 300  # processor time of a runtime from its last own step to the handler's first: it asks for the event
@@ -131,6 +133,23 @@ class Launcher(ABC):
             DeployError: If sandboxes cannot be made here.
         """
 
+    async def park(self, spec: SandboxSpec) -> bool:
+        """Prepare a sandbox ahead of its call, for `launch` of the same id; nothing of the function runs yet.
+
+        Args:
+            spec: What is known of it; the environment is told at the launch.
+
+        Returns:
+            Whether there is anything to prepare here; `unpark` undoes it where it is not launched.
+
+        Raises:
+            OSError: If it cannot be prepared.
+        """
+        return False
+
+    async def unpark(self, sandbox_id: str) -> None:  # noqa: B027  # optional
+        """Undo `park`; returns when nothing is left of it. Harmless where nothing is parked."""
+
     @abstractmethod
     async def launch(self, spec: SandboxSpec, on_output: Callable[[bytes], None]) -> Sandbox:
         """Start a sandbox; `on_output` hears what it prints, in pieces.
@@ -145,6 +164,12 @@ class Launcher(ABC):
 
     async def close(self) -> None:  # noqa: B027  # optional
         """Remove what `open` made; every sandbox is closed by then."""
+
+
+def ending(code: int) -> str:
+    """Return how a process ended, in words, by its code as its parent has it or as a shell says it."""
+    number = -code if code < 0 else code - _SHELL
+    return f"signal {signal.Signals(number).name}" if number in set(signal.Signals) else f"exit code {code}"
 
 
 def cpu_share(memory_mib: int) -> float:

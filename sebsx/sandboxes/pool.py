@@ -6,12 +6,14 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
 from sebsx.sandboxes.journal import LOGS, Records
 from sebsx.sandboxes.keepalive import keep_alive
-from sebsx.sandboxes.launcher import cpu_share
+from sebsx.sandboxes.launcher import SandboxSpec, cpu_share
+from sebsx.sandboxes.parking import Parking
 from sebsx.sandboxes.worker import HTTP_CODES, PlacedCall, Worker, error_body
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from sebsx.sandboxes.journal import Log
     from sebsx.sandboxes.launcher import Launcher
+
+_MOST_PARKED = 64
+_QUIET_S = 0.25  # without a call in hand, before anything is prepared beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,9 @@ class PoolConfig:
 class Pool:
     """The sandboxes of one deployment; an invocation goes to the one that became idle last.
 
+    Sandboxes to come are prepared while nothing is measured: after a deployment, before `force_cold` returns, and when
+    no call was in hand for a while; as many as there were at once since the last `force_cold`.
+
     Args:
         config: What is asked.
         launcher: Makes sandboxes.
@@ -77,7 +85,12 @@ class Pool:
         self._logs: deque[tuple[str, Log]] = deque(maxlen=LOGS)
         self._keep_alive = keep_alive(config.keep_alive_policy, config.keep_alive_s, config.keep_alive_seed)
         self._reaper: asyncio.TimerHandle | None = None
+        self._parking = Parking(launcher, self.spec)
+        self._most = 1  # sandboxes at once
+        self._quiet: asyncio.TimerHandle | None = None
+        self._used = 0.0  # perf_counter at which a sandbox became idle last
         self._loop = asyncio.get_running_loop()
+        self._park()
 
     def submit(self, call: PlacedCall) -> None:
         """Place an invocation, on an idle sandbox if there is one."""
@@ -89,8 +102,9 @@ class Pool:
             status = Status.THROTTLED
             call.client.respond(HTTP_CODES[status], body, f"X-Sebsx-Status: {status.value}\r\n")
         else:
-            worker = Worker(self, call)
+            worker = Worker(self, call, self._parking.take())
             self._workers[worker.id] = worker
+            self._most = max(self._most, len(self._workers))
             self._tasks.add(worker.task)
             worker.task.add_done_callback(self._tasks.discard)
 
@@ -98,6 +112,9 @@ class Pool:
         """Keep a sandbox for the next invocation."""
         first = not self._idle
         self._idle[worker.id] = worker
+        self._used = perf_counter()
+        if self._quiet is None and self._parking.lacks(self._wanted):
+            self._quiet = self._loop.call_later(_QUIET_S, self._park_if_quiet)
         lifetime_s = self._keep_alive.lifetime_s()
         if lifetime_s is not None:
             worker.expires = perf_counter() + lifetime_s
@@ -116,24 +133,41 @@ class Pool:
 
         Returns when all that the idle ones held is released: that work must not compete with the cold start to come.
         """
+        self._most = max(1, len(self._workers))
         self._retire()
         if ending := self._tasks - {worker.task for worker in self._workers.values()}:
             await asyncio.wait(ending)
+        await self._parking.fill(self._wanted)
 
     def update(self, config: PoolConfig) -> None:
         """Change what is asked; sandboxes made for the former configuration get no further invocation."""
         self.config = config
         self._keep_alive = keep_alive(config.keep_alive_policy, config.keep_alive_s, config.keep_alive_seed)
         self._retire()
+        self._park()
 
     async def close(self) -> None:
         """End every sandbox and return when all they held is released."""
         for worker in list(self._workers.values()):
             worker.end()
-        if self._reaper is not None:
-            self._reaper.cancel()
+        for timer in (self._reaper, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        await self._parking.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def spec(self, sandbox_id: str, environment: Mapping[str, str] = MappingProxyType({})) -> SandboxSpec:
+        """Return what a sandbox of this deployment has to be."""
+        config = self.config
+        return SandboxSpec(
+            id=sandbox_id,
+            deployment=config.name,
+            memory_mib=config.memory_mib,
+            environment=environment,
+            options=config.options,
+            vcpu=config.vcpu,
+        )
 
     def state(self) -> dict[str, str]:
         """Return the state of each sandbox that is not ending, by id."""
@@ -143,6 +177,24 @@ class Pool:
         """Return the last output of each sandbox, the most recently ended ones and the living, by id."""
         ended = {sandbox: log.text() for sandbox, log in self._logs}
         return ended | {worker.id: worker.log.text() for worker in self._workers.values()}
+
+    @property
+    def _wanted(self) -> int:
+        """How many sandboxes to come are to be prepared."""
+        return min(self._most, self.config.max_instances or _MOST_PARKED, _MOST_PARKED)
+
+    def _park_if_quiet(self) -> None:
+        """Prepare what is lacking, or look again later where a call was in hand meanwhile."""
+        self._quiet = None
+        if len(self._idle) < len(self._workers) or perf_counter() - self._used < _QUIET_S:
+            self._quiet = self._loop.call_later(_QUIET_S, self._park_if_quiet)
+        else:
+            self._park()
+
+    def _park(self) -> None:
+        task = self._loop.create_task(self._parking.fill(self._wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _retire(self) -> None:
         for worker in list(self._workers.values()):

@@ -9,14 +9,13 @@ import time
 from enum import Enum
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from sebsx.model import StartType, Status
 from sebsx.sandboxes.http import HttpProtocol, Request
 from sebsx.sandboxes.journal import Log, Record
-from sebsx.sandboxes.launcher import Sandbox, SandboxSpec
 
 if TYPE_CHECKING:
+    from sebsx.sandboxes.launcher import Sandbox
     from sebsx.sandboxes.pool import Pool
 
 logger = logging.getLogger(__name__)
@@ -75,10 +74,11 @@ class Worker:
     Args:
         pool: The deployment's pool.
         call: The invocation for which it is started.
+        sandbox_id: What its sandbox is called.
     """
 
-    def __init__(self, pool: Pool, call: PlacedCall) -> None:
-        self.id = uuid4().hex
+    def __init__(self, pool: Pool, call: PlacedCall, sandbox_id: str) -> None:
+        self.id = sandbox_id
         self.state = State.STARTING
         self.retired = False
         self.expires = 0.0
@@ -128,14 +128,7 @@ class Worker:
             listener = self._pool.launcher.listen()
             host, port = listener.getsockname()[:2]
             server = await self._loop.create_server(self._protocol, sock=listener)
-            spec = SandboxSpec(
-                id=self.id,
-                deployment=self._config.name,
-                memory_mib=self._config.memory_mib,
-                environment={**self._config.environment, **self._environment(f"{host}:{port}")},
-                options=self._config.options,
-                vcpu=self._config.vcpu,
-            )
+            spec = self._pool.spec(self.id, {**self._config.environment, **self._environment(f"{host}:{port}")})
             self._launched = perf_counter()
             sandbox = await self._pool.launcher.launch(spec, self.log.write)
         except OSError as exc:

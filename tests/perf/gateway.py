@@ -1,7 +1,8 @@
 """Measures the gateway: `python tests/perf/gateway.py` prints one JSON document.
 
-Ratios are taken within one run: cold starts against `python -I -c pass`, warm calls against a bare asyncio HTTP
-server that answers at once through the same client. Processor time is that of gateway and sandbox together.
+Ratios are taken within one run: cold starts against `python -I -S -c pass` and against those of a launcher that has
+nothing ready and moves each process into its control group, as it was before; warm calls against a bare asyncio
+HTTP server that answers at once through the same client. Processor time is that of gateway and sandbox together.
 """
 
 from __future__ import annotations
@@ -16,46 +17,68 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.http import HttpProtocol
+from sebsx.sandboxes.launcher import SandboxSpec
 from sebsx.sandboxes.pool import PoolConfig
 from sebsx_local import launcher
+from sebsx_local.launcher import LocalLauncher
 from tests.packages import write_package
 
 NAME = "noop"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+class UnpreparedLauncher(LocalLauncher):
+    """Has nothing ready before a call."""
+
+    async def park(self, spec: SandboxSpec) -> bool:
+        """Prepare nothing."""
+        return False
+
+
 def main() -> None:
     """Measure and print."""
     cold_calls, warm_calls = 30, 4000
-    with tempfile.TemporaryDirectory() as folder:
-        workdir = Path(folder)
-        options = {"workdir": folder, "limits": "auto", "cpu_boost_at_init": True}
-        gateway = Gateway(launcher.NAME, options, workdir / "gateway.log")
-        gateway.start()
-        try:
-            deploy(gateway, workdir)
-            python_s, cold_s = cold(gateway, cold_calls)
-            warm = warm_calls_of(gateway, warm_calls)
-            several = throughput(gateway, 2, warm_calls)
-        finally:
-            gateway.stop()
+    with ExitStack() as stack:
+        gateway = stack.enter_context(running(launcher.NAME))
+        unprepared = stack.enter_context(running("tests.perf.gateway:UnpreparedLauncher"))
+        times = cold(cold_calls, {"cold_s": gateway, "cold_unprepared_s": unprepared})
+        warm = warm_calls_of(gateway, warm_calls)
+        several = throughput(gateway, 2, warm_calls)
     bare_s = bare(warm_calls)
+    starts = {name: statistics.median(values) for name, values in times.items()}
     result = {
-        "python_start_s": statistics.median(python_s),
-        "cold_s": statistics.median(cold_s),
-        "cold_to_python_ratio": statistics.median(cold_s) / statistics.median(python_s),
+        **starts,
+        "cold_to_python_ratio": starts["cold_s"] / starts["python_start_s"],
+        "cold_unprepared_to_python_ratio": starts["cold_unprepared_s"] / starts["python_start_s"],
         **warm,
         "bare_server_s": bare_s,
         "warm_to_bare_ratio": warm["warm_s"] / bare_s,
         **several,
     }
     print(json.dumps({key: round(value, 7) for key, value in result.items()}, indent=2))
+
+
+@contextmanager
+def running(launched_by: str) -> Iterator[Gateway]:
+    """Return a gateway with a function that does nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"workdir": folder, "limits": "auto", "cpu_boost_at_init": True}
+        gateway = Gateway(launched_by, options, Path(folder) / "gateway.log")
+        gateway.start()
+        try:
+            deploy(gateway, Path(folder))
+            yield gateway
+        finally:
+            gateway.stop()
 
 
 def deploy(gateway: Gateway, workdir: Path) -> None:
@@ -66,21 +89,23 @@ def deploy(gateway: Gateway, workdir: Path) -> None:
     gateway.deploy(PoolConfig(NAME, 1769, 20.0, options={"command": command, "root": str(root)}))
 
 
-def cold(gateway: Gateway, calls: int) -> tuple[list[float], list[float]]:
-    """Return times of bare interpreter starts and of cold calls, taken in turns."""
-    python_s, cold_s = [], []
-    client = Client(gateway.port)
+def cold(calls: int, gateways: Mapping[str, Gateway]) -> dict[str, list[float]]:
+    """Return times of bare interpreter starts and of cold calls of some gateways by their names, taken in turns."""
+    times: dict[str, list[float]] = defaultdict(list)
+    clients = {name: Client(gateway.port) for name, gateway in gateways.items()}
     for _ in range(calls):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
-        python_s.append(time.perf_counter() - started)
-        gateway.force_cold(NAME)
-        time.sleep(0.05)  # the former sandbox is cleared away meanwhile
-        started = time.perf_counter()
-        client.call()
-        cold_s.append(time.perf_counter() - started)
-    client.close()
-    return python_s, cold_s
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        times["python_start_s"].append(time.perf_counter() - started)
+        for name, client in clients.items():
+            gateways[name].force_cold(NAME)
+            time.sleep(0.05)  # the former sandbox is cleared away meanwhile
+            started = time.perf_counter()
+            client.call()
+            times[name].append(time.perf_counter() - started)
+    for client in clients.values():
+        client.close()
+    return times
 
 
 def warm_calls_of(gateway: Gateway, calls: int) -> dict[str, float]:

@@ -59,7 +59,7 @@ def test_v2_sandbox_gets_its_limits(tree: Path, own: Path) -> None:
     folder = tree / "user" / "app.slice" / NAME / "s1"
     assert (folder / "memory.max").read_text() == "268435456"
     assert (folder / "memory.swap.max").read_text() == "0"
-    assert (folder / "pids.max").read_text() == "1024"
+    assert (folder / "pids.max").read_text() == "1025"  # and the shell that started them
     assert (folder / "cpu.max").read_text() == "10000 20000"
     assert sandbox.entrances == [folder / "cgroup.procs"]
 
