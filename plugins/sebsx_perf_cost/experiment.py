@@ -159,7 +159,7 @@ class PerfCost(Experiment[PerfCostSettings]):
 
     def plan(self, scene: Scene, settings: PerfCostSettings) -> Plan:
         """Return one cell per platform, benchmark, version, architecture, memory size and start type."""
-        families, left_out = _families(scene, settings)
+        families, left_out = families_of(scene, settings)
         cells, known = as_measured([cell for family in families for cell in family], scene, settings)
         unknown = any(cell.duration_s is None for cell in cells)
         notes = [*_unchanging(scene, settings)]
@@ -179,7 +179,7 @@ class PerfCost(Experiment[PerfCostSettings]):
 
     def run(self, session: Session, settings: PerfCostSettings) -> None:
         """Measure every family of comparable cells in the design that was stored with the run."""
-        families, left_out = _families(session.scene, settings)
+        families, left_out = families_of(session.scene, settings)
         pending = {cell.hash for cell in session.pending(Plan(tuple(chain.from_iterable(families)), deployments=0))}
         interleaved = session.run.design is Design.RMIT
         for line in (*left_out, *(_too_many(families, settings) if interleaved else ())):
@@ -194,7 +194,7 @@ class PerfCost(Experiment[PerfCostSettings]):
                     one_by_one(session, spec, list(cells), settings)
 
 
-def _families(scene: Scene, settings: PerfCostSettings) -> tuple[list[list[Cell]], list[str]]:
+def families_of(scene: Scene, settings: PerfCostSettings) -> tuple[list[list[Cell]], list[str]]:
     """Return the cells by benchmark, those of one being comparable, and a line for each benchmark left out."""
     members, left_out = _members(scene, settings)
     words = list(dict.fromkeys(chain.from_iterable(members.values())))

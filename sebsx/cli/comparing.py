@@ -78,6 +78,7 @@ def compare_command(
     Exit codes: 0 done, 1 a verdict named by --fail-on occurred, 2 wrong use, or nothing could be compared.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.reading.comparison import compare_runs  # heavy
+    from sebsx.reading.comparison.same_code import newest
     from sebsx.reading.listing import chosen
 
     if len(runs) > 2:
@@ -92,7 +93,7 @@ def compare_command(
         views = [store.view(run) for run in chosen(store, runs, campaign)[-2:]]
         if len(views) > 1 and failing & _OF_NUMBERS and not apart:
             raise UserError(_APART)
-        report = compare_runs(views[:1], views[1:], options)
+        report = compare_runs(views[:1], views[1:], options, trials=newest(store, views))
     _show(app, report, format_, out, limit=None if all_ else _rows_shown())
     _judge(app, report, failing, strict=strict)
 
@@ -229,7 +230,8 @@ def _judge(app: App, report: ComparisonReport, failing: frozenset[str], *, stric
         worst, many = hits[0], "s" * (len(report.rows) > 1)
         what = worst.change if worst.change != "-" else worst.reason
         counts = f"{in_words(counted(hits))} in {len(report.rows)} comparison{many}"
-        raise ThresholdError(f"{counts}; the worst: {worst.condition} {worst.name}: {what}")
+        doubt = f", {worst.doubt}" if worst.doubt else ""
+        raise ThresholdError(f"{counts}; the worst: {worst.condition} {worst.name}: {what}{doubt}")
     if missing:
         raise ThresholdError(f"{missing} conditions were measured on one side only, the first: {report.missing[0]}")
     if not report.comparable and "never" not in failing:

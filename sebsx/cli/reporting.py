@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.analyzers import Report
     from sebsx.contracts.runs import RunView
+    from sebsx.store import Store
 
 
 @command("report")
@@ -50,7 +51,7 @@ def report_command(
     with app.console.working("writing the report"), app.open_store(read=True, check=True) as store:
         views = list({view.run.id: view for view in map(store.view, chosen(store, runs, campaign))}.values())
         target = out or Path(f"sebsx-report-{views[0].run.id}.html")
-        comparison = _comparison(views, [store.view(base)] if base else [], within=within)
+        comparison = _comparison(store, views, [store.view(base)] if base else [], within=within)
         options = [*(["--base", base] if base else []), *(["--compare"] if within else [])]
         page = pages.rendered(app, views, analyzers, comparison=comparison, target=target.name, options=options)
     size = pages.write(target, page)
@@ -60,17 +61,20 @@ def report_command(
         click.launch(str(target.resolve()))
 
 
-def _comparison(views: Sequence[RunView], base: Sequence[RunView], *, within: bool) -> Report | None:
+def _comparison(store: Store, views: Sequence[RunView], base: Sequence[RunView], *, within: bool) -> Report | None:
     """Return what a comparison with another run, or of the versions within one, says; None if none was asked for."""
     from sebsx.reading.comparison import compare_runs  # heavy
+    from sebsx.reading.comparison.same_code import newest
 
     if base and within:
         raise UserError("--base compares with another run and --compare within one; give one of them")
     if within and len(views) > 1:
         raise UserError(f"--compare compares within one run and {len(views)} were given; name another with --base")
-    if base:
-        return compare_runs(base, views).to_report(limit=None)
-    return compare_runs(views).to_report(limit=None) if within else None
+    if not (base or within):
+        return None
+    trials = newest(store, [*base, *views])
+    sides = (base, views) if base else (views, ())
+    return compare_runs(*sides, trials=trials).to_report(limit=None)
 
 
 COMMANDS = (report_command,)

@@ -14,6 +14,7 @@ from sebsx.model import (
     Deployment,
     Design,
     Execution,
+    Factors,
     FunctionConfig,
     Invocation,
     Kind,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model import Factor
     from sebsx.store import Store
 
 _STARTED_S = 1_750_000_000.0
@@ -75,6 +77,7 @@ class RunWriter:
         environment: Facts of the client machine.
         settings: Of the experiment.
         started_s: When it started, in seconds since the Unix epoch.
+        factors: What the experiment declares of its cells, beside what core knows.
     """
 
     def __init__(
@@ -87,9 +90,10 @@ class RunWriter:
         environment: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         started_s: float = _STARTED_S,
+        factors: Sequence[Factor] = (),
     ) -> None:
         self.store = store
-        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings, started_s)
+        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings, started_s, factors)
 
     def add(
         self,
@@ -195,11 +199,13 @@ def _start(
     environment: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     started_s: float = _STARTED_S,
+    factors: Sequence[Factor] = (),
 ) -> Run:
+    declared = {"factors": Factors.of(factors).stored()} if factors else {}
     run = Run(
         id=run_id,
         experiment=experiment,
-        settings={"core": {}, "experiment": dict(settings or {}), "platforms": {}},
+        settings={"core": {}, "experiment": dict(settings or {}), "platforms": {}, **declared},
         seed=7,
         status=RunStatus.RUNNING,
         started_at=datetime.fromtimestamp(started_s, UTC),

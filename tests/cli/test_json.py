@@ -39,6 +39,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
       "--repetitions", "6"), dict),
     (("plan", "experiment", "communication"), dict),
     (("plan", "experiment", "calibrate", "--benchmark", "graph-bfs"), dict),
+    (("plan", "experiment", "selftest"), dict),
     (("plan", "benchmark", "sleep"), dict),
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
@@ -89,6 +90,8 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("plan", "benchmark", "nothing"), 2),
     (("calibrate", "sleep", "--run-times", "1s..2s"), 2),
     (("run", "experiment", "calibrate", "--benchmark", "sleep"), 2),
+    (("selftest", "--benchmark", "nothing"), 2),
+    (("run", "experiment", "selftest", "--benchmark", "nothing"), 2),
     (("list", "nothing"), 2),
     (("show", "nothing"), 2),
     (("analyze", RUN, "-a", "nothing"), 2),

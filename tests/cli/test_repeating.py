@@ -48,6 +48,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "perf-cost": (
         "--benchmarks", "sleep", "--start", "warm", "--repetitions", "1", "--option", "vcpu=0.25,0.5", *LISTS,
     ),
+    "selftest": ("--benchmark", "sleep", "--trials", "1", "--repetitions", "6", "--detect", "0"),
 }  # fmt: skip
 
 

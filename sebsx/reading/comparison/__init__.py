@@ -7,8 +7,9 @@ runs it is given and nothing else. docs/compare.md explains the verdicts.
 
 from __future__ import annotations
 
-from sebsx.reading.comparison.comparing import Options, compare_runs
+from sebsx.reading.comparison.comparing import compare_runs
 from sebsx.reading.comparison.facts import Difference
+from sebsx.reading.comparison.options import Options
 from sebsx.reading.comparison.pairing import Missing
 from sebsx.reading.comparison.result import ComparisonReport, Row
 

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.model import Design, RunStatus
+from sebsx.model import RunStatus
 from sebsx.reading.comparison.facts import (
-    PRICE_BOOK,
     Background,
-    Difference,
     differences,
     known_facts,
     told,
 )
+from sebsx.reading.comparison.judging import Task, judge
+from sebsx.reading.comparison.options import SANDBOX, Options
 from sebsx.reading.comparison.pairing import Missing, pair, unmeasured
-from sebsx.reading.comparison.result import SEVERITY, ComparisonReport, Row
-from sebsx.reading.comparison.samples import NOTHING, MetricComparison, measure
+from sebsx.reading.comparison.result import ComparisonReport
+from sebsx.reading.comparison.same_code import same_code
 from sebsx.reading.conditions import conditions, factors_of, identity_columns, level, name_of
 from sebsx.reading.executions import DURATION, durations
 from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.reading.units import duration
-from sebsx.stats import POWER, Verdict, holm, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,13 +30,13 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model import Factor, Factors
     from sebsx.model.metrics import Metric
+    from sebsx.reading.comparison.same_code import SameCode
     from sebsx.reading.conditions import Condition
 
 _BASE = "base"
 _LATENCY = "client.latency_s"
 _OURS = {metric.name: metric for metric in (COST_PER_MILLION, ERRORS)}
 _ALLOWED_SHOWN = 5
-SANDBOX = "sandbox"  # allowed: calls of one sandbox are taken as if each had its own
 _AS_UNITS = (
     "calls are taken as units although some shared a sandbox, as allowed: a difference of a few percent may be that of "
     "the sandbox, and intervals are too narrow"
@@ -57,41 +54,6 @@ _TOGETHER = "measure both in one run: sebsx run benchmark NEW --against BASE --d
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What to compare and what counts as a change.
-
-    Args:
-        metrics: Names or patterns (`phase.*_s`); none for client latency, and the duration of executions where there
-            are any. Failures are always compared where there are some.
-        threshold: Smallest change that matters, as a share.
-        thresholds: The same for some metrics, by name or pattern.
-        alpha: Chance of any false alarm among all rows; 1 - alpha is the confidence of the intervals.
-        factor: Compare the levels of this factor within one run; empty for the one that has a base side.
-        base: Level that the others are compared with; empty for the factor's base or the first.
-        allow: Facts that may differ; `sandbox` takes calls as units, whatever sandbox they share.
-    """
-
-    metrics: tuple[str, ...] = ()
-    threshold: float = 0.05
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    alpha: float = 0.05
-    factor: str = ""
-    base: str = ""
-    allow: frozenset[str] = frozenset()
-
-    def threshold_of(self, metric: Metric) -> float:
-        """Return the smallest change of a metric that matters."""
-        own = self.own_threshold(metric)
-        return self.threshold if own is None else own
-
-    def own_threshold(self, metric: Metric) -> float | None:
-        """Return what was set for a metric: by its name, else by a pattern; None where nothing was."""
-        if metric.name in self.thresholds:
-            return self.thresholds[metric.name]
-        return next((share for name, share in self.thresholds.items() if fnmatchcase(metric.name, name)), None)
-
-
-@dataclass(frozen=True, slots=True)
 class _Sides:
     """What is compared with what: two runs, or two levels of a factor."""
 
@@ -101,27 +63,12 @@ class _Sides:
     young: Sequence[Condition]
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A pair of conditions, what it is called, and what keeps it from being compared."""
-
-    label: str
-    base: Condition
-    new: Condition
-    differences: tuple[Difference, ...]
-    allowed: tuple[Difference, ...]
-
-    @cached_property
-    def paired(self) -> bool:
-        """Whether both sides were measured in the same rounds."""
-        if self.base.run.id != self.new.run.id or self.base.run.design is not Design.RMIT:
-            return False
-        here, there = (set(side.frame.known("round").tolist()) for side in (self.base, self.new))
-        return bool(here & there)
-
-
 def compare_runs(
-    base: Sequence[RunView], new: Sequence[RunView] = (), options: Options | None = None
+    base: Sequence[RunView],
+    new: Sequence[RunView] = (),
+    options: Options | None = None,
+    *,
+    trials: RunView | None = None,
 ) -> ComparisonReport:
     """Return the verdict on each condition and metric.
 
@@ -132,6 +79,8 @@ def compare_runs(
         base: What is compared with; or the run that holds both sides, if there is no `new`.
         new: What is compared.
         options: None for the defaults.
+        trials: A run that shows what identical code does on this machine (`same_code.newest`), to stand beside the
+            verdicts; None for none.
 
     Raises:
         UserError: If a name is unknown, both sides are the same run, or one run does not hold two levels.
@@ -160,7 +109,8 @@ def compare_runs(
         for line in unmeasured(view, found)
     ]
     tasks, left = _tasks(sides, backgrounds, studied, chosen.allow, factor, factors)
-    rows = _judge(tasks, metrics, chosen)
+    shown = _shown(trials, tasks, metrics)
+    rows = judge(tasks, metrics, chosen, shown)
     return ComparisonReport(
         base=sides[0].base,
         new=", ".join(side.new for side in sides),
@@ -170,7 +120,15 @@ def compare_runs(
         warnings=tuple(_warnings(base, new, tasks, SANDBOX in chosen.allow)),
         alpha=chosen.alpha,
         paired=any(row.method == "paired" for row in rows),
+        same_code=tuple(shown.values()),
     )
+
+
+def _shown(trials: RunView | None, tasks: Sequence[Task], metrics: Sequence[Metric]) -> dict[tuple[str, str], SameCode]:
+    """Return what identical code shows, by platform and metric, of the platforms that are compared."""
+    platforms = {str(side.identity.get("platform")) for task in tasks for side in (task.base, task.new)}
+    found = same_code(trials, metrics) if trials else []
+    return {(one.platform, one.metric.name): one for one in found if one.platform in platforms}
 
 
 def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Options) -> None:
@@ -269,7 +227,7 @@ def _tasks(
     allow: frozenset[str],
     factor: str,
     factors: Factors,
-) -> tuple[list[_Task], list[Missing]]:
+) -> tuple[list[Task], list[Missing]]:
     tasks, missing = [], []
     hidden = {"run", factor, *(factors.implied(factor) - {"benchmark"})}
     for side in sides:
@@ -284,117 +242,13 @@ def _tasks(
             found = differences(one, other, backgrounds, studied)
             allowed = differences(one, other, backgrounds, studied - allow) if allow else found
             extra = tuple(item for item in allowed if item not in found)
-            tasks.append(_Task(words(one), one, other, tuple(found), extra))
+            tasks.append(Task(words(one), one, other, tuple(found), extra))
         missing += [Missing(side.new if len(sides) > 1 else "new", words(one), "only base has it") for one in old]
         missing += [Missing("base", words(one), "only new has it") for one in young]
     return tasks, missing
 
 
-def _judge(tasks: Sequence[_Task], metrics: Sequence[Metric], options: Options) -> list[Row]:
-    """Return the rows, worst first."""
-    rows: list[Row] = []
-    judged: list[tuple[_Task, Metric, MetricComparison]] = []
-    for task in tasks:
-        for metric in metrics:
-            found = measure(
-                task.base, task.new, metric,
-                paired=task.paired, alpha=options.alpha, threshold=options.threshold_of(metric),
-                apart=SANDBOX in options.allow,
-            )  # fmt: skip
-            if found is None:
-                continue
-            blocking = [item for item in task.differences if item.fact != PRICE_BOOK or metric.unit == "USD"]
-            if blocking:
-                rows.append(_incomparable(task, metric, found, blocking, options))
-            else:
-                judged.append((task, metric, found))
-    tested = [found.p for _, _, found in judged if found.p is not None]
-    adjusted = iter(holm(tested))
-    for task, metric, found in judged:
-        p = None if found.p is None else next(adjusted)
-        rows.append(_row(task, metric, found, p, len(tested), options))
-    return sorted(rows, key=lambda row: (SEVERITY.index(row.verdict), -_size(row)))
-
-
-def _incomparable(
-    task: _Task, metric: Metric, found: MetricComparison, blocking: Sequence[Difference], options: Options
-) -> Row:
-    facts = ",".join(item.fact for item in blocking)
-    reason = f"{'; '.join(map(str, blocking))} (--allow {facts} compares anyway)"
-    return Row(
-        task.label, task.base.identity, metric, found.statistic, Verdict.INCOMPARABLE, reason, found.base, found.new,
-        NOTHING, NOTHING, options.threshold_of(metric), None, None, None, "", tuple(blocking),
-    )  # fmt: skip
-
-
-def _row(task: _Task, metric: Metric, found: MetricComparison, p: float | None, tests: int, options: Options) -> Row:
-    threshold = options.threshold_of(metric)
-    if found.statistic == "share":
-        said, reason = _judge_failures(found, metric, p, options)
-    else:
-        settings = task.new.run.settings.get("experiment", {})
-        setting = next((f"--{name}" for name in ("sandboxes", "repetitions") if name in settings), "")
-        said, reason = _judge_ratio(found, metric, p, tests, options, setting)
-    comparison = found.comparison
-    return Row(
-        task.label, task.base.identity, metric, found.statistic, said, reason, found.base, found.new, found.ratio,
-        found.shift, threshold, found.p, p, comparison.cliff if comparison else None,
-        comparison.method if comparison else "unpaired" if p is not None else "",
-    )  # fmt: skip
-
-
-def _judge_ratio(
-    found: MetricComparison, metric: Metric, p: float | None, tests: int, options: Options, setting: str
-) -> tuple[Verdict, str]:
-    """Return the verdict with its reason; `setting` is the option that makes the samples more, empty for none."""
-    comparison, threshold = found.comparison, options.threshold_of(metric)
-    if comparison is None:
-        same = found.shift.low == found.shift.high == 0
-        return (Verdict.EQUIVALENT if same else Verdict.INCONCLUSIVE), found.reason
-    said = verdict(comparison, threshold, p, better=metric.better, alpha=options.alpha)
-    limit = f"{100 * threshold:g} %"
-    if said is Verdict.EQUIVALENT:
-        return said, f"the whole interval lies within {limit}"
-    if said is not Verdict.INCONCLUSIVE:
-        return said, f"beyond {limit}, and the test agrees"
-    n = min(comparison.n_base, comparison.n_new)
-    more = comparison.needed
-    how = f" ({setting} {more})" if setting else ""
-    advice = ""
-    if more and more > n:
-        noun = "sandboxes" if found.base.blocks is not None or found.new.blocks is not None else "samples"
-        advice = f"; with about {more} {noun} a side, {100 * POWER:g} % of runs show it where nothing changed{how}"
-    if not comparison.certain:
-        return said, f"neither surely a change nor surely within {limit}{advice}"
-    if p is not None and p > options.alpha:
-        return said, f"not significant once corrected for {tests} tests{advice}"
-    return said, f"a change, but not surely beyond {limit} nor surely within{advice}"
-
-
-def _judge_failures(found: MetricComparison, metric: Metric, p: float | None, options: Options) -> tuple[Verdict, str]:
-    """Return the verdict on two shares of failures.
-
-    A share that rose is a regression if Fisher's exact test says so, however small the rise, unless a threshold in
-    points was set for it; equivalent if the interval of the difference lies within the threshold, in points.
-    """
-    change, threshold = found.shift.value, options.threshold_of(metric)
-    if p is None or change is None or found.shift.low is None or found.shift.high is None:
-        return Verdict.INCONCLUSIVE, found.reason
-    if p <= options.alpha and abs(change) > (options.own_threshold(metric) or 0.0):
-        return (Verdict.REGRESSION if change > 0 else Verdict.IMPROVEMENT), "Fisher's exact test tells the shares apart"
-    if -threshold <= found.shift.low and found.shift.high <= threshold:
-        return Verdict.EQUIVALENT, f"the whole interval lies within {100 * threshold:g} points"
-    return Verdict.INCONCLUSIVE, "too few invocations to tell these shares of failures apart"
-
-
-def _size(row: Row) -> float:
-    """Return how large a change is, whatever its direction, to sort by."""
-    if row.ratio.value is not None:
-        return abs(math.log(row.ratio.value))
-    return abs(row.shift.value or 0.0)
-
-
-def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[_Task], allow: bool) -> Iterator[str]:
+def _warnings(base: Sequence[RunView], new: Sequence[RunView], tasks: Sequence[Task], allow: bool) -> Iterator[str]:
     if tasks and new:
         yield f"the two sides are separate runs{_apart(base, new)}, {_DRIFT}; {_TOGETHER}"
     elif tasks and not all(task.paired for task in tasks):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sebsx.model.metrics import Metric
     from sebsx.reading.comparison.facts import Difference
     from sebsx.reading.comparison.pairing import Missing
+    from sebsx.reading.comparison.same_code import SameCode
 
 # Worst first: what must be looked at, what could not be said, what is good news.
 SEVERITY = (
@@ -24,7 +25,7 @@ SEVERITY = (
     Verdict.EQUIVALENT,
 )  # fmt: skip
 _UNSAID = (Verdict.INCOMPARABLE, Verdict.INCONCLUSIVE)
-_NOUNS = (Verdict.REGRESSION, Verdict.CHANGE, Verdict.IMPROVEMENT)
+CHANGED = (Verdict.REGRESSION, Verdict.CHANGE, Verdict.IMPROVEMENT)
 COMMENT_CHARACTERS = 65_536  # limit of a comment on GitHub
 ROWS_SHOWN = 50
 _FIGURE_ROWS = 40
@@ -66,6 +67,7 @@ class Row:
         cliff: Cliff's delta, above 0 if new is larger.
         method: `paired`, `unpaired`, or empty where nothing was tested.
         differences: What is not the same on both sides and should be; empty unless incomparable.
+        doubt: Why a change may be none of the code's; empty for none.
     """
 
     condition: str
@@ -84,6 +86,7 @@ class Row:
     cliff: float | None
     method: str
     differences: tuple[Difference, ...] = ()
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -116,7 +119,8 @@ class Row:
         return {
             "verdict": self.verdict, "condition": self.condition, "metric": self.name,
             "base": show(self.base, self.metric.unit), "new": show(self.new, self.metric.unit),
-            "change": self.change, "p": _p_in_words(self.adjusted_p), "effect": effect, "n": n, "reason": self.reason,
+            "change": self.change, "p": _p_in_words(self.adjusted_p), "effect": effect, "n": n,
+            "reason": f"{self.reason}, but {self.doubt}" if self.doubt else self.reason,
         }  # fmt: skip
 
 
@@ -133,6 +137,7 @@ class ComparisonReport:
         warnings: Why the verdicts may be wrong, one sentence each.
         alpha: Chance of any false alarm among all rows.
         paired: Whether sandboxes that shared rounds were compared as pairs.
+        same_code: What identical code shows on this machine, of each platform and metric of which that is known.
     """
 
     base: str
@@ -143,6 +148,7 @@ class ComparisonReport:
     warnings: tuple[str, ...]
     alpha: float
     paired: bool
+    same_code: tuple[SameCode, ...] = ()
 
     @property
     def counts(self) -> dict[Verdict, int]:
@@ -180,7 +186,7 @@ class ComparisonReport:
         return {
             "base": self.base, "new": self.new, "summary": self.summary, "counts": self.counts, "paired": self.paired,
             "alpha": self.alpha, "warnings": self.warnings, "changed": self.changed, "missing": self.missing,
-            "rows": self.rows,
+            "rows": self.rows, "same_code": [one.document() for one in self.same_code],
         }  # fmt: skip
 
     def to_report(self, limit: int | None = ROWS_SHOWN) -> Report:
@@ -197,7 +203,9 @@ class ComparisonReport:
             else []
         )
         findings = [Finding(text, warning=True) for text in (*self.warnings, *_listed(_unsaid(self.rows), limit))]
+        findings += [Finding(text, warning=True) for text in _listed(_doubted(self.rows), limit)]
         findings += [Finding(text, warning=True) for text in _listed(self.missing, limit)]
+        findings += [Finding(one.words) for one in self.same_code]
         findings += [Finding(f"differs, and may: {text}") for text in _listed(self.changed, limit)]
         findings.append(Finding(self.summary, numbers={str(verdict): n for verdict, n in self.counts.items()}))
         return Report(self.title, tables=tables, figures=self._figures(), findings=findings)
@@ -211,6 +219,7 @@ class ComparisonReport:
         """Return it as Markdown of at most so many characters; what does not fit is counted, the worst is kept."""
         head = [f"### sebsx: {self.summary}", "", f"{self.title}, {self._method()}", ""]
         notes = [f"> **Warning**: {text}\n" for text in self.warnings]
+        notes += [f"> {one.words}\n" for one in self.same_code]
         lists = [*_bullets("Missing", self.missing), *_bullets("Differs, and may", self.changed)]
         titles = [column.title for column in _COLUMNS if column.key != "effect"]
         table = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"] if self.rows else []
@@ -257,7 +266,7 @@ def counted(rows: Iterable[Row]) -> dict[Verdict, int]:
 
 def in_words(counts: Mapping[Verdict, int]) -> str:
     """Return counts as people say them: `2 regressions, 1 inconclusive`."""
-    return ", ".join(many(n, verdict) if verdict in _NOUNS else f"{n} {verdict}" for verdict, n in counts.items())
+    return ", ".join(many(n, verdict) if verdict in CHANGED else f"{n} {verdict}" for verdict, n in counts.items())
 
 
 def change_in_words(ratio: Estimate) -> str:
@@ -305,6 +314,10 @@ def _unsaid(rows: Sequence[Row]) -> list[str]:
         f"{f' and {len(members) - 1} more' if len(members) > 1 else ''}: {reason}"
         for (verdict, reason), members in groups.items()
     ]
+
+
+def _doubted(rows: Sequence[Row]) -> list[str]:
+    return [f"{row.verdict}: {row.condition} {row.name} {row.change}: {row.doubt}" for row in rows if row.doubt]
 
 
 def _rest(rows: Sequence[Row]) -> str:
