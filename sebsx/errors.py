@@ -28,7 +28,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 EXIT_OK = 0
 EXIT_THRESHOLD = 1
@@ -39,6 +39,12 @@ EXIT_STORE = 5
 EXIT_UNSUCCESSFUL = 6
 EXIT_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
+
+_BEGINNING = 2  # letters of a name that are taken for its beginning
+_NEAREST = 3
+_CLOSE = 0.6  # likeness from which on a name may be meant
+_ALIKE = 0.05  # names so much less like than the best are told beside it
+_FEW = 8  # names that are told whole
 
 
 class SebsxError(Exception):
@@ -52,13 +58,26 @@ class UserError(SebsxError):
 
 
 class UnknownNameError(UserError):
-    """A name that nobody registered; the message suggests the nearest."""
+    """A name that nobody registered; the message suggests the nearest, or tells all where they are few.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    Args:
+        kind: What it should name: `size`, `platform`.
+        name: As it was given.
+        known: The names there are.
+        hint: Command or option that says more.
+        of: Whose it would be: `benchmark 'sleep'`.
+        meant: Names that are surely meant, such as `nodejs` by `javascript`; they stand for the nearest.
+    """
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], hint: str = "", *, of: str = "", meant: Iterable[str] = ()
+    ) -> None:
         self.name = name
-        self.nearest = nearest(name, known)
-        advice = f"; did you mean {self.nearest!r}?" if self.nearest else ""
-        super().__init__(f"{kind} {name!r} is not known{advice}" + (f" ({hint})" if hint else ""))
+        known = list(known)
+        found = list(meant) or nearest_names(name, known)
+        self.nearest = found[0] if found else None
+        place = f" of {of}" if of else ""
+        super().__init__(f"{kind} {name!r}{place} is not known{_advice(found, known)}" + (f" ({hint})" if hint else ""))
 
 
 class PackagingError(UserError):
@@ -121,5 +140,28 @@ class LimitReachedError(ThresholdError):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name closest to `name`, or None if nothing is close."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    return next(iter(nearest_names(name, known)), None)
+
+
+def nearest_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that may be meant by `name`, the closest first: one, or up to three that are alike.
+
+    Case does not count, and a beginning stands for the names that begin so.
+    """
+    names = {word.lower(): word for word in sorted(known, reverse=True)}
+    typed = name.lower()
+    if typed in names:
+        return [names[typed]]
+    if len(typed) >= _BEGINNING and (begun := [word for low, word in sorted(names.items()) if low.startswith(typed)]):
+        return begun[:_NEAREST]
+    close = difflib.get_close_matches(typed, names, n=_NEAREST, cutoff=_CLOSE)
+    likeness = {word: difflib.SequenceMatcher(None, word, typed).ratio() for word in close}
+    ordered = sorted(close, key=lambda word: (-likeness[word], word))
+    return [names[word] for word in ordered if likeness[word] >= likeness[ordered[0]] - _ALIKE]
+
+
+def _advice(found: Sequence[str], known: Sequence[str]) -> str:
+    if found:
+        words = [repr(word) for word in found]
+        return f"; did you mean {' or '.join(filter(None, [', '.join(words[:-1]), words[-1]]))}?"
+    return f"; there are {', '.join(map(str, known))}" if 1 < len(known) <= _FEW else ""

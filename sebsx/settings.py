@@ -6,7 +6,8 @@
 
 Every field has a type, a default and a help text; command line, TOML, environment and docs are derived
 from them. A setting is addressed by section and field: `platform.local.keep_alive_s`, in TOML under
-`[platform.local]`, in the environment as `SEBSX_PLATFORM__LOCAL__KEEP_ALIVE_S`.
+`[platform.local]`, in the environment as `SEBSX_PLATFORM__LOCAL__KEEP_ALIVE_S`. Help texts, and a `ValueError` of
+`__post_init__`, name other fields in backquotes: whoever uses options is shown the options.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 import tomllib
 import typing
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sebsx.errors import UnknownNameError, UserError, nearest
-from sebsx.texts import parse_quantity
+from sebsx.texts import is_duration, parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +40,8 @@ class NoSettings:
 ENVIRONMENT_PREFIX = "SEBSX_"
 FILE_NAME = "sebsx.toml"
 _ALMOST = 0.87  # from here on two names of variables are taken for one misspelt
+_OF_RUNS = frozenset({"max_time"})  # what `sebsx run` has an option for itself
+_FEW = 8  # choices that are told whole
 DEFAULT_SOURCE = "default"
 COMMAND_LINE = "the command line"  # where what is said is an option, and no setting by its full name
 
@@ -47,6 +51,7 @@ def setting(
     *,
     help: str,  # noqa: A002  # the word users know from every command line
     secret: bool = False,
+    share: bool = False,
     minimum: float | None = None,
     maximum: float | None = None,
     choices: Sequence[str] = (),
@@ -59,6 +64,7 @@ def setting(
         default: A constant; never ask the machine or the network for one.
         help: One line, lower case, with the unit.
         secret: Never stored, never shown.
+        share: Whether it is a part of something: `0.05` may then be written as `5%`.
         minimum: Smallest number allowed.
         maximum: Largest number allowed.
         choices: The words allowed, for a `str` or each item of a `tuple[str, ...]`.
@@ -67,12 +73,24 @@ def setting(
             the field is then an argument there, and an option everywhere else.
     """
     metadata = {
-        "help": help, "secret": secret, "minimum": minimum, "maximum": maximum, "choices": tuple(choices),
-        "option": option, "positional": positional,
+        "help": help, "secret": secret, "share": share, "minimum": minimum, "maximum": maximum,
+        "choices": tuple(choices), "option": option, "positional": positional,
     }  # fmt: skip
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def option_name(field: dataclasses.Field[Any]) -> str:
+    """Return the option of a setting: its own, or that of its field; a time has no unit there, for it takes any."""
+    own = field.metadata.get("option")
+    name = field.name.removesuffix("_s") if is_duration(field.name) else field.name
+    return own or f"--{(name if name not in _OF_RUNS else field.name).replace('_', '-')}"
+
+
+def with_options(text: str, fields: Mapping[str, dataclasses.Field[Any]]) -> str:
+    """Return a text with options in place of the fields that it names in backquotes."""
+    return re.sub(r"`([a-z_]+)`", lambda found: option_name(fields[found[1]]) if found[1] in fields else found[0], text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +150,7 @@ class SettingsReader:
                 if full in layer.values:
                     values[key] = _checked(layer.values[full], hints[key], field, full, layer.source)
                     sources[key] = layer.source
-        return Resolved(value=_build(section, values), sources=sources)
+        return Resolved(value=_build(section, values, typed=COMMAND_LINE in sources.values()), sources=sources)
 
     def over(self, layer: Layer) -> SettingsReader:
         """Return a reader in which one more layer is the strongest."""
@@ -244,7 +262,7 @@ def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[
         key, equals, value = word.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UserError(f"{source} {word!r} is not of the form key=value")
+            raise UserError(f"{source} {word!r}: write KEY=VALUE")
         values[_full_key(key, source, in_play)] = value
     return Layer(source, values)
 
@@ -291,13 +309,12 @@ def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 
 def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, source: str) -> Any:
     try:
-        parsed = parse_quantity(value, hint, field.name)
+        parsed = parse_quantity(value, hint, field.name, share=field.metadata.get("share", False))
         _check_range(parsed, field)
     except (ValueError, TypeError) as exc:
         shown = "a secret" if field.metadata.get("secret") else repr(value)
         if source == COMMAND_LINE:
-            option = field.metadata.get("option") or f"--{field.name.replace('_', '-')}"
-            raise UserError(f"{field.metadata.get('positional') or option} {shown}: {exc}") from exc
+            raise UserError(f"{field.metadata.get('positional') or option_name(field)} {shown}: {exc}") from exc
         raise UserError(f"{full} from {source} is {shown}: {exc}") from exc
     return parsed
 
@@ -311,15 +328,23 @@ def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
         if maximum is not None and item is not None and item > maximum:
             raise ValueError(f"must be at most {maximum}")
         if choices and item not in choices:
-            advice = nearest(str(item), choices)
-            raise ValueError(f"must be one of {', '.join(choices)}" + (f"; did you mean {advice!r}?" if advice else ""))
+            raise ValueError(one_of(str(item), choices))
 
 
-def _build(section: Section, values: dict[str, Any]) -> Any:
+def one_of(word: str, choices: Sequence[str]) -> str:
+    """Return that a word must be one of some, with the nearest of them."""
+    advice = nearest(word, choices)
+    if advice and len(choices) > _FEW:
+        return f"did you mean {advice!r}?"
+    return f"must be one of {', '.join(choices)}" + (f"; did you mean {advice!r}?" if advice else "")
+
+
+def _build(section: Section, values: dict[str, Any], *, typed: bool) -> Any:
     try:
         return section.cls(**values)
     except ValueError as exc:  # several fields together, checked in __post_init__
-        raise UserError(f"settings of {section.name}: {exc}") from exc
+        text = with_options(str(exc), section.fields)
+        raise UserError(text if typed else f"settings of {section.name}: {str(exc).replace('`', '')}") from exc
 
 
 def _full_key(key: str, source: str, in_play: Sequence[Section]) -> str:

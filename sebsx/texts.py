@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 _SIGNS = frozenset(',=[]{}"')  # what words of lists and mappings cannot have unless they are written as JSON
 
 DURATIONS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_HOURS = {"m": 1 / 60, "min": 1 / 60, "h": 1.0, "d": 24.0}
+_MEMORY = {"mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}
 # What the names of settings end with, and what a number may be followed by there, in that unit.
-QUANTITIES = {"_s": DURATIONS, "_mib": {"mb": 1.0, "mib": 1.0, "m": 1.0, "gb": 1024.0, "gib": 1024.0, "g": 1024.0}}
-_EXAMPLES = {"s": "write a duration such as 30 or 30s", "mib": "write MiB as a number such as 256, or 256MB or 1GB"}
-_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
+QUANTITIES = {"_s": DURATIONS, "_h": _HOURS, "_mib": _MEMORY}
+_EXAMPLES = {
+    "_s": "write a duration, such as 30s or 2m",
+    "_h": "write hours, such as 24, 24h or 2d",
+    "_mib": "write MiB as a number, such as 256, or 256MB or 1GB",
+}
+_SHARE = {"%": 0.01}
+_EXAMPLE_OF_SHARE = "write a share, such as 0.05 or 5%"
+_QUANTITY = re.compile(r"\s*(-?[0-9]*\.?[0-9]+)\s*([A-Za-z%]+)\s*")
+_SEPARATORS = re.compile(r"(?<=[0-9A-Za-z]) *(?:[;: ]|\.\.|-) *(?=[0-9])")  # of numbers, where a comma is wanted
 
 
 def describe(field: dataclasses.Field[Any], hint: Any) -> str:
@@ -33,6 +42,8 @@ def describe(field: dataclasses.Field[Any], hint: Any) -> str:
         return "KEY=VALUE,..." if typing.get_origin(args[1]) is tuple else "KEY=VALUE"
     if origin in (tuple, types.UnionType, typing.Union):
         hint = next(arg for arg in args if arg not in (type(None), ...))
+    if is_duration(field.name) and hint in (int, float):
+        return "TIME" + many
     words = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
     return words.get(hint, getattr(hint, "__name__", str(hint)).upper()) + many
 
@@ -69,11 +80,26 @@ def parse(value: Any, hint: Any) -> Any:  # noqa: C901  # one branch per type is
     return value
 
 
-def parse_quantity(value: Any, hint: Any, name: str) -> Any:
+def as_duration(seconds: float) -> str:
+    """Return a time as it is typed: `10m`, `30s`, `250ms`; 0 has no unit."""
+    if not seconds:
+        return "0"
+    unit = next((unit for unit in ("d", "h", "m", "s") if not seconds % DURATIONS[unit]), "s")
+    if unit == "s" and seconds < 1:
+        unit = "ms"
+    return f"{seconds / DURATIONS[unit]:g}{unit}"
+
+
+def is_duration(name: str) -> bool:
+    """Tell whether a field is a time in seconds, by its name; what counts something for each second is none."""
+    return name.endswith("_s") and not name.endswith("_per_s")
+
+
+def parse_quantity(value: Any, hint: Any, name: str, *, share: bool = False) -> Any:
     """Return `value` as `parse` does; where the name of the field ends in a unit, it may be written with another.
 
     `timeout_s` takes `30`, `30s` and `2m`, `memory_mib` takes `512`, `512MB`, `512 MiB` and `1GB`: clouds say MB where
-    they mean MiB.
+    they mean MiB. A share takes `5%`.
 
     Raises:
         ValueError: If it does not fit; the message says what is wanted.
@@ -81,14 +107,24 @@ def parse_quantity(value: Any, hint: Any, name: str) -> Any:
     try:
         return parse(value, hint)
     except ValueError as exc:
-        units = next((units for ending, units in QUANTITIES.items() if name.endswith(ending)), None)
-        if units is None:
-            raise
+        ending = next((ending for ending in QUANTITIES if name.endswith(ending) and not name.endswith("_per_s")), None)
+        if ending is None and not share:
+            raise ValueError(f"{exc}{_with_commas(value, hint)}") from None
         parts = _items(value) if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
-        converted = [_converted(part, units) for part in parts]
-        if converted == list(parts):
-            raise ValueError(f"{exc}; {_EXAMPLES[name.rpartition('_')[2]]}") from None
-        return parse(converted if len(converted) > 1 else converted[0], hint)
+        converted = [_converted(part, QUANTITIES[ending] if ending else _SHARE) for part in parts]
+        try:
+            return parse(converted[0] if isinstance(value, str) and len(converted) == 1 else converted, hint)
+        except ValueError:
+            example = _with_commas(value, hint) or f"; {_EXAMPLES[ending] if ending else _EXAMPLE_OF_SHARE}"
+            raise ValueError(f"{exc}{example}") from None
+
+
+def _with_commas(value: Any, hint: Any) -> str:
+    """Return how a list of numbers is written, if something else stands between them."""
+    if typing.get_origin(hint) is not tuple or not isinstance(value, str):
+        return ""
+    written = ",".join(filter(None, map(str.strip, _SEPARATORS.sub(",", value).split(","))))
+    return f"; write {written}" if written != value.strip() else ""
 
 
 def _converted(part: Any, units: Mapping[str, float]) -> Any:
@@ -202,7 +238,7 @@ def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
         name, equals, item = part.partition("=")
         key = name.strip() if equals else key
         if not key:
-            raise ValueError("key=value,... is wanted")
+            raise ValueError("write KEY=VALUE,...")
         found.setdefault(key, []).append((item if equals else part).strip())
     return {name: tuple(items) for name, items in found.items()}
 

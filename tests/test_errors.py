@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from sebsx import errors
+from sebsx.errors import UnknownNameError
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.SebsxError)]
 
@@ -52,3 +53,23 @@ def test_unknown_name_far_from_all_suggests_none():
     error = errors.UnknownNameError("platform", "zzz", ["local"])
     assert str(error) == "platform 'zzz' is not known"
     assert error.nearest is None
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "message"),
+    [
+        ("SLEEP", ["sleep", "load"], "; did you mean 'sleep'?"),
+        ("thumb", ["thumbnailer", "sleep"], "; did you mean 'thumbnailer'?"),
+        ("us-east-9", ["us-east-1", "us-east-2", "us-west-1"], "; did you mean 'us-east-1' or 'us-east-2'?"),
+        ("huge", ["test", "small"], "; there are test, small"),
+        ("huge", [f"size-{number}" for number in range(100)], ""),
+        ("huge", ["only"], ""),
+    ],
+)
+def test_unknown_name_is_told_the_nearest_or_the_few_there_are(name, known, message):
+    assert str(UnknownNameError("size", name, known, of="x")) == f"size {name!r} of x is not known{message}"
+
+
+def test_unknown_name_that_surely_means_another_is_told_that_one():
+    error = UnknownNameError("language", "javascript", ["java", "nodejs"], meant=["nodejs"])
+    assert str(error) == "language 'javascript' is not known; did you mean 'nodejs'?"

@@ -9,7 +9,7 @@ import pytest
 
 from sebsx import settings, texts
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.settings import Layer, Section, SettingsReader, setting
+from sebsx.settings import COMMAND_LINE, Layer, Section, SettingsReader, option_name, setting
 
 
 class Colour(Enum):
@@ -188,7 +188,7 @@ def test_public_settings_read_back_as_they_were():
 
 @pytest.mark.parametrize("word", ["port", "=1", "  =1"])
 def test_assignment_without_key_or_value_is_refused(word):
-    with pytest.raises(UserError, match=r"is not of the form key=value"):
+    with pytest.raises(UserError, match="write KEY=VALUE"):
         settings.from_assignments([word], "--set", [LOCAL])
 
 
@@ -223,7 +223,7 @@ def test_types_are_described_in_a_users_words():
     hints = get_type_hints(Example)
     words = {field.name: texts.describe(field, hints[field.name]) for field in fields(Example)}
     assert words == {
-        "keep_alive_s": "NUMBER",
+        "keep_alive_s": "TIME",
         "memory_mib": "INTEGER,...",
         "start": "cold|warm,...",
         "port": "INTEGER",
@@ -257,7 +257,7 @@ def test_lists_by_key_are_read_from_text_and_from_toml(value: Any) -> None:
 
 def test_list_without_a_key_is_refused() -> None:
     reader = SettingsReader([Layer("test", {"core.options": "1,vcpu=2"})], [Section("core", Levels)])
-    with pytest.raises(UserError, match="key=value"):
+    with pytest.raises(UserError, match="write KEY=VALUE"):
         reader.read("core")
 
 
@@ -342,3 +342,33 @@ def test_unit_that_is_none_is_refused_with_an_example(text: str, words: str) -> 
     with pytest.raises(UserError) as caught:
         SettingsReader([layer], [section]).read("quantities")
     assert words in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Settings of which some depend on others."""
+
+    wait_s: float = setting(1.0, help="less than `max_time_s`")
+    max_time_s: float = setting(60.0, help="limit")
+    kept_share: float = setting(0.5, help="what is kept", share=True)
+
+    def __post_init__(self) -> None:
+        if self.wait_s > self.max_time_s:
+            raise ValueError("`wait_s` must be at most `max_time_s`")
+
+
+def timed(source: str, **values: Any) -> Any:
+    layer = Layer(source, {f"experiment.timed.{name}": value for name, value in values.items()})
+    return SettingsReader([layer], [Section("experiment.timed", Timed)]).read("experiment.timed").value
+
+
+def test_option_of_a_time_takes_any_unit_and_names_none():
+    assert [option_name(field) for field in fields(Timed)] == ["--wait", "--max-time-s", "--kept-share"]
+    assert timed(COMMAND_LINE, wait_s="500ms", kept_share="5%") == Timed(wait_s=0.5, kept_share=0.05)
+
+
+def test_settings_that_contradict_each_other_are_named_as_they_were_given():
+    with pytest.raises(UserError, match=r"^--wait must be at most --max-time-s$"):
+        timed(COMMAND_LINE, wait_s="2m")
+    with pytest.raises(UserError, match=r"^settings of experiment.timed: wait_s must be at most max_time_s$"):
+        timed("sebsx.toml", wait_s="2m")

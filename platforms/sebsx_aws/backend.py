@@ -82,6 +82,7 @@ class AwsPlatform(Platform[AwsSettings]):
     """Lambda on x86."""
 
     name = "aws"
+    also_called = ("lambda", "aws-lambda", "amazon")
     summary = "AWS Lambda on x86"
     extra = "aws"
     provider = "aws"

@@ -39,6 +39,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
     """The engine of this machine, at its own architecture."""
 
     name = "docker"
+    also_called = ("container", "containers")
     summary = "containers of this machine's Docker engine behind a gateway; no account or registry needed"
     extra = engine.EXTRA
     Settings = DockerSettings

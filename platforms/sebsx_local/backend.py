@@ -29,6 +29,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
     """This machine."""
 
     name = "local"
+    also_called = ("localhost",)
     summary = "processes of this machine behind a loopback gateway; no account, root or Docker needed"
     default = True
     Settings = LocalSettings

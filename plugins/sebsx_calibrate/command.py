@@ -31,9 +31,11 @@ class CalibrateCommandSettings:
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
     repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
-    tolerance: float = setting(0.1, help="largest relative error of the run times of both ends", minimum=0.001)
+    tolerance: float = setting(
+        0.1, help="largest relative error of the run times of both ends", minimum=0.001, share=True
+    )
     max_points: int = setting(16, help="maximum number of values measured", minimum=4)
-    max_time_s: float = setting(1800.0, help="time limit in s", minimum=1)
+    max_time_s: float = setting(1800.0, help="time limit of the search", minimum=1, option="--max-search-time")
 
 
 class CalibrateCommand(Command[CalibrateCommandSettings]):

@@ -43,15 +43,17 @@ class CalibrateSettings:
     """What to reach, where, and when to give up."""
 
     benchmark: str = setting("", help="name or folder of the benchmark")
-    low_s: float = setting(4.0, help="run time of step 1 in s")
-    high_s: float = setting(120.0, help="run time of the last step in s")
+    low_s: float = setting(4.0, help="run time of step 1")
+    high_s: float = setting(120.0, help="run time of the last step")
     memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting")
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
     repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
-    tolerance: float = setting(0.1, help="largest relative error of the run times of both ends", minimum=0.001)
+    tolerance: float = setting(
+        0.1, help="largest relative error of the run times of both ends", minimum=0.001, share=True
+    )
     max_points: int = setting(16, help="maximum number of values measured", minimum=4)
-    max_time_s: float = setting(1800.0, help="time limit in s", minimum=1)
+    max_time_s: float = setting(1800.0, help="time limit of the search", minimum=1, option="--max-search-time")
 
 
 class Calibrate(Experiment[CalibrateSettings]):
@@ -238,7 +240,9 @@ class _Prober:
         if len(self.points) >= self.settings.max_points:
             raise ThresholdError(f"cap of {self.settings.max_points} points reached; allow more with --max-points")
         if time.monotonic() + expected_s * calls > self.deadline_s:
-            raise ThresholdError(f"cap of {self.settings.max_time_s:g} s reached; allow more with --max-time-s")
+            raise ThresholdError(
+                f"time limit of {self.settings.max_time_s:g} s reached; allow more with --max-search-time"
+            )
 
     def _stored(self, cell: Cell) -> float | None:
         """Return what a value took before the run was interrupted; None if it was not measured."""

@@ -70,8 +70,8 @@ def parse_run_times(text: str) -> tuple[float, float]:
     """
     found = _TARGET.fullmatch(text.replace(" ", ""))
     if not found:
-        raise UserError(f"run times {text!r} are not of the form 4s..120s")
+        raise UserError(f"--run-times {text!r}: write both ends, such as 4s..120s")
     low_s, high_s = float(found[1]), float(found[2])
     if not 0 < low_s < high_s:
-        raise UserError(f"run times {text!r} must grow from above 0")
+        raise UserError(f"--run-times {text!r}: must grow from above 0")
     return low_s, high_s

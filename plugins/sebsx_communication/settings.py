@@ -42,23 +42,29 @@ class CommunicationSettings:
     warmups: int = setting(0, help="messages before those", minimum=0)
     stream_messages: int = setting(0, help="maximum number of messages of an exchange that are sent one way", minimum=0)
     stream_bytes: str = setting("", help="maximum number of bytes of them: 8MiB")
-    budget_s: float = setting(0.0, help="time in s after which an exchange sends no more messages", minimum=0)
-    timeout_s: float = setting(5.0, help="longest wait for a message in s, before it is sent again", minimum=0.001)
+    budget_s: float = setting(
+        0.0, help="time after which an exchange sends no more messages", minimum=0, option="--exchange-time"
+    )
+    timeout_s: float = setting(5.0, help="longest wait for a message, before it is sent again", minimum=0.001)
     retries: int = setting(2, help="times that a message is sent again", minimum=0)
-    start_s: float = setting(20.0, help="longest wait for the other end's first sign in s", minimum=0.1)
-    poll_s: float = setting(0.001, help="pause in s between two questions for a message", minimum=0)
+    start_s: float = setting(
+        20.0, help="longest wait for the other end's first sign", minimum=0.1, option="--start-wait"
+    )
+    poll_s: float = setting(0.001, help="pause between two questions for a message", minimum=0)
     max_failures: int = setting(3, help="failed exchanges after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="time limit of all exchanges of a cell in s", minimum=1)
+    max_time_s: float = setting(
+        600.0, help="time limit of all exchanges of a cell", minimum=1, option="--max-cell-time"
+    )
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if not getattr(self, field.name) and field.name in _PRESETS.get(self.preset, {}):
                 object.__setattr__(self, field.name, _PRESETS[self.preset][field.name])
         if any(size < 1 for size in self.message_bytes):
-            raise ValueError("a message has at least 1 byte")
+            raise ValueError("`sizes`: a message has at least 1 byte")
         for name in self.channel_settings:
             if "." not in name:
-                raise ValueError(f"option {name!r} must be CHANNEL.SETTING")
+                raise ValueError(f"`channel_settings` {name!r}: write CHANNEL.SETTING=VALUE")
 
     @property
     def message_bytes(self) -> list[int]:

@@ -318,7 +318,7 @@ def _sentence(group: _Group, best: ModelFit, confidence: float) -> str:
     rival = group.fits[1]
     criterion = f"{best.model}; AIC {best.aic:.1f}, next {rival.model} {rival.aic:.1f}; n = {group.looks}"
     if best.model == NONE:
-        return f"{start} ({criterion}); to see them go, leave them alone for longer (--idle-s)"
+        return f"{start} ({criterion}); to see them go, leave them alone for longer (--idle)"
     if best.high_s is None or best.low_s is None:
         return f"{start} ({criterion})"
     return f"{start} ({100 * confidence:g} %; {criterion})"

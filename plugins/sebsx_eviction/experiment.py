@@ -70,10 +70,12 @@ class EvictionSettings:
         help="measure every idle time, or halve the bracket around the time at which half are gone",
         choices=("ladder", _BISECTION),
     )
-    idle_s: tuple[float, ...] = setting((), help="idle times in s; a bisection goes between their ends", minimum=0)
+    idle_s: tuple[float, ...] = setting((), help="idle times; a bisection goes between their ends", minimum=0)
     d_init: tuple[int, ...] = setting((), help="simultaneous sandboxes of a trial, usually 1 to 20", minimum=1)
     repetitions: int = setting(0, help="trials of each idle time; 0 for the preset's", minimum=0)
-    precision: float = setting(0.05, help="a bisection stops when its bracket is so narrow, relatively", minimum=0.001)
+    precision: float = setting(
+        0.05, help="a bisection stops when its bracket is so narrow, relatively", minimum=0.001, share=True
+    )
     memory_mib: tuple[int, ...] = setting(
         (), help="provisioned memory sizes in MiB; default: the preset's", option="--memory"
     )
@@ -82,7 +84,7 @@ class EvictionSettings:
     )
     languages: tuple[str, ...] = setting(("python",), help="languages of the function's code")
     hold_s: tuple[float, ...] = setting(
-        (0.25,), help="run times: how long a call holds its sandbox, in s; calls at once must overlap", minimum=0.01
+        (0.25,), help="run times: how long a call holds its sandbox; calls at once must overlap", minimum=0.01
     )
     benchmark: str = setting("server-reply", help=f"name or folder of a benchmark with a parameter {_HOLD}")
     functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
@@ -102,11 +104,11 @@ class EvictionSettings:
         3, help="maximum number of bursts until all sandboxes of a trial are warm and different", minimum=1
     )
     max_void: int = setting(5, help="void trials after which a cell is given up", minimum=1)
-    max_time_s: float = setting(7 * 86400.0, help="no trial begins after this time in s", minimum=1)
+    max_time_s: float = setting(7 * 86400.0, help="no trial begins after this time", minimum=1, option="--last-trial")
 
     def __post_init__(self) -> None:
         if self.method == _BISECTION and not 0 < min(self.ladder_s) < max(self.ladder_s):
-            raise ValueError("a bisection needs two different idle_s above 0")
+            raise ValueError("a bisection needs two different `idle_s` above 0")
 
     @property
     def ladder_s(self) -> tuple[float, ...]:
@@ -155,7 +157,7 @@ class Eviction(Experiment[EvictionSettings]):
         if settings.method == "ladder":
             notes.append(
                 f"a platform that keeps sandboxes for longer than {settings.ladder_s[-1]:g} s shows no eviction: reach "
-                "beyond it with --idle-s, or set a shorter time where that is a setting (-s keep_alive_s=10)"
+                "beyond it with --idle, or set a shorter time where that is a setting (-s keep_alive_s=10)"
             )
         if settings.method == _BISECTION:
             notes.append("how many steps a bisection takes depends on what it finds: the most are given")

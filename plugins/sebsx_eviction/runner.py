@@ -192,7 +192,7 @@ class TrialRunner:
             if work.over:
                 continue
             if time.monotonic() > self._ends_s:
-                self._finish(work, CellStatus.FAILED, "the time is up", "not all trials were begun (--max-time-s)")
+                self._finish(work, CellStatus.FAILED, "the time is up", "not all trials were begun (--last-trial)")
                 continue
             self._deploy(work, idle_s)
             if time.monotonic() > until_s:

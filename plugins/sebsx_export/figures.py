@@ -261,7 +261,7 @@ def _check(selection: Selection, series: Sequence[Series]) -> None:
     for kind, wanted, known in kinds:
         for name in wanted if known else ():
             if name not in known:
-                raise UnknownNameError(kind, name, known, f"these runs have {', '.join(sorted(known))}")
+                raise UnknownNameError(kind, name, sorted(known), f"--{kind}", of="these runs")
 
 
 def _warn(series: Sequence[Series]) -> None:

@@ -48,32 +48,35 @@ class FunctionSettings:
     concurrency: int = setting(1, help=f"users of the closed loop, at most {MOST_CONCURRENT}", minimum=1)
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
     precision: float = setting(
-        0.05, help="go on past `repetitions` until the interval of the median is this share of it", minimum=0.001
+        0.05,
+        help="go on past `repetitions` until the interval of the median is this share of it",
+        minimum=0.001,
+        share=True,
     )
     max_repetitions: int = setting(
         0, help="maximum number of samples when going on for precision; 0 stops at `repetitions`", minimum=0
     )
-    timeout_s: float = setting(60.0, help="time-out of a call of a URL in s; ARNs have their own", minimum=0.1)
+    timeout_s: float = setting(60.0, help="time-out of a call of a URL; ARNs have their own", minimum=0.1)
     max_attempts: int = setting(
         0, help="maximum number of invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
     )
     max_failures: int = setting(10, help="failed invocations after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="time limit of a cell in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit of a cell", minimum=1, option="--max-cell-time")
 
     def __post_init__(self) -> None:
         if self.concurrency > MOST_CONCURRENT:
-            raise ValueError(f"concurrency must be at most {MOST_CONCURRENT}: measure more with sebsx run load")
+            raise ValueError(f"`concurrency` must be at most {MOST_CONCURRENT}: measure more with sebsx run load")
         if 0 < self.max_repetitions < self.repetitions:
-            raise ValueError("max_repetitions must be 0 or at least repetitions")
+            raise ValueError("`max_repetitions` must be 0 or at least `repetitions`")
         if self.method and self.method.upper() not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}")
+            raise ValueError(f"`method` {self.method!r}: must be one of {', '.join(METHODS)}")
         if self.in_place and not self.memory_mib:
-            raise ValueError("in_place changes the memory: name sizes with memory_mib (--memory)")
+            raise ValueError("`in_place` changes the memory: name sizes with `memory_mib`")
         if self.in_place and self.architectures:
-            raise ValueError("in_place cannot change the architecture: leave one of them out")
+            raise ValueError("`in_place` cannot change the architecture: leave out `architectures`")
         for name in ("memory_mib", "architectures", "start"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise ValueError(f"{name} names something twice")
+                raise ValueError(f"`{name}` names something twice")
 
     @property
     def copy(self) -> bool:

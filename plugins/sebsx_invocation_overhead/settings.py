@@ -69,7 +69,7 @@ class OverheadSettings:
     parameters: dict[str, str] = setting({}, help="parameters of clock-probe", option="--parameter")
     max_attempts: int = setting(0, help="maximum number of measured calls of a cell; 0 for 3 x samples + 10", minimum=0)
     max_failures: int = setting(10, help="failed measured calls after which a cell is given up", minimum=1)
-    max_time_s: float = setting(900.0, help="time limit of a cell in s", minimum=1)
+    max_time_s: float = setting(900.0, help="time limit of a cell", minimum=1, option="--max-cell-time")
 
     @property
     def chosen(self) -> OverheadPreset:

@@ -36,6 +36,25 @@ _BELONGS = {
 }
 
 
+def _between(text: str) -> tuple[float, float]:
+    """Return the ends of `2s..3s` in seconds, or the same time twice for `2s`.
+
+    Raises:
+        ValueError: If it is something else, or the longer time comes first.
+    """
+    low, dots, high = text.partition("..")
+    found = parse_duration(low), parse_duration(high if dots else low)
+    if found[0] > found[1]:
+        raise ValueError(f"{text!r} goes backwards: the smaller comes first")
+    return found
+
+
+# How the settings that are texts are read.
+_READ = {
+    "rate": parse_range, "ramp": parse_duration, "step": parse_duration, "duration": parse_duration, "think": _between,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class LoadSettings:
     """What to send, where, and when."""
@@ -58,7 +77,7 @@ class LoadSettings:
         0, help="users of a closed loop: each sends, waits, thinks, and sends again", minimum=0, maximum=_MOST
     )
     spawn_rate: float = setting(0.0, help="new users a second; 0 for all at once", minimum=0)
-    think: str = setting("0", help="time between an answer and the user's next request in s, as `2..3`")
+    think: str = setting("0", help="time between an answer and the user's next request, as `2s..3s`")
     burst: int = setting(0, help="requests sent at once", minimum=0, maximum=_MOST)
     trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601")
     speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
@@ -77,32 +96,42 @@ class LoadSettings:
     )
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
-    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's setting", minimum=0)
+    timeout_s: float = setting(0.0, help="time-out of the function; 0 for the benchmark's setting", minimum=0)
 
     def __post_init__(self) -> None:
         shapes = [name for name in _SHAPES if getattr(self, name)]
         if len(shapes) > 1:
-            raise ValueError(f"{' and '.join(shapes)} are different loads; give one of them")
+            raise ValueError(f"{' and '.join(f'`{name}`' for name in shapes)} are different loads; give one of them")
         for name, owners in _BELONGS.items():
             if (
                 shapes
                 and shapes[0] not in owners
                 and getattr(self, name) != type(self).__dataclass_fields__[name].default
             ):
-                raise ValueError(f"{name} says nothing of a load by {shapes[0]}; it belongs to {' or '.join(owners)}")
+                belongs = " or ".join(f"`{owner}`" for owner in owners)
+                raise ValueError(f"`{name}` says nothing of a load by `{shapes[0]}`; it belongs to {belongs}")
+        self._check_texts()
         low, high = self.rates
         if self.rate and not 0 < max(low, high) <= _MOST:
-            raise ValueError(f"rate must be more than 0, at least at one end, and at most {_MOST} requests a second")
+            raise ValueError(
+                f"`rate` {self.rate!r}: must be more than 0, at least at one end, and at most {_MOST} requests a second"
+            )
         if self.steps and not any(self.steps):
-            raise ValueError("a step must have a rate above 0")
+            raise ValueError("`steps`: one must have a rate above 0")
         if self.ramp and low == high:
-            raise ValueError("a ramp goes from one rate to another: give rate as `0..100`")
+            raise ValueError("`ramp` goes from one rate to another: write `rate` as 0..100")
         if self.duration and self.ramp and parse_duration(self.duration) < parse_duration(self.ramp):
-            raise ValueError("duration must be at least as long as ramp")
+            raise ValueError("`duration` must be at least as long as `ramp`")
         for name in ("ramp", "step", "duration"):
             if getattr(self, name) and parse_duration(getattr(self, name)) <= 0:
-                raise ValueError(f"{name} must be more than 0")
-        _ = self.think_s
+                raise ValueError(f"`{name}` must be more than 0")
+
+    def _check_texts(self) -> None:
+        for name, read in _READ.items():
+            try:
+                read(getattr(self, name) or "0")
+            except ValueError as exc:  # it begins with what was given
+                raise ValueError(f"`{name}` {exc}") from None
 
     @property
     def cap(self) -> int | None:
@@ -128,11 +157,7 @@ class LoadSettings:
     @property
     def think_s(self) -> tuple[float, float]:
         """Shortest and longest time between an answer and the next request."""
-        low, dots, high = self.think.partition("..")
-        found = parse_duration(low), parse_duration(high if dots else low)
-        if found[0] > found[1]:
-            raise ValueError(f"{self.think!r} goes backwards: the smaller comes first")
-        return found
+        return _between(self.think)
 
     @property
     def duration_s(self) -> float | None:

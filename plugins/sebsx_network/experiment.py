@@ -63,7 +63,7 @@ class NetworkSettings:
         0, help="maximum number of calls of a cell; 0 for 2 x round trips of all sandboxes", minimum=0
     )
     max_failures: int = setting(20, help="failed calls after which a cell is given up", minimum=1)
-    max_time_s: float = setting(3600.0, help="time limit of a cell in s", minimum=1)
+    max_time_s: float = setting(3600.0, help="time limit of a cell", minimum=1, option="--max-cell-time")
 
     @property
     def chosen(self) -> NetworkPreset:

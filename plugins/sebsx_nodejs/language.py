@@ -35,6 +35,7 @@ class NodejsLanguage(Language):
     """Functions in JavaScript, on Node.js 18 and later; CommonJS or ES modules."""
 
     name = "nodejs"
+    also_called = ("javascript", "js", "node", "node.js")
     summary = f"Node.js {_OLDEST}+; package-lock.json is installed for the target by npm"
     wrapper_suffix = ".cjs"
     starter = Starter(files={"function.js": _STARTER})

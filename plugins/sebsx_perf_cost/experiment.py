@@ -62,7 +62,9 @@ class PerfCostSettings:
     memory_mib: tuple[int, ...] = setting(
         (), help="provisioned memory sizes in MiB; default: the benchmark's setting", option="--memory"
     )
-    architectures: tuple[str, ...] = setting((), help="processor architectures; default: the platform's first")
+    architectures: tuple[str, ...] = setting(
+        (), help="processor architectures; default: the platform's first", option="--architecture"
+    )
     language: str = setting("python", help="language of the function's code")
     start: tuple[str, ...] = setting(
         ("cold", "warm"), help="start types", choices=("cold", "warm", "burst", "sequential")
@@ -85,33 +87,37 @@ class PerfCostSettings:
         minimum=0,
     )  # fmt: skip
     detect: float = setting(
-        0.1, help="change that --against finds in 95 % of runs, with a threshold of half of it; 0 stops at repetitions",
-        minimum=0, maximum=10,
+        0.1,
+        help="change that `against` finds in 95 % of runs, with a threshold of half of it; 0 stops at `repetitions`",
+        minimum=0, maximum=10, share=True,
     )  # fmt: skip
     max_sandboxes: int = setting(60, help="maximum number of sandboxes of a condition that --against takes", minimum=10)
     concurrency: int = setting(1, help="users of the warm closed loop", minimum=1)
     burst_size: int = setting(10, help="simultaneous invocations of a burst", minimum=1)
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
     precision: float = setting(
-        0.05, help="go on past `repetitions` until the interval of the median is this share of it", minimum=0.001
+        0.05,
+        help="go on past `repetitions` until the interval of the median is this share of it",
+        minimum=0.001,
+        share=True,
     )
     max_repetitions: int = setting(
         0, help="maximum number of samples when going on for precision; 0 stops at `repetitions`", minimum=0
     )
-    timeout_s: float = setting(0.0, help="time-out of the function in s; 0 for the benchmark's setting", minimum=0)
+    timeout_s: float = setting(0.0, help="time-out of the function; 0 for the benchmark's setting", minimum=0)
     max_attempts: int = setting(
         0, help="maximum number of invocations of a cell, wrong start types included; 0 for 3 x samples + 10", minimum=0
     )
     max_failures: int = setting(10, help="failed invocations after which a cell is given up", minimum=1)
-    max_time_s: float = setting(600.0, help="time limit of a cell in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit of a cell", minimum=1, option="--max-cell-time")
 
     def __post_init__(self) -> None:
         if self.suite and self.benchmarks:
-            raise ValueError("name benchmarks or a suite, not both")
+            raise ValueError("name benchmarks or `suite`, not both")
         if 0 < self.max_repetitions < self.repetitions:
-            raise ValueError("max_repetitions must be 0 or at least repetitions")
+            raise ValueError("`max_repetitions` must be 0 or at least `repetitions`")
         if self.against and len(self.benchmarks) != 1:
-            raise ValueError("against takes exactly one benchmark to compare with")
+            raise ValueError("`against` takes exactly one benchmark to compare with")
 
     @property
     def powered(self) -> bool:

@@ -35,6 +35,7 @@ class PythonLanguage(Language):
     """Functions in Python 3.9 and later, on CPython."""
 
     name = "python"
+    also_called = ("python3", "py", "cpython")
     summary = "Python 3.9+; requirements.txt is installed for the target by uv or pip"
     wrapper_suffix = ".py"
     starter = Starter(files={"function.py": _STARTER})

@@ -15,7 +15,8 @@ from sebsx import __version__
 from sebsx.cli import extending
 from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import VisibleFormatter
-from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_STORE, EXIT_USAGE, SebsxError
+from sebsx.cli.mistakes import in_one_line
+from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_STORE, EXIT_USAGE, SebsxError, UserError
 from sebsx.system.interrupts import SIGNALS, interrupts
 
 # Of a file without a name, which is the output: files that have one are looked after by whoever writes them.
@@ -37,6 +38,15 @@ class Commands(CommandGroup):
             return command
         self._add_plugin_commands(ctx)
         return super().get_command(ctx, cmd_name)
+
+    def unknown(self, ctx: click.Context, word: str) -> UserError:
+        """Return where a word belongs that is one behind `run`, or what helps."""
+        if word == "help":
+            return UserError("write sebsx --help, or sebsx COMMAND --help")
+        behind = self.get_command(ctx, "run")
+        if isinstance(behind, click.Group) and word in behind.list_commands(ctx):
+            return UserError(f"command {word!r} goes behind run: sebsx run {word}")
+        return super().unknown(ctx, word)
 
     def _add_plugin_commands(self, ctx: click.Context) -> None:
         app = ctx.ensure_object(App)
@@ -142,7 +152,7 @@ def _run(app: App, arguments: list[str] | None) -> int:
         exc.show()
         return EXIT_USAGE
     except click.ClickException as exc:
-        app.console.error(_in_one_line(exc))
+        app.console.error(in_one_line(exc))
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt) as exc:
         app.console.error(str(exc.__cause__ or exc) or "interrupted")  # click hides ours behind its own
@@ -205,18 +215,3 @@ def _say_undelivered(app: App, stdout: TextIO, reason: OSError) -> None:
 def _forget(file: TextIO) -> None:
     """Nobody takes the output (`sebsx runs | head`): what is left of it goes nowhere, and Python does not complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-
-
-def _is_of_all(option: str, context: click.Context) -> bool:
-    """Tell whether an option is one of the program, before any command."""
-    return any(option in parameter.opts for parameter in context.find_root().command.params)
-
-
-def _in_one_line(exc: click.ClickException) -> str:
-    """Return what click says in our form: lower case, no full stop, with the command that helps."""
-    context = getattr(exc, "ctx", None)
-    if isinstance(exc, click.NoSuchOption) and context and _is_of_all(exc.option_name, context):
-        command = context.command_path.removeprefix(context.find_root().info_name or "").strip()
-        return f"{exc.option_name} goes before the command: sebsx {exc.option_name} ... {command}"
-    text = exc.format_message().strip().rstrip(".")
-    return f"{text[:1].lower()}{text[1:]}" + (f" ({context.command_path} --help)" if context else "")

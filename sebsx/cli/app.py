@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.console import Console
-from sebsx.errors import UnknownNameError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.reading.services import CORE, Services
 
 if TYPE_CHECKING:
@@ -95,8 +95,12 @@ class CommandGroup(click.Group):
         """
         is_option = args[0].startswith("-")
         if not is_option and not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            raise UnknownNameError("command", args[0], self.list_commands(ctx), f"{ctx.command_path} --help")
+            raise self.unknown(ctx, args[0])
         return super().resolve_command(ctx, args)
+
+    def unknown(self, ctx: click.Context, word: str) -> UserError:
+        """Return what is said of a word that is not a command."""
+        return UnknownNameError("command", word, self.list_commands(ctx), f"{ctx.command_path} --help")
 
 
 def command(name: str, **attributes: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -9,6 +9,7 @@ import click
 
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
+from sebsx.cli.values import OneOf, number
 from sebsx.errors import ThresholdError, UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _FORMATS = ("text", "md", "json")
               "[default: client.latency_s, and the durations of executions where there are any].")  # fmt: skip
 @click.option("-t", "--threshold", multiple=True, metavar="[METRIC=]SHARE", help="Smallest change that matters: 5%, or "
               "client.latency_s=10%,cost_per_million_usd=1% [default: 5%].")  # fmt: skip
-@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True,
+@click.option("--alpha", type=number(0, 1), default=0.05, show_default=True,
               help="Chance of any false alarm among all rows.")  # fmt: skip
 @click.option("--factor", default="", metavar="NAME", help="Compare levels of this factor within one run "
               "[default: the one with a base side, as version].")  # fmt: skip
@@ -41,7 +42,7 @@ _FORMATS = ("text", "md", "json")
 @click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
 @click.option("--apart", is_flag=True, help="With --fail-on: accept two runs that were not measured in turns.")
 @click.option("--strict", is_flag=True, help="With --fail-on: what could not be decided fails, too.")
-@click.option("-f", "--format", "format_", type=click.Choice(_FORMATS), default="text", show_default=True,
+@click.option("-f", "--format", "format_", type=OneOf(_FORMATS), default="text", show_default=True,
               help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write md or json to this file, and "
               "the table to the terminal.")  # fmt: skip
@@ -170,7 +171,7 @@ def _share(word: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share < 1:
-        raise UserError(f"threshold {word!r} is not a share (e.g. 5%, 0.05 or METRIC=5%)")
+        raise UserError(f"--threshold {word!r} is not a share (e.g. 5%, 0.05 or METRIC=5%)")
     return share
 
 
@@ -179,9 +180,9 @@ def _choices(words: Sequence[str]) -> frozenset[str]:
 
     chosen = frozenset(_split(words))
     for word in sorted(chosen - set(_FAIL_ON)):
-        raise UnknownNameError("verdict", word, _FAIL_ON, f"--fail-on takes {', '.join(_FAIL_ON)}")
+        raise UnknownNameError("verdict", word, _FAIL_ON, "--fail-on")
     if "never" in chosen and len(chosen) > 1:
-        raise UserError("--fail-on never stands alone; leave it out, or the others")
+        raise UserError("--fail-on 'never': leave it out, or the others")
     return chosen
 
 

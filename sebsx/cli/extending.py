@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, output_options
+from sebsx.cli.mistakes import ListsCommand
 from sebsx.cli.options import layer_of, options_of
 from sebsx.settings import Section
 
 if TYPE_CHECKING:
     from sebsx.contracts.commands import Command
+
+
+class PluginCommand(ListsCommand):
+    """The command that stands for one of a plugin."""
+
+    key: tuple[str, type[Command[Any]]] | None = None  # its name, and what it was made of
 
 
 def add_commands(app: App, group: click.Group) -> None:
@@ -28,6 +35,8 @@ def add_commands(app: App, group: click.Group) -> None:
                 taken = word
                 break
             place = found
+        if isinstance(there := place.commands.get(last), PluginCommand) and there.key == (name, cls):
+            continue  # an earlier App of this process has added it
         if taken or last in place.commands:
             app.console.warning(f"command {name!r} is left out: {taken or last!r} is a command of sebsx already")
             continue
@@ -44,7 +53,8 @@ def _made(word: str, name: str, cls: type[Command[Any]]) -> click.Command:
     text = f"{cls.summary[0].upper()}{cls.summary[1:]}."
     if cls.details:
         text += "\n\n\b\n" + cls.details
-    made: click.Command = output_options(
-        click.Command(word, params=options_of(section, positional=True), callback=callback, help=text)
-    )
-    return made
+    made = PluginCommand(word, params=options_of(section, positional=True), callback=callback, help=text)
+    made.section = section
+    made.key = (name, cls)
+    ready: click.Command = output_options(made)
+    return ready

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
+from sebsx.cli.values import OneOf
 from sebsx.contracts.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "b
 
 
 @command("list")
-@click.argument("kind", type=click.Choice((*(kind.name for kind in KINDS), _SUITES, _OPTIONS)), metavar="KIND")
+@click.argument("kind", type=OneOf((*(kind.name for kind in KINDS), _SUITES, _OPTIONS)), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
     """List what there is of a KIND: platforms, options, benchmarks, suites, experiments, metrics, capabilities, ..."""
     from sebsx.contracts.analyzers import Column, Table  # heavy

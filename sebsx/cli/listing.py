@@ -10,6 +10,7 @@ import click
 
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
+from sebsx.cli.values import OneOf, Read, integer
 from sebsx.errors import StoreError, UserError
 
 if TYPE_CHECKING:
@@ -21,19 +22,17 @@ _NAMED = 3  # benchmarks that are named rather than counted
 _STATUSES = ("running", "finished", "unsuccessful", "failed", "interrupted")
 
 
-def _since(value: str | None) -> datetime | None:
+def _since(value: str) -> datetime:
     """Return the moment that an option names: a day, or how long ago."""
     from sebsx.reading.units import parse_duration  # heavy
 
-    if value is None:
-        return None
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
         try:
             return datetime.now(UTC) - timedelta(seconds=parse_duration(value))
         except ValueError:
-            raise click.BadParameter(f"{value!r} is neither a date such as 2026-09-06 nor a time such as 24h") from None
+            raise ValueError(f"{value!r} is neither a date such as 2026-09-06 nor a time such as 24h") from None
     return moment if moment.tzinfo else moment.astimezone()
 
 
@@ -41,11 +40,11 @@ def _since(value: str | None) -> datetime | None:
 @click.option("--benchmark", default="", metavar="NAME", help="Only runs that measured this benchmark.")
 @click.option("--platform", default="", metavar="NAME", help="Only runs on this platform.")
 @click.option("--campaign", default="", metavar="NAME", help="Only runs of this campaign.")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only runs that ended like this.")
+@click.option("--status", type=OneOf(_STATUSES), help="Only runs that ended like this.")
 @click.option(
-    "--since", type=_since, metavar="DATE|TIME", help="Only runs since a day (2026-09-06) or for so long (24h)."
+    "--since", type=Read(_since, "date|time"), help="Only runs since a day (2026-09-06) or for so long (24h)."
 )
-@click.option("-n", "--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="Only the newest N.")
+@click.option("-n", "--limit", type=integer(1), default=_SHOWN, show_default=True, help="Only the newest N.")
 @click.option("--all", "all_", is_flag=True, help="Every run.")
 @click.pass_context
 def runs_command(ctx: click.Context, /, status: str | None, limit: int, all_: bool, **wanted: Any) -> None:
@@ -177,7 +176,7 @@ def note_command(app: App, run: str | None, campaign: str | None, text: str | No
     if campaign and text is None:  # the only word is the note
         run, text = None, run
     if text is None:
-        raise click.UsageError("missing argument 'TEXT'", click.get_current_context())
+        raise click.UsageError("TEXT is missing", click.get_current_context())
     with app.open_store() as store:
         run_id = store.view(chosen(store, [run] if run else [], campaign)[-1]).run.id
         store.set_note(run_id, text)

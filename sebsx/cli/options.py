@@ -5,35 +5,17 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sebsx.cli.app import App
-from sebsx.settings import COMMAND_LINE, Layer, Section
-from sebsx.texts import describe
+from sebsx.errors import UserError
+from sebsx.settings import COMMAND_LINE, Layer, Section, option_name, with_options
+from sebsx.texts import as_duration, describe, is_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-
-class Duration(click.ParamType[float]):
-    """A time as people write it: `90s`, `20m`, `2h`."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        from sebsx.reading.units import parse_duration  # heavy
-
-        if isinstance(value, int | float):
-            return float(value)
-        try:
-            return parse_duration(str(value))
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
 
 
 FAIL_IF = (
@@ -48,7 +30,9 @@ def options_of(section: Section, *, positional: bool = False) -> list[click.Para
     """Return one option for each setting of a section, in order of definition; those marked so are arguments."""
     hints = typing.get_type_hints(section.cls)
     return [
-        _argument(item, hints[name]) if positional and item.metadata["positional"] else _option(item, hints[name])
+        _argument(item, hints[name])
+        if positional and item.metadata["positional"]
+        else _option(item, hints[name], section.fields)
         for name, item in section.fields.items()
     ]
 
@@ -113,9 +97,9 @@ def names_runs(*, many: bool, metavar: str = "") -> Callable[[Any], Any]:
     return lambda function: argument(option(function))
 
 
-def _option(item: dataclasses.Field[Any], hint: Any) -> click.Option:
-    name = item.metadata["option"] or f"--{item.name.replace('_', '-')}"
-    text = item.metadata["help"] + _default(item)
+def _option(item: dataclasses.Field[Any], hint: Any, fields: Mapping[str, dataclasses.Field[Any]]) -> click.Option:
+    name = option_name(item)
+    text = with_options(item.metadata["help"], fields) + _default(item)
     if hint is bool:
         return click.Option([f"{name}/--no-{name[2:]}", item.name], default=None, help=text)
     short = [_SHORT[name]] if name in _SHORT else []
@@ -130,7 +114,13 @@ def _default(item: dataclasses.Field[Any]) -> str:
     default = item.default
     if default in (dataclasses.MISSING, None, (), ""):
         return ""
-    return f" [default: {','.join(map(str, default)) if isinstance(default, tuple) else default}]"
+    shown = ",".join(_shown(item, one) for one in (default if isinstance(default, tuple) else (default,)))
+    return f" [default: {shown}]"
+
+
+def _shown(item: dataclasses.Field[Any], value: Any) -> str:
+    """Return a default as it would be typed."""
+    return as_duration(value) if is_duration(item.name) and isinstance(value, int | float) else str(value)
 
 
 def _mapping(pairs: tuple[str, ...], item: dataclasses.Field[Any]) -> dict[str, str]:
@@ -140,28 +130,7 @@ def _mapping(pairs: tuple[str, ...], item: dataclasses.Field[Any]) -> dict[str, 
     for pair in pairs:
         parts = re.fullmatch(r"([^=:]+?)(?:=|:\s*)(.*)" if secret else r"([^=]*)(=)(.*)", pair, re.DOTALL)
         if parts is None:
-            shown = "what was given" if secret else repr(pair)
-            raise click.BadParameter(f"{item.metadata['option'] or item.name}: {shown} is not of the form key=value")
+            shown = "(a secret)" if secret else repr(pair)
+            raise UserError(f"{option_name(item)} {shown}: write KEY=VALUE")
         found[parts[1]] = parts[parts.lastindex or 0]
     return found
-
-
-def day(value: str | date) -> date:
-    """Return the day that an option names, for `type=day`."""
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not a date such as 2026-09-06") from None
-
-
-def exact(value: str | Decimal) -> Decimal:
-    """Return the number of 0 or more that an option gives, as written, for `type=exact`."""
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite() or number < 0:
-        raise click.BadParameter(f"{value!r} is not a number of 0 or more")
-    return number

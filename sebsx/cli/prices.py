@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, command
-from sebsx.cli.options import day, exact
 from sebsx.cli.repricing import MILLION, break_even_command, money_table, today
+from sebsx.cli.values import Read, day, exact, exact_duration, integer, memory
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def prices_command() -> None:
     \b
       sebsx prices show                                          the price books there are
       sebsx prices show aws --region eu-central-1                what one costs in a region
-      sebsx prices month aws:us-east-1 --memory 512 --duration 0.12 --requests-per-s 50
+      sebsx prices month aws:us-east-1 --memory 512 --duration 120ms --requests-per-s 50
       sebsx prices break-even last --vm-per-hour 0.0116          from when on a machine of your own is cheaper
     """  # noqa: D301  # \\b keeps click from folding the lines
 
@@ -35,7 +35,7 @@ def prices_command() -> None:
 @command("show")
 @click.argument("provider", required=False)
 @click.option("--region", help="Only this region.")
-@click.option("--date", "on_day", type=day, metavar="DATE", help="The book in force on this day [default: today].")
+@click.option("--date", "on_day", type=Read(day, "date"), help="The book in force on this day [default: today].")
 def show_command(app: App, provider: str | None, region: str | None, on_day: date | None) -> None:
     """Show the price books there are, or the prices of PROVIDER."""
     if provider is None:
@@ -144,19 +144,15 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
 
 @command("month")
 @click.argument("place", metavar="PROVIDER:REGION")
-@click.option(
-    "--memory", "memory_mib", type=click.IntRange(1), required=True, metavar="MIB", help="Provisioned memory."
-)
-@click.option("--duration", "duration_s", type=exact, required=True, metavar="S", help="Time of an invocation.")
-@click.option("--requests-per-s", type=exact, required=True, metavar="N", help="Invocations a second, all month.")
-@click.option("--init", "init_s", type=exact, metavar="S", help="Initialisation that every invocation pays.")
-@click.option(
-    "--ephemeral", "ephemeral_mib", type=click.IntRange(0), default=0, metavar="MIB", help="Ephemeral storage."
-)
+@click.option("--memory", "memory_mib", type=Read(memory, "mib"), required=True, help="Provisioned memory.")
+@click.option("--duration", "duration_s", type=Read(exact_duration, "time"), required=True, help="Of an invocation.")
+@click.option("--requests-per-s", type=Read(exact, "n"), required=True, help="Invocations a second, all month.")
+@click.option("--init", "init_s", type=Read(exact_duration, "time"), help="Initialisation that every invocation pays.")
+@click.option("--ephemeral", "ephemeral_mib", type=integer(0), default=0, metavar="MIB", help="Ephemeral storage.")
 @click.option("--architecture", default="x86_64", show_default=True, help="Architecture.")
 @click.option("--scheme", default="", help="Billing scheme of the book [default: its first].")
 @click.option("--free-tier", is_flag=True, help="Leave out what a month's free tier covers.")
-@click.option("--book", "on_day", type=day, metavar="DATE", help="Prices in force on this day [default: today].")
+@click.option("--book", "on_day", type=Read(day, "date"), help="Prices in force on this day [default: today].")
 def month_command(app: App, place: str, **values: Any) -> None:
     """Say what a month of 730 hours costs at a constant rate, volume tiers included."""
     from sebsx.pricing import Usage

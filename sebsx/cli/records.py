@@ -7,13 +7,14 @@ from dataclasses import asdict
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import Duration, names_runs
+from sebsx.cli.options import names_runs
+from sebsx.cli.values import Read, duration
 
 
 @command("records")
 @names_runs(many=False, metavar="[RUN]")
 @click.option(
-    "--wait", "wait_s", type=Duration(), metavar="TIME", default="0s", help="Wait so long for what is not there yet."
+    "--wait", "wait_s", type=Read(duration, "time"), default="0s", help="Wait so long for what is not there yet."
 )
 def records_command(app: App, run: str | None, campaign: str | None, wait_s: float) -> None:
     """Fetch the provider's records that had not come when a run ended: billed time, memory, cost.

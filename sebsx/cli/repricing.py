@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.options import day, exact, names_runs
+from sebsx.cli.options import names_runs
+from sebsx.cli.values import Read, day, exact
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def today() -> date:
 def _price_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which prices are meant."""
     options = (
-        click.option(
-            "--book", "on_day", type=day, metavar="DATE", help="Prices in force on this day [default: today]."
-        ),
+        click.option("--book", "on_day", type=Read(day, "date"), help="Prices in force on this day [default: today]."),
         click.option("--as", "place", metavar="PROVIDER[:REGION]", help="As if it had run there; always an estimate."),
         click.option("--region", default="", help="Region whose prices are used [default: the run's]."),
         click.option("--architecture", default="", help="As if it had run on it [default: the run's]."),
@@ -72,8 +71,8 @@ def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any
 
 @command("break-even")
 @names_runs(many=False)
-@click.option("--vm-per-hour", type=exact, required=True, metavar="USD", help="Price of a machine for an hour.")
-@click.option("--requests-per-s", type=exact, metavar="N", help="Compare a month at this rate as well.")
+@click.option("--vm-per-hour", type=Read(exact, "usd"), required=True, help="Price of a machine for an hour.")
+@click.option("--requests-per-s", type=Read(exact, "n"), help="Compare a month at this rate as well.")
 @_price_options
 def break_even_command(
     app: App,

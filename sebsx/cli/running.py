@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sebsx.cli.app import CORE, App, CommandGroup, output_options
-from sebsx.cli.options import FAIL_IF, Duration, layer_of, options_of
+from sebsx.cli.mistakes import ListsCommand
+from sebsx.cli.options import FAIL_IF, layer_of, options_of
+from sebsx.cli.values import Read, duration, integer, number
 from sebsx.errors import (
     PlatformError,
     PluginError,
@@ -33,20 +36,16 @@ if TYPE_CHECKING:
     from sebsx.store import Store
 
 LIMITS: tuple[click.Parameter, ...] = (
-    click.Option(
-        ["--budget-usd"], type=click.FloatRange(0, min_open=True), help="stop before this much is spent; keep all data"
-    ),
-    click.Option(["--max-invocations"], type=click.IntRange(1), help="stop before more are sent; keep all data"),
+    click.Option(["--budget-usd"], type=number(0, name="usd"), help="stop before this much is spent; keep all data"),
+    click.Option(["--max-invocations"], type=integer(1), help="stop before more are sent; keep all data"),
     click.Option(
         ["--max-time", "time_limit_s"],
-        type=Duration(),
-        metavar="TIME",
+        type=Read(duration, "time"),
         help="stop after this (90s, 20m, 2h); keep all data",
     ),
     click.Option(
         ["--records-wait", "records_wait_s"],
-        type=Duration(),
-        metavar="TIME",
+        type=Read(duration, "time"),
         help="wait so long for a provider's late records of a function  [default: 60s]",
     ),
 )
@@ -62,7 +61,7 @@ _COMMON: tuple[click.Parameter, ...] = (
         metavar="KEY=VALUE",
         help="any setting, as `keep_alive_s=60` or `platform.local.keep_alive_s=60`; repeatable",
     ),
-    click.Option(["--seed"], type=int, help="seed of every random choice [default: drawn, and stored]"),
+    click.Option(["--seed"], type=integer(), help="seed of every random choice [default: drawn, and stored]"),
     click.Option(
         ["--collect", "collectors"], metavar="A,B", help="collectors in functions [default: the default ones]"
     ),
@@ -119,9 +118,26 @@ class SubjectGroup(CommandGroup):
             return self._experiment
         subjects = _subjects(ctx.ensure_object(App))
         if cmd_name not in subjects:
-            known = self.list_commands(ctx)
-            raise UnknownNameError("subject", cmd_name, known, f"{', '.join(known)}")
+            return None
         return _command(cmd_name, subjects[cmd_name], self._action, positional=True)
+
+    def unknown(self, ctx: click.Context, word: str) -> UserError:
+        """Return which command takes a word that is a benchmark, a folder, an address or an experiment."""
+        what = _named(ctx.ensure_object(App), word)
+        if what:
+            return UserError(f"{word!r} is {what[0]}: {ctx.command_path} {what[1]} {word}")
+        return UnknownNameError("command", word, self.list_commands(ctx), f"{ctx.command_path} --help")
+
+
+def _named(app: App, word: str) -> tuple[str, str] | None:
+    """Return what a word names that can be run, and the command behind `run` that takes it; None for nothing."""
+    if "://" in word or word.startswith("arn:"):
+        return "a function", "function"
+    if word in app.registry.benchmarks:
+        return "a benchmark", "benchmark"
+    if word in app.registry.experiments:
+        return "an experiment", "experiment"
+    return ("a folder", "benchmark") if Path(word).is_dir() else None
 
 
 def _subjects(app: App) -> dict[str, type[Experiment[Any]]]:
@@ -142,10 +158,10 @@ def _command(
     help_text = f"{experiment.summary[0].upper()}{experiment.summary[1:]}."
     if positional and any(isinstance(parameter, click.Argument) for parameter in parameters):
         help_text += "\n\n" + _about_arguments(section)
-    made: click.Command = output_options(
-        click.Command(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
-    )
-    return made
+    made = ListsCommand(name, params=[*parameters, *_COMMON], callback=callback, help=help_text)
+    made.section = section
+    ready: click.Command = output_options(made)
+    return ready
 
 
 def _about_arguments(section: Section) -> str:
@@ -193,9 +209,9 @@ def price_choice(app: App, place: str) -> PriceChoice:
     today = datetime.now(UTC).date()
     book = Shelf(app.registry).book(provider, today)
     if not region:
-        raise UserError(f"--price-as {place}: name the region, too, such as {provider}:{book.regions[0]}")
+        raise UserError(f"--price-as {place!r}: name the region, too, such as {provider}:{book.regions[0]}")
     if region not in book.regions:
-        raise UnknownNameError(f"region of price book {book}", region, book.regions, f"sebsx prices show {provider}")
+        raise UnknownNameError("region", region, book.regions, f"sebsx prices show {provider}", of=f"price book {book}")
     return PriceChoice(today, provider, region)
 
 
@@ -363,13 +379,13 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
     """  # noqa: D301  # \\b keeps click from folding the lines
     if ctx.invoked_subcommand is None:
         if not resume:
-            raise click.UsageError("say what to run: benchmark, experiment, or --resume RUN", ctx)
+            raise click.UsageError("name what to run: benchmark, function, load, experiment, or --resume RUN", ctx)
         app = ctx.ensure_object(App)
         _run(app, app.resumed(resume, _limits(limits)))
     elif resume:
         raise click.UsageError("--resume takes everything from the run; leave the rest out", ctx)
     elif any(value is not None for value in limits.values()):
-        raise click.UsageError(f"limits stand behind {ctx.invoked_subcommand!r}, or beside --resume", ctx)
+        raise click.UsageError(f"limits go behind {ctx.invoked_subcommand!r}, or beside --resume", ctx)
 
 
 run_command.params += LIMITS

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from sebsx.cli.app import App, CommandGroup, command
+from sebsx.cli.values import OneOf
 from sebsx.errors import UserError
 from sebsx.settings import public
 
@@ -34,7 +35,7 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 
     names = [item.name for item in app.sections]
     if section is not None and section not in names:
-        raise UnknownNameError("section", section, names, f"has {', '.join(names)}")
+        raise UnknownNameError("section", section, names, "sebsx config show")
     reader = app.reader(assignments, names)
     rows: list[dict[str, Any]] = []
     for item in app.sections:
@@ -60,7 +61,7 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 
 
 @command("completion")
-@click.argument("shell", type=click.Choice(_SHELLS), required=False)
+@click.argument("shell", type=OneOf(_SHELLS), metavar="[SHELL]", required=False)
 def completion_command(app: App, shell: str | None) -> None:
     """Print the tab completion of a shell: `eval "$(sebsx completion bash)"`."""
     from click.shell_completion import get_completion_class  # heavy

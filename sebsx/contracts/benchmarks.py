@@ -125,7 +125,7 @@ class Benchmark:
         if not name:
             return next(iter(self.functions.values()), None)
         if name not in self.functions:
-            raise UnknownNameError(f"function of benchmark {self.name!r}", name, self.functions)
+            raise UnknownNameError("function", name, self.functions, of=f"benchmark {self.name!r}")
         return self.functions[name]
 
     def variant(self, name: str = "") -> Part | None:
@@ -137,7 +137,7 @@ class Benchmark:
         if not name:
             return None
         if name not in self.variants:
-            raise UnknownNameError(f"variant of benchmark {self.name!r}", name, self.variants)
+            raise UnknownNameError("variant", name, self.variants, of=f"benchmark {self.name!r}")
         return self.variants[name]
 
     def demands(self, function: str = "", variant: str = "") -> Demands:
@@ -200,11 +200,13 @@ class Benchmark:
             values[parameter.name] = round(value) if parameter.type == "int" else value
         else:
             words = [*self.sizes, *([f"1..{self.steps.count}"] if self.steps else [])]
-            raise UnknownNameError(f"size of benchmark {self.name!r}", size, self.sizes, f"has {', '.join(words)}")
+            raise UnknownNameError("size", size, words, of=f"benchmark {self.name!r}")
         for name, value in overrides.items():
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "no parameters"
-                raise UnknownNameError(f"parameter of benchmark {self.name!r}", name, self.parameters, f"has {known}")
+                raise UnknownNameError(
+                    "parameter", name, self.parameters, f"it has {known}", of=f"benchmark {self.name!r}"
+                )
             values[name] = self.parameters[name].parse(value, f"benchmark {self.name!r}")
         return values
 
@@ -338,13 +340,13 @@ def _check_references(benchmark: Benchmark, path: Path) -> None:
         benchmark.resolve(size, benchmark.sizes[size])
     if benchmark.steps is not None and benchmark.steps.parameter not in benchmark.parameters:
         raise UnknownNameError(
-            f"parameter of [steps] in {str(path)!r}", benchmark.steps.parameter, benchmark.parameters
+            "parameter", benchmark.steps.parameter, benchmark.parameters, of=f"[steps] in {str(path)!r}"
         )
     for size in benchmark.expect:
         if size not in benchmark.sizes and (benchmark.steps is None or size not in benchmark.steps):
-            raise UnknownNameError(f"size under [expect] in {str(path)!r}", size, benchmark.sizes)
+            raise UnknownNameError("size", size, benchmark.sizes, of=f"[expect] in {str(path)!r}")
     for kind, parts in (("functions", benchmark.functions), ("variants", benchmark.variants)):
         for name, part in parts.items():
             where = f"[{kind}.{name}] of {str(path)!r}"
-            check_words(part.languages, benchmark.languages, f"language of {where}")
-            check_words(part.functions, benchmark.functions, f"function of {where}")
+            check_words(part.languages, benchmark.languages, "language", where)
+            check_words(part.functions, benchmark.functions, "function", where)

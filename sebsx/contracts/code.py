@@ -130,11 +130,11 @@ def needs(table: ManifestTable, known: Collection[str]) -> frozenset[Capability]
     Raises:
         UnknownNameError: If one is not known.
     """
-    check_words(table.words("needs"), known, f"capability under 'needs' in {table.where}")
+    check_words(table.words("needs"), known, "capability", f"'needs' in {table.where}")
     return frozenset(map(Capability, table.words("needs")))
 
 
-def check_words(words: Iterable[str], known: Iterable[str], what: str) -> None:
+def check_words(words: Iterable[str], known: Iterable[str], kind: str, where: str) -> None:
     """Refuse the first word that is not known.
 
     Raises:
@@ -143,7 +143,7 @@ def check_words(words: Iterable[str], known: Iterable[str], what: str) -> None:
     known = list(known)
     for word in words:
         if word not in known:
-            raise UnknownNameError(what, word, known)
+            raise UnknownNameError(kind, word, known, of=where)
 
 
 def _folder(table: ManifestTable, default: str) -> str:

@@ -63,6 +63,7 @@ class Language(ABC):
     Class attributes:
         name: What a manifest says under `[languages.<name>]`, and the folder of its code.
         summary: One line.
+        also_called: Other words that people type for it, in lower case; whoever types one is told the name.
         wrapper_suffix: Ending of wrapper and collector files, with the dot.
         handler_forms: Examples of handlers that it takes, for messages and docs.
         starter: What `sebsx new` writes; without files where there is none.
@@ -71,6 +72,7 @@ class Language(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    also_called: ClassVar[tuple[str, ...]] = ()
     wrapper_suffix: ClassVar[str]
     handler_forms: ClassVar[tuple[str, ...]] = ("function.handler",)
     starter: ClassVar[Starter] = Starter()

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
-from sebsx.texts import parse
+from sebsx.texts import parse_quantity
 
 if TYPE_CHECKING:
     from sebsx.contracts.tables import ManifestTable
@@ -36,7 +36,7 @@ class Parameter:
         """
         kind = table.text("type")
         if kind not in _TYPES:
-            raise UnknownNameError(f"type in {table.where}", kind, _TYPES, f"one of {', '.join(_TYPES)}")
+            raise UnknownNameError("type", kind, _TYPES, of=table.where)
         given, explanation = table.any("default"), table.text("help", "")
         minimum, maximum = (table.number(key) if key in table else None for key in ("minimum", "maximum"))
         table.done()
@@ -53,7 +53,7 @@ class Parameter:
             UserError: If it has the wrong type or is out of range; the message names `where`.
         """
         try:
-            parsed = parse(value, _TYPES[self.type])
+            parsed = parse_quantity(value, _TYPES[self.type], self.name)
         except (ValueError, TypeError) as exc:
             raise UserError(f"parameter {self.name!r} of {where} is {value!r}: {exc}") from exc
         if self.minimum is not None and parsed < self.minimum:

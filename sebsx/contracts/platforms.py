@@ -95,6 +95,7 @@ class Platform(ABC, Generic[S]):
     Class attributes:
         name: What a user types, kebab-case.
         summary: One line for `sebsx list platforms`.
+        also_called: Other words that people type for it, in lower case; whoever types one is told the name.
         default: Whether a run that names no platform means this one.
         extra: Extra of the distribution that brings the SDK, None if nothing more is needed.
         Settings: Frozen dataclass, see `sebsx.settings`.
@@ -118,6 +119,7 @@ class Platform(ABC, Generic[S]):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    also_called: ClassVar[tuple[str, ...]] = ()
     default: ClassVar[bool] = False
     extra: ClassVar[str | None] = None
     Settings: ClassVar[type[Any]] = NoSettings

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts import benchmarks
-from sebsx.errors import UnknownNameError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.offers import distinct
 from sebsx.system.homes import expanded
 
@@ -76,7 +77,12 @@ class Scene:
         """
         if "/" in name or name.startswith("."):
             return benchmarks.load(expanded(name).resolve(), self.registry.capabilities)
-        found: Benchmark = self.registry.get("benchmarks", name)
+        try:
+            found: Benchmark = self.registry.get("benchmarks", name)
+        except UnknownNameError:
+            if Path(name).is_dir():
+                raise UserError(f"benchmark {name!r} is not known; to run the folder write ./{name}") from None
+            raise
         return found
 
     def suite(self, name: str) -> list[str]:

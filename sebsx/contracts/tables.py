@@ -108,7 +108,7 @@ class ManifestTable:
         """
         for key in self._values:
             if key not in self._asked:
-                raise UnknownNameError(f"key of {self.where}", key, self._asked)
+                raise UnknownNameError("key", key, self._asked, of=self.where)
 
     def _typed(self, key: str, default: Any, wanted: str, fits: Any) -> Any:
         self._asked.add(key)

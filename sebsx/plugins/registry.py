@@ -164,7 +164,8 @@ class Registry:
         for plugin in self.plugins:
             if plugin.error and plugin.name == name:
                 raise PluginError(f"plugin {name!r} of {plugin.distribution} is broken: {plugin.error} (sebsx plugins)")
-        raise UnknownNameError(BY_NAME[kind].singular, name, known, f"sebsx list {kind}")
+        meant = [word for word, item in known.items() if name.lower() in getattr(item, "also_called", ())]
+        raise UnknownNameError(BY_NAME[kind].singular, name, known, f"sebsx list {kind}", meant=meant)
 
     def brought(self, folder: Path) -> bool:
         """Tell whether the benchmark in a folder came with a plugin; no manifest is read for it."""

@@ -102,9 +102,9 @@ class PriceBook:
         """
         hint = f"sebsx prices show {self.provider}"
         if region not in self.regions:
-            raise UnknownNameError(f"region of price book {self}", region, self.regions, hint)
+            raise UnknownNameError("region", region, self.regions, hint, of=f"price book {self}")
         if scheme and scheme not in self.schemes:
-            raise UnknownNameError(f"billing scheme of price book {self}", scheme, self.schemes, hint)
+            raise UnknownNameError("billing scheme", scheme, self.schemes, hint, of=f"price book {self}")
         chosen = self.schemes[scheme or next(iter(self.schemes))]
         prices = {}
         for meter in _PARTS:
@@ -138,7 +138,7 @@ class PriceBook:
             regions = sorted({key.region for key in self.prices if key.meter == meter})
             known = sorted({key.meter for key in self.prices})
             if not regions:
-                raise UnknownNameError(f"meter of price book {self}", meter, known, f"has {', '.join(known)}")
+                raise UnknownNameError("meter", meter, known, of=f"price book {self}")
             raise UserError(f"{meter!r} has no price in {region!r} in price book {self}; has {', '.join(regions)}")
         return found
 

@@ -50,6 +50,10 @@ logger = logging.getLogger(__name__)
 _SEED_BITS = 48
 # Known everywhere, whatever platforms are installed.
 _ARCHITECTURES = frozenset({"x86_64", "arm64"})
+_ALSO_CALLED = {
+    **dict.fromkeys(("amd64", "x64", "x86", "x86-64", "intel", "amd"), ("x86_64",)),
+    **dict.fromkeys(("aarch64", "arm", "graviton"), ("arm64",)),
+}
 # In the working directory of a run: who it belongs to, so that nobody cleans it away while that process lives.
 OWNER_FILE = "owner.json"
 
@@ -240,7 +244,8 @@ def _check_names(design: Plan, scene: Scene) -> None:
             wrong.append(without_code(factors, scene))
         if (architecture := factors.get("architecture")) and architecture not in architectures | _ARCHITECTURES:
             known = sorted(architectures | _ARCHITECTURES)
-            raise UnknownNameError("architecture", architecture, known, f"has {', '.join(known)}")
+            meant = _ALSO_CALLED.get(architecture.lower(), ())
+            raise UnknownNameError("architecture", architecture, known, "--architecture", meant=meant)
     if wrong and wrong[0] is not None and None not in wrong:
         raise wrong[0]
 

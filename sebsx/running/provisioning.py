@@ -40,9 +40,9 @@ def read_options(
         try:
             found[name] = tuple(dict.fromkeys(known[name].read(word) for word in words))
         except ValueError as exc:
-            raise UserError(f"option {name}={','.join(map(spelt, words))}: {exc}") from exc
+            raise UserError(f"--option {name}={','.join(map(spelt, words))}: {exc}") from exc
         if not found[name]:
-            raise UserError(f"option {name!r} has no value; write {name}=VALUE,...")
+            raise UserError(f"--option {name}: write {name}=VALUE,...")
     return found
 
 
@@ -135,13 +135,13 @@ def _check_somewhere(cells: Iterable[Cell], scene: Scene) -> None:
         memory_mib = provision.memory_mib
         if memory_mib < 1 or all(one.memory_mib.fit(memory_mib) is None for one in offers):
             has = "; ".join(f"{name} has {platform.memory_mib} MiB" for name, platform in scene.platforms.items())
-            raise UserError(f"memory of {memory_mib} MiB exists nowhere; {has}")
+            raise UserError(f"--memory {memory_mib}: no platform offers it; {has}")
         for name, level in provision.options:
             having = [option for one in offers if (option := one.option(name)) is not None]
             if all(option.fit(level) is None for option in having):
                 known = " or ".join(dict.fromkeys(str(option.offer) for option in having))
-                there_is = f"there is {known}" if having else "no installed platform offers it (sebsx list options)"
-                raise UserError(f"option {name}={spelt(level)} exists nowhere; {there_is}")
+                there_is = f"; there is {known}" if having else " (sebsx list options)"
+                raise UserError(f"--option {name}={spelt(level)}: no platform offers it{there_is}")
 
 
 def _notes(cells: Sequence[Cell]) -> Iterator[str]:

@@ -254,7 +254,7 @@ class StoredRun(RunView):
 
     def row_columns(self, view: str = "invocations") -> list[str]:
         if view not in schema.VIEWS:
-            raise UnknownNameError("view", view, schema.VIEWS, f"has {', '.join(schema.VIEWS)}")
+            raise UnknownNameError("view", view, schema.VIEWS)
         with self._database.read() as connection:
             return view_columns(connection, view)
 
@@ -331,7 +331,7 @@ class StoredRun(RunView):
     def _metric_id(self, name: str) -> int:
         names = {row.name: row.id for row in self._all(select(schema.metric.c.id, schema.metric.c.name))}
         if name not in names:
-            raise UnknownNameError("metric", name, {*names, *FIGURES})
+            raise UnknownNameError("metric", name, {*names, *FIGURES}, "sebsx list metrics")
         return int(names[name])
 
 

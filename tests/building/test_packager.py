@@ -618,10 +618,10 @@ def test_functions_and_variants_ask_for_their_own_memory_time_and_capabilities(p
 @pytest.mark.parametrize(
     ("which", "message"),
     [
-        ({"function": "resise"}, "function of benchmark 'pipeline' 'resise' is not known; did you mean 'resize'"),
+        ({"function": "resise"}, "function 'resise' of benchmark 'pipeline' is not known; did you mean 'resize'"),
         (
             {"function": "resize", "variant": "fats"},
-            "'fats' is not known; did you mean 'fast'",
+            "variant 'fats' of benchmark 'pipeline' is not known; did you mean 'fast'",
         ),
         ({"function": "store", "variant": "fast"}, "variant 'fast' of benchmark 'pipeline' is of resize alone"),
     ],
@@ -634,14 +634,18 @@ def test_function_or_variant_that_is_not_there_is_told(packager, pipeline, langu
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('languages = ["text"]', 'languages = ["txt"]', r"language of \[functions\.store\] .* 'txt'.*'text'"),
-        ('functions = ["resize"]', 'functions = ["size"]', r"function of \[variants\.fast\] .* 'size'"),
+        ('languages = ["text"]', 'languages = ["txt"]', r"language 'txt' of \[functions\.store\] .*'text'"),
+        ('functions = ["resize"]', 'functions = ["size"]', r"function 'size' of \[variants\.fast\]"),
         ('folder = "."', 'folder = "../other"', "a folder inside of the benchmark's is wanted"),
         ('folder = "."', 'folder = "/etc"', "a folder inside of the benchmark's is wanted"),
         ("[functions.store]", '[functions."Store It"]', "is invalid; use lower-case letters"),
-        ("[variants.fast]", "[variants.fast]\nhandler = 'x.y'", "'handler' is not known"),
-        ("timeout_s = 3", "timeout = 3", "'timeout' is not known; did you mean 'timeout_s'"),
-        ('needs = ["table"]', 'needs = ["tabel"]', "'tabel' is not known; did you mean 'table'"),
+        ("[variants.fast]", "[variants.fast]\nhandler = 'x.y'", "key 'handler' of .* is not known"),
+        ("timeout_s = 3", "timeout = 3", "key 'timeout' of .* is not known; did you mean 'timeout_s'"),
+        (
+            'needs = ["table"]',
+            'needs = ["tabel"]',
+            "capability 'tabel' of 'needs' in .* is not known; did you mean 'table'",
+        ),
     ],
 )
 def test_wrong_function_or_variant_is_refused(pipeline, old, new, message):

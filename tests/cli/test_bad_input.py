@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from sebsx import plugins
 from sebsx.testing.runs import store_runs
 from tests.support import Call, Cli, Write
 
@@ -15,32 +17,83 @@ USAGE, PLUGIN, PLATFORM = 2, 3, 4
 
 # What is typed, and words that the one line must hold: what is wrong, and what to do.
 NAMES = [
-    ("rnu", ["command 'rnu'", "did you mean 'run'?", "sebsx --help"]),
-    ("run benchmrk", ["'benchmrk'", "did you mean 'benchmark'?", "benchmark, experiment"]),
+    ("rnu", ["command 'rnu' is not known; did you mean 'run'? (sebsx --help)"]),
+    ("help", ["sebsx --help", "sebsx COMMAND --help"]),
+    ("benchmark sleep", ["command 'benchmark' goes behind run: sebsx run benchmark"]),
+    ("run benchmrk", ["'benchmrk'", "did you mean 'benchmark'?", "sebsx run --help"]),
+    ("run sleep", ["'sleep' is a benchmark: sebsx run benchmark sleep"]),
+    ("plan eviction", ["'eviction' is an experiment: sebsx plan experiment eviction"]),
+    ("run http://127.0.0.1:9/", ["is a function: sebsx run function http://127.0.0.1:9/"]),
+    ("run a-folder", ["'a-folder' is a folder: sebsx run benchmark a-folder"]),
     ("db pth", ["command 'pth'", "did you mean 'path'?"]),
+    ("db query", ["command 'query' is not known; there are check, path, snapshot, upgrade (sebsx db --help)"]),
     ("config shwo", ["command 'shwo'", "did you mean 'show'?"]),
-    ("list platfroms", ["'platfroms' is not one of", "'platforms'", "sebsx list --help"]),
+    ("runs dlete x", ["command 'dlete'", "did you mean 'delete'?", "sebsx runs --help"]),
+    ("prices import x.toml", ["command 'import'", "there are break-even", "sebsx prices --help"]),
+    ("aws nope", ["command 'nope'", "sebsx aws --help"]),
+    ("list platfroms", ["KIND 'platfroms': did you mean 'platforms'?"]),
+    ("list nope", ["KIND 'nope': must be one of capabilities, platforms"]),
+    ("list", ["KIND is missing", "sebsx list --help"]),
+    ("list platforms extra", ["unexpected 'extra'", "sebsx list --help"]),
+    ("plugins extra", ["unexpected 'extra'", "sebsx plugins --help"]),
     ("plan benchmark --platform locl", ["platform 'locl'", "did you mean 'local'?", "sebsx list platforms"]),
+    ("plan benchmark -P lambda", ["platform 'lambda' is not known; did you mean 'aws' or 'aws-arm'?"]),
+    ("plan benchmark -P AWS", ["platform 'AWS' is not known; did you mean 'aws'?"]),
+    ("plan benchmark -P mars", ["platform 'mars' is not known", "sebsx list platforms"]),
+    ("plan benchmark -P local,", ["platform '' is not known", "sebsx list platforms"]),
     ("plan benchmark sleeep", ["benchmark 'sleeep'", "did you mean 'sleep'?", "sebsx list benchmarks"]),
+    ("plan benchmark SLEEP", ["benchmark 'SLEEP'", "did you mean 'sleep'?"]),
+    ("plan benchmark thumb", ["benchmark 'thumb'", "did you mean 'thumbnailer'?"]),
     ("plan benchmark qqqqqq", ["benchmark 'qqqqqq' is not known", "sebsx list benchmarks"]),
+    ("plan benchmark a-folder", ["benchmark 'a-folder' is not known; to run the folder write ./a-folder"]),
+    ("plan benchmark ./a-folder", ["a-folder' is not a benchmark: it has no benchmark.toml"]),
+    ("plan benchmark sleep --against nope", ["benchmark 'nope' is not known"]),
+    ("plan benchmark --suite app", ["suite 'app'", "did you mean 'apps'?", "sebsx list suites"]),
     ("run experiment perfcost", ["experiment 'perfcost'", "did you mean 'perf-cost'?", "sebsx list experiments"]),
-    ("plan benchmark sleep --size smal", ["size", "'smal'", "did you mean 'small'?"]),
+    ("plan benchmark sleep --size smal", ["size 'smal' of benchmark 'sleep' is not known; did you mean 'small'?"]),
+    ("plan benchmark sleep --size 99", ["size '99' of benchmark 'sleep' is not known; there are test, small, large"]),
+    ("plan benchmark sleep --function f", ["function 'f' of benchmark 'sleep' is not known"]),
+    ("plan benchmark sleep --variant f", ["variant 'f' of benchmark 'sleep' is not known"]),
     ("plan benchmark sleep --collect proces", ["collector 'proces'", "did you mean 'process'?"]),
     ("plan benchmark sleep --language pyhton", ["language 'pyhton'", "did you mean 'python'?"]),
-    ("plan benchmark sleep --architectures arm65", ["architecture 'arm65'", "did you mean 'arm64'?"]),
+    ("plan benchmark sleep --language javascript", ["language 'javascript' is not known; did you mean 'nodejs'?"]),
+    ("plan benchmark sleep --language js", ["language 'js' is not known; did you mean 'nodejs'?"]),
+    ("plan benchmark sleep --language cobol", ["language 'cobol' is not known", "sebsx list languages"]),
+    ("plan benchmark sleep --architecture arm65", ["architecture 'arm65'", "did you mean 'arm64'?"]),
+    ("plan benchmark sleep --architecture amd64", ["architecture 'amd64'", "did you mean 'x86_64'?"]),
+    ("plan benchmark sleep --architecture graviton", ["architecture 'graviton'", "did you mean 'arm64'?"]),
     ("--plugins locl list platforms", ["plugin 'locl'", "did you mean 'local'?", "sebsx plugins"]),
     ("--plugins locl runs", ["plugin 'locl'", "did you mean 'local'?", "sebsx plugins"]),
     ("clean --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
+    ("clean --campaign nope", ["campaign 'nope' is not known", "sebsx runs"]),
+    ("clean --run nope", ["run 'nope'", "sebsx runs"]),
     ("doctor --platform locl", ["platform 'locl'", "did you mean 'local'?"]),
+    ("doctor local", ["unexpected 'local'", "sebsx doctor --help"]),
     ("config show platform.locl", ["section 'platform.locl'", "did you mean 'platform.local'?"]),
-    ("completion tcsh", ["'tcsh' is not one of", "'bash'"]),
+    ("config show nope", ["section 'nope' is not known (sebsx config show)"]),
+    ("completion tcsh", ["SHELL 'tcsh': must be one of bash, zsh, fish"]),
+    ("new x --language java", ["language 'java' is not known", "sebsx list languages"]),
+    ("prices show arws", ["pricelist 'arws'", "did you mean 'aws'?"]),
+    ("prices show aws --region mars", ["region 'mars' of price book aws:", "sebsx prices show aws"]),
+    ("analyze nope", ["run 'nope'", "sebsx runs"]),
+    ("report --campaign nope", ["campaign 'nope' is not known", "sebsx runs"]),
+    ("export nope -f cvs", ["exporter 'cvs'", "did you mean 'csv'?", "sebsx list exporters"]),
+    ("baseline set main nope", ["run 'nope'", "sebsx runs"]),
+    ("baseline remove nope", ["baseline 'nope' is not known", "sebsx baseline list"]),
+    ("compare a b --fail-on slow", ["verdict 'slow' is not known; there are regression, change", "--fail-on"]),
     ("show 01J", ["run '01J'", "sebsx runs"]),
     ("run --resume last", ["no run", "sebsx run"]),
 ]  # fmt: skip
 
+# Of a command's options: each is named as it is typed.
 VALUES = [
     ("baseline list --store there.sqlite", ["--store goes before the command: sebsx --store ... baseline list"]),
-    ("plan benchmark sleep --colect process", ["no such option", "--colect", "sebsx plan benchmark --help"]),
+    ("plan benchmark sleep --colect process", ["option '--colect' of 'sebsx plan benchmark'", "mean '--collect'?"]),
+    ("plan benchmark sleep --memory_mib 256", ["option '--memory_mib'", "mean '--memory'?"]),
+    ("plan benchmark sleep --timeout-s 3", ["option '--timeout-s'", "mean '--timeout'?"]),
+    ("plan benchmark sleep --budget 5", ["option '--budget'", "mean '--budget-usd'?"]),
+    ("plan benchmark sleep -n 5", ["option '-n' of 'sebsx plan benchmark'", "sebsx plan benchmark --help"]),
+    ("plan benchmark sleep --json=yes", ["--json takes no value"]),
     (
         "plan function http://127.0.0.1:9/ --option vcpu=1",
         ["experiment 'function' takes no options of functions, such as 'vcpu'", "keeps what it was given"],
@@ -49,47 +102,130 @@ VALUES = [
         "plan experiment calibrate --set benchmark=graph-mst --option vcpu=1",
         ["experiment 'calibrate' takes no options of functions", "--memory"],
     ),
-    ("plan benchmark sleep --memory lots", ["--memory", "'lots'", "an integer is wanted"]),
-    ("plan benchmark sleep --memory 256XB", ["--memory '256XB'", "256MB or 1GB"]),
-    ("plan benchmark sleep --memory 0", ["memory of 0 MiB exists nowhere", "local has 32 to"]),
-    ("plan benchmark sleep --memory -5", ["memory of -5 MiB exists nowhere", "local"]),
-    ("plan benchmark sleep --memory 128,99999999", ["memory of 99999999 MiB exists nowhere", "local"]),
+    ("plan benchmark sleep --memory", ["--memory needs a value"]),
+    ("plan benchmark sleep --memory lots", ["--memory 'lots': an integer is wanted; write MiB", "256MB or 1GB"]),
+    ("plan benchmark sleep --memory 256XB", ["--memory '256XB'", "write MiB as a number, such as 256"]),
+    ("plan benchmark sleep --memory 256 512", ["--memory takes one word, with commas in it: --memory 256,512"]),
+    ("plan benchmark --memory 256MB 1GB sleep", ["--memory takes one word", "--memory 256MB,1GB"]),
+    ("plan experiment eviction --idle 1s 2s", ["--idle takes one word, with commas in it: --idle 1s,2s"]),
+    ("plan benchmark sleep --memory 256;512", ["--memory '256;512'", "write 256,512"]),
+    ("plan benchmark sleep --memory 256..512", ["--memory '256..512'", "write 256,512"]),
+    ("plan benchmark sleep --memory 0", ["--memory 0: no platform offers it", "local has 32 to"]),
+    ("plan benchmark sleep --memory -5", ["--memory -5: no platform offers it", "local"]),
+    ("plan benchmark sleep --memory 128,99999999", ["--memory 99999999: no platform offers it", "local"]),
     ("plan benchmark sleep --memory 128.5", ["--memory", "128.5", "an integer is wanted"]),
-    ("plan benchmark sleep --repetitions 0", ["repetitions", "'0'", "must be at least 1"]),
-    ("plan benchmark sleep --repetitions nan", ["repetitions", "'nan'", "an integer is wanted"]),
-    ("plan benchmark sleep --repetitions 9 --max-repetitions 3", ["perf-cost", "max_repetitions must be"]),
-    ("plan benchmark sleep --start luke", ["start", "'luke'", "cold, warm, burst, sequential"]),
-    ("plan benchmark sleep --start wrm", ["start", "'wrm'", "did you mean 'warm'?"]),
-    ("plan benchmark sleep --seed x", ["'--seed'", "'x'", "integer"]),
+    ("plan benchmark sleep --repetitions 0", ["--repetitions '0': must be at least 1"]),
+    ("plan benchmark sleep --repetitions ten", ["--repetitions 'ten': an integer is wanted"]),
+    ("plan benchmark sleep --repetitions nan", ["--repetitions 'nan': an integer is wanted"]),
+    ("plan benchmark sleep --repetitions 9 --max-repetitions 3", ["--max-repetitions must be", "--repetitions"]),
+    ("plan benchmark sleep --start luke", ["--start 'luke'", "cold, warm, burst, sequential"]),
+    ("plan benchmark sleep --start wrm", ["--start 'wrm'", "did you mean 'warm'?"]),
+    ("plan benchmark sleep --start cold warm", ["--start takes one word, with commas in it: --start cold,warm"]),
+    ("plan benchmark sleep --design random", ["--design 'random': must be one of auto, rmit, sequential"]),
+    ("plan benchmark sleep --suite apps", ["name benchmarks or --suite, not both"]),
+    ("plan benchmark sleep compression --against sleep", ["--against takes exactly one benchmark"]),
+    ("plan benchmark sleep --detect lots", ["--detect 'lots'", "such as 0.05 or 5%"]),
+    ("plan benchmark sleep --precision 0%", ["--precision '0%': must be at least 0.001"]),
+    ("plan benchmark sleep --timeout soon", ["--timeout 'soon'", "write a duration, such as 30s or 2m"]),
+    ("plan benchmark sleep --timeout=-1s", ["--timeout '-1s': must be at least 0"]),
+    ("plan benchmark sleep --max-time soon", ["--max-time 'soon' is not a duration (e.g. 30s"]),
+    ("plan benchmark sleep --max-cell-time 0", ["--max-cell-time '0': must be at least 1"]),
+    ("plan benchmark sleep --records-wait x", ["--records-wait 'x' is not a duration"]),
+    ("plan benchmark sleep --max-invocations 0", ["--max-invocations '0': must be at least 1"]),
+    ("plan benchmark sleep --seed x", ["--seed 'x': an integer is wanted"]),
     ("plan benchmark sleep --seed 9223372036854775808", ["--seed", "64 bits"]),
-    ("plan benchmark sleep --budget-usd nan", ["--budget-usd nan", "finite number"]),
-    ("run benchmark sleep --budget-usd inf", ["--budget-usd inf", "finite number"]),
-    ("plan benchmark sleep -p", ["'-p'", "requires an argument"]),
-    ("plan benchmark sleep -p duration_s", ["'duration_s'", "key=value"]),
-    ("plan benchmark sleep -p duratoin_s=1", ["parameter of benchmark 'sleep'", "did you mean 'duration_s'?"]),
+    ("plan benchmark sleep --budget-usd lots", ["--budget-usd 'lots': a number is wanted"]),
+    ("plan benchmark sleep --budget-usd 0", ["--budget-usd '0': must be above 0"]),
+    ("plan benchmark sleep --budget-usd nan", ["--budget-usd 'nan'", "a number is wanted"]),
+    ("run benchmark sleep --budget-usd inf", ["--budget-usd 'inf'", "a number is wanted"]),
+    ("plan benchmark sleep --payload nowhere.json", ["--payload 'nowhere.json'", "No such file"]),
+    ("plan benchmark sleep --payload {bad", ["--payload '{bad' is not valid JSON"]),
+    ("plan benchmark sleep --option vcpu", ["--option 'vcpu': write KEY=VALUE"]),
+    ("plan benchmark sleep --option vpcu=2", ["option 'vpcu'", "did you mean 'vcpu'?", "sebsx list options"]),
+    ("plan benchmark sleep --price-as aws", ["--price-as 'aws'", "name the region", "aws:"]),
+    ("plan benchmark sleep --price-as aws:us-esat-1", ["region 'us-esat-1' of price book aws:", "'us-east-1'"]),
+    ("plan benchmark sleep -p", ["-p needs a value"]),
+    ("plan benchmark sleep -p duration_s", ["--parameter 'duration_s': write KEY=VALUE"]),
+    ("plan benchmark sleep -p duratoin_s=1", ["parameter 'duratoin_s' of benchmark 'sleep'", "mean 'duration_s'?"]),
     ("plan benchmark sleep -p duration_s=long", ["parameter 'duration_s'", "'long'", "a number is wanted"]),
     ("plan benchmark sleep -p duration_s=-1", ["parameter 'duration_s'", "'-1'", "at least 0"]),
     ("plan benchmark sleep --set repetition=3", ["setting 'repetition'", "did you mean 'repetitions'?", "config show"]),
-    ("plan benchmark sleep --set repetitions", ["--set 'repetitions'", "key=value"]),
+    ("plan benchmark sleep --set repetitions", ["--set 'repetitions': write KEY=VALUE"]),
     ("plan benchmark sleep --set platform.local.prt=1", ["'platform.local.prt'", "--set", "'platform.local.port'"]),
     ("plan benchmark sleep --set platform.local.port=x", ["platform.local.port", "--set", "'x'", "an integer"]),
     ("plan benchmark sleep --set platform.local.limits=some", ["limits", "'some'", "must be one of auto, "]),
-    ("run", ["say what to run", "--resume", "sebsx run --help"]),
+    ("plan benchmark sleep --set keep_alive_s=soon", ["platform.local.keep_alive_s", "--set", "such as 30s or 2m"]),
+    ("plan load", ["say what to put under load", "sebsx run load BENCHMARK --rate 50"]),
+    ("plan load sleep", ["one of --rate, --steps, --users, --burst, --trace"]),
+    ("plan load sleep --rate fast", ["--rate 'fast' is neither a number nor a range"]),
+    ("plan load sleep --rate 5 --users 3", ["--rate and --users are different loads"]),
+    ("plan load sleep --rate 5 --duration soon", ["--duration 'soon' is not a duration"]),
+    ("plan load sleep --rate 5 --ramp 9s", ["--ramp goes from one rate to another: write --rate as 0..100"]),
+    ("plan load sleep --users 5 --think 3s..2s", ["--think '3s..2s' goes backwards"]),
+    ("plan load sleep --burst 5 --ramp 2s", ["--ramp says nothing of a load by --burst; it belongs to --rate"]),
+    ("plan load sleep --steps a,b", ["--steps 'a,b': a number is wanted"]),
+    ("plan load sleep --trace nowhere.csv", ["trace 'nowhere.csv' cannot be read"]),
+    ("plan function", ["say what to measure: sebsx run function ARN|URL"]),
+    ("plan function ftp://x/y", ["'ftp://x/y' is neither an ARN nor a URL"]),
+    ("plan function http://127.0.0.1:9/ --method SEND", ["--method 'SEND': must be one of "]),
+    ("plan function http://127.0.0.1:9/ --in-place", ["--in-place changes the memory: name sizes with --memory"]),
+    ("calibrate", ["name a benchmark and its run times", "sebsx calibrate graph-mst --run-times 4s..120s"]),
+    ("calibrate graph-mst --run-times fast", ["--run-times 'fast': write both ends, such as 4s..120s"]),
+    ("run", ["name what to run", "--resume", "sebsx run --help"]),
+    ("run --resume", ["--resume needs a value"]),
     ("run --resume last benchmark sleep", ["--resume", "leave the rest out"]),
+    ("run --max-time 5 benchmark sleep", ["limits go behind 'benchmark'", "sebsx run --help"]),
     ("show", ["name a run", "--campaign", "sebsx runs"]),
-    ("runs -n 0", ["0", "x>=1"]),
-    ("export last -o x", ["missing option '-f'"]),
+    ("show last last", ["unexpected 'last'", "sebsx show --help"]),
+    ("runs -n 0", ["--limit '0': must be at least 1"]),
+    ("runs --status done", ["--status 'done': must be one of running, finished"]),
+    ("runs --since yesterday", ["--since 'yesterday' is neither a date such as 2026-09-06 nor a time"]),
+    ("runs note", ["TEXT is missing", "sebsx runs note --help"]),
+    ("compare a b --threshold lots", ["--threshold 'lots' is not a share (e.g. 5%"]),
+    ("compare a b --alpha 2", ["--alpha '2': must be above 0 and below 1"]),
+    ("compare a b --format html", ["--format 'html': must be one of text, md, json"]),
+    ("compare a b --out x", ["--out 'x' needs --format md or json"]),
+    ("compare a b --strict", ["--strict is for a gate", "--fail-on"]),
+    ("export last -o x", ["--format is missing", "sebsx export --help"]),
     ("export last -f csv --metric client.latency_s", ["format 'csv'", "leave out --metric"]),
+    ("baseline set ../x last", ["invalid name '../x' of a baseline"]),
+    ("prices show --region us-east-1", ["--region and --date need a provider"]),
+    ("prices show aws --date x", ["--date 'x' is not a date such as 2026-09-06"]),
+    ("prices month aws:us-east-1 --memory 1TB", ["--memory '1TB'", "write MiB as a number"]),
+    ("prices month aws:us-east-1 --memory 1GB --duration x", ["--duration 'x' is not a duration"]),
+    ("prices update aws", ["--from is missing", "sebsx prices update --help"]),
+    ("new Bad_Name", ["invalid name 'Bad_Name' of a benchmark; use a-z, 0-9 and -"]),
+    ("new a-folder", ["'a-folder' is there already; nothing was written"]),
+    ("db snapshot", ["DESTINATION is missing", "sebsx db snapshot --help"]),
+    ("--store", ["--store needs a value"]),
     ("--store mongodb://h/d runs", ["'mongodb'", "postgresql+psycopg://"]),
 ]  # fmt: skip
 
 
+@pytest.fixture
+def folder(sebsx: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder beside the user, and plugins that are looked for once: a hundred mistakes change nothing of them."""
+    (sebsx.home / "a-folder").mkdir()
+    monkeypatch.setattr(plugins, "load", lambda only: every() if only is None else load(only))
+
+
+load = plugins.load
+every = cache(load)
+
+
 @pytest.mark.parametrize(("typed", "words"), [*NAMES, *VALUES], ids=lambda value: value if type(value) is str else "")
+@pytest.mark.usefixtures("folder")
 def test_wrong_word_is_told_in_one_line(call: Call, typed: str, words: list[str]) -> None:
     said = call(*typed.split())
     said.assert_fails(USAGE, *words)
     assert said.stdout == ""
     assert len(said.stderr.splitlines()) == 1
+
+
+def test_what_people_type_is_understood(call: Call) -> None:
+    typed = "plan benchmark sleep --memory 256MB,1GB --timeout 30s --precision 5% -p duration_s=20ms --max-cell-time 2m"
+    plan = call(*typed.split(), "--json").json
+    assert {cell["factors"]["memory_mib"] for cell in plan["cells"]} == {256, 1024}
 
 
 def test_wrong_name_of_analyzer_exporter_or_run_loses_nothing(sebsx: Cli, call: Call) -> None:

@@ -70,7 +70,7 @@ def test_bad_manners_do_no_harm(sebsx: Cli, call: Call, write_function: Write) -
 @pytest.mark.slow
 def test_function_that_never_returns_times_out(sebsx: Cli, call: Call, write_function: Write) -> None:
     folder = write_function("endless", HANDLER + "    while True:\n        pass\n")
-    run(call, folder, more=["--timeout-s", "0.5"]).assert_fails(6, "1 of 1 cells failed", "2 invocations", "timeout")
+    run(call, folder, more=["--timeout", "0.5"]).assert_fails(6, "1 of 1 cells failed", "2 invocations", "timeout")
     assert sebsx.rows("SELECT DISTINCT status FROM invocation") == [("timeout",)]
     assert all(0.45 <= latency_s < 30 for (latency_s,) in sebsx.rows("SELECT client_latency_s FROM invocations"))
 

@@ -190,8 +190,8 @@ def test_plan_calls_nothing_and_says_whose_costs_they_are(call: Call, endpoint: 
         (["--memory", "128", "--in-place"], ["takes a function as it is"]),
         (["--in-place"], ["--memory"]),
         (["--concurrency", "101"], ["at most 100"]),
-        (["--method", "FETCH"], ["method must be one of"]),
-        (["--header", "X"], ["key=value"]),
+        (["--method", "FETCH"], ["--method 'FETCH': must be one of"]),
+        (["--header", "X"], ["--header", "KEY=VALUE"]),
         (["--platform", "local"], ["'local'", "adopt"]),
     ],
 )
@@ -240,7 +240,7 @@ def test_help_and_completion_know_the_command(call: Call) -> None:
 
 @pytest.mark.slow
 def test_time_out_is_what_is_waited_for(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
-    said = run(call, endpoint.url("/sleep"), "--payload", '{"ms": 3000}', "--timeout-s", "0.3", "--max-failures", "1")
+    said = run(call, endpoint.url("/sleep"), "--payload", '{"ms": 3000}', "--timeout", "0.3", "--max-failures", "1")
     said.assert_fails(UNSUCCESSFUL, "timeout")
     waited_s = [latency_s for (latency_s,) in sebsx.rows("SELECT client_done_s - client_sent_s FROM invocation")]
     assert waited_s

@@ -26,7 +26,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "load", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("run", "experiment", "load", "--benchmark", "sleep", "--users", "1", "--duration", "1s", "--size", "test"), dict),
     (("plan", "load", "sleep", "--rate", "20", "--duration", "1s"), dict),
-    (("run", "experiment", "eviction", "--idle-s", "0.1", "--d-init", "1", "--repetitions", "1"), dict),
+    (("run", "experiment", "eviction", "--idle", "0.1", "--d-init", "1", "--repetitions", "1"), dict),
     (("plan", "experiment", "eviction"), dict),
     (("plan", "experiment", "load", "--benchmark", "sleep", "--rate", "20", "--duration", "1s"), dict),
     (("plan", "function", "http://127.0.0.1:9/"), dict),

@@ -42,8 +42,11 @@ def test_prices_of_a_region_are_shown_with_their_tiers(call: Call) -> None:
         (("diff", "aws:2026-09-06", "aws:soon"), "'soon' in 'aws:soon' is not a date"),
         (("update", "gcp", "--from", "index.json"), "index.json"),
         (("update", "aws", "--from", "ftp://prices.example/x"), "only http, https and files"),
-        (("month", "aws:us-east-1", "--memory", "512", "--duration", "-1", "--requests-per-s", "1"), "0 or more"),
-        (("month", "aws:mars", "--memory", "512", "--duration", "1", "--requests-per-s", "1"), "'mars' is not known"),
+        (("month", "aws:us-east-1", "--memory", "512", "--duration", "-1", "--requests-per-s", "1"), "--duration '-1'"),
+        (
+            ("month", "aws:mars", "--memory", "512", "--duration", "1", "--requests-per-s", "1"),
+            "region 'mars' of price book aws:",
+        ),
         (("month", "aws", "--memory", "512", "--duration", "1", "--requests-per-s", "1"), "'aws' names no region"),
     ],
 )

@@ -35,10 +35,10 @@ count = 5
 # A run of each experiment, as short as may be.
 RUNS: dict[str, tuple[str, ...]] = {
     "calibrate": (
-        "--benchmark", "FOLDER", "--low-s", "0.02", "--high-s", "0.1", "--repetitions", "3", "--tolerance", "0.9",
+        "--benchmark", "FOLDER", "--low", "0.02", "--high", "0.1", "--repetitions", "3", "--tolerance", "0.9",
     ),
     "communication": ("--channels", "tcp", "--sizes", "1", "--rounds", "1"),
-    "eviction": ("--idle-s", "0.1", "--d-init", "1", "--repetitions", "1", "--max-time", "5m"),
+    "eviction": ("--idle", "0.1", "--d-init", "1", "--repetitions", "1", "--max-time", "5m"),
     "function": ("--address", "URL", "--payload", '{"ms": 1}', "--expect", '{"more": [1, 2]}', "--repetitions", "6"),
     "invocation-overhead": (
         "--sweeps", "payload", "--start", "warm", "--payload-bytes", "1024", "--repetitions", "6",

@@ -142,7 +142,7 @@ def test_memory_and_start_are_there_at_every_width(stored: Cli, call: Call, monk
 
 def test_eviction_plan_says_each_idle_time(stored: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    shown = call("plan", "experiment", "eviction", "--idle-s", "1,7").stdout
+    shown = call("plan", "experiment", "eviction", "--idle", "1,7").stdout
     assert "1.00 s" in shown
     assert "7.00 s" in shown
 

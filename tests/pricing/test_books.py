@@ -114,7 +114,7 @@ def test_unknown_provider_suggests_the_nearest(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("region", "architecture", "scheme", "words"),
     [
-        ("us-east-11", "x86_64", "", "'us-east-11' is not known; did you mean 'us-east-1'"),
+        ("us-east-11", "x86_64", "", "region 'us-east-11' of price book .* is not known; did you mean 'us-east-1'"),
         ("us-east-1", "riscv", "", "'riscv' has no price in 'us-east-1' under 'on-demand'.*has arm64, x86_64"),
         ("ca-west-1", "arm64", "", "'arm64' has no price in 'ca-west-1'.*has x86_64"),
         ("us-east-1", "x86_64", "on-deman", "did you mean 'on-demand'"),

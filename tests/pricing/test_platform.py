@@ -82,7 +82,7 @@ def test_region_without_a_price_costs_nothing_known_and_is_said_once(
         assert [usd(priced, deployed("mars"), record) for _ in range(3)] == [None, None, None]
         assert [usd(priced, deployed("us-gov-west-1", ephemeral_mib=1024), record) for _ in range(3)] == [None] * 3
     assert len(caplog.messages) == 2
-    assert "cost on 'fake' is not known: region of price book aws:2025-08-01 'mars'" in caplog.messages[0]
+    assert "cost on 'fake' is not known: region 'mars' of price book aws:2025-08-01" in caplog.messages[0]
     assert "'ephemeral' has no price in 'us-gov-west-1'" in caplog.messages[1]
 
 

@@ -228,7 +228,7 @@ def test_budget_without_a_price_is_a_mistake_of_the_user(sebsx: Cli, call: Call)
 
 
 def test_plan_tells_expected_cost_and_the_most_it_can_be(call: Call) -> None:
-    words = ("--warmups", "2", "--max-attempts", "20", "--timeout-s", "3", "--memory", "256")
+    words = ("--warmups", "2", "--max-attempts", "20", "--timeout", "3", "--memory", "256")
     plan = ("plan", *WARM[1:], "10", *words, *PRICED[2:], "--set", "price_per_gb_s_usd=0.5")
     document = call(*plan, "--json").json
     # Twenty attempts, and two warm-ups in each of ten sandboxes, until the time-out: a quarter of a GiB for 3 s;

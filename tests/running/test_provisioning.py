@@ -117,12 +117,12 @@ def test_sizes_that_one_platform_rounds_to_the_same_are_measured_once(registry: 
 @pytest.mark.parametrize(
     ("settings", "options", "words"),
     [
-        ({"memory_mib": (10**8,)}, {}, "memory of 100000000 MiB exists nowhere"),
-        ({"memory_mib": (0,)}, {}, "memory of 0 MiB exists nowhere"),
-        ({}, {"vcpu": ("1000",)}, "option vcpu=1000 exists nowhere"),
+        ({"memory_mib": (10**8,)}, {}, "--memory 100000000: no platform offers it"),
+        ({"memory_mib": (0,)}, {}, "--memory 0: no platform offers it"),
+        ({}, {"vcpu": ("1000",)}, "--option vcpu=1000: no platform offers it"),
         ({}, {"vcpu": ("many",)}, "option vcpu=many: a number is wanted"),
-        ({}, {"tier": ("gold",)}, "option tier=gold exists nowhere; there is warm or spot"),
-        ({}, {"vcpu": ()}, "no value"),
+        ({}, {"tier": ("gold",)}, "--option tier=gold: no platform offers it; there is warm or spot"),
+        ({}, {"vcpu": ()}, "--option vcpu: write vcpu=VALUE,..."),
     ],
 )
 def test_what_exists_nowhere_is_a_mistake(registry: Registry, settings: Any, options: Any, words: str) -> None:

@@ -143,7 +143,7 @@ def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Optio
 def _check_allowed(options: Options, found: Sequence[Condition]) -> None:
     known = [*known_facts(found), SANDBOX]
     for name in sorted(options.allow - set(known)):
-        raise UnknownNameError("fact", name, known, f"--allow takes {', '.join(known)}")
+        raise UnknownNameError("fact", name, known, "--allow")
 
 
 def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
@@ -162,7 +162,7 @@ def _metrics(views: Sequence[RunView], options: Options) -> list[Metric]:
         if found.pop(DURATION.name, None):
             found |= grouped or {DURATION.name: DURATION}
         if not found:
-            raise UnknownNameError("metric", pattern, known, f"there are {', '.join(sorted(known))}")
+            raise UnknownNameError("metric", pattern, known, "sebsx list metrics")
         chosen |= found
     for pattern in options.thresholds:
         if not any(fnmatchcase(name, pattern) for name in known):
@@ -209,7 +209,7 @@ def _levels(views: Sequence[RunView], found: Sequence[Condition], factor: Factor
         if value is not None:
             groups.setdefault(str(value), []).append(condition)
     if wanted and wanted not in groups:
-        raise UnknownNameError(f"level of {factor.name}", wanted, groups, f"it has {', '.join(groups)}")
+        raise UnknownNameError("level", wanted, groups, "--base", of=f"factor {factor.name!r}")
     base = wanted or next((word for word in (factor.base, _BASE) if word in groups), next(iter(groups)))
     for value, members in groups.items():
         if value != base:

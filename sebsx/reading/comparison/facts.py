@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -26,6 +27,7 @@ _BOOK = ("provider", "effective", "sha256")  # which book it is; its region and 
 _TOLD = ("benchmark_version", "benchmark_sha256", "package_sha256", "timeout_s")
 _TOLD_REPORTED = ("runtime",)
 
+_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")  # its first digits tell as much to a person
 
 # Two mixes of CPU models are the same if no more than this share of the invocations would have to move.
@@ -166,7 +168,12 @@ def _unequal(base: Mapping[str, Any], new: Mapping[str, Any], studied: frozenset
 def _word(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}={item}" for key, item in sorted(value.items())) or "none"
-    return "none" if value in (None, "") else _DIGEST.sub(lambda found: found[0][:12], str(value))
+    return "none" if value in (None, "") else _DIGEST.sub(lambda found: _shortened(found[0]), str(value))
+
+
+def _shortened(digest: str) -> str:
+    """Return the first digits of a digest; that of nothing tells nobody anything."""
+    return "nothing" if digest == _OF_NOTHING else digest[:12]
 
 
 def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from tests.support import Cli
 @pytest.mark.timeout(400)
 def test_storage_table_and_tcp_are_measured_priced_and_gone(cloud: Cli, account: EmulatedAccount) -> None:
     words = ("--channels", "storage,table,tcp,payload", "--sizes", "1,4KiB", "--rounds", "2", "--round-trips", "4")
-    done = cloud("run", "experiment", "communication", "-P", "aws", *words, "--poll-s", "0.01", timeout_s=380)
+    done = cloud("run", "experiment", "communication", "-P", "aws", *words, "--poll", "0.01", timeout_s=380)
     assert done.returncode == 0, done.stderr
     cells = cloud.rows("SELECT factors, status, error FROM cell")
     found = {json.loads(text)["channel"]: (status, error) for text, status, error in cells}

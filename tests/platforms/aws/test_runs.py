@@ -201,7 +201,7 @@ def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, accoun
     # A cold one that lasts until its time-out costs 128 MiB for 1 s and 10 s, 2.3e-5 USD: with less it would not begin.
     said = cloud.say(
         "run", "benchmark", "sleep", "--platform", "aws", "--size", "test", "--start", "cold", "--repetitions", "10000",
-        "--timeout-s", "1", "--budget-usd", "0.000025",
+        "--timeout", "1", "--budget-usd", "0.000025",
     )  # fmt: skip
     said.assert_fails(1, "budget of 2.5e-05 USD reached", "sebsx run --resume ")
     ((spent_usd, count),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")

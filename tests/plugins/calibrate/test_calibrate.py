@@ -171,10 +171,10 @@ def test_without_save_nothing_is_kept(sebsx: Cli, waiter: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--run-times", "5"), 2, "run times '5' are not of the form 4s..120s"),
+        (("--run-times", "5"), 2, "--run-times '5': write both ends, such as 4s..120s"),
         (("--run-times", "4..1000000"), 2, "ends calls after"),
         (("--run-times", "0.1..500"), 2, "cannot take 500 s here: n=30, the nearest there is, takes about"),
-        (("--run-times", "0.05..0.2", "--max-time-s", "0"), 2, "must be at least 1"),
+        (("--run-times", "0.05..0.2", "--max-search-time", "0"), 2, "must be at least 1"),
         (("--run-times", "0.05..0.2", "--tolerance", "0.001", "--max-points", "4"), 1, "cap of 4 points reached"),
         (("--run-times", "0.05..0.2", "--platform", "lokal"), 2, "did you mean 'local'?"),
     ],
