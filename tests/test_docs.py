@@ -17,6 +17,7 @@ import sebsx
 from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
+from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.support import BUILT_IN, Cli
 
 ROOT = Path(sebsx.__file__).parent.parent
@@ -67,7 +68,7 @@ def write_files(page: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", pages_with("console"))
 def test_commands_of_a_page_run_one_after_the_other(page: Path, sebsx: Cli) -> None:
     write_files(page, sebsx.home)
-    with account_of_aws(sebsx) if page.name == "aws.md" else nullcontext():
+    with AROUND.get(page.name, lambda _: nullcontext())(sebsx):
         run_commands(page, sebsx)
 
 
@@ -78,6 +79,18 @@ def account_of_aws(sebsx: Cli) -> Iterator[None]:
         sebsx.environment |= account.environment
         yield
         assert account.remaining() == {}
+
+
+@contextmanager
+def server_of_openwhisk(sebsx: Cli) -> Iterator[None]:
+    """What a page about OpenWhisk needs around its commands; nothing may be left in it."""
+    with EmulatedOpenWhisk(sebsx.home / "openwhisk") as server:
+        sebsx.environment |= server.environment
+        yield
+        assert server.actions == {}
+
+
+AROUND = {"aws.md": account_of_aws, "openwhisk.md": server_of_openwhisk}
 
 
 def run_commands(page: Path, sebsx: Cli) -> None:

@@ -9,9 +9,11 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from sebsx.clouds import shipped
 from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.made import delete_each
 from sebsx.clouds.refusals import problems
+from sebsx.clouds.s3 import S3Storage
 from sebsx.clouds.tags import check_ours
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
@@ -41,7 +43,6 @@ from sebsx_aws.loglines import said
 from sebsx_aws.packages import deployed_digest, handed_over
 from sebsx_aws.reports import LogReports, log_group
 from sebsx_aws.settings import AwsSettings
-from sebsx_aws.storage import S3Storage
 from sebsx_aws.triggers import (
     ASYNC,
     ERROR_HEADER,
@@ -288,7 +289,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def storage(self) -> Storage:
         """Return the run's bucket."""
-        return S3Storage(self._clients.s3, self._opened.bucket())
+        return S3Storage(self._clients.s3, self._opened.bucket(), explained)
 
     def table(self) -> None:
         """Make the run's table."""
@@ -296,7 +297,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
         """Return the clients of storage and table."""
-        return _shipped("sebsx_wrapper.py") if language == "python" else {}
+        return shipped.wrapper_files(language) if language == "python" else {}
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return what Lambda's runtime client calls."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal, explain
+from sebsx.clouds.s3 import code_of
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.system.lazy import require
 
@@ -192,11 +193,6 @@ def explained(what: str) -> Iterator[None]:
         raise DeployError(f"{what}: {clean(str(exc))}") from exc
     except exceptions.BotoCoreError as exc:
         raise PlatformError(f"{what}: {clean(str(exc))}") from exc
-
-
-def code_of(error: Any) -> str:
-    """Return AWS's name of an error; empty for an exception that is none of AWS's."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
 def without_account(arn: str) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.fresh import NONCE, function_name
+from sebsx.clouds.s3 import code_of
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
 from sebsx.model import Deployment
 from sebsx_aws import copies
-from sebsx_aws.clients import DENIED, GONE, Clients, clean, code_of, explained, without_account
+from sebsx_aws.clients import DENIED, GONE, Clients, clean, explained, without_account
 from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.triggers import SDK, invoke_url
 

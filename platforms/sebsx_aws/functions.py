@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.fresh import NONCE, nonce
+from sebsx.clouds.s3 import code_of
 from sebsx.clouds.waiting import settled, until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import QuotaError
-from sebsx_aws.clients import Clients, clean, code_of, explained
+from sebsx_aws.clients import Clients, clean, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

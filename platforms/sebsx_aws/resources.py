@@ -8,16 +8,19 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds import dynamodb, s3
 from sebsx.clouds import tags as our_tags
+from sebsx.clouds.images import remove_image
 from sebsx.clouds.made import Made
+from sebsx.clouds.s3 import code_of, listed
 from sebsx.clouds.waiting import settled
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError
-from sebsx_aws.clients import GONE, Clients, clean, code_of, explained, without_account
-from sebsx_aws.images import engine, push_image, remove_image
+from sebsx_aws.clients import GONE, Clients, clean, explained, without_account
+from sebsx_aws.images import engine, push_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Package, Resource
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ROLE_PATH = "/sebsx/"
-_PARTITION_ATTRIBUTES = ("partition", "sort")
 _TAG_DIGITS = 32  # of the content hash of a package
 _BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
 _TRUST = {
@@ -115,7 +117,7 @@ class Resources:
     def _make_role(self) -> str:
         iam, region = self._clients.iam, self._clients.region
         made = iam.create_role(
-            RoleName=self._name, Path=_ROLE_PATH, AssumeRolePolicyDocument=json.dumps(_TRUST), Tags=_listed(self._tags)
+            RoleName=self._name, Path=_ROLE_PATH, AssumeRolePolicyDocument=json.dumps(_TRUST), Tags=listed(self._tags)
         )
         arn = str(made["Role"]["Arn"])
         partition, account = arn.split(":")[1], arn.split(":")[4]
@@ -139,38 +141,19 @@ class Resources:
         return arn
 
     def _make_bucket(self) -> str:
-        s3, region = self._clients.s3, self._clients.region
-        # The first region has no constraint: S3 refuses its name there.
-        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=self._name, **place)
-        s3.get_waiter("bucket_exists").wait(Bucket=self._name)
-        s3.put_bucket_tagging(Bucket=self._name, Tagging={"TagSet": _listed(self._tags)})
+        s3.make_bucket(self._clients.s3, self._name, self._clients.region)
+        self._clients.s3.put_bucket_tagging(Bucket=self._name, Tagging={"TagSet": listed(self._tags)})
         return self._name
 
     def _make_table(self) -> str:
-        database = self._clients.dynamodb
-        partition, sort = _PARTITION_ATTRIBUTES
-        database.create_table(
-            TableName=self._name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": partition, "AttributeType": "S"},
-                {"AttributeName": sort, "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": partition, "KeyType": "HASH"},
-                {"AttributeName": sort, "KeyType": "RANGE"},
-            ],
-            Tags=_listed(self._tags),
-        )
-        database.get_waiter("table_exists").wait(TableName=self._name, WaiterConfig={"Delay": 2})
+        dynamodb.make_table(self._clients.dynamodb, self._name, Tags=listed(self._tags))
         return self._name
 
     def _make_queue(self) -> str:
         return str(self._clients.sqs.create_queue(QueueName=self._name, tags=self._tags)["QueueUrl"])
 
     def _make_repository(self) -> str:
-        made = self._clients.ecr.create_repository(repositoryName=self._name, tags=_listed(self._tags))
+        made = self._clients.ecr.create_repository(repositoryName=self._name, tags=listed(self._tags))
         return str(made["repository"]["repositoryUri"])
 
 
@@ -246,10 +229,7 @@ def _delete_role(clients: Clients, name: str) -> None:
 
 
 def _delete_bucket(clients: Clients, name: str) -> None:
-    from sebsx_aws.storage import S3Storage
-
-    S3Storage(clients.s3, name).delete("")
-    clients.s3.delete_bucket(Bucket=name)
+    s3.delete_bucket(clients.s3, name, explained)
 
 
 def _delete_table(clients: Clients, name: str) -> None:
@@ -285,10 +265,6 @@ _DELETE: dict[str, Callable[[Clients, str], None]] = {
 def _is_busy(exc: Exception) -> bool:
     """Tell whether something is still being made or changed, and can be deleted in a moment."""
     return code_of(exc) in _BUSY
-
-
-def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _allow(actions: list[str], resource: str) -> dict[str, Any]:

@@ -331,6 +331,11 @@ class Platform(ABC, Generic[S]):
         return {}
 
     @property
+    def certificates(self) -> str:
+        """Certificates, as PEM, of whom functions' servers are trusted by besides whom this machine trusts."""
+        return ""
+
+    @property
     def region(self) -> str:
         """Where it deploys, as the provider names it; by default the setting `region`, empty where there is none."""
         return str(getattr(self.settings, "region", None) or "")

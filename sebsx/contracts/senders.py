@@ -158,9 +158,19 @@ class Exchange(ABC):
     def poll(self, answer: HttpAnswer) -> Ask | Arrives | Done:
         """Return what an answer means: the call is over, what to ask next, or that its result arrives in the inbox.
 
-        Called with the answer to the submission and with that to each question. What it raises makes this invocation
+        Called with the answer to the submission, if its status is below 400 (else `refused` is), and with that to each
+        question. A call that is over with the answer to the submission was never accepted (`Reply.accepted_s`): it is
+        one request. What it raises makes this invocation
         a failed one, and goes into its error.
         """
+
+    def refused(self, answer: HttpAnswer) -> Done:
+        """Return what an answer to the submission means whose status is 400 or above; by default what it says.
+
+        Override it where such a status does not say that the function was not called: OpenWhisk answers 502 when it
+        failed.
+        """
+        return Done(status=answer.status, headers=answer.headers, body=answer.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +178,13 @@ class Endpoint:
     """What is called.
 
     Args:
-        url: Where to; empty where only `exchange` says it.
+        url: Where to; empty where only `exchange` says it. Of an exchange it names the server.
         payload: SHA-256 of the body, in hexadecimal digits.
         method: HTTP method.
         headers: Sent with every call, by name; of an exchange with its submission.
         timeout_s: How long an answer is waited for, from the start of the call on.
         exchange: How it is called where one HTTP request is not all; None where it is.
+        certificates: Whom the server of `url` is trusted by besides whom this machine trusts, as PEM; empty for nobody.
     """
 
     url: str
@@ -182,6 +193,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 60.0
     exchange: Exchange | None = None
+    certificates: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,8 @@ class ProviderRecord:
 
     A record without `start_type` says of the start what its figures show: one with an initialisation was cold, one
     without says nothing. A provider whose records leave the initialisation out for warm starts alone says `WARM`.
+    `evidence` is what else it says of the start, such as how long the invocation lay in a queue; it is kept with what
+    the function proved, each name behind `provider_`.
     """
 
     request_id: str
@@ -110,6 +112,7 @@ class ProviderRecord:
     sandbox_id: str | None = None
     cost_usd: float | None = None
     start_type: StartType | None = None
+    evidence: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

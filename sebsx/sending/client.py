@@ -184,6 +184,7 @@ def requests_to(
     """
     url, timeout_s, method, exchange = endpoint.url, endpoint.timeout_s, endpoint.method, endpoint.exchange
     headers, fresh_until_s = _lines(endpoint.headers), time.monotonic() + _RENEWED_S
+    certificates = endpoint.certificates
 
     def fresh() -> Exchange | None:
         nonlocal headers, exchange, fresh_until_s
@@ -194,7 +195,9 @@ def requests_to(
 
     def request(number: int) -> Outgoing:
         several = fresh()
-        return Outgoing(url, payload, f"{name}-{number}", headers, timeout_s, method, several, fresh)
+        return Outgoing(
+            url, payload, f"{name}-{number}", headers, timeout_s, method, several, fresh, certificates=certificates
+        )
 
     return request
 

@@ -181,7 +181,9 @@ class Connection:
         if not self.origin.secure:
             self.watch(READ)
             return True
-        self.sock = trusting().wrap_socket(self.sock, server_hostname=self.origin.host, do_handshake_on_connect=False)
+        self.sock = trusting(self.origin.certificates).wrap_socket(
+            self.sock, server_hostname=self.origin.host, do_handshake_on_connect=False
+        )
         self._step = self._finish_handshake
         return self._finish_handshake()
 
@@ -198,8 +200,14 @@ def _something(_timeout_ms: int) -> list[tuple[int, int]]:
 
 
 @cache
-def trusting() -> ssl.SSLContext:
-    """Return the client's side of TLS, which trusts whom this machine (or `SSL_CERT_FILE`) trusts; made once."""
+def trusting(certificates: str = "") -> ssl.SSLContext:
+    """Return the client's side of TLS, which trusts whom this machine (or `SSL_CERT_FILE`) trusts; made once.
+
+    Args:
+        certificates: Of others that are trusted, as PEM.
+    """
     context = ssl.create_default_context()
+    if certificates:
+        context.load_verify_locations(cadata=certificates)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -27,7 +27,8 @@ class Outgoing:
 
     `headers` are whole lines; give the same object with every request, it is looked at once. With an `exchange` the
     body is its payload, and it says where that goes; `renewed` returns it with what expires made anew. `part` is what
-    the request is a part of: a call of several requests, or the reading of an inbox.
+    the request is a part of: a call of several requests, or the reading of an inbox. `certificates` are those that
+    its server is trusted by, as PEM, besides those of this machine.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Outgoing:
     exchange: Exchange | None = None
     renewed: Callable[[], Exchange | None] | None = None
     part: Dialogue | Question | None = None
+    certificates: str = ""
 
 
 class Dialogue:
@@ -118,11 +120,8 @@ class Dialogue:
     def take(self, status: int, headers: Mapping[str, str], body: bytes, now_s: float) -> Done | Arrives | float | str:
         """Take an answer: return the result, where it arrives, the seconds until `request` is sent, or a fault."""
         self._breaks = 0
-        if self.accepted_s is None:
-            if status >= 400:
-                return Done(status=status, headers=headers, body=body)
-            self.accepted_s, self.accepted, self.headers = now_s, headers, ()
-        else:
+        is_first = self.accepted_s is None
+        if not is_first:
             self.polls += 1
         answer = HttpAnswer(
             request=self.request,
@@ -132,9 +131,15 @@ class Dialogue:
             body=body,
             polls=self.polls,
         )
+        if is_first and status >= 400:
+            return self._refused(answer)
+        if is_first:
+            self.accepted_s, self.accepted, self.headers = now_s, headers, ()
         try:
             said = self.exchange.poll(answer)
             if isinstance(said, (Done, Arrives)):
+                if is_first and isinstance(said, Done):
+                    self.accepted_s = None
                 return said
             if not isinstance(said, Ask):
                 return f"{type(self.exchange).__name__}.poll() returned {type(said).__name__}, not Ask, Arrives or Done"
@@ -142,6 +147,13 @@ class Dialogue:
             return max(_SHORTEST_S, float(said.after_s))
         except Exception as exc:  # noqa: BLE001  # a plugin's, about what a server said: a failed call
             return fault(self.exchange, "poll", exc)
+
+    def _refused(self, answer: HttpAnswer) -> Done | str:
+        try:
+            said = self.exchange.refused(answer)
+        except Exception as exc:  # noqa: BLE001  # as above
+            return fault(self.exchange, "refused", exc)
+        return said if isinstance(said, Done) else f"{type(self.exchange).__name__}.refused() returned no Done"
 
     def broken(self) -> float | None:
         """Take that the connection of a question broke; return the seconds after which it is asked again.

@@ -93,6 +93,8 @@ class Engine:
             self._begin(request, now_s, intended_s, deadline_s)
             return
         route = self.routes.find(request.url, request.headers, request.method)
+        if request.certificates:
+            route.origin.certificates = request.certificates
         self.transport.launch(request, route, now_s, intended_s, now_s, deadline_s)
 
     def drop(self, request: Outgoing, intended_s: float) -> None:
@@ -216,6 +218,8 @@ class Engine:
     def _begin(self, request: Outgoing, now_s: float, intended_s: float, deadline_s: float) -> None:
         dialogue = Dialogue(request, intended_s=intended_s, sent_s=now_s, deadline_s=deadline_s)
         wrong = dialogue.begin()
+        if wrong is None and request.certificates:
+            wrong = self._trust(request)
         if wrong is None:
             try:
                 dialogue.mailbox = self._mailbox(dialogue.inbox())
@@ -227,6 +231,14 @@ class Engine:
         if dialogue.mailbox is not None:
             dialogue.mailbox.submitted(dialogue)
         self._ask(dialogue, now_s)
+
+    def _trust(self, request: Outgoing) -> str | None:
+        """Trust the server of an exchange as it wants; return what went wrong."""
+        try:
+            self.routes.find(request.url, ()).origin.certificates = request.certificates
+        except UserError as exc:
+            return str(exc)
+        return None
 
     def _mailbox(self, inbox: Inbox | None) -> Mailbox | None:
         if inbox is None:

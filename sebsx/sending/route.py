@@ -46,6 +46,7 @@ class Origin:
         proxy: The proxy, without user and password; empty without one.
 
     Attributes:
+        certificates: Of others than this machine trusts, by whom it is trusted, as PEM.
         address: The address that answered last; empty before one did.
         fallback: Which addresses did not answer, in words; empty where the first did.
     """
@@ -58,6 +59,7 @@ class Origin:
     proxy: str = ""
     idle: list[Connection] = field(default_factory=list)
     waiting: list[Connection] = field(default_factory=list)
+    certificates: str = ""
     address: str = ""
     fallback: str = ""
     _addresses: list[Address] = field(default_factory=list)

@@ -65,6 +65,7 @@ def _send(platform: Platform[Any], deployment: Deployment, payload: bytes, sched
         headers={**deployment.headers, **platform.signed(deployment, payload)},
         timeout_s=deployment.config.timeout_s + _SPARE_S,
         exchange=exchange,
+        certificates=platform.certificates,
     )
     work = Work(schedule=schedule, endpoints=(endpoint,), name=uuid.uuid4().hex)
     with HttpClient() as client:

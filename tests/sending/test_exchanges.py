@@ -242,3 +242,30 @@ def test_exchange_with_a_fault_makes_failed_calls_and_the_rest_goes_on(
     replies = sent(client, Wrong(server, fault), Closed(2))
     assert [reply.http_status for reply in replies] == [None, None]
     assert all(told in (reply.error or "") for reply in replies)
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate(Exchange):
+    """Answered at once, by whatever status; a refusal may hold a result."""
+
+    url: str
+
+    def submit(self, payload: bytes, request_id: str) -> HttpRequest:
+        return HttpRequest(url=self.url, body=payload)
+
+    def poll(self, answer: HttpAnswer) -> Done:
+        return Done(body=b"polled", status=answer.status)
+
+    def refused(self, answer: HttpAnswer) -> Done:
+        return Done(body=b"read " + answer.body, status=answer.status, headers={"x-outcome": "failed"})
+
+
+def test_refusal_is_read_by_the_exchange(client: HttpClient, server: str) -> None:
+    (reply,) = sent(client, Immediate(server), Closed(1), b"refused")
+    assert (reply.http_status, reply.body, reply.headers) == (429, b"read busy", {"x-outcome": "failed"})
+    assert (reply.accepted_s, reply.polls) == (None, 0)
+
+
+def test_call_that_is_over_with_its_first_answer_was_never_accepted(client: HttpClient, server: str) -> None:
+    (reply,) = sent(client, Immediate(server), Closed(1))
+    assert (reply.body, reply.accepted_s, reply.polls) == (b"polled", None, 0)

@@ -8,10 +8,13 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from sebsx.contracts.exchanges import LocationExchange
 from sebsx.contracts.schedules import Closed
+from sebsx.contracts.senders import Endpoint, Work
 from sebsx.errors import UserError
 from sebsx.model import Reply
 from sebsx.sending.client import HttpClient, Outgoing
@@ -153,6 +156,23 @@ def test_large_body_goes_through_tls_whole(client: HttpClient, tls: ssl.SSLConte
         (reply,) = call(client, f"https://localhost:{server.port}/", body=body)
     assert reply.body == body
     assert server.requests[0].endswith(body)
+
+
+@pytest.mark.parametrize("by_exchange", [False, True])
+def test_certificate_that_an_endpoint_names_is_trusted(
+    client: HttpClient, certificate: Path, *, by_exchange: bool
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(str(certificate))
+    with Secure(context, [OK]) as server:
+        url = f"https://localhost:{server.port}/"
+        endpoint = Endpoint(
+            url=url, payload="0", certificates=certificate.read_text(),
+            exchange=LocationExchange(url=url) if by_exchange else None,
+        )  # fmt: skip
+        work = Work(schedule=Closed(1), endpoints=(endpoint,), name="trusted")
+        ((_, reply),) = client.send(work, {"0": b"{}"})
+    assert (reply.error, reply.http_status) == (None, 200)
 
 
 def test_certificate_that_is_not_trusted_is_a_reply(client: HttpClient, certificate: object) -> None:

@@ -267,6 +267,7 @@ def endpoint_of(function: Function) -> Endpoint | None:
         headers=_headers(function),
         timeout_s=_timeout_s(function),
         exchange=exchange,
+        certificates=function.platform.certificates,
     )
 
 

@@ -19,12 +19,15 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import sebsx
 import sebsx_aws
+from sebsx import clouds
 from tests.emulated_aws import REGION, EmulatedAccount
 
 BUCKET = TABLE = "sebsx-of-a-test"
 KEYS = {"AWS_ACCESS_KEY_ID": "ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "se/cret+", "AWS_SESSION_TOKEN": "to/ken=="}
-WRAPPER = Path(sebsx_aws.__file__).parent / "wrapper" / "sebsx_wrapper.py"
+WRAPPER = Path(clouds.__file__).parent / "wrapper" / "sebsx_wrapper.py"
+HANDLER = Path(sebsx_aws.__file__).parent / "wrapper"
 
 
 @pytest.fixture
@@ -280,9 +283,9 @@ class Context:
 url = {"requestContext": {}, "rawPath": "/", "body": "eyJhIjogMX0=", "isBase64Encoded": True}
 print(json.dumps([wrapped.handler({"a": 1}, Context()), wrapped.handler(url, Context())]))
 """
-    runtime = Path(sebsx_aws.__file__).parents[2] / "sebsx" / "runtime" / "python"
+    runtime = Path(sebsx.__file__).parent / "runtime" / "python"
     done = subprocess.run(
-        [sys.executable, "-c", program, str(root), str(runtime), str(WRAPPER.parent)],
+        [sys.executable, "-c", program, str(root), str(runtime), str(HANDLER)],
         env={"AWS_LAMBDA_INITIALIZATION_TYPE": kind, "LAMBDA_TASK_ROOT": str(root)},
         capture_output=True,
         text=True,

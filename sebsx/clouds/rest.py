@@ -1,0 +1,181 @@
+"""A provider's JSON API for which no SDK is used: asked again while it is busy, and its refusals explained."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sebsx.clouds.refusals import Refusal, explain
+from sebsx.errors import CredentialsError, PlatformError, QuotaError, UserError
+from sebsx.model.untrusted import UntrustedJsonError, parse_json
+from sebsx.system.lazy import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = 6
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+_CONNECT_S, _SILENCE_S = 10.0, 60.0
+_BUSY = frozenset({429, 502, 503, 504})
+_GONE = 404
+_SHOWN_CHARACTERS = 300
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+REFUSALS = (
+    Refusal(
+        error=QuotaError,
+        codes=frozenset({"HTTP 429"}),
+        advice="it kept refusing for too many requests: run fewer functions at once, or later",
+    ),
+)
+"""What every such API means by a status; an API puts its own before them."""
+
+
+def unauthorised(advice: str) -> Refusal:
+    """Return the refusal of credentials, with what to do."""
+    return Refusal(error=CredentialsError, codes=frozenset({"HTTP 401", "HTTP 403"}), advice=advice)
+
+
+class RestApi:
+    """A JSON API behind one URL. Making one sends nothing.
+
+    Every request must be safe to send twice: one whose connection breaks, or that the server is too busy for, is sent
+    again, ever later.
+
+    Args:
+        url: What all paths begin with.
+        extra: Extra of the distribution that brings `requests`.
+        refusals: What its refusals mean; codes are `HTTP 401` and the like.
+        credentials: User and password; None for none.
+        certificate: File with certificates, as PEM, of whom it is trusted by; empty for whom this machine trusts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        extra: str,
+        refusals: Iterable[Refusal],
+        credentials: tuple[str, str] | None = None,
+        certificate: str = "",
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._extra = extra
+        self._refusals = (*refusals, *REFUSALS)
+        self._credentials = credentials
+        self._certificate = certificate
+        self._session: Any = None
+
+    def ask(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        or_none: bool = False,
+    ) -> Any:
+        """Return the JSON value that is answered, None for an empty answer.
+
+        Args:
+            what: What is being done, for messages: `create of action 'f'`.
+            method: HTTP method.
+            path: Behind the URL of the API.
+            query: Behind the path.
+            body: Sent as JSON; None for nothing.
+            or_none: Return None where there is no such thing (404).
+
+        Raises:
+            PlatformError: If it is refused, or nobody answers; of the class that the refusals name.
+        """
+        answer = self._sent(what, method, path, query, body)
+        if answer.status_code == _GONE and or_none:
+            return None
+        if answer.status_code >= 400:
+            raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
+        if not answer.content.strip():
+            return None
+        try:
+            return parse_json(answer.content)
+        except UntrustedJsonError as exc:
+            raise PlatformError(f"{what}: the answer of {self._host} cannot be read: {exc}") from exc
+
+    def tell(
+        self, what: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+    ) -> bool:
+        """Do as `ask` does where only the status counts; return whether there was such a thing (no 404)."""
+        answer = self._sent(what, method, path, query, body)
+        if answer.status_code == _GONE:
+            return False
+        if answer.status_code >= 400:
+            raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
+        return True
+
+    def close(self) -> None:
+        """Close its connections. A second call is harmless."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    def _sent(self, what: str, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
+        """Return the last answer to a request, whatever its status.
+
+        Raises:
+            PlatformError: If nobody answers.
+        """
+        import tenacity  # only those who send pay for it
+
+        exceptions = require("requests.exceptions", extra=self._extra)
+        tries = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
+            retry=tenacity.retry_if_exception_type(
+                (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+            )
+            | tenacity.retry_if_result(lambda answer: answer.status_code in _BUSY),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
+        )
+        try:
+            return tries(self._send, method, path, query, body)
+        except exceptions.SSLError as exc:
+            raise PlatformError(
+                f"{what}: the certificate of {self._host} is not trusted; name the file of a self-signed one with "
+                "--set certificate=..."
+            ) from exc
+        except (exceptions.InvalidURL, exceptions.MissingSchema, exceptions.InvalidSchema) as exc:
+            raise UserError(f"{what}: {self.url!r} cannot be sent requests; write https://HOST") from exc
+        except exceptions.RequestException as exc:
+            raise PlatformError(
+                f"{what}: {self._host} does not answer ({type(exc).__name__}); is the address right and the network up?"
+            ) from exc
+
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
+        if self._session is None:
+            self._session = require("requests", extra=self._extra).Session()
+            self._session.auth = self._credentials
+            self._session.verify = self._certificate or True
+            self._session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+        logger.debug("%s %s", method, path)
+        return self._session.request(
+            method, self.url + path, params=query, json=body, timeout=(_CONNECT_S, _SILENCE_S), allow_redirects=False
+        )
+
+
+def words_of(body: bytes) -> str:
+    """Return what a refusal says, in one line: the `error` or `message` of a JSON object, else its text."""
+    try:
+        said = parse_json(body)
+    except UntrustedJsonError:
+        said = None
+    if isinstance(said, dict):
+        said = said.get("error") or said.get("message") or ""
+    text = said if isinstance(said, str) else body.decode("utf-8", "replace")
+    return " ".join(text.split())[:_SHOWN_CHARACTERS] or "no reason was given"
