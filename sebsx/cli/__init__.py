@@ -33,8 +33,9 @@ class Commands(CommandGroup):
         return super().list_commands(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of core, or of a plugin if core has none of that name."""
-        if command := super().get_command(ctx, cmd_name):
+        """Return a command of core, or of a plugin if core has none of that name or a group that plugins add to."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not isinstance(command, click.Group):
             return command
         self._add_plugin_commands(ctx)
         return super().get_command(ctx, cmd_name)

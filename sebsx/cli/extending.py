@@ -9,9 +9,12 @@ import click
 from sebsx.cli.app import App, CommandGroup, output_options
 from sebsx.cli.mistakes import ListsCommand
 from sebsx.cli.options import layer_of, options_of
+from sebsx.errors import PluginError
 from sebsx.settings import Section
 
 if TYPE_CHECKING:
+    from sebsx.cli.console import Console
+    from sebsx.contracts.analyzers import Report, Table
     from sebsx.contracts.commands import Command
 
 
@@ -43,12 +46,56 @@ def add_commands(app: App, group: click.Group) -> None:
         place.add_command(_made(last, name, cls))
 
 
+class _OneResult:
+    """What a command says; with `--json` it must be one document, which is what programs read.
+
+    Args:
+        console: Where it is shown.
+        whose: Who says it, for messages.
+    """
+
+    def __init__(self, console: Console, whose: str) -> None:
+        self._console, self._whose, self._said = console, whose, 0
+
+    def result(self, document: Any, *tables: Table, text: str = "") -> None:
+        """Show the result.
+
+        Raises:
+            PluginError: If there was one already: two documents are none.
+        """
+        self._said += 1
+        if self._said > 1:
+            raise PluginError(f"{self._whose}: run() said a second result; a command says one")
+        self._console.result(document, *tables, text=text)
+
+    def check(self) -> None:
+        """Raise if a program waits for a document and there was none."""
+        if self._console.json and not self._said:
+            raise PluginError(f"{self._whose}: run() said no result (Output.result)")
+
+    def report(self, report: Report) -> None:
+        """Show what an analyzer says to people; programs have the document of the result."""
+        if not self._console.json:
+            self._console.report(report)
+
+    def note(self, text: str) -> None:
+        """Say something beside the result."""
+        self._console.note(text)
+
+    def warning(self, text: str) -> None:
+        """Say what may make the result wrong."""
+        self._console.warning(text)
+
+
 def _made(word: str, name: str, cls: type[Command[Any]]) -> click.Command:
     section = Section(f"command.{name}", cls.Settings)
 
     @click.pass_obj
     def callback(app: App, /, **values: Any) -> None:
-        cls().run(app, app.reader((), (), layer_of(section, values)).read(section.name).value)
+        settings = app.reader((), (), layer_of(section, values)).read(section.name).value
+        app.output = output = _OneResult(app.console, app.registry.whose("commands", name))
+        cls().run(app, settings)
+        output.check()
 
     text = f"{cls.summary[0].upper()}{cls.summary[1:]}."
     if cls.details:

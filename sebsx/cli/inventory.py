@@ -43,6 +43,9 @@ def plugins_command(app: App) -> None:
     """List the plugins that were found, with the broken ones and why."""
     from sebsx.cli.console import rows_table  # heavy
 
+    root = click.get_current_context().find_root()
+    if isinstance(root.command, click.Group):
+        root.command.list_commands(root)  # tells which commands of plugins are left out
     documents: list[dict[str, Any]] = [
         {
             "name": plugin.name,

@@ -11,7 +11,7 @@ from sebsx.cli.app import CORE, App, command
 from sebsx.cli.listing import runs_command, took
 from sebsx.cli.options import FAIL_IF, names_runs
 from sebsx.cli.running import show_judged
-from sebsx.errors import UserError
+from sebsx.errors import PluginError, UserError
 from sebsx.settings import COMMAND_LINE, Layer
 
 if TYPE_CHECKING:
@@ -197,6 +197,10 @@ def export_command(
         target = out or Path(views[0].run.id + exporter.suffix)
         selection = Selection(metrics=metrics, statistics=statistics, fail_if=fail_if)
         files = exporter.export(views, target, selection)
+    for file in files:
+        if not file.exists():
+            whose = app.registry.whose("exporters", format_)
+            raise PluginError(f"{whose}: export() returned {str(file)!r}, where there is nothing")
     text = (
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )

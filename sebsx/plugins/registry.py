@@ -142,6 +142,11 @@ class Registry:
         self._of(kind)
         return self._owners[kind][name]
 
+    def whose(self, kind: str, name: str) -> str:
+        """Return something with whom it is of, for messages: `exporter 'xlsx' of sebsx-xlsx 1.0`."""
+        owner = self.owner_of(kind, name)
+        return f"{BY_NAME[kind].singular} {name!r} of {owner if owner == OURS else self._owner(owner)}"
+
     def probed(self) -> list[LoadedPlugin]:
         """Return all plugins after asking each for everything, and its distribution for what it requires."""
         for kind in KINDS:
@@ -292,7 +297,7 @@ class Registry:
         except BaseException as exc:  # registering may fail in any way
             logger.debug("plugin %r failed to register %s", plugin, kind, exc_info=True)
             error = f"{kind}: {in_one_line(exc, place=not isinstance(exc, PluginError))}"
-            if isinstance(name := getattr(item, "name", None), str):
+            if (name := _name_of(item)) is not None:
                 where = self._owner(plugin)
                 self._refused.setdefault((kind, name), f"{BY_NAME[kind].singular} {name!r} of {where} is broken: {exc}")
             index = self._place(plugin)
@@ -326,6 +331,15 @@ def load(only: Iterable[str] | None = None) -> Registry:
     manager.add_hookspecs(hookspecs)
     loaded = [finding.load_one(manager, *found) for found in points if wanted is None or found[0].name in wanted]
     return Registry(manager, loaded)
+
+
+def _name_of(item: Any) -> str | None:
+    """Return the name of what is registered, None where asking for it fails, in whatever way, or gives none."""
+    try:
+        name = getattr(item, "name", None)
+    except Exception:  # noqa: BLE001  # a class of a metaclass that raises
+        return None
+    return name if type(name) is str else None
 
 
 def _items(kind: PluginKind, returned: Any) -> Iterable[Any]:

@@ -15,7 +15,7 @@ from ulid import ULID
 
 from sebsx.building import Packager, default_cache
 from sebsx.contracts.scene import NoResults, Scene
-from sebsx.errors import LimitReachedError, PlatformError, UnknownNameError, UserError
+from sebsx.errors import LimitReachedError, PlatformError, SebsxError, UnknownNameError, UserError
 from sebsx.model import Factors, ResourceState, Run, RunStatus, Severity, content_hash
 from sebsx.model.descriptors import raise_limit
 from sebsx.running import environment
@@ -298,7 +298,7 @@ def _opened(
             for name, platform in platforms.items():
                 observer.step(f"opening {name}")
                 stack.callback(_remove_leftovers, platform, name, current.id, store, observer)
-                stack.enter_context(_closing_shielded(platform))
+                stack.enter_context(_closing_shielded(platform, observer))
             yield
     finally:
         with interrupts.shielded(swallow=True):
@@ -325,14 +325,17 @@ def _make_workdir(directory: Path, owner: Mapping[str, Any], platforms: Iterable
 
 
 @contextmanager
-def _closing_shielded(platform: Platform[Any]) -> Iterator[None]:
-    """Enter a platform, and leave it without being interrupted."""
+def _closing_shielded(platform: Platform[Any], observer: Observer) -> Iterator[None]:
+    """Enter a platform, and leave it without being interrupted; what leaving raises is told: the run is done."""
     platform.__enter__()
     try:
         yield
     finally:
         with interrupts.shielded(swallow=True):
-            platform.__exit__(None, None, None)
+            try:
+                platform.__exit__(None, None, None)
+            except SebsxError as exc:
+                observer.warned(f"platform {platform.name!r} could not be closed: {exc}")
 
 
 def _remove_leftovers(platform: Platform[Any], name: str, run_id: str, store: Store, observer: Observer) -> None:
