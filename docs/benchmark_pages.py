@@ -72,6 +72,7 @@ def page(benchmark: Benchmark) -> str:
         ("needs", ", ".join(sorted(benchmark.needs))),
         ("memory", f"{benchmark.memory_mib} MiB"),
         ("time-out", duration(benchmark.timeout_s)),
+        ("named work", ", ".join(f"`{phase}`" for phase in benchmark.meaning.subject)),
         ("works in a program of its own", "yes" if benchmark.external_binary else ""),
     ]
     parts = [

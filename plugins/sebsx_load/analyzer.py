@@ -14,6 +14,7 @@ from sebsx.reading.conditions import Condition, caption, conditions, factors_of,
 from sebsx.reading.estimates import TOO_SMALL, median_estimate, tail_estimate
 from sebsx.reading.lateness import Punctuality
 from sebsx.reading.starved import about_starved
+from sebsx.reading.subjects import COLUMNS, about_subjects, in_words, little
 from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_blocks
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Frame, Mask, Numbers
 
-_MORE = ("client_intended_s", "client_done_s")
+_MORE = ("client_intended_s", "client_done_s", *COLUMNS)
 _WIDTHS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 _POINTS = 60
 
@@ -170,7 +171,7 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
         )
         names = [label(each, among) for each in among]
         starved = about_starved(names, among, "the times are this machine's as much as the platform's")
-        findings = [*about_runs(runs), *_about_phases(phases, among), *starved]
+        findings = [*about_runs(runs), *_about_phases(phases, among), *starved, *about_subjects(names, among)]
         figures = _figures(phases, among)
         answers = [_answer(phase, among, settings.confidence) for phase in phases]
         return Report("Load", tables=tables if phases else (), figures=figures, findings=findings, answers=answers)
@@ -309,6 +310,8 @@ def _answer(phase: _Phase, among: Sequence[Condition], confidence: float) -> str
     said = [served, median if tail.value is None else f"{median}, p99 {show(tail.value, 's')}"]
     if rates["dropped"]:
         said.append(f"{rates['dropped']} were not sent")
+    if (share := little([phase.condition])) is not None:
+        said.append(in_words(share))
     if phase.condition.invalid:
         said.append(f"do not rely on it: {phase.condition.invalid.partition(':')[0]}")
     return f"{identity.get('benchmark')} on {place}: {'; '.join(said)}"

@@ -23,6 +23,7 @@ from sebsx.reading.conditions import caption, conditions, identity_columns, labe
 from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.starved import about_starved
+from sebsx.reading.subjects import COLUMNS, about_subjects, little
 from sebsx.settings import setting
 from sebsx.stats import cv, ecdf_of_all
 from sebsx_perf_cost.answers import answers
@@ -40,6 +41,7 @@ from sebsx_perf_cost.parts import (
     CLIENT,
     PARTS,
     PHASES,
+    SUBJECT_PARTS,
     Breakdown,
     about_parts,
     breakdown_figure,
@@ -108,7 +110,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
 
     name: ClassVar[str] = "perf-cost"
     summary: ClassVar[str] = "latency, cold-start overhead, cost and the memory size to take"
-    columns: ClassVar[Sequence[str]] = ("start_evidence", "phase.*_s")
+    columns: ClassVar[Sequence[str]] = ("start_evidence", "phase.*_s", *COLUMNS)
     Settings: ClassVar[type[Any]] = PerfCostAnalyzerSettings
 
     def analyze(self, runs: Sequence[RunView], settings: PerfCostAnalyzerSettings) -> Report:
@@ -154,6 +156,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_limits(runs),
             *_about_unserved(names, found),
             *about_starved(names, found, "not used for choices and comparisons"),
+            *about_subjects(names, found),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(
                 finding
@@ -197,7 +200,8 @@ def _breakdown(
         {**_identity(each), **breakdown_row(mine), **_resources(each, saved)}
         for each, mine in zip(found, parts, strict=True)
     ]
-    columns = (*identity, *PARTS, *_RESOURCES, PHASES, CLIENT)
+    named = SUBJECT_PARTS if little(found) is not None else ()
+    columns = (*identity, *PARTS, *named, *_RESOURCES, PHASES, CLIENT)
     return Table("breakdown", columns=columns, rows=rows, caption="medians of parts")
 
 

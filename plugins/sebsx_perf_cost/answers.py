@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.reading.conditions import factors_of, identity_columns, level, name_of
 from sebsx.reading.estimates import median_estimate
+from sebsx.reading.subjects import in_words, little
 from sebsx.reading.units import show
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def answers(found: Sequence[Condition]) -> Iterator[str]:
                 starts[str(each.identity.get("start") or "")].append((each, middle))
         warm_first = sorted(starts, key=lambda start: start != "warm")
         said = [_speed(start, starts[start], found) for start in warm_first]
+        share = little(members)
+        said += [in_words(share)] if share is not None else []
         calls, failed = sum(len(each.frame) for each in members), sum(each.unserved for each in members)
         said += [f"{failed} of {calls} invocations failed"] if failed or not said else []
         platforms = ", ".join(dict.fromkeys(str(each.identity.get("platform")) for each in members))

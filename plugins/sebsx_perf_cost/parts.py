@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding
+from sebsx.model.meaning import SUBJECT
+from sebsx.reading.subjects import subject_share
 from sebsx.reading.units import show
-from sebsx.stats import TooFewSamplesError, order_statistic_interval
+from sebsx.stats import TooFewSamplesError, median, order_statistic_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +34,10 @@ CLIENT = Column(
 _TOLERANCE = 0.05
 
 
+SUBJECT_PARTS = (
+    Column("subject_s", "named work", unit="s", meaning="median time in the phases that the benchmark is named for"),
+    Column("subject_share", "of handler", unit="1", meaning="median share of the handler's time that these took"),
+)
 PHASES = Column("phases", "phases", meaning="medians of the phases that the handler marked")
 
 
@@ -104,7 +110,10 @@ def breakdown_row(found: Breakdown) -> dict[str, Any]:
     """Return the medians of the parts, and those of the phases in words too: each benchmark has others."""
     medians = {name: found.median(name) for name in found.parts}
     words = (f"{phase_title(name)} {show(medians[name], 's')}" for name in found.phases)
-    return {**medians, PHASES.key: ", ".join(words)}
+    share = subject_share(found.frame)
+    subject_s = None if share is None else median(found.frame.known(SUBJECT).tolist())
+    subject = {"subject_s": subject_s, "subject_share": share}
+    return {**medians, **subject, PHASES.key: ", ".join(words)}
 
 
 def about_parts(name: str, found: Breakdown, confidence: float) -> Iterator[Finding]:

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts import tables
-from sebsx.contracts.code import Code, Demands, Part, check_words, needs
+from sebsx.contracts.code import Code, Demands, Part, check_words, names_under, needs
 from sebsx.contracts.drivers import Driver
 from sebsx.contracts.parameters import Parameter, Steps
 from sebsx.contracts.sources import IGNORED_PARTS, source_files
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.capabilities import CORE_CAPABILITIES
+from sebsx.model.meaning import Meaning
 
 if TYPE_CHECKING:
     import random
@@ -68,6 +69,7 @@ class Benchmark:
         sizes: Size -> parameter values.
         steps: Numbered sizes beside the named ones; None where the work does not scale so.
         external_binary: Whether the work is done by a program of its own, whose time is a child's.
+        meaning: The phases that are its named work, and what its output tells of how that was done.
         expect: Size -> rough duration of one call in seconds, for plans.
         functions: Its functions by name, the one meant when none is named first; empty where it has one without a name.
         variants: What can be laid over its code, by name.
@@ -89,6 +91,7 @@ class Benchmark:
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     steps: Steps | None = None
     external_binary: bool = False
+    meaning: Meaning = field(default_factory=Meaning)
     expect: Mapping[str, float] = field(default_factory=dict)
     functions: Mapping[str, Part] = field(default_factory=dict)
     variants: Mapping[str, Part] = field(default_factory=dict)
@@ -148,6 +151,17 @@ class Benchmark:
         """
         own = Demands(memory_mib=self.memory_mib, timeout_s=self.timeout_s, needs=self.needs)
         return own.of(self.function(function)).of(self.variant(variant))
+
+    def meaning_of(self, function: str = "") -> Meaning:
+        """Return what the numbers of a function mean: what it says itself counts more than what the benchmark does.
+
+        Raises:
+            UnknownNameError: If it has no such function.
+        """
+        part = self.function(function)
+        if part is None:
+            return self.meaning
+        return Meaning(subject=part.subject or self.meaning.subject, facts=part.facts or self.meaning.facts)
 
     @property
     def default_size(self) -> str:
@@ -311,6 +325,7 @@ def _read(root: Path, table: ManifestTable, capabilities: Collection[str]) -> Be
         sizes={name: _values(entry) for name, entry in table.tables("sizes").items()} or {"default": {}},
         steps=Steps.read(table.table("steps")) if "steps" in table else None,
         external_binary=table.flag("external_binary", False),
+        meaning=Meaning(subject=names_under(table, "subject"), facts=names_under(table, "facts")),
         expect=_expectations(table.table("expect")),
         functions=_parts(table, "functions", capabilities),
         variants=_parts(table, "variants", capabilities),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 VARIANTS = "variants"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # part of the names of deployments on every platform
+_WORD = re.compile(r"[A-Za-z0-9_]+")  # of a phase, or of a field of an output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class Part:
         needs: Capabilities it asks of a platform, besides those of the benchmark.
         languages: Those it has code in; empty for all of the benchmark.
         functions: Those that a variant is of; empty for all.
+        subject: Of a function, phases that are its named work.
+        facts: Of a function, fields of its output that tell how the work was done.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Part:
     needs: frozenset[Capability] = frozenset()
     languages: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, name: str, table: ManifestTable, capabilities: Collection[str], *, variant: bool) -> Part:
@@ -71,6 +76,8 @@ class Part:
             needs=needs(table, capabilities),
             languages=table.words("languages"),
             functions=table.words("functions") if variant else (),
+            subject=() if variant else names_under(table, "subject"),
+            facts=() if variant else names_under(table, "facts"),
         )
         table.done()
         return part
@@ -132,6 +139,18 @@ def needs(table: ManifestTable, known: Collection[str]) -> frozenset[Capability]
     """
     check_words(table.words("needs"), known, "capability", f"'needs' in {table.where}")
     return frozenset(map(Capability, table.words("needs")))
+
+
+def names_under(table: ManifestTable, key: str) -> tuple[str, ...]:
+    """Return the names of phases or fields under a key of a table.
+
+    Raises:
+        UserError: If one cannot be a name, or stands there twice.
+    """
+    names = table.words(key)
+    if len(set(names)) < len(names) or not all(_WORD.fullmatch(name) for name in names):
+        raise table.refused(key, "a list of names that differ, of letters, digits and '_',")
+    return names
 
 
 def check_words(words: Iterable[str], known: Iterable[str], kind: str, where: str) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UserError
+from sebsx.model.meaning import Meaning
 from sebsx.model.offers import spelt
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Function:
         source: What it was deployed from; None for one that existed.
         read: Returns what of a right output is stored as samples of its invocation, under registered metrics; None for
             nothing.
+        meaning: The phases that are its named work, and what its output tells of how that was done.
     """
 
     id: int
@@ -127,6 +129,7 @@ class Function:
     check: Callable[[Any], str | None]
     source: FunctionSource | None = None
     read: Callable[[Any], Mapping[str, float]] | None = None
+    meaning: Meaning = field(default_factory=Meaning)
 
     @property
     def simultaneous(self) -> bool:

@@ -50,6 +50,15 @@ CORE_METRICS = (
     Metric("client.connect_s", "s", meaning="name look-up, TCP and TLS; 0 on a connection used before"),
     Metric("client.first_byte_s", "s", meaning="from the request sent to the first byte of the answer"),
     Metric("function.duration_s", "s", meaning="the handler alone, by the function's monotonic clock"),
+    Metric(
+        "function.subject_s", "s", meaning="the phases that the manifest calls the subject: the benchmark's named work"
+    ),
+    Metric(
+        "function.facts",
+        "json",
+        better=Better.NEITHER,
+        meaning="what the outputs of a cell say of how the work was done (`facts` of the manifest)",
+    ),
     Metric("function.boot_s", "s", meaning="process start to the runtime shim; first call of a sandbox"),
     Metric("function.import_s", "s", meaning="import of the function's module; first call of a sandbox"),
     Metric(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import DROPPED, Invocation, Kind, StartType, Status
 from sebsx.model.envelope import Envelope, read_answer, read_envelope
+from sebsx.model.meaning import PLAIN, SUBJECT
 from sebsx.running.evidence import AHEAD
 from sebsx.running.starvation import mark
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, ProviderRecord, Reply
+    from sebsx.model.meaning import Meaning
     from sebsx.running.evidence import Starts
     from sebsx.running.samples import Names
 
@@ -34,17 +36,21 @@ class Extras:
     Attributes:
         facts: What sandboxes said of themselves, by their ids.
         series: Points with the `sequence` of their invocation, each under its metric.
+        told: How outputs say that the work was done, each different way once, as JSON.
     """
 
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     series: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    told: dict[str, None] = field(default_factory=dict)
 
-    def add(self, sequence: int, envelope: Envelope) -> None:
-        """Take in the envelope of an invocation."""
+    def add(self, invocation: Invocation, envelope: Envelope, meaning: Meaning = PLAIN) -> None:
+        """Take in the envelope of an invocation, and what its output tells where it counts."""
         if envelope.facts and envelope.sandbox_id:
             self.facts[envelope.sandbox_id] = envelope.facts
         for metric, points in envelope.series.items():
-            self.series.append((metric, {"sequence": sequence, **points}))
+            self.series.append((metric, {"sequence": invocation.sequence, **points}))
+        if meaning.facts and invocation.status is Status.OK and invocation.kind is Kind.MEASURED:
+            self.told[meaning.told(envelope.output)] = None
 
 
 def read_reply(
@@ -59,6 +65,7 @@ def read_reply(
     sequence: int,
     batch: int,
     kind: Kind,
+    meaning: Meaning = PLAIN,
 ) -> tuple[Invocation, Envelope]:
     """Return the invocation that a reply and the provider's record describe, and the function's envelope.
 
@@ -73,6 +80,7 @@ def read_reply(
         sequence: Number of the invocation in its run.
         batch: Number of the batch it was sent in.
         kind: Whether it counts.
+        meaning: What the benchmark says its numbers mean.
     """
     read = read_answer if deployment.adopted else read_envelope
     envelope = read(reply.body) if reply.body else _NO_ENVELOPE
@@ -85,7 +93,7 @@ def read_reply(
     elif reply.limit is not None:
         status, error = Status.CLIENT_ERROR, f"{reply.error}; this machine has no more {reply.limit}"
     else:
-        status, error = _status(reply, envelope, platform, check)
+        status, error = _status(reply, envelope, platform, check, meaning)
     start_type, evidence = starts.of(envelope, reply)
     invocation = Invocation(
         sequence=sequence,
@@ -112,6 +120,8 @@ def read_reply(
         polls=reply.polls,
         samples=envelope.samples,
     )
+    if meaning.subject and status is Status.OK:
+        invocation.samples = {**invocation.samples, SUBJECT: meaning.subject_s(envelope.samples)}
     mark(invocation, deployment.effective.get("vcpu"))
     record = record or platform.record_of(deployment, reply)
     if record is not None:
@@ -152,7 +162,7 @@ def _told_too(evidence: str, told: StartType) -> str:
 
 
 def _status(
-    reply: Reply, envelope: Envelope, platform: Platform[Any], check: Callable[[Any], str | None]
+    reply: Reply, envelope: Envelope, platform: Platform[Any], check: Callable[[Any], str | None], meaning: Meaning
 ) -> tuple[Status, str | None]:
     seen = platform.status_of(reply)
     if seen is not Status.OK:
@@ -162,5 +172,5 @@ def _status(
         return seen, reason
     if envelope.error:
         return Status.FUNCTION_ERROR, envelope.error
-    wrong = envelope.fault or check(envelope.output)
+    wrong = envelope.fault or check(envelope.output) or meaning.fault(envelope.samples, envelope.output)
     return (Status.WRONG_OUTPUT, wrong) if wrong else (Status.OK, None)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.calls import Health
 from sebsx.model import DROPPED, Kind, Status
+from sebsx.model.meaning import PLAIN
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.sending.health import LATE_S, Histogram
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.functions import Function
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Deployment, Invocation, Reply
+    from sebsx.model.meaning import Meaning
     from sebsx.running.evidence import Starts
     from sebsx.running.samples import Names
     from sebsx.store.invocations import InvocationStream
@@ -59,6 +61,7 @@ class Recording:
         starts: Tells how invocations started.
         names: Tells which names samples may have.
         kind: Whether they count.
+        meaning: What the benchmark says its numbers mean.
         sequence: Number of the first.
         batch: Number of the phase in its run.
         on_commit: Called with the invocations that were just committed, and what else their envelopes held; no
@@ -78,6 +81,7 @@ class Recording:
         names: Names,
         *,
         kind: Kind,
+        meaning: Meaning = PLAIN,
         sequence: int,
         batch: int,
         on_commit: Callable[[Sequence[Invocation], Extras], None],
@@ -95,7 +99,9 @@ class Recording:
             names=names,
             batch=batch,
             kind=kind,
+            meaning=meaning,
         )
+        self._meaning = meaning
         self._check = check
         self._round = round
         self._on_commit = on_commit
@@ -193,8 +199,8 @@ class Recording:
             if called is not None and called.read is not None and invocation.status is Status.OK:
                 invocation.samples = {**invocation.samples, **called.read(envelope.output)}
             invocation.round = self._round
-            if envelope.facts or envelope.series:
-                self._extras.add(sequence, envelope)
+            if envelope.facts or envelope.series or self._meaning.facts:
+                self._extras.add(invocation, envelope, self._meaning)
             sequence += 1
             invocations.append(invocation)
             if reply.limit is not None:

@@ -63,7 +63,14 @@ def test_every_benchmark_gets_a_page_with_its_manifest_and_readme(pages: ModuleT
         text = (tmp_path / f"{name}.md").read_text()
         assert text.startswith(f"# {name}\n")
         assert re.findall(r"^# (.*)$", text, re.MULTILINE) == [name]
-        for word in (benchmark.source, benchmark.licence, *benchmark.parameters, *benchmark.sizes, *benchmark.groups):
+        for word in (
+            *benchmark.meaning.subject,
+            benchmark.source,
+            benchmark.licence,
+            *benchmark.parameters,
+            *benchmark.sizes,
+            *benchmark.groups,
+        ):
             assert word in text, f"{word} is missing on the page of {name}"
         assert "## How it works" in text
     assert "[sleep](sleep.md)" in (tmp_path / "index.md").read_text()

@@ -155,9 +155,14 @@ def test_output_is_right_and_every_change_of_it_is_caught(
 
 
 @every_called
-def test_readme_names_every_phase(name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]) -> None:
-    phases = invoke(ALL[name], make_payload(ALL[name], "test", storage))["phases"]
+def test_every_phase_is_in_the_readme_and_the_subject_is_among_them(
+    name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
+) -> None:
+    report = invoke(ALL[name], make_payload(ALL[name], "test", storage))
+    phases, meaning = report["phases"], ALL[name].meaning
 
+    assert meaning.subject
+    assert meaning.fault({f"phase.{phase}_s": 0.0 for phase in phases}, report["output"]) is None
     readme = (ALL[name].root / "README.md").read_text()
     assert phases
     assert {phase for phase in phases if f"`{phase}`" not in readme} == set()

@@ -13,6 +13,7 @@ from sebsx.contracts.tables import ManifestTable
 from sebsx.errors import UserError
 from sebsx.model import Capability
 from sebsx.model.capabilities import CORE_CAPABILITIES
+from sebsx.model.meaning import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +70,24 @@ def test_manifest_is_read(tmp_path):
     assert benchmark.languages == {"python": "main.run"}
     assert benchmark.expect == {"test": 0.1}
     assert benchmark.code("python").folder == tmp_path / "count" / "python"
+
+
+def test_subject_and_facts_are_those_of_the_function_where_it_names_its_own(tmp_path):
+    manifest = (
+        'name="b"\nversion="1"\nsummary="s"\nsubject=["compute"]\nfacts=["how"]\n'
+        '[functions.one]\n[functions.two]\nsubject=["send","fetch"]\n'
+    )
+    benchmark = benchmarks.load(make(tmp_path / "b", manifest, None))
+    assert benchmark.meaning == Meaning(subject=("compute",), facts=("how",))
+    assert benchmark.meaning_of() == benchmark.meaning_of("one") == benchmark.meaning
+    assert benchmark.meaning_of("two") == Meaning(subject=("send", "fetch"), facts=("how",))
+
+
+@pytest.mark.parametrize("value", ['"compute"', '["a", "a"]', '["with space"]', '[""]', "[1]", '["phase.*"]'])
+@pytest.mark.parametrize("key", ["subject", "facts"])
+def test_subject_that_cannot_be_one_is_refused(tmp_path, key, value):
+    with pytest.raises(UserError, match=f"'{key}' in .* is wanted"):
+        benchmarks.load(make(tmp_path / "b", f'name="b"\nversion="1"\nsummary="s"\n{key}={value}\n', None))
 
 
 def test_three_lines_make_a_benchmark(tmp_path):

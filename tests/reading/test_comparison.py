@@ -18,6 +18,7 @@ from sebsx.cli.console import plain
 from sebsx.contracts.analyzers import Estimate
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model import CellStatus, Deployment, Design, FunctionConfig, RunStatus, StartType, Status
+from sebsx.model.meaning import FACTS, SUBJECT
 from sebsx.reading.comparison import ComparisonReport, Options, compare_runs
 from sebsx.reading.comparison.result import COMMENT_CHARACTERS, change_in_words
 from sebsx.reading.comparison.samples import compare_means
@@ -287,6 +288,53 @@ def test_what_differs_elsewhere_is_incomparable_and_says_so(
     assert row.p is None
     assert f"--allow {fact}" in row.reason
     assert not report.comparable
+
+
+def ways(store: Store, base: Sequence[str], new: Sequence[str], **options: Any) -> ComparisonReport:
+    """Return the comparison of two runs whose outputs told of these ways in which their work was done."""
+    views = []
+    for number, told in enumerate((base, new), 1):
+        writer = RunWriter(store, number)
+        cell_id = writer.add(times(number))
+        (deployment,) = store.view(writer.run.id).deployments()
+        for way in told:
+            text = json.dumps({"how": way})
+            store.add_value(writer.run.id, FACTS, None, deployment_id=deployment.id, cell_id=cell_id, text=text)
+        views.append(writer.finish())
+    return compare_runs(views[:1], views[1:], Options(**options))
+
+
+@pytest.mark.parametrize("told", [["cached"], ["direct", "cached"]])
+def test_work_that_was_done_another_way_is_incomparable(store: Store, told: list[str]) -> None:
+    (row,) = ways(store, ["direct"], told).rows
+    assert row.verdict is Verdict.INCOMPARABLE
+    assert f"output.how direct -> {' / '.join(sorted(told))} (--allow output.how" in row.reason
+
+
+def test_work_that_was_done_the_same_way_or_as_nobody_told_is_compared(store: Store) -> None:
+    assert ways(store, ["direct"], ["direct"]).comparable
+
+
+def test_way_that_one_side_does_not_tell_is_listed(store: Store) -> None:
+    report = ways(store, [], ["direct"])
+    assert report.comparable
+    assert "output.how none -> direct" in [str(item) for item in report.changed]
+
+
+def test_way_may_be_allowed_to_differ(store: Store) -> None:
+    assert ways(store, ["direct"], ["cached"], allow=frozenset({"output.how"})).comparable
+
+
+def test_little_named_work_is_warned_of_unless_it_is_compared_itself(store: Store) -> None:
+    little = {"changes": {"samples": {SUBJECT: 0.0045}}}  # of 18 ms in the handler
+    run = versions(store, [0.02] * N, [0.02] * N, **little)
+    report, own = (compare_runs([run], options=Options(metrics=metrics)) for metrics in ((), (SUBJECT,)))
+    (text,) = (text for text in report.warnings if "named work" in text)
+    assert text == (
+        "echo 256 MiB warm: the named work is 25 % of the handler's time, so that a change of it hardly shows here: "
+        "compare --metric function.subject_s"
+    )
+    assert not [text for text in own.warnings if "named work" in text]
 
 
 def test_what_may_differ_is_compared_and_told(store: Store) -> None:

@@ -21,6 +21,7 @@ from sebsx.reading.comparison.result import ComparisonReport
 from sebsx.reading.comparison.same_code import same_code
 from sebsx.reading.conditions import conditions, factors_of, identity_columns, level, name_of
 from sebsx.reading.executions import DURATION, durations
+from sebsx.reading.subjects import COLUMNS, about_compared
 from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.reading.units import duration
 
@@ -92,9 +93,9 @@ def compare_runs(
     priced = any(metric.unit == "USD" for metric in metrics)
     backgrounds = {view.run.id: Background(view, priced=priced) for view in views}
     models = {model for background in backgrounds.values() for model in background.cpu_models.values()}
-    more = [*(metric.name for metric in metrics), *(["sandbox_id"] if len(models) > 1 else [])]
+    more = [*(metric.name for metric in metrics), *COLUMNS, *(["sandbox_id"] if len(models) > 1 else [])]
     old, young = conditions(base, more), conditions(new, more)
-    _check_allowed(chosen, [*old, *young])
+    _check_allowed(chosen, [*old, *young], backgrounds)
     studied, factors = chosen.allow, factors_of([*old, *young])
     factor = "" if new else _factor(base, old, factors, chosen)
     if new:
@@ -116,8 +117,11 @@ def compare_runs(
         new=", ".join(side.new for side in sides),
         rows=tuple(rows),
         missing=(*missing, *left),
-        changed=tuple(dict.fromkeys(item for task in tasks for item in told(task.base, task.new))),
-        warnings=tuple(_warnings(base, new, tasks, SANDBOX in chosen.allow)),
+        changed=tuple(dict.fromkeys(item for task in tasks for item in told(task.base, task.new, backgrounds))),
+        warnings=(
+            *_warnings(base, new, tasks, SANDBOX in chosen.allow),
+            *about_compared(((task.label, (task.base, task.new)) for task in tasks), metrics),
+        ),
         alpha=chosen.alpha,
         paired=any(row.method == "paired" for row in rows),
         same_code=tuple(shown.values()),
@@ -140,8 +144,8 @@ def _check_sides(base: Sequence[RunView], new: Sequence[RunView], options: Optio
         raise UserError(f"alpha {options.alpha!r} must lie between 0 and 1")
 
 
-def _check_allowed(options: Options, found: Sequence[Condition]) -> None:
-    known = [*known_facts(found), SANDBOX]
+def _check_allowed(options: Options, found: Sequence[Condition], backgrounds: Mapping[str, Background]) -> None:
+    known = [*known_facts(found, backgrounds), SANDBOX]
     for name in sorted(options.allow - set(known)):
         raise UnknownNameError("fact", name, known, "--allow")
 

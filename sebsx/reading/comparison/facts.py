@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.model.meaning import FACTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 CPU_MODEL = "cpu_model"
 PRICE_BOOK = "price_book"
 VALIDITY = "validity"
+OUTPUT = "output."
+"""Begins the names of facts that a benchmark's outputs tell of how its work was done."""
 
 # Facts of a deployment that must be equal, and those that are told: they are what a new version changes.
 _DEPLOYED = ("language_version", "parameters")
@@ -79,6 +83,26 @@ class Background:
         }
 
     @cached_property
+    def told(self) -> Mapping[tuple[int | None, int | None], Mapping[str, list[str]]]:
+        """What the outputs of each deployment in each cell said of how the work was done: words by name, sorted."""
+        found: dict[tuple[int | None, int | None], dict[str, set[str]]] = {}
+        for value in self.view.values():
+            if value.metric == FACTS and value.text:
+                mine = found.setdefault((value.deployment_id, value.cell_id), {})
+                for name, word in json.loads(value.text).items():
+                    mine.setdefault(f"{OUTPUT}{name}", set()).add(str(word))
+        return {key: {name: sorted(words) for name, words in mine.items()} for key, mine in found.items()}
+
+    def told_of(self, condition: Condition) -> dict[str, str]:
+        """Return what the outputs of a condition said of how the work was done, all ways of it in one word."""
+        cell_id = condition.cell.id if condition.cell else None
+        ways: dict[str, set[str]] = {}
+        for deployment in condition.deployments:
+            for name, words in self.told.get((deployment.id, cell_id), {}).items():
+                ways.setdefault(name, set()).update(words)
+        return {name: " / ".join(sorted(words)) for name, words in ways.items()}
+
+    @cached_property
     def price_books(self) -> Mapping[int | None, str]:
         """The prices by which each deployment's invocations were priced, as they were stored."""
         if not self.priced:
@@ -123,6 +147,9 @@ def differences(
     here, there = backgrounds[base.run.id], backgrounds[new.run.id]
     old, young = _comparable(base, here), _comparable(new, there)
     found = _unequal(old, young, studied)
+    ways, others = here.told_of(base), there.told_of(new)
+    one_sided = ways.keys() ^ others.keys()  # what one side does not tell is not known to differ
+    found += _unequal(ways, others, studied | one_sided)
     if base.doubt or new.doubt:
         found.append(Difference(VALIDITY, base.doubt or "valid", new.doubt or "valid"))
     mixes = here.cpu_mix(base), there.cpu_mix(new)
@@ -131,14 +158,17 @@ def differences(
     return found
 
 
-def told(base: Condition, new: Condition) -> list[Difference]:
-    """Return what is not the same on both sides and may be: the code and what comes with it."""
-    return _unequal(_of(base, _TOLD, _TOLD_REPORTED), _of(new, _TOLD, _TOLD_REPORTED), frozenset())
+def told(base: Condition, new: Condition, backgrounds: Mapping[str, Background]) -> list[Difference]:
+    """Return what is not the same on both sides and may be: the code, what comes with it, and what one side tells."""
+    found = _unequal(_of(base, _TOLD, _TOLD_REPORTED), _of(new, _TOLD, _TOLD_REPORTED), frozenset())
+    ways, others = backgrounds[base.run.id].told_of(base), backgrounds[new.run.id].told_of(new)
+    return [*found, *_unequal(ways, others, frozenset(ways.keys() & others.keys()))]
 
 
-def known_facts(found: Iterable[Condition]) -> list[str]:
+def known_facts(found: Iterable[Condition], backgrounds: Mapping[str, Background]) -> list[str]:
     """Return the names that may be allowed to differ."""
     levels = {key for condition in found for key in condition.identity}
+    levels |= {name for condition in found for name in backgrounds[condition.run.id].told_of(condition)}
     return sorted({*levels, *_DEPLOYED, *_REPORTED, "emulated", "collectors", PRICE_BOOK, VALIDITY, CPU_MODEL})
 
 

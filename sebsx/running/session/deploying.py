@@ -132,6 +132,7 @@ class Deployer:
             payload=payload,
             check=check,
             source=source,
+            meaning=benchmark.meaning_of(spec.function),
         )
         deploy_s, told = time.perf_counter() - started_s, json.dumps(source_of(benchmark, self._scene.registry))
         with self._store.together():

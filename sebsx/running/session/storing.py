@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sebsx.errors import StoreError
 from sebsx.model import Capability, Status
 from sebsx.model.clock import ClockSteps, client_clock
+from sebsx.model.meaning import FACTS
 from sebsx.running import provider_records
 from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
@@ -18,7 +19,7 @@ from sebsx.running.starvation import Watch
 from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.calls import Calls
     from sebsx.contracts.functions import Function
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sebsx.model import Invocation, ProviderRecord, Reply, Run
     from sebsx.running.limits import Meter
     from sebsx.store import Store
+
+_MOST_TOLD = 16
 
 
 class Recorder:
@@ -59,6 +62,7 @@ class Recorder:
         self._names = Names(registry.metrics)
         self.group: Group | None = None
         self._silent: set[str] = set()  # platforms whose records did not come in time
+        self._told: dict[tuple[int, int], set[str]] = {}  # function and cell -> what outputs told of how it was done
         self._watch = Watch(lambda metric, value, cell_id: store.add_value(run.id, metric, value, cell_id=cell_id))
         self._unrecorded: dict[int, set[int]] = {}  # function -> cells with invocations whose records are missing
 
@@ -92,12 +96,13 @@ class Recorder:
                 sequence=sequence,
                 batch=self._batch,
                 kind=calls.kind,
+                meaning=function.meaning,
             )
             if called.read is not None and invocation.status is Status.OK:
                 invocation.samples = {**invocation.samples, **called.read(envelope.output)}
             invocation.round = calls.round
             invocations.append(invocation)
-            extras.add(sequence, envelope)
+            extras.add(invocation, envelope, function.meaning)
         if self.group is not None:
             self.group.add(invocations)
         with self._storing():
@@ -133,6 +138,7 @@ class Recorder:
             self._starts,
             self._names,
             kind=calls.kind,
+            meaning=function.meaning,
             sequence=first,
             batch=self._batch,
             on_commit=committed,
@@ -252,6 +258,22 @@ class Recorder:
             for metric, points in extras.series:
                 text = json.dumps(points)
                 self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)
+            self._add_told(function, cell_id, extras.told)
         self._registry.notify(
             "sebsx_invocations_stored", run=self._run, deployment=function.deployment, invocations=invocations
         )
+
+    def _add_told(self, function: Function, cell_id: int, told: Iterable[str]) -> None:
+        """Store how outputs say that the work of a cell was done: each way once, and so many at most."""
+        known = self._told.setdefault((function.id, cell_id), set())
+        for text in told:
+            if text in known or len(known) > _MOST_TOLD:
+                continue
+            known.add(text)
+            if len(known) > _MOST_TOLD:
+                self._observer.warned(
+                    f"{function.label}: the outputs of a cell tell of more than {_MOST_TOLD} ways in which its "
+                    "work was done; name under 'facts' only what stays the same where nothing else changes"
+                )
+                return
+            self._store.add_value(self._run.id, FACTS, None, deployment_id=function.id, cell_id=cell_id, text=text)

@@ -20,7 +20,7 @@ from sebsx.testing import mutations
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import metadata
 from sebsx.testing.handlers import FolderStorage, run_handler, unpack
-from sebsx.testing.invoking import invoke
+from sebsx.testing.invoking import Answer, invoke
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.storage import Storage
     from sebsx.model import Deployment
+    from sebsx.model.meaning import Meaning
     from sebsx.plugins import Registry
 
 _SIZES = {"test", "small", "large"}
@@ -177,6 +178,7 @@ class BenchmarkContract:
                 answer = invoke(platform, deployment, payload)
                 assert answer.status is Status.OK, f"{language}: {answer.envelope or answer.reply.body!r}"
                 assert benchmark.check(payload, answer.output, storage) is None, language
+                _check_meaning(benchmark.meaning_of(self.function), answer, language)
                 self._check_catches(benchmark, payload, answer.output, storage, language)
         if missing:
             pytest.skip("; ".join(missing))
@@ -256,6 +258,14 @@ class BenchmarkContract:
                 name, memory_mib=asked.memory_mib, timeout_s=asked.timeout_s, architecture=target.architecture
             ),
         )
+
+
+def _check_meaning(meaning: Meaning, answer: Answer, language: str) -> None:
+    """Hold that an answer marks the phases of its named work, one after the other, and tells its facts."""
+    told = (answer.envelope or {})["sebsx"]
+    assert meaning.fault(told["samples"], answer.output) is None, language
+    over = meaning.subject_s(told["samples"]) - told["duration_s"]
+    assert over <= 1e-3, f"{language}: the phases under 'subject' overlap: they take {over} s more than the handler"
 
 
 def _target(registry: Registry) -> Target:

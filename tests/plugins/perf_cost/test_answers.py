@@ -32,6 +32,18 @@ def test_fastest_and_slowest_are_named_warm_before_cold(store: Store) -> None:
     assert said(run) == ["echo on fake: warm 10.0 ms at 128 MiB; cold 50.0 ms at 512 MiB, up to 200 ms at 128 MiB"]
 
 
+@pytest.mark.parametrize(
+    ("subject_s", "said_of_it"), [(0.0333, "; the named work is 37 % of the handler's time"), (0.0721, "")]
+)
+def test_named_work_stands_beside_the_total_where_it_is_under_four_fifths(
+    store: Store, subject_s: float, said_of_it: str
+) -> None:
+    run = RunWriter(store)
+    run.add([0.1] * 12, changes={"samples": {"function.subject_s": subject_s}})  # of 90 ms in the handler
+    (sentence,) = answers(conditions([run.finish()], more=["function.subject_s"]))
+    assert sentence == f"echo on fake: warm 100 ms at 256 MiB{said_of_it}"
+
+
 def test_what_cannot_be_told_apart_is_not_called_fastest(store: Store) -> None:
     run = RunWriter(store)
     for memory_mib in (128, 256):

@@ -124,7 +124,7 @@ class Reading:
             batch=self.stored,
             kind=Kind.MEASURED,
         )
-        Extras().add(self.stored, envelope)
+        Extras().add(invocation, envelope)
         assert (invocation.status is Status.OK) == (invocation.error is None)
         return invocation
 
