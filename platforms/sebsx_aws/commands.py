@@ -25,7 +25,7 @@ class PolicyCommand(Command[PolicySettings]):
     """Prints the permissions that sebsx needs in an account."""
 
     name = "aws-policy"
-    summary = "prints the IAM policy that sebsx needs: only resources whose name starts with `sebsx-`"
+    summary = "print the IAM policy that sebsx needs: only resources whose name starts with `sebsx-`"
     words = "aws policy"
     details = (
         "  sebsx aws policy > policy.json\n"

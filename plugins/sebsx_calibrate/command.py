@@ -42,7 +42,7 @@ class CalibrateCommand(Command[CalibrateCommandSettings]):
     """Does a run of the experiment `calibrate`, reads it, and keeps what it found if asked to."""
 
     name = "calibrate"
-    summary = "finds the values of a benchmark's numbered steps that take the wanted run times on a platform"
+    summary = "find the values of a benchmark's steps that take the wanted run times"
     details = (
         "  sebsx calibrate graph-mst --run-times 4s..120s --memory 3008 --save\n"
         "  sebsx run benchmark graph-mst --size 7 --memory 3008\n"

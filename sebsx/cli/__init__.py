@@ -24,6 +24,14 @@ _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
+_SECTIONS = {
+    "Measure": ("run", "plan", "new"),
+    "Read": ("runs", "show", "analyze", "compare", "baseline", "report", "export", "records"),
+    "Prices": ("prices", "reprice"),
+    "Set up": ("list", "plugins", "doctor", "config", "completion", "clean", "db"),
+}
+
+
 class Commands(CommandGroup):
     """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
 
@@ -39,6 +47,13 @@ class Commands(CommandGroup):
             return command
         self._add_plugin_commands(ctx)
         return super().get_command(ctx, cmd_name)
+
+    def sections(self, ctx: click.Context) -> list[tuple[str, list[str]]]:
+        """Return the commands by what they are for; those of plugins last."""
+        known = self.list_commands(ctx)
+        ours = {name for names in _SECTIONS.values() for name in names}
+        sections = [(title, [name for name in names if name in known]) for title, names in _SECTIONS.items()]
+        return [*sections, ("Plugins", [name for name in known if name not in ours])]
 
     def unknown(self, ctx: click.Context, word: str) -> UserError:
         """Return where a word belongs that is one behind `run`, or what helps."""
@@ -67,13 +82,13 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
 
     \b
     Start here, no account needed:
-      sebsx run benchmark                         the default suite on this machine
-      sebsx new my-function                       a function of your own, to be run with:
-      sebsx run benchmark ./my-function --payload my-function/event.json
+      sebsx run benchmark            the default suite on this machine
       sebsx plan benchmark graph-bfs --memory 256,512,1024
-      sebsx runs                                  what was measured
+      sebsx new my-function          a function of your own, to be run with:
+      sebsx run benchmark ./my-function --payload my-function/event.json
+      sebsx runs                     what was measured
       sebsx show last
-      sebsx compare main last                     what changed between two runs
+      sebsx compare main last        what changed between two runs
 
     Exit codes: 0 done, 1 a threshold was crossed, 2 wrong use, 3 a plugin is broken, 4 the platform failed,
     5 results cannot be stored, read or written, 6 almost nothing worked, 70 a fault of sebsx, 130 interrupted.

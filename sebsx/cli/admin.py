@@ -39,7 +39,9 @@ _ID_CHARACTERS = 26  # of a ULID
 def clean_command(
     app: App, dry_run: bool, yes: bool, cache: bool, platforms: str | None, runs: tuple[str, ...], campaign: str | None
 ) -> None:
-    """Delete what dead runs left behind, by the ledger and by our tags on the platform; living runs are left alone.
+    """Delete what runs that ended left behind.
+
+    Resources are found by the ledger of the store and by our tags on the platform. Runs under way are left alone.
 
     \b
       sebsx clean --dry-run          what would be deleted
@@ -115,7 +117,10 @@ def _print_removals(app: App, removals: Sequence[Removal]) -> None:
 @command("doctor")
 @click.option("-P", "--platform", "platforms", metavar="A,B", help="Only these platforms [default: all].")
 def doctor_command(app: App, platforms: str | None) -> None:
-    """Check plugins, store and platforms, and say what to do about what is wrong. Exit code 4 on an error."""
+    """Check plugins, store and platforms, and say what to do.
+
+    Exit code 4 on an error.
+    """
     from sebsx.cli.console import rows_table  # heavy
     from sebsx.reading.units import many
 

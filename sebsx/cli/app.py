@@ -78,12 +78,27 @@ def output_options(made: Any) -> Any:
     return _json_option(_wide_option(made))
 
 
+_WHOLE = 1000  # characters of a summary
+
+
 class CommandGroup(click.Group):
     """A group of commands with `--json` and `--wide`, which suggests the nearest one to a word it does not know."""
 
     def __init__(self, *arguments: Any, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         output_options(self)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in sections; a summary that does not fit on its line goes on below and is not cut."""
+        for title, names in self.sections(ctx):
+            found = [(name, made) for name in names if (made := self.get_command(ctx, name)) and not made.hidden]
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl([(name, made.get_short_help_str(_WHOLE)) for name, made in found])
+
+    def sections(self, ctx: click.Context) -> list[tuple[str, list[str]]]:
+        """Return the titles under which commands stand in the help text, with their names."""
+        return [("Commands", self.list_commands(ctx))]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

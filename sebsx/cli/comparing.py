@@ -64,7 +64,7 @@ def compare_command(
     out: Path | None,
     all_: bool,
 ) -> None:
-    """Say what changed between two runs, or between two versions in one interleaved run.
+    """Compare two runs, or two versions within one run.
 
     \b
       sebsx run benchmark ./new --against ./old        measures both versions in turns
@@ -101,7 +101,10 @@ def compare_command(
 
 @click.group("baseline", cls=CommandGroup)
 def baseline_command() -> None:
-    """Names for runs that later ones are compared with; a name stands wherever a run is asked for."""
+    """Name runs that later ones are compared with.
+
+    Such a name can be given wherever a run is asked for.
+    """
 
 
 @command("set")

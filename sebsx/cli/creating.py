@@ -33,7 +33,7 @@ handler = "{handler}"
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
 @click.option("--language", default=_DEFAULT, show_default=True, metavar="NAME", help="Language of the function.")
 def new_command(app: App, folder: Path, language: str) -> None:
-    """Make a benchmark of your own: a folder with a function that runs, and an input for it.
+    """Create a folder with a function of your own and its input.
 
     \b
       sebsx new my-function

@@ -32,7 +32,7 @@ def add_commands(app: App, group: click.Group) -> None:
         for word in groups:
             found = place.commands.get(word)
             if found is None:
-                found = CommandGroup(word, help=f"Commands of plugin {app.registry.owner_of('commands', name)!r}.")
+                found = CommandGroup(word, help=f"Use what plugin {app.registry.owner_of('commands', name)!r} adds.")
                 place.add_command(found)
             if not isinstance(found, click.Group):
                 taken = word

@@ -23,10 +23,13 @@ _SUITES, _OPTIONS = "suites", "options"
 _LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "benchmarks"})
 
 
-@command("list")
-@click.argument("kind", type=OneOf((*(kind.name for kind in KINDS), _SUITES, _OPTIONS)), metavar="KIND")
+_KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS)
+
+
+@command("list", help=f"List platforms, benchmarks, metrics and more.\n\nKIND is one of {', '.join(_KINDS)}.")
+@click.argument("kind", type=OneOf(_KINDS), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
-    """List what there is of a KIND: platforms, options, benchmarks, suites, experiments, metrics, capabilities, ..."""
+    """List what there is of a KIND."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
     documents = _MORE[kind](app) if kind in _MORE else _registered(app, kind)
@@ -40,7 +43,7 @@ def list_command(app: App, kind: str) -> None:
 
 @command("plugins")
 def plugins_command(app: App) -> None:
-    """List the plugins that were found, with the broken ones and why."""
+    """List the plugins, and why one is broken."""
     from sebsx.cli.console import rows_table  # heavy
 
     root = click.get_current_context().find_root()

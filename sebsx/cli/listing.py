@@ -48,7 +48,9 @@ def _since(value: str) -> datetime:
 @click.option("--all", "all_", is_flag=True, help="Every run.")
 @click.pass_context
 def runs_command(ctx: click.Context, /, status: str | None, limit: int, all_: bool, **wanted: Any) -> None:
-    """List the runs in the store, newest first: what each measured, and how many invocations ended well.
+    """List the stored runs, newest first.
+
+    Each with what it measured, and how many invocations succeeded.
 
     \b
       sebsx runs --benchmark graph-bfs --since 24h
@@ -145,7 +147,9 @@ def took(run: Run) -> str:
 @names_runs(many=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
 def delete_command(app: App, runs: tuple[str, ...], campaign: str | None, yes: bool) -> None:
-    """Delete runs with all that was measured. Files that no other run refers to are deleted too.
+    """Delete runs with all that was measured.
+
+    Files that no other run refers to are deleted too.
 
     A run that is under way, or that left resources behind (sebsx clean), is kept.
     """
@@ -170,7 +174,10 @@ def delete_command(app: App, runs: tuple[str, ...], campaign: str | None, yes: b
 @names_runs(many=False, metavar="[RUN]")
 @click.argument("text", metavar="TEXT", required=False)
 def note_command(app: App, run: str | None, campaign: str | None, text: str | None) -> None:
-    """Say what a run is about; an empty TEXT takes it back. `sebsx runs` and `show` print it."""
+    """Write a note on a run; an empty TEXT removes it.
+
+    `sebsx runs` and `show` print it.
+    """
     from sebsx.reading.listing import chosen  # heavy
 
     if campaign and text is None:  # the only word is the note

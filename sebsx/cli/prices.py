@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group("prices", cls=CommandGroup)
 def prices_command() -> None:
-    """What providers charge: show and compare price books, update them, plan a month, find the break-even.
+    """Show, compare and update prices; plan a month.
 
     \b
       sebsx prices show                                          the price books there are

@@ -17,7 +17,9 @@ from sebsx.cli.values import Read, duration
     "--wait", "wait_s", type=Read(duration, "time"), default="0s", help="Wait so long for what is not there yet."
 )
 def records_command(app: App, run: str | None, campaign: str | None, wait_s: float) -> None:
-    """Fetch the provider's records that had not come when a run ended: billed time, memory, cost.
+    """Fetch what a provider recorded too late for the run.
+
+    That is billed time, memory and cost.
 
     \b
       sebsx records last             ask once

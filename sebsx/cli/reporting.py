@@ -39,7 +39,9 @@ def report_command(
     within: bool,
     open_: bool,
 ) -> None:
-    """Write one HTML page of what stored runs say: it holds all it needs and can be mailed, kept and printed.
+    """Write one HTML page about stored runs.
+
+    The page holds all it needs: it can be mailed, kept and printed.
 
     RUN is an id, its start, a baseline, or `last`. The page has the latency and cost of each condition,
     distributions, what the analyzers of the experiments say, failures, where the numbers come from with what is

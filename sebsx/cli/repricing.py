@@ -82,7 +82,7 @@ def break_even_command(
     requests_per_s: Decimal | None,
     **values: Any,
 ) -> None:
-    """Say from how many invocations an hour on a rented machine costs less than each condition of RUN.
+    """Find the load from which on a rented machine costs less.
 
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
     run; with --as or --book they are counted anew.
@@ -144,7 +144,9 @@ def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float])
 @_price_options
 @click.option("--save", is_flag=True, help="Store the new costs with the run, beside what was measured.")
 def reprice_command(app: App, run: str | None, campaign: str | None, save: bool, **values: Any) -> None:
-    """Count the invocations of RUN by other prices: another day's, another region's, another provider's.
+    """Recalculate the cost of RUN with other prices.
+
+    Those of another day, another region or another provider.
 
     \b
       sebsx reprice last --book 2026-09-06

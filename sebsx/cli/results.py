@@ -27,7 +27,7 @@ _MANY = 10  # files that are counted rather than listed
 @names_runs(many=False)
 @click.option("--failures", "only_failures", is_flag=True, help="Show why invocations failed, with tracebacks.")
 def show_command(app: App, run: str | None, campaign: str | None, only_failures: bool) -> None:
-    """Show one run: settings, environment, cells, deployments, failures, resources.
+    """Show one run: settings, conditions, deployments, failures.
 
     RUN is an id, its start, the name of a baseline, or `last`.
     """
@@ -113,7 +113,7 @@ def analyze_command(
     fail_if: tuple[str, ...],
     out: Path | None,
 ) -> None:
-    """Say what stored runs mean, in tables and findings.
+    """Analyze stored runs: tables and findings.
 
     RUN is an id, its start, the name of a baseline, or `last`.
 
@@ -177,7 +177,7 @@ def export_command(
     statistics: tuple[str, ...],
     fail_if: tuple[str, ...],
 ) -> None:
-    """Write runs in a format that other tools read.
+    """Export runs in a format that other tools read.
 
     RUN is an id, its start, or `last`; several are one history for formats that know time, and stand side by side in
     the others. Raw formats hold every invocation; all others hold the figures of each condition, cold and warm

@@ -105,7 +105,7 @@ class SubjectGroup(CommandGroup):
     def __init__(self, action: Callable[[App, RunSpec], None], **attributes: Any) -> None:
         super().__init__(**attributes)
         self._action = action
-        help_text = "An experiment by its name; `sebsx list experiments`."
+        help_text = "Run an experiment by its name (sebsx list experiments)."
         self._experiment = ExperimentGroup(action, name="experiment", help=help_text)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature
@@ -367,7 +367,7 @@ def raise_for(run: Run, cells: list[StoredCell]) -> None:
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
 @click.pass_context
 def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> None:
-    """Build, deploy, exercise, measure, price, tear down, report.
+    """Build, deploy, call, measure, price, tear down, report.
 
     \b
       sebsx run benchmark                                   the default suite on this machine
@@ -393,7 +393,10 @@ run_command.params += LIMITS
 
 @click.group("plan", cls=SubjectGroup, action=_plan)
 def plan_command() -> None:
-    """Say what a run would deploy and call, how long it takes and what it costs. Same words as `run`."""
+    """Show what a run would deploy, call, take and cost.
+
+    It takes the same words as `run`.
+    """
 
 
 COMMANDS = (run_command, plan_command)

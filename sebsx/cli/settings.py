@@ -18,7 +18,7 @@ _SHELLS = ("bash", "zsh", "fish")
 
 @click.group("config", cls=CommandGroup)
 def config_command() -> None:
-    """Settings: every value, and where it came from."""
+    """Show settings, and where each value came from."""
 
 
 @command("show")
@@ -63,7 +63,10 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 @command("completion")
 @click.argument("shell", type=OneOf(_SHELLS), metavar="[SHELL]", required=False)
 def completion_command(app: App, shell: str | None) -> None:
-    """Print the tab completion of a shell: `eval "$(sebsx completion bash)"`."""
+    """Print the tab completion of a shell.
+
+    To use it: `eval "$(sebsx completion bash)"`.
+    """
     from click.shell_completion import get_completion_class  # heavy
 
     from sebsx.cli import cli  # a cycle otherwise

@@ -13,7 +13,7 @@ from sebsx.system.folders import store_file
 
 @click.group("db", cls=CommandGroup)
 def db_command() -> None:
-    """The results as a whole: where they are, upgrade, snapshot, check."""
+    """Find, check, copy and upgrade the stored results."""
 
 
 @command("path")
@@ -25,7 +25,7 @@ def path_command(app: App) -> None:
 
 @command("upgrade")
 def upgrade_command(app: App) -> None:
-    """Bring an older store to the schema of this version; harmless when it has it already."""
+    """Bring an older store to the schema of this version. Idempotent."""
     with app.open_store() as store:
         before, after = store.upgrade()
     text = f"schema {before} is current" if before == after else f"upgraded from schema {before} to {after}"
@@ -35,7 +35,10 @@ def upgrade_command(app: App) -> None:
 @command("snapshot")
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
 def snapshot_command(app: App, destination: Path) -> None:
-    """Copy all results into one SQLite file that any tool can open read-only (pandas, Datasette, Grafana)."""
+    """Copy all results into one SQLite file for other tools.
+
+    Any tool can open it to read: pandas, Datasette, Grafana.
+    """
     with app.open_store(read=True, check=True) as store:
         store.snapshot(destination)
     app.console.result({"file": destination}, text=f"wrote {destination}")
@@ -43,7 +46,10 @@ def snapshot_command(app: App, destination: Path) -> None:
 
 @command("check")
 def check_command(app: App) -> None:
-    """Look whether anything is damaged: the file, the rows of every run, and the files that are kept. Takes a while."""
+    """Look for damage: the file, rows of runs, stored files.
+
+    Takes a while.
+    """
     with app.console.working("checking"), app.open_store(read=True) as store:
         found = store.check()
     problems = list(found.problems)

@@ -11,7 +11,10 @@ import sys
 
 import pytest
 
-from tests.support import Cli
+from sebsx.cli import cli
+from sebsx.cli.app import CommandGroup
+from sebsx.cli.extending import PluginCommand
+from tests.support import Call, Cli
 
 HEAVY = {"numpy", "scipy", "sqlalchemy", "rich", "pycurl", "boto3", "docker", "httptools", "asyncio", "sebsx.model"}
 HELP_CPU_S = 0.25
@@ -46,6 +49,18 @@ def test_help_of_every_setting_is_plain(sebsx: Cli) -> None:
     for setting in sebsx.json("config", "show"):
         for odd, plain in PLAIN.items():
             assert not re.search(odd, setting["help"]), f"{setting['setting']}: {setting['help']!r}: write {plain!r}"
+
+
+def test_help_shows_commands_by_what_they_are_for_and_cuts_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = call("--help").stdout
+    assert re.findall(r"^([A-Z][a-z ]+):", text, re.MULTILINE)[1:] == [
+        "Options", "Measure", "Read", "Prices", "Set up", "Plugins",
+    ]  # fmt: skip
+    own = set(text.split("Measure:")[1].split("Plugins:")[0].split())
+    assert {name for name, made in cli.commands.items() if not isinstance(made, PluginCommand | CommandGroup)} <= own
+    assert "..." not in text.split("Measure:")[1]
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.slow
