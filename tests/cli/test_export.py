@@ -67,7 +67,7 @@ def test_wrong_words_are_told_in_one_line(call: Call, sebsx: Cli) -> None:
     call("export", run, "-f", "githb").assert_fails(EXIT_USAGE, "exporter 'githb'", "'github'")
     wrong = ("export", run, "-f", "github", "--metric", "client.latency")
     call(*wrong).assert_fails(EXIT_USAGE, "metric 'client.latency'", "'client.latency_s'")
-    call("export", run, "-f", "csv", "--statistic", "p50").assert_fails(EXIT_USAGE, "leave out --statistic")
+    call("export", run, "-f", "csv", "--statistic", "p50").assert_fails(EXIT_USAGE, "takes no --statistic")
     said = call("export", run, "-f", "csv", "-o", str(sebsx.store))
     said.assert_fails(EXIT_USAGE, "is a database", "name another file")
     assert sebsx.count("invocation") > 0
