@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from sebsx.plugins import finding
+from tests import forked
 
 # Plugins of this distribution. Whoever runs the tests may have others installed: what is told of all speaks of these.
 BUILT_IN = tuple(point.name for point, owner, _ in finding.find() if owner == finding.OURS)
@@ -106,7 +107,11 @@ def assert_nothing_left(call: Call) -> None:
 
 @dataclass
 class Cli:
-    """Runs `sebsx` as a user would: in a process, with a home, cache and store that belong to the test."""
+    """Runs `sebsx` as a user would: in a process, with a home, cache and store that belong to the test.
+
+    What is started is a new interpreter, to be looked at, interrupted and killed. What is called and waited for is
+    forked from one that has imported sebsx, unless the environment changes what an interpreter does.
+    """
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -126,14 +131,18 @@ class Cli:
         )
 
     def __call__(self, *arguments: str, timeout_s: float = 90) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        try:
-            stdout, stderr = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+        if {name for name in self.environment if name.startswith("PYTHON")} == {"PYTHONWARNINGS"}:
+            code, stdout, stderr = forked.run(arguments, self.home, self.environment, timeout_s)
+        else:
+            process = self.start(*arguments)
+            try:
+                stdout, stderr = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            code = process.returncode
         assert "Traceback (most recent call last)" not in stderr, stderr
-        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+        return subprocess.CompletedProcess(arguments, code, stdout, stderr)
 
     def say(self, *arguments: str, timeout_s: float = 90) -> Said:
         """Run and return what it said."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,12 +19,14 @@ from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
 from tests.emulated_openwhisk import EmulatedOpenWhisk
-from tests.support import BUILT_IN, Cli
+from tests.support import BUILT_IN, Cli, Said
 
 ROOT = Path(sebsx.__file__).parent.parent
 WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "_generated" not in page.parts]
 PAGES = [ROOT / "README.md", *WRITTEN]
 BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A command of ours that asks nothing of the shell.
+PLAIN = re.compile(r"sebsx [^$&;<>|`*?~#\\]*")
 FILE = re.compile(r"\A(?:#|//) file: (\S+)\n")
 
 
@@ -94,18 +97,26 @@ AROUND = {"aws.md": account_of_aws, "openwhisk.md": server_of_openwhisk}
 
 
 def run_commands(page: Path, sebsx: Cli) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in blocks(page):
         for command in block.commands if block.language == "console" else ():
-            done = subprocess.run(
-                ["bash", "-c", command],
-                cwd=sebsx.home,
-                env={**sebsx.environment, "PATH": path},
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
-            assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+            if PLAIN.fullmatch(command):
+                said = sebsx.say(*shlex.split(command)[1:], timeout_s=300)
+            else:
+                said = in_a_shell(command, sebsx)
+            assert said.code == 0, f"$ {command}\n{said.stdout}{said.stderr}"
+
+
+def in_a_shell(command: str, sebsx: Cli) -> Said:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=sebsx.home,
+        env={**sebsx.environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.slow

@@ -1,0 +1,143 @@
+"""Processes of the command line, forked from one that has imported it: the imports are paid for once in a session.
+
+`run` is what tests use. The server is a process of one thread, so that forking it is safe; it ends with its starter.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+# What most commands import at some time.
+_IMPORTED = (
+    "boto3", "botocore.auth", "botocore.httpsession", "botocore.parsers", "jinja2", "matplotlib.backends.backend_svg",
+    "matplotlib.figure", "numpy", "pycurl", "rich.console", "rich.progress", "rich.table", "scipy.stats", "sqlalchemy",
+    "sqlalchemy.dialects.sqlite", "sebsx.reading.comparison", "sebsx.reading.pages", "sebsx.running.orchestrator",
+    "sebsx.store",
+)  # fmt: skip
+_ENDED = struct.Struct("<i")
+_START_S = 60
+
+
+def run(words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:
+    """Run `sebsx` with these words in a process of its own, and return its exit code, output and errors.
+
+    Raises:
+        subprocess.TimeoutExpired: If it took longer; it is killed.
+    """
+    with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        server.connect(str(_server(environment["PYTHONWARNINGS"])))
+        asked = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
+        socket.send_fds(server, [json.dumps(asked).encode()], [out.fileno(), err.fileno()])
+        server.shutdown(socket.SHUT_WR)
+        (pid,) = _ENDED.unpack(server.recv(_ENDED.size))
+        server.settimeout(timeout_s)
+        try:
+            (status,) = _ENDED.unpack(server.recv(_ENDED.size))
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(words, timeout_s) from None
+        told = []
+        for file in (out, err):
+            file.seek(0)
+            told.append(file.read().decode())
+        return os.waitstatus_to_exitcode(status), told[0], told[1]
+
+
+@cache
+def _server(warnings: str) -> Path:
+    """Start the server of this process and return the socket that it listens at."""
+    folder = tempfile.TemporaryDirectory()
+    address = Path(folder.name, "socket")
+    process = subprocess.Popen(
+        [sys.executable, "-W", warnings, str(Path(__file__).resolve()), str(address)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n", "the server of forked processes did not start"
+
+    def stop() -> None:
+        process.kill()
+        process.communicate()
+        folder.cleanup()
+
+    atexit.register(stop)
+    return address
+
+
+def _serve(address: str) -> None:
+    """Fork for each connection a process that looks after one more, until the starter is gone."""
+    import gc
+    import importlib
+    import selectors
+
+    for name in _IMPORTED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that look after others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.write(1, b"ready\n")
+    ready = selectors.DefaultSelector()
+    for each in (listener, 0):
+        ready.register(each, selectors.EVENT_READ)
+    while True:
+        for key, _ in ready.select():
+            if key.fileobj == 0:
+                return
+            connection, _ = listener.accept()
+            if not os.fork():
+                ready.close()
+                listener.close()
+                _look_after(connection)
+                return
+            connection.close()
+
+
+def _look_after(connection: socket.socket) -> None:
+    """Fork the process that is asked for; return in that one when it is over, and never in the other."""
+    asked, files, _, _ = socket.recv_fds(connection, 1 << 20, 2)
+    while more := connection.recv(1 << 20):
+        asked += more
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if pid := os.fork():
+        with contextlib.suppress(OSError):  # whoever asked may be gone
+            connection.sendall(_ENDED.pack(pid))
+            connection.sendall(_ENDED.pack(os.waitpid(pid, 0)[1]))
+        os._exit(0)
+    connection.close()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _become(json.loads(asked), files)
+
+
+def _become(asked: Mapping[str, object], files: Sequence[int]) -> None:
+    import runpy
+
+    for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files)):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.chdir(asked["folder"])
+    sys.path[0] = asked["folder"]  # as of `python -m`
+    sys.argv[1:] = asked["words"]
+    runpy.run_module("sebsx", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
