@@ -17,8 +17,9 @@ demo: $(VENV)/installed ## Set up and run the default suite on this machine
 test: $(VENV)/installed-dev ## Set up and pass the quick tests
 	$(PYTEST) -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
 
+# Three processes: many of these wait for a time limit, a server or a keep-alive most of the time.
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
-	$(PYTEST) -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
+	$(PYTEST) -n 3 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
 
 test-again: $(VENV)/installed-dev ## Those that failed last, one at a time: what measures time wants the machine alone
 	$(PYTEST) -m "" --last-failed --last-failed-no-failures none

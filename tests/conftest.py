@@ -12,7 +12,7 @@ import pytest
 
 from sebsx.cli import _run
 from sebsx.cli.app import App
-from tests.support import Call, Cli, Said
+from tests.support import Call, Cli, Said, of_session
 
 
 def pytest_configure() -> None:
@@ -36,8 +36,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests, so that a package is built once."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache for all tests of a process, whose packages all processes share, so that each is built once."""
+    packages = of_session(tmp_path_factory) / "packages"
+    packages.mkdir(exist_ok=True)
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "sebsx").mkdir()
+    (cache / "sebsx" / "packages").symlink_to(packages)
+    return cache
 
 
 @pytest.fixture

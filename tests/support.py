@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import importlib.util
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -85,6 +87,27 @@ class Said:
         assert self.code == code, self.stderr or self.stdout
         missing = [word for word in words if word not in self.error]
         assert not missing, self.error
+
+
+def of_session(factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of one test session share."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path]) -> Path:
+    """Return what `make` leaves in a folder: made by the first process of a session that asks, for all of them."""
+    folder = of_session(factory) / name
+    with folder.with_suffix(".lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if not (made := lock.read()):
+            folder.mkdir()
+            made = str(make(folder))
+            lock.write(made)
+    return Path(made)
 
 
 Call = Callable[..., Said]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,10 +30,11 @@ def sebsx_registry() -> Registry:
 
 @pytest.fixture(scope="session")
 def sebsx_packager(tmp_path_factory: pytest.TempPathFactory) -> Packager:
-    """A packager whose cache lasts as long as the test session."""
+    """A packager whose cache lasts as long as the test session; the processes of pytest-xdist share it."""
     from sebsx.building import Packager
 
-    return Packager(tmp_path_factory.mktemp("packages"))
+    base = tmp_path_factory.getbasetemp()
+    return Packager((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sebsx-packages")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx.contracts.storage import Storage
+from tests.support import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,18 +61,20 @@ def storage(tmp_path: Path) -> FolderStorage:
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Benchmark, str], Path]:
     """Return the folder with a benchmark's pinned dependencies for a Python, installed once a session."""
-    folders: dict[tuple[Path, str], Path] = {}
 
     def install(benchmark: Benchmark, python: str) -> Path:
         requirements = benchmark.code("python").folder / "requirements.txt"
-        if (benchmark.root, python) not in folders:
-            folder = folders[benchmark.root, python] = tmp_path_factory.mktemp(f"{benchmark.name}-dependencies")
+
+        def make(folder: Path) -> Path:
             if requirements.exists():
                 command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--only-binary", ":all:"]
                 subprocess.run(
                     [*command, "--python", python, "--target", str(folder), "-r", str(requirements)], check=True
                 )
-        return folders[benchmark.root, python]
+            return folder
+
+        digest = hashlib.sha256(python.encode()).hexdigest()[:8]
+        return once(tmp_path_factory, f"{benchmark.name}-dependencies-{digest}", make)
 
     return install
 

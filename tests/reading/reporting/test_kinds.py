@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.reading.reporting.kinds import KINDS, REASON, page
+from tests.support import once
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -55,7 +57,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def file(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return page(kind, tmp_path_factory.mktemp(kind))
+    return once(tmp_path_factory, f"page-{kind}", lambda folder: page(kind, folder))
 
 
 @pytest.fixture
@@ -65,48 +67,50 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=sorted(SCREENS))
-def screen(request: pytest.FixtureRequest, browser: Any, file: Path) -> Iterator[Any]:
-    """The page on a screen; its `device` is which."""
-    width, height, scheme = SCREENS[request.param]
+@contextmanager
+def shown(browser: Any, file: Path, device: str) -> Iterator[Any]:
+    """The page on a screen."""
+    width, height, scheme = SCREENS[device]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     opened = context.new_page()
-    opened.device = request.param
     opened.goto(file.as_uri())
     yield opened
     context.close()
 
 
-def test_page_fits_and_is_readable(screen: Any, kind: str, pictures: Path) -> None:
-    picture = pictures / f"{kind}-{screen.device}.png"
-    width, height, _ = SCREENS[screen.device]
-    clip = {"x": 0, "y": 0, "width": width, "height": min(5 * height, screen.locator("body").bounding_box()["height"])}
-    screen.screenshot(path=picture, full_page=True, clip=clip)
-    assert picture.stat().st_size > 10_000
-    assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert screen.evaluate(FAINT) == []
-    screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert screen.evaluate(FAINT) == []
+@pytest.mark.parametrize("device", sorted(SCREENS))
+def test_page_fits_and_is_readable(browser: Any, file: Path, kind: str, device: str, pictures: Path) -> None:
+    picture = pictures / f"{kind}-{device}.png"
+    width, height, _ = SCREENS[device]
+    with shown(browser, file, device) as screen:
+        tall = min(5 * height, screen.locator("body").bounding_box()["height"])
+        screen.screenshot(path=picture, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": tall})
+        assert picture.stat().st_size > 10_000
+        assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert screen.evaluate(FAINT) == []
+        screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert screen.evaluate(FAINT) == []
 
 
-def test_sections_are_in_the_order_of_worth(screen: Any, kind: str) -> None:
-    if screen.device != "desktop":
+def test_sections_are_in_the_order_of_worth(browser: Any, file: Path, kind: str) -> None:
+    with shown(browser, file, "desktop") as screen:
+        ids = screen.evaluate("[...document.querySelectorAll('section')].map(each => each.id)")
+        assert ids == [name for name in ORDER if name in ids]
+        assert ids[0] == "verdict"
+        top = screen.locator("#verdict").bounding_box()
+        assert top["y"] < 200
+        titles = screen.evaluate("[...document.querySelectorAll('figcaption b')].map(each => each.textContent)")
+        assert len(titles) == len(set(titles))
+        if kind == "failed_run":
+            assert REASON.strip() in screen.locator(".reason").inner_text()
+            assert screen.locator(".reason").bounding_box()["y"] < 250
+
+
+def test_median_is_on_the_screen_of_a_phone(browser: Any, file: Path, kind: str) -> None:
+    if kind in ("empty", "all_failed"):
         return
-    ids = screen.evaluate("[...document.querySelectorAll('section')].map(each => each.id)")
-    assert ids == [name for name in ORDER if name in ids]
-    assert ids[0] == "verdict"
-    top = screen.locator("#verdict").bounding_box()
-    assert top["y"] < 200
-    titles = screen.evaluate("[...document.querySelectorAll('figcaption b')].map(each => each.textContent)")
-    assert len(titles) == len(set(titles))
-    if kind == "failed_run":
-        assert REASON.strip() in screen.locator(".reason").inner_text()
-        assert screen.locator(".reason").bounding_box()["y"] < 250
-
-
-def test_median_is_on_the_screen_of_a_phone(screen: Any, kind: str) -> None:
-    if screen.device == "phone" and kind not in ("empty", "all_failed"):
+    with shown(browser, file, "phone") as screen:
         median = screen.locator("#latency th", has_text="median").first.bounding_box()
         assert median["x"] + median["width"] <= 390
 

@@ -372,22 +372,22 @@ def test_damaged_facts_of_sandboxes_are_said(tmp_path: Path, facts: str, words: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_ten_thousand_conditions_stay_within_the_limit(tmp_path: Path) -> None:
+def test_thousands_of_conditions_stay_within_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     with open_store(path) as store:
         writer = RunWriter(store)
         cell = writer.add(np.random.default_rng(1).lognormal(-3, 0.3, 8).tolist(), level=0)
         writer.finish()
-    _multiply(path, cell, 10_000)
+    _multiply(path, cell, 3_000)
     with open_store(path) as store:
         view = store.view("last")
         text = render(build([view]), "sebsx report", "now")
     page = Page(text)
     assert len(text.encode()) < 2_000_000
-    assert "10,000 conditions, 80,000 measured invocations" in page.said
-    assert "200 of 10,000 rows are shown, the rest is in the CSV" in page.said
+    assert "3,000 conditions, 24,000 measured invocations" in page.said
+    assert "200 of 3,000 rows are shown, the rest is in the CSV" in page.said
     assert "170 further rows" in page.said
-    assert len(gzip.decompress(base64.b64decode(CSV.findall(text)[0])).splitlines()) == 10_001
+    assert len(gzip.decompress(base64.b64decode(CSV.findall(text)[0])).splitlines()) == 3_001
 
 
 def _multiply(path: Path, cell: int, times: int) -> None:
