@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
 
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import in_sandboxes
 from sebsx.stats import LEAST_BLOCKS
+from sebsx.stats.student import quantile_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +150,6 @@ def interval(values: Numbers, confidence: float, n: int, blocks: int, note: str 
     Source: Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 5.3, expanded percentile interval.
     """
     import numpy as np
-    from scipy import stats
 
     value, others = float(values[0]), values[1:]
     found = Estimate(value, confidence=confidence, n=n, blocks=blocks, note=note)
@@ -158,8 +159,8 @@ def interval(values: Numbers, confidence: float, n: int, blocks: int, note: str 
         return replace(found, note=in_sandboxes(blocks))
     if (others == others[0]).all():
         return replace(found, note=note or "n too small")
-    reach = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) * (blocks / (blocks - 1)) ** 0.5
-    tail = float(stats.norm.sf(reach))
+    reach = quantile_of_t((1 + confidence) / 2, blocks - 1) * (blocks / (blocks - 1)) ** 0.5
+    tail = NormalDist().cdf(-reach)
     low, high = (float(end) for end in np.quantile(others, (tail, 1 - tail), method="inverted_cdf"))
     if not np.isfinite(high):
         return replace(found, note=note or "no upper bound")

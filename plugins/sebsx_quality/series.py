@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sebsx.stats import TooFewSamplesError, change_points, drift, mann_whitney, two_modes
+from sebsx.stats.ranks import kruskal_wallis
 from sebsx.stats.samples import SamplesError
 
 if TYPE_CHECKING:
@@ -132,8 +133,6 @@ def explained_by(values: Numbers, groups: Sequence[Places]) -> Explained | None:
     Source: Kruskal & Wallis, Use of Ranks in One-Criterion Variance Analysis (1952); epsilon squared corrected for the
     number of groups, (H - k + 1) / (n - k), from Tomczak & Tomczak, The Need to Report Effect Size Estimates (2014).
     """
-    from scipy.stats import kruskal
-
     samples = [values[mine] for mine in groups]
     large = [sample for sample in samples if len(sample) >= LEAST_OF_A_GROUP]
     n, k = sum(map(len, large)), len(large)
@@ -141,8 +140,8 @@ def explained_by(values: Numbers, groups: Sequence[Places]) -> Explained | None:
         return None
     if min(sample.min() for sample in large) == max(sample.max() for sample in large):
         return Explained(0.0, 1.0, k, n)
-    h, p = kruskal(*large)
-    return Explained(max(0.0, (float(h) - k + 1) / (n - k)), float(p), k, n)
+    h, p = kruskal_wallis(large)
+    return Explained(max(0.0, (h - k + 1) / (n - k)), p, k, n)
 
 
 def modes_of(values: Numbers) -> Modes | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.stats.blocks import LEAST_BLOCKS
 from sebsx.stats.samples import Interval, UnusableSamplesError, as_array, check_share
+from sebsx.stats.student import quantile_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,6 @@ def fit_line(x: Values, y: Values, blocks: NDArray[np.int32] | Sequence[int], co
     (2002).
     """
     import numpy as np
-    from scipy import stats
 
     check_share("confidence", confidence)
     xs, ys = as_array(x, what="a line", least=3), as_array(y, what="a line", least=3)
@@ -94,7 +94,7 @@ def fit_line(x: Values, y: Values, blocks: NDArray[np.int32] | Sequence[int], co
         [_line(xs[numbers != block], ys[numbers != block]) for block in range(count)] if count >= LEAST_BLOCKS else []
     )
     if others and all(math.isfinite(value) for line in others for value in line):
-        reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * math.sqrt((count - 1) / count)
+        reach = quantile_of_t((1 + confidence) / 2, count - 1) * math.sqrt((count - 1) / count)
         at, by = (
             Interval(value - half, value + half, coverage=confidence, n=count)
             for value, half in zip(

@@ -8,7 +8,9 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx.stats.ranks import ranks, theil_sen
 from sebsx.stats.samples import UnusableSamplesError, as_array, check_share
+from sebsx.stats.student import tail_of_t
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +71,6 @@ def drift(values: Values, times: Values | None = None, confidence: float = 0.95)
     for the interval of rho; Sen, Estimates of the Regression Coefficient Based on Kendall's Tau (1968).
     """
     import numpy as np
-    from scipy.stats import rankdata, t, theilslopes
 
     check_share("confidence", confidence)
     array = as_array(values, what="a drift", least=_LEAST_FOR_DRIFT)
@@ -84,20 +85,20 @@ def drift(values: Values, times: Values | None = None, confidence: float = 0.95)
         raise UnusableSamplesError("a drift is a share of the median, which is 0")
     order = np.argsort(moments, kind="stable")
     array, moments = array[order], moments[order]
-    rho = float(np.corrcoef(rankdata(moments), rankdata(array))[0, 1])
+    rho = float(np.corrcoef(ranks(moments), ranks(array))[0, 1])
     rho = max(-1.0, min(1.0, rho))
     score = math.inf if abs(rho) == 1 else abs(rho) * math.sqrt((n - 2) / (1 - rho * rho))
     low, high = _spearman_interval(rho, n, confidence)
-    slope = theilslopes(*(_block_medians(series, _BLOCKS) for series in (array, moments)), alpha=confidence)
+    slopes = theil_sen(_block_medians(array, _BLOCKS), _block_medians(moments, _BLOCKS), confidence)
     scale = float(moments[-1] - moments[0]) / abs(middle)
     return Drift(
         rho=rho,
         low=low,
         high=high,
-        p=float(2 * t.sf(score, n - 2)),
-        change=float(slope.slope) * scale,
-        change_low=float(slope.low_slope) * scale,
-        change_high=float(slope.high_slope) * scale,
+        p=2 * tail_of_t(score, n - 2),
+        change=slopes[0] * scale,
+        change_low=slopes[1] * scale,
+        change_high=slopes[2] * scale,
     )
 
 
@@ -210,13 +211,12 @@ def change_points(values: Values, least: int = 10) -> list[int]:
     ranks; spread from the differences of neighbours (von Neumann, 1941).
     """
     import numpy as np
-    from scipy.stats import rankdata
 
     if least < 2:
         raise UserError(f"a level needs at least 2 values, not {least}")
     array = as_array(values)
     n = len(array)
-    series = rankdata(_block_medians(array, _LONGEST_SERIES))
+    series = ranks(_block_medians(array, _LONGEST_SERIES))
     if len(series) < 2 * least:
         return []
     variance = float(np.diff(series).var()) / 2

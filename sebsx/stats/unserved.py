@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sebsx.stats.blocks import LEAST_BLOCKS
 from sebsx.stats.quantiles import ecdf, quantile_ranks
 from sebsx.stats.samples import Interval, SamplesError, TooFewSamplesError, as_array, check_share
+from sebsx.stats.student import quantile_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,6 @@ def quantile_interval_of_blocks(
     (1977), section 3.12, on the variance of a share among clusters; MacKinnon, Nielsen & Webb (2023) on the jackknife.
     """
     import numpy as np
-    from scipy import stats
 
     check_share("confidence", confidence)
     array = as_array(values)
@@ -112,7 +112,7 @@ def quantile_interval_of_blocks(
     below = (array < point) + 0.5 * (array == point)
     off = np.bincount(numbers, below - below.sum() / n) / (n - np.bincount(numbers))  # with each block left out
     error = max((count - 1) / count * float((off**2).sum()) + unserved * (q / n) ** 2, q * (1 - q) / n) ** 0.5
-    half = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
+    half = quantile_of_t((1 + confidence) / 2, count - 1) * error
     if not half < q:
         raise TooFewSamplesError("an interval over blocks", count, count + 1)
     if q + half >= 1:

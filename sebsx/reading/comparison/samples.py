@@ -31,6 +31,7 @@ from sebsx.stats import (
     needed_units,
     share_difference,
 )
+from sebsx.stats.student import quantile_of_t, tail_of_t
 
 if TYPE_CHECKING:
     from sebsx.model.frame import Numbers
@@ -181,7 +182,6 @@ def compare_means(
     Source: Franz, Ratios: A short guide to confidence limits and proper use (2007), section on the delta method.
     """
     import numpy as np
-    from scipy.stats import t as student
 
     old, young = np.asarray(base, dtype=np.float64), np.asarray(new, dtype=np.float64)
     n_base, n_new = len(old), len(young)
@@ -193,11 +193,11 @@ def compare_means(
     spread = float(old.var(ddof=1)) / n_base + float(young.var(ddof=1)) / n_new
     shared = float(np.cov(old, young)[0, 1]) / n_base if pairs else 0.0
     freedom, spread = min(n_base, n_new) - 1, math.sqrt(max(spread - 2 * shared, 0.0))
-    half_shift = float(student.ppf((1 + confidence) / 2, freedom)) * spread
+    half_shift = quantile_of_t((1 + confidence) / 2, freedom) * spread
     if before <= 0 or after <= 0:
         return Comparison(
             ratio=math.nan, low=math.nan, high=math.nan, confidence=confidence,
-            p=float(2 * student.sf(abs(after - before) / spread, freedom)) if spread else mann_whitney(young, old),
+            p=2 * tail_of_t(abs(after - before) / spread, freedom) if spread else mann_whitney(young, old),
             cliff=cliffs_delta(young, old),
             shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
             base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
@@ -206,12 +206,12 @@ def compare_means(
     variance = float(old.var(ddof=1)) / (n_base * before**2) + float(young.var(ddof=1)) / (n_new * after**2)
     error = math.sqrt(max(variance - 2 * shared / (before * after), 0.0))
     change = math.log(after / before)
-    half = float(student.ppf((1 + confidence) / 2, freedom)) * error
+    half = quantile_of_t((1 + confidence) / 2, freedom) * error
     exact = error <= 1e-12 * max(1.0, abs(change))  # rounding, not variance
     needed = needed_units(min(n_base, n_new), half, threshold, confidence)
     return Comparison(
         ratio=after / before, low=math.exp(change - half), high=math.exp(change + half), confidence=confidence,
-        p=mann_whitney(young, old) if exact else float(2 * student.sf(abs(change) / error, freedom)),
+        p=mann_whitney(young, old) if exact else 2 * tail_of_t(abs(change) / error, freedom),
         cliff=cliffs_delta(young, old),
         shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
         base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
