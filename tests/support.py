@@ -197,9 +197,9 @@ def interpreters() -> dict[str, str]:
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
     for version in (f"3.{minor}" for minor in range(9, 15)):
         name = f"python{version}"
-        here = [shutil.which(name), *map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))]
-        for path in here:
-            # A shim of pyenv is there for versions that it then cannot start.
-            if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
-                found.setdefault(version, path)
+        installed = map(str, (Path.home() / ".pyenv" / "versions").glob(f"3*/bin/{name}"))
+        for path in (*installed, shutil.which(name)):
+            # A shim of pyenv takes long, and is there for versions that it then cannot start.
+            if path and version not in found and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+                found[version] = path
     return found

@@ -181,10 +181,10 @@ HOMONYMS = {
 }
 
 
-@pytest.mark.parametrize("path", [path for path in CORE_FILES if room(path) not in APART], ids=label)
-def test_core_never_branches_on_a_plugins_name(path):
-    words = set(branches_on(tree_of(path))) - HOMONYMS.get(label(path), set())
-    assert words & registered_names() == set()
+def test_core_never_branches_on_a_plugins_name():
+    for path in (path for path in CORE_FILES if room(path) not in APART):
+        words = set(branches_on(tree_of(path))) - HOMONYMS.get(label(path), set())
+        assert words & registered_names() == set(), label(path)
 
 
 def test_branching_is_recognised():
@@ -192,29 +192,29 @@ def test_branching_is_recognised():
     assert set(branches_on(ast.parse(code))) == {"one", "two", "three", "five"}
 
 
-@pytest.mark.parametrize("path", files(CORE / "runtime"), ids=label)
-def test_runtime_imports_the_standard_library_only(path):
+def test_runtime_imports_the_standard_library_only():
     allowed = sys.stdlib_module_names | {"sebsx_runtime", "sebsx_wrapper", "sebsx_collectors"}
-    siblings = {sibling.stem for sibling in path.parent.glob("*.py")}
-    assert {name.split(".")[0] for name in imports(path)} - allowed - siblings == set()
+    for path in files(CORE / "runtime"):
+        siblings = {sibling.stem for sibling in path.parent.glob("*.py")}
+        assert {name.split(".")[0] for name in imports(path)} - allowed - siblings == set(), label(path)
 
 
 def shipped_into_functions(path: Path) -> bool:
     return bool({"wrapper", "shipped", "python"} & set(path.parts)) or path.name == "collector.py"
 
 
-@pytest.mark.parametrize("path", CORE_FILES + PLUGIN_FILES, ids=label)
-def test_only_the_console_prints(path):
-    if path == CORE / "cli" / "console.py" or path == CORE / "testing" / "bare.py" or shipped_into_functions(path):
-        return
-    calls = [node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
-    assert [call for call in calls if isinstance(call, ast.Name) and call.id == "print"] == []
+def test_only_the_console_prints():
+    allowed = {CORE / "cli" / "console.py", CORE / "testing" / "bare.py"}
+    for path in CORE_FILES + PLUGIN_FILES:
+        if path in allowed or shipped_into_functions(path):
+            continue
+        calls = [node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+        assert [call for call in calls if isinstance(call, ast.Name) and call.id == "print"] == [], label(path)
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=label)
-def test_pytest_is_imported_by_the_test_kit_only(path):
-    if room(path) != "testing":
-        assert "pytest" not in {name.split(".")[0] for name in imports(path, at_runtime=False)}
+def test_pytest_is_imported_by_the_test_kit_only():
+    for path in (path for path in CORE_FILES if room(path) != "testing"):
+        assert "pytest" not in {name.split(".")[0] for name in imports(path, at_runtime=False)}, label(path)
 
 
 def test_no_top_level_module_is_named_like_one_of_the_standard_library():
@@ -222,14 +222,14 @@ def test_no_top_level_module_is_named_like_one_of_the_standard_library():
     assert ours & sys.stdlib_module_names == set()
 
 
-@pytest.mark.parametrize("path", [path for path in CORE_FILES + PLUGIN_FILES if path.stat().st_size], ids=label)
-def test_module_starts_with_a_docstring_and_postponed_annotations(path):
-    tree = tree_of(path)
-    assert ast.get_docstring(tree)
-    futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for node in tree.body)
-    shipped = {"runtime", "wrapper", "shipped"} & set(path.parts)  # there even this import costs a cold start time
-    assert futures or not defines or shipped
+def test_module_starts_with_a_docstring_and_postponed_annotations():
+    for path in (path for path in CORE_FILES + PLUGIN_FILES if path.stat().st_size):
+        tree = tree_of(path)
+        assert ast.get_docstring(tree), label(path)
+        futures = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for node in tree.body)
+        shipped = {"runtime", "wrapper", "shipped"} & set(path.parts)  # there even this import costs a cold start time
+        assert futures or not defines or shipped, label(path)
 
 
 # Names of two classes each: a contract and what is handed out under it; a storage as the driver and as the function see

@@ -8,10 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.packages import write_package
 from tests.support import interpreters
 
-PYTHONS = list(interpreters().values())
+# Those between the oldest and the newest are for the slow tests; a change of the language that breaks one of them
+# alone is rare.
+_OLD_TO_NEW = [path for _, path in sorted(interpreters().items(), key=lambda item: int(item[0].partition(".")[2]))]
+PYTHONS = [
+    pytest.param(path, marks=[] if path in (_OLD_TO_NEW[0], _OLD_TO_NEW[-1]) else [pytest.mark.slow])
+    for path in _OLD_TO_NEW
+]
 
 SCRIPT = """
 import sys

@@ -68,11 +68,11 @@ def test_every_estimator_is_called_here() -> None:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None, "slow"], ids=repr)
-def test_what_is_no_finite_number_is_refused_in_one_line(call, bad: object) -> None:
-    with pytest.raises(UnusableSamplesError) as caught:
-        call([*GOOD[:-1], bad])
-    assert "\n" not in str(caught.value)
+def test_what_is_no_finite_number_is_refused_in_one_line(call) -> None:
+    for bad in (math.nan, math.inf, -math.inf, None, "slow"):
+        with pytest.raises(UnusableSamplesError) as caught:
+            call([*GOOD[:-1], bad])
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
