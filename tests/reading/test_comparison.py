@@ -832,4 +832,4 @@ def test_thousands_of_conditions_take_seconds(store: Store) -> None:
     assert len(report.rows) == 2_000
     assert len(text) <= COMMENT_CHARACTERS
     assert len(report.to_report().tables[0].rows) == 50
-    assert took_s < 12, took_s  # in proportion to their number
+    assert took_s < 20, took_s
