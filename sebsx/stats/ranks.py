@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sebsx.stats.samples import FloatArray
 
 
@@ -83,7 +86,7 @@ def _kendall_ties(array: FloatArray) -> float:
     return float((sizes * (sizes - 1) * (2 * sizes + 5)).sum())
 
 
-def _ties(ordered: FloatArray) -> FloatArray:
+def _ties(ordered: FloatArray) -> NDArray[np.intp]:
     """Return how many values each group of equal ones has, in their order."""
     import numpy as np
 
