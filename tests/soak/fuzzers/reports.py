@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from sebsx.clouds.records import LateRecords
 from sebsx.model import ProviderRecord, Status
 from sebsx_aws.loglines import error_status, read_line, read_log, said
-from sebsx_aws.reports import Reports
 from tests.soak.fuzzing import JSON, Check, Fuzzer
 
 _ID = "8c360c87-d4b7-4423-b5f3-af02be3c1763"
@@ -84,15 +84,28 @@ def _held(record: ProviderRecord) -> None:
     assert record.status in (None, Status.TIMEOUT, Status.OUT_OF_MEMORY)
 
 
+class _Log(LateRecords):
+    """A log that holds these records."""
+
+    def __init__(self, records: Sequence[ProviderRecord]) -> None:
+        super().__init__()
+        self._records = records
+
+    def lines(self, function: str, since_s: float) -> Iterator[tuple[float, ProviderRecord | None]]:
+        yield from ((since_s, record) for record in self._records)
+
+
 def check(lines: list[str]) -> None:
-    reports = Reports()
+    records = []
     for line in lines:
         if (record := read_line(line)) is not None:
             _held(record)
-            reports.add(record)
+            records.append(record)
         body = line.encode("utf-8", "surrogatepass")
         assert error_status(body) in Status
         assert all(isinstance(words, str) for words in said(body))
+    wanted = {record.request_id for record in records}
+    assert _Log(records).read("f", wanted).keys() <= wanted
     for key, record in read_log(lines).items():
         assert key == record.request_id
 
