@@ -22,6 +22,7 @@ CONTRACT = "openwhisk.swagger.json"
 BASE = "/api/v1"
 USER, PASSWORD = "23bc46b1-71f6-4ed5-8c54-816aa4f8c502", "emulated"
 NAMESPACE = "guest"
+DEFAULTS = {"python:default": "python:3.11", "nodejs:default": "nodejs:20"}
 KINDS = ("python:3.11", "python:3.10", "nodejs:20", "nodejs:18", "blackbox")
 _PAYLOAD_BYTES = 1024 * 1024
 _GONE = "The requested resource does not exist."
@@ -191,7 +192,8 @@ class EmulatedOpenWhisk:
                 return 409, _refusal("resource already exists")
             if old is None and "exec" not in body:
                 return 400, _refusal("exec undefined")
-            executable = body.get("exec") or (old or {})["exec"]
+            executable = dict(body.get("exec") or (old or {})["exec"])
+            executable["kind"] = DEFAULTS.get(executable["kind"], executable["kind"])
             if executable["kind"] not in KINDS:
                 return 400, _refusal(
                     f"The request content was malformed:\nkind '{executable['kind']}' not in Set({', '.join(KINDS)})"

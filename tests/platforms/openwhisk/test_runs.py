@@ -1,0 +1,73 @@
+"""Whole runs by the command line, against the emulated server and, where the environment names one, a real one."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.emulated_openwhisk import EmulatedOpenWhisk
+from tests.support import Call, Cli
+
+ON = ("--platform", "openwhisk", "--size", "test")
+REAL = os.environ.get("OPENWHISK_APIHOST"), os.environ.get("OPENWHISK_AUTH")
+
+
+@pytest.mark.slow
+def test_run_is_measured_priced_and_gone(cloud: Cli, call: Call, whisk: EmulatedOpenWhisk) -> None:
+    own = ("--set", "price_per_gb_s_usd=0.001", "--set", "price_per_request_usd=0.5", "--memory", "256")
+    done = call("run", "benchmark", "sleep", *ON, "--repetitions", "2", *own)
+    assert done.code == 0, done.stderr
+    rows = cloud.rows("SELECT start_type, cost_usd, provider_billed_s, provider_init_s, start_evidence FROM measured")
+    assert sorted(row[0] for row in rows) == ["cold", "cold", "warm", "warm"]
+    for start, cost_usd, billed_s, init_s, evidence in rows:
+        assert cost_usd == pytest.approx(0.5 + billed_s * 0.25 * 0.001)
+        assert (init_s is not None) == (start == "cold")
+        told = json.loads(evidence)
+        assert told["function"] == told["provider"] == start
+        assert told["provider_wait_s"] >= 0
+    assert whisk.actions == {}
+    assert call("--json", "clean", "--dry-run", "--platform", "openwhisk").json == []
+
+
+@pytest.mark.slow
+def test_load_bursts_and_open_loops_are_sent(cloud: Cli, call: Call, whisk: EmulatedOpenWhisk) -> None:
+    done = call("run", "benchmark", "sleep", *ON, "--start", "burst", "--set", "burst_size=3", "--repetitions", "3",
+                "--option", "trigger=blocking,async")  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert cloud.rows("SELECT count(*), min(status), max(status) FROM measured") == [(6, "ok", "ok")]
+    assert len(cloud.rows("SELECT DISTINCT sandbox_id FROM measured")) == 6
+
+
+@pytest.mark.slow
+def test_action_that_exists_is_measured_by_its_name(cloud: Cli, call: Call, whisk: EmulatedOpenWhisk) -> None:
+    code = "def main(args):\n    return {'greeting': args.get('name')}\n"
+    whisk.answer("PUT", "/namespaces/_/actions/hello", {}, {"exec": {"kind": "python:3.11", "code": code}})
+    done = call("run", "function", "/guest/hello", "--platform", "openwhisk", "--payload", '{"name": "you"}',
+                "--repetitions", "3", "--expect", '{"greeting": "you"}')  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert cloud.rows("SELECT count(*), min(status), max(status) FROM measured") == [(3, "ok", "ok")]
+    assert whisk.actions.keys() == {"hello"}
+
+
+@pytest.mark.cloud
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not all(REAL), reason="not run: OPENWHISK_APIHOST and OPENWHISK_AUTH are not set")
+@pytest.mark.parametrize("trigger", ["blocking", "async"])
+def test_real_server_is_measured_and_left_empty(sebsx: Cli, trigger: str) -> None:
+    host, key = REAL
+    prefix = "SEBSX_PLATFORM__OPENWHISK__"
+    sebsx.environment |= {f"{prefix}API_HOST": str(host), f"{prefix}AUTH": str(key)}
+    if certificate := os.environ.get("OPENWHISK_CERTIFICATE"):
+        sebsx.environment[f"{prefix}CERTIFICATE"] = certificate
+    assert sebsx("doctor", "--platform", "openwhisk").returncode == 0
+    words = ("--repetitions", "3", "--option", f"trigger={trigger}")
+    done = sebsx("run", "benchmark", "sleep", *ON, *words, timeout_s=800)
+    assert done.returncode == 0, done.stderr
+    assert sebsx.rows(
+        "SELECT count(*) FROM measured WHERE start_type != start_wanted OR provider_duration_s IS NULL"
+    ) == [(0,)]
+    ((run_id,),) = sebsx.rows("SELECT ulid FROM run")
+    assert sebsx.json("clean", "--platform", "openwhisk", "--run", run_id, "--dry-run") == []
