@@ -266,14 +266,11 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
         """Return the record in the log tail that came with the answer."""
-        tail = reply.headers.get(_TAIL_HEADER)
-        if not tail:
-            return None
-        try:
-            text = base64.b64decode(tail).decode("utf-8", "replace")
-        except ValueError:  # not base64, or not even ASCII
-            return None
-        return loglines.read_log(text.splitlines()).get(self.request_id_of(reply))
+        return loglines.read_log(_tail(reply).splitlines()).get(self.request_id_of(reply))
+
+    def output_of(self, deployment: Deployment, reply: Reply) -> str:
+        """Return the log tail that came with the answer: the last 4 KB, Lambda's own lines among them."""
+        return _tail(reply)
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what CloudWatch has by now."""
@@ -390,3 +387,11 @@ class AwsArmPlatform(AwsPlatform):
 def _shipped(name: str) -> dict[str, bytes]:
     """Return a file that goes into packages."""
     return {name: (files("sebsx_aws") / "wrapper" / name).read_bytes()}
+
+
+def _tail(reply: Reply) -> str:
+    """Return the end of the log that came with an answer; empty where none did."""
+    try:
+        return base64.b64decode(reply.headers.get(_TAIL_HEADER, "")).decode("utf-8", "replace")
+    except ValueError:  # not base64, or not even ASCII
+        return ""

@@ -73,6 +73,7 @@ _LATENCY = (
 )
 _ANSWERED = Column("answered_s", "median of answered", unit="s", meaning="client latency of what did not fail")
 _METRIC = "client.latency_s"
+_NAMED = 3  # conditions that are named rather than counted
 _RESOURCES = (
     Column("memory_bytes", "sandbox peak", unit="bytes", meaning="largest peak charged to a sandbox, by the provider"),
     Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
@@ -129,18 +130,19 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
         saved = SavedPrices(runs)
         offered = sweeps(telling, saved, settings.confidence)
         choices = [sweep for sweep in map(priced, offered) if sweep is not None]
-        tables = (
-            Table(
-                "latency",
-                columns=(*identity, *_latency_columns(found)),
-                rows=[_latency(each, settings) for each in found],
-                caption=caption(found),
-            ),
+        latency = Table(
+            "latency",
+            columns=(*identity, *_latency_columns(found)),
+            rows=[_latency(each, settings) for each in found],
+            caption=caption(found),
+        )
+        more = (
             _breakdown(found, parts, identity, saved),
             *_overhead(found, identity, settings),
             *_versions(found, identity, settings),
             *choices_table(choices, identity, settings.cost_weight),
         )
+        tables = (latency, *more) if any(len(each.counted) for each in found) else (latency,)
         figures = (
             *choices_figures(choices),
             *memory_figures(offered),
@@ -157,6 +159,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *_about_unserved(names, found),
             *about_starved(names, found, "not used for choices and comparisons"),
             *about_subjects(names, found),
+            *_about_failures(runs, names, found),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
             *(
                 finding
@@ -294,7 +297,7 @@ def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterato
     """Yield a warning where the median of the latency lies among invocations that failed: no size is chosen by it."""
     for name, each in zip(names, found, strict=True):
         middle = median_estimate(each.observed(_METRIC))
-        if each.unserved and middle.value is None:
+        if each.unserved and middle.value is None and len(each.counted):
             text = f"{name}: the median latency is {middle.note}; it is left out of choices and comparisons"
             yield Finding(text, numbers={"unserved": each.unserved, "n": len(each.frame)}, warning=True)
 
@@ -365,14 +368,28 @@ def _about_deployments(runs: Sequence[RunView]) -> Iterator[Finding]:
                 yield Finding(text, numbers={"requested_mib": asked, "effective_mib": item.memory_mib}, warning=True)
 
 
+def _about_failures(runs: Sequence[RunView], names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
+    """Yield a warning for each error, with the conditions that had it; cells that were given up for it told it."""
+    views = {view.run.id: view for view in runs}
+    alike: dict[tuple[str, str], list[tuple[str, Condition]]] = defaultdict(list)
+    for name, each in zip(names, found, strict=True):
+        for status in sorted(each.failed):
+            error = _example(views[each.run.id], each, status)
+            if not (each.cell and error in (each.cell.error or "")):
+                alike[status, error].append((name, each))
+    for (status, error), those in alike.items():
+        count, n = sum(each.failed[status] for _, each in those), sum(len(each.frame) for _, each in those)
+        where = ", ".join(name for name, _ in those[:_NAMED])
+        where += f" and {len(those) - _NAMED} more" if len(those) > _NAMED else ""
+        text = f"{where}: {count} of {n} ended as {status}, the first with: {error}"
+        yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
+
+
 def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
     for name, each in zip(names, found, strict=True):
         if each.run.id != view.run.id:
             continue
         n = len(each.frame)
-        for status, count in sorted(each.failed.items()):
-            text = f"{name}: {count} of {n} ended as {status}, the first with: {_example(view, each, status)}"
-            yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
         if each.wrong_start:
             text = f"{name}: {each.wrong_start} of {n} were not {each.wanted} and are not counted"
             yield Finding(text, numbers={"wrong_start": each.wrong_start, "n": n}, warning=True)

@@ -290,12 +290,16 @@ def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str
 
 def plan_text(plan: Plan) -> str:
     """Return the size of a plan in one line."""
+    from sebsx.reading.planned_prices import total_cost
     from sebsx.reading.units import duration, many, show
 
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
-    cost = "no price known" if plan.cost_usd is None else f"about {show(plan.cost_usd, 'USD')}"
-    if plan.cost_bound_usd is not None:
-        cost += f", at most {show(plan.cost_bound_usd, 'USD')}"
+    total = total_cost(plan)
+    cost = "no price known (--price-as)"
+    if total is not None and total.low is not None and total.high is not None:
+        cost = f"costs {show(total.low, 'USD')} to {show(total.high, 'USD')}" if total.high else "costs nothing"
+    if plan.cost_bound_usd:
+        cost += f", at most {show(plan.cost_bound_usd, 'USD')} if every call fails at its time-out"
     return (
         f"{plan.design} design: {many(len(plan.cells), 'cell')}, {many(plan.deployments, 'deployment')}, "
         f"{many(plan.invocations, 'invocation')}, {expected}, {cost}"

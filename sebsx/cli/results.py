@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import CORE, App, command
+from sebsx.cli.describing import show_benchmark
+from sebsx.cli.failing import failure_text, show_failures
 from sebsx.cli.listing import runs_command, took
 from sebsx.cli.options import FAIL_IF, names_runs
 from sebsx.cli.running import show_judged
@@ -16,7 +18,6 @@ from sebsx.settings import COMMAND_LINE, Layer
 
 if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
-    from sebsx.reading.failures import Failure
 
 
 _LIMITS = {"cpu": "processor"}
@@ -24,20 +25,29 @@ _MANY = 10  # files that are counted rather than listed
 
 
 @command("show")
-@names_runs(many=False)
+@names_runs(many=True, metavar="RUN | benchmark NAME")
 @click.option("--failures", "only_failures", is_flag=True, help="Show why invocations failed, with tracebacks.")
-def show_command(app: App, run: str | None, campaign: str | None, only_failures: bool) -> None:
-    """Show one run: settings, conditions, deployments, failures.
+def show_command(app: App, runs: tuple[str, ...], campaign: str | None, only_failures: bool) -> None:
+    """Show one run (conditions, failures, settings) or a benchmark (what can be chosen of it).
 
-    RUN is an id, its start, the name of a baseline, or `last`.
+    RUN is an id, its start, the name of a baseline, or `last`; NAME is a benchmark or its folder.
     """
+    if len(runs) == 2 and runs[0] == "benchmark":
+        show_benchmark(app, runs[1])
+    elif len(runs) > 1:
+        raise UserError(f"show takes one run, or `benchmark NAME`; {' '.join(runs)!r} is {len(runs)} words")
+    else:
+        _show_run(app, runs, campaign, only_failures)
+
+
+def _show_run(app: App, runs: tuple[str, ...], campaign: str | None, only_failures: bool) -> None:
     from sebsx.contracts.analyzers import Column, Table  # heavy
     from sebsx.reading.failures import failures
     from sebsx.reading.levels import level_columns, levels_of
     from sebsx.reading.listing import chosen
 
     with app.open_store(read=True) as store:
-        view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
+        view = store.view(chosen(store, runs, campaign)[-1])
         cells, deployments, resources = view.cells(), view.deployments(), store.resources(view.run.id)
         counts = {cell.id: store.counts(view.run.id, cell.id) for cell in cells}
         environment, failed = view.environment, failures(view)
@@ -51,7 +61,7 @@ def show_command(app: App, run: str | None, campaign: str | None, only_failures:
         "failures": failed,
     }
     if only_failures:
-        app.console.result(document, verbatim="\n\n".join(map(_told, failed)) or "no invocation failed")
+        app.console.result(document, verbatim="\n\n".join(map(failure_text, failed)) or "no invocation failed")
         return
     cell_columns = [
         *level_columns(view.factors, [cell.factors for cell in cells]),
@@ -81,7 +91,6 @@ def show_command(app: App, run: str | None, campaign: str | None, only_failures:
                 Column("status", "status"),
             ],
             rows=[{"error": item.error, "count": item.count, "status": item.status.value} for item in failed],
-            caption=f"tracebacks: sebsx show {view.run.id} --failures",
         ),
         Table(
             "resources still there (sebsx clean)",
@@ -90,6 +99,7 @@ def show_command(app: App, run: str | None, campaign: str | None, only_failures:
         ),
         facts=_describe(view, environment),
     )
+    show_failures(app, [view])
 
 
 @command("analyze")
@@ -138,6 +148,7 @@ def analyze_command(
         else:
             show_judged(app, judged)
             app.console.report(report)
+            show_failures(app, views)
         if out is not None:
             for path in write_files(report, views, out):
                 app.console.note(f"wrote {path}")
@@ -205,14 +216,6 @@ def export_command(
         "\n".join(f"wrote {file}" for file in files) if len(files) < _MANY else f"wrote {len(files)} files in {target}"
     )
     app.console.result({"files": files}, text=text)
-
-
-def _told(failure: Failure) -> str:
-    """Return an error with its traceback and where it came."""
-    from sebsx.reading.units import many  # heavy
-
-    heading = f"{failure.status.value}, {many(failure.count, 'invocation')} ({'; '.join(failure.where)})"
-    return "\n".join(filter(None, (heading, failure.detail.rstrip() or failure.error)))
 
 
 def _describe(view: RunView, environment: Any) -> dict[str, str]:

@@ -261,6 +261,8 @@ def _about_cells(view: RunView) -> Iterator[Finding]:
     for cell in view.cells():
         if cell.status in _BAD:
             reason = (cell.error or cell.stop_reason or "no reason given").partition("\n")[0]
+            if cell.stop_reason and reason in (view.run.error or ""):  # the run's own words told it
+                reason = cell.stop_reason
             alike.setdefault((cell.status, reason), []).append(cell)
     for (status, reason), cells in alike.items():
         levels = list(_levels(factors, cells))

@@ -310,6 +310,13 @@ class Platform(ABC, Generic[S]):
         """Return what the provider says went wrong, to be stored: no credentials, no number of an account."""
         return None
 
+    def output_of(self, deployment: Deployment, reply: Reply) -> str:
+        """Return what the function had printed last when it answered; empty where nobody knows.
+
+        Asked once for each kind of failure, after the answer was stored; the core keeps the last 4 KB.
+        """
+        return ""
+
     def request_id_of(self, reply: Reply) -> str:
         """Return the id under which the provider knows the invocation. Default: the one we sent."""
         return reply.request_id

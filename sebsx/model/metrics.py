@@ -128,6 +128,12 @@ CORE_METRICS = (
     Metric(
         "function.uploaded_bytes", "bytes", better=Better.NEITHER, meaning="bytes written to storage by the function"
     ),
+    Metric(
+        "function.output",
+        "text",
+        better=Better.NEITHER,
+        meaning="the last 4 KB that a function had printed when a call failed, once for each error",
+    ),
     Metric("function.cpu_s", "s", meaning="processor time of the function's process during the call"),
     Metric("function.runqueue_s", "s", meaning="time that its threads waited for a processor, which others had"),
     Metric(

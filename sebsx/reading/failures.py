@@ -1,23 +1,21 @@
-"""Why invocations failed: each error once, with the traceback that the function gave, and how often it came."""
+"""Why invocations failed: each error once, with the traceback, what the function had printed, and how often it came."""
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from sebsx.model import Kind, Status
+from sebsx.system.outside import without_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sebsx.contracts.runs import RunView
+    from sebsx.model.stored import StoredInvocation
 
-# Names of variables whose values are secrets, and how long a value must be to be found in a text.
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
-_LONG_ENOUGH = 6
+_OUTPUT = "function.output"
 # So many failed invocations of a status are read: the rest says the same.
 _READ = 10_000
 
@@ -30,6 +28,7 @@ class Failure:
         status: Of the invocations.
         error: Type and message, in one line.
         detail: What came with it, as a traceback; empty for nothing.
+        output: What the function had printed by then, its last 4 KB; empty where that is not known.
         count: How many invocations failed so.
         where: The cells, in words.
     """
@@ -37,6 +36,7 @@ class Failure:
     status: Status
     error: str
     detail: str
+    output: str
     count: int
     where: tuple[str, ...]
 
@@ -46,30 +46,32 @@ def failures(view: RunView) -> list[Failure]:
     labels = {cell.id: view.factors.label(cell.factors) for cell in view.cells()}
     counts: dict[tuple[Status, str], int] = {}
     details: dict[tuple[Status, str], str] = {}
+    outputs: dict[tuple[Status, str], str] = {}
     where: dict[tuple[Status, str], dict[str, None]] = {}
-    for status, error, cell_id in _failed(view):
-        first, _, detail = without_environment(error).partition("\n")
-        key = status, first
+    printed = {value.sequence: value.text or "" for value in view.values() if value.metric == _OUTPUT}
+    for status, each in _failed(view):
+        first, _, detail = without_environment(each.error or "no reason given").partition("\n")
+        key, cell_id = (status, first), each.cell_id
         counts[key] = counts.get(key, 0) + 1
         details[key] = details.get(key) or detail
+        outputs[key] = outputs.get(key) or without_environment(printed.get(each.sequence, ""))
         where.setdefault(key, {})[labels.get(cell_id or 0, "")] = None
     return [
-        Failure(status=key[0], error=key[1], detail=details[key], count=count, where=tuple(filter(None, where[key])))
+        Failure(
+            status=key[0],
+            error=key[1],
+            detail=details[key],
+            output=outputs[key],
+            count=count,
+            where=tuple(filter(None, where[key])),
+        )
         for key, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
 
 
-def without_environment(text: str) -> str:
-    """Return a text without the values of the secrets that stand in the environment of this process."""
-    for name, value in os.environ.items():
-        if _SECRET.search(name) and len(value) >= _LONG_ENOUGH:
-            text = text.replace(value, f"(secret {name})")
-    return text
-
-
-def _failed(view: RunView) -> Iterator[tuple[Status, str, int | None]]:
+def _failed(view: RunView) -> Iterator[tuple[Status, StoredInvocation]]:
     statuses = dict.fromkeys(status for kind, status, _ in view.counts() if status is not Status.OK)
     for status in statuses:
         for kind in (Kind.MEASURED, Kind.WARMUP):
             for each in islice(view.invocations(kind=kind, status=status), _READ):
-                yield status, each.error or "no reason given", each.cell_id
+                yield status, each

@@ -12,6 +12,7 @@ from sebsx.model.envelope import Envelope, read_answer, read_envelope
 from sebsx.model.meaning import PLAIN, SUBJECT
 from sebsx.running.evidence import AHEAD
 from sebsx.running.starvation import mark
+from sebsx.system.outside import without_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def read_reply(
         start_type=start_type,
         start_evidence=evidence,
         sandbox_id=envelope.sandbox_id,
-        error=error[:_ERROR_CHARACTERS] if error else None,
+        error=without_environment(error)[:_ERROR_CHARACTERS] if error else None,
         client_intended_s=reply.intended_s,
         client_sent_s=reply.sent_s,
         client_connected_s=reply.connected_s,

@@ -149,6 +149,10 @@ class Gateway:
         """Return the last output of each sandbox, by sandbox id."""
         return dict(self._control("logs", name=name))
 
+    def log(self, name: str, sandbox: str) -> str:
+        """Return the last output of one sandbox; empty where it is not known any more."""
+        return str(self._control("log", name=name, sandbox=sandbox)["text"])
+
     def state(self) -> dict[str, dict[str, str]]:
         """Return the state of each living sandbox by deployment and id: `starting`, `idle` or `busy`."""
         return dict(self._control("state"))

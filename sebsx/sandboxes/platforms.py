@@ -146,6 +146,10 @@ class GatewayPlatform(Platform[S]):
         found = self.gateway.records(deployment.config.name, request_ids)
         return {request_id: self._record(deployment, request_id, record) for request_id, record in found.items()}
 
+    def output_of(self, deployment: Deployment, reply: Reply) -> str:
+        """Return what the sandbox that answered printed last."""
+        return self.gateway.log(deployment.config.name, reply.headers.get("x-sebsx-sandbox", ""))
+
     def billing(self, options: Mapping[str, Scalar]) -> Billing:
         """Return the user's own prices, where there are any."""
         gb_s_usd, invocation_usd = self.settings.price_per_gb_s_usd, self.settings.price_per_request_usd

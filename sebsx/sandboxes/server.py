@@ -175,6 +175,9 @@ class Server:
     async def _do_logs(self, name: str) -> dict[str, str]:
         return self._pools[name.encode()].logs()
 
+    async def _do_log(self, name: str, sandbox: str) -> dict[str, str]:
+        return {"text": self._pools[name.encode()].logs().get(sandbox, "")}
+
     async def _do_state(self) -> dict[str, Any]:
         return {name.decode(): pool.state() for name, pool in self._pools.items()}
 

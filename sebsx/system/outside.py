@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -11,6 +12,9 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 _URL = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>`]*[^\s'\"<>`.,:;)\]]")
 # OWASP, "CSV Injection": what makes a spreadsheet take a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Names of variables whose values are secrets, and how long a value must be to be found in a text.
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+_LONG_ENOUGH = 6
 
 
 def visible(text: str) -> str:
@@ -41,6 +45,14 @@ def quoted_url(url: str) -> str:
 def without_secrets(text: str) -> str:
     """Return a message in which every URL is quoted by `quoted_url`."""
     return _URL.sub(lambda match: quoted_url(match.group()), text) if "://" in text else text
+
+
+def without_environment(text: str) -> str:
+    """Return a text without the values of the secrets that stand in the environment of this process."""
+    for name, value in os.environ.items():
+        if len(value) >= _LONG_ENOUGH and value in text and _SECRET.search(name):
+            text = text.replace(value, f"(secret {name})")
+    return text
 
 
 def _escaped(match: re.Match[str]) -> str:

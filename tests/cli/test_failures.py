@@ -9,6 +9,7 @@ from tests.support import Call, Cli, Write
 
 FAILS = """
 def handler(event, context):
+    print("looking it up with hunter2-is-secret")
     return inner(event)
 
 def inner(event):
@@ -31,6 +32,12 @@ def test_what_always_fails_is_called_three_times(sebsx: Cli, call: Call, write_f
     counts = sebsx.rows("SELECT start_wanted, count(*) FROM invocations WHERE kind = 'measured' GROUP BY 1 ORDER BY 1")
     assert counts == [("cold", 3), ("warm", 3)]
     assert "failing on local: 6 of 6 invocations failed" in said.stdout
+    first, _, why = said.stdout.partition("why: function_error, 9 invocations")
+    assert first.count("ValueError: no such key") == 1
+    assert said.stderr.count("ValueError: no such key") == 2  # when it happened, and as the last word
+    for shown in (why, call("analyze", "last").stdout, call("show", "last").stdout):
+        assert shown.count("in inner") == 1
+        assert "it had printed last:\nlooking it up with hunter2-is-secret" in shown
 
 
 @pytest.mark.slow
@@ -42,16 +49,19 @@ def test_what_fails_in_several_ways_is_called_up_to_the_cap(sebsx: Cli, call: Ca
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("known_to", ["the run", "the reader"])
 def test_traceback_is_shown_once_without_secrets(
-    call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch
+    call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch, known_to: str
 ) -> None:
-    call("run", "benchmark", str(write_function("failing", FAILS)), "--start", "warm", "--repetitions", "3")
-    monkeypatch.setenv("SOME_API_TOKEN", "hunter2-is-secret")
+    monkeypatch.setenv("SOME_API_TOKEN", "hunter2-is-secret" if known_to == "the run" else "")
+    said = call("run", "benchmark", str(write_function("failing", FAILS)), "--start", "warm", "--repetitions", "3")
+    assert ("hunter2" in said.stdout) is (known_to != "the run")
+    monkeypatch.setenv("SOME_API_TOKEN", "hunter2-is-secret" if known_to == "the reader" else "")
     shown = call("show", "last", "--failures").stdout
     assert shown.count("in inner") == 1
     assert 'File "function.py"' in shown
     assert "hunter2" not in shown
-    assert "(secret SOME_API_TOKEN)" in shown
+    assert shown.count("(secret SOME_API_TOKEN)") >= 2  # in what was raised, and in what was printed
     (failure,) = call("show", "last", "--json").json["failures"]
     assert failure["status"] == "function_error"
     assert failure["count"] == 4  # one warm-up and three samples

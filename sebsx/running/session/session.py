@@ -72,6 +72,7 @@ class RunSession(Session):
         self._deployer = Deployer(run, store, scene, packager, collectors, observer)
         self._recorder = Recorder(run, store, scene.registry, observer, self._meter)
         self._keeper = Keeper(run, store, self._recorder)
+        self._told: set[str] = set()  # errors of cells that were warned of
         self._caller = Caller(self._client, self._meter, self._recorder, self._keeper.record, store.next_round(run.id))
 
     @property
@@ -221,7 +222,11 @@ class RunSession(Session):
         self._recorder.end_cell(cell.cell_id)
         self.store.design.finish_cell(cell.cell_id, status, reason, error)
         if error:
-            self.observer.warned(f"{self.run.factors.label(cell.cell.factors)}: {reason}: {error}")
+            label = self.run.factors.label(cell.cell.factors)
+            self.observer.warned(
+                f"{label}: {reason}: {error}" if error not in self._told else f"{label}: {reason}, too"
+            )
+            self._told.add(error)
 
     @overload
     def send(

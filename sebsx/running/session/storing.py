@@ -15,6 +15,7 @@ from sebsx.running.evidence import Starts
 from sebsx.running.invocations import Extras, read_reply
 from sebsx.running.recording import Recording, undisturbed
 from sebsx.running.samples import Names
+from sebsx.running.session.outputs import Outputs
 from sebsx.running.starvation import Watch
 from sebsx.system.interrupts import interrupts
 
@@ -61,6 +62,7 @@ class Recorder:
         self._starts = Starts()
         self._names = Names(registry.metrics)
         self.group: Group | None = None
+        self._outputs = Outputs(run, store)
         self._silent: set[str] = set()  # platforms whose records did not come in time
         self._told: dict[tuple[int, int], set[str]] = {}  # function and cell -> what outputs told of how it was done
         self._watch = Watch(lambda metric, value, cell_id: store.add_value(run.id, metric, value, cell_id=cell_id))
@@ -110,6 +112,7 @@ class Recorder:
         self._sequence += len(invocations)
         self._batch += 1
         self._stored(function, cell_id, invocations, extras)
+        self._outputs.keep(function, cell_id, invocations, replies)
         return invocations
 
     @contextmanager

@@ -1,0 +1,78 @@
+"""What is told before a run: what a benchmark is and can be, and what a plan costs, row by row, within what range."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sebsx.model import Cell, Plan
+from sebsx.reading.planned_prices import expected_cost, total_cost
+
+if TYPE_CHECKING:
+    from tests.support import Call, Write
+
+PLAN = (
+    "plan",
+    "benchmark",
+    "graph-bfs",
+    "--size",
+    "test",
+    "--memory",
+    "1024,2048",
+    "--start",
+    "warm",
+    "--repetitions",
+    "100",
+)
+
+
+def test_a_benchmark_is_shown_with_all_that_can_be_chosen(call: Call) -> None:
+    shown = call("show", "benchmark", "uploader").stdout
+    for words in ("version 1", "nodejs, python", "needs      storage", "download, compute, upload", "0..268,435,456",
+                  "small (default)", "object_bytes=1048576", "sebsx run benchmark uploader --size small"):  # fmt: skip
+        assert words in shown, words
+    document = call("show", "benchmark", "graph-bfs", "--json").json
+    assert document["folder"].endswith("graph-bfs")
+    assert document["parameters"]["vertices"]["minimum"] == 1
+    assert document["sizes"]["test"] == {"parameters": {"vertices": 2000}, "expect_s": 0.1}
+    assert document["steps"]["count"] == 40
+
+
+def test_a_folder_of_ones_own_is_shown_too(call: Call, write_function: Write) -> None:
+    manifest = '[functions.resize]\nsummary = "makes it small"\n[variants.onnx]\n'
+    folder = write_function("pipeline", "", manifest=manifest)
+    document = call("show", "benchmark", str(folder), "--json").json
+    assert (document["functions"], document["variants"]) == ({"resize": "makes it small"}, {"onnx": ""})
+
+
+def test_what_is_no_benchmark_and_no_run_is_told(call: Call) -> None:
+    call("show", "benchmark", "graph-bsf").assert_fails(2, "benchmark 'graph-bsf' is not known", "graph-bfs")
+    call("show", "last", "first").assert_fails(2, "show takes one run, or `benchmark NAME`")
+
+
+def test_a_plan_without_a_price_says_how_to_get_one_and_costs_by_that(call: Call) -> None:
+    assert "no price known (--price-as)" in call(*PLAN).stdout
+    document = call(*PLAN, "--price-as", "aws:us-east-1", "--json").json
+    smaller, larger = document["cells"]
+    assert larger["cost_usd"] / smaller["cost_usd"] == pytest.approx(2, rel=0.15)  # GB seconds, and little for requests
+    low, high = document["cost_range_usd"]
+    assert document["cost_usd"] == smaller["cost_usd"] + larger["cost_usd"]
+    assert (low, high) == pytest.approx((document["cost_usd"] / 2, document["cost_usd"] * 2))
+    said = call(*PLAN, "--price-as", "aws:us-east-1")
+    assert "costs $" in said.stdout
+    assert said.stdout.count("[0.000") == 2  # each row has its range
+    assert "by the prices of aws us-east-1" in said.stderr
+
+
+def test_a_range_ends_at_the_most_that_can_be_spent() -> None:
+    dear = Cell({"memory_mib": 128}, 10, cost_usd=4.0, cost_bound_usd=5.0)
+    cost = expected_cost(dear)
+    assert cost is not None
+    assert (cost.low, cost.value, cost.high) == (2.0, 4.0, 5.0)
+    unknown = Cell({"memory_mib": 256}, 10)
+    impossible = Cell({"memory_mib": 512}, 10, cost_usd=4.0, unsupported="not there")
+    assert expected_cost(unknown) is None
+    assert expected_cost(impossible) is None
+    assert total_cost(Plan((dear, unknown), deployments=2)) is None
+    assert total_cost(Plan((dear, impossible), deployments=2)) == cost
