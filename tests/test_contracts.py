@@ -105,6 +105,7 @@ class TestFolderStorage(StorageContract):
         return handlers.FolderStorage(tmp_path / "objects")
 
 
+@pytest.mark.slow  # each test starts a gateway
 class TestPlatforms(PlatformContract):
     """Those that need nothing; what needs an account is held to it below `tests/platforms`."""
 

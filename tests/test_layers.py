@@ -240,7 +240,7 @@ NAMES_OF_TWO = {"FileStorage", "S3Storage", "Services"}
 def test_no_two_classes_have_the_same_name():
     places: dict[str, list[str]] = {}
     for path in (path for room in ("sebsx", "plugins", "platforms") for path in (TREE / room).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(f"{path.relative_to(TREE)}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1 and name not in NAMES_OF_TWO} == {}

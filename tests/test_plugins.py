@@ -460,6 +460,7 @@ def test_metric_in_another_unit_is_refused_and_its_owner_keeps_it(site):
     assert "thief.a" in report["found"]["metrics"]
 
 
+@pytest.mark.slow
 def test_collector_without_metrics_spoils_only_itself(site):
     site.install(
         "bad",

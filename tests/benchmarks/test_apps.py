@@ -333,6 +333,7 @@ def test_convolution_is_the_one_worked_out_by_hand() -> None:
     assert driver(IMAGE)._pool(picture) == [[(5.0,), (6.0,)], [(8.0,), (9.0,)]]
 
 
+@pytest.mark.slow
 def test_score_beyond_the_tolerance_is_wrong(storage: FolderStorage) -> None:
     payload = IMAGE.payload(IMAGE.resolve("test", {}), random.Random(1), storage)
     right = driver(IMAGE)._expected(payload["seed"], 32)

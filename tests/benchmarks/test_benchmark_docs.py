@@ -66,6 +66,7 @@ def test_an_empty_text_has_no_words(
     assert invoke(benchmark, payload)["output"] == {"words": 0, "counts": {}}
 
 
+@pytest.mark.slow
 def test_primes_of_the_tutorial_are_counted_right(
     written: Callable[[str, str], Benchmark], invoke: Callable[..., dict[str, Any]]
 ) -> None:

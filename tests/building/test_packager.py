@@ -401,6 +401,7 @@ def test_what_is_not_pinned_is_resolved_once_for_each_run(tmp_path, folder, lang
     assert "zeta" not in caplog.text
 
 
+@pytest.mark.slow
 def test_changed_code_of_the_language_builds_again(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a file changed within a second keeps its bytecode
     for version in ("1", "1", "2"):
@@ -706,6 +707,7 @@ def test_handlers_have_the_forms_of_lambda_and_others_are_refused_with_them(tmp_
         build()
 
 
+@pytest.mark.slow
 def test_large_file_is_written_block_by_block_and_comes_out_as_it_was(packager, folder, language, monkeypatch):
     monkeypatch.setattr("sebsx.building.archive._WHOLE_BYTES", 1000)
     data = os.urandom(3_000_000)

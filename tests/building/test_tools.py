@@ -19,6 +19,7 @@ def is_running(pid: int) -> bool:
     return owner_of(pid) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(5))
 def test_interrupt_while_an_installer_starts_ends_it(tmp_path: Path, attempt: int) -> None:
     script = f"echo $$ > pid; kill -INT {os.getpid()}; exec sleep 60"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
+
 from sebsx import plugins
 from sebsx.errors import EXIT_USAGE
 from sebsx.testing.runs import store_runs
@@ -62,6 +64,7 @@ def test_figures_are_chosen(call: Call, sebsx: Cli) -> None:
     assert {entry["name"].split("/", 6)[-1] for entry in entries} == {"client.latency_s/p50"}
 
 
+@pytest.mark.slow
 def test_wrong_words_are_told_in_one_line(call: Call, sebsx: Cli) -> None:
     run = finished(sebsx)
     call("export", run, "-f", "githb").assert_fails(EXIT_USAGE, "exporter 'githb'", "'github'")

@@ -72,12 +72,14 @@ def test_nothing_is_made_and_starts_are_unknown_unless_the_answer_tells(
     assert endpoint.in_flight_max == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/text", "/empty", "/error", "/output"])
 def test_whatever_an_endpoint_answers_with_200_is_an_answer(call: Call, endpoint: Endpoint, path: str) -> None:
     document = run(call, endpoint.url(path), "--json").json
     assert [(cell["status"], cell["stop_reason"]) for cell in document["cells"]] == [("finished", "enough samples")]
 
 
+@pytest.mark.slow
 def test_method_headers_and_payload_are_sent_and_neither_key_is_stored(
     sebsx: Cli, call: Call, endpoint: Endpoint
 ) -> None:
@@ -110,6 +112,7 @@ def test_answer_that_is_no_success_is_a_stored_failure_with_its_status(
     assert "secret" not in str(sebsx.rows("SELECT error FROM invocation"))
 
 
+@pytest.mark.slow
 def test_failures_while_measuring_are_counted_up_to_the_cap(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     endpoint.fails_after = 3
     run(call, endpoint.url("/text")).assert_fails(THRESHOLD, "2 invocations failed", "throttled: HTTP 429")
@@ -117,6 +120,7 @@ def test_failures_while_measuring_are_counted_up_to_the_cap(sebsx: Cli, call: Ca
     assert statuses == [("ok",), ("ok",), ("throttled",), ("throttled",)]
 
 
+@pytest.mark.slow
 def test_answer_without_what_is_expected_is_wrong(sebsx: Cli, call: Call, endpoint: Endpoint) -> None:
     expected = sebsx.home / "expected.json"
     expected.write_text('{"slept": 2}')

@@ -36,6 +36,7 @@ def test_results_for_which_there_is_no_room_are_one_line(sebsx: Cli, words: str)
     assert errors == "error: the output cannot be written: No space left on device; write it somewhere else\n"
 
 
+@pytest.mark.slow
 def test_room_is_missed_where_python_buffers_nothing(sebsx: Cli) -> None:
     code, errors = ended(sebsx, "list suites", "> /dev/full", PYTHONUNBUFFERED="1")
 

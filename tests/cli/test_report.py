@@ -23,6 +23,7 @@ def run(sebsx: Cli) -> str:
         return writer.finish().run.id
 
 
+@pytest.mark.slow
 def test_report_is_written_to_this_folder_by_default(sebsx: Cli, call: Call, run: str) -> None:
     said = call("report", "last")
     path = sebsx.home / f"sebsx-report-{run}.html"
@@ -41,6 +42,7 @@ def test_json_says_what_was_written(sebsx: Cli, call: Call, run: str) -> None:
     assert document == {"file": str(out), "bytes": out.stat().st_size, "runs": [run]}
 
 
+@pytest.mark.slow
 def test_analyzer_of_the_experiment_is_heard(sebsx: Cli, call: Call, run: str) -> None:
     assert call("report", run, "-o", "page.html").code == 0
     assert "<h3>Performance and cost</h3>" in (sebsx.home / "page.html").read_text(encoding="utf-8")

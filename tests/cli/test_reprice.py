@@ -237,6 +237,7 @@ def test_sweep_without_a_price_ends_with_a_choice_by_the_prices_named(call: Call
     assert all(usd > 0.2 for usd in costs.values())
 
 
+@pytest.mark.slow
 def test_saved_prices_are_used_where_a_run_has_none_and_the_last_ones_hold(call: Call, sebsx: Cli) -> None:
     with open_store(sebsx.store) as store:
         run = RunWriter(store)

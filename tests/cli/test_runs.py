@@ -116,6 +116,7 @@ def test_note_is_listed_shown_and_taken_back(three: Cli, call: Call) -> None:
     assert "update" not in call("runs").stdout
 
 
+@pytest.mark.slow
 def test_deleted_run_leaves_nothing_and_no_other_is_touched(three: Cli, call: Call) -> None:
     call("baseline", "set", "main", SECOND)
     call("runs", "note", SECOND, "to go")

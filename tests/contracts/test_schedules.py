@@ -218,6 +218,7 @@ def test_parts_of_a_closed_loop_have_its_users_and_its_requests(invocations: int
     assert all(part.users or not part.invocations for part in parts)
 
 
+@pytest.mark.slow
 @given(
     users=st.integers(1, 30),
     rate=st.none() | st.floats(0.5, 10),

@@ -73,6 +73,7 @@ def test_platform_that_answers_later_is_measured_as_others_are(store: Store, ask
     assert {call.provider_duration_s is not None for call in calls} == {True}  # found by the platform's own id
 
 
+@pytest.mark.slow
 def test_burst_on_a_platform_that_answers_later_leaves_at_once(store: Store) -> None:
     spec = run_spec({"later": FakeSettings()}, start=("burst",), burst_size=10, repetitions=10)
     bursts: dict[int, list[Any]] = {}

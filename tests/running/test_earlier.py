@@ -48,6 +48,7 @@ def test_plan_knows_what_the_same_cells_took(store: Store) -> None:
     assert cold.duration_s != pytest.approx(20 * latency_s)
 
 
+@pytest.mark.slow
 def test_other_levels_are_other_cells(store: Store) -> None:
     orchestrator.run(run_spec(), registry_with(FakePlatform), store, Listener())
     assert not any("in run" in note for note in planned(store, memory_mib=(1024,)).notes)

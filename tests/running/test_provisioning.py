@@ -135,6 +135,7 @@ def test_option_that_nobody_has_suggests_the_nearest(registry: Registry) -> None
         orchestrator.plan(spec_of(options={"vcpus": ("1",)}), registry)
 
 
+@pytest.mark.slow
 def test_options_are_factors_of_one_interleaved_run(registry: Registry, store: Store) -> None:
     spec = spec_of({"fake": FakeSettings()}, {"vcpu": ("1", "2"), "package": ("zip", "image")})
     view, _ = measured(spec, registry, store)
@@ -148,6 +149,7 @@ def test_options_are_factors_of_one_interleaved_run(registry: Registry, store: S
     assert view.run.settings["options"] == {"vcpu": ["1", "2"], "package": ["zip", "image"]}
 
 
+@pytest.mark.slow
 def test_option_of_one_platform_is_unsupported_on_the_other(registry: Registry, store: Store) -> None:
     view, _ = measured(spec_of(options={"tier": ("spot",), "vcpu": ("2",)}, memory_mib=(512,)), registry, store)
     assert [(cell.factors["platform"], cell.status) for cell in view.cells()] == [

@@ -140,6 +140,7 @@ def test_interrupted_rounds_are_taken_up_with_a_new_one(store: Store) -> None:
     assert {cell.status for cell in store.view(cut.id).cells()} == {"finished"}
 
 
+@pytest.mark.slow
 def test_cell_that_fails_too_often_is_given_up_alone(store: Store) -> None:
     platform = failing(*[Fault.THROTTLED] * 30)
     run = orchestrator.run(wanted(4), registry_with(platform), store, Listener())

@@ -119,6 +119,7 @@ def test_cell_is_given_up_after_as_many_failures_as_allowed(store: Store) -> Non
         raise_for(view.run, view.cells())
 
 
+@pytest.mark.slow
 def test_answer_without_a_known_start_counts_as_neither_cold_nor_warm(store: Store) -> None:
     view = measure(store, failing(WARM_UP, Fault.THROTTLED, Fault.REFUSED))
     unknown = [invocation for invocation in view.invocations() if invocation.start_type is StartType.UNKNOWN]
@@ -520,6 +521,7 @@ def test_variant_that_none_of_the_functions_has_is_a_mistake(tmp_path: Path) -> 
         orchestrator.plan(spec, registry_with(FakePlatform))
 
 
+@pytest.mark.slow
 def test_work_folder_of_a_run_is_for_the_eyes_of_its_owner(store: Store) -> None:
     modes: list[int] = []
 

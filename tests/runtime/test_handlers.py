@@ -75,6 +75,7 @@ JS = "exports.handler = exports.function = async () => 'called'; exports.a = { b
 MJS = "export const handler = async () => 'called'; export default { a: { handler } };"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node.js")
 @pytest.mark.parametrize(
     ("handler", "file", "code"),
@@ -97,6 +98,7 @@ def test_node_finds_handlers_as_lambda_does(tmp_path: Path, handler: str, file: 
     assert run("node", "-e", NODE, str(tmp_path))["output"] == "called"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no Node.js")
 @pytest.mark.parametrize(
     ("handler", "words"), [("index.b.handler", "exports no function 'b.handler'"), ("no.x", "no file no")]

@@ -149,6 +149,7 @@ def test_whatever_goes_wrong_comes_back_as_data(tmp_path: Path, python: str, exp
     assert after["output"] == "fine"
 
 
+@pytest.mark.slow
 def test_traceback_shows_the_user_s_frames_only(tmp_path: Path) -> None:
     envelope, _ = invoke(tmp_path, "def inner(): raise ValueError('x' * 10_000)\ndef handler(e, c): inner()\n")
 

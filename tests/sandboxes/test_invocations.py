@@ -159,6 +159,7 @@ def test_output_larger_than_allowed_is_a_function_error(harness: Harness) -> Non
     assert harness.call(name, 1).start == "warm"
 
 
+@pytest.mark.slow
 def test_event_larger_than_allowed_is_refused(harness: Harness) -> None:
     name = harness.deploy("def handler(event, context):\n    return len(event)\n")
 
@@ -305,6 +306,7 @@ def test_child_that_left_the_session_dies_with_its_sandbox(harness: Harness) -> 
     assert eventually(lambda: not runs(child))
 
 
+@pytest.mark.slow
 def test_environment_of_the_caller_is_not_handed_to_functions(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,5 +119,6 @@ def test_second_question_during_an_invocation_is_refused(harness: Harness, forei
     assert harness.call(foreign, "next twice").json == 403
 
 
+@pytest.mark.slow
 def test_word_that_it_has_loaded_comes_once_and_before_the_first_event(harness: Harness, foreign: str) -> None:
     assert harness.call(foreign, "loaded late").json == 403

@@ -298,6 +298,7 @@ def test_first_event_waits_until_the_limits_are_in_force(tmp_path: Path) -> None
         assert answer.json["output"] >= float((tmp_path / "limited").read_text())
 
 
+@pytest.mark.slow
 def test_force_cold_returns_when_idle_sandboxes_are_gone(harness: Harness) -> None:
     name = harness.deploy("import os\ndef handler(event, context):\n    return os.getpid()\n")
     pid = harness.call(name).json["output"]

@@ -115,6 +115,7 @@ def test_changed_tree_is_made_again(
     assert language.prepared == 2
 
 
+@pytest.mark.slow
 def test_what_a_function_left_is_gone(borrow: Callable[[], Path], language: Counting) -> None:
     root = borrow()
     (root / "made" / "below").mkdir(parents=True)
@@ -168,6 +169,7 @@ def test_another_interpreter_has_a_tree_of_its_own(
     user.close()
 
 
+@pytest.mark.slow
 def test_package_in_a_folder_that_cannot_be_written_is_unpacked_apart(
     tmp_path: Path, package: Package, language: Counting
 ) -> None:

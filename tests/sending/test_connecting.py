@@ -57,6 +57,7 @@ def call(client: HttpClient, url: str, calls: int = 1, timeout_s: float = 5) -> 
     return list(client.drive(Closed(calls), lambda number: Outgoing(url, b"{}", f"id-{number}", timeout_s=timeout_s)))
 
 
+@pytest.mark.slow
 def test_silent_address_costs_a_moment_and_the_next_call_nothing(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, silent: int
 ) -> None:
@@ -138,6 +139,7 @@ def elsewhere() -> Iterator[str]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_no_descriptors_left_is_this_machines_fault_and_names_the_limit(client: HttpClient, elsewhere: str) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = _highest_descriptor()

@@ -217,6 +217,7 @@ def test_results_are_acknowledged_and_what_belongs_to_nobody_is_dropped(
     assert queue.acknowledged["of another client"] == 1
 
 
+@pytest.mark.slow
 def test_result_that_comes_before_its_call_is_accepted_is_kept(client: HttpClient, url: str, queue: Queue) -> None:
     # The first call keeps a question open, which takes the result of the second before that is accepted.
     first = replace(endpoint_at(url), payload="1" * 64)

@@ -69,6 +69,7 @@ def count(store: Store) -> int:
     return sum(store.counts(RUN).values())
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_without_gaps(recording: Recording, store: Store) -> None:
     for number in range(2000):
         recording.add(reply(number))
@@ -77,6 +78,7 @@ def test_memory_does_not_grow_without_gaps(recording: Recording, store: Store) -
     assert count(store) == 2000
 
 
+@pytest.mark.slow
 def test_gaps_are_used_for_one_answer_each_and_then_for_a_commit(recording: Recording, store: Store) -> None:
     for number in range(3):
         recording.add(reply(number))
@@ -160,6 +162,7 @@ def test_answer_that_is_plain_json_counts_without_an_envelope(
     assert [(each.status, each.start_type) for each in told] == [("ok", "unknown")]
 
 
+@pytest.mark.slow
 def test_generator_that_is_held_up_is_late_in_response_time_only(recording: Recording, store: Store, url: str) -> None:
     # 20 requests due every 20 ms; making the fifth holds the generator for 0.3 s: it leaves 0.3 s after its time, the
     # sixth 0.28 s, and so on; each is answered as fast as ever.

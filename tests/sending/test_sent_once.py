@@ -122,6 +122,7 @@ def held(server: Unruly, replies: list[Reply], calls: int) -> None:
     assert all(reply.intended_s <= reply.sent_s <= reply.done_s for reply in replies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["close", "reset"])
 def test_call_that_ran_and_died_is_a_failure_and_ran_once(client: HttpClient, then: str) -> None:
     dies = [Step(), Step(answer=b"", then=then, wait_s=0.05)]

@@ -88,6 +88,7 @@ def test_slow_down_is_found_on_a_machine_that_wanders() -> None:
     assert verdicts.count(Verdict.REGRESSION) / 200 >= 0.95
 
 
+@pytest.mark.slow
 def test_same_version_is_found_equivalent_where_the_noise_allows_it() -> None:
     rng = np.random.default_rng(4)
     verdicts = [verdict(compare_samples(*interleaved(rng), pairs=True), 0.05) for _ in range(100)]

@@ -134,6 +134,7 @@ def test_damaged_file_is_told_and_not_copied(tmp_path: Path, model: Path) -> Non
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.slow
 def test_snapshot_and_export_hold_the_files_in_one_file(begun: Begun, model: Path, tmp_path: Path) -> None:
     kept = keep(begun, model)
     begun.store.snapshot(tmp_path / "snapshot.sqlite")
@@ -149,6 +150,7 @@ def test_snapshot_and_export_hold_the_files_in_one_file(begun: Begun, model: Pat
         assert [path.name for path in alone.iterdir()] == ["s.sqlite"]
 
 
+@pytest.mark.slow
 def test_export_leaves_files_of_other_runs(begun: Begun, model: Path, tmp_path: Path) -> None:
     other = Begun(begun.store, RUN[:-1] + "W")
     begun.store.artifacts.add(other.run_id, model, role="model")

@@ -86,6 +86,7 @@ def test_pages_come_in_order_from_several_processes(view: RunView) -> None:
     assert [value for _, _, values in found for value in values] == [n / 3 for n in range(COUNT // 2 + 1, COUNT + 1)]
 
 
+@pytest.mark.slow
 def test_few_rows_are_read_by_this_process(view: RunView, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "SPAN_ROWS", -(-COUNT // (2 * spreading._LEAST_SPANS - 1)))  # its threshold
     assert {pid for pid, _, _ in view.map_pages(numbers_of)} == {os.getpid()}

@@ -179,6 +179,7 @@ def test_an_invocation_reads_back_with_every_figure_and_sample(begun: Begun) -> 
     assert stored.latency_s == 0.25
 
 
+@pytest.mark.slow
 def test_invocations_stream_in_order_over_many_pages(begun: Begun) -> None:
     numbers = list(range(1, 2502))
     begun.add(*(make_invocation(number, samples={"process.cpu_s": float(number)}) for number in reversed(numbers)))

@@ -70,6 +70,7 @@ def test_run_goes_without_a_home_where_its_folders_are_named(
     assert call("run", "benchmark", "sleep", "--size", "test", "--start", "warm", "--repetitions", "2").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["sebsx", "sebsx/work", "sebsx/packages"])
 def test_cache_that_cannot_be_written_ends_a_run_in_one_line(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: str

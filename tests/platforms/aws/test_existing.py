@@ -214,6 +214,7 @@ def test_code_is_fetched_once_for_all_sizes(aws: AwsPlatform, user: User) -> Non
         aws.release(deployment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"copy": True}, {"in_place": True}])
 def test_variables_that_cannot_be_read_are_not_lost(aws: AwsPlatform, user: User, how: dict[str, bool]) -> None:
     before = user.make()
@@ -258,6 +259,7 @@ def test_layers_on_another_architecture_are_said_not_to_be_looked_at(aws: AwsPla
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copy", [True, False])
 @pytest.mark.parametrize("kind", ["CapacityProviderConfig", "TenancyConfig", "DurableConfig", "AcceleratorConfig"])
 def test_function_of_another_kind_is_refused_with_a_way(aws: AwsPlatform, user: User, kind: str, copy: bool) -> None:
@@ -289,6 +291,7 @@ def test_alias_of_two_versions_is_refused_and_each_version_can_be_measured(aws: 
         assert adopt(aws, address).effective["version"] == version
 
 
+@pytest.mark.slow
 def test_sandboxes_kept_ready_are_priced_as_such(aws: AwsPlatform, user: User) -> None:
     user.make()
     user.publish("prod")
@@ -329,6 +332,7 @@ def test_copies_of_a_function_that_changes_meanwhile_are_refused(aws: AwsPlatfor
     aws.release(first)
 
 
+@pytest.mark.slow
 def test_copy_that_lambda_cannot_bring_up_is_told_with_its_reason_and_deleted(aws: AwsPlatform, user: User) -> None:
     user.make()
     reason = f"The VPC of {ACCOUNT} has no subnets left"

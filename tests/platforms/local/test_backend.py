@@ -142,6 +142,7 @@ def test_reply_without_an_answer_is_read_as_any_platform_does(local: Local) -> N
     )
 
 
+@pytest.mark.slow
 def test_cold_starts_do_not_compile_the_package(local: Local) -> None:
     deployment = local.deploy("def handler(event, context):\n    return __cached__\n")
 

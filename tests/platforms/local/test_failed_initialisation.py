@@ -41,6 +41,7 @@ def started(local: Local, deployment, status: Status) -> None:
         assert invocation.provider_duration_s is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     ["import no_such_module", "raise ValueError('no')", "this is no python", "import os; os._exit(3)", "exit(2)"],
@@ -49,6 +50,7 @@ def test_python_that_does_not_load_is_a_cold_start(local: Local, code: str) -> N
     started(local, local.deploy(code + HANDLER), Status.FUNCTION_ERROR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["require('no-such-module');", "throw new Error('no');", "process.exit(3);", "}"])
 def test_nodejs_that_does_not_load_is_a_cold_start(node: Node, code: str) -> None:  # noqa: F811
     started(node, node.function(f"{code}\nexports.handler = async () => 1;"), Status.FUNCTION_ERROR)
@@ -85,5 +87,6 @@ def test_sandbox_that_dies_is_told_with_its_last_words(local: Local, where: str)
     assert body["error"]["message"].endswith("; it said last: opening the model | no such device")
 
 
+@pytest.mark.slow
 def test_load_without_memory_is_a_cold_start(local: Local, tmp_path: Path) -> None:
     started(local, local.deploy("raise MemoryError" + HANDLER), Status.OUT_OF_MEMORY)

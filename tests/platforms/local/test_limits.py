@@ -307,6 +307,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert not runs(int(child))
 
 
+@pytest.mark.slow
 def test_living_gateway_is_no_orphan(local: Local, tmp_path: Path) -> None:
     local.call(local.deploy(EAT), 1)
 

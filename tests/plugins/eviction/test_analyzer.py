@@ -71,6 +71,7 @@ def warnings(report: Report) -> list[Finding]:
     return [finding for finding in report.findings if finding.warning]
 
 
+@pytest.mark.slow
 def test_first_sentence_gives_rule_parameter_and_interval(trials: Trials) -> None:
     for idle_s in (10, 19, 21, 30):
         trials.trial(idle_s, 4, int(survivors("fixed", 20, idle_s, 4)))
@@ -88,6 +89,7 @@ def test_first_sentence_gives_rule_parameter_and_interval(trials: Trials) -> Non
     assert best["weight"] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_observed_stands_beside_what_the_best_model_expects(trials: Trials) -> None:
     for idle_s in (6, 13, 25, 37):
         for _ in range(2):
@@ -127,6 +129,7 @@ def test_conditions_are_fitted_apart_and_named_by_what_differs(trials: Trials) -
     assert "local 1536 MiB live 60.0 s [59.0, 61.0]" in large
 
 
+@pytest.mark.slow
 def test_single_sandboxes_are_said_not_to_tell_rules_apart(trials: Trials) -> None:
     for idle_s in (10, 19, 21, 30):
         trials.trial(idle_s, 1, int(idle_s < 20))
@@ -134,6 +137,7 @@ def test_single_sandboxes_are_said_not_to_tell_rules_apart(trials: Trials) -> No
     assert "halving fits about as well as fixed; a single sandbox cannot tell" in doubt.text
 
 
+@pytest.mark.slow
 def test_void_and_cut_trials_are_counted_and_said(trials: Trials) -> None:
     trials.trial(10, 2, 2)
     trials.trial(10, 2, 2, Status.TIMEOUT)
@@ -146,6 +150,7 @@ def test_void_and_cut_trials_are_counted_and_said(trials: Trials) -> None:
     assert "local: 1 trials were cut before the end of their idle time" in said
 
 
+@pytest.mark.slow
 def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(trials: Trials) -> None:
     trials.trial(30, 4, 4)
     report = trials.analyze()
@@ -153,6 +158,7 @@ def test_sandboxes_that_stayed_are_said_to_have_stayed_so_long(trials: Trials) -
     assert "every 30.0 s (the longest seen)" in report.findings[1].text
 
 
+@pytest.mark.slow
 def test_rules_that_do_not_fit_are_said_not_to(trials: Trials) -> None:
     for idle_s, warm in ((10, 4), (20, 0), (30, 4), (40, 0), (50, 4), (60, 1)):
         trials.trial(idle_s, 4, warm)

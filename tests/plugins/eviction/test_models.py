@@ -96,6 +96,7 @@ def test_exponential_interval_covers_the_mean_as_often_as_it_says() -> None:
     assert covered >= 52
 
 
+@pytest.mark.slow
 def test_sandboxes_that_never_go_are_said_to_stay() -> None:
     best, second, *_ = fit_all(trials_by(lambda _, d_init: d_init))
     assert (best.model, best.parameter_s, best.r2) == ("none", None, None)

@@ -78,6 +78,7 @@ def test_json_lines_hold_the_levels(store: Store, tmp_path: Path) -> None:
     assert {line["factors"]["version"] for line in lines if line["record"] == "invocation"} == {"base", "new"}
 
 
+@pytest.mark.slow
 def test_every_declared_factor_of_every_experiment_has_a_column(
     sebsx_registry: Registry, fake_platform: FakePlatform, store: Store
 ) -> None:

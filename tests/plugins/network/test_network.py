@@ -63,6 +63,7 @@ def test_injected_delay_comes_back_as_the_round_trip_and_time_in_the_handler_doe
     pytest.fail(f"round trips were {errors} s longer than the delay")
 
 
+@pytest.mark.slow
 def test_every_round_trip_meets_a_warm_sandbox_and_sandboxes_differ(store: Store) -> None:
     view = run_on(FakePlatform, Network(), settings("client", sandboxes=3), store)
     (cell,) = view.cells()
@@ -123,6 +124,7 @@ def test_platform_without_storage_still_tells_its_round_trips(store: Store) -> N
     assert any("storage" in text for text in texts(view))
 
 
+@pytest.mark.slow
 def test_lost_calls_and_evicted_sandboxes_are_stored_and_made_up_for(store: Store) -> None:
     view = run_on(failing(None, None, Fault.LOST, Fault.OUT_OF_MEMORY, Fault.THROTTLED), Network(), settings("client"),
                   store)  # fmt: skip
@@ -144,6 +146,7 @@ def test_platform_that_answers_nothing_ends_the_cell_at_its_cap(store: Store) ->
     assert texts(view)[0] == "not enough data: no round trip was measured"
 
 
+@pytest.mark.slow
 def test_interrupted_run_goes_on_with_the_sandbox_that_was_not_finished(store: Store) -> None:
     class Impatience(Listener):
         def progressed(self, cell: Any, done: int, failed: int) -> None:

@@ -68,6 +68,7 @@ def test_knee_is_where_the_product_of_cost_and_duration_stops_falling(
     assert knee(costs, durations) == place
 
 
+@pytest.mark.slow
 def test_front_holds_what_nothing_beats_in_both(run: RunWriter) -> None:
     for memory_mib, around_s, cost in ((128, 8.0, 1.0), (256, 4.0, 2.0), (512, 5.0, 3.0), (1024, 1.0, 3.0)):
         measured(run, memory_mib, around_s, cost)

@@ -72,6 +72,7 @@ def test_order_belongs_to_the_seed(store: Store) -> None:
     assert first != other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "design"),
     [
@@ -246,6 +247,7 @@ def test_condition_that_cannot_be_deployed_leaves_the_others_interleaved(store: 
     assert {tuple(sorted(order)) for order in turns(view, "memory_mib").values()} == {(128, 256)}
 
 
+@pytest.mark.slow
 def test_without_a_way_to_force_cold_the_warm_ones_are_measured(store: Store) -> None:
     class Warm(FakePlatform):
         capabilities = FakePlatform.capabilities - {Capability.FORCE_COLD}
@@ -387,6 +389,7 @@ def test_versions_with_inputs_of_their_own_are_told(
     assert finding.warning
 
 
+@pytest.mark.slow
 def test_same_version_twice_is_said_to_be_the_same(store: Store, write_function: Write, tmp_path: Path) -> None:
     folder = folder_of(write_function, tmp_path, "main")
     report = PerfCostAnalyzer().analyze([versions(store, folder, folder)], PerfCostAnalyzerSettings())

@@ -54,6 +54,7 @@ def test_work_of_a_child_is_counted_as_the_child_s(shipped: ModuleType) -> None:
     assert samples["process.voluntary_switches_count"] >= 1  # it waited for the child
 
 
+@pytest.mark.slow
 def test_touched_memory_is_seen_in_faults_and_peak(shipped: ModuleType) -> None:
     size = 64 * 2**20
     state = shipped.begin(Call())

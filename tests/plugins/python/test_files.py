@@ -56,6 +56,7 @@ def ask(code: Path, *lines: str, file: str = "requirements.txt") -> None:
 LINKS = ("--no-index", "-f ../../wheels")
 
 
+@pytest.mark.slow
 def test_changed_constraint_is_installed(code: Path) -> None:
     ask(code, *LINKS, "-c constraints.txt", "words")
     for version in ("1.0", "2.0"):

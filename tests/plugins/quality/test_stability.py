@@ -75,6 +75,7 @@ def test_jump_is_found_where_it_is_with_both_levels(store: Store, analyze: Analy
     assert "jumps" in row(report)["verdict"]
 
 
+@pytest.mark.slow
 def test_noise_alone_is_no_finding(store: Store, analyze: Analyze) -> None:
     writer = RunWriter(store)
     for number in range(20):

@@ -149,6 +149,7 @@ def test_what_is_no_finite_number_is_left_out_and_said() -> None:
     assert "2 points are not finite numbers and are not drawn" in draw(figure).notes
 
 
+@pytest.mark.slow
 def test_axis_with_a_zero_is_not_logarithmic() -> None:
     figure = replace(LINE, log="y")
     assert "the axis of latency is logarithmic" in draw(figure).notes

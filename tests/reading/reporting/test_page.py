@@ -202,6 +202,7 @@ def test_lateness_is_drawn_where_requests_were_late(store: Store) -> None:
     assert not [figure for figure in _figures([fill(store, 2)]) if figure.name == "lateness"]
 
 
+@pytest.mark.slow
 def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
     repeated = Report(
         "Again",

@@ -63,6 +63,7 @@ def test_key_that_leaves_the_storage_is_refused(node: Node, key: str) -> None:
     assert "cannot be used" in node.answer(code, key)["error"]["message"]
 
 
+@pytest.mark.slow
 def test_missing_object_is_an_error_of_the_function(node: Node) -> None:
     code = "exports.handler = (key, { storage }) => storage.download(key);"
 

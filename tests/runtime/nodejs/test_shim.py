@@ -99,6 +99,7 @@ def test_error_is_told_with_the_frames_of_the_user_only(node: Node) -> None:
     assert node.call(deployment)[1]["sebsx"]["call"] == 2  # the sandbox goes on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "error_type", "message"),
     [
