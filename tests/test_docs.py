@@ -174,6 +174,30 @@ def test_every_exit_code_is_documented(name: str) -> None:
     assert f"\n| {getattr(errors, name)} | " in text
 
 
+def test_readme_can_be_read_in_two_minutes() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert 60 <= len(lines) <= 80
+    (table,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "text"]
+    assert max(map(len, table.splitlines())) <= 80
+    assert " on local: " in table.splitlines()[-1], "the table ends in what was found"
+
+
+@pytest.mark.parametrize("kind", plugins.KINDS, ids=lambda kind: kind.name)
+def test_readme_leads_to_each_kind_of_plugin(kind: plugins.PluginKind) -> None:
+    assert f"[{kind.name}](docs/{kind.page})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_index_links_to_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    names = {page.relative_to(ROOT / "docs").as_posix() for page in WRITTEN} - {"index.md"}
+    assert {name for name in names if f"]({name})" not in index} == set()
+
+
+def test_nothing_is_installed_from_where_it_is_not() -> None:
+    wrong = re.compile(r"(pip|pipx|uv tool) install (-U )?['\"]?sebsx(\[[\w,]+\])?['\"]?$", re.MULTILINE)
+    assert [page.name for page in PAGES if wrong.search(page.read_text(encoding="utf-8"))] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):

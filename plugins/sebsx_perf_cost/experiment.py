@@ -225,22 +225,22 @@ def families_of(scene: Scene, settings: PerfCostSettings) -> tuple[list[list[Cel
 
 
 def _members(scene: Scene, settings: PerfCostSettings) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the benchmarks to run by platform, and a line for each of a named suite that cannot run there."""
-    if settings.benchmarks or not settings.suite:
-        names = list(settings.benchmarks) or scene.suite(DEFAULT_SUITE)
-        return dict.fromkeys(scene.platforms, names), []
+    """Return the benchmarks to run by platform, and a line for each of a suite that cannot run there."""
+    if settings.benchmarks:
+        return {name: list(settings.benchmarks) for name in scene.platforms}, []
+    suite = settings.suite or DEFAULT_SUITE
     members: dict[str, list[str]] = {}
     left_out = []
     for platform in scene.platforms.values():
         chosen = members[platform.name] = []
-        for name in scene.suite(settings.suite):
+        for name in scene.suite(suite):
             why = scene.benchmark(name).unsuitable(settings.size, settings.language, platform.capabilities)
             if why is None:
                 chosen.append(name)
             else:
                 left_out.append(f"{name} is left out on {platform.name}: {why}")
     if not any(members.values()):
-        raise UserError(f"nothing of suite {settings.suite!r} can run so; {'; '.join(left_out)}")
+        raise UserError(f"nothing of suite {suite!r} can run so; {'; '.join(left_out)}")
     return members, left_out
 
 

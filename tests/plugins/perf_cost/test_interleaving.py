@@ -417,5 +417,5 @@ def test_two_folders_of_one_name_are_refused(store: Store, write_function: Write
 
 @pytest.mark.parametrize("benchmarks", [(), ("sleep", "graph-bfs")])
 def test_against_takes_one_benchmark(benchmarks: Sequence[str]) -> None:
-    with pytest.raises(ValueError, match="against takes exactly one benchmark"):
+    with pytest.raises(ValueError, match="`against` takes exactly one benchmark"):
         run_spec(benchmarks=tuple(benchmarks), against="sleep")
