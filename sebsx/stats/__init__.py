@@ -30,6 +30,7 @@ from sebsx.stats.compare import (
     verdict,
 )
 from sebsx.stats.lines import LineFit, fit_line
+from sebsx.stats.means import LEAST_FOR_MEANS, compare_means
 from sebsx.stats.planning import needed_blocks, next_look, precise_enough, relative_half_width, samples_for_difference
 from sebsx.stats.quantiles import (
     ecdf,
@@ -69,6 +70,7 @@ from sebsx.stats.unserved import (
 __all__ = [
     "LEAST_ALIKE",
     "LEAST_BLOCKS",
+    "LEAST_FOR_MEANS",
     "POWER",
     "Comparison",
     "Drift",
@@ -90,6 +92,7 @@ __all__ = [
     "change_points",
     "cliffs_delta",
     "compare_differences",
+    "compare_means",
     "compare_samples",
     "cv",
     "design_effect",

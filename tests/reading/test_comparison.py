@@ -21,8 +21,7 @@ from sebsx.model import CellStatus, Deployment, Design, FunctionConfig, RunStatu
 from sebsx.model.meaning import FACTS, SUBJECT
 from sebsx.reading.comparison import ComparisonReport, Options, compare_runs
 from sebsx.reading.comparison.result import COMMENT_CHARACTERS, change_in_words
-from sebsx.reading.comparison.samples import compare_means
-from sebsx.stats import TooFewSamplesError, Verdict, holm
+from sebsx.stats import Verdict, holm
 from sebsx.store import Store, open_store, schema
 from sebsx.testing.runs import RunWriter
 
@@ -724,31 +723,6 @@ def test_the_document_is_json_without_nan(store: Store) -> None:
     document = compare_runs([versions(store, times(), times(2))]).document()
     text = json.dumps(plain(document), allow_nan=False)
     assert json.loads(text)["rows"][0]["metric"]["name"] == "client.latency_s"
-
-
-# Estimators
-
-
-def test_ratio_of_means_of_pairs_that_are_proportional_is_exact() -> None:
-    base = np.random.default_rng(1).lognormal(0, 0.5, 50)
-    found = compare_means(base, 3 * base, pairs=True)
-    assert (found.ratio, found.low, found.high) == (pytest.approx(3), pytest.approx(3), pytest.approx(3))
-    assert found.p < 0.001
-
-
-@pytest.mark.slow
-def test_ratio_of_means_covers_the_truth() -> None:
-    rng = np.random.default_rng(2)
-    covered = 0
-    for _ in range(400):
-        found = compare_means(rng.lognormal(0, 0.3, 60), rng.lognormal(0.1, 0.3, 60), pairs=False)
-        covered += found.low <= math.exp(0.1) <= found.high
-    assert 0.92 <= covered / 400 <= 0.98
-
-
-def test_ratio_of_few_or_no_costs_is_refused() -> None:
-    with pytest.raises(TooFewSamplesError):
-        compare_means(np.ones(9), np.ones(9), pairs=False)
 
 
 # How often it is wrong

@@ -12,6 +12,7 @@ import pytest
 from sebsx.stats import Verdict
 from tests.running.test_blocks import compare_once
 from tests.soak import kills
+from tests.stats.test_means import SHAPES, Draw, wrong
 
 UNITS = Path(__file__).parent / "units"
 RUNS = 40
@@ -37,6 +38,18 @@ def test_levels_and_power_are_nominal_by_simulation(between: float) -> None:
     assert excluded <= most(0.05, EXPERIMENTS)
     assert alarms <= most(0.05, EXPERIMENTS)
     assert 1 - found <= most(0.05, EXPERIMENTS)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("n", [10, 30])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_means_are_nominal_by_simulation(shape: Draw, n: int, pairs: bool) -> None:
+    experiments = 1000
+    different, _ = wrong(shape, n, experiments, pairs=pairs)
+    _, missed = wrong(shape, n, experiments, pairs=pairs, factor=1.5)
+    print(f"{shape.__name__} n={n} pairs={pairs}: different {different:.4f} missed {missed:.4f}")
+    assert max(different, missed) <= most(0.05, experiments)
 
 
 @pytest.mark.soak

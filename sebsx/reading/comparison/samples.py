@@ -5,7 +5,6 @@ The units are sandboxes, or pairs of blocks of them (`sebsx.reading.blocks`).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,16 +21,12 @@ from sebsx.stats import (
     Share,
     TooFewSamplesError,
     UnusableSamplesError,
-    cliffs_delta,
     compare_differences,
+    compare_means,
     compare_samples,
     design_effect,
-    mann_whitney,
-    median,
-    needed_units,
     share_difference,
 )
-from sebsx.stats.student import quantile_of_t, tail_of_t
 
 if TYPE_CHECKING:
     from sebsx.model.frame import Numbers
@@ -39,7 +34,6 @@ if TYPE_CHECKING:
     from sebsx.reading.blocks import Observations
     from sebsx.reading.conditions import Condition
 
-_LEAST_FOR_MEAN = 10  # as for an interval of one mean
 _PER_MILLION = 1e6
 NOTHING = Estimate(None)
 
@@ -156,67 +150,6 @@ def _without_interval(said: MetricComparison, units: tuple[Numbers, Numbers], re
     n = min(map(len, units))
     ratio = Estimate(after / before, n=n) if before > 0 and after > 0 else NOTHING
     return replace(said, ratio=ratio, shift=Estimate(after - before, n=n), reason=reason)
-
-
-def compare_means(
-    base: Numbers, new: Numbers, *, pairs: bool, confidence: float = 0.95, threshold: float = 0.05
-) -> Comparison:
-    """Return what is known of the change of a mean, which is what counts where values add up, as costs do.
-
-    The interval is that of the logarithm of the ratio of the two means (delta method), by Student's t with the degrees
-    of freedom of the smaller sample; pairs take their covariance off the variance. Where nothing varies there is no
-    variance to test with, and the p value is that of the Mann-Whitney test.
-
-    Args:
-        base: At least 10 observations. Where a mean is not above 0 there is no ratio, and the difference of the means
-            decides, by Student's t as well.
-        new: As many.
-        pairs: Whether the i-th observations of both belong together.
-        confidence: Coverage of the intervals.
-        threshold: Smallest change that matters, as a share; only `needed` depends on it.
-
-    Raises:
-        TooFewSamplesError: If there are fewer.
-        UnusableSamplesError: If a mean is not finite.
-
-    Source: Franz, Ratios: A short guide to confidence limits and proper use (2007), section on the delta method.
-    """
-    import numpy as np
-
-    old, young = np.asarray(base, dtype=np.float64), np.asarray(new, dtype=np.float64)
-    n_base, n_new = len(old), len(young)
-    if min(n_base, n_new) < _LEAST_FOR_MEAN:
-        raise TooFewSamplesError("a ratio of means", min(n_base, n_new), _LEAST_FOR_MEAN)
-    before, after = float(old.mean()), float(young.mean())
-    if not (math.isfinite(before) and math.isfinite(after)):
-        raise UnusableSamplesError(f"means of {before:g} and {after:g} cannot be compared")
-    spread = float(old.var(ddof=1)) / n_base + float(young.var(ddof=1)) / n_new
-    shared = float(np.cov(old, young)[0, 1]) / n_base if pairs else 0.0
-    freedom, spread = min(n_base, n_new) - 1, math.sqrt(max(spread - 2 * shared, 0.0))
-    half_shift = quantile_of_t((1 + confidence) / 2, freedom) * spread
-    if before <= 0 or after <= 0:
-        return Comparison(
-            ratio=math.nan, low=math.nan, high=math.nan, confidence=confidence,
-            p=2 * tail_of_t(abs(after - before) / spread, freedom) if spread else mann_whitney(young, old),
-            cliff=cliffs_delta(young, old),
-            shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
-            base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
-            method="paired" if pairs else "unpaired", needed=None,
-        )  # fmt: skip
-    variance = float(old.var(ddof=1)) / (n_base * before**2) + float(young.var(ddof=1)) / (n_new * after**2)
-    error = math.sqrt(max(variance - 2 * shared / (before * after), 0.0))
-    change = math.log(after / before)
-    half = quantile_of_t((1 + confidence) / 2, freedom) * error
-    exact = error <= 1e-12 * max(1.0, abs(change))  # rounding, not variance
-    needed = needed_units(min(n_base, n_new), half, threshold, confidence)
-    return Comparison(
-        ratio=after / before, low=math.exp(change - half), high=math.exp(change + half), confidence=confidence,
-        p=mann_whitney(young, old) if exact else 2 * tail_of_t(abs(change) / error, freedom),
-        cliff=cliffs_delta(young, old),
-        shift=after - before, shift_low=after - before - half_shift, shift_high=after - before + half_shift,
-        base_median=median(old), new_median=median(young), n_base=n_base, n_new=n_new,
-        method="paired" if pairs else "unpaired", needed=needed and max(_LEAST_FOR_MEAN, needed),
-    )  # fmt: skip
 
 
 def observed(condition: Condition, metric: Metric) -> Observations:
