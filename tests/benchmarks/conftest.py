@@ -83,11 +83,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Benchmark, 
 def invoke(installed: Callable[[Benchmark, str], Path], storage: FolderStorage) -> Callable[..., dict[str, Any]]:
     """Return a function that calls a handler in a process of its own and returns its report."""
 
-    def call(benchmark: Benchmark, payload: Mapping[str, Any], python: str = sys.executable) -> dict[str, Any]:
+    def call(
+        benchmark: Benchmark, payload: Mapping[str, Any], python: str = sys.executable, calls: int = 1
+    ) -> dict[str, Any]:
         dependencies = installed(benchmark, python)
         # -S leaves site-packages out, so that neither sebsx nor what it depends on can be imported.
         done = subprocess.run(
-            [python, "-I", "-S", INVOKE, benchmark.code("python").folder, dependencies, storage.root],
+            [python, "-I", "-S", INVOKE, benchmark.code("python").folder, dependencies, storage.root, str(calls)],
             input=json.dumps(payload),
             capture_output=True,
             text=True,

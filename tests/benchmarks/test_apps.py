@@ -165,29 +165,30 @@ def test_all_graphs_are_grown_by_the_same_code() -> None:
 
 def test_ranks_of_a_path_are_the_ones_worked_out_by_hand() -> None:
     # The path 0-1-2, see test_checks_are_independent: c = 0.05 + 1.7 e, e = 0.05 + 0.425 c; c = 18/37, e = 19/74.
-    payload = {"vertices": 3, "edges_per_vertex": 1, "seed": 1}
+    payload = {"vertices": 3, "edges_per_vertex": 1, "rankings": 2, "seed": "04", "dampings": [0.85]}
     top = [[1, 18 / 37], [2, 19 / 74], [0, 19 / 74]]  # the ends are equal, so either may come first
-    output = {"vertices": 3, "edges": 2, "top": top, "rank_sum": 1.0, "mean_vertex": 1.0}
 
-    assert RANK.check(payload, output, None) is None
-    assert "vertex 1 has rank 0.4864" in (
-        RANK.check(payload, output | {"top": [[1, 18 / 37 * (1 + 2e-6)], *top[1:]]}, None) or ""
-    )
-    assert RANK.check(payload, output | {"top": [top[1], top[0], top[2]]}, None), "the best must come first"
-    assert RANK.check(payload, output | {"top": [top[0], top[1], top[1]]}, None), "no vertex twice"
-    assert "rank_sum is 1.1" in (RANK.check(payload, output | {"rank_sum": 1.1}, None) or "")
+    def problem(**changes: Any) -> str:
+        ranking = {"top": top, "rank_sum": 1.0, "mean_vertex": 1.0, **changes}
+        output = {"vertices": 3, "edges": 2, "rankings": 2, "by_damping": [ranking]}
+        return RANK.check(payload, output, None) or ""
+
+    assert problem() == ""
+    assert "vertex 1 has rank 0.4864" in problem(top=[[1, 18 / 37 * (1 + 2e-6)], *top[1:]])
+    assert problem(top=[top[1], top[0], top[2]]), "the best must come first"
+    assert problem(top=[top[0], top[1], top[1]]), "no vertex twice"
+    assert "rank_sum is 1.1" in problem(rank_sum=1.1)
 
 
-@pytest.mark.parametrize(("weight_seed", "edge", "weight"), [(1, 0, 270369), (67634689, 1, 307599695)])
-def test_tree_of_a_double_edge_is_the_lighter_one(weight_seed: int, edge: int, weight: int) -> None:
-    # xorshift32 from 1: 270369, 67634689, 2647435461, 307599695. Two vertices can only be joined to each other.
-    payload = {"vertices": 2, "edges_per_vertex": 2, "seed": 1, "weight_seed": weight_seed}
-    digest = hashlib.sha256(struct.pack("<I", edge)).hexdigest()
-    output = {"vertices": 2, "edges": 2, "tree_edges": 1, "tree_weight": weight, "tree_sha256": digest}
+def test_tree_of_a_double_edge_is_the_lighter_one_of_each_order() -> None:
+    # Two vertices can only be joined to each other, by an edge of weight 5 or one of weight 10; then by 10 or by 5.
+    payload = {"vertices": 2, "edges_per_vertex": 2, "trees": 3, "seed": "04", "weight_factor": 5}
+    first, second = (hashlib.sha256(struct.pack("<I", edge)).hexdigest() for edge in (0, 1))
+    counts = {"vertices": 2, "edges": 2, "trees": 3, "tree_edges": [1, 1], "tree_weights": [5, 5]}
+    output = {**counts, "trees_sha256": [first, second]}
 
     assert TREE.check(payload, output, None) is None
-    other = hashlib.sha256(struct.pack("<I", 1 - edge)).hexdigest()
-    assert "tree_sha256" in (TREE.check(payload, output | {"tree_sha256": other}, None) or "")
+    assert "trees_sha256" in (TREE.check(payload, output | {"trees_sha256": [first, first]}, None) or "")
 
 
 @pytest.mark.network
@@ -336,7 +337,7 @@ def test_convolution_is_the_one_worked_out_by_hand() -> None:
 @pytest.mark.slow
 def test_score_beyond_the_tolerance_is_wrong(storage: FolderStorage) -> None:
     payload = IMAGE.payload(IMAGE.resolve("test", {}), random.Random(1), storage)
-    right = driver(IMAGE)._expected(payload["seed"], 32)
+    right = driver(IMAGE)._expected(payload["seed"], payload["pixels"])
     allowed = 1e-3 * max(map(abs, right))
 
     def answer(change: float) -> str:

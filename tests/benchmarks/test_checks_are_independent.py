@@ -54,15 +54,15 @@ def test_sleep_too_short_by_a_microsecond_is_wrong() -> None:
 
 
 def test_page_is_the_one_written_by_hand() -> None:
-    # xorshift32 from 1: 1 ^ 1<<13 = 8193; 8193>>17 = 0; 8193 ^ 8193<<5 = 270369; the next is 67634689.
+    # SHAKE-256 of "04" begins with the little-endian numbers 2542517025 and 2249608258.
     page = (
         b'<!DOCTYPE html>\n<html lang="en">\n<head><title>Numbers for A&amp;B</title></head>\n<body>\n'
-        b"<h1>Hello, A&amp;B!</h1>\n<ol>\n<li>270369</li>\n<li>634689</li>\n</ol>\n</body>\n</html>\n"
+        b"<h1>Hello, A&amp;B!</h1>\n<ol>\n<li>517025</li>\n<li>608258</li>\n</ol>\n</body>\n</html>\n"
     )
     output = {"items": 2, "html_bytes": len(page), "html_sha256": hashlib.sha256(page).hexdigest()}
 
-    assert HTML.check({"username": "A&B", "count": 2, "seed": 1}, output, None) is None
-    assert HTML.check({"username": "A&B", "count": 2, "seed": 2}, output, None)
+    assert HTML.check({"username": "A&B", "count": 2, "seed": "04"}, output, None) is None
+    assert HTML.check({"username": "A&B", "count": 2, "seed": "05"}, output, None)
 
 
 @pytest.mark.network
@@ -71,7 +71,7 @@ def test_page_is_the_one_written_by_hand() -> None:
 def test_page_of_the_template_is_the_one_the_driver_builds(
     username: str, count: int, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]
 ) -> None:
-    payload = {"username": username, "count": count, "seed": 12345}
+    payload = {"username": username, "count": count, "seed": "12345"}
 
     assert HTML.check(payload, invoke(HTML, payload)["output"], storage) is None
 
@@ -80,15 +80,16 @@ def test_page_of_the_template_is_the_one_the_driver_builds(
 
 
 def test_levels_of_a_path_are_the_ones_worked_out_by_hand() -> None:
-    # One edge each. Vertex 1 can only draw 0. Then the ends are [0, 1, 0], and 67634689 mod 3 = 1 draws 1: 0-1-2.
-    payload = {"vertices": 3, "edges_per_vertex": 1, "seed": 1, "root": 0}
-    digest = hashlib.sha256(bytes([0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0])).hexdigest()
-    output = {"vertices": 3, "edges": 2, "reached": 3, "depth": 2, "levels_sha256": digest}
+    # One edge each. Vertex 1 can only draw 0. Then the ends are [0, 1, 0], and 2249608258 mod 3 = 1 draws 1: 0-1-2.
+    payload = {"vertices": 3, "edges_per_vertex": 1, "searches": 5, "seed": "04", "roots": [0, 1]}
+    from_the_end, from_the_middle = struct.pack("<3I", 0, 1, 2), struct.pack("<3I", 1, 0, 1)
+    digests = [hashlib.sha256(levels).hexdigest() for levels in (from_the_end, from_the_middle)]
+    counts = {"vertices": 3, "edges": 2, "searches": 5, "reached": 15}
+    output = {**counts, "depths": [2, 1], "levels_sha256": digests}
 
     assert GRAPH.check(payload, output, None) is None
-    from_the_middle = hashlib.sha256(bytes([1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0])).hexdigest()
-    output = output | {"depth": 1, "levels_sha256": from_the_middle}
-    assert GRAPH.check(payload | {"root": 1}, output, None) is None
+    assert "levels_sha256" in (GRAPH.check(payload, output | {"levels_sha256": digests[::-1]}, None) or "")
+    assert "searches is 4" in (GRAPH.check(payload, output | {"searches": 4}, None) or "")
 
 
 @pytest.mark.network
@@ -169,8 +170,7 @@ def archived(
     data = buffer.getvalue()
     key = payload["output_prefix"] + "request.zip"
     storage.put(key, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return {"key": key, "input_bytes": 15000, "archive_bytes": len(data), "archive_sha256": digest}
+    return {"key": key, "input_bytes": 15000, "archive_bytes": len(data)}
 
 
 def uploaded(payload: dict[str, Any], storage: FolderStorage) -> dict[str, bytes]:
@@ -212,7 +212,7 @@ def test_archive_that_cannot_be_unpacked_is_wrong(
     output = archived(folder, storage, uploaded(folder, storage))
     data = storage.get(output["key"])[damage]
     storage.put(output["key"], data)
-    honest = output | {"archive_bytes": len(data), "archive_sha256": hashlib.sha256(data).hexdigest()}
+    honest = output | {"archive_bytes": len(data)}
 
     assert "cannot be unpacked" in (ZIP.check(folder, honest, storage) or "")
 

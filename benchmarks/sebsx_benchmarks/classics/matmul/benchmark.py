@@ -15,10 +15,11 @@ _SAMPLES = 16
 
 
 def payload(parameters, rng, storage):
-    """Return the size, the seed of the matrices, and the places of elements to return."""
+    """Return the size, how often it is multiplied, the seed of the matrices, and the places of elements to return."""
     n = parameters["n"]
     return {
         "n": n,
+        "products": parameters["products"],
         "seed": rng.randbytes(16).hex(),
         "rows": [rng.randrange(n) for _ in range(_SAMPLES)],
         "columns": [rng.randrange(n) for _ in range(_SAMPLES)],
@@ -43,6 +44,7 @@ def _expected(canonical_payload):
     left_right_v = [_dot(left[start : start + n], right_v) for start in range(0, n * n, n)]
     return {
         "n": n,
+        "products": payload["products"],
         "checksum": _dot(u, left_right_v),
         "elements": [
             _dot(left[row * n : (row + 1) * n], right[column::n])

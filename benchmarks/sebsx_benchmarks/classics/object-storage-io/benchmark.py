@@ -42,10 +42,10 @@ def check(payload, output, storage):
 
 @functools.lru_cache(maxsize=8)
 def _expected(prefix, names, storage):
-    """Return the bytes of all objects, and the index: digest, length and name of each, one a line."""
+    """Return the bytes of all objects, and the index: length and name of each, one a line."""
     total, lines = 0, []
     for name in names:
         content = storage.get(prefix + name)
         total += len(content)
-        lines.append(f"{hashlib.sha256(content).hexdigest()} {len(content)} {name}\n")
+        lines.append(f"{len(content)} {name}\n")
     return total, "".join(lines).encode()

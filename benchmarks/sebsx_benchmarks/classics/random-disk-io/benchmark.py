@@ -1,24 +1,24 @@
-"""Driver's side of random-disk-io: notes only each block's last writer, and computes both digests from that."""
+"""Driver's side of random-disk-io: notes only each block's last writer, and computes both checksums from that."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
+import struct
+import zlib
 
-_MASK = 0xFFFFFFFF
 _MIB = 2**20
 
 
 def payload(parameters, rng, storage):
-    """Return sizes, number of operations, and seeds of pattern and places that are not 0."""
+    """Return sizes, number of operations, and seeds of pattern and places."""
     return {
         "blocks": max(1, parameters["file_mib"] * _MIB // parameters["block_bytes"]),
         "block_bytes": parameters["block_bytes"],
         "operations": parameters["operations"],
         "pattern_seed": rng.randbytes(16).hex(),
-        "place_seed": rng.randrange(1, 2**32),
+        "place_seed": rng.randbytes(16).hex(),
     }
 
 
@@ -35,29 +35,21 @@ def _expected(canonical_payload):
     payload = json.loads(canonical_payload)
     blocks, operations, size = payload["blocks"], payload["operations"], payload["block_bytes"]
     pattern = hashlib.shake_256(payload["pattern_seed"].encode()).digest(size)[8:]
-    places = [number % blocks for number in itertools.islice(_xorshift32(payload["place_seed"]), 2 * operations)]
+    drawn = hashlib.shake_256(payload["place_seed"].encode()).digest(8 * operations)
+    places = [number % blocks for (number,) in struct.iter_unpack("<I", drawn)]
     writers = list(range(blocks))
     for operation, place in enumerate(places[:operations], start=blocks):
         writers[place] = operation
+    crc = 0
+    for writer in writers:
+        crc = zlib.crc32(_stamp(writer) + pattern, crc)
     return {
         "written_bytes": operations * size,
         "read_bytes": operations * size,
-        "read_sha256": _digest((writers[place] for place in places[operations:]), b""),
-        "file_sha256": _digest(writers, pattern),
+        "read_sha256": hashlib.sha256(b"".join(_stamp(writers[place]) for place in places[operations:])).hexdigest(),
+        "file_crc32": f"{crc:08x}",
     }
 
 
-def _digest(numbers, rest):
-    digest = hashlib.sha256()
-    for number in numbers:
-        digest.update(number.to_bytes(8, "little") + rest)
-    return digest.hexdigest()
-
-
-def _xorshift32(state):
-    """Yield xorshift32 numbers without end (Marsaglia 2003, shifts 13, 17, 5)."""
-    while True:
-        state ^= state << 13 & _MASK
-        state ^= state >> 17
-        state ^= state << 5 & _MASK
-        yield state
+def _stamp(number):
+    return number.to_bytes(8, "little")

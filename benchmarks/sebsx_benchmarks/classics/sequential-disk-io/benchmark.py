@@ -1,10 +1,11 @@
-"""Driver's side of sequential-disk-io: computes the digest of the file without writing one."""
+"""Driver's side of sequential-disk-io: computes the checksums of the file without writing one."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
+import zlib
 
 _MIB = 2**20
 
@@ -15,6 +16,7 @@ def payload(parameters, rng, storage):
     return {
         "blocks": -(-parameters["file_mib"] * _MIB // block_bytes),
         "block_bytes": block_bytes,
+        "passes": parameters["passes"],
         "seed": rng.randbytes(16).hex(),
     }
 
@@ -32,9 +34,16 @@ def _expected(canonical_payload):
     payload = json.loads(canonical_payload)
     size = payload["block_bytes"]
     pattern = hashlib.shake_256(payload["seed"].encode()).digest(size)
-    digest = hashlib.sha256()
-    for block in range(payload["blocks"]):
-        digest.update(block.to_bytes(8, "little"))
-        digest.update(pattern[8:])
-    total = payload["blocks"] * size
-    return {"written_bytes": total, "read_bytes": total, "read_sha256": digest.hexdigest()}
+    blocks, passes = payload["blocks"], payload["passes"]
+    stamps_crc = file_crc = 0
+    for number in range(blocks * passes):
+        stamps_crc = zlib.crc32(number.to_bytes(8, "little"), stamps_crc)
+    for number in range(blocks * (passes - 1), blocks * passes):
+        file_crc = zlib.crc32(number.to_bytes(8, "little") + pattern[8:], file_crc)
+    total = blocks * passes * size
+    return {
+        "written_bytes": total,
+        "read_bytes": total,
+        "stamps_crc32": f"{stamps_crc:08x}",
+        "file_crc32": f"{file_crc:08x}",
+    }

@@ -1,10 +1,11 @@
-"""Driver's side of chameleon: builds the last page by joining strings, and the length of all pages from it."""
+"""Driver's side of chameleon: builds the last page by joining strings, and all pages from it."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import json
+import zlib
 
 _MASK = 0xFFFFFFFF
 
@@ -16,7 +17,7 @@ def payload(parameters, rng, storage):
 
 
 def check(payload, output, storage):
-    """Return None if the last page and the length of all are right."""
+    """Return None if the last page and the checksum and length of all are right."""
     for name, expected in _expected(json.dumps(payload, sort_keys=True)).items():
         if output[name] != expected:
             return f"{name} is {output[name]!r}, expected {expected!r}"
@@ -30,11 +31,18 @@ def _expected(canonical_payload):
     values = _values(payload["seed"])
     lines = ["\n".join(f"<td>{next(values)}</td>" for _ in range(columns)) for _ in range(rows)]
     body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    page = f"<table>\n<caption>&lt;{payload['caption']} &amp; {pages - 1}&gt;</caption>\n{body}\n</table>\n".encode()
-    without_number = len(page) - len(str(pages - 1))
-    digits = sum(len(str(number)) for number in range(pages))
+    head, tail = (
+        f"<table>\n<caption>&lt;{payload['caption']} &amp; ".encode(),
+        f"&gt;</caption>\n{body}\n</table>\n".encode(),
+    )
+    crc = html_bytes = 0
+    for number in range(pages):
+        page = b"%b%d%b" % (head, number, tail)
+        html_bytes += len(page)
+        crc = zlib.crc32(page, crc)
     return {
-        "html_bytes": pages * without_number + digits,
+        "html_bytes": html_bytes,
+        "pages_crc32": f"{crc:08x}",
         "cells": rows * columns,
         "page_sha256": hashlib.sha256(page).hexdigest(),
     }

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import json
 import re
+import struct
 
 _CELLS = 9
 _DRAWS = 4096
-_MASK = 0xFFFFFFFF
 
 
 def payload(parameters, rng, storage):
-    """Return the number of rows and of selects, and a seed that is not 0."""
-    return {"rows": parameters["rows"], "selects": parameters["selects"], "seed": rng.randrange(1, 2**32)}
+    """Return the number of rows and of selects, and a seed."""
+    return {"rows": parameters["rows"], "selects": parameters["selects"], "seed": rng.randbytes(16).hex()}
 
 
 def check(payload, output, storage):
@@ -30,17 +31,10 @@ def check(payload, output, storage):
 @functools.lru_cache(maxsize=8)
 def _expected(canonical_payload):
     payload = json.loads(canonical_payload)
-    rows, numbers = payload["rows"], _xorshift32(payload["seed"])
+    rows = payload["rows"]
+    drawn = hashlib.shake_256(payload["seed"].encode()).digest(4 * (_CELLS * rows + _DRAWS))
+    numbers = (number for (number,) in struct.iter_unpack("<I", drawn))
     cells = list(itertools.islice(numbers, _CELLS * rows))
     drawn = [cells[_CELLS * (number % rows) + number // 65536 % _CELLS] for number in itertools.islice(numbers, _DRAWS)]
     cycles, rest = divmod(payload["selects"], _DRAWS)
     return {"found": payload["selects"], "total": cycles * sum(drawn) + sum(drawn[:rest])}
-
-
-def _xorshift32(state):
-    """Yield xorshift32 numbers without end (Marsaglia 2003, shifts 13, 17, 5)."""
-    while True:
-        state ^= state << 13 & _MASK
-        state ^= state >> 17
-        state ^= state << 5 & _MASK
-        yield state

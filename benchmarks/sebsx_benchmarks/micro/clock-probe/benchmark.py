@@ -8,6 +8,7 @@ import zlib
 
 EPOCH_S = (1577836800.0, 4102444800.0)  # 2020-01-01 to 2100-01-01: a wall clock outside was never set
 WRONG = ("shift_s", "drift_ppm", "step_s", "step_after_s")  # how a clock is made wrong on purpose
+STILL_S = 1e-5  # for so long no clock may stand still: both have steps of a microsecond or less
 STEP_S = 1.0  # a wall clock may be set while the function runs, but hardly by more
 
 
@@ -46,6 +47,10 @@ def _implausible(wall_s, monotonic_s, interval_s):
     for before, after in itertools.pairwise(monotonic_s):
         if not after - before >= interval_s:  # written so that NaN is wrong too
             return f"monotonic clock went from {before!r} to {after!r} in a pause of {interval_s} s"
+    if not monotonic_s[-1] > monotonic_s[0]:
+        return f"monotonic clock stands still at {monotonic_s[0]!r}"
+    if monotonic_s[-1] - monotonic_s[0] > STILL_S and len(set(wall_s)) == 1:
+        return f"wall clock stands still at {wall_s[0]!r} while the monotonic clock goes on"
     for wall, monotonic in zip(wall_s, monotonic_s, strict=True):
         drift_s = (wall - wall_s[0]) - (monotonic - monotonic_s[0])
         if not abs(drift_s) <= STEP_S:

@@ -6,23 +6,25 @@ import array
 import functools
 import hashlib
 import json
+import struct
 import sys
 
-_MASK = 0xFFFFFFFF
+_ROOTS = 3
 
 
 def payload(parameters, rng, storage):
-    """Return the shape of the graph, the vertex to start from, and a seed that is not 0."""
+    """Return the shape of the graph, the vertices to start from, how many searches there are, and a seed."""
     return {
         "vertices": parameters["vertices"],
         "edges_per_vertex": parameters["edges_per_vertex"],
-        "seed": rng.randrange(1, 2**32),
-        "root": rng.randrange(parameters["vertices"]),
+        "searches": parameters["searches"],
+        "seed": rng.randbytes(16).hex(),
+        "roots": rng.sample(range(parameters["vertices"]), min(_ROOTS, parameters["searches"], parameters["vertices"])),
     }
 
 
 def check(payload, output, storage):
-    """Return None if counts, depth and the level of every vertex are right; the order of visits is free."""
+    """Return None if counts, depths and the level of every vertex are right; the order of visits is free."""
     for name, expected in _expected(json.dumps(payload, sort_keys=True)).items():
         if output[name] != expected:
             return f"{name} is {output[name]!r}, expected {expected!r}"
@@ -33,31 +35,29 @@ def check(payload, output, storage):
 def _expected(canonical_payload):
     payload = json.loads(canonical_payload)
     vertices, edges_per_vertex = payload["vertices"], payload["edges_per_vertex"]
-    neighbours = _neighbours(vertices, edges_per_vertex, _xorshift32(payload["seed"]))
-    levels = _levels(neighbours, payload["root"])
-    if sys.byteorder == "big":
-        levels.byteswap()
+    neighbours = _neighbours(vertices, _ends(vertices, edges_per_vertex, payload["seed"]))
+    levels = [_levels(neighbours, root) for root in payload["roots"]]
     return {
         "vertices": vertices,
         "edges": (vertices - 1) * edges_per_vertex,
-        "reached": vertices,  # the graph is connected: each vertex hangs on an earlier one
-        "depth": max(levels),
-        "levels_sha256": hashlib.sha256(levels.tobytes()).hexdigest(),
+        "searches": payload["searches"],
+        "reached": payload["searches"] * vertices,  # the graph is connected: each vertex hangs on an earlier one
+        "depths": [max(each) for each in levels],
+        "levels_sha256": [_digest(each) for each in levels],
     }
 
 
-def _neighbours(vertices, edges_per_vertex, numbers):
-    """Return each vertex's neighbours: a new vertex takes ends of earlier edges, uniformly, hence by degree."""
+def _digest(levels):
+    if sys.byteorder == "big":
+        levels.byteswap()
+    return hashlib.sha256(levels.tobytes()).hexdigest()
+
+
+def _neighbours(vertices, ends):
     neighbours = [[] for _ in range(vertices)]
-    ends = array.array("I", [0])
-    for vertex in range(1, vertices):
-        bound = len(ends)
-        for _ in range(edges_per_vertex):
-            target = ends[next(numbers) % bound]
-            neighbours[vertex].append(target)
-            neighbours[target].append(vertex)
-            ends.append(vertex)
-            ends.append(target)
+    for one, other in zip(ends[::2], ends[1::2], strict=True):
+        neighbours[one].append(other)
+        neighbours[other].append(one)
     return neighbours
 
 
@@ -79,10 +79,15 @@ def _levels(neighbours, root):
     return levels
 
 
-def _xorshift32(state):
-    """Yield xorshift32 numbers without end (Marsaglia 2003, shifts 13, 17, 5)."""
-    while True:
-        state ^= state << 13 & _MASK
-        state ^= state >> 17
-        state ^= state << 5 & _MASK
-        yield state
+def _ends(vertices, edges_per_vertex, seed):
+    """Return the ends of all edges, two for each: a new vertex takes earlier ends, uniformly, hence by degree."""
+    drawn = hashlib.shake_256(seed.encode()).digest(4 * (vertices - 1) * edges_per_vertex)
+    numbers = iter(struct.unpack(f"<{len(drawn) // 4}I", drawn))
+    ends = array.array("I", [0])
+    for vertex in range(1, vertices):
+        bound = len(ends)
+        for _ in range(edges_per_vertex):
+            target = ends[next(numbers) % bound]
+            ends.append(vertex)
+            ends.append(target)
+    return ends[1:]

@@ -1,29 +1,30 @@
-"""Driver's side of graph-mst: grows the same graph and finds its tree by Kruskal's algorithm in plain Python."""
+"""Driver's side of graph-mst: grows the same graph and finds its trees by Kruskal's algorithm in plain Python."""
 
 from __future__ import annotations
 
 import array
 import functools
 import hashlib
-import itertools
 import json
+import struct
 import sys
 
-_MASK = 0xFFFFFFFF
+_PRIME = 2**31 - 1
 
 
 def payload(parameters, rng, storage):
-    """Return the shape of the graph and two seeds that are not 0, for its edges and for their weights."""
+    """Return the shape of the graph, how many trees are to be found, a seed, and what the weights are multiples of."""
     return {
         "vertices": parameters["vertices"],
         "edges_per_vertex": parameters["edges_per_vertex"],
-        "seed": rng.randrange(1, 2**32),
-        "weight_seed": rng.randrange(1, 2**32),
+        "trees": parameters["trees"],
+        "seed": rng.randbytes(16).hex(),
+        "weight_factor": rng.randrange(2**20, _PRIME),
     }
 
 
 def check(payload, output, storage):
-    """Return None if counts, weight and edges of the tree are right; no two weights are equal, so there is one tree."""
+    """Return None if counts, weights and edges of the trees are right; no two weights are equal, so each is unique."""
     for name, expected in _expected(json.dumps(payload, sort_keys=True)).items():
         if output[name] != expected:
             return f"{name} is {output[name]!r}, expected {expected!r}"
@@ -34,19 +35,25 @@ def check(payload, output, storage):
 def _expected(canonical_payload):
     payload = json.loads(canonical_payload)
     vertices, edges_per_vertex = payload["vertices"], payload["edges_per_vertex"]
-    ends = _ends(vertices, edges_per_vertex, _xorshift32(payload["seed"]))
-    weights = array.array("I", itertools.islice(_xorshift32(payload["weight_seed"]), len(ends) // 2))
-    tree = _tree(vertices, ends, weights)
-    tree_weight = sum(weights[edge] for edge in tree)
-    if sys.byteorder == "big":
-        tree.byteswap()
+    ends = _ends(vertices, edges_per_vertex, payload["seed"])
+    forwards = array.array("I", [number * payload["weight_factor"] % _PRIME for number in range(1, len(ends) // 2 + 1)])
+    both = (forwards, forwards[::-1])[: payload["trees"]]
+    trees = [_tree(vertices, ends, weights) for weights in both]
     return {
         "vertices": vertices,
         "edges": (vertices - 1) * edges_per_vertex,
-        "tree_edges": vertices - 1,  # the graph is connected: each vertex hangs on an earlier one
-        "tree_weight": tree_weight,
-        "tree_sha256": hashlib.sha256(tree.tobytes()).hexdigest(),
+        "trees": payload["trees"],
+        "tree_edges": [vertices - 1 for _ in trees],  # the graph is connected: each vertex hangs on an earlier one
+        "tree_weights": [sum(map(weights.__getitem__, tree)) for weights, tree in zip(both, trees, strict=True)],
+        "trees_sha256": [_digest(tree) for tree in trees],
     }
+
+
+def _digest(tree):
+    if sys.byteorder == "big":
+        tree = array.array("I", tree)
+        tree.byteswap()
+    return hashlib.sha256(tree.tobytes()).hexdigest()
 
 
 def _tree(vertices, ends, weights):
@@ -73,8 +80,10 @@ def _tree(vertices, ends, weights):
     return array.array("I", sorted(tree))
 
 
-def _ends(vertices, edges_per_vertex, numbers):
+def _ends(vertices, edges_per_vertex, seed):
     """Return the ends of all edges, two for each: a new vertex takes earlier ends, uniformly, hence by degree."""
+    drawn = hashlib.shake_256(seed.encode()).digest(4 * (vertices - 1) * edges_per_vertex)
+    numbers = iter(struct.unpack(f"<{len(drawn) // 4}I", drawn))
     ends = array.array("I", [0])
     for vertex in range(1, vertices):
         bound = len(ends)
@@ -83,12 +92,3 @@ def _ends(vertices, edges_per_vertex, numbers):
             ends.append(vertex)
             ends.append(target)
     return ends[1:]
-
-
-def _xorshift32(state):
-    """Yield xorshift32 numbers without end (Marsaglia 2003, shifts 13, 17, 5)."""
-    while True:
-        state ^= state << 13 & _MASK
-        state ^= state >> 17
-        state ^= state << 5 & _MASK
-        yield state

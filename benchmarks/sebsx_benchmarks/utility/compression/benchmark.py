@@ -40,8 +40,8 @@ def check(payload, output, storage):
     except KeyError:
         return f"archive {key!r} is not in the storage"
     digest = hashlib.sha256(archive).hexdigest()
-    if (output["archive_bytes"], output["archive_sha256"]) != (len(archive), digest):
-        return f"archive {key!r} has {len(archive)} bytes and digest {digest}, not what the function said"
+    if output["archive_bytes"] != len(archive):
+        return f"archive {key!r} has {len(archive)} bytes, the function said {output['archive_bytes']!r}"
     expected = _expected(payload["input_prefix"], tuple(payload["names"]), storage)
     if output["input_bytes"] != sum(size for size, _ in expected.values()):
         return f"input_bytes is {output['input_bytes']!r}, expected {sum(size for size, _ in expected.values())}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import struct
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;"})
-_MASK = 0xFFFFFFFF
 
 
 def payload(parameters, rng, storage):
-    """Return greeting, number of values and a seed that is not 0."""
-    return {"username": parameters["username"], "count": parameters["count"], "seed": rng.randrange(1, 2**32)}
+    """Return greeting, number of values and a seed."""
+    return {"username": parameters["username"], "count": parameters["count"], "seed": rng.randbytes(16).hex()}
 
 
 def check(payload, output, storage):
@@ -44,10 +44,6 @@ def _expected(canonical_payload):
 
 
 def _values(seed, count):
-    """Yield `count` numbers below 1,000,000 from xorshift32 (Marsaglia 2003, shifts 13, 17, 5)."""
-    state = seed
-    for _ in range(count):
-        state ^= state << 13 & _MASK
-        state ^= state >> 17
-        state ^= state << 5 & _MASK
-        yield state % 1_000_000
+    """Yield `count` numbers below 1,000,000 from SHAKE-256."""
+    for (number,) in struct.iter_unpack("<I", hashlib.shake_256(seed.encode()).digest(4 * count)):
+        yield number % 1_000_000

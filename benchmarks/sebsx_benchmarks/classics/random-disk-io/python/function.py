@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import array
 import hashlib
+import itertools
+import mmap
+import operator
 import os
 import struct
+import sys
 import tempfile
+import zlib
+
+CHUNK_BYTES = 2**20
 
 
-class Places:
-    """Random places in a file, from xorshift32 with shifts 13, 17, 5, which every language can draw."""
+def draw(seed, count, blocks):
+    """Return the numbers of so many blocks, drawn by SHAKE-256, which every language can draw from."""
+    numbers = array.array("I", hashlib.shake_256(seed.encode()).digest(4 * count))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return list(map(operator.mod, numbers, itertools.repeat(blocks)))
 
-    def __init__(self, seed, blocks):
-        self._state = seed
-        self._blocks = blocks
 
-    def draw(self, count):
-        """Return the numbers of `count` blocks."""
-        places = []
-        x = self._state
-        for _ in range(count):
-            x ^= (x << 13) & 0xFFFFFFFF
-            x ^= x >> 17
-            x ^= (x << 5) & 0xFFFFFFFF
-            places.append(x % self._blocks)
-        self._state = x
-        return places
+def stamped(pattern, first, count):
+    """Return blocks of one pattern, with the numbers from `first` on in their first 8 bytes, little-endian.
+
+    Column by column, in C: making blocks one by one takes as long as writing them.
+    """
+    size = len(pattern)
+    blocks = bytearray(pattern * count)
+    numbers = array.array("Q", range(first, first + count))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    columns = numbers.tobytes()
+    for place in range(8):
+        blocks[place::size] = columns[place::8]
+    return blocks
+
+
+def fill(descriptor, pattern, count):
+    """Write so many stamped blocks, flush them, and return how many bytes that were."""
+    at_once, written = max(1, CHUNK_BYTES // len(pattern)), 0
+    for first in range(0, count, at_once):
+        written += os.write(descriptor, stamped(pattern, first, min(at_once, count - first)))
+    os.fsync(descriptor)
+    return written
+
+
+def checksum(descriptor):
+    """Return the CRC-32 of a file as hexadecimal digits."""
+    crc = 0
+    if os.fstat(descriptor).st_size:
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as contents:
+            crc = zlib.crc32(contents)
+    return format(crc, "08x")
 
 
 def write_at(descriptor, block, places, first):
@@ -47,41 +77,29 @@ def read_at(descriptor, block_bytes, places):
     return read, stamps
 
 
-def digest_of(descriptor, block_bytes):
-    """Return the SHA-256 of the file."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    digest = hashlib.sha256()
-    while True:
-        piece = os.read(descriptor, block_bytes)
-        if not piece:
-            return digest.hexdigest()
-        digest.update(piece)
-
-
 def handler(event, context):
-    """Return bytes written and read, and the SHA-256 of the stamps read and of the whole file."""
+    """Return bytes written and read, the SHA-256 of the stamps read, and the CRC-32 of the whole file."""
     blocks, block_bytes, operations = event["blocks"], event["block_bytes"], event["operations"]
     block = bytearray(hashlib.shake_256(event["pattern_seed"].encode()).digest(block_bytes))
     with tempfile.TemporaryFile(buffering=0) as file:
         descriptor = file.fileno()
         with context.phase("prepare"):
-            write_at(descriptor, block, range(blocks), 0)
-            os.fsync(descriptor)
-            places = Places(event["place_seed"], blocks)
-            written_places, read_places = places.draw(operations), places.draw(operations)
+            fill(descriptor, bytes(block), blocks)
+            places = draw(event["place_seed"], 2 * operations, blocks)
         with context.phase("write"):
-            written = write_at(descriptor, block, written_places, blocks)
+            written = write_at(descriptor, block, places[:operations], blocks)
         with context.phase("fsync"):
             os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)  # so that reading asks the disk, where it may
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         with context.phase("read"):
-            read, stamps = read_at(descriptor, block_bytes, read_places)
+            read, stamps = read_at(descriptor, block_bytes, places[operations:])
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_NORMAL)
         with context.phase("verify"):
-            file_digest = digest_of(descriptor, max(block_bytes, 65536))
+            file_crc = checksum(descriptor)
     return {
         "written_bytes": written,
         "read_bytes": read,
         "read_sha256": hashlib.sha256(b"".join(stamps)).hexdigest(),
-        "file_sha256": file_digest,
+        "file_crc32": file_crc,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import zlib
 
 from chameleon import PageTemplate
 
@@ -26,13 +27,19 @@ def random_table(seed, rows, columns):
 
 
 def handler(event, context):
-    """Return how many bytes of HTML were rendered, and cells and SHA-256 of the last page."""
+    """Return how many bytes of HTML were rendered, the CRC-32 of all pages, and cells and SHA-256 of the last."""
     with context.phase("generate"):
         table = random_table(event["seed"], event["rows"], event["columns"])
-    html_bytes = 0
+    html_bytes = crc = 0
     page = b""
     with context.phase("compute"):
         for number in range(event["pages"]):
             page = _PAGE(caption=f"<{event['caption']} & {number}>", table=table).encode("utf-8")
             html_bytes += len(page)
-    return {"html_bytes": html_bytes, "cells": page.count(b"<td>"), "page_sha256": hashlib.sha256(page).hexdigest()}
+            crc = zlib.crc32(page, crc)
+    return {
+        "html_bytes": html_bytes,
+        "pages_crc32": format(crc, "08x"),
+        "cells": page.count(b"<td>"),
+        "page_sha256": hashlib.sha256(page).hexdigest(),
+    }

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+_loaded = {}  # key of the model -> session
+
 
 def handler(event, context):
-    """Load the model, classify the image, upload all scores; return their key and digest, and the best classes."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder, "model.onnx")
-        with context.phase("download"):
-            context.storage.download_file(event["model_key"], str(model))
-            image = context.storage.download(event["image_key"])
-        with context.phase("model_load"):
-            session = onnxruntime.InferenceSession(str(model), options(), providers=["CPUExecutionProvider"])
+    """Classify the image, upload all scores; return their key and digest, and the best classes.
+
+    The first call of a sandbox loads the model, and those after it use what it loaded, as services do.
+    """
+    if event["model_key"] not in _loaded:
+        _loaded.clear()  # no more than one is held in memory
+        _loaded[event["model_key"]] = load(event["model_key"], context)
+    session = _loaded[event["model_key"]]
+    with context.phase("fetch"):
+        image = context.storage.download(event["image_key"])
     with context.phase("preprocess"):
         pixels = prepare(image, event["pixels"])
     with context.phase("inference"):
@@ -33,6 +37,16 @@ def handler(event, context):
         "scores_sha256": hashlib.sha256(data).hexdigest(),
         "top": [[int(number), float(scores[number])] for number in best],
     }
+
+
+def load(key, context):
+    """Return a session with the model, downloaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "model.onnx")
+        with context.phase("download"):
+            context.storage.download_file(key, str(model))
+        with context.phase("model_load"):
+            return onnxruntime.InferenceSession(str(model), options(), providers=["CPUExecutionProvider"])
 
 
 def options():

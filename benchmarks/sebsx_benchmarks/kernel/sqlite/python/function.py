@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import hashlib
 import pathlib
 import sqlite3
+import sys
 import tempfile
 
 CELLS = 9
@@ -11,14 +14,10 @@ DRAWS = 4096
 
 
 def random_numbers(seed, count):
-    """Return `count` numbers below 2**32 from xorshift32 with shifts 13, 17, 5."""
-    numbers = []
-    x = seed
-    for _ in range(count):
-        x ^= (x << 13) & 0xFFFFFFFF
-        x ^= x >> 17
-        x ^= (x << 5) & 0xFFFFFFFF
-        numbers.append(x)
+    """Return `count` numbers below 2**32 from SHAKE-256, little-endian."""
+    numbers = array.array("I", hashlib.shake_256(seed.encode("ascii")).digest(4 * count))
+    if sys.byteorder == "big":
+        numbers.byteswap()
     return numbers
 
 
@@ -29,7 +28,7 @@ def create_table(connection, cells, rows):
         connection.execute(f"CREATE TABLE numbers (id INTEGER PRIMARY KEY, {names})")
         connection.executemany(
             "INSERT INTO numbers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ([row + 1, *cells[CELLS * row : CELLS * (row + 1)]] for row in range(rows)),
+            ((row + 1, *cells[CELLS * row : CELLS * (row + 1)]) for row in range(rows)),
         )
 
 

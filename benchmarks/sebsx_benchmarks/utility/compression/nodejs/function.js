@@ -1,7 +1,6 @@
 'use strict';
 /** Pack a folder of objects into a zip archive. */
 
-const crypto = require('crypto');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
@@ -9,7 +8,7 @@ const { pipeline } = require('stream/promises');
 
 const yazl = require('yazl');
 
-/** Download the files, archive them, upload the archive; return its key, sizes in bytes and SHA-256. */
+/** Download the files, archive them, upload the archive; return its key and sizes in bytes. */
 exports.handler = async (event, context) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'compression-'));
   try {
@@ -25,7 +24,6 @@ exports.handler = async (event, context) => {
       key,
       input_bytes: files.reduce((sum, file) => sum + fs.statSync(file).size, 0),
       archive_bytes: fs.statSync(archive).size,
-      archive_sha256: crypto.createHash('sha256').update(fs.readFileSync(archive)).digest('hex'),
     };
   } finally {
     fs.rmSync(folder, { recursive: true });

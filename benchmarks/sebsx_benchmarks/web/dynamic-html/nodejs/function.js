@@ -13,16 +13,12 @@ const PAGE = fs.readFileSync(path.join(__dirname, 'page.html'), 'utf8');
 mustache.escape = (value) => String(value).replace(/[&<>"']/g, (letter) => ESCAPES[letter]);
 mustache.parse(PAGE); // kept by mustache: compiled now, not in the first call
 
-/** Return `count` numbers below 1,000,000 from xorshift32 with shifts 13, 17, 5, which every language can draw. */
+/** Return `count` numbers below 1,000,000 from SHAKE-256, of 32 bits each, which every language can draw. */
 function randomValues(seed, count) {
-  const values = [];
-  let x = seed;
-  for (let drawn = 0; drawn < count; drawn += 1) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    values.push((x >>> 0) % 1000000);
-  }
+  const values = new Array(count);
+  if (count === 0) return values; // no digest is empty
+  const drawn = crypto.createHash('shake256', { outputLength: 4 * count }).update(seed).digest();
+  for (let place = 0; place < count; place += 1) values[place] = drawn.readUInt32LE(4 * place) % 1000000;
   return values;
 }
 

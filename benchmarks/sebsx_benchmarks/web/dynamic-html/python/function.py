@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import hashlib
+import itertools
+import operator
 import pathlib
+import sys
 
 import jinja2
 
@@ -12,15 +16,11 @@ _PAGE = _ENVIRONMENT.from_string(pathlib.Path(__file__).with_name("page.html").r
 
 
 def random_values(seed, count):
-    """Return `count` numbers below 1,000,000 from xorshift32 with shifts 13, 17, 5, which every language can draw."""
-    values = []
-    x = seed
-    for _ in range(count):
-        x ^= (x << 13) & 0xFFFFFFFF
-        x ^= x >> 17
-        x ^= (x << 5) & 0xFFFFFFFF
-        values.append(x % 1000000)
-    return values
+    """Return `count` numbers below 1,000,000 from SHAKE-256, of 32 bits each, which every language can draw."""
+    drawn = array.array("I", hashlib.shake_256(seed.encode("ascii")).digest(4 * count))
+    if sys.byteorder == "big":
+        drawn.byteswap()
+    return list(map(operator.mod, drawn, itertools.repeat(1000000)))
 
 
 def handler(event, context):
