@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 
 from sebsx import __version__
-from sebsx.cli import extending
+from sebsx.cli import completing, extending
 from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import VisibleFormatter
 from sebsx.cli.mistakes import in_one_line
@@ -74,7 +74,12 @@ class Commands(CommandGroup):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="sebsx")
 @click.option("--store", metavar="PATH|URL", help="Where results are: an SQLite file or a postgresql+psycopg:// URL.")
-@click.option("--plugins", metavar="A,B", help="Load only these plugins (names as in `sebsx plugins`).")
+@click.option(
+    "--plugins",
+    metavar="A,B",
+    shell_complete=completing.plugin,
+    help="Load only these plugins (names as in `sebsx plugins`).",
+)
 @click.option("-v", "--verbose", count=True, help="Say more; twice for every call to a provider.")
 @click.pass_context
 def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:

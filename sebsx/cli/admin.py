@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, command
-from sebsx.cli.options import complete_campaign, complete_run
 from sebsx.errors import PlatformError, SebsxError, StoreError, UserError
 
 if TYPE_CHECKING:
@@ -27,13 +27,20 @@ _ID_CHARACTERS = 26  # of a ULID
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
 @click.option("--cache", is_flag=True, help="Delete cached packages, too; they are built again when needed.")
-@click.option("-P", "--platform", "platforms", metavar="A,B", help="Look for orphans on these platforms too.")
 @click.option(
-    "--run", "runs", metavar="RUN", multiple=True, shell_complete=complete_run,
+    "-P",
+    "--platform",
+    "platforms",
+    metavar="A,B",
+    shell_complete=completing.platform,
+    help="Look for orphans on these platforms too.",
+)
+@click.option(
+    "--run", "runs", metavar="RUN", multiple=True, shell_complete=completing.run,
     help="Only what belongs to this run; repeatable.",
 )  # fmt: skip
 @click.option(
-    "--campaign", metavar="NAME", shell_complete=complete_campaign,
+    "--campaign", metavar="NAME", shell_complete=completing.campaign,
     help="Only what belongs to the runs of this campaign, in place of --run.",
 )  # fmt: skip
 def clean_command(
@@ -115,7 +122,14 @@ def _print_removals(app: App, removals: Sequence[Removal]) -> None:
 
 
 @command("doctor")
-@click.option("-P", "--platform", "platforms", metavar="A,B", help="Only these platforms [default: all].")
+@click.option(
+    "-P",
+    "--platform",
+    "platforms",
+    metavar="A,B",
+    shell_complete=completing.platform,
+    help="Only these platforms [default: all].",
+)
 def doctor_command(app: App, platforms: str | None) -> None:
     """Check plugins, store and platforms, and say what to do.
 

@@ -46,7 +46,7 @@ class App(Services):
 
 
 def _turn_on_json(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value:
+    if value and not ctx.resilient_parsing:  # not while a shell completes
         ctx.ensure_object(App).console.only_json()
 
 

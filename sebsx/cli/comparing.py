@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
 from sebsx.cli.values import OneOf, number
@@ -28,7 +29,8 @@ _FORMATS = ("text", "md", "json")
 
 @command("compare")
 @names_runs(many=True, metavar="BASE [NEW]")
-@click.option("-m", "--metric", multiple=True, metavar="NAME", help="Metrics or patterns (phase.*_s) "
+@click.option("-m", "--metric", multiple=True, metavar="NAME", shell_complete=completing.metric,
+              help="Metrics or patterns (phase.*_s) "
               "[default: client.latency_s, and the durations of executions where there are any].")  # fmt: skip
 @click.option("-t", "--threshold", multiple=True, metavar="[METRIC=]SHARE", help="Smallest change that matters: 5%, or "
               "client.latency_s=10%,cost_per_million_usd=1% [default: 5%].")  # fmt: skip
@@ -136,18 +138,12 @@ def list_command(app: App) -> None:
 
 
 @command("remove")
-@click.argument("name", shell_complete=lambda ctx, _parameter, typed: _complete_baseline(ctx, typed))
+@click.argument("name", shell_complete=completing.baseline)
 def remove_command(app: App, name: str) -> None:
     """Forget a name; the run stays."""
     with app.open_store() as store:
         baseline = store.remove_baseline(name)
     app.console.result(baseline, text=f"{baseline.name} was run {baseline.run}, which stays")
-
-
-def _complete_baseline(ctx: click.Context, typed: str) -> list[str]:
-    app = ctx.find_object(App) or App()
-    with app.open_store() as store:
-        return [item.name for item in store.baselines() if item.name.startswith(typed)]
 
 
 def _options(

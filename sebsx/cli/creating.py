@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, command
 from sebsx.errors import UserError
 
@@ -31,7 +32,14 @@ handler = "{handler}"
 
 @command("new")
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
-@click.option("--language", default=_DEFAULT, show_default=True, metavar="NAME", help="Language of the function.")
+@click.option(
+    "--language",
+    default=_DEFAULT,
+    show_default=True,
+    metavar="NAME",
+    shell_complete=completing.language,
+    help="Language of the function.",
+)
 def new_command(app: App, folder: Path, language: str) -> None:
     """Create a folder with a function of your own and its input.
 

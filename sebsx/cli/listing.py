@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
 from sebsx.cli.values import OneOf, Read, integer
@@ -37,9 +38,19 @@ def _since(value: str) -> datetime:
 
 
 @click.group("runs", cls=CommandGroup, invoke_without_command=True)
-@click.option("--benchmark", default="", metavar="NAME", help="Only runs that measured this benchmark.")
-@click.option("--platform", default="", metavar="NAME", help="Only runs on this platform.")
-@click.option("--campaign", default="", metavar="NAME", help="Only runs of this campaign.")
+@click.option(
+    "--benchmark",
+    default="",
+    metavar="NAME",
+    shell_complete=completing.benchmark,
+    help="Only runs that measured this benchmark.",
+)
+@click.option(
+    "--platform", default="", metavar="NAME", shell_complete=completing.platform, help="Only runs on this platform."
+)
+@click.option(
+    "--campaign", default="", metavar="NAME", shell_complete=completing.campaign, help="Only runs of this campaign."
+)
 @click.option("--status", type=OneOf(_STATUSES), help="Only runs that ended like this.")
 @click.option(
     "--since", type=Read(_since, "date|time"), help="Only runs since a day (2026-09-06) or for so long (24h)."

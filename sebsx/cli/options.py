@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sebsx.cli.app import App
+from sebsx.cli import completing
 from sebsx.errors import UserError
 from sebsx.settings import COMMAND_LINE, Layer, Section, option_name, with_options
 from sebsx.texts import as_duration, describe, is_duration
@@ -23,7 +23,6 @@ FAIL_IF = (
 )
 
 _SHORT = {"--parameter": "-p", "--platform": "-P"}
-_RUNS_OFFERED = 20
 
 
 def options_of(section: Section, *, positional: bool = False) -> list[click.Parameter]:
@@ -54,44 +53,24 @@ def _argument(item: dataclasses.Field[Any], hint: Any) -> click.Argument:
     return click.Argument(
         [item.name], nargs=-1 if many else 1, required=False, metavar=f"[{name}]..." if many else f"[{name}]",
         callback=lambda _ctx, _parameter, value: ",".join(value) or None if many else value,
-        shell_complete=complete_benchmark if "NAME" in name else None,
+        shell_complete=completing.of_setting(item.name, item.metadata["choices"]),
     )  # fmt: skip
 
 
-def complete_benchmark(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the benchmarks that start with what was typed."""
-    app = ctx.find_object(App) or App()
-    return sorted(name for name in app.registry.benchmarks if name.startswith(incomplete))
-
-
-def complete_run(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return what names a run and starts with what was typed: `last`, baselines, the newest ids."""
-    app = ctx.find_object(App) or App()
-    with app.open_store(read=True) as store:
-        names = ["last", *(item.name for item in store.baselines()), *(run.id for run in store.runs(_RUNS_OFFERED))]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def complete_campaign(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the campaigns that start with what was typed."""
-    app = ctx.find_object(App) or App()
-    with app.open_store(read=True) as store:
-        return sorted({run.campaign for run in store.runs() if run.campaign.startswith(incomplete)} - {""})
-
-
-def names_runs(*, many: bool, metavar: str = "") -> Callable[[Any], Any]:
+def names_runs(*, many: bool, metavar: str = "", complete: Any = completing.run) -> Callable[[Any], Any]:
     """Return a decorator: RUN as an argument, `run` or `runs`, and `--campaign` in place of it.
 
     Args:
         many: Whether several may be named.
         metavar: How the argument is shown.
+        complete: What it is completed by.
     """
     argument = click.argument(
         "runs" if many else "run", metavar=metavar or ("RUN..." if many else "RUN"), nargs=-1 if many else 1,
-        required=False, shell_complete=complete_run,
+        required=False, shell_complete=complete,
     )  # fmt: skip
     option = click.option(
-        "--campaign", metavar="NAME", shell_complete=complete_campaign,
+        "--campaign", metavar="NAME", shell_complete=completing.campaign,
         help=f"The {'runs' if many else 'newest run'} of this campaign, in place of RUN.",
     )  # fmt: skip
     return lambda function: argument(option(function))
@@ -106,8 +85,9 @@ def _option(item: dataclasses.Field[Any], hint: Any, fields: Mapping[str, datacl
     if typing.get_origin(hint) is dict:
         return click.Option([name, *short, item.name], multiple=True, metavar="KEY=VALUE", help=f"{text}; repeatable")
     return click.Option(
-        [name, *([_SHORT[name]] if name in _SHORT else []), item.name], metavar=describe(item, hint), help=text
-    )
+        [name, *([_SHORT[name]] if name in _SHORT else []), item.name], metavar=describe(item, hint), help=text,
+        shell_complete=completing.of_setting(item.name, item.metadata["choices"]),
+    )  # fmt: skip
 
 
 def _default(item: dataclasses.Field[Any]) -> str:

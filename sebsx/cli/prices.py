@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.repricing import MILLION, break_even_command, money_table, today
 from sebsx.cli.values import Read, day, exact, exact_duration, integer, memory
@@ -33,7 +34,7 @@ def prices_command() -> None:
 
 
 @command("show")
-@click.argument("provider", required=False)
+@click.argument("provider", required=False, shell_complete=completing.provider)
 @click.option("--region", help="Only this region.")
 @click.option("--date", "on_day", type=Read(day, "date"), help="The book in force on this day [default: today].")
 def show_command(app: App, provider: str | None, region: str | None, on_day: date | None) -> None:
@@ -94,7 +95,7 @@ def diff_command(app: App, old: str, new: str) -> None:
 
 
 @command("update")
-@click.argument("provider")
+@click.argument("provider", shell_complete=completing.provider)
 @click.option("--from", "source", required=True, metavar="FILE|URL", help="Offer file of the provider, JSON.")
 @click.option("--replace", is_flag=True, help="Write over a book of the same day.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
@@ -143,13 +144,15 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
 
 
 @command("month")
-@click.argument("place", metavar="PROVIDER:REGION")
+@click.argument("place", metavar="PROVIDER:REGION", shell_complete=completing.place)
 @click.option("--memory", "memory_mib", type=Read(memory, "mib"), required=True, help="Provisioned memory.")
 @click.option("--duration", "duration_s", type=Read(exact_duration, "time"), required=True, help="Of an invocation.")
 @click.option("--requests-per-s", type=Read(exact, "n"), required=True, help="Invocations a second, all month.")
 @click.option("--init", "init_s", type=Read(exact_duration, "time"), help="Initialisation that every invocation pays.")
 @click.option("--ephemeral", "ephemeral_mib", type=integer(0), default=0, metavar="MIB", help="Ephemeral storage.")
-@click.option("--architecture", default="x86_64", show_default=True, help="Architecture.")
+@click.option(
+    "--architecture", default="x86_64", show_default=True, shell_complete=completing.architecture, help="Architecture."
+)
 @click.option("--scheme", default="", help="Billing scheme of the book [default: its first].")
 @click.option("--free-tier", is_flag=True, help="Leave out what a month's free tier covers.")
 @click.option("--book", "on_day", type=Read(day, "date"), help="Prices in force on this day [default: today].")

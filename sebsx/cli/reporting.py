@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, command
-from sebsx.cli.options import complete_run, names_runs
+from sebsx.cli.options import names_runs
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
     "-o", "--out", type=click.Path(dir_okay=False, path_type=Path),
     help="File to write [default: sebsx-report-RUN.html in this folder].",
 )  # fmt: skip
-@click.option("-a", "--analyzer", "analyzers", multiple=True, help="A further analyzer to be heard; repeatable.")
-@click.option("-b", "--base", metavar="RUN", help="Compare with this run or baseline.", shell_complete=complete_run)
+@click.option(
+    "-a",
+    "--analyzer",
+    "analyzers",
+    multiple=True,
+    shell_complete=completing.analyzer,
+    help="A further analyzer to be heard; repeatable.",
+)
+@click.option("-b", "--base", metavar="RUN", help="Compare with this run or baseline.", shell_complete=completing.run)
 @click.option("--compare", "within", is_flag=True, help="Compare the versions within the one run.")
 @click.option("--open", "open_", is_flag=True, help="Show it in the browser.")
 def report_command(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, command
 from sebsx.cli.options import names_runs
 from sebsx.cli.values import Read, day, exact
@@ -33,9 +34,20 @@ def _price_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which prices are meant."""
     options = (
         click.option("--book", "on_day", type=Read(day, "date"), help="Prices in force on this day [default: today]."),
-        click.option("--as", "place", metavar="PROVIDER[:REGION]", help="As if it had run there; always an estimate."),
+        click.option(
+            "--as",
+            "place",
+            metavar="PROVIDER[:REGION]",
+            shell_complete=completing.place,
+            help="As if it had run there; always an estimate.",
+        ),
         click.option("--region", default="", help="Region whose prices are used [default: the run's]."),
-        click.option("--architecture", default="", help="As if it had run on it [default: the run's]."),
+        click.option(
+            "--architecture",
+            default="",
+            shell_complete=completing.architecture,
+            help="As if it had run on it [default: the run's].",
+        ),
         click.option("--scheme", default="", help="Billing scheme of the book [default: its first]."),
     )
     for option in reversed(options):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import CORE, App, command
 from sebsx.cli.describing import show_benchmark
 from sebsx.cli.failing import failure_text, show_failures
@@ -25,7 +26,7 @@ _MANY = 10  # files that are counted rather than listed
 
 
 @command("show")
-@names_runs(many=True, metavar="RUN | benchmark NAME")
+@names_runs(many=True, metavar="RUN | benchmark NAME", complete=completing.shown)
 @click.option("--failures", "only_failures", is_flag=True, help="Show why invocations failed, with tracebacks.")
 def show_command(app: App, runs: tuple[str, ...], campaign: str | None, only_failures: bool) -> None:
     """Show one run (conditions, failures, settings) or a benchmark (what can be chosen of it).
@@ -104,9 +105,14 @@ def _show_run(app: App, runs: tuple[str, ...], campaign: str | None, only_failur
 
 @command("analyze")
 @names_runs(many=True)
-@click.option("-a", "--analyzer", help="Which analyzer [default: the one of the run's experiment].")
 @click.option(
-    "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE",
+    "-a",
+    "--analyzer",
+    shell_complete=completing.analyzer,
+    help="Which analyzer [default: the one of the run's experiment].",
+)
+@click.option(
+    "-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE", shell_complete=completing.assignment,
     help="A setting of the analyzer, as cost_weight=0.3; repeatable (sebsx config show analyzer.NAME).",
 )  # fmt: skip
 @click.option("--fail-if", multiple=True, metavar="THRESHOLD", help=f"{FAIL_IF[:1].upper()}{FAIL_IF[1:]}.")
@@ -167,14 +173,27 @@ class _ExportCommand(click.Command):
 
 @command("export", cls=_ExportCommand)
 @names_runs(many=True)
-@click.option("-f", "--format", "format_", required=True, help="Which exporter: one of the formats below.")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    required=True,
+    shell_complete=completing.exporter,
+    help="Which exporter: one of the formats below.",
+)
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="File or folder to write, replacing an older export [default: the first run's id with the format's ending].",
 )
-@click.option("--metric", "metrics", multiple=True, help="Only this metric, such as client.latency_s; repeatable.")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    shell_complete=completing.metric,
+    help="Only this metric, such as client.latency_s; repeatable.",
+)
 @click.option("--statistic", "statistics", multiple=True, help="Only this statistic, such as p50; repeatable.")
 @click.option("--fail-if", multiple=True, metavar="THRESHOLD", help="Thresholds to write in place of those of the runs "
               "(junit); repeatable.")  # fmt: skip

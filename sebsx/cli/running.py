@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import CORE, App, CommandGroup, output_options
 from sebsx.cli.failing import show_failures
 from sebsx.cli.mistakes import ListsCommand
@@ -54,29 +55,36 @@ _COMMON: tuple[click.Parameter, ...] = (
     click.Option(
         ["-P", "--platform", "platform"],
         metavar="A,B",
+        shell_complete=completing.platform,
         help="platforms to run on [default: the one that needs no account]",
     ),
     click.Option(
         ["-s", "--set", "assignments"],
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=completing.assignment,
         help="any setting, as `keep_alive_s=60` or `platform.local.keep_alive_s=60`; repeatable",
     ),
     click.Option(["--seed"], type=integer(), help="seed of every random choice [default: drawn, and stored]"),
     click.Option(
-        ["--collect", "collectors"], metavar="A,B", help="collectors in functions [default: the default ones]"
+        ["--collect", "collectors"],
+        metavar="A,B",
+        shell_complete=completing.collector,
+        help="collectors in functions [default: the default ones]",
     ),
     click.Option(
         ["--option", "options"],
         multiple=True,
         metavar="NAME=VALUE,...",
+        shell_complete=completing.option,
         help="an option of functions, each value a level to measure (sebsx list options); repeatable",
     ),
-    click.Option(["--campaign"], help="free label that groups runs"),
+    click.Option(["--campaign"], shell_complete=completing.campaign, help="free label that groups runs"),
     click.Option(["--fail-if", "fail_if"], multiple=True, metavar="THRESHOLD", help=FAIL_IF),
     click.Option(
         ["--price-as"],
         metavar="PROVIDER:REGION",
+        shell_complete=completing.place,
         help="estimate the cost of what has no price where it runs by these, such as aws:us-east-1",
     ),
     *LIMITS,
@@ -377,7 +385,12 @@ def raise_for(run: Run, cells: list[StoredCell]) -> None:
 
 
 @click.group("run", cls=SubjectGroup, action=_run, invoke_without_command=True)
-@click.option("--resume", metavar="RUN", help="Go on with an interrupted run: finished cells are skipped.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=completing.resumable,
+    help="Go on with an interrupted run: finished cells are skipped.",
+)
 @click.pass_context
 def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> None:
     """Build, deploy, call, measure, price, tear down, report.

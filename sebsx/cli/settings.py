@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.values import OneOf
 from sebsx.errors import UserError
@@ -22,8 +23,9 @@ def config_command() -> None:
 
 
 @command("show")
-@click.argument("section", required=False)
-@click.option("-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As in `sebsx run`.")
+@click.argument("section", required=False, shell_complete=completing.section)
+@click.option("-s", "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="As in `sebsx run`.",
+              shell_complete=completing.assignment)  # fmt: skip
 @click.option("--changed", is_flag=True, help="Only those that are not the default.")
 def show_command(app: App, section: str | None, assignments: tuple[str, ...], changed: bool) -> None:
     """Show settings of one SECTION (`platform.local`) or all, with their source.
