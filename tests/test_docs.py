@@ -18,6 +18,7 @@ import sebsx
 from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
+from tests.emulated_gcp import EmulatedProject
 from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.support import BUILT_IN, Cli, Said
 
@@ -93,7 +94,17 @@ def server_of_openwhisk(sebsx: Cli) -> Iterator[None]:
         assert server.actions == {}
 
 
-AROUND = {"aws.md": account_of_aws, "openwhisk.md": server_of_openwhisk}
+@contextmanager
+def project_of_gcp(sebsx: Cli) -> Iterator[None]:
+    """What a page about Google Cloud needs around its commands; nothing may be left in it."""
+    with EmulatedProject(sebsx.home / "project") as project:
+        sebsx.environment |= project.environment
+        yield
+        assert project.violations == []
+        assert project.remaining() == {}
+
+
+AROUND = {"aws.md": account_of_aws, "gcp.md": project_of_gcp, "openwhisk.md": server_of_openwhisk}
 
 
 def run_commands(page: Path, sebsx: Cli) -> None:

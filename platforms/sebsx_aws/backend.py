@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import math
 from functools import partial
-from importlib.resources import files
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sebsx.clouds import shipped
@@ -298,7 +297,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return what Lambda's runtime client calls."""
-        return _shipped("sebsx_wrapper_lambda.py") if target.language == "python" else {}
+        return shipped.own_files("sebsx_aws", "sebsx_wrapper_lambda.py") if target.language == "python" else {}
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in the account and region with our tags."""
@@ -382,11 +381,6 @@ class AwsArmPlatform(AwsPlatform):
     def recognises(cls, address: str) -> bool:
         """Leave ARNs to the other one, which measures both architectures."""
         return False
-
-
-def _shipped(name: str) -> dict[str, bytes]:
-    """Return a file that goes into packages."""
-    return {name: (files("sebsx_aws") / "wrapper" / name).read_bytes()}
 
 
 def _tail(reply: Reply) -> str:

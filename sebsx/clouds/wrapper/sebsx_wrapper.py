@@ -6,17 +6,17 @@ Source of the signature: AWS General Reference, "Signature Version 4 signing pro
 
 import hashlib
 import hmac
-import http.client
 import os
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-TIMEOUT_S = 60
-ATTEMPTS = 4
+import sebsx_wrapper_http as shared
+from sebsx_wrapper_http import check
+
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-class Service:
+class Service(shared.Service):
     """One service of AWS over a kept connection, with signed requests.
 
     Args:
@@ -26,42 +26,14 @@ class Service:
     """
 
     def __init__(self, name, host, endpoint):
+        super().__init__(host, endpoint)
         self._name = name
         self._region = os.environ["AWS_REGION"]
-        parts = urlsplit(endpoint or "https://" + host)
-        self._host = parts.netloc
-        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = None
 
-    def ask(self, method, path, query="", body=b"", headers=None, digest=UNSIGNED):
-        """Send a signed request and return (status, body); tries again where AWS asks for it."""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(0.05 * 2**attempt)
-                if hasattr(body, "seek"):
-                    body.seek(0)
-            try:
-                if self._connection is None:
-                    self._connection = self._kind(self._host, timeout=TIMEOUT_S)
-                signed = self._sign(method, path, query, dict(headers or {}), digest)
-                self._connection.request(method, path + ("?" + query if query else ""), body, signed)
-                response = self._connection.getresponse()
-                data = response.read()
-            except (OSError, http.client.HTTPException):
-                self._close()
-                if attempt == ATTEMPTS - 1:
-                    raise
-                continue
-            if response.status < 500 and response.status != 429 and b"Throughput" not in data[:200]:
-                break
-        return response.status, data
+    def _asks_again(self, status, data):
+        return super()._asks_again(status, data) or b"Throughput" in data[:200]
 
-    def _close(self):
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _sign(self, method, path, query, headers, digest):
+    def _sign(self, method, path, query, headers, digest=UNSIGNED):
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         day = now[:8]
         headers["host"] = self._host
@@ -89,7 +61,7 @@ class Service:
         return headers
 
 
-class S3Storage:
+class S3Storage(shared.ObjectStorage):
     """Objects of the run's bucket."""
 
     def __init__(self, bucket):
@@ -98,29 +70,13 @@ class S3Storage:
         self._service = Service("s3", host, endpoint)
         self._prefix = "/%s/" % bucket if endpoint else "/"
 
-    def download(self, key):
-        status, data = self._service.ask("GET", self._path(key))
-        if status == 404:
-            raise LookupError("storage holds no object %r" % (key,))
-        check(status, data, "read of %r" % (key,))
-        return data
+    def _get(self, key):
+        return self._service.ask("GET", self._path(key))
 
-    def upload(self, key, data):
-        headers = {"content-length": str(len(data))}
-        check(*self._service.ask("PUT", self._path(key), body=data, headers=headers), "write of %r" % (key,))
-
-    def download_file(self, key, path):
-        with open(path, "wb") as file:
-            file.write(self.download(key))
-
-    def upload_file(self, key, path):
-        with open(path, "rb") as file:
-            headers = {"content-length": str(os.fstat(file.fileno()).st_size)}
-            check(*self._service.ask("PUT", self._path(key), body=file, headers=headers), "write of %r" % (key,))
+    def _put(self, key, body, headers):
+        return self._service.ask("PUT", self._path(key), body=body, headers=headers)
 
     def _path(self, key):
-        if not key or any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
-            raise ValueError("storage key %r cannot be used" % (key,))
         return self._prefix + quote(key, safe="/-_.~")
 
 
@@ -178,12 +134,6 @@ def domain():
 def key(partition, sort):
     """Return the key of an item."""
     return {"partition": {"S": partition}, "sort": {"S": sort}}
-
-
-def check(status, data, what):
-    """Raise what AWS said when it refused."""
-    if not 200 <= status < 300:
-        raise OSError("%s failed with %d: %s" % (what, status, data[:300].decode("utf-8", "replace")))
 
 
 def storage():

@@ -33,6 +33,7 @@ HANDLER = Path(sebsx_aws.__file__).parent / "wrapper"
 @pytest.fixture
 def wrapper(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The module as a function sees it; pauses between attempts take no time."""
+    monkeypatch.syspath_prepend(str(WRAPPER.parent))
     spec = importlib.util.spec_from_file_location("wrapper_of_a_test", WRAPPER)
     assert spec is not None
     assert spec.loader is not None
@@ -167,7 +168,7 @@ def test_trouble_that_stays_is_told_after_some_attempts(wrapper: ModuleType, ser
     service.answers = [(503, b"<Code>SlowDown</Code>")] * 10
     with pytest.raises(OSError, match=r"write of 'k' failed with 503: <Code>SlowDown</Code>"):
         wrapper.storage().upload("k", b"")
-    assert len(service.requests) == wrapper.ATTEMPTS
+    assert len(service.requests) == wrapper.shared.ATTEMPTS
 
 
 def test_refusal_is_told_at_once(wrapper: ModuleType, service: Service) -> None:

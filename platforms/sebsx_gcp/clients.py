@@ -1,0 +1,293 @@
+"""Clients of one project and region, who they act as, and what Google's errors mean to a person."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sebsx.clouds.refusals import Refusal, explain
+from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
+from sebsx.system.lazy import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sebsx_gcp.settings import GcpSettings
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+# How long a call of the control plane is repeated that Google refuses for now.
+RETRY_S = 60.0
+_LOGIN = "gcloud auth application-default login"
+_TRANSIENT = frozenset({429, 503})
+_STATUS = {
+    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS", 413: "TOO_LARGE",
+    429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+}  # fmt: skip
+# The first that covers an error counts.
+_REFUSALS = (
+    Refusal(
+        error=CredentialsError, codes=frozenset({"UNAUTHENTICATED"}),
+        advice=f"the credentials are wrong or have expired: log in again ({_LOGIN})",
+    ),
+    Refusal(
+        error=PlatformError, words=("has not been used in project", "it is disabled"),
+        advice="enable the services that docs/platforms/gcp.md lists (gcloud services enable ...)",
+    ),
+    Refusal(
+        error=PlatformError, words=("illing account", "illing to be enabled"),
+        advice="link the project to a billing account (gcloud billing projects link)",
+    ),
+    Refusal(
+        error=PlatformError, words=("database (default) does not exist", "database does not exist"),
+        advice="make it once: gcloud firestore databases create --location=REGION",
+    ),
+    Refusal(
+        error=CredentialsError, codes=frozenset({"PERMISSION_DENIED"}),
+        advice="grant the roles that docs/platforms/gcp.md lists",
+    ),
+    Refusal(
+        error=QuotaError, codes=frozenset({"RESOURCE_EXHAUSTED"}), words=("uota exceeded", "uota limit"),
+        advice="run fewer functions at once, later, or ask Google for a higher quota (IAM & Admin, Quotas)",
+    ),
+    Refusal(
+        error=UnsupportedError, codes=frozenset({"TOO_LARGE"}), words=("too large", "exceeds the maximum"),
+        advice="give a larger payload through storage, and leave out of a package what it does not need",
+    ),
+)  # fmt: skip
+# Numbers of projects, tokens, keys, and what a signed URL carries.
+_SECRET = re.compile(
+    r"\b\d{10,13}\b|ya29\.[\w.-]+|eyJ[\w.-]{20,}|\bAIza[\w-]{30,}"
+    r"|(?:X-Goog-(?:Signature|Credential)|GoogleAccessId|Signature)=[^&\s\"']+"
+)
+
+_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts before Google's words
+
+
+class GcpClients:
+    """Makes clients when they are first needed; making one sends nothing but for credentials.
+
+    Args:
+        settings: Project, region, credentials and endpoints.
+    """
+
+    def __init__(self, settings: GcpSettings) -> None:
+        self.settings = settings
+        self.region = settings.region
+        self._identities: dict[str, Any] = {}
+
+    @cached_property
+    def credentials(self) -> Any:
+        """What calls are sent with.
+
+        Raises:
+            CredentialsError: If there are none.
+        """
+        return self._found[0]
+
+    @cached_property
+    def project(self) -> str:
+        """The project of the settings, or of the credentials.
+
+        Raises:
+            UserError: If neither names one.
+        """
+        project = self.settings.project or self._found[1]
+        if not project:
+            raise UserError("no Google Cloud project is known; give one with --set project=ID")
+        return str(project)
+
+    @property
+    def location(self) -> str:
+        """Project and region, as names of functions begin."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def documents(self) -> str:
+        """The root of Firestore's documents."""
+        return f"projects/{self.project}/databases/{self.settings.database}/documents"
+
+    @cached_property
+    def functions(self) -> Any:
+        """The client of Cloud Functions, second version of its API."""
+        package = require("google.cloud.functions_v2", extra="gcp")
+        service = "google.cloud.functions_v2.services.function_service.transports.rest"
+        transport = require(service, extra="gcp").FunctionServiceRestTransport
+        return package.FunctionServiceClient(
+            transport=self._over_rest(transport, self.settings.functions_url, "cloudfunctions.googleapis.com")
+        )
+
+    @cached_property
+    def firestore(self) -> Any:
+        """The client of Firestore, over HTTP like that of the functions."""
+        service = "google.cloud.firestore_v1.services.firestore"
+        transport = require(f"{service}.transports.rest", extra="gcp").FirestoreRestTransport
+        return require(service, extra="gcp").FirestoreClient(
+            transport=self._over_rest(transport, self.settings.firestore_url, "firestore.googleapis.com")
+        )
+
+    @cached_property
+    def storage(self) -> Any:
+        """The client of Cloud Storage."""
+        return require("google.cloud.storage", extra="gcp").Client(
+            project=self.project,
+            credentials=self.credentials,
+            client_options={"api_endpoint": self.settings.storage_url} if self.settings.storage_url else None,
+        )
+
+    @cached_property
+    def logging(self) -> Any:
+        """The client of Cloud Logging, over HTTP."""
+        return require("google.cloud.logging", extra="gcp").Client(
+            project=self.project,
+            credentials=self.credentials,
+            client_options={"api_endpoint": self.settings.logging_url} if self.settings.logging_url else None,
+            _use_grpc=False,
+        )
+
+    def retry(self) -> Any:
+        """Return how calls of functions and Firestore are repeated that Google refuses for now."""
+        retries = require("google.api_core.retry", extra="gcp")
+        passes = lambda exc: getattr(exc, "code", None) in _TRANSIENT  # noqa: E731  # what the library calls
+        return retries.Retry(predicate=passes, initial=0.2, multiplier=1.6, maximum=5.0, timeout=RETRY_S)
+
+    def identity(self, audience: str) -> str:
+        """Return a token that says to `audience` who we are, good for some minutes at least; empty for emulators.
+
+        Raises:
+            CredentialsError: If these credentials cannot make one.
+        """
+        if self.settings.anonymous:
+            return ""
+        if audience not in self._identities:
+            self._identities[audience] = self._identity(audience)
+        found = self._identities[audience]
+        with explained("identity token"):
+            if not found.valid or found.expired:
+                found.refresh(require("google.auth.transport.requests", extra="gcp").Request())
+        return str(found.token)
+
+    def close(self) -> None:
+        """Close every connection. A second call is harmless."""
+        for name in ("functions", "firestore", "storage", "logging"):
+            client = self.__dict__.pop(name, None)
+            if hasattr(client, "transport"):
+                client.transport.close()
+            elif client is not None:
+                client.close()
+        self._identities.clear()
+
+    def _over_rest(self, transport: Any, url: str, host: str) -> Any:
+        parts = urlsplit(url or f"https://{host}")
+        return transport(host=parts.netloc, url_scheme=parts.scheme, credentials=self.credentials)
+
+    @cached_property
+    def _found(self) -> tuple[Any, str | None]:
+        """Credentials, and the project that came with them."""
+        auth = require("google.auth", extra="gcp")
+        if self.settings.anonymous:
+            return require("google.auth.credentials", extra="gcp").AnonymousCredentials(), None
+        with explained("credentials"):
+            if self.settings.credentials:
+                found = _from_key(self.settings.credentials)
+                project = found.project_id
+            else:
+                found, project = auth.default(scopes=_SCOPES)
+        if self.settings.impersonate:
+            found = require("google.auth.impersonated_credentials", extra="gcp").Credentials(
+                source_credentials=found, target_principal=self.settings.impersonate, target_scopes=list(_SCOPES)
+            )
+        return found, project
+
+    def _identity(self, audience: str) -> Any:
+        """Return credentials whose token is an identity token, of the kind that ours can make."""
+        own = self.credentials
+        accounts = require("google.oauth2.service_account", extra="gcp")
+        impersonated = require("google.auth.impersonated_credentials", extra="gcp")
+        machine = require("google.auth.compute_engine", extra="gcp")
+        if isinstance(own, accounts.Credentials):
+            token_uri = own._token_uri  # noqa: SLF001  # the library has no public name for it
+            return accounts.IDTokenCredentials(own.signer, own.service_account_email, token_uri, audience)
+        if isinstance(own, impersonated.Credentials):
+            return impersonated.IDTokenCredentials(own, target_audience=audience, include_email=True)
+        if isinstance(own, machine.Credentials):
+            request = require("google.auth.transport.requests", extra="gcp").Request()
+            return machine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
+        raise CredentialsError(
+            "a person's credentials make no identity tokens for functions; act as a service account with "
+            "--set impersonate=NAME@PROJECT.iam.gserviceaccount.com"
+        )
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what Google's libraries raise in the body into an error of ours that says what to do.
+
+    Args:
+        what: What was being done, for the message: `create of function 'f'`.
+    """
+    api = require("google.api_core.exceptions", extra="gcp")
+    auth = require("google.auth.exceptions", extra="gcp")
+    http = require("requests.exceptions", extra="gcp")
+    try:
+        yield
+    except api.RetryError as exc:
+        raise refused(what, exc.cause) from exc
+    except api.GoogleAPICallError as exc:
+        raise refused(what, exc) from exc
+    except auth.DefaultCredentialsError as exc:
+        raise CredentialsError(
+            f"no Google credentials were found ({clean(str(exc))[:200]}); log in ({_LOGIN}), or --set credentials=FILE"
+        ) from exc
+    except (auth.TransportError, http.RequestException) as exc:
+        raise PlatformError(
+            f"{what}: {clean(str(exc))}; are region and endpoints right, and is the network up?"
+        ) from exc
+    except auth.GoogleAuthError as exc:
+        raise CredentialsError(
+            f"Google takes the credentials no more: {clean(str(exc))}; log in again ({_LOGIN})"
+        ) from exc
+
+
+def refused(what: str, error: Any) -> PlatformError:
+    """Return what an error of a call means."""
+    words = _REQUEST.sub("", getattr(error, "message", "") or str(error))
+    return explain(what, code_of(error), clean(words), _REFUSALS)
+
+
+def failed(what: str, status: Any) -> PlatformError:
+    """Return what the status means with which an operation ended."""
+    codes = require("google.rpc.code_pb2", extra="gcp").Code
+    return explain(what, codes.Name(status.code), clean(status.message), _REFUSALS)
+
+
+def code_of(error: Any) -> str:
+    """Return Google's name of an error; empty for an exception that is none of Google's."""
+    code = getattr(error, "code", None)
+    return "" if code is None else _STATUS.get(int(code), str(int(code)))
+
+
+def is_gone(error: Any) -> bool:
+    """Tell whether there is no such thing, or no more."""
+    return code_of(error) == "NOT_FOUND"
+
+
+def clean(text: str) -> str:
+    """Return words of Google in one line, without numbers of projects, tokens and signatures."""
+    return _SECRET.sub("***", " ".join(text.split()))
+
+
+def _from_key(path: str) -> Any:
+    """Return the credentials of a service account's key.
+
+    Raises:
+        UserError: If the file is not one.
+    """
+    accounts = require("google.oauth2.service_account", extra="gcp")
+    try:
+        return accounts.Credentials.from_service_account_file(path, scopes=_SCOPES)
+    except (OSError, ValueError) as exc:  # what is wrong with it may hold a part of it
+        reason = exc.strerror if isinstance(exc, OSError) else "it has not the form of one"
+        raise UserError(f"{path!r} cannot be read as the key of a service account: {reason}") from exc

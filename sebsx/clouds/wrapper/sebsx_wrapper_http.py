@@ -1,0 +1,96 @@
+"""What the clients inside functions of every provider have in common, by the standard library alone."""
+
+import http.client
+import os
+import time
+from urllib.parse import urlsplit
+
+TIMEOUT_S = 60
+ATTEMPTS = 4
+
+
+class Service:
+    """One service of a provider over a kept connection.
+
+    Args:
+        host: Host of the service where no endpoint is set.
+        endpoint: URL of another endpoint, or None.
+    """
+
+    def __init__(self, host, endpoint):
+        parts = urlsplit(endpoint or "https://" + host)
+        self._host = parts.netloc
+        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = None
+
+    def ask(self, method, path, query="", body=b"", headers=None, **proof):
+        """Send a request and return (status, body); tries again where the provider asks for it."""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(0.05 * 2**attempt)
+                if hasattr(body, "seek"):
+                    body.seek(0)
+            try:
+                signed = self._sign(method, path, query, dict(headers or {}), **proof)
+                if self._connection is None:
+                    self._connection = self._kind(self._host, timeout=TIMEOUT_S)
+                self._connection.request(method, path + ("?" + query if query else ""), body, signed)
+                response = self._connection.getresponse()
+                data = response.read()
+            except (OSError, http.client.HTTPException):
+                self._close()
+                if attempt == ATTEMPTS - 1:
+                    raise
+                continue
+            if not self._asks_again(response.status, data):
+                break
+        return response.status, data
+
+    def _sign(self, method, path, query, headers):
+        """Return headers that say who asks."""
+        return headers
+
+    def _asks_again(self, status, data):
+        """Return whether the provider is only busy."""
+        return status >= 500 or status == 429
+
+    def _close(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class ObjectStorage:
+    """Objects of the run's bucket; a subclass says by `_get` and `_put` how they are asked for."""
+
+    def download(self, key):
+        status, data = self._get(checked(key))
+        if status == 404:
+            raise LookupError("storage holds no object %r" % (key,))
+        check(status, data, "read of %r" % (key,))
+        return data
+
+    def upload(self, key, data):
+        check(*self._put(checked(key), data, {"content-length": str(len(data))}), "write of %r" % (key,))
+
+    def download_file(self, key, path):
+        with open(path, "wb") as file:
+            file.write(self.download(key))
+
+    def upload_file(self, key, path):
+        with open(path, "rb") as file:
+            headers = {"content-length": str(os.fstat(file.fileno()).st_size)}
+            check(*self._put(checked(key), file, headers), "write of %r" % (key,))
+
+
+def checked(key):
+    """Return a key that names an object everywhere."""
+    if not key or any(part in ("", ".", "..") for part in key.split("/")) or "\0" in key:
+        raise ValueError("storage key %r cannot be used" % (key,))
+    return key
+
+
+def check(status, data, what):
+    """Raise what the provider said when it refused."""
+    if not 200 <= status < 300:
+        raise OSError("%s failed with %d: %s" % (what, status, data[:300].decode("utf-8", "replace")))
