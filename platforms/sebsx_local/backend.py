@@ -95,6 +95,10 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
             raise UnsupportedError(f"this machine cannot run {language!r}: its interpreter was not found")
         return Target(language, version, architecture=architecture, binaries=host_binaries())
 
+    def prepare(self, package: Package) -> None:
+        """Unpack and compile a package into the cache."""
+        self._trees.prepare(package, self.language(package.target.language))
+
     def sandboxes(self, target: Target, root: Path, config: FunctionConfig) -> Mapping[str, Any]:
         """Return the command of a process and the folder in which it starts."""
         return {"command": list(self.language(target.language).command(root)), "root": str(root)}

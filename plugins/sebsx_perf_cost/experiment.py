@@ -190,6 +190,7 @@ class PerfCost(Experiment[PerfCostSettings]):
         interleaved = session.run.design is Design.RMIT
         for line in (*left_out, *(_too_many(families, settings) if interleaved else ())):
             session.observer.warned(line)
+        session.prepare(FunctionSpec.of(cell) for family in families for cell in family if cell.hash in pending)
         for family in families:
             left = [cell for cell in family if cell.hash in pending]
             if interleaved:

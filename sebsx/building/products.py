@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sebsx.building import archive, cache
@@ -57,7 +58,7 @@ class Product:
 
 
 class Products:
-    """A folder of them. Safe in several processes at once.
+    """A folder of them. Safe in several processes and threads at once; what two threads want is built once.
 
     Args:
         folder: Made when first needed.
@@ -67,6 +68,7 @@ class Products:
     def __init__(self, folder: Path, run_id: str) -> None:
         self._folder = folder
         self._run_id = run_id
+        self._building: dict[str, Lock] = {}
 
     def of(self, language: Language, source: Path, target: Target, *, whole: bool) -> Product:
         """Return what a language makes of a code folder, building it unless all that is read is as it was.
@@ -85,14 +87,15 @@ class Products:
         if inputs is None:
             return Product()
         key = _key(language, source, target, inputs)
-        for name in (key, self._of_run(key)):
-            found = self._find(name)
-            if found is not None and (not whole or found.is_whole):
-                return found
-            if found is not None:
-                logger.warning("what is cached in %r is damaged and is built again", str(self._folder / name))
-                shutil.rmtree(self._folder / name, ignore_errors=True)
-        return self._build(key, language, source, target)
+        with self._building.setdefault(key, Lock()):
+            for name in (key, self._of_run(key)):
+                found = self._find(name)
+                if found is not None and (not whole or found.is_whole):
+                    return found
+                if found is not None:
+                    logger.warning("what is cached in %r is damaged and is built again", str(self._folder / name))
+                    shutil.rmtree(self._folder / name, ignore_errors=True)
+            return self._build(key, language, source, target)
 
     def _of_run(self, key: str) -> str:
         """Return the name of a product that holds for one run alone."""

@@ -119,6 +119,11 @@ def leftovers(owners: Iterable[str] = ()) -> dict[int, str]:
     return told | {pid: owner for owner in dead for pid in bearing(owner)}
 
 
+def end_tools() -> None:
+    """End every program that another thread of this process runs; that thread hears of it as of any other end."""
+    end_all(lambda: bearing(own_name()))
+
+
 def _end(process: subprocess.Popen[str], owner: str, part: int) -> None:
     """Kill a program that was not waited for yet, its group, and what left the group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -227,6 +227,15 @@ class Platform(ABC, Generic[S]):
             return str(exc)
         return None
 
+    def prepare(self, package: Package) -> None:
+        """Do ahead what `deploy` of a package needs of this machine alone, while nothing is measured.
+
+        Called from several threads, each for another package. `deploy` works without it, and says what is wrong.
+
+        Raises:
+            DeployError: If it fails.
+        """
+
     @abstractmethod
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it with the configuration the platform REPORTS BACK.

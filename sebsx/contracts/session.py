@@ -9,7 +9,7 @@ from sebsx.model import CellStatus, Kind
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -56,6 +56,17 @@ class Session(ABC):
         """Return the cells that can be measured and still have to be: all, or after an interruption the unfinished.
 
         Those that a platform is known not to be able to do are stored as unsupported, with the reason.
+        """
+
+    @abstractmethod
+    def prepare(self, specs: Iterable[FunctionSpec]) -> None:
+        """Build the packages of functions that are deployed later, several at a time, while nothing is measured.
+
+        Without it each is built when it is deployed. One that cannot be built costs the cells of its function alone,
+        when that is deployed.
+
+        Raises:
+            UserError: If none of several can be built.
         """
 
     @abstractmethod

@@ -170,6 +170,7 @@ def take_turns(
         renew_every: Rounds after which all cells get new sandboxes; 0 keeps them.
         shared: Whether cells with the same spec are measured on one function.
     """
+    session.prepare(map(spec_of, cells))
     for group in _groups(session, cells, spec_of, most, shared):
         with ExitStack() as stack:
             turns = []

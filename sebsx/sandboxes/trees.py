@@ -66,6 +66,23 @@ class Trees:
         lent.append((root, _files(root)))
         return root
 
+    def prepare(self, package: Package, language: Language) -> None:
+        """Make the tree of a package that `lend` returns later, where one can be kept. Safe in several threads.
+
+        Raises:
+            DeployError: If the package cannot be unpacked.
+        """
+        with contextlib.suppress(OSError):
+            shelf = _shelf(package)
+            root = shelf / f"{_key(package, language)}.0"
+            lock = _lock(root.with_name(root.name + _LOCK))
+            if lock is None:  # it is lent, or another process makes it
+                return
+            try:
+                _make_whole(package, language, root)
+            finally:
+                os.close(lock)
+
     def close(self) -> None:
         """Give everything back; no function may run in it any more. Harmless twice."""
         self._lent.clear()
@@ -74,9 +91,8 @@ class Trees:
 
     def _from_shelf(self, package: Package, language: Language, key: str) -> Path | None:
         """Return a tree that is kept, made where there is none; None where none can be kept or all are lent."""
-        shelf = package.path.parent / FOLDER
         try:
-            shelf.mkdir(mode=0o700, exist_ok=True)
+            shelf = _shelf(package)
             _discard_unused(shelf)
             for number in range(_NUMBERS):
                 root = shelf / f"{key}.{number}"
@@ -84,9 +100,7 @@ class Trees:
                 if lock is None:
                     continue
                 self._locks.append(lock)
-                if not _is_whole(root):
-                    _make(package, language, root)
-                    _write(root)
+                _make_whole(package, language, root)
                 return root
         except OSError:
             return None
@@ -115,6 +129,20 @@ def unpack(package: Package, language: Language, root: Path) -> None:
         raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
     if language.host_version() == package.target.version:  # what this machine prepares, another version ignores
         language.prepare(root)
+
+
+def _shelf(package: Package) -> Path:
+    """Return the folder for trees beside a package, which is there."""
+    shelf = package.path.parent / FOLDER
+    shelf.mkdir(mode=0o700, exist_ok=True)
+    return shelf
+
+
+def _make_whole(package: Package, language: Language, root: Path) -> None:
+    """See to it that a tree is there and as it was prepared."""
+    if not _is_whole(root):
+        _make(package, language, root)
+        _write(root)
 
 
 def _make(package: Package, language: Language, root: Path) -> None:

@@ -46,11 +46,14 @@ class Interrupts:
 
     @contextmanager
     def shielded(self, *, swallow: bool = False) -> Iterator[None]:
-        """Hold an interrupt back until the end of the stretch.
+        """Hold an interrupt back until the end of the stretch; a no-op outside the main thread, which alone hears any.
 
         Args:
             swallow: For clean-up after an interrupt or at the end: further ones are dropped.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         self._shields += 1
         try:
             yield

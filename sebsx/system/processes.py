@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +28,8 @@ _OURS = 1 << 62  # no limit that anybody sets, and less than the largest
 _OWNER_BYTES, _PART_BITS = 5, 22
 _ROUNDS = 200
 _PAUSE_S = 0.005
+
+_marking = threading.RLock()
 
 
 def owner_of(pid: int) -> str | None:
@@ -60,7 +63,7 @@ def is_alive(owner: str) -> bool:
 def marking(owner: str, part: int = 0) -> Iterator[None]:
     """Mark every process that is started inside, and all that it starts, as one of `owner`.
 
-    The mark is this process's own meanwhile: for one thread at a time. Without effect where there is no such limit.
+    The mark is this process's own meanwhile: other threads wait. Without effect where there is no such limit.
 
     Args:
         owner: As of `owner_of`.
@@ -71,16 +74,17 @@ def marking(owner: str, part: int = 0) -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    before, most = resource.getrlimit(_FILE_LOCKS)
-    try:
-        resource.setrlimit(_FILE_LOCKS, (_mark(owner, part), most))
-    except (OSError, ValueError):  # a hard limit below it
-        yield
-        return
-    try:
-        yield
-    finally:
-        resource.setrlimit(_FILE_LOCKS, (before, most))
+    with _marking:
+        before, most = resource.getrlimit(_FILE_LOCKS)
+        try:
+            resource.setrlimit(_FILE_LOCKS, (_mark(owner, part), most))
+        except (OSError, ValueError):  # a hard limit below it
+            yield
+            return
+        try:
+            yield
+        finally:
+            resource.setrlimit(_FILE_LOCKS, (before, most))
 
 
 def bearing(owner: str, part: int | None = None) -> set[int]:

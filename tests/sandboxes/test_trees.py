@@ -212,3 +212,18 @@ def test_tree_that_nobody_wants_goes(borrow: Callable[[], Path], tmp_path: Path,
     assert len(list(shelf.glob("lent.0*"))) == 3
     assert lent is not None
     os.close(lent)
+
+
+def test_tree_that_was_prepared_ahead_is_the_one_that_is_lent(
+    tmp_path: Path, package: Package, language: Counting
+) -> None:
+    trees_ = Trees(tmp_path / "private")
+    trees_.prepare(package, language)
+
+    root = trees_.lend(package, language)
+
+    assert language.prepared == 1
+    assert root.parent.parent == package.path.parent
+    trees_.prepare(package, language)  # it is lent: nothing is touched
+    assert language.prepared == 1
+    trees_.close()

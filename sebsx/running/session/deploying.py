@@ -20,16 +20,15 @@ from sebsx.running.session import staging
 from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from sebsx.building import Packager
-    from sebsx.building.stages import Stage
     from sebsx.contracts.benchmarks import Benchmark
     from sebsx.contracts.functions import FunctionSpec
     from sebsx.contracts.observers import Observer
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
-    from sebsx.model import Adoption, Package, Run, Target
+    from sebsx.model import Adoption, Package, Run
+    from sebsx.running.session.building import Builder
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)
@@ -47,19 +46,15 @@ class Deployer:
         run: The run as stored.
         store: Where deployments are written down, those that failed as well.
         scene: The platforms, opened, and the benchmarks.
-        packager: Builds packages.
-        collectors: Names of the collectors to ship.
-        observer: Hears of builds, deployments and teardowns.
+        builder: Builds packages.
+        observer: Hears of deployments and teardowns.
     """
 
-    def __init__(
-        self, run: Run, store: Store, scene: Scene, packager: Packager, collectors: Sequence[str], observer: Observer
-    ) -> None:
+    def __init__(self, run: Run, store: Store, scene: Scene, builder: Builder, observer: Observer) -> None:
         self._run = run
         self._store = store
         self._scene = scene
-        self._packager = packager
-        self._collectors = collectors
+        self._builder = builder
         self._observer = observer
         self._live: dict[int, Function] = {}
         self._tried = 0
@@ -107,8 +102,10 @@ class Deployer:
             _check_needs(platform, benchmark, needs)
             described["config"] = config = platform.offered(config)
             target = platform.target(spec.language, spec.architecture)
-            stage = self._stage(spec, benchmark, parameters, target)
-            package = self._build(spec, platform, benchmark, target, stage)
+            stage = self._builder.stage(spec, benchmark, parameters, target)
+            package = self._builder.package(spec, benchmark, target, stage)
+            facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
+            self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
             self._observer.step(f"deploying {spec.label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in needs else None
@@ -212,36 +209,6 @@ class Deployer:
                 self._observer.warned(f"{deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self._store.design.update_deployment(function.id, status="deleted")
-
-    def _stage(
-        self, spec: FunctionSpec, benchmark: Benchmark, parameters: Mapping[str, Any], target: Target
-    ) -> Stage | None:
-        """Return what a benchmark makes on the driver before it is deployed; None where it makes nothing."""
-        if benchmark.builds:
-            self._observer.step(f"building the artifacts of {spec.label}")
-        return self._packager.stage(benchmark, parameters, target, spec.function, spec.variant)
-
-    def _build(
-        self, spec: FunctionSpec, platform: Platform[Any], benchmark: Benchmark, target: Target, stage: Stage | None
-    ) -> Package:
-        registry = self._scene.registry
-        language = registry.get("languages", spec.language)()
-        sources = {name: registry.get("collectors", name)().source(spec.language) for name in self._collectors}
-        self._observer.step(f"building {spec.benchmark} for {target.language} {target.version} {target.architecture}")
-        package = self._packager.build(
-            benchmark,
-            language,
-            target,
-            function=spec.function,
-            variant=spec.variant,
-            platform=platform,
-            files={**(stage.packaged if stage else {}), **dict(spec.files)},
-            collectors={name: source for name, source in sources.items() if source is not None},
-            padding_bytes=spec.padding_bytes,
-        )
-        facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
-        self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
-        return package
 
     def _input(
         self, source: FunctionSource, parameters: Mapping[str, Any], platform: Platform[Any]

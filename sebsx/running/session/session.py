@@ -16,6 +16,7 @@ from sebsx.errors import DeployError, LimitReachedError, PluginError, Unsupporte
 from sebsx.model import NOT_DEPLOYED, PLUGIN_FAILED, CellStatus, Kind
 from sebsx.running.limits import Limits, Meter, ready_usd
 from sebsx.running.provisioning import placed_cell
+from sebsx.running.session.building import Builder
 from sebsx.running.session.calling import Caller
 from sebsx.running.session.deploying import Deployer, rng_for
 from sebsx.running.session.keeping import Keeper
@@ -24,7 +25,7 @@ from sebsx.sending.client import HttpClient
 from sebsx.sending.roundtrip import round_trip_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.building import Packager
@@ -69,7 +70,8 @@ class RunSession(Session):
         self._held_functions = 0
         self._meter = meter or Meter(Limits())
         self._client = HttpClient()
-        self._deployer = Deployer(run, store, scene, packager, collectors, observer)
+        self._builder = Builder(scene, packager, collectors, observer)
+        self._deployer = Deployer(run, store, scene, self._builder, observer)
         self._recorder = Recorder(run, store, scene.registry, observer, self._meter)
         self._keeper = Keeper(run, store, self._recorder)
         self._told: set[str] = set()  # errors of cells that were warned of
@@ -112,6 +114,9 @@ class RunSession(Session):
         """Return those of some cells that have no result yet."""
         closed = {cell.hash for cell in self.view.cells() if cell.status != CellStatus.RUNNING}
         return [cell for cell in cells if cell.hash not in closed]
+
+    def prepare(self, specs: Iterable[FunctionSpec]) -> None:
+        self._builder.build_ahead(specs)
 
     @contextmanager
     def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
