@@ -39,6 +39,9 @@ class Official:
     def __init__(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         self._document: dict[str, Any] = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        for name, schema in self._document.get("components", {}).get("schemas", {}).items():
+            if len(parts := schema.get("allOf", ())) > 1:
+                self._document["components"]["schemas"][name] = self._merged(parts)
 
     def request_fault(self, method: str, path: str, query: str, body: Any) -> str | None:
         """Return what is wrong with a request; None if nothing is.
@@ -81,6 +84,13 @@ class Official:
     def fault(self, name: str, value: Any) -> str | None:
         """Return what is wrong with a value of a type that the contract names."""
         return self._fault({"$ref": f"{self._types}/{name}"}, value, name)
+
+    def _merged(self, parts: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return one object for several, which could not be closed one by one."""
+        found = [self._resolved(part) for part in parts]
+        properties = {name: schema for part in found for name, schema in part["properties"].items()}
+        required = [name for part in found for name in part.get("required", ())]
+        return {"type": "object", "properties": properties, "required": required}
 
     @cached_property
     def _types(self) -> str:

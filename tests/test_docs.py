@@ -19,6 +19,7 @@ from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from tests.emulated_aws import EmulatedAccount
 from tests.emulated_gcp import EmulatedProject
+from tests.emulated_openfaas import EmulatedOpenFaas
 from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.support import BUILT_IN, Cli, Said
 
@@ -104,7 +105,21 @@ def project_of_gcp(sebsx: Cli) -> Iterator[None]:
         assert project.remaining() == {}
 
 
-AROUND = {"aws.md": account_of_aws, "gcp.md": project_of_gcp, "openwhisk.md": server_of_openwhisk}
+@contextmanager
+def gateway_of_openfaas(sebsx: Cli) -> Iterator[None]:
+    """What a page about OpenFaaS needs around its commands; nothing may be left in it."""
+    with EmulatedOpenFaas(sebsx.home / "openfaas") as gateway:
+        sebsx.environment |= gateway.environment
+        yield
+        assert gateway.functions == {}
+
+
+AROUND = {
+    "aws.md": account_of_aws,
+    "gcp.md": project_of_gcp,
+    "openfaas.md": gateway_of_openfaas,
+    "openwhisk.md": server_of_openwhisk,
+}
 
 
 def run_commands(page: Path, sebsx: Cli) -> None:

@@ -22,7 +22,7 @@ _CONNECT_S, _SILENCE_S = 10.0, 60.0
 _BUSY = frozenset({429, 502, 503, 504})
 _GONE = 404
 _SHOWN_CHARACTERS = 300
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 REFUSALS = (
     Refusal(
@@ -95,8 +95,7 @@ class RestApi:
         answer = self._sent(what, method, path, query, body)
         if answer.status_code == _GONE and or_none:
             return None
-        if answer.status_code >= 400:
-            raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
+        self._check(what, answer)
         if not answer.content.strip():
             return None
         try:
@@ -111,15 +110,27 @@ class RestApi:
         answer = self._sent(what, method, path, query, body)
         if answer.status_code == _GONE:
             return False
-        if answer.status_code >= 400:
-            raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
+        self._check(what, answer)
         return True
+
+    def lines(self, what: str, path: str, query: Mapping[str, str] | None = None) -> list[str]:
+        """Return the lines that a GET is answered with, for JSON that comes line by line; none for a 404."""
+        answer = self._sent(what, "GET", path, query, None)
+        if answer.status_code == _GONE:
+            return []
+        self._check(what, answer)
+        content: bytes = answer.content
+        return content.decode("utf-8", "replace").splitlines()
 
     def close(self) -> None:
         """Close its connections. A second call is harmless."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+    def _check(self, what: str, answer: Any) -> None:
+        if answer.status_code >= 400:
+            raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
 
     @property
     def _host(self) -> str:
@@ -162,7 +173,7 @@ class RestApi:
             self._session = require("requests", extra=self._extra).Session()
             self._session.auth = self._credentials
             self._session.verify = self._certificate or True
-            self._session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK
+            self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
         logger.debug("%s %s", method, path)
         return self._session.request(
             method, self.url + path, params=query, json=body, timeout=(_CONNECT_S, _SILENCE_S), allow_redirects=False

@@ -81,7 +81,7 @@ class SelfHostedPlatform(Platform[S]):
 
     def __enter__(self) -> Self:
         self._refusal = None
-        self._made = Made(self.ledger, self._delete_store, self.settings.store_region)
+        self._made = Made(self.ledger, self._delete, self.settings.store_region)
         return self
 
     def __exit__(self, *_exc: object) -> None:

@@ -99,7 +99,9 @@ class PlatformCalls:
         for envelope, reply in sorted(answered, key=lambda answer: answer[1].sent_s):
             start, evidence = starts.of(envelope, reply)
             assert start is not StartType.WARM, evidence
-            assert (start is StartType.WAITED) == (envelope.call != 1), evidence
+            # How long a result lay where it was fetched from, nobody knows: such a call may have waited or not.
+            later = {StartType.WAITED, StartType.UNKNOWN} if reply.accepted_s else {StartType.WAITED}
+            assert (start in later) == (envelope.call != 1), evidence
 
     def test_calls_are_in_flight_together_or_said_not_to_be(
         self, live: Platform[Any], deploy: Callable[..., Deployment]

@@ -1,0 +1,118 @@
+"""The REST API of a gateway: functions, secrets, logs, and what its refusals mean to a person.
+
+Source: `openfaas.openapi.yml` of OpenFaaS, and what a real gateway does beside it: 200 for 202, counts left out when 0.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sebsx.clouds.refusals import Refusal
+from sebsx.clouds.rest import RestApi, unauthorised
+from sebsx.errors import UnsupportedError
+from sebsx.system.homes import expanded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sebsx_openfaas.settings import OpenFaasSettings
+
+EXTRA = "openfaas"
+ADVICE = "set user and password of the gateway (--set password=...; faas-cli login)"
+_FUNCTIONS, _SECRETS = "/system/functions", "/system/secrets"
+_REFUSALS = (
+    unauthorised(ADVICE),
+    Refusal(
+        error=UnsupportedError,
+        words=("not a valid resource", "quantities must match"),
+        advice="ask for another size of memory or processor",
+    ),
+)
+
+
+class Gateway:
+    """The functions of one namespace. Making one sends nothing.
+
+    Args:
+        settings: Of the platform.
+    """
+
+    def __init__(self, settings: OpenFaasSettings) -> None:
+        self._namespace = settings.namespace
+        self.url = settings.gateway.rstrip("/")
+        self._rest = RestApi(
+            self.url,
+            extra=EXTRA,
+            refusals=_REFUSALS,
+            credentials=(settings.user, settings.password),
+            certificate=settings.certificate and str(expanded(settings.certificate)),
+        )
+
+    def info(self) -> dict[str, Any]:
+        """Return what the gateway and its provider are."""
+        told = self._rest.ask("check of the gateway", "GET", "/system/info")
+        return told if isinstance(told, dict) else {}
+
+    def put(self, document: Mapping[str, Any], *, new: bool) -> None:
+        """Make a function, or replace all of one that is there."""
+        what = f"{'create' if new else 'update'} of function {document['service']!r}"
+        body = {**document, **({"namespace": self._namespace} if self._namespace else {})}
+        self._rest.tell(what, "POST" if new else "PUT", _FUNCTIONS, body=body)
+
+    def function(self, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """Return what the gateway says of a function; None if there is none."""
+        chosen = namespace or self._namespace
+        query = {"namespace": chosen} if chosen else None
+        told = self._rest.ask(
+            f"read of function {name!r}", "GET", f"/system/function/{name}", query=query, or_none=True
+        )
+        return told if isinstance(told, dict) else None
+
+    def functions(self) -> Iterator[dict[str, Any]]:
+        """Yield what the gateway says of every function."""
+        query = {"namespace": self._namespace} if self._namespace else None
+        yield from self._rest.ask("list of functions", "GET", _FUNCTIONS, query=query) or ()
+
+    def scale(self, name: str, replicas: int, namespace: str) -> None:
+        """Ask for so many replicas; how many there will be, `function` says."""
+        body = {"serviceName": name, "namespace": namespace, "replicas": replicas}
+        self._rest.tell(f"scaling of function {name!r}", "POST", f"/system/scale-function/{name}", body=body)
+
+    def delete(self, name: str) -> None:
+        """Delete a function. Harmless when it is gone."""
+        self._rest.tell(f"delete of function {name!r}", "DELETE", _FUNCTIONS, body=self._named("functionName", name))
+
+    def make_secret(self, name: str, value: str) -> None:
+        """Make a secret, or replace one that an earlier attempt made."""
+        body = {**self._named("name", name), "value": value}
+        self._rest.tell(f"create of secret {name!r}", "POST", _SECRETS, body=body)
+
+    def delete_secret(self, name: str) -> None:
+        """Delete a secret. Harmless when it is gone."""
+        self._rest.tell(f"delete of secret {name!r}", "DELETE", _SECRETS, body=self._named("name", name))
+
+    def log(self, name: str, since: str) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a function's log from a date on (RFC 3339)."""
+        query = {"name": name, "since": since, "follow": "false"}
+        if self._namespace:
+            query["namespace"] = self._namespace
+        for line in self._rest.lines(f"read of the log of {name!r}", "/system/logs", query):
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue  # cut off
+            if isinstance(entry, dict):
+                yield entry
+
+    def invoke_url(self, name: str, namespace: str = "", way: str = "function") -> str:
+        """Return where a function is called: at once, or by `async-function`."""
+        chosen = namespace or self._namespace
+        return f"{self.url}/{way}/{name}{f'.{chosen}' if chosen else ''}"
+
+    def close(self) -> None:
+        """Close every connection. A second call is harmless."""
+        self._rest.close()
+
+    def _named(self, key: str, name: str) -> dict[str, str]:
+        return {key: name, **({"namespace": self._namespace} if self._namespace else {})}
