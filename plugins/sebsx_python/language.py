@@ -7,9 +7,10 @@ import sys
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from sebsx.building import default_cache
 from sebsx.building.tools import run_tool
 from sebsx.contracts.languages import Built, Language, Starter
-from sebsx_python import requirements
+from sebsx_python import compiling, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,8 +58,8 @@ class PythonLanguage(Language):
 
     def prepare(self, package_root: Path) -> None:
         """Compile every module, so that no cold start compiles; code that does not compile fails when it is called."""
-        words = [sys.executable, "-m", "compileall", "-q", "-j", "0", str(package_root)]
-        run_tool(words, package_root)
+        shelf = default_cache() / "bytecode"
+        run_tool([sys.executable, "-I", compiling.__file__, str(package_root), str(shelf)], package_root)
 
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return every module of the shim, as a regular package."""

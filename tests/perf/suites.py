@@ -1,7 +1,8 @@
 """Measures a suite from a cold cache: `python tests/perf/suites.py [NAME ...]` prints one JSON document.
 
-Beside it stands the former way, in which each package is built and prepared when its function is deployed. In turns,
-each with a cache and a store of its own; without names it is `--suite all`. Installers have cold caches, too.
+Beside it stands the former way, in which each package is built and prepared when its function is deployed, and every
+module of each is compiled. In turns, each with a cache and a store of its own; without names it is `--suite all`.
+Installers have cold caches, too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ from pathlib import Path
 
 ROUNDS = 2
 _RUN = "from sebsx.cli import main\nmain()"
-_FORMER = f"from sebsx.running.session import RunSession\nRunSession.prepare = lambda self, specs: None\n{_RUN}"
+_FORMER = f"""
+import sys
+from sebsx.building.tools import run_tool
+from sebsx.running.session import RunSession
+from sebsx_python.language import PythonLanguage
+def prepare(self, root):
+    run_tool([sys.executable, "-m", "compileall", "-q", "-j", "0", str(root)], root)
+PythonLanguage.prepare = prepare
+RunSession.prepare = lambda self, specs: None
+{_RUN}
+"""
 
 
 def main() -> None:
