@@ -10,7 +10,6 @@ from sebsx.contracts.analyzers import (
     Analyzer,
     Column,
     Estimate,
-    Figure,
     Finding,
     Report,
     ReportFile,
@@ -20,10 +19,12 @@ from sebsx.contracts.analyzers import (
 )
 from sebsx.reading.blocks import caution
 from sebsx.reading.estimates import median_estimate, tail_estimate
+from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx.settings import setting
+from sebsx_communication.figures import SIZE, figures
 from sebsx_communication.groups import ChannelGroup, answer, fit, groups_of
-from sebsx_communication.model import Line, bandwidth, crossover, fastest, interval
+from sebsx_communication.model import bandwidth, crossover, fastest, interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _MISFIT = 0.5
 
 _CHANNEL = Column("channel", "channel")
-_SIZE = Column("message_bytes", "message", unit="bytes", meaning="size of a message")
 _LINES = (
     _CHANNEL,
     Column("alpha_s", "alpha", unit="s", meaning="time of an empty message, by the fit latency = alpha + size / beta"),
@@ -50,7 +50,7 @@ _LINES = (
 )
 _SIZES = (
     _CHANNEL,
-    _SIZE,
+    SIZE,
     Column("exchanges", "exchanges", unit="count", meaning="pairs of invocations"),
     Column(
         "sandboxes", "sandboxes", unit="count", meaning="pairs of sandboxes that talked: the units of the intervals"
@@ -80,7 +80,7 @@ _CROSSINGS = (
     Column("range", "lies", meaning="whether the sizes measured enclose it"),
 )
 _CHOICES = (
-    _SIZE,
+    SIZE,
     Column("best", "fastest", meaning="smallest measured median"),
     Column("chosen", "model", meaning="the model's choice, fitted without this size where others are enough"),
     Column("regret", "slower by", unit="1", meaning="measured latency of the choice over that of the fastest, less 1"),
@@ -139,6 +139,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         findings = [
             *(_sentence(group, confidence) for group in groups),
             *about_runs(runs),
+            *_starved(groups),
             *(finding for group in groups for finding in _about(group)),
             *about_emulation(runs),
         ]
@@ -148,7 +149,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
         return Report(
             "Communication",
             tables=shown,
-            figures=_figures(groups, confidence),
+            figures=figures(groups, confidence),
             findings=findings,
             files=files,
             answers=[answer(group, confidence) for group in groups],
@@ -234,15 +235,8 @@ def _size_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any
                 "polls": operations.get("poll", 0.0) if operations else None,
                 "retries": each.retries,
                 "operations_usd": each.operations_usd,
-                "message_usd": _cost(each),
+                "message_usd": each.message_usd,
             }
-
-
-def _cost(each: Exchanged) -> float | None:
-    latency_s = median_estimate(each.latency_s).value
-    if latency_s is None or each.usd_per_s is None or each.operations_usd is None:
-        return None
-    return latency_s * each.usd_per_s + each.operations_usd
 
 
 def _crossings(group: ChannelGroup, confidence: float) -> Iterator[tuple[str, str, Estimate]]:
@@ -275,7 +269,7 @@ def _choice_rows(group: ChannelGroup) -> Iterator[dict[str, Any]]:
         row = {
             "message_bytes": size, "best": best, "chosen": chosen, "regret": latencies[chosen] / latencies[best] - 1,
         }  # fmt: skip
-        costs = {name: cost for name, each in here.items() if (cost := _cost(each)) is not None}
+        costs = {name: cost for name, each in here.items() if (cost := each.message_usd) is not None}
         modelled = {name: _modelled_cost(group, name, size, predicted[name]) for name in costs}
         if len(costs) > 1:
             cheapest, cheap = min(costs, key=costs.__getitem__), min(modelled, key=modelled.__getitem__)
@@ -288,7 +282,7 @@ def _modelled_cost(group: ChannelGroup, name: str, size: int, latency_s: float) 
     """Return what a message would cost by the model, its operations read off the other sizes."""
     import numpy as np  # heavy
 
-    cells = [each for each in group.channels[name] if _cost(each) is not None]
+    cells = [each for each in group.channels[name] if each.calm and each.message_usd is not None]
     others = [each for each in cells if each.cell.factors["message_bytes"] != size] or cells
     known = np.interp(
         size, [each.cell.factors["message_bytes"] for each in others], [each.operations_usd or 0.0 for each in others]
@@ -301,7 +295,9 @@ def _sentence(group: ChannelGroup, confidence: float) -> Finding:
     sizes = group.sizes()
     if not group.lines:
         names = ", ".join(sorted(name for name, cells in group.channels.items() if any(c.latencies_s for c in cells)))
-        text = f"{group.name}: not enough data for a model: {names} came back at one size of message only"
+        calm = all(each.calm for cells in group.channels.values() for each in cells if each.latencies_s)
+        only = "one size of message only" if calm else "fewer than two sizes of message that were not starved"
+        text = f"{group.name}: not enough data for a model: {names} came back at {only}"
         return Finding(text, numbers={"sizes": sizes}, warning=True)
     top = max(line.sizes[-1] for line in group.lines.values())
     segments = fastest(group.lines, float(min(line.sizes[0] for line in group.lines.values())), float(top))
@@ -338,6 +334,18 @@ def _sentence(group: ChannelGroup, confidence: float) -> Finding:
     return Finding(text, numbers=numbers)
 
 
+def _starved(groups: Sequence[ChannelGroup]) -> Iterator[Finding]:
+    found = [
+        (f"{group.name} {name} of {show(each.cell.factors['message_bytes'], 'bytes')}", each.starved)
+        for group in groups
+        for name, cells in group.channels.items()
+        for each in cells
+    ]
+    yield from about_starved(
+        [name for name, _ in found], [share for _, share in found], "left out of lines and choices"
+    )
+
+
 def _about(group: ChannelGroup) -> Iterator[Finding]:
     for name, cells in group.channels.items():
         line = group.lines.get(name)
@@ -358,53 +366,3 @@ def _about(group: ChannelGroup) -> Iterator[Finding]:
             if count := sum(getattr(each, key) for each in cells):
                 text = f"{group.name} {name}: {count} {what}"
                 yield Finding(text, numbers={"channel": name, key: count}, warning=True)
-
-
-def _figures(groups: Sequence[ChannelGroup], confidence: float) -> list[Figure]:
-    """Return latency, bandwidth and cost by size, as far as they are known."""
-    named = [
-        (f"{group.name} {name}" if len(groups) > 1 else name, cells, group.lines.get(name))
-        for group in groups
-        for name, cells in group.channels.items()
-    ]
-    latency: dict[str, list[tuple[float, float]]] = {}
-    intervals: dict[str, list[tuple[float, float]]] = {}
-    streams: dict[str, list[tuple[float, float]]] = {}
-    costs: dict[str, list[tuple[float, float]]] = {}
-    samples: dict[str, int] = {}
-    for label, cells, line in named:
-        known = [(float(each.cell.factors["message_bytes"]), each) for each in cells if each.latencies_s]
-        medians = [(size, median_estimate(each.latency_s, confidence)) for size, each in known]
-        shown = [(size, found, found.value) for size, found in medians if found.value]
-        latency[label] = [(size, value) for size, _, value in shown]
-        intervals[label] = [(found.low or value, found.high or value) for _, found, value in shown]
-        samples[label] = sum(found.n for _, found, _ in shown)
-        if line is not None:
-            latency[f"{label}, model"] = _drawn(line)
-        streams[label] = [(size, median_estimate(each.stream).value or 0.0) for size, each in known if each.bandwidth]
-        costs[label] = [(size, cost) for size, each in known if (cost := _cost(each))]
-    figures = []
-    for name, title, y, series in (
-        ("latency-by-size", "Latency of a message by its size", Column("latency_s", "latency", unit="s"), latency),
-        (
-            "bandwidth-by-size",
-            "Bandwidth of a stream by size",
-            Column("bandwidth", "bandwidth", unit="bytes/s"),
-            streams,
-        ),
-        ("cost-by-size", "Cost of a message by its size", Column("message_usd", "cost", unit="USD"), costs),
-    ):
-        kept = {label: points for label, points in series.items() if points}
-        ends = {label: found for label, found in intervals.items() if found and series is latency}
-        counts = {label: samples[label] for label in ends}
-        if kept:
-            figures.append(
-                Figure(name, "line", title=title, x=_SIZE, y=y, series=kept, intervals=ends, log="xy", samples=counts)
-            )
-    return figures
-
-
-def _drawn(line: Line) -> list[tuple[float, float]]:
-    import numpy as np  # heavy
-
-    return [(float(size), float(line.latency_s(size)[0])) for size in np.geomspace(line.sizes[0], line.sizes[-1], 30)]

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind
 from sebsx.model.metrics import Better, Metric
+from sebsx.model.starved import MOST_STARVED
 from sebsx.reading.blocks import Observations, joined
+from sebsx.reading.estimates import median_estimate
+from sebsx.reading.starved import starved_shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +64,7 @@ class Exchanged:
         operations_usd: What a message costs in operations; None where there is no price.
         consumers: Exchanges whose consumer was an invocation of its own.
         same_sandbox: Exchanges whose two ends were one sandbox.
+        starved: Share of its calls that did not have the processor they were due.
     """
 
     cell: StoredCell
@@ -78,6 +82,12 @@ class Exchanged:
     operations_usd: float | None = None
     consumers: int = 0
     same_sandbox: int = 0
+    starved: float = 0.0
+
+    @property
+    def calm(self) -> bool:
+        """Whether lines and answers may be made of it: messages came back, and its calls had their processor."""
+        return bool(self.latencies_s) and self.starved <= MOST_STARVED
 
     @property
     def latencies_s(self) -> list[float]:
@@ -89,6 +99,14 @@ class Exchanged:
         """The same, with the block of each."""
         blocks = [block for block, trips in zip(self.blocks, self.trips_s, strict=True) for _ in trips]
         return Observations.listed(self.latencies_s, blocks)
+
+    @property
+    def message_usd(self) -> float | None:
+        """Cost of a message: its operations, and the time of both functions for the median latency."""
+        latency_s = median_estimate(self.latency_s).value
+        if latency_s is None or self.usd_per_s is None or self.operations_usd is None:
+            return None
+        return latency_s * self.usd_per_s + self.operations_usd
 
     @property
     def stream(self) -> Observations:
@@ -127,7 +145,10 @@ class Exchanged:
 
 def exchanged(view: RunView) -> list[Exchanged]:
     """Return what each cell of a run exchanged, in the order of the design; cells without any too."""
-    cells = {cell.id: Exchanged(cell) for cell in view.cells() if "channel" in cell.factors}
+    shares = starved_shares(view)
+    cells = {
+        cell.id: Exchanged(cell, starved=shares.get(cell.id, 0.0)) for cell in view.cells() if "channel" in cell.factors
+    }
     told: dict[int, list[Mapping[str, Any]]] = {}
     for value in view.values():
         if value.cell_id not in cells:

@@ -27,17 +27,22 @@ class ChannelGroup:
     lines: dict[str, Line] = field(default_factory=dict)
 
     def measured(self, size: int) -> dict[str, Exchanged]:
-        """Return what was measured at a size, by channel."""
+        """Return what was measured at a size, by channel; what was starved is left out."""
         return {
             name: each
             for name, cells in self.channels.items()
             for each in cells
-            if each.cell.factors["message_bytes"] == size and each.latencies_s
+            if each.cell.factors["message_bytes"] == size and each.calm
         }
 
     def sizes(self) -> list[int]:
-        """Return the sizes at which something was measured."""
-        return sizes_of([each for cells in self.channels.values() for each in cells if each.latencies_s])
+        """Return the sizes at which something was measured that was not starved."""
+        return sizes_of([each for cells in self.channels.values() for each in cells if each.calm])
+
+    @property
+    def answered(self) -> bool:
+        """Whether any message came back."""
+        return any(each.latencies_s for cells in self.channels.values() for each in cells)
 
 
 def groups_of(runs: Sequence[RunView]) -> list[ChannelGroup]:
@@ -49,7 +54,7 @@ def groups_of(runs: Sequence[RunView]) -> list[ChannelGroup]:
             identity = {"platform": factors["platform"], "memory_mib": factors["memory_mib"], "run": view.run.id}
             group = groups.setdefault(tuple(identity.values()), ChannelGroup("", identity))
             group.channels.setdefault(factors["channel"], []).append(each)
-    found = [group for group in groups.values() if group.sizes()]
+    found = [group for group in groups.values() if group.answered]
     telling = ["platform", *(key for key in ("memory_mib", "run") if len({each.identity[key] for each in found}) > 1)]
     for group in found:
         group.name = name_of({key: group.identity[key] for key in telling})
@@ -60,11 +65,11 @@ def groups_of(runs: Sequence[RunView]) -> list[ChannelGroup]:
 
 
 def fit(group: ChannelGroup) -> None:
-    """Fit every channel that has at least two sizes; the resamples are the same for the same data."""
+    """Fit every channel with two sizes or more that were not starved; the resamples are the same for the same data."""
     import numpy as np  # heavy
 
     for name, cells in group.channels.items():
-        known = [each for each in cells if any(value > 0 for value in each.latencies_s)]
+        known = [each for each in cells if each.calm and any(value > 0 for value in each.latencies_s)]
         if len(known) < 2:
             continue
         rng = np.random.default_rng(0)
@@ -89,5 +94,7 @@ def answer(group: ChannelGroup, confidence: float) -> str:
         ends = sizes if len(sizes) == 1 else (sizes[0], sizes[-1])
         span = " to ".join(f"{show(size, 'bytes')} ({latencies[size]})" for size in ends)
         said.append(f"{name} for {span}")
-    several = len([name for name, cells in group.channels.items() if any(each.latencies_s for each in cells)]) > 1
+    if not best:
+        return f"{group.name}: the machine was too busy to tell how long a message takes"
+    several = len([name for name, cells in group.channels.items() if any(each.calm for each in cells)]) > 1
     return f"{group.name}: {'the fastest channel is' if several else 'messages were sent by'} {', '.join(said)}"

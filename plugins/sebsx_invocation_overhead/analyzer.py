@@ -8,22 +8,29 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
-from sebsx.model import StartType
-from sebsx.model.starts import COUNTED, start_name
-from sebsx.reading.blocks import Observations, caution, in_sandboxes, joined
+from sebsx.reading.blocks import Observations, caution, in_sandboxes
 from sebsx.reading.conditions import name_of
 from sebsx.reading.estimates import median_estimate
+from sebsx.reading.starved import about_starved
 from sebsx.reading.units import scale, show
 from sebsx.settings import setting
-from sebsx.stats import LEAST_BLOCKS, SamplesError, fit_line
-from sebsx_invocation_overhead.windows import judge_all
+from sebsx.stats import LEAST_BLOCKS
+from sebsx_invocation_overhead.series import (
+    SizeCell,
+    SizeSeries,
+    cells_of,
+    observed,
+    series_of,
+    size_of,
+    uncertainty_s_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sebsx.contracts.runs import RunView
     from sebsx.stats import Interval, LineFit
-    from sebsx_invocation_overhead.windows import Sample, Window
+    from sebsx_invocation_overhead.windows import Sample
 
 _MIB = 2**20
 # What tells conditions from each other, before sweep and start type.
@@ -90,62 +97,6 @@ class InvocationOverheadAnalyzerSettings:
     confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A cell with what its windows came to, and the size that was swept."""
-
-    identity: Mapping[str, Any]
-    sweep: str
-    start: str
-    bytes: int
-    window: Window
-
-
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """The cells of one sweep and start type on one condition, by size."""
-
-    identity: Mapping[str, Any]
-    sweep: str
-    start: str
-    cells: Sequence[_Cell]
-
-    @property
-    def samples(self) -> list[Sample]:
-        """The samples of all sizes."""
-        return [sample for cell in self.cells for sample in cell.window.samples]
-
-    @property
-    def points(self) -> list[tuple[float, float]]:
-        """Size and outbound time of every sample."""
-        return [(_size(cell, sample), sample.outbound_s) for cell in self.cells for sample in cell.window.samples]
-
-    def fit(self, confidence: float) -> LineFit | None:
-        """Return the line through the medians of each sandbox at each size; None where there are too few, or sizes.
-
-        Sizes are measured in the same rounds, each with sandboxes of its own, so that rounds are the units; those that
-        a sandbox joins are one.
-        """
-        units: dict[tuple[int, str], list[tuple[Sample, float]]] = defaultdict(list)
-        for place, cell in enumerate(self.cells):
-            for sample in cell.window.samples:
-                units[place, sample.sandbox_id].append((sample, _size(cell, sample)))
-        known = {name: number for number, (_, name) in enumerate(units)}
-        blocks = joined(
-            [sample.round for sample in self.samples], [known[sample.sandbox_id] for sample in self.samples]
-        )
-        block_of = {sample.sandbox_id: int(block) for sample, block in zip(self.samples, blocks, strict=True)}
-        try:
-            return fit_line(
-                [median(size for _, size in unit) for unit in units.values()],
-                [median(sample.outbound_s for sample, _ in unit) for unit in units.values()],
-                [block_of[name] for _, name in units],
-                confidence,
-            )
-        except SamplesError:
-            return None
-
-
 class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
     """Overhead by size with both intervals, the lines, the clocks, and what had to be left out."""
 
@@ -155,11 +106,11 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: InvocationOverheadAnalyzerSettings) -> Report:
         """Return the report of one or more runs."""
-        found = [cell for view in runs for cell in _cells(view)]
+        found = [cell for view in runs for cell in cells_of(view)]
         telling = [column for column in _IDENTITY if len({cell.identity[column.key] for cell in found}) > 1]
-        series = _series(found)
+        series = series_of(found)
 
-        def named(each: _Series) -> dict[str, Any]:
+        def named(each: SizeSeries) -> dict[str, Any]:
             return {column.key: each.identity[column.key] for column in telling}
 
         hidden = [column.key for column in _IDENTITY if column not in telling and column.key != "run"]
@@ -177,104 +128,58 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
                 caption="how the clocks of driver and sandbox were aligned",
             ),
         )
-        findings = [*_said(series, named, settings.confidence), *_about_samples(series, named), *about_runs(runs)]
+        sizes = [(each, cell) for each in series for cell in each.cells]
+        starved = about_starved(
+            [f"{_title(each, named)} of {show(cell.bytes, 'bytes')}" for each, cell in sizes],
+            [cell.starved for _, cell in sizes],
+            "left out of lines and answers",
+        )
+        findings = [
+            *_said(series, named, settings.confidence), *starved, *_about_samples(series, named), *about_runs(runs),
+        ]  # fmt: skip
         return Report(
             "Invocation overhead",
             tables=tables if found else (),
-            figures=list(_figures(series, named, settings)),
+            figures=list(_figures(series, named, settings.confidence)),
             findings=findings,
             answers=list(_answers(series, named, settings.confidence)),
         )
 
 
-def _cells(view: RunView) -> Iterator[_Cell]:
-    deployments = {each.id: each for each in view.deployments()}
-    for cell in view.cells():
-        start = cell.factors.get("start", "")
-        if start not in COUNTED:
-            continue
-        calls = list(view.invocations(cell_id=cell.id))
-        if not calls:
-            continue
-        deployment = deployments[calls[-1].deployment_id]
-        sweep = str(cell.factors.get("sweep", "payload"))
-        identity = {
-            "run": view.run.id,
-            "platform": deployment.platform,
-            "region": deployment.region or "",
-            "architecture": deployment.architecture,
-            "memory_mib": deployment.memory_mib,
-        }
-        size = (deployment.package_bytes or 0) if sweep == "package" else max(call.bytes_out for call in calls)
-        window = judge_all(calls, StartType(start))
-        counted = {sample.sequence for sample in window.samples}
-        had = {call.start_type for call in calls if call.sequence in counted}
-        yield _Cell(identity, sweep, str(start_name(start, had)), size, window)
-
-
-def _series(found: Sequence[_Cell]) -> list[_Series]:
-    groups: dict[tuple[Any, ...], list[_Cell]] = defaultdict(list)
-    # In one order, whatever was measured first: the payload before the package, and warm before cold.
-    for cell in sorted(found, key=lambda cell: (cell.sweep != "payload", cell.start != StartType.WARM)):
-        groups[(*cell.identity.values(), cell.sweep, cell.start)].append(cell)
-    return [
-        _Series(cells[0].identity, cells[0].sweep, cells[0].start, sorted(cells, key=lambda cell: cell.bytes))
-        for cells in groups.values()
-    ]
-
-
-def _size(cell: _Cell, sample: Sample) -> float:
-    return float(cell.bytes if cell.sweep == "package" else sample.payload_bytes)
-
-
-def _overhead(cell: _Cell, confidence: float) -> dict[str, Any]:
+def _overhead(cell: SizeCell, confidence: float) -> dict[str, Any]:
     samples = cell.window.samples
     return {
         "sweep": cell.sweep,
         "bytes": cell.bytes,
         "start": cell.start,
         "n": len(samples),
-        "sandboxes": _observed(cell).count,
-        "outbound_s": _widened(_observed(cell), samples, confidence),
-        "return_s": _widened(_observed(cell, "return_s"), samples, confidence),
-        "uncertainty_s": _uncertainty(samples),
+        "sandboxes": observed(cell).count,
+        "outbound_s": _widened(observed(cell), samples, confidence),
+        "return_s": _widened(observed(cell, "return_s"), samples, confidence),
+        "uncertainty_s": uncertainty_s_of(samples),
     }
-
-
-def _uncertainty(samples: Sequence[Sample]) -> float | None:
-    return max((sample.uncertainty_s for sample in samples), default=None)
-
-
-def _observed(cell: _Cell, way: str = "outbound_s") -> Observations:
-    """Return the times of one way, with the sandboxes that they came from."""
-    samples = cell.window.samples
-    known = {name: number for number, name in enumerate(dict.fromkeys(sample.sandbox_id for sample in samples))}
-    return Observations.listed(
-        [getattr(sample, way) for sample in samples],
-        [known[sample.sandbox_id] for sample in samples],
-        [sample.round for sample in samples],
-    )
 
 
 def _widened(values: Observations, samples: Sequence[Sample], confidence: float) -> Estimate:
     """Return a median whose interval holds for the sampling and for the clocks together; nothing takes less than 0."""
     found = median_estimate(values, confidence)
-    by = _uncertainty(samples)
+    by = uncertainty_s_of(samples)
     if found.value is None or found.low is None or found.high is None or by is None:
         return found
     return replace(found, low=min(found.value, max(0.0, found.low - by)), high=found.high + by)
 
 
-def _fit(each: _Series, confidence: float) -> dict[str, Any]:
+def _fit(each: SizeSeries, confidence: float) -> dict[str, Any]:
     line = each.fit(confidence)
     row: dict[str, Any] = {"sweep": each.sweep, "start": each.start}
     if line is None:
-        none = Estimate(None, n=len(each.points), note="too few samples or sizes")
+        calm = "" if len(each.calm) == len(each.cells) else " that were not starved"
+        none = Estimate(None, n=len(each.points), note=f"too few samples or sizes{calm}")
         return {
             **row, "n": len(each.points), "rounds": None, "intercept_s": none, "slope_s": none, "r_squared": None,
             "adjusted_r_squared": None,
         }  # fmt: skip
-    clocks = _uncertainty(each.samples) or 0.0
+    clocks = uncertainty_s_of(each.samples) or 0.0
     return {
         **row,
         "n": line.n,
@@ -296,7 +201,7 @@ def _of_line(
     return replace(found, low=(interval.low - clocks) * factor, high=(interval.high + clocks) * factor)
 
 
-def _clocks(each: _Series) -> dict[str, Any]:
+def _clocks(each: SizeSeries) -> dict[str, Any]:
     windows = [cell.window for cell in each.cells]
     alignments = [alignment for window in windows for alignment in window.alignments]
     drifts = [alignment.drift_ppm for alignment in alignments if alignment.drift_ppm is not None]
@@ -315,9 +220,9 @@ def _clocks(each: _Series) -> dict[str, Any]:
     }
 
 
-def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[Finding]:
+def _said(series: Sequence[SizeSeries], named: Any, confidence: float) -> Iterator[Finding]:
     """Yield one sentence for each condition: what it costs to reach the handler, and what size adds."""
-    groups: dict[str, list[_Series]] = defaultdict(list)
+    groups: dict[str, list[SizeSeries]] = defaultdict(list)
     for each in series:
         groups[name_of(named(each))].append(each)
     for name, members in groups.items():
@@ -327,12 +232,18 @@ def _said(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[
             where = f"{name}: " if name else ""
             yield Finding(f"{where}invocation overhead is {'; '.join(parts)}", numbers=numbers)
         else:
-            yield Finding(f"{name or 'this run'}: not enough data for an overhead", warning=True)
+            text = f"{name or 'this run'}: not enough data for an overhead{_busy(members)}"
+            yield Finding(text, warning=True)
 
 
-def _answers(series: Sequence[_Series], named: Any, confidence: float) -> Iterator[str]:
+def _busy(members: Sequence[SizeSeries]) -> str:
+    """Return in words that there are samples, of which a busy machine leaves none to count; empty where that is not."""
+    return ": all sizes were starved of the processor" if any(each.samples for each in members) else ""
+
+
+def _answers(series: Sequence[SizeSeries], named: Any, confidence: float) -> Iterator[str]:
     """Yield one sentence for each condition: how long a call takes to reach its handler, and what a MiB adds."""
-    groups: dict[str, list[_Series]] = defaultdict(list)
+    groups: dict[str, list[SizeSeries]] = defaultdict(list)
     for each in series:
         groups[name_of({"platform": each.identity["platform"], **named(each)})].append(each)
     for name, members in groups.items():
@@ -340,7 +251,7 @@ def _answers(series: Sequence[_Series], named: Any, confidence: float) -> Iterat
         told: set[str] = set()
         adds: dict[str, list[str]] = {}
         for each in members:
-            first = next((cell for cell in each.cells if cell.window.samples), None)
+            first = each.first
             if first is None:
                 continue
             outbound_s = _overhead(first, confidence)["outbound_s"].value
@@ -360,11 +271,11 @@ def _answers(series: Sequence[_Series], named: Any, confidence: float) -> Iterat
             said += [f"a MiB of {sweep} adds {', '.join(words)}" for sweep, words in adds.items()]
             yield f"{name}: {'; '.join(said)}"
         else:
-            yield f"{name}: no call tells how long it takes to reach the handler"
+            yield f"{name}: no call tells how long it takes to reach the handler{_busy(members)}"
 
 
-def _words(each: _Series, confidence: float, numbers: dict[str, Any]) -> str:
-    first = next((cell for cell in each.cells if cell.window.samples), None)
+def _words(each: SizeSeries, confidence: float, numbers: dict[str, Any]) -> str:
+    first = each.first
     if first is None:
         return ""
     at = _overhead(first, confidence)["outbound_s"]
@@ -389,9 +300,13 @@ def _between(estimate: Estimate) -> str:
     return f"{text} [{estimate.low / unit:.3g}, {estimate.high / unit:.3g}]"
 
 
-def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
+def _title(each: SizeSeries, named: Any) -> str:
+    return " ".join(word for word in (name_of(named(each)), each.sweep, each.start) if word)
+
+
+def _about_samples(series: Sequence[SizeSeries], named: Any) -> Iterator[Finding]:
     for each in series:
-        name = " ".join(word for word in (name_of(named(each)), each.sweep, each.start) if word)
+        name = _title(each, named)
         discarded: dict[str, int] = defaultdict(int)
         for cell in each.cells:
             for reason, count in cell.window.discarded.items():
@@ -399,7 +314,7 @@ def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
         for reason, count in sorted(discarded.items()):
             text = f"{name}: {count} of {count + len(each.points)} measured calls were left out: {reason}"
             yield Finding(text, numbers={"count": count, "reason": reason}, warning=True)
-        served = [seen for cell in each.cells if len(seen := _observed(cell))]
+        served = [seen for cell in each.cells if len(seen := observed(cell))]
         fewest = min((seen.count for seen in served if not seen.singles), default=LEAST_BLOCKS)
         if said := caution(fewest):
             yield Finding(f"{name}: {said}", numbers={"sandboxes": fewest}, warning=True)
@@ -410,7 +325,7 @@ def _about_samples(series: Sequence[_Series], named: Any) -> Iterator[Finding]:
             )
 
 
-def _figures(series: Sequence[_Series], named: Any, settings: InvocationOverheadAnalyzerSettings) -> Iterator[Figure]:
+def _figures(series: Sequence[SizeSeries], named: Any, confidence: float) -> Iterator[Figure]:
     for sweep in dict.fromkeys(each.sweep for each in series):
         shown = {
             " ".join(word for word in (name_of(named(each)), each.start) if word): each
@@ -424,8 +339,8 @@ def _figures(series: Sequence[_Series], named: Any, settings: InvocationOverhead
         yield Figure(f"overhead-{sweep}", "scatter", title=f"Overhead against {sweep} size", x=x, y=y, series=points)
         lines = {}
         for name, each in shown.items():
-            if line := each.fit(settings.confidence):
-                ends = sorted({place for place, _ in each.points})
+            if line := each.fit(confidence):
+                ends = sorted({size_of(cell, sample) for cell in each.calm for sample in cell.window.samples})
                 lines[name] = [(place, line(place)) for place in (ends[0], ends[-1])]
         if lines:
             yield Figure(

@@ -170,7 +170,9 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
             ),
         )
         names = [label(each, among) for each in among]
-        starved = about_starved(names, among, "the times are this machine's as much as the platform's")
+        starved = about_starved(
+            names, [each.starved for each in among], "the times are this machine's as much as the platform's"
+        )
         findings = [*about_runs(runs), *_about_phases(phases, among), *starved, *about_subjects(names, among)]
         figures = _figures(phases, among)
         answers = [_answer(phase, among, settings.confidence) for phase in phases]

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
 from sebsx.reading.blocks import Observations
-from sebsx.reading.conditions import Condition, caption, conditions, factors_of, identity_columns, label, level, name_of
+from sebsx.reading.conditions import (
+    Condition,
+    caption,
+    conditions,
+    factors_of,
+    identity_columns,
+    label,
+    labels,
+    level,
+    name_of,
+)
 from sebsx.reading.estimates import median_estimate, tail_estimate
+from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx.stats import ecdf
@@ -72,7 +83,8 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
             for way in ways
         ]
         tables = (Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(found)),)
-        findings = [*_said(ways, found, settings), *_about_samples(ways, found), *about_runs(runs)]
+        starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
+        findings = [*_said(ways, found, settings), *starved, *_about_samples(ways, found), *about_runs(runs)]
         return Report(
             "Network",
             tables=tables if rows else (),
@@ -122,6 +134,8 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAna
     """Yield all medians in one sentence."""
     parts, numbers = [], {}
     for way in ways:
+        if way.condition.was_starved:
+            continue
         estimate = median_estimate(way.times_s, settings.confidence)
         size = f" of {show(way.object_bytes, 'bytes')}" if way.object_bytes else ""
         where = f" ({label(way.condition, found)})" if len({each.run.id for each in found}) > 1 else ""
@@ -131,7 +145,8 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAna
     if parts:
         yield Finding(f"median of the {', '.join(parts)}, interval at {settings.confidence:.0%}", numbers=numbers)
     else:
-        yield Finding("not enough data: no round trip was measured", warning=True)
+        busy = " that was not starved of the processor" if ways else ""
+        yield Finding(f"not enough data: no round trip was measured{busy}", warning=True)
 
 
 def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAnalyzerSettings) -> Iterator[str]:
@@ -151,6 +166,9 @@ def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: Network
         place = name_of({key: level(way.condition, key) for key in ("platform", *columns)}, factors_of(found))
         said = places.setdefault(place, [])
         what = f"{way.what} of {show(way.object_bytes, 'bytes')}" if way.object_bytes else way.what
+        if way.condition.was_starved:
+            said.append(f"{what} not told, the machine was busy")
+            continue
         tail = tail_estimate(way.times_s, 0.9, settings.confidence).value
         beyond = "" if tail is None else f" (p90 {show(tail, 's')})"
         said.append(f"{what} {show(median_estimate(way.times_s, settings.confidence), 's')}{beyond}")

@@ -157,7 +157,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_emulation(runs),
             *about_limits(runs),
             *_about_unserved(names, found),
-            *about_starved(names, found, "not used for choices and comparisons"),
+            *about_starved(names, [each.starved for each in found], "not used for choices and comparisons"),
             *about_subjects(names, found),
             *_about_failures(runs, names, found),
             *(finding for view in runs for finding in _about_samples(view, names, found)),

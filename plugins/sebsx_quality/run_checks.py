@@ -12,6 +12,7 @@ from sebsx.model import CellStatus, RunStatus, content_hash
 from sebsx.model.starts import COUNTED, counting
 from sebsx.model.starved import MOST_STARVED, in_words
 from sebsx.reading.conditions import conditions_of
+from sebsx.reading.starved import starved_shares
 from sebsx.stats import order_statistic_interval
 from sebsx.stats.samples import SamplesError
 from sebsx_quality.checks import COLUMNS, Check, Outcome
@@ -193,7 +194,7 @@ def _cells_valid(evidence: Evidence, check: Check) -> Outcome:
 
 def _starved(evidence: Evidence, check: Check) -> Outcome:
     """Look for cells whose calls something else on their host kept from their processor."""
-    told = {value.cell_id: value.value for value in evidence.view.values() if value.metric == "host.starved"}
+    told = starved_shares(evidence.view)
     shares = [(cell, share) for cell in evidence.cells if (share := told.get(cell.id)) is not None]
     bad = [(cell, in_words(share)) for cell, share in shares if share > MOST_STARVED]
     return _cells(evidence, check, (cell for cell, _share in shares), bad)

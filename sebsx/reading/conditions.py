@@ -20,6 +20,7 @@ from sebsx.model.starved import MOST_STARVED, in_words
 from sebsx.reading.blocks import SANDBOX, Observations
 from sebsx.reading.executions import Executions
 from sebsx.reading.levels import identity_of
+from sebsx.reading.starved import starved_shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -241,7 +242,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     executions = Executions(view)
-    starved = {value.cell_id: value.value for value in view.values() if value.metric == "host.starved"}
+    starved = starved_shares(view)
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = identity_of(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
         members.setdefault(tuple(identity.items()), []).append(code)
@@ -258,7 +259,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
             cell=cell,
             deployments=functions,
             frame=own,
-            starved=(starved.get(cell.id) if cell else None) or 0.0,
+            starved=starved.get(cell.id, 0.0) if cell else 0.0,
             executions=groups,
             figures=figures,
         )

@@ -34,7 +34,7 @@ class SelfTestAnalyzer(Analyzer[NoSettings]):
         """Return a row for each trial, and what they come to."""
         found = [one for view in runs for one in same_code(view, METRICS)]
         sides = conditions(runs)
-        starved = about_starved(labels(sides), sides, "left out of the trials")
+        starved = about_starved(labels(sides), [side.starved for side in sides], "left out of the trials")
         return Report(
             "Identical code against itself",
             tables=[_summary(found), *_tables(found)],

@@ -228,3 +228,28 @@ def test_what_was_measured_before_a_failure_counts(exchanges: Exchanges) -> None
     exchanges.add("tcp", 1, [0.002] * 3, more={"operations": {}}, status=Status.FUNCTION_ERROR)
     exchanges.add("tcp", 1000, [0.004] * 3)
     assert [row["n"] for row in rows(exchanges.report(), "sizes")] == [3, 3]
+
+
+def test_line_and_choice_pass_over_what_was_starved(exchanges: Exchanges) -> None:
+    exchanges.line("tcp", 0.002, 4e6)
+    exchanges.add("redis", 1, [0.0001] * 9)
+    exchanges.add("tcp", 10_000, [9.0] * 9, number=1)
+    for cell in exchanges.store.view(RUN).cells():
+        if cell.factors["channel"] == "redis" or cell.factors["message_bytes"] == 10_000:
+            exchanges.store.add_value(RUN, "host.starved", 0.9, cell_id=cell.id)
+    report = exchanges.report()
+    lines = {row["channel"]: row for row in rows(report, "channels")}
+    assert lines["tcp"]["alpha_s"].value == pytest.approx(0.002)
+    assert lines["tcp"]["deviation"] == pytest.approx(0.0, abs=1e-9)
+    assert report.answers == ["local: messages were sent by tcp for 1.00 B (2.00 ms) to 977 KiB (252 ms)"]
+    starved = [finding.text for finding in report.findings if "left out of lines and choices" in finding.text]
+    assert [text.partition(" was ")[0] for text in starved] == ["local redis of 1.00 B", "local tcp of 9.77 KiB"]
+
+
+def test_nothing_is_answered_where_all_was_starved(exchanges: Exchanges) -> None:
+    exchanges.line("tcp", 0.002, 4e6)
+    for cell in exchanges.store.view(RUN).cells():
+        exchanges.store.add_value(RUN, "host.starved", 0.9, cell_id=cell.id)
+    report = exchanges.report()
+    assert report.answers == ["local: the machine was too busy to tell how long a message takes"]
+    assert "fewer than two sizes of message that were not starved" in report.findings[0].text

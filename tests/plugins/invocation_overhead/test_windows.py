@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,40 @@ def test_cell_of_restored_sandboxes_says_so(tmp_path: Path) -> None:
         store.add_invocations(RUN, add_deployment(store, RUN), cell, calls)
         report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())
     assert [(row["start"], row["n"]) for row in report.tables[0].rows] == [("restored", 1)]
+
+
+@pytest.mark.parametrize("starved", [(1,), (0, 1, 2)])
+def test_line_and_answer_pass_over_sizes_that_were_starved(tmp_path: Path, starved: tuple[int, ...]) -> None:
+    with open_store(tmp_path / "s.sqlite") as store:
+        store.start_run(make_run(), {}, [*METRICS, Metric(RECEIVED, "s"), Metric(REPLIED, "s")])
+        deployment, sequence = add_deployment(store, RUN), 0
+        for place, (size, outbound_s) in enumerate(((1024, 0.010), (2048, 0.300), (1024**2, 0.020))):
+            cell = store.design.add_cell(RUN, make_cell("warm", sweep="payload", bytes=size))
+            for number in range(8):
+                sandbox, calls = f"{place}-{number}", []
+                for made, at_s in ((call, 0.0), (call, 0.1), (measured, 0.5), (call, 1.0), (call, 1.1)):
+                    sequence += 1
+                    took_s = outbound_s if made is measured else 0.002
+                    calls.append(
+                        replace(
+                            made(sequence, at_s + 10 * number, took_s, 0.003, sandbox=sandbox, window=number),
+                            bytes_out=size,
+                        )
+                    )
+                store.add_invocations(RUN, deployment, cell, calls)
+            if place in starved:
+                store.add_value(RUN, "host.starved", 0.9, cell_id=cell)
+        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())
+    (fit,) = report.tables[1].rows
+    told = [finding.text for finding in report.findings if "left out of lines and answers" in finding.text]
+    if starved == (1,):
+        assert fit["slope_s"].value == pytest.approx(0.010 * 1024 / 1023, rel=1e-3)
+        assert told[0].startswith("payload warm of 2.00 KiB was starved: 90 % of the calls")
+        assert "10.0 ms warm" in report.answers[0]
+    else:
+        assert fit["slope_s"].note == "too few samples or sizes that were not starved"
+        assert report.answers[0].endswith(": all sizes were starved of the processor")
+    assert len(told) == 1
 
 
 def test_warm_sample_needs_exchanges_before_and_after() -> None:

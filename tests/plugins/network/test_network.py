@@ -162,3 +162,15 @@ def test_interrupted_run_goes_on_with_the_sandbox_that_was_not_finished(store: S
     view = store.view(orchestrator.run(replace(wanted, resume=run.id), registry, store, Listener()).id)
     measured = [call for call in view.invocations(kind=Kind.MEASURED) if call.status is Status.OK]
     assert [call.round for call in measured] == [0] * 12 + [1] * 12
+
+
+def test_answer_passes_over_what_was_starved(store: Store) -> None:
+    writer = RunWriter(store, experiment="network")
+    busy = writer.add([0.1] * 12, path="client", deployment={"platform": "busy"})
+    writer.add([0.1] * 12, path="client", deployment={"platform": "calm"})
+    store.add_value(writer.run.id, "host.starved", 0.9, cell_id=busy)
+    report = NetworkAnalyzer().analyze([writer.finish()], NetworkAnalyzerSettings())
+    assert report.answers[0] == "busy: round trip not told, the machine was busy"
+    assert report.answers[1].startswith("calm: round trip 9.")
+    assert "busy" not in report.findings[0].text
+    assert any("left out of answers" in finding.text for finding in report.findings)
