@@ -68,7 +68,7 @@ class EmulatedProject:
         self.lose_answers: list[str] = []
         self.log_delay_s = 0.0
         self.log_share = 0
-        self._workdir = workdir
+        self.workdir = workdir
         self._server = make_server("127.0.0.1", port, self._serve, threaded=True, request_handler=_Quiet)
         self.port = self._server.port
         self.url = f"http://127.0.0.1:{self.port}"
@@ -84,7 +84,7 @@ class EmulatedProject:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
-        self._workdir.mkdir(parents=True, exist_ok=True)
+        self.workdir.mkdir(parents=True, exist_ok=True)
         self.identities.write_key(self.key, PROJECT, f"{self.url}/token")
         self._objects.start()
         self._data.start()
@@ -238,7 +238,7 @@ class EmulatedProject:
             raise RefusedError(403, "AccessDenied", "the identity of the credentials may not write here")
         if request.headers.get("content-type") != "application/zip":
             raise RefusedError(403, "SignatureDoesNotMatch", "content-type is signed as application/zip")
-        path = self._workdir / f"{key}.zip"
+        path = self.workdir / f"{key}.zip"
         with path.open("wb") as file:
             shutil.copyfileobj(request.stream, file)
         self.control.take_source(key, path)
