@@ -37,7 +37,7 @@ from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENC
 from sebsx_openfaas import functions
 from sebsx_openfaas.callbacks import AsyncExchange, Sink
 from sebsx_openfaas.functions import ASYNC, HTTP, NONCE, SECRET, TRIGGERS
-from sebsx_openfaas.gateway import ADVICE, EXTRA, Gateway
+from sebsx_openfaas.gateway import ADVICE, EXTRA, FaasGateway
 from sebsx_openfaas.probes import answers
 from sebsx_openfaas.settings import OpenFaasSettings
 
@@ -66,7 +66,7 @@ class FunctionLogs(LateRecords):
         gateway: Has the logs.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: FaasGateway) -> None:
         super().__init__()
         self._gateway = gateway
 
@@ -101,7 +101,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def __init__(self, settings: OpenFaasSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
-        self._gateway = Gateway(settings)
+        self._gateway = FaasGateway(settings)
         self._logs = FunctionLogs(self._gateway)
         self._sink: Sink | None = None
         self._deployed: dict[str, dict[str, Any]] = {}  # what was asked of the gateway, by function

@@ -31,7 +31,7 @@ _REFUSALS = (
 )
 
 
-class Gateway:
+class FaasGateway:
     """The functions of one namespace. Making one sends nothing.
 
     Args:

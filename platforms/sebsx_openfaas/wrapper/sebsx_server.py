@@ -40,7 +40,7 @@ def answer_to(body, request_id):
     return shim.invoke(json.loads(body or b"null"), request_id, deadline_s).text
 
 
-class Handler(BaseHTTPRequestHandler):
+class CallHandler(BaseHTTPRequestHandler):
     """Takes what the watchdog sends."""
 
     protocol_version = "HTTP/1.1"
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the watchdog logs calls."""
 
 
-class Server(ThreadingHTTPServer):
+class CallServer(ThreadingHTTPServer):
     """Does without the name of this machine, which some resolvers take seconds for."""
 
     daemon_threads = True
@@ -88,4 +88,4 @@ class Server(ThreadingHTTPServer):
 if __name__ == "__main__":
     add_secret()
     port = int(os.environ.get("upstream_url", ":5000").rpartition(":")[2].strip("/"))  # noqa: SIM112  # of-watchdog's
-    Server(("127.0.0.1", port), Handler).serve_forever()
+    CallServer(("127.0.0.1", port), CallHandler).serve_forever()

@@ -85,7 +85,7 @@ def cloud(sebsx: Cli, gateway: EmulatedOpenFaas) -> Cli:
 
 def made(
     folder: Path,
-    gateway: EmulatedOpenFaas,
+    server: EmulatedOpenFaas,
     *,
     ledger: MemoryLedger | None = None,
     options: Mapping[str, Scalar] | None = None,
@@ -100,5 +100,5 @@ def made(
         cls, folder / f"{RUN}.4711" / cls.name, ledger=ledger or MemoryLedger(), attempt=secrets.token_hex(3)
     )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    given = {"gateway": gateway.url, "password": gateway.password, "python": version, "ready_s": 20.0, **settings}
+    given = {"gateway": server.url, "password": server.password, "python": version, "ready_s": 20.0, **settings}
     return cls(OpenFaasSettings(**given), context)
