@@ -400,12 +400,15 @@ def _figures(groups: Sequence[_Group]) -> list[Figure]:
     idle, share = Column("idle_s", "idle time", unit="s"), Column("share", "share of sandboxes still there", unit="1")
     survival: dict[str, list[tuple[float, float]]] = {}
     warm: dict[str, list[tuple[float, float]]] = {}
+    samples: dict[str, int] = {}
     for group in shown:
         prefix = f"{group.name} " if len(shown) > 1 else ""
         survival[f"{prefix}observed"] = list(_corners(survival_steps(group.good)))
         best = group.best
         assert best is not None
         most = max(len(trial.alive) for trial in group.good)
+        watched = sum(len(trial.alive) for trial in group.good)
+        samples |= {f"{prefix}observed": watched, f"{prefix}{best.model}": watched}
         times = np.linspace(0, group.longest_s, _CURVE).tolist()
         survival[f"{prefix}{best.model}"] = [
             (at_s, expected_survivors(best.model, best.parameter_s, at_s, most) / most) for at_s in times
@@ -414,11 +417,18 @@ def _figures(groups: Sequence[_Group]) -> list[Figure]:
             warm[f"{prefix}{d_init} sandboxes"] = [
                 (trial.mean_idle_s, float(trial.warm)) for trial in group.good if len(trial.alive) == d_init
             ]
+            samples[f"{prefix}{d_init} sandboxes"] = len(warm[f"{prefix}{d_init} sandboxes"])
     count = Column("warm", "sandboxes still there", unit="count")
     return [
-        Figure("survival", "line", title="Share of idle sandboxes that survive", x=idle, y=share, series=survival),
-        Figure("warm", "scatter", title="Sandboxes still there after an idle time", x=idle, y=count, series=warm),
-    ]
+        Figure(
+            "survival", "line", title="Share of idle sandboxes that survive", x=idle, y=share, series=survival,
+            samples={name: samples[name] for name in survival},
+        ),
+        Figure(
+            "warm", "scatter", title="Sandboxes still there after an idle time", x=idle, y=count, series=warm,
+            samples={name: samples[name] for name in warm},
+        ),
+    ]  # fmt: skip
 
 
 def _corners(steps: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:

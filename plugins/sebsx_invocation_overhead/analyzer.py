@@ -336,7 +336,11 @@ def _figures(series: Sequence[SizeSeries], named: Any, confidence: float) -> Ite
             continue
         x, y = Column("bytes", f"size of the {sweep}", unit="bytes"), Column("outbound_s", "outbound", unit="s")
         points = {name: each.points for name, each in shown.items()}
-        yield Figure(f"overhead-{sweep}", "scatter", title=f"Overhead against {sweep} size", x=x, y=y, series=points)
+        counts = {name: len(each) for name, each in points.items()}
+        yield Figure(
+            f"overhead-{sweep}", "scatter", title=f"Overhead against {sweep} size", x=x, y=y, series=points,
+            samples=counts,
+        )  # fmt: skip
         lines = {}
         for name, each in shown.items():
             if line := each.fit(confidence):
@@ -344,5 +348,6 @@ def _figures(series: Sequence[SizeSeries], named: Any, confidence: float) -> Ite
                 lines[name] = [(place, line(place)) for place in (ends[0], ends[-1])]
         if lines:
             yield Figure(
-                f"line-{sweep}", "line", title=f"Lines of the overhead against {sweep} size", x=x, y=y, series=lines
-            )
+                f"line-{sweep}", "line", title=f"Lines of the overhead against {sweep} size", x=x, y=y, series=lines,
+                samples={name: counts[name] for name in lines},
+            )  # fmt: skip

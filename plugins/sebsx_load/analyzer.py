@@ -329,6 +329,7 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figur
     latency: dict[str, list[tuple[float, float]]] = {}
     rates: dict[str, list[tuple[float, float]]] = {}
     cold: dict[str, list[tuple[float, float]]] = {}
+    samples: dict[str, int] = {}
     for name, phase in shown:
         width_s = _width(phase.duration_s)
         frame, good = phase.frame, phase.frame.where(phase.ok)
@@ -344,14 +345,18 @@ def _figures(phases: Sequence[_Phase], among: Sequence[Condition]) -> list[Figur
         rates[f"{prefix}achieved"] = _counts(done, width_s, phase.duration_s, 1 / width_s)
         starts = due[counting(frame, "cold")]
         cold[f"{prefix}cold"] = _counts(starts, width_s, phase.duration_s, 1.0)
+        asked = dict.fromkeys((f"{prefix}response", f"{prefix}service", f"{prefix}offered"), len(frame))
+        samples |= {**asked, f"{prefix}achieved": len(good), f"{prefix}cold": len(starts)}
     median, rate = Column("median_s", "median", unit="s"), Column("rate", "requests a second")
     count = Column("cold", "cold starts", unit="count")
+    drawn = (
+        ("latency-over-time", "Response and service time over time", median, latency),
+        ("rate-over-time", "Offered and achieved rate over time", rate, rates),
+        ("cold-over-time", "Cold starts over time", count, cold),
+    )
     return [
-        Figure(
-            "latency-over-time", "line", title="Response and service time over time", x=time, y=median, series=latency
-        ),
-        Figure("rate-over-time", "line", title="Offered and achieved rate over time", x=time, y=rate, series=rates),
-        Figure("cold-over-time", "line", title="Cold starts over time", x=time, y=count, series=cold),
+        Figure(name, "line", title=title, x=time, y=y, series=series, samples={each: samples[each] for each in series})
+        for name, title, y, series in drawn
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 
 import click
@@ -30,6 +31,7 @@ def records_command(app: App, run: str | None, campaign: str | None, wait_s: flo
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.cli.console import rows_table  # heavy
     from sebsx.reading.listing import chosen
+    from sebsx.reading.units import many
     from sebsx.running.fetching import fetch
 
     with app.open_store() as store, app.console.progress() as observer:
@@ -41,8 +43,14 @@ def records_command(app: App, run: str | None, campaign: str | None, wait_s: flo
         {"platform": item.platform, "function": item.function, "outcome": item.reason or f"{item.missing} missing"}
         for item in fetched
     ]
+    outcomes = Counter((item["platform"], item["outcome"]) for item in shown)
+    if len(outcomes) < 2:  # a table would repeat one sentence beside each name
+        (((platform, outcome), n),) = outcomes.items() or ((("", ""), 0),)
+        text = f"{platform}: {outcome} ({many(n, 'function')})" if n else "the run deployed nothing"
+        app.console.result(rows, text=text)
+        return
     columns = {key: key for key in ("platform", "function", "outcome")}
-    app.console.result(rows, rows_table("", columns, shown), text="" if rows else "the run deployed nothing")
+    app.console.result(rows, rows_table("", columns, shown))
 
 
 COMMANDS = (records_command,)

@@ -148,3 +148,16 @@ def test_run_with_resources_left_is_kept(three: Cli, call: Call) -> None:
 
 def test_every_way_to_end_can_be_asked_for() -> None:
     assert set(listing._STATUSES) == set(RunStatus)
+
+
+def test_records_of_a_platform_without_any_are_one_sentence(call: Call, sebsx: Cli) -> None:
+    with open_store(sebsx.store) as store:
+        writer = RunWriter(store)
+        for memory_mib in (256, 512):
+            writer.add([0.1], memory_mib=memory_mib, deployment={"platform": "url"})
+        writer.finish()
+    said = call("records", "last")
+    assert said.code == 0, said.stderr
+    assert len(said.stdout.splitlines()) == 1
+    assert "(2 functions)" in said.stdout
+    assert [row["reason"] != "" for row in call("records", "last", "--json").json] == [True, True]

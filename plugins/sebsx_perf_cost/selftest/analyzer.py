@@ -103,6 +103,7 @@ def _figures(found: Sequence[SameCode]) -> Iterator[Figure]:
             series={"identical code": [(float(place), ratio.value or 1.0) for place, ratio in enumerate(ratios)]},
             categories=[_name(one, place) for place in range(len(ratios))],
             intervals={"identical code": [(ratio.low or 1.0, ratio.high or 1.0) for ratio in ratios]}, reference=1.0,
+            samples={"identical code": sum(ratio.n for ratio in ratios)},
         )  # fmt: skip
 
 

@@ -243,17 +243,20 @@ class ComparisonReport:
             return []
         series: dict[str, list[tuple[float, float]]] = {}
         intervals: dict[str, list[tuple[float, float]]] = {}
+        samples: dict[str, int] = Counter()
         for place, row in enumerate(drawn):
             assert row.ratio.value is not None
             assert row.ratio.low is not None
             assert row.ratio.high is not None
             series.setdefault(str(row.verdict), []).append((float(place), row.ratio.value))
             intervals.setdefault(str(row.verdict), []).append((row.ratio.low, row.ratio.high))
+            samples[str(row.verdict)] += row.base.n + row.new.n
         return [
             Figure(
                 "comparison-ratios", "interval", title="Ratio of new to base, with its interval",
                 x=Column("condition", "condition"), y=Column("ratio", "new / base"), series=series,
                 categories=[f"{row.condition} {row.name}" for row in drawn], intervals=intervals, reference=1.0,
+                samples=samples,
             )
         ]  # fmt: skip
 

@@ -163,8 +163,24 @@ KINDS = ((3.0, 1.0), (3.0, 2.0), (2.0, 1.0))
 
 def test_medians_that_do_not_add_up_are_warned_of(scene: Scene) -> None:
     scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in KINDS * 20])
-    (finding,) = texts(scene.analyze(), "add up to 2.00 s and the median latency is 3.00 s")
+    (finding,) = texts(scene.analyze(), "add up to 2.00 s, that of the latency is 3.00 s")
+    assert "two groups of calls, 20 of about 2.00 s and 40 of about 3.00 s" in finding.text
     assert finding.warning
+
+
+def test_the_part_in_which_two_groups_differ_is_named(scene: Scene) -> None:
+    """Network 1.4 or 2.2 of the slow ones and 1 of the others, handler 1.6 or 0.8 and 1: medians 1.4 and 1."""
+    kinds = ((3.0, 1.6), (3.0, 0.8), (2.0, 1.0))
+    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in kinds * 20])
+    (finding,) = texts(scene.analyze(), "add up to 2.40 s")
+    assert "which differ most in network" in finding.text
+
+
+def test_medians_of_one_wide_group_are_not_warned_of(scene: Scene) -> None:
+    """Parts that hinge on each other: the handler is long where the network is short, and all calls are of one kind."""
+    calls = [(1.0 + place / 60, (1.0 + place / 60) * (0.9 if place % 2 else 0.1)) for place in range(60)]
+    scene.cell("warm", [took(all_s, function_duration_s=own, provider_duration_s=own) for all_s, own in calls])
+    assert texts(scene.analyze(), "two groups") == []
 
 
 @pytest.mark.parametrize("times", [1, 2])
