@@ -27,10 +27,11 @@ from sebsx.testing.contracts import (
     StorageContract,
 )
 from sebsx.testing.runs import store_runs
+from tests.mutants import MUTANTS
 from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.benchmarks import Benchmark
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.pricelists import Pricelist
     from sebsx.contracts.runs import RunView
     from sebsx.contracts.storage import Storage
+    from sebsx.testing.mutations import Mutant
 
 REGISTRY = plugins.load(BUILT_IN)
 DOCS = Path(sebsx.__file__).parent.parent / "docs"
@@ -122,6 +124,10 @@ class TestBenchmarks(BenchmarkContract):
     @pytest.fixture(params=sorted(REGISTRY.benchmarks))
     def benchmark(self, request: pytest.FixtureRequest) -> Benchmark:
         return REGISTRY.benchmarks[request.param]
+
+    @pytest.fixture
+    def mutants(self, benchmark: Benchmark) -> Sequence[Mutant]:
+        return MUTANTS.get(benchmark.name, ())
 
 
 class TestExperiments(ExperimentContract):

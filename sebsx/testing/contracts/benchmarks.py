@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import platform
@@ -23,7 +24,7 @@ from sebsx.testing.handlers import FolderStorage, run_handler, unpack
 from sebsx.testing.invoking import Answer, invoke
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sebsx.building import Packager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sebsx.model import Deployment
     from sebsx.model.meaning import Meaning
     from sebsx.plugins import Registry
+    from sebsx.testing.mutations import Mutant
 
 _SIZES = {"test", "small", "large"}
 # What AWS Lambda takes unpacked, layers included (docs.aws.amazon.com, "Lambda quotas", 2026).
@@ -59,6 +61,11 @@ class BenchmarkContract:
     def benchmark(self) -> Benchmark:
         """Return the benchmark under test."""
         raise NotImplementedError("override the fixture 'benchmark'")
+
+    @pytest.fixture
+    def mutants(self) -> Sequence[Mutant]:
+        """Return functions that do the work wrong, each of which the check must notice."""
+        return ()
 
     @pytest.fixture
     def storage(self, benchmark: Benchmark, tmp_path: Path) -> Storage | None:
@@ -155,33 +162,72 @@ class BenchmarkContract:
         self, benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager, tmp_path: Path
     ) -> None:
         """On the platform that needs no account, where the bootstrap of each language runs."""
-        cls = next(cls for cls in sebsx_registry.platforms.values() if cls.default)
         missing = []
-        with cls(cls.Settings(), context_for(cls, tmp_path / "platform")) as platform:
-            needs = benchmark.demands(self.function, self.variant).needs
-            if not needs <= platform.capabilities:
-                pytest.skip(f"platform {platform.name!r} has not what {benchmark.name!r} needs")
-            storage = platform.storage() if Capability.STORAGE in needs else None
+        with self._platform(benchmark, sebsx_registry, tmp_path) as (platform, storage):
             for language in benchmark.languages:
                 try:
-                    target = platform.target(language, platform.architectures[0])
-                    stage = sebsx_packager.stage(
-                        benchmark, benchmark.resolve(_smallest(benchmark), {}), target, self.function, self.variant
-                    )
-                    deployment = self._deploy(
-                        platform, benchmark, sebsx_registry.get("languages", language)(), target, sebsx_packager, stage
+                    payload, answer = self._answered(
+                        benchmark, sebsx_registry.get("languages", language)(), platform, storage, sebsx_packager
                     )
                 except UnsupportedError as exc:
                     missing.append(str(exc))
                     continue
-                payload = self._payload(benchmark, storage, stage)
-                answer = invoke(platform, deployment, payload)
                 assert answer.status is Status.OK, f"{language}: {answer.envelope or answer.reply.body!r}"
                 assert benchmark.check(payload, answer.output, storage) is None, language
                 _check_meaning(benchmark.meaning_of(self.function), answer, language)
                 self._check_catches(benchmark, payload, answer.output, storage, language)
         if missing:
             pytest.skip("; ".join(missing))
+
+    def test_work_done_wrong_is_caught(
+        self,
+        benchmark: Benchmark,
+        mutants: Sequence[Mutant],
+        sebsx_registry: Registry,
+        sebsx_packager: Packager,
+        tmp_path: Path,
+    ) -> None:
+        if not mutants:
+            return
+        with self._platform(benchmark, sebsx_registry, tmp_path) as (platform, storage):
+            for number, mutant in enumerate(mutants):
+                mutated = mutant.of(benchmark, tmp_path / f"mutant-{number}")
+                language = sebsx_registry.get("languages", mutant.language)()
+                payload, answer = self._answered(mutated, language, platform, storage, sebsx_packager)
+                assert answer.status is Status.OK, f"{mutant.what}: {answer.envelope or answer.reply.body!r}"
+                assert benchmark.check(payload, answer.output, storage), f"check takes for right: {mutant.what}"
+
+    @contextlib.contextmanager
+    def _platform(
+        self, benchmark: Benchmark, registry: Registry, folder: Path
+    ) -> Iterator[tuple[Platform[Any], Storage | None]]:
+        """Yield the platform that needs no account, with its storage if the benchmark needs it."""
+        cls = next(cls for cls in registry.platforms.values() if cls.default)
+        with cls(cls.Settings(), context_for(cls, folder / "platform")) as platform:
+            needs = benchmark.demands(self.function, self.variant).needs
+            if not needs <= platform.capabilities:
+                pytest.skip(f"platform {platform.name!r} has not what {benchmark.name!r} needs")
+            yield platform, platform.storage() if Capability.STORAGE in needs else None
+
+    def _answered(
+        self,
+        benchmark: Benchmark,
+        language: Language,
+        platform: Platform[Any],
+        storage: Storage | None,
+        packager: Packager,
+    ) -> tuple[dict[str, Any], Answer]:
+        """Return the payload of the smallest size, and what the function answers to it.
+
+        Raises:
+            UnsupportedError: If the platform cannot run the language.
+        """
+        target = platform.target(language.name, platform.architectures[0])
+        parameters = benchmark.resolve(_smallest(benchmark), {})
+        stage = packager.stage(benchmark, parameters, target, self.function, self.variant)
+        deployment = self._deploy(platform, benchmark, language, target, packager, stage)
+        payload = self._payload(benchmark, storage, stage)
+        return payload, invoke(platform, deployment, payload)
 
     def test_wrong_output_is_caught(
         self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None

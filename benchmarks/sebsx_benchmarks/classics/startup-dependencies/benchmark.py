@@ -41,7 +41,8 @@ def check(payload, output, storage):
     for name, value in expected.items():
         if output[name] != value:
             return f"{name} is {output[name]!r}, expected {value!r}"
-    for name in ("import_used_s", "import_unused_s"):
-        if not 0 <= output[name] < 1000:  # written so that NaN is wrong too
-            return f"{name} is {output[name]!r}, which is not a duration in seconds"
+    for name, modules in (("import_used_s", payload["used"]), ("import_unused_s", payload["unused"])):
+        seconds = output[name]
+        if not 0 <= seconds < 1000 or (modules and seconds == 0):  # written so that NaN is wrong too
+            return f"{name} is {seconds!r}, which is not how long importing {len(modules)} modules takes"
     return None
