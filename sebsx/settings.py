@@ -252,7 +252,7 @@ def environment_prefix(section: str) -> str:
 
 
 def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[Section]) -> Layer:
-    """Read `key=value` words; a short key goes to the one section in play that has such a field.
+    """Read `key=value` words; a short key goes to the one section in play that has such a field, or to all platforms.
 
     Raises:
         UserError: If a word has no `=`, or its key fits no section or several.
@@ -263,7 +263,7 @@ def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[
         key = key.strip()
         if not equals or not key:
             raise UserError(f"{source} {word!r}: write KEY=VALUE")
-        values[_full_key(key, source, in_play)] = value
+        values |= dict.fromkeys(_full_keys(key, source, in_play), value)
     return Layer(source, values)
 
 
@@ -347,12 +347,13 @@ def _build(section: Section, values: dict[str, Any], *, typed: bool) -> Any:
         raise UserError(text if typed else f"settings of {section.name}: {str(exc).replace('`', '')}") from exc
 
 
-def _full_key(key: str, source: str, in_play: Sequence[Section]) -> str:
+def _full_keys(key: str, source: str, in_play: Sequence[Section]) -> list[str]:
+    """Return the settings that a key means: one, or that of every platform which has it."""
     if "." in key:
-        return key
+        return [key]
     takers = [section.name for section in in_play if key in section.fields]
-    if len(takers) == 1:
-        return f"{takers[0]}.{key}"
+    if len(takers) == 1 or (takers and all(name.startswith("platform.") for name in takers)):
+        return [f"{name}.{key}" for name in takers]
     if takers:
         raise UserError(f"{source} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
     raise UnknownNameError(

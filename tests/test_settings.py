@@ -202,6 +202,12 @@ def test_short_key_that_fits_several_sections_names_them():
         settings.from_assignments(["port=1"], "--set", [LOCAL, CORE])
 
 
+def test_short_key_that_several_platforms_have_goes_to_all_of_them():
+    other = Section("platform.other", LOCAL.cls)
+    layer = settings.from_assignments(["port=1"], "--set", [LOCAL, other])
+    assert layer.values == {"platform.local-box.port": "1", "platform.other.port": "1"}
+
+
 def test_value_of_an_assignment_may_hold_equals_signs():
     assert settings.from_assignments(["core.labels=a=1"], "--set", []).values == {"core.labels": "a=1"}
 

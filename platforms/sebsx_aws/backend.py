@@ -320,8 +320,8 @@ class AwsPlatform(Platform[AwsSettings]):
 
     @property
     def region(self) -> str:
-        """The region of the settings, the profile or the environment."""
-        return self._clients.region
+        """The region of the settings, the environment or the profile; empty where none is known yet."""
+        return self._clients.known_region
 
     def billing(self, options: Mapping[str, Scalar]) -> Billing:
         """Return what decides prices beside the region: snapshots, and sandboxes that are kept ready."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.clouds.s3 import code_of
-from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
+from sebsx.errors import (
+    CredentialsError,
+    DeployError,
+    MissingDependencyError,
+    PlatformError,
+    QuotaError,
+    UnsupportedError,
+    UserError,
+)
 from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
@@ -107,12 +116,22 @@ class Clients:
         return self._made[service]
 
     @cached_property
+    def known_region(self) -> str:
+        """The region of the settings, the environment or the profile; empty where none says it to who has no boto3."""
+        if stated := self._settings.region or os.environ.get("AWS_DEFAULT_REGION"):
+            return stated
+        try:
+            return str(self._session.region_name or "")
+        except MissingDependencyError:
+            return ""
+
+    @cached_property
     def region(self) -> str:
-        """The region of the settings, the profile or the environment."""
-        region = self._settings.region or self._session.region_name
-        if not region:
+        """The region of the settings, the environment or the profile."""
+        region = self.known_region
+        if not region and self._session:  # which says what is missing
             raise UserError("no AWS region is known; give one with --set region=us-east-1, or set AWS_DEFAULT_REGION")
-        return str(region)
+        return region
 
     def credentials(self) -> Any:
         """Return credentials as they are now; those that expire are renewed where the chain can.

@@ -71,18 +71,25 @@ class Commands(CommandGroup):
             extending.add_commands(app, self)
 
 
+def _choose_plugins(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Keep which plugins are meant, before a command is looked for: it may be one of theirs."""
+    ctx.ensure_object(App).plugin_names = [name.strip() for name in value.split(",") if name.strip()] if value else None
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="sebsx")
 @click.option("--store", metavar="PATH|URL", help="Where results are: an SQLite file or a postgresql+psycopg:// URL.")
 @click.option(
     "--plugins",
     metavar="A,B",
+    expose_value=False,
+    callback=_choose_plugins,
     shell_complete=completing.plugin,
     help="Load only these plugins (names as in `sebsx plugins`).",
 )
 @click.option("-v", "--verbose", count=True, help="Say more; twice for every call to a provider.")
 @click.pass_context
-def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int) -> None:
+def cli(ctx: click.Context, store: str | None, verbose: int) -> None:
     """Benchmark serverless platforms: build, deploy, exercise, measure, price, tear down, report.
 
     \b
@@ -100,7 +107,6 @@ def cli(ctx: click.Context, store: str | None, plugins: str | None, verbose: int
     """  # noqa: D301  # \\b keeps click from folding the lines
     app = ctx.ensure_object(App)
     app.store_option = store
-    app.plugin_names = [name.strip() for name in plugins.split(",") if name.strip()] if plugins else None
     if app.plugin_names:
         _ = app.registry  # a name that is none is told, whether or not the command asks for a plugin
     logging.getLogger().setLevel(_VERBOSITY[min(verbose, len(_VERBOSITY) - 1)])

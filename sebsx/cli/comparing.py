@@ -10,7 +10,7 @@ import click
 from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
-from sebsx.cli.values import OneOf, number
+from sebsx.cli.values import Word, number
 from sebsx.errors import ThresholdError, UserError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _FORMATS = ("text", "md", "json")
 @click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
 @click.option("--apart", is_flag=True, help="With --fail-on: accept two runs that were not measured in turns.")
 @click.option("--strict", is_flag=True, help="With --fail-on: what could not be decided fails, too.")
-@click.option("-f", "--format", "format_", type=OneOf(_FORMATS), default="text", show_default=True,
+@click.option("-f", "--format", "format_", type=Word(_FORMATS), default="text", show_default=True,
               help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write md or json to this file, and "
               "the table to the terminal.")  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sebsx.cli.app import App, command
-from sebsx.cli.values import OneOf
+from sebsx.cli.values import Word
 from sebsx.contracts.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS)
 
 
 @command("list", help=f"List platforms, benchmarks, metrics and more.\n\nKIND is one of {', '.join(_KINDS)}.")
-@click.argument("kind", type=OneOf(_KINDS), metavar="KIND")
+@click.argument("kind", type=Word(_KINDS), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
     """List what there is of a KIND."""
     from sebsx.contracts.analyzers import Column, Table  # heavy

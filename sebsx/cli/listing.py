@@ -11,7 +11,7 @@ import click
 from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.options import names_runs
-from sebsx.cli.values import OneOf, Read, integer
+from sebsx.cli.values import Read, Word, integer
 from sebsx.errors import StoreError, UserError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _since(value: str) -> datetime:
 @click.option(
     "--campaign", default="", metavar="NAME", shell_complete=completing.campaign, help="Only runs of this campaign."
 )
-@click.option("--status", type=OneOf(_STATUSES), help="Only runs that ended like this.")
+@click.option("--status", type=Word(_STATUSES), help="Only runs that ended like this.")
 @click.option(
     "--since", type=Read(_since, "date|time"), help="Only runs since a day (2026-09-06) or for so long (24h)."
 )

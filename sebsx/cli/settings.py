@@ -10,7 +10,7 @@ import click
 
 from sebsx.cli import completing
 from sebsx.cli.app import App, CommandGroup, command
-from sebsx.cli.values import OneOf
+from sebsx.cli.values import Word
 from sebsx.errors import UserError
 from sebsx.settings import public
 
@@ -63,7 +63,7 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 
 
 @command("completion")
-@click.argument("shell", type=OneOf(_SHELLS), metavar="[SHELL]", required=False)
+@click.argument("shell", type=Word(_SHELLS), metavar="[SHELL]", required=False)
 def completion_command(app: App, shell: str | None) -> None:
     """Print the tab completion of a shell.
 

@@ -37,7 +37,7 @@ class Read(click.ParamType[Any]):
             self.fail(str(exc), param, ctx)
 
 
-class OneOf(click.Choice[str]):
+class Word(click.Choice[str]):
     """One of some words."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:

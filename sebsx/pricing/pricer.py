@@ -143,6 +143,9 @@ class Pricer:
         provider = self._plain_billing(platform).provider
         if not provider:
             return None
+        if not region:
+            self._warn(platform, UserError("no region is known; give one with --set region=REGION"))
+            return None
         key = (provider, region, architecture, scheme)
         if key not in self._rates:
             try:

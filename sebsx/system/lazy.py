@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from sebsx.errors import MissingDependencyError
+from sebsx.system import installing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -16,7 +17,7 @@ def require(module: str, *, extra: str) -> ModuleType:
 
     Args:
         module: Dotted name, as in an import statement.
-        extra: The extra of the distribution that brings it: `pip install 'sebsx[EXTRA]'`.
+        extra: The extra of the distribution that brings it.
 
     Raises:
         MissingDependencyError: If it is not installed; the message names the command that installs it.
@@ -27,5 +28,5 @@ def require(module: str, *, extra: str) -> ModuleType:
         if exc.name is None or module.split(".")[0] != exc.name.split(".")[0]:
             raise  # the module is there and fails on an import of its own: not ours to explain
         raise MissingDependencyError(
-            f"{module.split('.')[0]!r} is needed and not installed; run: pip install 'sebsx[{extra}]'"
+            f"{module.split('.')[0]!r} is needed and not installed; run: {installing.command(extra)}"
         ) from exc

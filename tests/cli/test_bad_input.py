@@ -425,7 +425,7 @@ def test_broken_plugin_does_not_stop_the_others(sebsx: Cli, site: Site) -> None:
 def test_platform_whose_extra_is_not_installed_is_exit_3(sebsx: Cli, site: Site) -> None:
     site.install("orbital", PLATFORM_OF_A_THIRD_PARTY)
     said = sebsx.say("run", "benchmark", "sleep", "--size", "test", "--platform", "needs-sdk")
-    said.assert_fails(PLUGIN, "'sdk_that_is_not_there' is needed", "pip install 'sebsx[orbital]'")
+    said.assert_fails(PLUGIN, "'sdk_that_is_not_there' is needed", "pip install", "[orbital]")
     assert sebsx.rows("SELECT status FROM run") == [("failed",)]
 
 
