@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
 from sebsx.model import Adoption, Capability, Cell, Design, Factor, FunctionConfig, Plan, Role
+from sebsx.running.blocks import unchanging
 from sebsx_function.inputs import Input, expectation, inputs
-from sebsx_function.sampling import Slot, measure
+from sebsx_function.sampling import Slot, changes_sandboxes, measure
 from sebsx_function.settings import FunctionSettings
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class FunctionExperiment(Experiment[FunctionSettings]):
         slots = _slots(cells)
         deployments = len(slots)
         design = Design(settings.design) if len(cells) > 1 and not settings.in_place else Design.SEQUENTIAL
-        return Plan(tuple(cells), deployments=deployments, notes=(_warning(subject, settings), _UNKNOWN), design=design)
+        notes = [_warning(subject, settings), _UNKNOWN]
+        if "warm" in settings.starts and not changes_sandboxes(platform, settings):
+            notes.append(unchanging(repr(subject)))
+        return Plan(tuple(cells), deployments=deployments, notes=tuple(notes), design=design)
 
     def run(self, session: Session, settings: FunctionSettings) -> None:
         """Take the function as each condition wants it, and measure in rounds what is there at the same time."""

@@ -35,11 +35,18 @@ def answers(found: Sequence[Condition]) -> Iterator[str]:
         said = [_speed(start, starts[start], found) for start in warm_first]
         share = little(members)
         said += [in_words(share)] if share is not None else []
+        said += [text for each in members if (text := _few(each))][:1]
         calls, failed = sum(len(each.frame) for each in members), sum(each.unserved for each in members)
         said += [f"{failed} of {calls} invocations failed"] if failed or not said else []
         platforms = ", ".join(dict.fromkeys(str(each.identity.get("platform")) for each in members))
         where = f"{platforms} (run {run})" if several else platforms
         yield f"{benchmark} on {where}: {'; '.join(said)}"
+
+
+def _few(each: Condition) -> str:
+    """Return why its times may be those of a sandbox; empty where there are sandboxes enough."""
+    observed = each.observed("client.latency_s")
+    return "" if observed.singles else observed.caution
 
 
 def _speed(start: str, group: Sequence[tuple[Condition, Estimate]], found: Sequence[Condition]) -> str:

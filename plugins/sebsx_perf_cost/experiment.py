@@ -13,7 +13,7 @@ from sebsx.contracts.functions import FunctionSpec
 from sebsx.errors import UserError
 from sebsx.model import Capability, Cell, Design, Factor, Factors, Plan, Role
 from sebsx.pricing.planning import estimate
-from sebsx.running.blocks import Spreading
+from sebsx.running.blocks import Spreading, unchanging
 from sebsx.running.rounds import groups, told_apart
 from sebsx.settings import setting
 from sebsx_perf_cost.known import as_measured
@@ -342,10 +342,7 @@ def _unchanging(scene: Scene, settings: PerfCostSettings) -> Iterator[str]:
     """Yield a note for each platform on which warm calls stay in the sandboxes that they happen to meet."""
     for platform in scene.platforms.values():
         if "warm" in settings.start and Capability.FORCE_COLD not in platform.capabilities:
-            yield (
-                f"{platform.name} cannot be made to change sandboxes: warm calls may all be those of one, and a "
-                "difference of a few percent may be that of the sandbox"
-            )
+            yield unchanging(platform.name)
 
 
 def _too_many(families: Sequence[Sequence[Cell]], settings: PerfCostSettings) -> Iterator[str]:

@@ -33,6 +33,14 @@ _MARGIN = 1.1  # on the deviation that a pilot of ten pairs sees
 _FOLDED = 1 / math.sqrt(1 - 2 / math.pi)
 
 
+def unchanging(where: str) -> str:
+    """Return what a plan says of warm calls where the sandboxes stay."""
+    return (
+        f"{where} cannot be made to change sandboxes: warm calls may all be those of one, and a "
+        "difference of a few percent may be that of the sandbox"
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spreading:
     """How the warm samples of a cell are spread.

@@ -122,7 +122,7 @@ def test_sweep_on_copies_finds_the_size_and_leaves_the_function_alone(sebsx: Cli
     assert user.state("swept") == before
     assert user.changes("swept") == []
     called = [request.path for request in user.account.requests if "/invocations" in request.path]
-    assert len(called) == 26  # 6 of each of 4 cells, and the warm-ups of 2
+    assert len(called) == 36  # 6 of each of 4 cells, and a warm-up in each of 6 sandboxes of 2
     assert all("/sebsx-" in path for path in called)
     rows = sebsx.rows(
         "SELECT memory_mib, start_wanted, start_type, provider_init_s IS NOT NULL, count(*) FROM measured"
@@ -155,6 +155,16 @@ def test_sweep_on_copies_finds_the_size_and_leaves_the_function_alone(sebsx: Cli
 def table(document: Any, name: str) -> list[dict[str, Any]]:
     (found,) = [each for each in document["report"]["tables"] if each["name"] == name]
     return found["rows"]
+
+
+def test_warm_calls_of_a_copy_are_spread_over_sandboxes(sebsx: Cli, call: Call, user: User) -> None:
+    arn = user.make("spread")
+    said = call("run", "function", arn, "--memory", "256", "--start", "warm", *FEW, "--payload", '{"n": 10}')
+    assert said.code == 0, said.stderr
+    assert sebsx.rows("SELECT kind, start_type, count(*) FROM invocation GROUP BY 1, 2") == [
+        ("measured", "warm", 6), ("warmup", "cold", 6)
+    ]  # fmt: skip
+    assert "measured in sandboxes that nobody told" in said.stdout  # Lambda's log does not say which it was
 
 
 @pytest.mark.parametrize("how", [[], ["--in-place"]])
