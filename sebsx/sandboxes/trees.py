@@ -16,6 +16,7 @@ import shutil
 import time
 import zipfile
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
@@ -46,6 +47,7 @@ class Trees:
     def __init__(self, private: Path) -> None:
         self._private = private
         self._locks: list[int] = []
+        self._turns = Lock()
         self._lent: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
 
     def lend(self, package: Package, language: Language) -> Path:
@@ -69,10 +71,12 @@ class Trees:
     def prepare(self, package: Package, language: Language) -> None:
         """Make the tree of a package that `lend` returns later, where one can be kept. Safe in several threads.
 
+        They take turns: a language uses all processors, and may find what it prepared for the package before.
+
         Raises:
             DeployError: If the package cannot be unpacked.
         """
-        with contextlib.suppress(OSError):
+        with self._turns, contextlib.suppress(OSError):
             shelf = _shelf(package)
             root = shelf / f"{_key(package, language)}.0"
             lock = _lock(root.with_name(root.name + _LOCK))
