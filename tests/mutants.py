@@ -47,7 +47,12 @@ MUTANTS: dict[str, list[Mutant]] = {
             what="another level", old="0o100644, compressionLevel }", new="0o100644, compressionLevel: 1 }",
             language="nodejs",
         ),
-        Mutant(what="no compression", old="0o100644,", new="0o100644, compress: false,", language="nodejs"),
+        Mutant(
+            what="no compression",
+            old="0o100644, compressionLevel }",
+            new="0o100644, compress: false }",
+            language="nodejs",
+        ),
     ],
     "chameleon": [
         Mutant(
