@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from tests import official
+from tests.emulated_openfaas import containers
 from tests.emulated_openfaas.watchdog import Watchdog
 
 CONTRACT = "openfaas.openapi.yml"
@@ -63,7 +64,7 @@ class Replica(NamedTuple):
     """One replica and its name."""
 
     name: str
-    watchdog: Watchdog
+    watchdog: Watchdog | containers.ContainerReplica
 
 
 @dataclass
@@ -73,6 +74,7 @@ class EmulatedOpenFaas:
     Args:
         folder: Where secrets are.
         port: On 127.0.0.1; 0 for any.
+        with_engine: Whether images are pulled and run by the Docker engine of this machine.
 
     Attributes:
         images: Folder of the unpacked package, and command and variables of the image, by its name: what it can pull.
@@ -85,6 +87,7 @@ class EmulatedOpenFaas:
     port: int = 0
     user: str = "admin"
     password: str = "emulated"
+    with_engine: bool = False
 
     def __post_init__(self) -> None:
         self.images: dict[str, tuple[Path, dict[str, str]]] = {}
@@ -210,7 +213,7 @@ class EmulatedOpenFaas:
             self._end(function)
             return 200, None
         name = body["service"]
-        if body["image"] not in self.images:
+        if not (containers.pulled(body["image"]) if self.with_engine else body["image"] in self.images):
             return 400, f"unable to pull image {body['image']}"
         if missing := [secret for secret in body.get("secrets", ()) if secret not in self.secrets]:
             return 400, f"unable to find secret {missing[0]}"
@@ -239,21 +242,25 @@ class EmulatedOpenFaas:
 
     def _scale(self, function: Function, replicas: int) -> None:
         document = function.document
-        root, variables = self.images[document["image"]]
         while len(function.replicas) < min(_CLAMPED, replicas):
-            with socket.socket() as found:
-                found.bind(("127.0.0.1", 0))
-                port = found.getsockname()[1]
-            environment = {
-                "PATH": os.environ["PATH"], **variables, **document.get("envVars", {}),
-                "SEBSX_SECRETS": str(self.folder), "upstream_url": f"http://127.0.0.1:{port}",
-            }  # fmt: skip
-            watchdog = Watchdog(environment, str(root))
-            watchdog.start()
+            watchdog = self._start(document)
             function.replicas.append(Replica(f"{document['service']}-{uuid.uuid4().hex[:8]}", watchdog))
         for replica in function.replicas[replicas:]:
             replica.watchdog.stop()
         del function.replicas[replicas:]
+
+    def _start(self, document: dict[str, Any]) -> Watchdog | containers.ContainerReplica:
+        given = {**document.get("envVars", {}), "SEBSX_SECRETS": str(self.folder)}
+        if self.with_engine:
+            return containers.ContainerReplica(document["image"], given)
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port = found.getsockname()[1]
+        root, variables = self.images[document["image"]]
+        own = {"PATH": os.environ["PATH"], "upstream_url": f"http://127.0.0.1:{port}"}
+        watchdog = Watchdog({**variables, **given, **own}, str(root))
+        watchdog.start()
+        return watchdog
 
     def _end(self, function: Function) -> None:
         replicas, function.replicas = function.replicas, []
