@@ -16,7 +16,6 @@ import dataclasses
 import difflib
 import os
 import re
-import tomllib
 import typing
 from dataclasses import dataclass
 from enum import Enum
@@ -188,6 +187,8 @@ def from_file(path: Path) -> Layer:
     Raises:
         UserError: If it cannot be read or is not TOML.
     """
+    import tomllib  # not needed where there is no file
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except RecursionError:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING
-
-import platformdirs
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+_Kind: TypeAlias = Literal["cache", "config", "data"]
 _NAME = "sebsx"
 _REMOVAL_S = 2.0
 _PAUSE_S = 0.05
@@ -26,7 +24,7 @@ def cache_folder() -> Path:
     Raises:
         UserError: If this user has no home, as a container's that runs as a number (`docker run -u 12345`).
     """
-    return _known(_find(platformdirs.user_cache_path), "XDG_CACHE_HOME")
+    return _known(_find("cache"), "XDG_CACHE_HOME")
 
 
 def data_folder() -> Path:
@@ -35,7 +33,7 @@ def data_folder() -> Path:
     Raises:
         UserError: If this user has no home.
     """
-    return _known(_find(platformdirs.user_data_path), "XDG_DATA_HOME")
+    return _known(_find("data"), "XDG_DATA_HOME")
 
 
 def store_file() -> Path:
@@ -49,12 +47,12 @@ def store_file() -> Path:
 
 def config_folder() -> Path | None:
     """Return the folder of the user's settings, None for a user without a home, who then has none."""
-    return _find(platformdirs.user_config_path)
+    return _find("config")
 
 
 def has_home() -> bool:
     """Tell whether this user has a folder for what is to be kept; without one nothing is there to be read."""
-    return _find(platformdirs.user_data_path) is not None
+    return _find("data") is not None
 
 
 def remove_folder(folder: Path) -> bool:
@@ -72,9 +70,16 @@ def remove_folder(folder: Path) -> bool:
         time.sleep(_PAUSE_S)
 
 
-def _find(path_of: Callable[[str], Path]) -> Path | None:
+def _find(kind: _Kind) -> Path | None:
+    import platformdirs  # a tenth of what `sebsx --version` would take
+
+    finders = {
+        "cache": platformdirs.user_cache_path,
+        "config": platformdirs.user_config_path,
+        "data": platformdirs.user_data_path,
+    }
     try:
-        folder = path_of(_NAME)
+        folder = finders[kind](_NAME)
     except RuntimeError:  # of newer versions of platformdirs
         return None
     return None if folder.parts[0].startswith("~") else folder
