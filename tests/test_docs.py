@@ -125,14 +125,14 @@ AROUND = {
 def run_commands(page: Path, sebsx: Cli) -> None:
     for block in blocks(page):
         for command in block.commands if block.language == "console" else ():
-            if PLAIN.fullmatch(command):
-                said = sebsx.say(*shlex.split(command)[1:], timeout_s=300)
-            else:
-                said = in_a_shell(command, sebsx)
+            said = said_to(command, sebsx)
             assert said.code == 0, f"$ {command}\n{said.stdout}{said.stderr}"
 
 
-def in_a_shell(command: str, sebsx: Cli) -> Said:
+def said_to(command: str, sebsx: Cli) -> Said:
+    """Run a command of a page, by the shell where it asks something of one."""
+    if PLAIN.fullmatch(command):
+        return sebsx.say(*shlex.split(command)[1:], timeout_s=300)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", command],
