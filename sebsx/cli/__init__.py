@@ -35,18 +35,12 @@ _SECTIONS = {
 class Commands(CommandGroup):
     """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        self._add_plugin_commands(ctx)
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of core, or of a plugin if core has none of that name or a group that plugins add to."""
-        command = super().get_command(ctx, cmd_name)
-        if command is not None and not isinstance(command, click.Group):
-            return command
-        self._add_plugin_commands(ctx)
-        return super().get_command(ctx, cmd_name)
+    def gather(self, ctx: click.Context) -> None:
+        """Add the commands of all plugins."""
+        app = ctx.ensure_object(App)
+        if not app.commands_added:
+            app.commands_added = True
+            extending.add_commands(app, self)
 
     def sections(self, ctx: click.Context) -> list[tuple[str, list[str]]]:
         """Return the commands by what they are for; those of plugins last."""
@@ -63,12 +57,6 @@ class Commands(CommandGroup):
         if isinstance(behind, click.Group) and word in behind.list_commands(ctx):
             return UserError(f"command {word!r} goes behind run: sebsx run {word}")
         return super().unknown(ctx, word)
-
-    def _add_plugin_commands(self, ctx: click.Context) -> None:
-        app = ctx.ensure_object(App)
-        if not app.commands_added:
-            app.commands_added = True
-            extending.add_commands(app, self)
 
 
 def _choose_plugins(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:

@@ -88,6 +88,25 @@ class CommandGroup(click.Group):
         super().__init__(*arguments, **attributes)
         output_options(self)
 
+    def gather(self, ctx: click.Context) -> None:
+        """Add what plugins add to the groups of the program, once: loading them takes longer than most of ours do."""
+        root = ctx.find_root().command
+        if isinstance(root, CommandGroup) and root is not self:
+            root.gather(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of plugins with them."""
+        self.gather(ctx)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of core, or of a plugin if core has none of that name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None:
+            self.gather(ctx)
+            command = super().get_command(ctx, cmd_name)
+        return command
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in sections; a summary that does not fit on its line goes on below and is not cut."""
         for title, names in self.sections(ctx):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,14 @@ def _exists(pid: int) -> bool:
 
 
 def _boot_id() -> str:
+    return _of_boot(f"{_PROC}/sys/kernel/random/boot_id")
+
+
+@cache
+def _of_boot(path: str) -> str:
+    """Return what the kernel says until the next boot; empty where the system hides it."""
     try:
-        return Path(_PROC, "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path(path).read_text(encoding="ascii").strip()
     except OSError:
         return ""
 
