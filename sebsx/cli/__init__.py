@@ -35,6 +35,14 @@ _SECTIONS = {
 class Commands(CommandGroup):
     """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command of core, or of a plugin of this App."""
+        command = super().get_command(ctx, cmd_name)
+        if isinstance(command, extending.PluginCommand | extending.PluginGroup):
+            self.gather(ctx)  # it may be that of an earlier App
+            command = super().get_command(ctx, cmd_name)
+        return command
+
     def gather(self, ctx: click.Context) -> None:
         """Add the commands of all plugins."""
         app = ctx.ensure_object(App)

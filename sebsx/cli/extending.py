@@ -21,29 +21,41 @@ if TYPE_CHECKING:
 class PluginCommand(ListsCommand):
     """The command that stands for one of a plugin."""
 
-    key: tuple[str, type[Command[Any]]] | None = None  # its name, and what it was made of
+
+class PluginGroup(CommandGroup):
+    """A group that only commands of plugins are in."""
 
 
 def add_commands(app: App, group: click.Group) -> None:
-    """Add the commands of all plugins to a group; one whose words core has already is told and left out."""
+    """Add the commands of all plugins to a group; one whose words core has already is told and left out.
+
+    Those that an earlier App of this process added are taken out: its plugins may be others.
+    """
+    _take_out(group)
     for name, cls in app.registry.commands.items():
         *groups, last = (cls.words or name).split()
         place, taken = group, None
         for word in groups:
             found = place.commands.get(word)
             if found is None:
-                found = CommandGroup(word, help=f"Use what plugin {app.registry.owner_of('commands', name)!r} adds.")
+                found = PluginGroup(word, help=f"Use what plugin {app.registry.owner_of('commands', name)!r} adds.")
                 place.add_command(found)
             if not isinstance(found, click.Group):
                 taken = word
                 break
             place = found
-        if isinstance(there := place.commands.get(last), PluginCommand) and there.key == (name, cls):
-            continue  # an earlier App of this process has added it
         if taken or last in place.commands:
             app.console.warning(f"command {name!r} is left out: {taken or last!r} is a command of sebsx already")
             continue
         place.add_command(_made(last, name, cls))
+
+
+def _take_out(group: click.Group) -> None:
+    for name, command in list(group.commands.items()):
+        if isinstance(command, PluginCommand | PluginGroup):
+            del group.commands[name]
+        elif isinstance(command, click.Group):
+            _take_out(command)
 
 
 class _OneResult:
@@ -102,6 +114,5 @@ def _made(word: str, name: str, cls: type[Command[Any]]) -> click.Command:
         text += "\n\n\b\n" + cls.details
     made = PluginCommand(word, params=options_of(section, positional=True), callback=callback, help=text)
     made.section = section
-    made.key = (name, cls)
     ready: click.Command = output_options(made)
     return ready

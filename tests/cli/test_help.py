@@ -9,12 +9,13 @@ import resource
 import subprocess
 import sys
 
+import click
 import pytest
 
 from sebsx.cli import cli
-from sebsx.cli.app import CommandGroup
+from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.extending import PluginCommand
-from tests.support import Call, Cli
+from tests.support import BUILT_IN, Call, Cli
 
 HEAVY = {"numpy", "scipy", "sqlalchemy", "rich", "pycurl", "boto3", "docker", "httptools", "asyncio", "sebsx.model"}
 HELP_CPU_S = 0.25
@@ -72,6 +73,16 @@ def test_help_imports_nothing_heavy(sebsx: Cli) -> None:
         )  # fmt: skip
         assert "sebsx" in done.stdout
         assert HEAVY & set(json.loads(done.stderr)) == set()
+
+
+def test_commands_of_plugins_are_those_of_the_plugins_that_are_loaded() -> None:
+    def names(*wanted: str) -> list[str]:
+        app = App()
+        app.plugin_names = list(wanted)
+        return cli.list_commands(click.Context(cli, obj=app))
+
+    assert "aws" in names(*BUILT_IN)
+    assert "aws" not in names("local")
 
 
 @pytest.mark.slow
