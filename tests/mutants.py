@@ -72,7 +72,7 @@ MUTANTS: dict[str, list[Mutant]] = {
         Mutant(what="no lock and no work", old="total += amount", new="total += 0"),
     ],
     "uploader": [
-        Mutant(what="another object", old="upload_file(key, file.name)", new='upload(key, b"x")'),
+        Mutant(what="another object", old="upload_file(key, name)", new='upload(key, b"x")'),
         Mutant(
             what="another object", old="uploadFile(key, file)", new="upload(key, Buffer.from('x'))", language="nodejs"
         ),

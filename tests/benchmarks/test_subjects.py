@@ -32,7 +32,6 @@ LESS = {
     ("startup-dependencies", "test"): "in warm calls it is next to nothing",
     ("startup-dependencies", "small"): "in warm calls it is next to nothing",
     ("startup-dependencies", "large"): "in warm calls it is next to nothing",
-    ("uploader", "test"): "making and removing the file takes as long as copying it",
     ("crud-api", "test"): "a table in memory",
     ("clock-probe", "test"): "a few microseconds",
 }

@@ -15,6 +15,6 @@ exports.handler = async (event, context) => {
     await context.phase('upload', () => context.storage.uploadFile(key, file));
     return { key, object_bytes: fs.statSync(file).size };
   } finally {
-    fs.rmSync(folder, { recursive: true });
+    context.phase('remove', () => fs.rmSync(folder, { recursive: true }));
   }
 };
