@@ -93,6 +93,17 @@ def test_page_fits_and_is_readable(browser: Any, file: Path, kind: str, device: 
         assert screen.evaluate(FAINT) == []
 
 
+def test_page_is_sound_by_axe(browser: Any, file: Path, kind: str) -> None:
+    """Headings in their order, landmarks, names of tables and pictures, contrast: all that axe-core knows of."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with shown(browser, file, "desktop") as screen:
+        screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        # The contrast of 200 conditions takes minutes there; it is held above.
+        options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": kind != "two_hundred"}}}
+        found = axe.run(screen, options=options).response["violations"]
+        assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
+
+
 def test_sections_are_in_the_order_of_worth(browser: Any, file: Path, kind: str) -> None:
     with shown(browser, file, "desktop") as screen:
         ids = screen.evaluate("[...document.querySelectorAll('section')].map(each => each.id)")
