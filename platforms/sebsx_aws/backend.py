@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sebsx.clouds import shipped
+from sebsx.clouds.adopted import CHANGE, undo
 from sebsx.clouds.fresh import NONCE, function_name, nonce
-from sebsx.clouds.made import delete_each
+from sebsx.clouds.made import delete_each, end
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.s3 import S3Storage
-from sebsx.clouds.tags import check_ours
+from sebsx.clouds.tags import check_ours, in_region
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
 from sebsx.model import (
@@ -35,7 +37,7 @@ from sebsx.model import (
 from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE, TRIGGER
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
-from sebsx_aws.existing import CHANGE, COPY, Existing, put_back, read_name
+from sebsx_aws.existing import Existing, put_back, read_name
 from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
@@ -125,11 +127,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def __exit__(self, *_exc: object) -> None:
         made, self._resources, self._existing = self._resources, None, None
-        try:
-            if made is not None:
-                made.delete_all()
-        finally:
-            self._clients.close()
+        end(made, self._clients)
 
     def check(self) -> Sequence[Problem]:
         """Ask AWS who we are, the cheapest question that tells whether credentials are good."""
@@ -205,12 +203,7 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def release(self, deployment: Deployment) -> None:
         """Delete a copy, or put a change back; what was measured as it is stays as it is."""
-        effective = deployment.effective
-        if effective["adopted"] == COPY:
-            self.teardown(deployment)
-        elif change := effective.get(CHANGE):
-            put_back(self._clients, self.settings, change)
-            self.ledger.deleted(CHANGE, change)
+        undo(deployment, self.ledger, delete=self.teardown, put_back=partial(put_back, self._clients, self.settings))
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the function with its versions and URL, and its log group, unless records are still to come there.
@@ -301,22 +294,17 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in the account and region with our tags."""
-        try:
+        with closing(self._clients):
             return list(resources.tagged(self._clients, self.name))
-        finally:
-            self._clients.close()
 
     def remove(self, resource: Resource) -> None:
         """Delete one resource; one whose tags are known and not ours is refused."""
         check_ours(resource, self.name)
-        clients = Clients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
-        try:
+        with closing(Clients(in_region(self.settings, resource))) as clients:
             if resource.kind == CHANGE:
                 put_back(clients, self.settings, resource.name)
             else:
                 resources.delete(clients, resource.kind, resource.name)
-        finally:
-            clients.close()
 
     @property
     def region(self) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.adopted import CHANGE, COPY
 from sebsx.clouds.fresh import NONCE, function_name
 from sebsx.clouds.s3 import code_of
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from sebsx.model import Adoption
     from sebsx_aws.settings import AwsSettings
 
-# Kind of the resource that stands for a change of a function; its name tells what to put back.
-CHANGE = "memory-change"
-COPY = "copy"
 LATEST = "$LATEST"
 _ARN = re.compile(
     r"(arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:"

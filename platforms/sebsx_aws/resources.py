@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds import tags as our_tags
 from sebsx.clouds.images import remove_image
-from sebsx.clouds.made import Made
+from sebsx.clouds.made import Made, by_kind
 from sebsx.clouds.s3 import code_of, listed
 from sebsx.clouds.waiting import settled
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import UnsupportedError
 from sebsx_aws.clients import GONE, Clients, clean, explained, without_account
 from sebsx_aws.images import engine, push_image
 
@@ -163,14 +162,13 @@ def delete(clients: Clients, kind: str, name: str) -> None:
     Raises:
         PlatformError: If it exists and cannot be deleted.
     """
-    if kind not in _DELETE:
-        raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
+    delete_one = by_kind(_DELETE, kind, name)
     from botocore.exceptions import ClientError
 
     what = f"delete of {kind} {name!r}"
     with explained(what):
         try:
-            settled(lambda: _DELETE[kind](clients, name), _is_busy, what, told=clean)
+            settled(lambda: delete_one(clients, name), _is_busy, what, told=clean)
         except ClientError as exc:
             if code_of(exc) not in GONE:
                 raise

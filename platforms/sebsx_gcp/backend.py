@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sebsx.clouds import labels, shipped
+from sebsx.clouds.adopted import CHANGE, undo
 from sebsx.clouds.fresh import function_name
-from sebsx.clouds.made import delete_each
+from sebsx.clouds.made import delete_each, end
 from sebsx.clouds.refusals import problems
-from sebsx.clouds.tags import check_ours
+from sebsx.clouds.tags import check_ours, in_region
+from sebsx.clouds.targets import target_of
 from sebsx.contracts.platforms import Platform
-from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
+from sebsx.errors import CredentialsError, PlatformError
 from sebsx.model import (
     Adoption,
     Between,
@@ -34,7 +36,7 @@ from sebsx.model import (
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, VCPU
 from sebsx_gcp import packages, resources
 from sebsx_gcp.clients import GcpClients, clean
-from sebsx_gcp.existing import CHANGE, COPY, GcpExisting, put_back, read_name
+from sebsx_gcp.existing import GcpExisting, put_back, read_name
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, service_config
 from sebsx_gcp.logs import RequestLogs
 from sebsx_gcp.settings import GcpSettings
@@ -99,11 +101,7 @@ class GcpPlatform(Platform[GcpSettings]):
 
     def __exit__(self, *_exc: object) -> None:
         made, self._resources, self._existing = self._resources, None, None
-        try:
-            if made is not None:
-                made.delete_all()
-        finally:
-            self._clients.close()
+        end(made, self._clients)
 
     def check(self) -> Sequence[Problem]:
         """Ask Google which runtimes there are: tells of credentials, project, service and region at once."""
@@ -143,13 +141,7 @@ class GcpPlatform(Platform[GcpSettings]):
 
     def target(self, language: str, architecture: str) -> Target:
         """Return the runtime that the settings name."""
-        if architecture not in self.architectures:
-            raise UnsupportedError(f"platform {self.name!r} has no {architecture!r}: Cloud Run is x86_64 only")
-        if language == "python":
-            return Target(language, self.settings.python, architecture=architecture, binaries="manylinux_2_28")
-        if language == "nodejs":
-            return Target(language, self.settings.nodejs, architecture=architecture)
-        raise UnsupportedError(f"platform {self.name!r} runs Python and Node.js, not {language!r}")
+        return target_of(self, language, architecture)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Google reports it back."""
@@ -188,12 +180,7 @@ class GcpPlatform(Platform[GcpSettings]):
 
     def release(self, deployment: Deployment) -> None:
         """Delete a copy, or put a change back; what was measured as it is stays as it is."""
-        effective = deployment.effective
-        if effective["adopted"] == COPY:
-            self.teardown(deployment)
-        elif change := effective.get(CHANGE):
-            put_back(self._clients, change)
-            self.ledger.deleted(CHANGE, change)
+        undo(deployment, self.ledger, delete=self.teardown, put_back=partial(put_back, self._clients))
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the function, with its service and image; its logs stay with the project for their time."""
@@ -257,22 +244,17 @@ class GcpPlatform(Platform[GcpSettings]):
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in project and region with our tags."""
-        try:
+        with closing(self._clients):
             return list(resources.tagged(self._clients, self.name))
-        finally:
-            self._clients.close()
 
     def remove(self, resource: Resource) -> None:
         """Delete one resource; one whose tags are known and not ours is refused."""
         check_ours(resource, self.name)
-        clients = GcpClients(dataclasses.replace(self.settings, region=resource.region or self.settings.region))
-        try:
+        with closing(GcpClients(in_region(self.settings, resource))) as clients:
             if resource.kind == CHANGE:
                 put_back(clients, resource.name)
             else:
                 resources.delete(clients, resource.kind, resource.name)
-        finally:
-            clients.close()
 
     @property
     def _opened(self) -> resources.GcpResources:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
+from sebsx.clouds.adopted import CHANGE, COPY
 from sebsx.clouds.fresh import NONCE, function_name
 from sebsx.errors import PlatformError, UnsupportedError, UserError
 from sebsx.model import Deployment
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption
 
-# Kind of the resource that stands for a change of a function; its name tells what to put back.
-CHANGE = "memory-change"
-COPY = "copy"
 _ADDRESS = re.compile(
     r"(projects/(?P<project>[a-z0-9.:-]+)/locations/(?P<region>[a-z0-9-]+)/functions/)?(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})"
 )

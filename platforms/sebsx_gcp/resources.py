@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
 from sebsx.clouds import tags as our_tags
-from sebsx.clouds.made import Made
+from sebsx.clouds.made import Made, by_kind
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import UnsupportedError
 from sebsx.system.lazy import require
 from sebsx_gcp.clients import GcpClients, explained
 from sebsx_gcp.functions import GcpFunctions
@@ -43,11 +42,11 @@ class GcpResources:
         self.name = context.name("shared", _NAME)
 
     def bucket(self) -> str:
-        """Return the name of the bucket."""
+        """Return the name of the run's bucket."""
         return self._once("bucket", self._make_bucket)
 
     def table(self) -> str:
-        """Return the name of the table, which exists when this returns."""
+        """Return the name of the run's table, which exists when this returns."""
         return self._once("table", self._make_table)
 
     def delete_all(self) -> None:
@@ -83,10 +82,9 @@ def delete(clients: GcpClients, kind: str, name: str) -> None:
     Raises:
         PlatformError: If it exists and cannot be deleted.
     """
-    if kind not in _DELETE:
-        raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
+    delete_one = by_kind(_DELETE, kind, name)
     with explained(f"delete of {kind} {name!r}"):
-        _DELETE[kind](clients, name)
+        delete_one(clients, name)
 
 
 def tagged(clients: GcpClients, platform: str) -> Iterator[Resource]:

@@ -19,9 +19,10 @@ from sebsx.clouds.registries import IMAGE, PushedImages, remove_image
 from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
+from sebsx.clouds.targets import target_of
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import DeployError, UnsupportedError, UserError
+from sebsx.errors import DeployError, UserError
 from sebsx.model import (
     Between,
     Capability,
@@ -141,13 +142,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def target(self, language: str, architecture: str) -> Target:
         """Return what the images of the settings hold: Debian, of this year or the last few."""
-        if architecture not in self.architectures:
-            raise UnsupportedError(f"platform {self.name!r} is for {self.architectures[0]}, not for {architecture!r}")
-        version = {"python": self.settings.python, "nodejs": self.settings.nodejs}.get(language)
-        if version is None:
-            raise UnsupportedError(f"platform {self.name!r} runs Python and Node.js, not {language!r}")
-        binaries = "manylinux_2_28" if language == "python" else ""
-        return Target(language, version, architecture=architecture, binaries=binaries)
+        return target_of(self, language, architecture)
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return the server behind of-watchdog."""

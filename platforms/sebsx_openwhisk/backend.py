@@ -17,6 +17,7 @@ from sebsx.clouds.registries import PushedImages, remove_image
 from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
+from sebsx.clouds.targets import target_of
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
 from sebsx.model import Between, Capability, Deployment, OneOf, Problem, Severity, Status, Target
@@ -118,13 +119,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def target(self, language: str, architecture: str) -> Target:
         """Return the runtime that the settings name; its images are on Debian 12 or older."""
-        if architecture not in self.architectures:
-            raise UnsupportedError(f"platform {self.name!r} is for {self.architectures[0]}, not for {architecture!r}")
-        version = {"python": self.settings.python, "nodejs": self.settings.nodejs}.get(language)
-        if version is None:
-            raise UnsupportedError(f"platform {self.name!r} runs Python and Node.js, not {language!r}")
-        binaries = "manylinux_2_28" if language == "python" else ""
-        return Target(language, version, architecture=architecture, binaries=binaries)
+        return target_of(self, language, architecture)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an action and return it as the server reports it back."""

@@ -3,6 +3,7 @@
 `tags` says whose a resource is and when anybody may delete it, `labels` writes that where few letters are allowed,
 `made` makes what functions share once, written down first, `fresh` gives names and values that never were, `waiting`
 repeats calls until a provider has settled and looks until something is there, `records` reads what comes late,
+`adopted` copies and changes functions that exist, `targets` reads what packages are built for from settings,
 `refusals` says what an error of a provider means. Names by a provider's rule are in `sebsx.contracts.naming`.
 """
 

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from sebsx.errors import PlatformError
+from sebsx.errors import PlatformError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sebsx.contracts.ledger import Ledger
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Closes(Protocol):
+    """What has connections."""
+
+    def close(self) -> None:
+        """Close them."""
+        ...
+
+
+class DeletesAll(Protocol):
+    """What a run made in an account."""
+
+    def delete_all(self) -> None:
+        """Delete it."""
+        ...
 
 
 class Made:
@@ -77,3 +95,23 @@ def delete_each(ledger: Ledger, resources: Iterable[tuple[str, str]], delete: Ca
             ledger.deleted(kind, name)
     if failure is not None:
         raise failure
+
+
+def end(made: DeletesAll | None, clients: Closes) -> None:
+    """Delete what a run made, if it was begun, and close the clients whatever comes of that."""
+    try:
+        if made is not None:
+            made.delete_all()
+    finally:
+        clients.close()
+
+
+def by_kind(known: Mapping[str, T], kind: str, name: str) -> T:
+    """Return what is known of a kind of resource: how one is deleted.
+
+    Raises:
+        UnsupportedError: If the platform makes no such thing.
+    """
+    if kind not in known:
+        raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
+    return known[kind]

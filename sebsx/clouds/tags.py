@@ -6,14 +6,17 @@ import getpass
 import os
 import re
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sebsx.errors import UnsupportedError
 from sebsx.model import Resource, ResourceState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+S = TypeVar("S")
 
 RUN_TAG = "sebsx-run"
 PLATFORM_TAG = "sebsx-platform"
@@ -53,6 +56,12 @@ def check_ours(resource: Resource, platform: str) -> None:
     """
     if resource.id is None and not are_ours(resource.tags, platform):
         raise UnsupportedError(f"{resource.kind} {resource.name!r} does not carry our tag and is left alone")
+
+
+def in_region(settings: S, resource: Resource) -> S:
+    """Return settings of a platform that lead to where a resource is; the same where nobody knows that."""
+    known = {"region": resource.region} if resource.region else {}
+    return replace(settings, **known)  # type: ignore[type-var]  # a dataclass, as all settings are
 
 
 def resource(

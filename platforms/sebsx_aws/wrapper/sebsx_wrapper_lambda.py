@@ -5,20 +5,9 @@ import json
 import os
 import time
 
-from sebsx_runtime.shim import LoadError, Shim
+from sebsx_runtime.shim import loaded
 
-
-def make():
-    """Return a shim with the function loaded, and the envelope of why it could not be."""
-    made = Shim(os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd())
-    try:
-        made.load()
-    except LoadError as exc:
-        return made, exc.text
-    return made, None
-
-
-shim, failure = make()
+shim, failure = loaded(os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd())
 kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", "")
 # In the words of sebsx; AWS may add others, which stay as they are.
 initialization = {"provisioned-concurrency": "provisioned", "snap-start": "restored"}.get(kind, kind)

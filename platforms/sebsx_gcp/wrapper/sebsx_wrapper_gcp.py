@@ -8,24 +8,14 @@ import time
 ROOT = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, ROOT)  # what the package brings comes before what Google installed
 
-from sebsx_runtime.shim import LoadError, Shim  # noqa: E402  # only now it can be found
+from sebsx_runtime.shim import loaded  # noqa: E402  # only now it can be found
 
 JSON = {"Content-Type": "application/json"}
 TIMEOUT_S = float(os.environ.get("SEBSX_TIMEOUT_S", "3600"))
 TRACE = "X-Cloud-Trace-Context"
 
 
-def make():
-    """Return a shim with the function loaded, and the envelope of why it could not be."""
-    made = Shim(ROOT)
-    try:
-        made.load()
-    except LoadError as exc:
-        return made, exc.text
-    return made, None
-
-
-shim, failure = make()
+shim, failure = loaded(ROOT)
 ready_s = time.time()
 
 

@@ -20,14 +20,9 @@ def make():
         root = IN_IMAGE
     sys.path.insert(0, root)
     os.chdir(root)
-    from sebsx_runtime.shim import LoadError, Shim
+    from sebsx_runtime.shim import loaded
 
-    made = Shim(root)
-    try:
-        made.load()
-    except LoadError as exc:
-        return made, exc.text
-    return made, None
+    return loaded(root)
 
 
 shim, failure = make()

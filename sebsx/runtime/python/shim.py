@@ -276,6 +276,19 @@ class Shim:
         return samples
 
 
+def loaded(root):
+    """Return a shim with the function loaded, and the envelope of why it could not be; None where it could.
+
+    For hosts that go on all the same, and answer every call with that envelope.
+    """
+    shim = Shim(root)
+    try:
+        shim.load()
+    except LoadError as exc:
+        return shim, exc.text
+    return shim, None
+
+
 def _import(name):
     __import__(name)
     return sys.modules[name]
