@@ -17,6 +17,7 @@ import pytest
 import sebsx
 from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
+from sebsx.reading.words import WORDS
 from tests.emulated_aws import EmulatedAccount
 from tests.emulated_gcp import EmulatedProject
 from tests.emulated_openfaas import EmulatedOpenFaas
@@ -217,6 +218,11 @@ def test_index_links_to_every_page() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     names = {page.relative_to(ROOT / "docs").as_posix() for page in WRITTEN} - {"index.md"}
     assert {name for name in names if f"]({name})" not in index} == set()
+
+
+def test_words_of_reports_are_explained_on_a_page_of_their_own() -> None:
+    page = " ".join((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split())
+    assert [word for word, meaning in WORDS.items() if f"## {word} {meaning}" not in page] == []
 
 
 def test_nothing_is_installed_from_where_it_is_not() -> None:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from sebsx.model.metrics import Metric
 
 
-_SUITES, _OPTIONS = "suites", "options"
+_SUITES, _OPTIONS, _WORDS = "suites", "options", "words"
 # What a reader asks for last gives way first where there is little room.
 _LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "benchmarks"})
 
 
-_KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS)
+_KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS, _WORDS)
 
 
 @command("list", help=f"List platforms, benchmarks, metrics and more.\n\nKIND is one of {', '.join(_KINDS)}.")
@@ -99,7 +99,16 @@ def _options(app: App) -> list[Mapping[str, Any]]:
     ]
 
 
-_MORE: dict[str, Callable[[App], list[Mapping[str, Any]]]] = {_SUITES: _suites, _OPTIONS: _options}
+def _words(_app: App) -> list[Mapping[str, Any]]:
+    """Return what tables and messages call things."""
+    from sebsx.reading.words import WORDS  # heavy
+
+    return [{"name": word, "meaning": meaning} for word, meaning in WORDS.items()]
+
+
+_MORE: dict[str, Callable[[App], list[Mapping[str, Any]]]] = {
+    _SUITES: _suites, _OPTIONS: _options, _WORDS: _words,
+}  # fmt: skip
 
 
 def _plugin_class(name: str, cls: Any) -> Mapping[str, Any]:

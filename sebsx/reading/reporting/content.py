@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
 from sebsx.errors import StoreError
 from sebsx.model import CellStatus, Kind, RunStatus, Status
+from sebsx.reading import words
 from sebsx.reading.reporting import heading, methods, provenance, repeating, series
 from sebsx.reading.reporting.measured import as_csv, as_json, latency_table, measure
 
@@ -105,6 +106,7 @@ def build(
     latency = Report("", tables=[latency_table(measured)] if measured else [], findings=_empty(views, measured))
     has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
     errors = _errors(views, measured)
+    printed = [latency, own, *said, *checks, *([comparison] if comparison else [])]
     sections = [
         *(
             [PageSection("comparison", "Comparison", [replace(comparison, title="", findings=())])]
@@ -118,8 +120,8 @@ def build(
         *([PageSection("analysis", "In detail", detailed)] if detailed else []),
         *(_checked(number, report) for number, report in enumerate(checks, 1)),
         PageSection(
-            "methods", "Methods", paragraphs=list(methods.sentences(views, measured)), folded=True,
-            hint="estimators, intervals, design, what was not counted",
+            "methods", "Methods", paragraphs=[*methods.sentences(views, measured), *words.explained(printed)],
+            folded=True, hint="estimators, intervals, design, what was not counted, what words mean",
         ),
         PageSection(
             "repeat", "Reproduce",

@@ -223,6 +223,8 @@ def test_methods_follow_from_the_run(store: Store) -> None:
     assert "an interval of the median below 6 invocations, p90 below 29 and p99 below 299" in said
     assert "of 162 measured invocations 2 that failed and 0 of another start type" in said
     assert "enough samples (4)" in said
+    assert "Start type: how an invocation met its sandbox: cold, warm or restored." in said
+    assert "Knee:" not in said  # nothing on the page is called so
 
 
 def test_files_hold_every_condition(page: Page) -> None:
