@@ -3,7 +3,7 @@
     python tests/perf/stalls.py [SECONDS]
 
 A loop stores 2,000 invocations a second with eight samples each, in transactions of a quarter of a second, as a phase
-of load does, and takes the time of every step. Both ways take turns.
+of load does, and goes before ordinary work as that does. It takes the time of every step. Both ways take turns.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from sebsx.store import Store, open_store
+from sebsx.system.priority import on_time
 from tests.perf.store import RUN, batch, begin
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def main() -> None:
 
 def measure(path: Path, seconds: float, *, beside: bool) -> dict[str, float]:
     """Store for some seconds and return the longest steps, and how large the log became."""
-    with open_store(path) as store:
+    with open_store(path) as store, on_time():
         deployment, cell = begin(store, NAMES)
         stream = store.stream(RUN, deployment, cell)
         if not beside:

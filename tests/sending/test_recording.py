@@ -55,14 +55,15 @@ def told() -> list[Invocation]:
 
 
 @pytest.fixture
-def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Recording:
+def recording(store: Store, tmp_path: Path, told: list[Invocation]) -> Iterator[Recording]:
     stream = store.stream(RUN, add_deployment(store, RUN), store.design.add_cell(RUN, make_cell("", 1)))
-    return Recording(
+    yield Recording(
         stream, PLATFORM, Deployment("fn", make_config(), effective={}),
         lambda output: None if output == {"n": 1} else "wrong", Starts(), Names(()),
         kind=Kind.MEASURED, sequence=1, batch=0,
         on_commit=lambda stored, _extras: told.extend(stored),
     )  # fmt: skip
+    stream.close()
 
 
 def count(store: Store) -> int:

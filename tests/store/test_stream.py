@@ -27,6 +27,7 @@ def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Beg
     assert [each.sequence for each in stored] == [1, 2, 3]
     assert [each.samples for each in stored] == [{"process.cpu_s": number / 4} for number in (1, 2, 3)]
     assert {each.cell_id for each in stored} == {begun.cell}
+    stream.close()
 
 
 def test_stream_goes_on_after_a_commit_and_beside_batches(begun: Begun) -> None:
@@ -58,6 +59,7 @@ def test_sample_that_cannot_be_stored_is_an_error_and_frees_the_store(begun: Beg
         stream.commit()
     begun.add(make_invocation(2))
     assert [each.sequence for each in begun.store.view(begun.run_id).invocations()] == [2]
+    stream.close()
 
 
 def test_sequence_used_twice_is_an_error(begun: Begun) -> None:
@@ -67,6 +69,7 @@ def test_sequence_used_twice_is_an_error(begun: Begun) -> None:
         stream.add([make_invocation(1)])
         stream.commit()
     assert sum(begun.store.counts(begun.run_id).values()) == 0
+    stream.close()
 
 
 def test_records_of_a_provider_are_added_to_stored_invocations(begun: Begun) -> None:
@@ -112,6 +115,25 @@ def test_log_far_too_long_is_waited_for(begun: Begun, monkeypatch: pytest.Monkey
         if number == 1:
             wait_until_settled(stream)  # how long the log is, is known from here on
         assert not stream.settling
+    stream.close()
+
+
+def test_process_that_was_killed_is_started_again(begun: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
+    if begun.store.location.startswith("postgresql"):
+        pytest.skip("a server writes its log back itself")
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
+    assert stream._checkpoints is not None
+    first = stream._checkpoints._process
+    assert first is not None
+    first.kill()
+    for number in range(1, 4):
+        stream.add([make_invocation(number)])
+        stream.commit()
+        wait_until_settled(stream)
+
+    assert stream._checkpoints._process not in (first, None)
+    assert first.poll() is not None
     stream.close()
 
 
