@@ -27,7 +27,6 @@ _IMPORTED = (
     "sebsx.store",
 )  # fmt: skip
 _ENDED = struct.Struct("<i")
-_START_S = 60
 
 
 def run(words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:
@@ -45,9 +44,11 @@ def run(words: Sequence[str], folder: Path, environment: Mapping[str, str], time
         server.settimeout(timeout_s)
         try:
             (status,) = _ENDED.unpack(server.recv(_ENDED.size))
-        except TimeoutError:
+        except BaseException as exc:  # whoever no longer waits leaves nothing running
             os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(words, timeout_s) from None
+            if isinstance(exc, TimeoutError):
+                raise subprocess.TimeoutExpired(words, timeout_s) from None
+            raise
         told = []
         for file in (out, err):
             file.seek(0)
@@ -83,7 +84,7 @@ def _serve(address: str) -> None:
     import selectors
 
     for name in _IMPORTED:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):  # the command that needs it will say why
             importlib.import_module(name)
     gc.collect()
     gc.freeze()

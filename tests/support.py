@@ -104,6 +104,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Path
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.seek(0)
         if not (made := lock.read()):
+            shutil.rmtree(folder, ignore_errors=True)  # what one that failed has left
             folder.mkdir()
             made = str(make(folder))
             lock.write(made)

@@ -132,13 +132,13 @@ def run_commands(page: Path, sebsx: Cli) -> None:
 
 def said_to(command: str, sebsx: Cli) -> Said:
     """Run a command of a page, by the shell where it asks something of one."""
+    sebsx.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if PLAIN.fullmatch(command):
         return sebsx.say(*shlex.split(command)[1:], timeout_s=300)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=sebsx.home,
-        env={**sebsx.environment, "PATH": path},
+        env=sebsx.environment,
         capture_output=True,
         text=True,
         timeout=300,
