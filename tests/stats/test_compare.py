@@ -66,8 +66,8 @@ def test_same_version_is_called_different_as_often_as_the_level_says() -> None:
     def independent(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return rng.lognormal(0, 0.05, ROUNDS), rng.lognormal(0, 0.05, ROUNDS)
 
-    assert 0.035 <= alarms(interleaved, 3000, 0.0, pairs=True) <= 0.06
-    assert 0.03 <= alarms(independent, 3000, 0.0, pairs=False) <= 0.06  # 5 % and three standard errors
+    for share in (alarms(interleaved, 1000, 0.0, pairs=True), alarms(independent, 1000, 0.0, pairs=False)):
+        assert 0.029 <= share <= 0.071  # 5 % and three standard errors
 
 
 @pytest.mark.slow
