@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.platforms import Platform
-from sebsx.testing.contracts import PlatformContract, StorageContract
+from sebsx.testing.contracts import PlatformContract
+from sebsx.testing.contracts.platform_calls import PlatformCalls
 from sebsx.testing.fakes import MemoryLedger
 from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.platforms.openwhisk.conftest import made
@@ -29,17 +30,14 @@ class TestBlocking(PlatformContract):
             assert whisk.actions == {}
 
 
-class TestAsynchronous(TestBlocking):
-    @pytest.fixture
-    def platform(
-        self, whisk: EmulatedOpenWhisk, of_the_user: dict[str, Any], tmp_path: Path, ledger: MemoryLedger
-    ) -> Platform[Any]:
-        return made(tmp_path, whisk, ledger=ledger, options={"trigger": "async"}, poll_s=0.02, **of_the_user)
-
-
 @pytest.mark.slow
-class TestStorage(StorageContract):
+class TestAsynchronous(PlatformCalls):
+    """Calls alone: the rest is the same by either trigger."""
+
+    ledger = PlatformContract.ledger
+    live = PlatformContract.live
+    deploy = PlatformContract.deploy
+
     @pytest.fixture
-    def storage(self, whisk: EmulatedOpenWhisk, of_the_user: dict[str, Any], tmp_path: Path) -> Any:
-        with made(tmp_path, whisk, **of_the_user) as platform:
-            yield platform.storage()
+    def platform(self, whisk: EmulatedOpenWhisk, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
+        return made(tmp_path, whisk, ledger=ledger, options={"trigger": "async"}, poll_s=0.02)
