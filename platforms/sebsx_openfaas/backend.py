@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -19,7 +18,6 @@ from sebsx.clouds.registries import IMAGE, PushedImages, remove_image
 from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
-from sebsx.clouds.targets import target_of
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError, UserError
@@ -140,10 +138,6 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         said = "functions are images, and no registry is known: only functions that exist can be measured"
         return [Problem(said, advice="name one with --set registry=HOST/PATH", severity=Severity.WARNING)]
 
-    def target(self, language: str, architecture: str) -> Target:
-        """Return what the images of the settings hold: Debian, of this year or the last few."""
-        return target_of(self, language, architecture)
-
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return the server behind of-watchdog."""
         name = _SERVERS[target.language]
@@ -207,13 +201,8 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         if status is None:
             raise UserError(f"function {adoption.subject!r} does not exist; look with: faas-cli list")
         effective = {**functions.effective_of(status), "function": name, "trigger": HTTP, "adopted": "as it is"}
-        config = replace(
-            adoption.config,
-            memory_mib=int(effective.get("memory_mib", 0)),
-            timeout_s=effective.get("timeout_s", adoption.config.timeout_s),
-            architecture=adoption.config.architecture or self.architectures[0],
-        )
         endpoint = self._gateway.invoke_url(name, namespace)
+        config = self.adopted(adoption, effective)
         return Deployment(f"function:{adoption.subject}", config, effective=effective, endpoint=endpoint, adopted=True)
 
     def exchange(self, deployment: Deployment) -> AsyncExchange | None:

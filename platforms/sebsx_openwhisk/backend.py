@@ -17,10 +17,9 @@ from sebsx.clouds.registries import PushedImages, remove_image
 from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
-from sebsx.clouds.targets import target_of
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import Between, Capability, Deployment, OneOf, Problem, Severity, Status, Target
+from sebsx.model import Between, Capability, Deployment, OneOf, Problem, Severity, Status
 from sebsx.model.options import MAX_INSTANCES, PACKAGE, SANDBOX_CONCURRENCY, TRIGGER
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
 from sebsx_openwhisk import actions, activations
@@ -117,10 +116,6 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         """Return memory up to what the settings say that the server allows."""
         return replace(super().offers(architecture), memory_mib=Between(128, self.settings.memory_max_mib))
 
-    def target(self, language: str, architecture: str) -> Target:
-        """Return the runtime that the settings name; its images are on Debian 12 or older."""
-        return target_of(self, language, architecture)
-
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an action and return it as the server reports it back."""
         options = {option.name: self.option(config, option.name) for option in self.options}
@@ -165,15 +160,9 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         effective = {**actions.effective_of(action), "function": name, "trigger": BLOCKING, "adopted": "as it is"}
         if runtime := _KIND.fullmatch(str(effective.get("runtime", ""))):
             effective |= {"language": runtime["language"], "language_version": runtime["version"]}
-        config = replace(
-            adoption.config,
-            memory_mib=effective.get("memory_mib", 0),
-            timeout_s=effective.get("timeout_s", adoption.config.timeout_s),
-            architecture=adoption.config.architecture or self.architectures[0],
-        )
         return Deployment(
             f"action:{adoption.subject}",
-            config,
+            self.adopted(adoption, effective),
             effective=effective,
             endpoint=self._whisk.url("actions", name, namespace),
             adopted=True,

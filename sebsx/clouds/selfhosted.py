@@ -6,11 +6,10 @@ them by the same clients as at AWS.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from abc import abstractmethod
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -23,6 +22,7 @@ from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.contracts.prices import OwnPrices
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError, UserError
+from sebsx.model import Target
 from sebsx.settings import setting
 from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Deployment, Problem, Reply, Resource, Scalar, Status
+    from sebsx.model import Adoption, Deployment, FunctionConfig, Problem, Reply, Resource, Scalar, Status
 
 logger = logging.getLogger(__name__)
 
 BUCKET, TABLE = "bucket", "table"
+_BINARIES = {"python": "manylinux_2_28", "nodejs": ""}  # of Debian 10 and later, by language
 _GONE = s3.GONE | {"ResourceNotFoundException"}
 _REFUSED = frozenset({401, 403})
 _NAME = NamingRule(longest=63, shortest=3)  # of buckets, which are stricter than tables
@@ -112,7 +113,25 @@ class SelfHostedPlatform(Platform[S]):
         """Return the user's own prices, where there are any."""
         gb_s_usd, invocation_usd = self.settings.price_per_gb_s_usd, self.settings.price_per_request_usd
         own = None if gb_s_usd is None else OwnPrices(gb_s_usd=gb_s_usd, invocation_usd=invocation_usd or 0.0)
-        return dataclasses.replace(super().billing(options), own=own)
+        return replace(super().billing(options), own=own)
+
+    def target(self, language: str, architecture: str) -> Target:
+        """Return the version of the language that the settings name, under its name; images are Debian's."""
+        if architecture not in self.architectures:
+            raise UnsupportedError(f"platform {self.name!r} is for {self.architectures[0]}, not for {architecture!r}")
+        version = getattr(self.settings, language, None) if language in _BINARIES else None
+        if version is None:
+            raise UnsupportedError(f"platform {self.name!r} runs {' and '.join(_BINARIES)}, not {language!r}")
+        return Target(language, version, architecture=architecture, binaries=_BINARIES[language])
+
+    def adopted(self, adoption: Adoption, effective: Mapping[str, Any]) -> FunctionConfig:
+        """Return the configuration of a function that exists, as the server reports it."""
+        return replace(
+            adoption.config,
+            memory_mib=int(effective.get("memory_mib", 0)),
+            timeout_s=float(effective.get("timeout_s", adoption.config.timeout_s)),
+            architecture=adoption.config.architecture or self.architectures[0],
+        )
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return nothing, as long as the credentials are taken.

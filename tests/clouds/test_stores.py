@@ -1,4 +1,4 @@
-"""Storage and table of the user's own, used by driver and functions: s3rver, which checks signatures, and dynalite."""
+"""Storage and table of the user's own, used by driver and functions: s3rver and dynalite."""
 
 from __future__ import annotations
 
@@ -74,9 +74,6 @@ class Hosted(SelfHostedPlatform[SelfHostedSettings]):
     def credentials_advice(self) -> str:
         return "look again"
 
-    def target(self, language: str, architecture: str) -> Any:
-        raise NotImplementedError
-
     def deploy(self, package: Any, config: Any) -> Any:
         raise NotImplementedError
 
@@ -135,7 +132,8 @@ def test_driver_and_functions_share_what_the_user_has(servers: dict[str, str], t
 
 
 def test_wrong_key_is_told(servers: dict[str, str], tmp_path: Path) -> None:
-    wrong = {**KEYS, "secret_key": "wrong"}
-    with made(tmp_path, MemoryLedger(), **servers, **wrong) as platform:
-        with pytest.raises(CredentialsError, match="create of bucket .* is refused .*; set access_key and secret_key"):
-            platform.storage()
+    refused = r"create of bucket .* is refused \(InvalidAccessKeyId\); set access_key and secret_key"
+    wrong = {**KEYS, "access_key": "nobody"}
+    platform = made(tmp_path, MemoryLedger(), **servers, **wrong)
+    with platform, pytest.raises(CredentialsError, match=refused):
+        platform.storage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -27,6 +28,19 @@ from tests.emulated_aws import REGION, EmulatedAccount
 BUCKET = TABLE = "sebsx-of-a-test"
 KEYS = {"AWS_ACCESS_KEY_ID": "ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "se/cret+", "AWS_SESSION_TOKEN": "to/ken=="}
 WRAPPER = Path(clouds.__file__).parent / "wrapper" / "sebsx_wrapper.py"
+NODEJS = """
+const wrapper = require(process.argv[1]);
+const fs = require('fs');
+(async () => {
+  const storage = wrapper.storage();
+  await storage.upload('a b/ü+&=~.txt', 'data');
+  fs.writeFileSync('file', 'content');
+  await storage.uploadFile('deep/er/file', 'file');
+  await storage.download("$x'()*!,;@:");
+  await wrapper.table().put('p', 's', { ü: 1 });
+  process.exit(0);
+})();
+"""
 HANDLER = Path(sebsx_aws.__file__).parent / "wrapper"
 
 
@@ -136,10 +150,30 @@ def test_signature_is_the_one_that_botocore_makes(
     wrapper: ModuleType, service: Service, tmp_path: Path, call: Callable[..., None], name: str, signer: type[Any]
 ) -> None:
     call(wrapper, tmp_path)
-    ((method, path, headers, body),) = service.requests
+    (sent,) = service.requests
+    assert_signed(sent, service.url, name, signer)
+
+
+@pytest.mark.slow
+def test_signatures_of_node_js_are_those_that_botocore_makes(service: Service, tmp_path: Path) -> None:
+    environment = {name: os.environ[name] for name in ("PATH", "AWS_REGION", "AWS_ENDPOINT_URL", *KEYS)}
+    environment |= {"SEBSX_BUCKET": BUCKET, "SEBSX_TABLE": TABLE}
+    command = ["node", "-e", NODEJS, str(WRAPPER.with_suffix(".cjs"))]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    wanted = [("s3", S3SigV4Auth)] * 3 + [("dynamodb", SigV4Auth)]
+    assert [sent[3] for sent in service.requests[:2]] == [b"data", b"content"]
+    for sent, (name, signer) in zip(service.requests, wanted, strict=True):
+        assert_signed(sent, service.url, name, signer)
+
+
+def assert_signed(sent: tuple[str, str, dict[str, str], bytes], url: str, name: str, signer: type[Any]) -> None:
+    method, path, headers, body = sent
     authorization = headers["authorization"]
     names = authorization.partition("SignedHeaders=")[2].partition(",")[0].split(";")
-    request = AWSRequest(method, service.url + path, headers={key: headers[key] for key in names}, data=body)
+    request = AWSRequest(method, url + path, headers={key: headers[key] for key in names}, data=body)
     request.context["timestamp"] = headers["x-amz-date"]
     keys = Credentials(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_SESSION_TOKEN"])
     auth = signer(keys, name, REGION)
