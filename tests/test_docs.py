@@ -242,3 +242,16 @@ def test_promises_of_the_reliability_page_are_held_by_tests_that_exist():
     assert len(named) > 8
     for file, name in named:
         assert f"def {name or 'main'}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+def test_page_that_a_method_names_is_there_with_its_heading() -> None:
+    named = {
+        page
+        for room in ("sebsx", "plugins")
+        for path in (ROOT / room).rglob("*.py")
+        for page in re.findall(r'page="(docs/[^"{]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 5
+    for page, _, heading in (name.partition("#") for name in named):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert not heading or heading.replace("-", " ") in text.lower(), f"{page} has no heading {heading}"

@@ -11,6 +11,7 @@ from sebsx.contracts.analyzers import (
     Column,
     Estimate,
     Finding,
+    Method,
     Report,
     ReportFile,
     Table,
@@ -103,6 +104,16 @@ _CELLS = (
 )
 
 
+_LINE = Method(
+    of="alpha and beta",
+    unit="the round, or rounds that a pair of sandboxes joins",
+    interval="the line is robust (Huber) through medians, with percentiles of a bootstrap of the rounds, the farther "
+    "out the fewer they are (Hesterberg 2015)",
+    silent="sizes beyond those measured, nor a channel whose time is not alpha + size / beta",
+    page="docs/methods/communication.md",
+)
+
+
 @dataclass(frozen=True)
 class CommunicationAnalyzerSettings:
     """How the report is made."""
@@ -153,6 +164,7 @@ class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
             findings=findings,
             files=files,
             answers=[answer(group, confidence) for group in groups],
+            methods=[_LINE],
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
 from sebsx.model import Status
 from sebsx.reading.conditions import name_of
 from sebsx.reading.units import show
@@ -74,6 +74,16 @@ _RULES = {
 # Models whose criterion is no more than 2 above the least are not told apart (Burnham and Anderson, 2002).
 _AS_GOOD = 2.0
 _CURVE = 120
+
+
+_LAW = Method(
+    of="laws of eviction",
+    unit="the trial: sandboxes left idle together for one time",
+    interval="a law is refuted by a parametric bootstrap against the isotonic curve, and its numbers stand with a "
+    "profile of the likelihood",
+    silent="idle times beyond those tried, nor the law of another hour or of more load",
+    page="docs/methods/eviction.md",
+)
 
 
 @dataclass(frozen=True)
@@ -164,6 +174,7 @@ class EvictionAnalyzer(Analyzer[EvictionAnalyzerSettings]):
             figures=_figures(groups),
             findings=findings,
             answers=[_answer(group, settings) for group in groups],
+            methods=[_LAW],
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
 from sebsx.reading.blocks import Observations, caution, in_sandboxes
 from sebsx.reading.conditions import name_of
 from sebsx.reading.estimates import median_estimate
@@ -90,6 +90,25 @@ _CLOCKS = (
 )
 
 
+_METHODS = (
+    Method(
+        of="outbound and return times",
+        unit="the sandbox",
+        interval="the interval is that of the sandboxes' medians, wider by what the clocks may add to one way and take "
+        "from the other",
+        silent="how unequal the two ways are beyond that",
+        page="docs/methods/invocation-overhead.md",
+    ),
+    Method(
+        of="lines by size",
+        unit="the round, or rounds that a sandbox joins",
+        interval="the intervals are those of the lines with each round left out (jackknife, Student)",
+        silent="sizes beyond those measured, nor a bend between them",
+        page="docs/methods/invocation-overhead.md",
+    ),
+)
+
+
 @dataclass(frozen=True)
 class InvocationOverheadAnalyzerSettings:
     """How sure intervals are."""
@@ -143,6 +162,7 @@ class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
             figures=list(_figures(series, named, settings.confidence)),
             findings=findings,
             answers=list(_answers(series, named, settings.confidence)),
+            methods=_METHODS,
         )
 
 

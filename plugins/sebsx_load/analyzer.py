@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Report, Table, about_runs
+from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
 from sebsx.model import Kind
 from sebsx.model.starts import counting
 from sebsx.reading.blocks import Observations, in_sandboxes
@@ -139,6 +139,16 @@ class _Phase:
         return (n - 1) / span_s if span_s > 0 else n / self.duration_s
 
 
+_QUANTILES = Method(
+    of="response and service times under load",
+    unit="the request, and of the interval the sandbox",
+    interval="the interval is that of the share below, whose variance is that among sandboxes (Woodruff 1952), and "
+    "what was dropped, failed or timed out is later than all others",
+    silent="what another rate, or a load of users who wait for answers, would meet",
+    page="docs/methods/load.md",
+)
+
+
 class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
     """Rates, response time and service time per condition, over time, with the generator's health."""
 
@@ -176,7 +186,10 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
         findings = [*about_runs(runs), *_about_phases(phases, among), *starved, *about_subjects(names, among)]
         figures = _figures(phases, among)
         answers = [_answer(phase, among, settings.confidence) for phase in phases]
-        return Report("Load", tables=tables if phases else (), figures=figures, findings=findings, answers=answers)
+        return Report(
+            "Load", tables=tables if phases else (), figures=figures, findings=findings, answers=answers,
+            methods=[_QUANTILES],
+        )  # fmt: skip
 
 
 def _phases(view: RunView) -> Iterator[_Phase]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
+from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     Condition,
@@ -46,6 +46,15 @@ _COLUMNS = (
     Column("fastest_s", "fastest sandbox", unit="s", meaning="its median"),
     Column("slowest_s", "slowest sandbox", unit="s", meaning="its median"),
     Column("bytes_per_s", "MiB/s", meaning="size of the object by the median time; nothing for a round trip"),
+)
+
+
+_WAYS = Method(
+    of="round trips and transfers",
+    unit="the sandbox, whose value is the median of its round trips",
+    interval="the interval is that of order statistics of the sandboxes",
+    silent="the two ways apart, nor what the storage or the path adds",
+    page="docs/methods/network.md",
 )
 
 
@@ -91,6 +100,7 @@ class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
             figures=list(_figures(ways, found)),
             findings=findings,
             answers=list(_answers(ways, found, settings)),
+            methods=[_WAYS],
         )
 
 

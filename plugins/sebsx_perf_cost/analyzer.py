@@ -37,6 +37,7 @@ from sebsx_perf_cost.choices import (
     sweeps,
 )
 from sebsx_perf_cost.estimates import difference_estimate, paired_ratio_estimate, ratio_estimate
+from sebsx_perf_cost.methods import methods
 from sebsx_perf_cost.parts import (
     CLIENT,
     PARTS,
@@ -170,8 +171,9 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_choices(choices, settings.cost_weight),
         )
         return Report(
-            "Performance and cost", tables=tables, figures=figures, findings=findings, answers=list(answers(found))
-        )
+            "Performance and cost", tables=tables, figures=figures, findings=findings, answers=list(answers(found)),
+            methods=list(methods(tables)),
+        )  # fmt: skip
 
 
 def _latency_columns(found: Sequence[Condition]) -> tuple[Column, ...]:

@@ -158,6 +158,29 @@ class ReportFile:
     artifact: Artifact | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How the numbers of one kind are made: a sentence of the Methods section of a page that prints such numbers.
+
+    Args:
+        of: The kind of number, as a reader meets it: `median latency`, `alpha and beta`.
+        unit: What counts as one observation.
+        interval: How its interval is made and where that comes from, or why there is none.
+        silent: What it cannot show.
+        page: The page of the documentation that says the rest: `docs/methods/statistics.md`.
+    """
+
+    of: str
+    unit: str
+    interval: str
+    silent: str
+    page: str
+
+    def __str__(self) -> str:
+        text = f"{self.of}: the unit is {self.unit}; {self.interval}; it cannot show {self.silent} ({self.page})."
+        return text[0].upper() + text[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What an analyzer says. Its files are written by `sebsx analyze -o`, and lie in a report page to be downloaded.
@@ -166,6 +189,8 @@ class Report:
     of a run and begin its page. The first two figures are those that show the answers.
 
     Warnings of an `advisory` report cast no doubt on the numbers, so that a page keeps it folded all the same.
+
+    `methods` say of each kind of number in it how it was made; a page repeats them in its section of methods.
     """
 
     title: str
@@ -176,6 +201,7 @@ class Report:
     files: Sequence[ReportFile] = ()
     answers: Sequence[str] = ()
     advisory: bool = False
+    methods: Sequence[Method] = ()
 
 
 def factor_column(factor: Factor) -> Column:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Report, Table, about_runs
+from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.reading.comparison.same_code import same_code
 from sebsx.reading.conditions import conditions, labels
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 METRICS = tuple(metric for metric in CORE_METRICS if metric.name in ("client.latency_s", "function.duration_s"))
 _TRIAL = "trial"
 _NONE = "no trial has six sandboxes a side that got their processor: nothing can be said of identical code here"
+
+
+_TRIALS = Method(
+    of="how far identical code differs",
+    unit="the trial, a whole comparison with functions of its own",
+    interval="the share is that of the trials themselves, rounded up",
+    silent="other code, other hours, or two runs that are measured one after the other",
+    page="docs/methods/selftest.md",
+)
 
 
 class SelfTestAnalyzer(Analyzer[NoSettings]):
@@ -41,6 +50,7 @@ class SelfTestAnalyzer(Analyzer[NoSettings]):
             figures=list(_figures(found)),
             findings=[*about_runs(runs), *starved, *_findings(found)],
             answers=[in_words(one) for one in found],
+            methods=[_TRIALS],
         )
 
 

@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Report, Table
+from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding, Method, Report, Table
 from sebsx.reading.blocks import in_sandboxes
 from sebsx.reading.units import many, show
 from sebsx.stats import Verdict, magnitude
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sebsx.model.metrics import Metric
     from sebsx.reading.comparison.facts import Difference
@@ -208,7 +208,32 @@ class ComparisonReport:
         findings += [Finding(one.words) for one in self.same_code]
         findings += [Finding(f"differs, and may: {text}") for text in _listed(self.changed, limit)]
         findings.append(Finding(self.summary, numbers={str(verdict): n for verdict, n in self.counts.items()}))
-        return Report(self.title, tables=tables, figures=self._figures(), findings=findings)
+        return Report(
+            self.title, tables=tables, figures=self._figures(), findings=findings, methods=list(self._methods())
+        )
+
+    def _methods(self) -> Iterator[Method]:
+        """Yield how the changes were made that it prints."""
+        statistics = {row.statistic for row in self.rows}
+        if "p50" in statistics:
+            how = "a pair of sandboxes that shared rounds" if self.paired else "the sandbox"
+            test = "signed-rank" if self.paired else "Mann-Whitney"
+            yield Method(
+                of="changes", unit=how,
+                interval=f"the ratio is the Hodges-Lehmann centre with the interval of the {test} test, and p is "
+                f"corrected over all rows (Holm, alpha {self.alpha:g})",
+                silent="whether the code is the cause, where the sides were measured apart or identical code differs "
+                "as much (sebsx selftest)",
+                page="docs/compare.md",
+            )  # fmt: skip
+        if "mean" in statistics:
+            yield Method(
+                of="changes of costs", unit="the mean of a sandbox",
+                interval="test and interval are those of all ways to hand the observations out to the sides "
+                "(Pitman 1937)",
+                silent="the rare expensive call that neither side met",
+                page="docs/methods/statistics.md#two-samples",
+            )  # fmt: skip
 
     @property
     def title(self) -> str:

@@ -107,6 +107,7 @@ def build(
     has_cost = {each.condition.run.id: True for each in measured if "cost_per_million_usd.mean" in each.said}
     errors = _errors(views, measured)
     printed = [latency, own, *said, *checks, *([comparison] if comparison else [])]
+    made = [method for report in printed for method in report.methods]
     sections = [
         *(
             [PageSection("comparison", "Comparison", [replace(comparison, title="", findings=())])]
@@ -120,8 +121,9 @@ def build(
         *([PageSection("analysis", "In detail", detailed)] if detailed else []),
         *(_checked(number, report) for number, report in enumerate(checks, 1)),
         PageSection(
-            "methods", "Methods", paragraphs=[*methods.sentences(views, measured), *words.explained(printed)],
-            folded=True, hint="estimators, intervals, design, what was not counted, what words mean",
+            "methods", "Methods", paragraphs=[*methods.sentences(views, measured, made), *words.explained(printed)],
+            folded=True,
+            hint="each kind of number: its unit, its interval, what it cannot show; design, what words mean",
         ),
         PageSection(
             "repeat", "Reproduce",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sebsx.contracts.analyzers import Method
 from sebsx.model import Design, Kind
-from sebsx.stats import median_ranks, tail_samples
+from sebsx.stats import LEAST_BLOCKS, median_ranks, tail_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,10 +26,19 @@ _DESIGNS = {
     ),
 }
 _SMALLEST = (0.9, 0.99)
+_PAGE = "docs/methods/statistics.md"
 
 
-def sentences(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -> Iterator[str]:
-    """Yield the methods, a paragraph each."""
+def sentences(
+    views: Sequence[RunView], measured: Sequence[MeasuredCondition], more: Sequence[Method] = ()
+) -> Iterator[str]:
+    """Yield the methods, a paragraph each: the design, each kind of number that is printed, what was not counted.
+
+    Args:
+        views: The runs.
+        measured: The conditions, as the page shows them.
+        more: Of the numbers that analyzers and a comparison add.
+    """
     for design in Design:
         runs = [view.run.id for view in views if view.run.design is design]
         if runs:
@@ -40,26 +50,60 @@ def sentences(views: Sequence[RunView], measured: Sequence[MeasuredCondition]) -
         "Latency is the time from the request sent to the last byte of the answer, on one monotonic clock of the "
         "client. Clocks of two hosts are never subtracted."
     )
-    confidences = {
-        said.estimate.confidence for each in measured for said in each.said.values() if said.estimate.low is not None
-    }
-    smallest = _least_samples()
-    if confidences:
-        level = ", ".join(f"{confidence:.0%}" for confidence in sorted(confidences))
-        yield (
-            f"Medians and tails stand with their {level} confidence interval of order statistics (Le Boudec 2010, "
-            "theorem 2.1): nothing is assumed of the distribution, and the ends are observations. Intervals of single "
-            "rows do not answer whether two rows differ."
-        )
+    yield from map(str, dict.fromkeys((*_kinds(measured), *more)))
     tails = " and ".join(f"p{100 * q:g} below {tail_samples(q)}" for q in _SMALLEST)
     yield (
-        f"What a sample is too small for is not said: an interval of the median below {smallest} invocations, {tails} "
-        "(Wilks 1941: fewer may not have seen that tail at all)."
+        f"What a sample is too small for is not said: an interval of the median below {_least_samples()} invocations, "
+        f"{tails} (Wilks 1941: fewer may not have seen that tail at all)."
     )
-    if any("cost_per_million_usd.mean" in each.said for each in measured):
-        yield "Costs add up, so theirs is the arithmetic mean, times a million."
     yield _stopping(views)
     yield _excluded(views, measured)
+
+
+def _kinds(measured: Sequence[MeasuredCondition]) -> Iterator[Method]:
+    """Yield how each kind of number is made that the page itself prints."""
+    said = {name: summary.estimate for each in measured for name, summary in each.said.items()}
+    medians = [summary.estimate for each in measured for name, summary in each.said.items() if ".p50" in name]
+    levels = sorted({found.confidence for found in medians if found.low is not None})
+    if medians:
+        level = ", ".join(f"{confidence:.0%}" for confidence in levels)
+        yield Method(
+            of="medians",
+            unit="the sandbox, whose value is the median of its calls (a cold start is a sandbox of its own)",
+            interval=(
+                f"each stands with its {level} confidence interval of order statistics (Le Boudec 2010, theorem 2.1), "
+                "which assumes nothing of the distribution"
+                if levels
+                else f"no interval is given from fewer than {LEAST_BLOCKS} sandboxes"
+            ),
+            silent="whether two rows differ, nor what sandboxes of another hour or region would have taken",
+            page=_PAGE,
+        )
+    if any(found.value is not None for name, found in said.items() if name.partition(".p")[2][:2] in ("90", "99")):
+        yield Method(
+            of="p90 and p99",
+            unit="the call",
+            interval="the interval is that of order statistics, and is left out where calls share a sandbox",
+            silent="what happens more rarely than once in as many calls",
+            page=f"{_PAGE}#one-sample",
+        )
+    if "cost_per_million_usd.mean" in said:
+        yield Method(
+            of="cost of a million",
+            unit="the call; costs add up, so that it is the arithmetic mean, times a million",
+            interval="it stands without an interval here, and is compared by the means of sandboxes",
+            silent="the rare expensive call that the sample did not meet",
+            page=_PAGE,
+        )
+    if any(found.value for name, found in said.items() if name == "errors.share"):
+        yield Method(
+            of="share of failures",
+            unit="the call",
+            interval="it stands without an interval here, and is compared by Fisher's exact test of what calls that "
+            "fail together are worth",
+            silent="why they failed, which the section of failures does",
+            page=_PAGE,
+        )
 
 
 def _least_samples() -> int:

@@ -18,7 +18,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from sebsx.contracts.analyzers import Column, Figure, Finding, Report, Table
+import sebsx
+from sebsx.contracts.analyzers import Column, Figure, Finding, Method, Report, Table
 from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, Package, RunStatus, StartType, Status, Target
 from sebsx.reading.reporting import PageSection, build, repeating
@@ -225,6 +226,22 @@ def test_methods_follow_from_the_run(store: Store) -> None:
     assert "enough samples (4)" in said
     assert "Start type: how an invocation met its sandbox: cold, warm or restored." in said
     assert "Knee:" not in said  # nothing on the page is called so
+
+
+def test_each_kind_of_number_says_its_unit_its_interval_what_it_cannot_show_and_where_the_rest_is(store: Store) -> None:
+    view = fill(store)
+    of = "widths of a made-up thing"
+    own = Method(of=of, unit="the thing", interval="no interval", silent="things unseen", page="docs/x.md")
+    methods = next(part for part in build([view], [Report("r", methods=[own, own])]).sections if part.id == "methods")
+    kinds = [text for text in methods.paragraphs if "it cannot show" in text]
+    assert kinds[-1] == (
+        "Widths of a made-up thing: the unit is the thing; no interval; it cannot show things unseen (docs/x.md)."
+    )
+    assert [text.partition(":")[0] for text in kinds[:-1]] == [
+        "Medians", "P90 and p99", "Cost of a million", "Share of failures",
+    ]  # fmt: skip
+    for page in re.findall(r"\((docs/[\w/-]+\.md)", " ".join(kinds[:-1])):
+        assert (Path(sebsx.__file__).parent.parent / page).is_file()
 
 
 def test_files_hold_every_condition(page: Page) -> None:
