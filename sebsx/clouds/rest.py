@@ -43,7 +43,7 @@ class RestApi:
     """A JSON API behind one URL. Making one sends nothing.
 
     Every request must be safe to send twice: one whose connection breaks, or that the server is too busy for, is sent
-    again, ever later.
+    again, ever later. Where nobody listens that is told at once.
 
     Args:
         url: What all paths begin with.
@@ -148,9 +148,7 @@ class RestApi:
         tries = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
-            retry=tenacity.retry_if_exception_type(
-                (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
-            )
+            retry=tenacity.retry_if_exception(self._may_pass)
             | tenacity.retry_if_result(lambda answer: answer.status_code in _BUSY),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
         )
@@ -167,6 +165,16 @@ class RestApi:
             raise PlatformError(
                 f"{what}: {self._host} does not answer ({type(exc).__name__}); is the address right and the network up?"
             ) from exc
+
+    def _may_pass(self, exc: BaseException) -> bool:
+        """Tell whether a request without an answer is worth another: not where nobody listens, or is trusted."""
+        exceptions = require("requests.exceptions", extra=self._extra)
+        if isinstance(exc, exceptions.SSLError | exceptions.ConnectTimeout):
+            return False
+        if isinstance(exc, exceptions.ConnectionError):
+            reason = getattr(exc.args[0], "reason", None) if exc.args else None
+            return not isinstance(reason, require("urllib3.exceptions", extra=self._extra).NewConnectionError)
+        return isinstance(exc, exceptions.Timeout | exceptions.ChunkedEncodingError)
 
     def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
         if self._session is None:

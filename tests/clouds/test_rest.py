@@ -1,0 +1,37 @@
+"""A JSON API that is asked again where that helps, and told at once where it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from sebsx.clouds.rest import RestApi, words_of
+from sebsx.errors import PlatformError, UserError
+
+
+def test_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = RestApi("http://127.0.0.1:9", extra="openfaas", refusals=())
+    sent, send = [], api._send
+    monkeypatch.setattr(api, "_send", lambda *words: sent.append(words) or send(*words))
+    with pytest.raises(PlatformError, match=r"look: 127\.0\.0\.1:9 does not answer .* is the address right"):
+        api.ask("look", "GET", "/")
+    assert len(sent) == 1
+    api.close()
+
+
+def test_url_that_is_none_is_the_users() -> None:
+    with pytest.raises(UserError, match="write https://HOST"):
+        RestApi("gateway", extra="openfaas", refusals=()).ask("look", "GET", "/")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error": "not\\nnow", "code": "1"}', "not now"),
+        (b'{"message": "no"}', "no"),
+        (b"plain  text\n", "plain text"),
+        (b"", "no reason was given"),
+        (b'["x"]', '["x"]'),
+    ],
+)
+def test_words_of_a_refusal_are_one_line(body: bytes, words: str) -> None:
+    assert words_of(body) == words
