@@ -39,7 +39,7 @@ class Token:
 token = Token()
 
 
-class Service(shared.Service):
+class GoogleService(shared.HttpService):
     """One service of Google, with a token."""
 
     def _sign(self, method, path, query, headers):
@@ -47,11 +47,11 @@ class Service(shared.Service):
         return headers
 
 
-class GcsStorage(shared.ObjectStorage):
+class GcsObjects(shared.ObjectStorage):
     """Objects of the run's bucket."""
 
     def __init__(self, bucket):
-        self._service = Service("storage.googleapis.com", os.environ.get("SEBSX_STORAGE_URL"))
+        self._service = GoogleService("storage.googleapis.com", os.environ.get("SEBSX_STORAGE_URL"))
         self._bucket = bucket
 
     def _get(self, key):
@@ -74,7 +74,7 @@ class FirestoreTable:
     """
 
     def __init__(self, place):
-        self._service = Service("firestore.googleapis.com", os.environ.get("SEBSX_FIRESTORE_URL"))
+        self._service = GoogleService("firestore.googleapis.com", os.environ.get("SEBSX_FIRESTORE_URL"))
         self._place = place
         self._documents = place[: place.index("/documents/")] + "/documents"
 
@@ -117,7 +117,7 @@ def _item(document):
 
 def storage():
     """Return the client behind `context.storage`."""
-    return GcsStorage(os.environ["SEBSX_BUCKET"])
+    return GcsObjects(os.environ["SEBSX_BUCKET"])
 
 
 def table():

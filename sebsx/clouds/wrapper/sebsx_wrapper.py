@@ -16,7 +16,7 @@ from sebsx_wrapper_http import check
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
-class Service(shared.Service):
+class Service(shared.HttpService):
     """One service of AWS over a kept connection, with signed requests.
 
     Args:

@@ -9,7 +9,7 @@ TIMEOUT_S = 60
 ATTEMPTS = 4
 
 
-class Service:
+class HttpService:
     """One service of a provider over a kept connection.
 
     Args:
