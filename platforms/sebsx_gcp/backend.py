@@ -271,5 +271,6 @@ class GcpPlatform(Platform[GcpSettings]):
             "SEBSX_STORAGE_URL": settings.storage_url,
             "SEBSX_FIRESTORE_URL": settings.firestore_url,
             "GCE_METADATA_HOST": settings.metadata_host,
+            "SEBSX_ANONYMOUS": "1" if settings.anonymous else "",
         }
         return {name: value for name, value in known.items() if value}

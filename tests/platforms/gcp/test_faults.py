@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.slow]
 CREATE = r"/v2/projects/[^/]+/locations/[^/]+/functions$"
 FUNCTION = r"/v2/projects/[^/]+/locations/[^/]+/functions/[^/]+$"
 UPLOAD = r"/upload-source/"
+OTHER = {"project": "somebody-elses"}
 
 
 @pytest.fixture
@@ -231,7 +232,7 @@ def test_doctor_names_what_is_missing(project: EmulatedProject, tmp_path: Path) 
     assert "hidden" not in wrong
     found = made(tmp_path, project, python="3.14", nodejs="24").check()
     assert [item.severity for item in found] == [Severity.WARNING] * 2
-    (other,) = messages(project="somebody-elses")
+    (other,) = messages(**OTHER)
     assert "grant the roles" in other
 
 
@@ -255,10 +256,21 @@ def test_people_need_a_service_account_for_identity_tokens(project: EmulatedProj
 def test_emulators_are_sent_no_credentials(project: EmulatedProject, tmp_path: Path) -> None:
     seen: list[str | None] = []
     with server(lambda handler: seen.append(handler.headers.get("Authorization"))) as url:
-        platform = made(tmp_path, project, credentials="", anonymous=True, project="p", functions_url=url)
+        platform = made(tmp_path, project, credentials="", anonymous=True, functions_url=url, **OTHER)
         platform.check()
         assert platform._clients.identity("https://f") == ""
     assert seen == [None]
+
+
+def test_functions_send_emulators_no_credentials_either(
+    platform: GcpPlatform, project: EmulatedProject, echo_package: Package, tmp_path: Path, clean: None
+) -> None:
+    """The stand-in takes nothing without a token, and says so."""
+    assert made(tmp_path, project, anonymous=True, credentials="", **OTHER)._environment("x")["SEBSX_ANONYMOUS"] == "1"
+    config = trying.config(platform, environment={"SEBSX_ANONYMOUS": "1"})
+    answer = invoke(platform, platform.deploy(echo_package, config), {"do": "table", "value": "p"})
+    assert answer.status is Status.FUNCTION_ERROR
+    assert "failed with 401" in (answer.envelope or {})["error"]["message"]
 
 
 @contextmanager
