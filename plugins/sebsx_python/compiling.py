@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import CodeType
 
-_MANY = 200  # files from which on several processes are worth their start
+_MUCH_BYTES = 1 << 20  # of text, from which on several processes are worth their start
 _PIECE = 32
 _DIGEST_BYTES = 32
 _UNUSED_S = 14 * 86400.0
@@ -51,7 +51,7 @@ def compile_folder(folder: Path, shelf: Path) -> None:
     """Compile every module below a folder."""
     paths = sorted(folder.rglob("*.py"))
     one = partial(compile_module, shelf=shelf / sys.implementation.cache_tag / importlib.util.MAGIC_NUMBER.hex())
-    if len(paths) < _MANY:
+    if sum(path.stat().st_size for path in paths) < _MUCH_BYTES:
         for path in paths:
             one(path)
         return

@@ -61,7 +61,9 @@ def test_gateway_killed_in_the_middle_of_a_run_ends_it_and_keeps_the_rows(sebsx:
 def test_compilers_of_a_killed_run_are_ended(sebsx: Cli, call: Call, write_function: Callable[..., Path]) -> None:
     body = "\n".join(f"def f{n}(a, b):\n    return [a[b:{n}] for a in b if {n}]" for n in range(2000))
     large = write_function(
-        "large", "def handler(event, context):\n    return 1\n", files={f"python/m{n}.py": body for n in range(40)}
+        "large",
+        "def handler(event, context):\n    return 1\n",
+        files={f"python/m{n}.py": f"N = {n}\n{body}" for n in range(40)},
     )
     process = sebsx.start("run", "benchmark", str(large), "--repetitions", "1")
     owner = owner_of(process.pid)
