@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import sebsx
 
 PLATFORMS = Path(sebsx.__file__).parent.parent / "platforms"
@@ -27,6 +29,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.strip()
 
 
+@pytest.mark.slow
 def test_no_block_of_six_lines_stands_in_two_backends() -> None:
     owners: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for path in sorted(PLATFORMS.glob("sebsx_*/**/*")):
