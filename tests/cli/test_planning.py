@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sebsx import plugins
 from sebsx.model import Cell, Plan
 from sebsx.reading.planned_prices import expected_cost, total_cost
+from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
     from tests.support import Call, Write
@@ -32,10 +34,11 @@ def test_a_benchmark_is_shown_with_all_that_can_be_chosen(call: Call) -> None:
     for words in ("(version ", "nodejs, python", "needs      storage", "download, upload, remove", "0..268,435,456",
                   "small (default)", "object_bytes=1048576", "sebsx run benchmark uploader --size small"):  # fmt: skip
         assert words in shown, words
+    benchmark = plugins.load(BUILT_IN).benchmarks["graph-bfs"]
     document = call("show", "benchmark", "graph-bfs", "--json").json
     assert document["folder"].endswith("graph-bfs")
     assert document["parameters"]["vertices"]["minimum"] == 1
-    assert document["sizes"]["test"] == {"parameters": {"vertices": 2000}, "expect_s": 0.1}
+    assert document["sizes"]["test"] == {"parameters": benchmark.sizes["test"], "expect_s": benchmark.expect["test"]}
     assert document["steps"]["count"] == 40
 
 
