@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from datetime import UTC, datetime
@@ -293,3 +294,17 @@ def test_error_of_lambda_itself_has_its_status(body: object, status: Status) -> 
 def test_body_that_is_no_json_says_nothing():
     assert said(b"<html>") == ("", "")
     assert error_status(b"") is Status.FUNCTION_ERROR
+
+
+@pytest.mark.parametrize(
+    ("tail", "told"),
+    [
+        (base64.b64encode(b"looking it up\nREPORT ...").decode(), "looking it up\nREPORT ..."),
+        ("n\u00f6 base64", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_function_printed_is_the_tail_of_its_answer(tmp_path: Path, tail: str, told: str) -> None:
+    platform = AwsPlatform(AwsSettings(region="eu-central-1"), context_for(tmp_path, "aws"))
+    reply = SimpleNamespace(headers={"x-amz-log-result": tail})
+    assert platform.output_of(MagicMock(), reply) == told  # type: ignore[arg-type]
