@@ -208,10 +208,10 @@ def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, accoun
     assert 0.000020 < spent_usd <= 0.000025
     assert_empty(cloud, account)
     ((run_id,),) = cloud.rows("SELECT ulid FROM run")
-    cloud.say("run", "--resume", run_id, "--budget-usd", "0.00003").assert_fails(1, "budget of 3e-05 USD reached")
+    cloud.say("run", "--resume", run_id, "--budget-usd", "0.00006").assert_fails(1, "budget of 6e-05 USD reached")
     ((again_usd, more),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")
     assert more > count
-    assert again_usd <= 0.00003
+    assert again_usd <= 0.00006
     assert_empty(cloud, account)
 
 
