@@ -335,7 +335,7 @@ def _closing_shielded(platform: Platform[Any], observer: Observer) -> Iterator[N
             try:
                 platform.__exit__(None, None, None)
             except SebsxError as exc:
-                observer.warned(f"platform {platform.name!r} could not be closed: {exc}")
+                observer.warned(f"platform {platform.name!r} could not be closed: {exc} (sebsx clean)")
 
 
 def _remove_leftovers(platform: Platform[Any], name: str, run_id: str, store: Store, observer: Observer) -> None:

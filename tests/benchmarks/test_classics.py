@@ -249,7 +249,7 @@ def test_unused_modules_cost_time_in_the_first_call_only(tmp_path: Path) -> None
 
 def test_module_that_was_not_imported_is_missed() -> None:
     benchmark = load("startup-dependencies")
-    output = {"loaded": 2, "sums": {"ast": 3}, "import_used_s": 0.1, "import_unused_s": 0.0}
+    output = {"loaded": 2, "sums": {"ast": 3}, "import_used_s": 0.1, "import_unused_s": 0.02}
     payload = {"used": ["ast"], "unused": ["pdb"], "numbers": [1, 2]}
 
     assert benchmark.check(payload, output, None) is None

@@ -87,6 +87,7 @@ def test_run_says_what_is_left_out(scene: Scene) -> None:
         scene=scene,
         observer=SimpleNamespace(warned=told.append),
         pending=lambda plan: [],
+        prepare=list,
     )
     PerfCost().run(session, PerfCostSettings(suite="fly", size="test"))
     assert len(told) == 3

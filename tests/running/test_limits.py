@@ -237,4 +237,6 @@ def test_plan_tells_expected_cost_and_the_most_it_can_be(call: Call) -> None:
     assert 0.01 < document["cost_usd"] < document["cost_bound_usd"]
     assert document["cells"][0]["cost_bound_usd"] == document["cost_bound_usd"]
     text = call(*plan).stdout
-    assert f"about {show(document['cost_usd'], 'USD')}, at most {show(document['cost_bound_usd'], 'USD')}" in text
+    assert f"at most {show(document['cost_bound_usd'], 'USD')}" in text
+    half, twice = (show(document["cost_usd"] * factor, "USD") for factor in (0.5, 2))
+    assert f"costs {half} to {twice}" in text

@@ -273,11 +273,11 @@ def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store
             raise PlatformError("the connection is gone")
 
     wanted = run_spec({"fake": FakeSettings(), "second": FakeSettings()})
-    with pytest.raises(PlatformError, match="the connection is gone"):
-        orchestrator.run(wanted, registry_with(First, Second), store, Listener())
+    listener = Listener()
+    run = orchestrator.run(wanted, registry_with(First, Second), store, listener)
     assert closed == ["second", "first"]
-    (run,) = store.runs()
-    assert run.status is RunStatus.FAILED
+    assert "platform 'second' could not be closed: the connection is gone (sebsx clean)" in listener.warnings
+    assert run.status is RunStatus.FINISHED
     assert sum(store.counts(run.id).values()) == 8
 
 

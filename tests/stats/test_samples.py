@@ -42,6 +42,7 @@ OF_ONE = {
 OF_TWO = {
     "cliffs_delta": stats.cliffs_delta,
     "compare_differences": stats.compare_differences,
+    "compare_means": lambda base, new: stats.compare_means(base, new, pairs=False),
     "compare_samples": stats.compare_samples,
     "fit_line": lambda x, y: stats.fit_line(x, y, range(len(x))),
     "compare_pairs": lambda base, new: stats.compare_samples(base, new, pairs=True),

@@ -177,4 +177,4 @@ def test_missing_sdk_is_told_with_the_extra(tmp_path: Path, monkeypatch: pytest.
     (problem,) = DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path)).check()
 
     assert "'docker' is needed" in problem.message
-    assert "sebsx[docker]" in problem.advice
+    assert "[docker]" in problem.advice
