@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
@@ -157,14 +156,14 @@ class Pool:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def spec(self, sandbox_id: str, environment: Mapping[str, str] = MappingProxyType({})) -> SandboxSpec:
-        """Return what a sandbox of this deployment has to be."""
+    def spec(self, sandbox_id: str) -> SandboxSpec:
+        """Return what a sandbox of this deployment has to be, but for its environment."""
         config = self.config
         return SandboxSpec(
             id=sandbox_id,
             deployment=config.name,
             memory_mib=config.memory_mib,
-            environment=environment,
+            environment={},
             options=config.options,
             vcpu=config.vcpu,
         )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from dataclasses import replace
 from enum import Enum
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -85,6 +86,7 @@ class Worker:
         self.log = Log()
         self._pool = pool
         self._config = pool.config
+        self._spec = pool.spec(sandbox_id)  # as it was prepared, whatever the pool is told meanwhile
         self._call: PlacedCall | None = call
         call.start = StartType.COLD  # it may have been given to a warm one before, which went away
         self._waiting: HttpProtocol | None = None  # the sandbox's open question for the next event
@@ -128,12 +130,13 @@ class Worker:
             listener = self._pool.launcher.listen()
             host, port = listener.getsockname()[:2]
             server = await self._loop.create_server(self._protocol, sock=listener)
-            spec = self._pool.spec(self.id, {**self._config.environment, **self._environment(f"{host}:{port}")})
+            environment = {**self._config.environment, **self._environment(f"{host}:{port}")}
             self._launched = perf_counter()
-            sandbox = await self._pool.launcher.launch(spec, self.log.write)
+            sandbox = await self._pool.launcher.launch(replace(self._spec, environment=environment), self.log.write)
         except OSError as exc:
             logger.exception("sandbox of %r cannot be started", self._config.name)
             self._finish(Status.PLATFORM_ERROR, error_body("Sebsx.LaunchFailed", f"no sandbox can be started: {exc}"))
+            await self._pool.launcher.unpark(self.id)  # else what was prepared for it would stay
         else:
             self._sandbox = sandbox
             if self.state is State.ENDING:  # ended while it was being launched
