@@ -213,6 +213,10 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         sink = self._callback_sink()
         return AsyncExchange(url=deployment.endpoint, callback=sink.callback, results=sink.results)
 
+    def refuses(self, reply: Reply) -> bool:
+        """Tell whether it was the gateway that refused: calls carry no password, and functions may answer 403 too."""
+        return super().refuses(reply) and INTERNAL in reply.headers
+
     def status_of(self, reply: Reply) -> Status:
         """Return what an answer means; one with `X-OpenFaaS-Internal` was not made by the function."""
         status = super().status_of(reply)

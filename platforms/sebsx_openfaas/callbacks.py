@@ -1,8 +1,9 @@
 """Takes the results of asynchronous calls, which the gateway sends to a URL of ours, and hands them to the engine.
 
 A process of its own: it shares no interpreter lock with the load generator. Started as
-`python -m sebsx_openfaas.callbacks HOST PORT TOKEN`; it says its port on standard output, and ends when its standard
-input does. Results are posted to /callback/TOKEN, and asked for at /results/TOKEN, which waits until there are some.
+`python -m sebsx_openfaas.callbacks HOST PORT`; it is told TOKEN as the first line of its standard input, which is for
+nobody else on this machine, says its port on standard output, and ends when its standard input does. Results are posted
+to /callback/TOKEN, and asked for at /results/TOKEN, which waits until there are some.
 """
 
 from __future__ import annotations
@@ -59,10 +60,14 @@ class Sink:
         token = secrets.token_hex(16)
         host = parts.hostname if parts.hostname in _LOOPBACK else "0.0.0.0"  # noqa: S104  # a token keeps others out
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, host, str(parts.port), token],
+            [sys.executable, "-m", __name__, host, str(parts.port)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ),
+            start_new_session=True,  # Ctrl-C is for the parent: results of calls under way are still taken
         )  # fmt: skip
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.stdin.write(f"{token}\n".encode())
+        self._process.stdin.flush()
         port = self._process.stdout.readline().decode().strip()
         if not port:
             self.close()
@@ -196,8 +201,9 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
 
 
-def main(host: str, port: int, token: str) -> None:
+def main(host: str, port: int) -> None:
     """Take results until standard input ends."""
+    token = sys.stdin.buffer.readline().decode().strip()
     handler = type("Handler", (_Handler,), {"token": token, "kept": _Results()})
     server = _Server((host, port), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -206,4 +212,4 @@ def main(host: str, port: int, token: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]))

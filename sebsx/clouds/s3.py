@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.storage import Storage
 from sebsx.errors import UserError
+from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,8 +44,12 @@ class S3Storage(Storage):
         """
         if not path.is_file():
             raise UserError(f"file {str(path)!r} cannot be read: it is not a file")
+        failed = require("boto3.exceptions", extra="aws").S3UploadFailedError
         with self._explained(f"write of object {key!r}"):
-            self._s3.upload_file(str(path), self._bucket, key)
+            try:
+                self._s3.upload_file(str(path), self._bucket, key)
+            except failed as exc:  # in which boto3 wraps the answer of the storage
+                raise exc.__context__ or exc from None
 
     def get(self, key: str) -> bytes:
         """Return an object."""

@@ -18,11 +18,11 @@ from sebsx.clouds.images import one_line
 from sebsx.clouds.made import Made
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.tags import are_ours, check_ours, resource
+from sebsx.clouds.targets import target_of
 from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.contracts.prices import OwnPrices
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError, UserError
-from sebsx.model import Target
 from sebsx.settings import setting
 from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Adoption, Deployment, FunctionConfig, Problem, Reply, Resource, Scalar, Status
+    from sebsx.model import Adoption, Deployment, FunctionConfig, Problem, Reply, Resource, Scalar, Status, Target
 
 logger = logging.getLogger(__name__)
 
 BUCKET, TABLE = "bucket", "table"
-_BINARIES = {"python": "manylinux_2_28", "nodejs": ""}  # of Debian 10 and later, by language
 _GONE = s3.GONE | {"ResourceNotFoundException"}
 _REFUSED = frozenset({401, 403})
 _NAME = NamingRule(longest=63, shortest=3)  # of buckets, which are stricter than tables
@@ -116,13 +115,8 @@ class SelfHostedPlatform(Platform[S]):
         return replace(super().billing(options), own=own)
 
     def target(self, language: str, architecture: str) -> Target:
-        """Return the version of the language that the settings name, under its name; images are Debian's."""
-        if architecture not in self.architectures:
-            raise UnsupportedError(f"platform {self.name!r} is for {self.architectures[0]}, not for {architecture!r}")
-        version = getattr(self.settings, language, None) if language in _BINARIES else None
-        if version is None:
-            raise UnsupportedError(f"platform {self.name!r} runs {' and '.join(_BINARIES)}, not {language!r}")
-        return Target(language, version, architecture=architecture, binaries=_BINARIES[language])
+        """Return the version of the language that the settings name."""
+        return target_of(self, language, architecture)
 
     def adopted(self, adoption: Adoption, effective: Mapping[str, Any]) -> FunctionConfig:
         """Return the configuration of a function that exists, as the server reports it."""
@@ -143,9 +137,13 @@ class SelfHostedPlatform(Platform[S]):
             raise self._refusal
         return {}
 
+    def refuses(self, reply: Reply) -> bool:
+        """Tell whether an answer to an invocation says that the credentials are taken no more."""
+        return reply.http_status in _REFUSED
+
     def status_of(self, reply: Reply) -> Status:
         """Remember that credentials are taken no more: what was sent is stored, then the run ends."""
-        if reply.http_status in _REFUSED:
+        if self.refuses(reply):
             self._refusal = CredentialsError(
                 f"invocations are refused with HTTP {reply.http_status}; {self.credentials_advice()}"
             )
@@ -273,17 +271,13 @@ class SelfHostedPlatform(Platform[S]):
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             )
-            self._clients[service] = (
-                require("boto3", extra="aws")
-                .session.Session()
-                .client(
-                    service,
-                    endpoint_url=url,
-                    region_name=self.settings.store_region,
-                    aws_access_key_id=self.settings.access_key,
-                    aws_secret_access_key=self.settings.secret_key,
-                    config=config,
-                )
+            self._clients[service] = _session().client(
+                service,
+                endpoint_url=url,
+                region_name=self.settings.store_region,
+                aws_access_key_id=self.settings.access_key,
+                aws_secret_access_key=self.settings.secret_key,
+                config=config,
             )
         return self._clients[service]
 
