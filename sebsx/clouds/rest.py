@@ -129,6 +129,11 @@ class RestApi:
             session.close()
 
     def _check(self, what: str, answer: Any) -> None:
+        if answer.is_redirect:  # not followed: the credentials are for this server, and nothing was done
+            place = urlsplit(answer.headers["location"])._replace(path="", query="", fragment="").geturl()
+            raise PlatformError(
+                f"{what}: {self._host} sends requests on to {place or 'another path'!r}; name that address instead"
+            )
         if answer.status_code >= 400:
             raise explain(what, f"HTTP {answer.status_code}", words_of(answer.content), self._refusals)
 

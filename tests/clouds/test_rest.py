@@ -6,6 +6,7 @@ import pytest
 
 from sebsx.clouds.rest import RestApi, words_of
 from sebsx.errors import PlatformError, UserError
+from tests.endpoints import Endpoint
 
 
 def test_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +22,15 @@ def test_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatc
 def test_url_that_is_none_is_the_users() -> None:
     with pytest.raises(UserError, match="write https://HOST"):
         RestApi("gateway", extra="openfaas", refusals=()).ask("look", "GET", "/")
+
+
+def test_server_that_sends_elsewhere_has_done_nothing() -> None:
+    with Endpoint() as endpoint:
+        api = RestApi(endpoint.url(""), extra="openfaas", refusals=())
+        with pytest.raises(PlatformError, match=r"delete of 'f': 127\.0\.0\.1:\d+ sends requests on to"):
+            api.tell("delete of 'f'", "PUT", "/redirect")
+        assert len(endpoint.seen) == 1
+        api.close()
 
 
 @pytest.mark.parametrize(
