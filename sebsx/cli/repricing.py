@@ -97,7 +97,7 @@ def break_even_command(
     """Find the load from which on a rented machine costs less.
 
     Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
-    run; with --as or --book they are counted anew.
+    run; with --as or --book they are recalculated.
     """
     from sebsx.model.prices import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour

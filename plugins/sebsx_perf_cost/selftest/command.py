@@ -34,7 +34,7 @@ class SelfTestCommand(Command[SelfTestCommandSettings]):
     """Does a run of the experiment `selftest` and says what it found; what was measured is kept however it ends."""
 
     name = "selftest"
-    summary = "measures how far apart this machine shows identical code, for `sebsx compare` to say beside a verdict"
+    summary = "measure how far apart identical code is on this machine; `sebsx compare` says it beside a verdict"
     details = (
         "  sebsx selftest                                20 comparisons of identical code, at most 10 minutes\n"
         "  sebsx selftest --benchmark ./mine --trials 40  with the code that a gate measures\n"
