@@ -12,6 +12,7 @@ from sebsx.cli.app import CORE, App, CommandGroup, output_options
 from sebsx.cli.failing import show_failures
 from sebsx.cli.mistakes import ListsCommand
 from sebsx.cli.options import FAIL_IF, layer_of, options_of
+from sebsx.cli.planning import show_plan
 from sebsx.cli.values import Read, duration, integer, number
 from sebsx.errors import (
     PlatformError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.runs import RunView
-    from sebsx.model import Cell, Run
+    from sebsx.model import Run
     from sebsx.model.stored import StoredCell
     from sebsx.reading.gate import Judgement
     from sebsx.reading.repricing import PriceChoice
@@ -245,69 +246,6 @@ def _limits(values: Mapping[str, Any]) -> Limits:
     return Limits(values["budget_usd"], values["max_invocations"], values["time_limit_s"], values["records_wait_s"])
 
 
-def _plan(app: App, spec: RunSpec) -> None:
-    """Print what a run would do."""
-    from sebsx.cli.console import plan_text
-    from sebsx.contracts.analyzers import Column, Table
-    from sebsx.reading import gate
-    from sebsx.reading.levels import level_columns
-    from sebsx.reading.planned_prices import priced_as, total_cost
-    from sebsx.system.busyness import host
-
-    plan = app.planned(spec)
-    if spec.fail_if:
-        gate.check(spec.fail_if, plan, app.registry.metrics)
-    if app.price_as:
-        plan = priced_as(plan, app.registry, app.price_as)
-    columns = [
-        *level_columns(plan.factors, [cell.factors for cell in plan.cells]),
-        Column("invocations", "calls", unit="count"),
-        Column("duration_s", "about", unit="s"),
-        Column("cost_usd", "cost", unit="USD"),
-    ]
-    if any(cell.unsupported for cell in plan.cells):
-        columns.append(Column("unsupported", ""))
-    rows = [_plan_row(cell) for cell in plan.cells]
-    total = total_cost(plan)
-    document = {
-        "experiment": spec.experiment.name,
-        "design": plan.design,
-        "deployments": plan.deployments,
-        "invocations": plan.invocations,
-        "duration_s": plan.duration_s,
-        "cost_usd": plan.cost_usd,
-        "cost_range_usd": [total.low, total.high] if total else None,
-        "cost_bound_usd": plan.cost_bound_usd,
-        "notes": plan.notes,
-        "factors": plan.factors.stored(),
-        "cells": plan.cells,
-    }
-    caption = "" if total is None else "cost [if calls take half as long, twice as long as expected]"
-    app.console.result(document, Table("", columns=columns, rows=rows, caption=caption), text=plan_text(plan))
-    if app.price_as:
-        app.console.note(
-            f"note: the cost is by the prices of {app.price_as.provider} {app.price_as.region} for the times expected "
-            "here; the run estimates it from the times that it measures"
-        )
-    for note in plan.notes:
-        app.console.note(f"note: {note}")
-    now = host()
-    if now is not None and now.busy:
-        app.console.note(
-            f"note: this machine is busy now ({now.words}): it delays the client, and functions that run here"
-        )
-
-
-def _plan_row(cell: Cell) -> dict[str, Any]:
-    """Return a cell for the table of a plan; what is rounded up to an offer shows both: `256 -> 512`."""
-    from sebsx.reading.levels import levels_of
-    from sebsx.reading.planned_prices import expected_cost
-
-    shown = {**levels_of(cell.factors), **(cell.provision.words if cell.provision else {})}
-    measured = {"invocations": cell.invocations, "duration_s": cell.duration_s, "cost_usd": expected_cost(cell)}
-    return {**shown, **({"unsupported": "unsupported"} if cell.unsupported else measured)}
-
-
 def _run(app: App, spec: RunSpec) -> None:
     """Do a run, print what it says, and end with the exit code that its cells and its thresholds ask for."""
     from sebsx.model import RunStatus
@@ -318,11 +256,17 @@ def _run(app: App, spec: RunSpec) -> None:
     with app.open_store() as store:
         run = app.carry_out(spec, store)
         view = _price(app, store.view(run.id), store)
-        judged = gate.judged(spec.fail_if, [view], app.registry.metrics)
+        judged, unjudged = [], None
+        try:
+            judged = gate.judged(spec.fail_if, [view], app.registry.metrics)
+        except UserError as exc:  # nothing of a condition was measured: why that is, the run says
+            unjudged = exc
         _print_run(app, spec, run, view, judged)
         if run.status is RunStatus.INTERRUPTED:
             raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
         raise_for(run, view.cells())
+        if unjudged is not None:
+            raise unjudged
         gate.raise_for(judged, spec.fail_if)
 
 
@@ -417,7 +361,7 @@ def run_command(ctx: click.Context, /, resume: str | None, **limits: Any) -> Non
 run_command.params += LIMITS
 
 
-@click.group("plan", cls=SubjectGroup, action=_plan)
+@click.group("plan", cls=SubjectGroup, action=show_plan)
 def plan_command() -> None:
     """Show what a run would deploy, call, take and cost.
 
