@@ -27,7 +27,7 @@ _HANDLER = re.compile(r"(?!/)(?:[^/]+/)*[^./]+(?:\.[^./]+)+")
 _START = 'exec "$0" --max-old-space-size="${AWS_LAMBDA_FUNCTION_MEMORY_SIZE:-4096}" "$1"'
 _STARTER = """\
 // Answers a greeting.
-exports.handler = async (event) => ({ greeting: `Hello, ${event.name}!` });
+exports.handler = async (event) => ({ greeting: `Hello, ${event.name ?? 'world'}!` });
 """
 
 

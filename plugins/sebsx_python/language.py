@@ -27,8 +27,8 @@ _STARTER = '''\
 
 
 def handler(event, context):
-    """Return a greeting of the name in the event."""
-    return {"greeting": f"Hello, {event['name']}!"}
+    """Return a greeting of the name in the event, or of the world where it has none."""
+    return {"greeting": f"Hello, {event.get('name', 'world')}!"}
 '''
 
 

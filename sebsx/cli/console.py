@@ -94,15 +94,15 @@ class Console:
             return
         if verbatim:
             self._write(visible(verbatim.rstrip("\n")) + "\n")
-        if not (text or facts or tables):
-            return
-        pen = self._pen()
-        if text:
-            pen.sentence(text.rstrip("\n"))
-        if facts:
-            pen.facts(facts)
-        for table in tables:
-            pen.table(table)
+        if text or facts or tables:
+            pen = self._pen()
+            if text:
+                pen.sentence(text.rstrip("\n"))
+            if facts:
+                pen.facts(facts)
+            for table in tables:
+                pen.table(table)
+        self._deliver()
 
     @contextmanager
     def _out(self) -> Iterator[TextIO]:
@@ -123,6 +123,7 @@ class Console:
     def report(self, report: Report) -> None:
         """Print a report: its tables, then its findings."""
         self._pen().report(report)
+        self._deliver()
 
     def note(self, text: str) -> None:
         """Say something that is not the result."""
@@ -185,6 +186,11 @@ class Console:
         from rich.console import Console as RichConsole  # rich costs start-up time
 
         return RichConsole(file=file)
+
+    @staticmethod
+    def _deliver() -> None:
+        """Send what was printed: a log of results and messages then has both in the order they were said in."""
+        sys.stdout.flush()
 
     @staticmethod
     def _write(text: str, file: TextIO | None = None) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "analyzers",
     multiple=True,
     shell_complete=completing.analyzer,
-    help="A further analyzer to be heard; repeatable.",
+    help="Add what this analyzer finds; repeatable.",
 )
 @click.option("-b", "--base", metavar="RUN", help="Compare with this run or baseline.", shell_complete=completing.run)
 @click.option("--compare", "within", is_flag=True, help="Compare the versions within the one run.")

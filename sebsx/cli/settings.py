@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,11 @@ from sebsx.cli.app import App, CommandGroup, command
 from sebsx.cli.values import Word
 from sebsx.errors import UserError
 from sebsx.settings import public
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sebsx.contracts.analyzers import Table
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -32,7 +38,6 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
 
     Set them in sebsx.toml (`[platform.local]`), in the environment (`SEBSX_PLATFORM__LOCAL__...`) or with --set.
     """
-    from sebsx.cli.console import rows_table  # heavy
     from sebsx.errors import UnknownNameError
 
     names = [item.name for item in app.sections]
@@ -57,9 +62,7 @@ def show_command(app: App, section: str | None, assignments: tuple[str, ...], ch
                     "help": metadata.metadata["help"],
                 }
             )
-    shown = [{**row, "value": _word(row["value"])} for row in rows]
-    columns = {key: key for key in ("setting", "value", "source", "help")}
-    app.console.result(rows, rows_table("", columns, shown), text="" if rows else "every setting has its default")
+    app.console.result(rows, *_tables(rows), text="" if rows else "every setting has its default")
 
 
 @command("completion")
@@ -74,11 +77,23 @@ def completion_command(app: App, shell: str | None) -> None:
     from sebsx.cli import cli  # a cycle otherwise
 
     name = shell or Path(os.environ.get("SHELL", "")).name
+    if not name:
+        raise UserError(f"say which shell: sebsx completion {'|'.join(_SHELLS)}")
     completion = get_completion_class(name) if name in _SHELLS else None
     if completion is None:
         raise UserError(f"shell {name!r} has no completion; name one of {', '.join(_SHELLS)}")
     source = completion(cli, {}, "sebsx", "_SEBSX_COMPLETE").source()
     app.console.result({"shell": name, "source": source}, verbatim=source)
+
+
+def _tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    """Yield a table for each section: names without it are short enough to leave room for the values."""
+    from sebsx.contracts.analyzers import Column, Table  # heavy
+
+    columns = [Column(key, key, essential=key == "value") for key in ("setting", "value", "source", "help")]
+    for section, members in groupby(rows, key=lambda row: row["setting"].rpartition(".")[0]):
+        shown = [{**row, "setting": row["setting"].rpartition(".")[2], "value": _word(row["value"])} for row in members]
+        yield Table(section, columns=columns, rows=shown)
 
 
 def _word(value: Any) -> str:

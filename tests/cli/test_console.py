@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from sebsx.cli.console import Console, rows_table
 from sebsx.cli.layout import arranged
 from sebsx.contracts.analyzers import Column, Estimate, Finding, Report, Table
 from tests.store.conftest import make_cell
+from tests.support import Call
 
 Draw = Callable[..., list[str]]
 COLUMNS = [
@@ -24,6 +28,19 @@ COLUMNS = [
     Column("note", "what was found"),
 ]
 NOTE = "it was slower than it should have been"
+
+
+class KeptOpen(io.RawIOBase):
+    """Writes into a log that several files share."""
+
+    def __init__(self, log: io.BytesIO) -> None:
+        self._log = log
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        return self._log.write(data)
 
 
 def row(benchmark: str, memory_mib: int, median_s: float) -> dict[str, object]:
@@ -136,3 +153,29 @@ def test_without_a_terminal_a_long_run_says_now_and_then_that_it_goes_on(
         now[0] += 100.0
         observer.progressed(cell, 1, 0)
     assert capsys.readouterr().err == ""
+
+
+def test_log_of_all_that_is_said_has_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(KeptOpen(log)), encoding="utf-8"))
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(KeptOpen(log), encoding="utf-8", write_through=True))
+    console = Console()
+    console.report(Report("Load", tables=[TABLE], answers=["the first answer", "the last answer"]))
+    console.note("run 1 is stored")
+    console.result({}, text="a sentence", verbatim="a program")
+    console.error("it failed")
+    lines = log.getvalue().decode().splitlines()
+    assert lines[-5:] == ["the last answer", "run 1 is stored", "a program", "a sentence", "error: it failed"]
+
+
+def test_settings_are_shown_with_their_values(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.split() for line in call("config", "show").stdout.splitlines()]
+    assert ["keep_alive_policy", "fixed"] in [words[:2] for words in lines]
+    assert ["base_image", "public.ecr.aws/lambda/python:{version}"] in lines
+    assert ["platform.openwhisk"] in lines
+
+
+def test_completion_asks_for_a_shell_that_nobody_names(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SHELL", raising=False)
+    call("completion").assert_fails(2, "say which shell: sebsx completion bash|zsh|fish")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,20 @@ def test_new_folder_runs_as_it_says(language: str, sebsx: Cli, call: Call) -> No
     words = line.partition("sebsx ")[2].split()
     assert call(*words, "--start", "warm", "--repetitions", "3").code == 0
     assert sebsx.rows("SELECT DISTINCT benchmark, status FROM invocations") == [("my-function", "ok")]
+
+
+@pytest.mark.parametrize("language", ["python", "nodejs"])
+def test_first_function_answers_what_it_is_called_with_and_nothing(language: str, sebsx: Cli, call: Call) -> None:
+    call("new", "mine", "--language", language)
+    name, run = {
+        "python": ("function.py", [sys.executable, "-c", "import function as f; print(f.handler({}, None))"]),
+        "nodejs": ("function.js", ["node", "-e", "require('./function').handler({}).then(console.log)"]),
+    }[language]
+    if shutil.which(run[0]) is None:
+        pytest.skip("needs node")
+    folder = sebsx.home / "mine" / language
+    assert (folder / name).exists()
+    assert "Hello, world!" in subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 def test_names_that_are_taken_or_wrong_are_refused(sebsx: Cli, call: Call) -> None:

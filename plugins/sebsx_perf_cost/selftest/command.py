@@ -27,7 +27,7 @@ class SelfTestCommandSettings:
     trials: int = setting(20, help="whole comparisons of the code with itself", minimum=1, maximum=1000)
     max_time_s: float = setting(600.0, help="time limit in s", minimum=1)
     seed: int | None = setting(None, help="seed of every random choice; default: drawn, and stored")
-    run: str = setting("", help="say again what this stored run found, and measure nothing")
+    run: str = setting("", help="show again what this stored run found, and measure nothing")
 
 
 class SelfTestCommand(Command[SelfTestCommandSettings]):
@@ -36,9 +36,9 @@ class SelfTestCommand(Command[SelfTestCommandSettings]):
     name = "selftest"
     summary = "measure how far apart identical code is on this machine; `sebsx compare` says it beside a verdict"
     details = (
-        "  sebsx selftest                                20 comparisons of identical code, at most 10 minutes\n"
-        "  sebsx selftest --benchmark ./mine --trials 40  with the code that a gate measures\n"
-        "  sebsx selftest --run last                     says again what was found"
+        "  sebsx selftest                                  20 comparisons of identical code, at most 10 minutes\n"
+        "  sebsx selftest --benchmark ./mine --trials 40   with the code that a gate measures\n"
+        "  sebsx selftest --run last                       show again what was found"
     )
     Settings: ClassVar[type[Any]] = SelfTestCommandSettings
 
@@ -50,8 +50,8 @@ class SelfTestCommand(Command[SelfTestCommandSettings]):
         values = {name: getattr(settings, name) for name in _OF_THE_EXPERIMENT}
         values = {name: value for name, value in values.items() if value != ""}
         platforms = (settings.platform,) if settings.platform else ()
-        for note in services.plan("selftest", values, platforms=platforms, seed=settings.seed).notes:
-            services.output.note(note)
+        planned = services.plan("selftest", values, platforms=platforms, seed=settings.seed)
+        services.output.note(planned.notes[0])  # what it takes; of the others the run warns
         try:
             run = services.run("selftest", values, platforms=platforms, seed=settings.seed)
         except KeyboardInterrupt:
@@ -88,7 +88,7 @@ def _tell(services: Services, name: str) -> None:
     text = "\n".join(report.answers) or report.findings[-1].text
     services.output.result({**said, "same_code": [document(one) for one in found]}, *tables, text=text)
     for finding in report.findings:
-        if finding.warning:
+        if finding.warning and finding.text != text:
             services.output.warning(finding.text)
     if any(len(one.trials) >= LEAST_TRIALS for one in found):
         services.output.note("kept in the store: sebsx compare says it beside its verdicts on this machine")

@@ -99,7 +99,17 @@ def test_analyzer_warns_of_noise_that_is_none_of_the_codes(store: Store) -> None
 def test_command_says_beforehand_what_it_takes(call: Call) -> None:
     said = call("selftest", "--benchmark", ECHO, "--trials", "1", "--max-time-s", "2")
     assert said.code == 0, said.stderr
-    assert said.stderr.startswith("1 comparison of identical code, each of 10 to 60 sandboxes a side, in at most 2 s")
+    assert said.stderr.startswith("1 comparison of identical code, each of 10 to 60 sandboxes a side, in at most 2 s\n")
+    lines = [line.removeprefix("warning: ") for line in said.stderr.splitlines()]
+    assert len(set(lines)) == len(lines)
+
+
+def test_command_says_once_that_nothing_can_be_said(sebsx: Cli, call: Call) -> None:
+    with open_store(sebsx.store) as store:
+        kept = world(store, codes=CHANGED).finish().run.id
+    said = call("selftest", "--run", kept)
+    assert "nothing can be said of identical code here" in " ".join(said.stdout.split())
+    assert "nothing can be said" not in said.stderr
 
 
 def test_what_was_measured_is_said_again_and_stands_beside_a_verdict(sebsx: Cli, call: Call) -> None:
