@@ -77,7 +77,9 @@ class UnknownNameError(UserError):
         found = list(meant) or nearest_names(name, known)
         self.nearest = found[0] if found else None
         place = f" of {of}" if of else ""
-        super().__init__(f"{kind} {name!r}{place} is not known{_advice(found, known)}" + (f" ({hint})" if hint else ""))
+        advice = _advice(found, known)
+        more = f" ({hint})" if hint and hint not in advice else ""
+        super().__init__(f"{kind} {name!r}{place} is not known{advice}{more}")
 
 
 class PackagingError(UserError):

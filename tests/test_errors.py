@@ -49,6 +49,11 @@ def test_unknown_name_suggests_the_nearest():
     assert error.nearest == "aws-arm"
 
 
+def test_names_that_are_told_are_told_once():
+    error = errors.UnknownNameError("level", "zzz", ["cold", "warm"], "there are cold, warm")
+    assert str(error) == "level 'zzz' is not known; there are cold, warm"
+
+
 def test_unknown_name_far_from_all_suggests_none():
     error = errors.UnknownNameError("platform", "zzz", ["local"])
     assert str(error) == "platform 'zzz' is not known"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sebsx.clouds.refusals import Refusal, explain
+from sebsx.clouds.rest import LOOPBACK
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.system.lazy import require
 
@@ -189,6 +190,7 @@ class GcpClients:
         auth = require("google.auth", extra="gcp")
         if self.settings.anonymous:
             return require("google.auth.credentials", extra="gcp").AnonymousCredentials(), None
+        self._check_encrypted()
         with explained("credentials"):
             if self.settings.credentials:
                 found = _from_key(self.settings.credentials)
@@ -200,6 +202,21 @@ class GcpClients:
                 source_credentials=found, target_principal=self.settings.impersonate, target_scopes=list(_SCOPES)
             )
         return found, project
+
+    def _check_encrypted(self) -> None:
+        """Refuse endpoints that tokens would travel to unencrypted, which are good for the whole project.
+
+        Raises:
+            UserError: If the settings name one beyond this machine.
+        """
+        settings = self.settings
+        for url in (settings.functions_url, settings.storage_url, settings.firestore_url, settings.logging_url):
+            parts = urlsplit(url)
+            if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+                raise UserError(
+                    f"credentials would go to {parts.hostname!r} unencrypted; give an https:// URL, or for an emulator "
+                    "--set anonymous=true"
+                )
 
     def _identity(self, audience: str) -> Any:
         """Return credentials whose token is an identity token, of the kind that ours can make."""

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from sebsx.errors import UserError
 from sebsx.model import FunctionConfig, Package, Status, Target
 from sebsx.testing.contexts import context_for
 from sebsx_gcp import packages
 from sebsx_gcp.backend import GcpPlatform
-from sebsx_gcp.clients import clean
+from sebsx_gcp.clients import GcpClients, clean
 from sebsx_gcp.functions import NAME, memory_mib, service_config
 from sebsx_gcp.logs import _Instances, _record
 from sebsx_gcp.settings import GcpSettings
@@ -123,3 +124,11 @@ def test_trace_is_read_from_every_form_of_the_header(tmp_path: Path) -> None:
         reply: Any = SimpleNamespace(headers={"x-cloud-trace-context": text}, request_id="own")
         assert platform.request_id_of(reply) == "abc"
     assert platform.request_id_of(SimpleNamespace(headers={}, request_id="own")) == "own"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["functions_url", "storage_url", "firestore_url", "logging_url"])
+def test_credentials_go_nowhere_unencrypted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+    with pytest.raises(UserError, match="credentials would go to 'emulator' unencrypted"):
+        _ = GcpClients(GcpSettings(**{name: "http://emulator:4443"})).credentials
+    assert GcpClients(GcpSettings(**{name: "http://emulator:4443", "anonymous": True})).credentials is not None
