@@ -22,7 +22,7 @@ from tests.emulated_aws import EmulatedAccount
 from tests.emulated_gcp import EmulatedProject
 from tests.emulated_openfaas import EmulatedOpenFaas
 from tests.emulated_openwhisk import EmulatedOpenWhisk
-from tests.support import BUILT_IN, Cli, Said
+from tests.support import BUILT_IN, Call, Cli, Said
 
 ROOT = Path(sebsx.__file__).parent.parent
 WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if "_generated" not in page.parts]
@@ -207,6 +207,13 @@ def test_readme_can_be_read_in_two_minutes() -> None:
     (table,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "text"]
     assert max(map(len, table.splitlines())) <= 80
     assert " on local: " in table.splitlines()[-1], "the table ends in what was found"
+
+
+def test_readme_looks_for_evictions_where_there_are_some(call: Call) -> None:
+    (found,) = re.findall(r"`sebsx run (experiment eviction .*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    keep_alive_s = float(found.partition("keep_alive_s=")[2])
+    idle_s = [cell["factors"]["idle_s"] for cell in call("--json", "plan", *found.split()).json["cells"]]
+    assert min(idle_s) < keep_alive_s < max(idle_s)
 
 
 @pytest.mark.parametrize("kind", plugins.KINDS, ids=lambda kind: kind.name)

@@ -85,6 +85,7 @@ _OVERHEAD = (
     Column("ratio", "cold / warm", meaning="median of all ratios of a cold to a warm sandbox"),
     Column("difference_s", "cold - warm", unit="s", meaning="median of all differences of a cold and a warm sandbox"),
 )
+_OF_VERSIONS = "the new version against its base; new / base is the typical ratio of sandboxes, not that of the medians"
 _VERSIONS = (
     Column("base_s", "base median", unit="s", meaning="client latency"),
     Column("new_s", "new median", unit="s", meaning="client latency"),
@@ -275,7 +276,7 @@ def _versions(
             )
     if rows:
         columns = [column for column in identity if column.key != "version"]
-        yield Table("versions", columns=(*columns, *_VERSIONS), rows=rows, caption="the new version against its base")
+        yield Table("versions", columns=(*columns, *_VERSIONS), rows=rows, caption=_OF_VERSIONS)
 
 
 def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import logging
@@ -211,6 +212,12 @@ class VisibleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         return visible(without_secrets(super().format(record)))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        """Return the line without a traceback; its level is written as in `Console.warning`."""
+        shown = copy.copy(record)  # others are told of the same record
+        shown.levelname = record.levelname.lower()
+        return super().formatMessage(shown)
 
 
 class ProgressObserver:

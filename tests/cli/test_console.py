@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sebsx.cli.console import Console, rows_table
+from sebsx.cli.console import Console, VisibleFormatter, rows_table
 from sebsx.cli.layout import arranged
 from sebsx.contracts.analyzers import Column, Estimate, Finding, Report, Table
 from tests.store.conftest import make_cell
@@ -179,3 +180,9 @@ def test_settings_are_shown_with_their_values(call: Call, monkeypatch: pytest.Mo
 def test_completion_asks_for_a_shell_that_nobody_names(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHELL", raising=False)
     call("completion").assert_fails(2, "say which shell: sebsx completion bash|zsh|fish")
+
+
+def test_log_names_levels_as_everything_else_does() -> None:
+    record = logging.LogRecord("sebsx", logging.WARNING, __file__, 1, "no price of %r", ("aws",), None)
+    assert VisibleFormatter("%(levelname)s: %(message)s").format(record) == "warning: no price of 'aws'"
+    assert record.levelname == "WARNING"
