@@ -1,7 +1,7 @@
 """The gate of a run: thresholds held against what was measured, beside comparisons, which tell a change from noise.
 
-Each is held against every condition that its words name. A figure that so few samples cannot tell is refused, never
-passed.
+Each is held against every condition that its words name. A quantile that so few samples cannot tell is refused, never
+passed; shares of failures and costs are held as they were observed, of however few invocations.
 """
 
 from __future__ import annotations
