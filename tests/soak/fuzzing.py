@@ -83,9 +83,9 @@ def fuzz(fuzzer: Fuzzer, folder: Path, seconds: float, first_seed: int = 1) -> i
         seconds: How long.
         first_seed: Of the first few hundred inputs; later ones count up from it.
     """
-    until_s, tried = time.monotonic() + seconds, 0
+    tried = 0
     with fuzzer.opened(folder) as check:
-        held = bounded(check)
+        held, until_s = bounded(check), time.monotonic() + seconds  # what it opens may take long
 
         def attempt(value: Any) -> None:
             nonlocal tried

@@ -59,8 +59,9 @@ def measure(
         limits=Limits(records_wait_s=records_wait_s),
     )
     run = orchestrator.run(request, registry_with(platform), store, listener or Listener())
-    assert run.status is status
-    return store.view(run.id)
+    view = store.view(run.id)
+    assert run.status is status, [item.error for item in view.invocations()]
+    return view
 
 
 def trials(view: RunView, cell: StoredCell | None = None) -> list[Trial]:
