@@ -54,8 +54,8 @@ class Checkpointer:
             self._settling = True
             try:
                 os.write(process.stdin.fileno(), b"\n")
-            except BrokenPipeError:  # something ended it: the next commit that is due starts another
-                self.close()
+            except BrokenPipeError:
+                self._give_up()
         if self._settling and self._pages > MOST_PAGES:
             self._listen(_TIMEOUT_S)
 
@@ -87,7 +87,12 @@ class Checkpointer:
             self._pages, self._settling = int(said), False
             self._due_s = time.monotonic() + EVERY_S
         else:
-            self.close()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Do without the process, which something ended; a commit starts another when that is due again."""
+        self.close()
+        self._due_s = time.monotonic() + EVERY_S
 
 
 def _pages_left(connection: sqlite3.Connection) -> int:

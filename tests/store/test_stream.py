@@ -163,3 +163,18 @@ def wait_until_settled(stream: InvocationStream) -> None:
     deadline_s = time.monotonic() + 10.0
     while stream.settling and time.monotonic() < deadline_s:
         time.sleep(0.001)
+
+
+def test_log_that_no_process_can_write_back_costs_one_process_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = checkpoints.Checkpointer(tmp_path / "nowhere" / "store.sqlite")
+    started, start = [], keeper._start
+    monkeypatch.setattr(keeper, "_start", lambda: started.append(None) or start())
+    keeper._due_s = 0.0
+    for _ in range(6):
+        if keeper._process is not None:
+            keeper._process.wait()
+        keeper.committed()
+    keeper.close()
+    assert len(started) <= 1
