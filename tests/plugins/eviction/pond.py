@@ -92,7 +92,8 @@ class Pond(FakePlatform):
         }
         figures = {
             "v": 1, "sandbox": sandbox.id, "call": 1 if fault == IMPOSTOR else sandbox.calls,
-            "started_s": started_s, "finished_s": self.clock_s(), "duration_s": held_s, "samples": {"phase.hold_s": held_s},
+            "started_s": started_s, "finished_s": self.clock_s(), "duration_s": held_s,
+            "samples": {"phase.hold_s": held_s},
         }  # fmt: skip
         return 200, json.dumps({"sebsx": figures, "output": output}).encode()
 
