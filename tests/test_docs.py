@@ -209,6 +209,12 @@ def test_readme_can_be_read_in_two_minutes() -> None:
     assert " on local: " in table.splitlines()[-1], "the table ends in what was found"
 
 
+def test_front_page_lists_no_page_twice() -> None:
+    pages = re.findall(r"^- \[.*\]\((.+?)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(pages) > 30
+    assert len(set(pages)) == len(pages)
+
+
 def test_readme_looks_for_evictions_where_there_are_some(call: Call) -> None:
     (found,) = re.findall(r"`sebsx run (experiment eviction .*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
     keep_alive_s = float(found.partition("keep_alive_s=")[2])
