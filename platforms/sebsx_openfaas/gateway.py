@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, unauthorised
-from sebsx.errors import UnsupportedError
+from sebsx.errors import DeployError, UnsupportedError
 from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FaasGateway:
         """Make a function, or replace all of one that is there."""
         what = f"{'create' if new else 'update'} of function {document['service']!r}"
         body = {**document, **({"namespace": self._namespace} if self._namespace else {})}
-        self._rest.tell(what, "POST" if new else "PUT", _FUNCTIONS, body=body)
+        self._do(what, "POST" if new else "PUT", _FUNCTIONS, body)
 
     def function(self, name: str, namespace: str = "") -> dict[str, Any] | None:
         """Return what the gateway says of a function; None if there is none."""
@@ -77,7 +77,7 @@ class FaasGateway:
     def scale(self, name: str, replicas: int, namespace: str) -> None:
         """Ask for so many replicas; how many there will be, `function` says."""
         body = {"serviceName": name, "namespace": namespace, "replicas": replicas}
-        self._rest.tell(f"scaling of function {name!r}", "POST", f"/system/scale-function/{name}", body=body)
+        self._do(f"scaling of function {name!r}", "POST", f"/system/scale-function/{name}", body)
 
     def delete(self, name: str) -> None:
         """Delete a function. Harmless when it is gone."""
@@ -86,7 +86,7 @@ class FaasGateway:
     def make_secret(self, name: str, value: str) -> None:
         """Make a secret, or replace one that an earlier attempt made."""
         body = {**self._named("name", name), "value": value}
-        self._rest.tell(f"create of secret {name!r}", "POST", _SECRETS, body=body)
+        self._do(f"create of secret {name!r}", "POST", _SECRETS, body)
 
     def delete_secret(self, name: str) -> None:
         """Delete a secret. Harmless when it is gone."""
@@ -113,6 +113,15 @@ class FaasGateway:
     def close(self) -> None:
         """Close every connection. A second call is harmless."""
         self._rest.close()
+
+    def _do(self, what: str, method: str, path: str, body: Mapping[str, Any]) -> None:
+        """Ask for something that a 404 does not do, unlike a delete.
+
+        Raises:
+            PlatformError: If it is refused, or nobody answers.
+        """
+        if not self._rest.tell(what, method, path, body=body):
+            raise DeployError(f"{what}: there is no such thing at the gateway (HTTP 404); is {self.url} its URL?")
 
     def _named(self, key: str, name: str) -> dict[str, str]:
         return {key: name, **({"namespace": self._namespace} if self._namespace else {})}

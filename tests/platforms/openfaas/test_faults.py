@@ -69,6 +69,7 @@ def left(platform: OpenFaasPlatform) -> dict[Any, Any]:
     [
         (429, "slow down", 9, QuotaError, "run fewer functions at once"),
         (401, "invalid credentials", 1, CredentialsError, "--set password"),
+        (404, "not found", 1, DeployError, "is http://127.0.0.1:"),
         (400, "unable to pull image registry.example/x", 1, DeployError, "unable to pull image"),
         (400, "quantities must match the regular expression", 1, UnsupportedError, "another size"),
     ],
