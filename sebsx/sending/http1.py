@@ -9,6 +9,8 @@ import httptools
 # Ten times what Lambda answers at most, and twice what Cloud Run does over HTTP/1 (32 MiB; cloud.google.com/run/quotas,
 # read 2026-11). A server that sends without end costs one invocation, not the machine's memory.
 MOST_BYTES = 64 * 2**20
+# Three times what curl takes; a line without end is copied with each piece that it grows by.
+MOST_HEAD_BYTES = 2**20
 _LENGTH_DIGITS = 16
 
 
@@ -81,6 +83,7 @@ class AnswerReader:
     def __init__(self, most_bytes: int) -> None:
         self._left_bytes = most_bytes
         self._most_bytes = most_bytes
+        self._head_bytes = 0
         self.headers: dict[str, str] = {}
         self.status = 0
         self.complete = False
@@ -104,6 +107,10 @@ class AnswerReader:
                 self.stays_open = False
                 return
             raise ValueError(f"the answer is not HTTP/1.1: {exc}") from exc
+        if self.status < 200:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                raise ValueError(f"the answer has more than {MOST_HEAD_BYTES} bytes of headers")
 
     def end(self) -> bool:
         """Tell whether the answer is complete now that the connection is closed."""

@@ -300,14 +300,23 @@ class Transport:
                     self._finish(connection, now_s, status, Headers(head), body, True)
                     return
                 answer = connection.answer = AnswerReader(MOST_BYTES)
-            try:
-                answer.feed(data)
-            except ValueError as exc:
-                self._fail(connection, str(exc))
+            if self._fed(connection, answer, data, now_s):
                 return
-            if answer.complete:
-                self._finish(connection, now_s, answer.status, answer.headers, answer.body, answer.stays_open)
-                return
+
+    def _fed(self, connection: Connection, answer: AnswerReader, data: bytes, now_s: float) -> bool:
+        """Take a piece of an answer, and tell whether its request is over."""
+        try:
+            answer.feed(data)
+        except ValueError as exc:
+            self._fail(connection, str(exc))
+            return True
+        if answer.complete:
+            self._finish(connection, now_s, answer.status, answer.headers, answer.body, answer.stays_open)
+        elif now_s >= connection.deadline_s:  # a server that never pauses must not delay the others
+            self._fail(connection, "timeout")
+        else:
+            return False
+        return True
 
     def _on_end(self, connection: Connection, now_s: float) -> None:
         """Take in that the server closed the connection, or spoke without being asked."""

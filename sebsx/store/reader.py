@@ -69,7 +69,7 @@ class StoredRun(RunView):
     @cached_property
     def run(self) -> Run:
         with self._database.read() as connection:
-            return next(iter(read_runs(connection, key=self._key)))
+            return read_runs(connection, key=self._key)[0]
 
     @property
     def status(self) -> RunStatus:

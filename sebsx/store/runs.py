@@ -39,6 +39,8 @@ def read_runs(connection: Connection, *, key: int | None = None, limit: int | No
             rows_of = ", ".join(f"row {key} ({ulid})" for key, ulid in bad)
             raise damaged("the store", f"table 'run', {rows_of}: JSON that cannot be read") from None
         raise
+    if key is not None and not rows:  # somebody named it: a baseline, an index, or a row of its own
+        raise damaged("the store", f"table 'run', row {key}: it or its environment is missing")
     names = [column.name for column in schema.run.c]
     check_rows(schema.run, names, [tuple(row)[: len(names)] for row in rows], "the store")
     return [_to_run(row) for row in rows]

@@ -229,6 +229,21 @@ def test_answer_without_end_costs_one_call(client: HttpClient, monkeypatch: pyte
     assert reply.error == "the answer is longer than 1000000 bytes"
 
 
+@pytest.mark.parametrize("head", [b"X: " + b"x" * 2_000_000, b"\r\nHTTP/1.1 100 Continue\r\n" * 80_000])
+def test_headers_without_end_cost_one_call(client: HttpClient, head: bytes) -> None:
+    with Unruly([Step(answer=b"HTTP/1.1 100 Continue\r\n" + head, then="close")]) as server:
+        (reply,) = drive(client, server.url, Closed(1))
+    assert reply.error == "the answer has more than 1048576 bytes of headers"
+
+
+def test_answer_that_never_pauses_ends_at_its_timeout(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sebsx.sending.transport.RECEIVE_BYTES", 1)  # the server is then always faster
+    busy = b"HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n" + b"x" * 400_000
+    with Unruly([Step(answer=busy)]) as server:
+        (reply,) = drive(client, server.url, Closed(1), timeout_s=0.1)
+    assert reply.error == "timeout"
+
+
 PIECES = st.sampled_from([
     b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.0 200\r\n", b"HTTP/1.1 101 Up\r\nUpgrade: x\r\n",
     b"Content-Length: 2\r\n", b"Content-Length: -1\r\n", b"Content-Length: 99999999999999999999\r\n",

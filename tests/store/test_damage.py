@@ -91,6 +91,13 @@ def test_row_that_is_not_what_it_should_be_is_named(path: Path, statement: str, 
         assert any(column in problem for problem in store.check().problems)
 
 
+@pytest.mark.parametrize("statement", ["UPDATE run SET environment_id = 99", "UPDATE baseline SET run_id = 99"])
+def test_run_whose_rows_are_missing_is_told(path: Path, statement: str) -> None:
+    edit(path, statement)
+    with open_store(path, read_only=True) as store, pytest.raises(StoreError, match=r"row .* is missing"):
+        _ = store.view("release").run
+
+
 def test_run_whose_json_cannot_be_read_is_named_by_its_id(path: Path) -> None:
     edit(path, "UPDATE run SET settings = '{'")
     with open_store(path, read_only=True) as store, pytest.raises(StoreError, match=r"row 1 \([0-9A-Z]{26}\)"):
