@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -513,3 +515,32 @@ def test_statement_is_compiled_once_for_all_stores_of_a_process(
 def test_place_that_cannot_be_read_is_the_users_mistake(target):
     with pytest.raises(UserError, match=r"cannot be read|is not known"), open_store(target):
         pass
+
+
+@pytest.mark.slow
+def test_writer_finds_the_gaps_that_another_leaves(tmp_path: Path) -> None:
+    """Another program holds the lock nearly always, as a run under load does, for longer than anybody waits."""
+    path, held, over = tmp_path / "results.sqlite", threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=60.0)) as connection:
+            while not over.is_set():
+                connection.execute("BEGIN IMMEDIATE")
+                held.set()
+                time.sleep(0.1)
+                connection.execute("COMMIT")
+                time.sleep(0.001)
+
+    with open_store(path) as store:
+        begun, holder = Begun(store), threading.Thread(target=hold)
+        holder.start()
+        try:
+            assert held.wait(60.0)
+            before_s = time.monotonic()
+            for number in range(1, 5):
+                begun.add(make_invocation(number))
+            waited_s = time.monotonic() - before_s
+        finally:
+            over.set()
+            holder.join()
+    assert waited_s < 8.0  # four holds take less than a second
