@@ -226,7 +226,7 @@ def test_local_run_is_priced_as_if_it_had_run_elsewhere(call: Call, sebsx: Cli) 
 @pytest.mark.slow
 def test_sweep_without_a_price_ends_with_a_choice_by_the_prices_named(call: Call, sebsx: Cli) -> None:
     words = ("run", "benchmark", "sleep", "--start", "warm", "--repetitions", "3", "--memory", "128,512", "--json")
-    call(*words, "--price-as", "aws").assert_fails(2, "--price-as aws", "aws:")
+    call(*words, "--price-as", "aws").assert_fails(2, "--price-as 'aws'", "aws:")
     call(*words, "--price-as", "aws:us-est-1").assert_fails(2, "'us-est-1'", "us-west-1")
     assert not sebsx.store.exists()  # told before anything ran
     report = call(*words, "--price-as", "aws:us-east-1").json["report"]
