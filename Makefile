@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev ## Set up and pass the quick tests
 
 # Three processes: many of these wait for a time limit, a server or a keep-alive most of the time.
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
-	$(PYTEST) -n 2 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
+	$(PYTEST) -n 3 --dist worksteal -m "(slow or docker or network or postgresql) and not cloud and not soak"
 
 test-again: $(VENV)/installed-dev ## Those that failed last, one at a time: what measures time wants the machine alone
 	$(PYTEST) -m "" --last-failed --last-failed-no-failures none
