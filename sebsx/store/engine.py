@@ -7,7 +7,9 @@ switches it to write-ahead logging.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 import time
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -35,7 +37,6 @@ _WRITING = "BEGIN IMMEDIATE"
 _CHECKPOINT_PAGES = 1000  # SQLite's own default
 _SQLITE = "sqlite+sebsx"
 _COMPILED: LRUCache[Any, Any] = LRUCache(500)
-_MAGIC = b"SQLite format 3\0"
 
 
 class SqliteDialect(SQLiteDialect_pysqlite):
@@ -329,23 +330,27 @@ def _migrated(database: Database) -> Database:
 def _refuse_foreign(path: Path) -> None:
     """Look whether a file is a store of ours, without changing it.
 
+    Only SQLite opens it: closing a file ends all locks that its process has on it (fcntl), and with those of a store
+    that is open here another program would take itself for the last, and delete the log that is written to.
+
     Raises:
         StoreError: If it is not a database, or somebody else's.
     """
     try:
-        with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-        if magic != _MAGIC:
-            raise StoreError(f"{str(path)!r} is not a store: it is not an SQLite database; name another with --store")
+        if path.is_dir() or not os.access(path, os.R_OK):
+            error = errno.EISDIR if path.is_dir() else errno.EACCES
+            raise StoreError(f"store {str(path)!r} cannot be read: {os.strerror(error)}")
         with closing(sqlite3.connect(address_to_read(path), uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not {"schema_info", "invocation"} <= tables:
                 raise StoreError(
                     f"{str(path)!r} is an SQLite database of something else; name another file with --store"
                 )
-    except OSError as error:
-        raise StoreError(f"store {str(path)!r} cannot be read: {error.strerror}") from error
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise StoreError(
+                f"{str(path)!r} is not a store: it is not an SQLite database; name another with --store"
+            ) from error
         raise StoreError(_explain(str(error), str(path))) from error
     except UnicodeDecodeError as error:  # in the message of an error, or in the name of a table
         raise StoreError(_explain("malformed", str(path))) from error

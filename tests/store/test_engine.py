@@ -544,3 +544,16 @@ def test_writer_finds_the_gaps_that_another_leaves(tmp_path: Path) -> None:
             over.set()
             holder.join()
     assert waited_s < 4.0  # four holds take less than a second
+
+
+def test_store_that_is_opened_twice_keeps_its_log_from_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM run').fetchall(); c.close()"
+    with open_store(path) as store:
+        begun = Begun(store)
+        with open_store(path):
+            subprocess.run([sys.executable, "-c", code, str(path)], check=True)  # would be the last one to have it open
+        begun.add(make_invocation(1))
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as another:
+            assert another.execute("SELECT count(*) FROM invocation").fetchone() == (1,)
+        assert path.with_name("results.sqlite-wal").exists()
