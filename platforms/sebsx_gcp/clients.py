@@ -287,7 +287,7 @@ def code_of(error: Any) -> str:
 
 
 def is_gone(error: Any) -> bool:
-    """Tell whether there is no such thing, or no more."""
+    """Tell whether it does not exist, or no longer."""
     return code_of(error) == "NOT_FOUND"
 
 

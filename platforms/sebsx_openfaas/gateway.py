@@ -121,7 +121,7 @@ class FaasGateway:
             PlatformError: If it is refused, or nobody answers.
         """
         if not self._rest.tell(what, method, path, body=body):
-            raise DeployError(f"{what}: there is no such thing at the gateway (HTTP 404); is {self.url} its URL?")
+            raise DeployError(f"{what}: the gateway does not know it (HTTP 404); is {self.url} its URL?")
 
     def _named(self, key: str, name: str) -> dict[str, str]:
         return {key: name, **({"namespace": self._namespace} if self._namespace else {})}

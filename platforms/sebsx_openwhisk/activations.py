@@ -75,7 +75,7 @@ class ActivationExchange(Exchange):
         return self.read(answer)
 
     def read(self, answer: HttpAnswer) -> Done:
-        """Return the result in a record; what is no record stays as it is."""
+        """Return the result in a record; anything else stays as it is."""
         activation = _parsed(answer.body)
         response = activation.get("response")
         if not isinstance(response, dict) or "activationId" not in activation:

@@ -104,10 +104,10 @@ def break_even_command(
     from sebsx.reading.conditions import conditions, identity_columns
     from sebsx.reading.listing import chosen
 
-    anew = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
+    repriced = any(values[name] for name in ("on_day", "place", "region", "architecture", "scheme"))
     with app.open_store() as store:
         view = store.view(chosen(store, [] if run is None else [run], campaign)[-1])
-        if anew:
+        if repriced:
             found = [(item.condition, item.costs_usd) for item in _reprice(app, view, values)]
         else:
             found = [
