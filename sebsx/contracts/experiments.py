@@ -26,6 +26,7 @@ class Experiment(ABC, Generic[S]):
         summary: One line.
         Settings: Frozen dataclass.
         needs: Capabilities every platform of the run must have; checked before anything is deployed.
+        collectors: Names of the collectors that its samples come from: its functions carry them beside those asked for.
         factors: What its cells have beside what core knows of every cell (`sebsx.model.factors.CORE_FACTORS`); one of
             the same name takes the place of core's.
         analyzer: Name of the analyzer that reads its runs; None for none.
@@ -39,6 +40,7 @@ class Experiment(ABC, Generic[S]):
     summary: ClassVar[str]
     Settings: ClassVar[type[Any]] = NoSettings
     needs: ClassVar[frozenset[Capability]] = frozenset()
+    collectors: ClassVar[Sequence[str]] = ()
     factors: ClassVar[Sequence[Factor]] = ()
     analyzer: ClassVar[str | None] = None
     without_options: ClassVar[str] = ""

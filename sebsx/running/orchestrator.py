@@ -95,12 +95,17 @@ class RunSpec:
         if self.seed is not None and not -(2**63) <= self.seed < 2**63:
             raise UserError("--seed needs more than 64 bits; give a smaller one")
 
+    @property
+    def shipped(self) -> tuple[str, ...]:
+        """The collectors asked for, and those that the experiment needs."""
+        return tuple(dict.fromkeys((*self.collectors, *self.experiment.collectors)))
+
     def described(self) -> dict[str, Any]:
         """Return all that is needed to run it again; of secrets only the names."""
         return {
             "experiment": public(self.settings),
             "platforms": {name: public(settings) for name, settings in self.platforms.items()},
-            "collectors": list(self.collectors),
+            "collectors": list(self.shipped),
             "limits": described(self.limits),
             "options": {name: list(levels) for name, levels in self.options.items()},
             "fail_if": list(self.fail_if),
@@ -165,7 +170,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
             scene = _scene(spec, registry, platforms, results)
             meter = Meter(spec.limits, *store.used(run_id))
             packager = Packager(default_cache(), current.id)
-            session = RunSession(current, store, scene, packager, spec.collectors, observer, meter)
+            session = RunSession(current, store, scene, packager, spec.shipped, observer, meter)
             try:
                 spec.experiment.run(session, spec.settings)
             finally:
@@ -220,6 +225,8 @@ def _plan(spec: RunSpec, registry: Registry, platforms: Mapping[str, Platform[An
         missing = sorted(spec.experiment.needs - platform.capabilities)
         if missing:
             raise UserError(f"experiment {spec.experiment.name!r} needs {', '.join(missing)}; {name!r} has none")
+    for name in spec.shipped:
+        registry.get("collectors", name)
     scene = _scene(spec, registry, platforms, results)
     design = spec.experiment.plan(scene, spec.settings)
     if not design.cells:

@@ -317,3 +317,26 @@ def test_need_that_a_platform_lacks_is_told_before_anything_is_done(store: Store
 def test_name_that_exists_nowhere_is_told_by_the_plan(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(UnknownNameError, match=told):
         orchestrator.plan(run_spec(**settings), registry_with(FakePlatform))
+
+
+class Profiling(PerfCost):
+    """Takes its samples from a collector."""
+
+    collectors = ("saaf", "process")
+
+
+def test_collectors_of_an_experiment_go_with_those_asked_for(store: Store) -> None:
+    spec = replace(run_spec(), experiment=Profiling(), collectors=("process",))
+
+    run = orchestrator.run(spec, registry_with(FakePlatform), store, Listener())
+
+    assert run.settings["collectors"] == ["process", "saaf"]
+
+
+def test_collector_that_an_experiment_needs_and_nobody_brings_is_told_before_anything_runs(store: Store) -> None:
+    class Asking(PerfCost):
+        collectors = ("saff",)
+
+    with pytest.raises(UnknownNameError, match="collector 'saff' is not known; did you mean 'saaf'"):
+        orchestrator.run(replace(run_spec(), experiment=Asking()), registry_with(FakePlatform), store, Listener())
+    assert not store.runs()
