@@ -534,3 +534,92 @@ def test_facts_that_are_no_json_are_left_out_and_none_replaces_what_core_knows(s
         """
     )
     assert done.stdout.strip() == "7 True False"
+
+
+OVENS = """
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+from sebsx.contracts.hookspecs import hookimpl
+from sebsx.contracts.kinds import PluginKind
+from sebsx.settings import setting
+@dataclass(frozen=True)
+class OvenSettings:
+    heat: int = setting(200, help="degrees")
+class Oven(ABC):
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Settings: ClassVar[type] = OvenSettings
+    @abstractmethod
+    def bake(self, dough: str) -> str: ...
+"""
+BAKERY = """
+@hookimpl
+def sebsx_register_kinds():
+    return [PluginKind(name="oven-makers", title="what bakes", base="bakery:Oven", has_settings=True)]
+"""
+BAKER = """
+from bakery import Oven
+from sebsx.contracts.hookspecs import hookimpl
+class Stone(Oven):
+    name = "stone"
+    summary = "bakes on stone"
+    def bake(self, dough):
+        return dough.upper() if dough else None
+@hookimpl
+def sebsx_register_oven_makers():
+    return [Stone]
+"""
+BAKE = """
+import json
+from sebsx import plugins
+from sebsx.errors import PluginError
+registry = plugins.load()
+oven = registry.get("oven-makers", "stone")()
+try:
+    oven.bake("")
+except PluginError as exc:
+    wrong = str(exc)
+kinds = sorted(set(registry.kinds) - {kind.name for kind in plugins.KINDS})
+sections = [section.name for section in registry.sections() if "oven" in section.name]
+print(json.dumps([oven.bake("rye"), wrong, kinds, sections]))
+"""
+
+
+def test_plugin_adds_a_kind_that_others_bring_things_of(site):
+    site.install("a-baker", BAKER, head="")  # found before the plugin that has the kind
+    site.install("bakery", BAKERY, head=OVENS)
+    baked, wrong, kinds, sections = json.loads(site.run(BAKE).stdout)
+    assert (baked, kinds, sections) == ("RYE", ["oven-makers"], ["oven-maker.stone"])
+    assert wrong == "oven-maker 'stone' of a-baker 1.2: bake() returned None, not str"
+    listed = json.loads(site.run("from sebsx.cli import main; main()", "--json", "list", "oven-makers").stdout)
+    assert [(item["name"], item["plugin"]) for item in listed] == [("stone", "a-baker")]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("sebsx_register_oven_makers():\n    return [1]", "unknown hook 'sebsx_register_oven_makers'"),
+        ("sebsx_register_colectors():\n    return []", "did you mean 'sebsx_register_collectors'?"),
+        ("sebsx_register_kinds():\n    return [PluginKind(name='oven', title='t', base='a:B')]", "is not a plural"),
+        ("sebsx_register_kinds():\n    return [PluginKind(name='ovens', title='', base='a:B')]", "needs a title"),
+        (
+            "sebsx_register_kinds():\n    return [PluginKind(name='ovens', title='t', base='B')]",
+            "'package.module:Class'",
+        ),
+        ("sebsx_register_kinds():\n    return [PluginKind(name='platforms', title='t', base='a:B')]", "already"),
+    ],
+)
+def test_wrong_kind_or_hook_of_none_spoils_only_its_plugin(site, source, told):
+    site.install("bad", f"from sebsx.contracts.kinds import PluginKind\n@hookimpl\ndef {source}\n")
+    report = site.load("good", "bad")
+    assert report["found"]["collectors"] == ["good-one"]
+    assert told in report["plugins"]["bad"][2]
+
+
+def test_hook_of_an_added_kind_that_takes_what_nobody_gives_spoils_only_its_plugin(site):
+    site.install("a-baker", BAKER.replace("oven_makers()", "oven_makers(heat)"), head="")
+    site.install("bakery", BAKERY, head=OVENS)
+    report = site.load("good", "bakery", "a-baker")
+    assert "heat" in report["plugins"]["a-baker"][2]
+    assert report["plugins"]["bakery"][2] is None

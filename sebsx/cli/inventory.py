@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.contracts.benchmarks import Benchmark
+    from sebsx.contracts.kinds import PluginKind
     from sebsx.model import Capability
     from sebsx.model.metrics import Metric
 
@@ -26,8 +27,23 @@ _LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "b
 _KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS, _WORDS)
 
 
-@command("list", help=f"List platforms, benchmarks, metrics and more.\n\nKIND is one of {', '.join(_KINDS)}.")
-@click.argument("kind", type=Word(_KINDS), metavar="KIND")
+class _Kind(Word):
+    """A kind of things; those that plugins added are asked for where it is none of ours."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word."""
+        app = ctx.find_object(App) if ctx else None
+        return (
+            value if app and value not in _KINDS and value in app.registry.kinds else super().convert(value, param, ctx)
+        )
+
+
+@command(
+    "list",
+    help=f"List platforms, benchmarks, metrics and more.\n\nKIND is one of {', '.join(_KINDS)}, "
+    "or a kind that a plugin adds (sebsx list kinds).",
+)
+@click.argument("kind", type=_Kind(_KINDS), metavar="KIND")
 def list_command(app: App, kind: str) -> None:
     """List what there is of a KIND."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
@@ -67,7 +83,7 @@ def plugins_command(app: App) -> None:
 
 
 def _registered(app: App, kind: str) -> list[Mapping[str, Any]]:
-    items: Mapping[str, Any] = getattr(app.registry, kind)
+    items = app.registry.of(kind)
     describe = _DESCRIBED.get(kind, _plugin_class)
     return [{**describe(name, items[name]), "plugin": app.registry.owner_of(kind, name)} for name in sorted(items)]
 
@@ -143,9 +159,19 @@ def _capability(name: str, word: Capability) -> Mapping[str, Any]:
     return {"name": name, "meaning": word.meaning}
 
 
+def _kind(name: str, kind: PluginKind) -> Mapping[str, Any]:
+    return {
+        "name": name,
+        "title": kind.title,
+        "hook": kind.hook,
+        "contract": kind.base.replace(":", "."),
+        "page": kind.page,
+    }
+
+
 # What a kind says of itself where it is not a class with a summary.
 _DESCRIBED: dict[str, Callable[[str, Any], Mapping[str, Any]]] = {
-    "benchmarks": _benchmark, "metrics": _metric, "capabilities": _capability,
+    "benchmarks": _benchmark, "metrics": _metric, "capabilities": _capability, "kinds": _kind,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ only the arguments it names; hooks gain arguments over time, they never lose or 
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.contracts.exporters import Exporter
+    from sebsx.contracts.kinds import PluginKind
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.pricelists import Pricelist
@@ -42,6 +44,20 @@ API_LEVEL = 1
 
 hookspec = pluggy.HookspecMarker(NAMESPACE)
 hookimpl = pluggy.HookimplMarker(NAMESPACE)
+
+
+def registering(hook: str, title: str) -> Any:
+    """Return the specification of the hook that registers things of a kind that a plugin added."""
+
+    def specification() -> Sequence[Any]: ...  # type: ignore[empty-body]  # a specification
+
+    specification.__doc__ = f"Return {title}."
+    return SimpleNamespace(**{hook: hookspec(specification)})
+
+
+@hookspec
+def sebsx_register_kinds() -> Sequence[PluginKind]:  # type: ignore[empty-body]  # a specification
+    """Return kinds of things that others may bring to this plugin; each makes a hook `sebsx_register_<kind>`."""
 
 
 @hookspec

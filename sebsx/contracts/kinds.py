@@ -1,6 +1,7 @@
 """The kinds of things that plugins register: the one table that registry, settings, listings, docs and tests follow.
 
-A row is all that core needs to know of a kind; what one of it does is in its contract.
+A row is all that core needs to know of a kind; what one of it does is in its contract. A plugin adds rows of its own
+(`sebsx_register_kinds`), for what others may bring to it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ class PluginKind:
     """A kind of things that plugins register.
 
     Args:
-        name: Plural; the attribute of the registry and the word after `sebsx list`.
+        name: Plural, in kebab-case; the word after `sebsx list`, and for ours the attribute of the registry.
         title: One line: what one of them is.
         base: Its contract, `module:Class`; what is registered is a subclass, or an instance if `of_instances`.
-        page: Page of the documentation on how to write one, below `docs/`.
+        page: Page of the documentation on how to write one, below `docs/`; for a kind of a plugin, where that is.
         contract: Class of `sebsx.testing.contracts` that holds one to its contract; empty where registering checks all.
         has_settings: Whether users set its `Settings` under `[<singular>.<name>]`.
         of_instances: Whether instances are registered rather than classes.
@@ -29,7 +30,7 @@ class PluginKind:
     name: str
     title: str
     base: str
-    page: str
+    page: str = ""
     contract: str = ""
     has_settings: bool = False
     of_instances: bool = False
@@ -44,7 +45,7 @@ class PluginKind:
     @property
     def hook(self) -> str:
         """The hook that registers them."""
-        return f"sebsx_register_{self.name}"
+        return f"sebsx_register_{self.name.replace('-', '_')}"
 
     def load_base(self) -> type[Any]:
         """Import and return the contract."""
@@ -59,6 +60,13 @@ class PluginKind:
 
 # Earlier ones are asked first: a platform is checked against the capabilities that are registered.
 KINDS = (
+    PluginKind(
+        name="kinds",
+        title="what plugins register: these, and what plugins add",
+        base="sebsx.contracts.kinds:PluginKind",
+        page="hooks.md",
+        of_instances=True,
+    ),
     PluginKind(
         name="capabilities",
         title="words for what platforms can do and others ask for",

@@ -43,6 +43,14 @@ class Registered(Protocol):
         """The words that a platform may claim and a benchmark or experiment may need."""
         ...
 
+    def of(self, kind: str) -> Mapping[str, Any]:
+        """Return all that is registered as `kind` (`platforms`, or a kind that a plugin added), by name.
+
+        Raises:
+            UnknownNameError: If there is no such kind.
+        """
+        ...
+
     def get(self, kind: str, name: str) -> Any:
         """Return what is registered as `kind` (`platforms`, `benchmarks`, ...) under `name`.
 

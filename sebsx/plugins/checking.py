@@ -182,7 +182,7 @@ def _misspelt(cls: type[Any], base: type[Any], what: str) -> Iterator[str]:
         name for name in contract if inspect.getattr_static(cls, name, None) is inspect.getattr_static(base, name, None)
     ]
     for owner in cls.__mro__:
-        if owner.__module__.partition(".")[0] == "sebsx":
+        if owner in base.__mro__ or owner.__module__.partition(".")[0] == "sebsx":
             continue
         for name, member in vars(owner).items():
             if name.startswith("_") or name in contract or not inspect.isfunction(member):
@@ -197,6 +197,22 @@ def _check_capabilities(cls: Any, what: str, register: Register) -> None:
         if word not in (known := register.capabilities()):
             advice = f"; did you mean {close!r}?" if (close := nearest(word, known)) else ""
             raise PluginError(f"{what} names a capability {str(word)!r} that nobody registered{advice}")
+
+
+def check_kind(kind: PluginKind) -> None:
+    """Check a kind that a plugin adds.
+
+    Raises:
+        PluginError: If it is malformed, or its contract cannot be imported.
+    """
+    if not (_NAME.fullmatch(kind.name) and kind.name.endswith("s")):
+        raise PluginError(f"kind {kind.name!r} is not a plural in kebab-case, such as 'engines'")
+    if not kind.title.strip() or "\n" in kind.title or len(kind.title) > _LONGEST_SUMMARY:
+        raise PluginError(f"kind {kind.name!r} needs a title of one line of at most {_LONGEST_SUMMARY} characters")
+    if kind.in_folders or kind.of_instances:
+        raise PluginError(f"kind {kind.name!r}: what is registered must be subclasses of its base")
+    if not re.fullmatch(r"[\w.]+:\w+", kind.base):
+        raise PluginError(f"kind {kind.name!r} has base = {kind.base!r}; write 'package.module:Class'")
 
 
 def check_capability(word: Capability) -> None:

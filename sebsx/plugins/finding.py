@@ -67,7 +67,6 @@ def load_one(manager: pluggy.PluginManager, point: EntryPoint, owner: str, versi
         _check_level(module)
         try:
             manager.register(module, name=point.name)
-            manager.check_pending()
         except pluggy.PluginValidationError:
             manager.unregister(name=point.name)
             raise

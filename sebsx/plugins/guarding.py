@@ -138,8 +138,9 @@ def guard_methods(
 def methods_of(base: type[Any]) -> dict[str, Any]:
     """Return the methods and properties of a contract by name, as they stand in the class."""
     found: dict[str, Any] = {}
+    whose = {"sebsx", base.__module__.partition(".")[0]}  # a kind that a plugin added has its contract there
     for cls in reversed(base.__mro__):
-        if cls.__module__.partition(".")[0] == "sebsx":
+        if cls.__module__.partition(".")[0] in whose:
             named = {name: member for name, member in vars(cls).items() if name in _SPECIAL or not name.startswith("_")}
             found |= {name: member for name, member in named.items() if function_of(member) is not None}
     return found

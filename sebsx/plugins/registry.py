@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from sebsx.contracts import hookspecs
-from sebsx.contracts.kinds import BY_NAME, KINDS, PluginKind
-from sebsx.errors import PluginError, UnknownNameError
+from sebsx.contracts.kinds import BY_NAME, PluginKind
+from sebsx.errors import PluginError, UnknownNameError, nearest
 from sebsx.plugins import checking, finding
 from sebsx.plugins.finding import OURS, LoadedPlugin
 from sebsx.plugins.guarding import Owner, guard, in_one_line, shown
@@ -64,93 +64,128 @@ class Registry:
         self._register = checking.Register(lambda: self.capabilities)
 
     @property
+    def kinds(self) -> Mapping[str, PluginKind]:
+        """What there is of registered things: ours, and those that plugins added."""
+        return self.of("kinds")
+
+    @property
     def capabilities(self) -> Mapping[str, Capability]:
         """What platforms can do and others ask for, by word."""
-        return self._of("capabilities")
+        return self.of("capabilities")
 
     @property
     def platforms(self) -> Mapping[str, type[Platform[Any]]]:
         """Platform classes by name."""
-        return self._of("platforms")
+        return self.of("platforms")
 
     @property
     def experiments(self) -> Mapping[str, type[Experiment[Any]]]:
         """Experiment classes by name."""
-        return self._of("experiments")
+        return self.of("experiments")
 
     @property
     def analyzers(self) -> Mapping[str, type[Analyzer[Any]]]:
         """Analyzer classes by name."""
-        return self._of("analyzers")
+        return self.of("analyzers")
 
     @property
     def exporters(self) -> Mapping[str, type[Exporter]]:
         """Exporter classes by name."""
-        return self._of("exporters")
+        return self.of("exporters")
 
     @property
     def collectors(self) -> Mapping[str, type[Collector]]:
         """Collector classes by name."""
-        return self._of("collectors")
+        return self.of("collectors")
 
     @property
     def languages(self) -> Mapping[str, type[Language]]:
         """Language classes by name."""
-        return self._of("languages")
+        return self.of("languages")
 
     @property
     def pricelists(self) -> Mapping[str, type[Pricelist]]:
         """Price list classes by provider."""
-        return self._of("pricelists")
+        return self.of("pricelists")
 
     @property
     def channels(self) -> Mapping[str, type[Channel[Any]]]:
         """Channel classes by name."""
-        return self._of("channels")
+        return self.of("channels")
 
     @property
     def commands(self) -> Mapping[str, type[Command[Any]]]:
         """Command classes by name."""
-        return self._of("commands")
+        return self.of("commands")
 
     @property
     def benchmarks(self) -> Mapping[str, Benchmark]:
         """Benchmarks by name; a folder whose manifest is wrong marks its plugin as broken."""
-        return self._of("benchmarks")
+        return self.of("benchmarks")
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """Metrics of core, collectors and plugins by name; each belongs to who registered it."""
-        return self._of("metrics")
+        return self.of("metrics")
 
     @cached_property
     def default_platform(self) -> str | None:
         """The platform of a run that names none: the first that says so, ours before others."""
         return next((name for name, cls in self.platforms.items() if cls.default), None)
 
+    def of(self, kind: str) -> Mapping[str, Any]:
+        """Return all that is registered as `kind` (`platforms`, or a kind that a plugin added), by name.
+
+        Raises:
+            UnknownNameError: If there is no such kind.
+        """
+        if kind not in self._found:
+            known = BY_NAME if kind in BY_NAME else self.kinds
+            if kind not in known:
+                raise UnknownNameError("kind", kind, known, ", ".join(known))
+            self._found[kind], self._owners[kind] = self._core(kind)
+            self._gather(known[kind])
+        return self._found[kind]
+
+    def open_hooks(self) -> None:
+        """Make the hooks of kinds that plugins added; a plugin that has a hook of no kind is broken."""
+        for kind in self.kinds.values():
+            if kind.name not in BY_NAME:
+                self._open_hook(kind)
+        for plugin in [loaded.name for loaded in self.plugins if self.manager.has_plugin(loaded.name)]:
+            callers = self.manager.get_hookcallers(self.manager.get_plugin(plugin)) or []
+            unknown = [caller.name for caller in callers if not caller.has_spec()]
+            with self._blaming(plugin, "hooks"):
+                if unknown:
+                    self.manager.unregister(name=plugin)
+                    known = [name for name in vars(self.manager.hook) if not name.startswith("_")]
+                    close = nearest(unknown[0], [name for name in known if name not in unknown])
+                    advice = f"; did you mean {close!r}?" if close else " (the plugin that has it may be missing)"
+                    raise PluginError(f"unknown hook {unknown[0]!r}{advice}")
+
     def sections(self) -> list[Section]:
         """Return the settings sections of all plugins."""
         return [
             Section(kind.section(name), cls.Settings)
-            for kind in KINDS
+            for kind in self.kinds.values()
             if kind.has_settings
-            for name, cls in self._of(kind.name).items()
+            for name, cls in self.of(kind.name).items()
         ]
 
     def owner_of(self, kind: str, name: str) -> str:
         """Return the name of the plugin that registered something; `sebsx` for what core did."""
-        self._of(kind)
+        self.of(kind)
         return self._owners[kind][name]
 
     def whose(self, kind: str, name: str) -> str:
         """Return something with whom it is of, for messages: `exporter 'xlsx' of sebsx-xlsx 1.0`."""
         owner = self.owner_of(kind, name)
-        return f"{BY_NAME[kind].singular} {name!r} of {owner if owner == OURS else self._owner(owner)}"
+        return f"{self.kinds[kind].singular} {name!r} of {owner if owner == OURS else self._owner(owner)}"
 
     def probed(self) -> list[LoadedPlugin]:
         """Return all plugins after asking each for everything, and its distribution for what it requires."""
-        for kind in KINDS:
-            self._of(kind.name)
+        for kind in self.kinds:
+            self.of(kind)
         told = {plugin.distribution: tuple(finding.unmet(plugin.distribution)) for plugin in self.plugins}
         return [replace(plugin, doubts=(*plugin.doubts, *told[plugin.distribution])) for plugin in self.plugins]
 
@@ -161,7 +196,7 @@ class Registry:
             PluginError: If the plugin that would have brought it is broken, or what it brought was refused.
             UnknownNameError: If nobody registered it; it suggests the nearest.
         """
-        known = self._of(kind)
+        known = self.of(kind)
         if name in known:
             return known[name]
         if reason := self._refused.get((kind, name)):
@@ -170,7 +205,7 @@ class Registry:
             if plugin.error and plugin.name == name:
                 raise PluginError(f"plugin {name!r} of {plugin.distribution} is broken: {plugin.error} (sebsx plugins)")
         meant = [word for word, item in known.items() if name.lower() in getattr(item, "also_called", ())]
-        raise UnknownNameError(BY_NAME[kind].singular, name, known, f"sebsx list {kind}", meant=meant)
+        raise UnknownNameError(self.kinds[kind].singular, name, known, f"sebsx list {kind}", meant=meant)
 
     def brought(self, folder: Path) -> bool:
         """Tell whether the benchmark in a folder came with a plugin; no manifest is read for it."""
@@ -203,16 +238,10 @@ class Registry:
                 found = {**said, **found}
         return found
 
-    def _of(self, kind: str) -> dict[str, Any]:
-        if kind not in self._found:
-            if kind not in BY_NAME:
-                raise UnknownNameError("kind", kind, BY_NAME, ", ".join(BY_NAME))
-            self._found[kind], self._owners[kind] = self._core(kind)
-            self._gather(BY_NAME[kind])
-        return self._found[kind]
-
     def _core(self, kind: str) -> tuple[dict[str, Any], dict[str, str]]:
         """Return what is there before any plugin is asked, and whose it is."""
+        if kind == "kinds":
+            return dict(BY_NAME), dict.fromkeys(BY_NAME, OURS)
         if kind not in ("capabilities", "metrics"):
             return {}, {}
         from sebsx.model.capabilities import CORE_CAPABILITIES  # `sebsx --help` asks for neither, and must stay quick
@@ -226,6 +255,16 @@ class Registry:
             metrics |= {metric.name: metric for metric in collector.metrics}
             owners |= dict.fromkeys((metric.name for metric in collector.metrics), self._owners["collectors"][name])
         return metrics, owners
+
+    def _open_hook(self, kind: PluginKind) -> None:
+        """Make the hook of a kind; whoever has one that takes arguments is broken."""
+        early = getattr(self.manager.hook, kind.hook, None)  # whoever was loaded before the hook was there
+        for implementation in early.get_hookimpls() if early else ():
+            if taken := ", ".join(implementation.argnames):
+                self.manager.unregister(name=implementation.plugin_name)
+                with self._blaming(implementation.plugin_name, kind.name):
+                    raise PluginError(f"{kind.hook}({taken}) is called without arguments")
+        self.manager.add_hookspecs(hookspecs.registering(kind.hook, kind.title))
 
     def _gather(self, kind: PluginKind) -> None:
         """Call a registering hook plugin by plugin, so that what fails spoils only itself."""
@@ -263,6 +302,9 @@ class Registry:
         if kind.of_instances:
             if not isinstance(item, base := kind.load_base()):
                 raise PluginError(f"{shown(item)} is not a {base.__name__}")
+            if kind.name == "kinds":
+                checking.check_kind(item)
+                return item.name, item
             if kind.name == "metrics":
                 checking.check_metric(item, plugin, self._found["metrics"], self._owners["metrics"])
                 return item.name, item
@@ -299,7 +341,9 @@ class Registry:
             error = f"{kind}: {in_one_line(exc, place=not isinstance(exc, PluginError))}"
             if (name := _name_of(item)) is not None:
                 where = self._owner(plugin)
-                self._refused.setdefault((kind, name), f"{BY_NAME[kind].singular} {name!r} of {where} is broken: {exc}")
+                self._refused.setdefault(
+                    (kind, name), f"{self.kinds[kind].singular} {name!r} of {where} is broken: {exc}"
+                )
             index = self._place(plugin)
             loaded = self.plugins[index]
             self.plugins[index] = replace(loaded, error=f"{loaded.error}; {error}" if loaded.error else error)
@@ -330,7 +374,9 @@ def load(only: Iterable[str] | None = None) -> Registry:
     manager = pluggy.PluginManager(hookspecs.NAMESPACE)
     manager.add_hookspecs(hookspecs)
     loaded = [finding.load_one(manager, *found) for found in points if wanted is None or found[0].name in wanted]
-    return Registry(manager, loaded)
+    registry = Registry(manager, loaded)
+    registry.open_hooks()
+    return registry
 
 
 def _name_of(item: Any) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from sebsx.contracts.hookspecs import hookimpl
 
@@ -175,6 +177,20 @@ def sebsx_register_commands():
 
     Level1Command.Settings = Settings
     return [Level1Command]
+
+
+class Level1Thing(ABC):
+    """What others may bring to this plugin."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+
+
+@hookimpl
+def sebsx_register_kinds():
+    from sebsx.contracts.kinds import PluginKind
+
+    return [PluginKind(name="level-1-things", title="what others bring", base=f"{__name__}:Level1Thing")]
 
 
 @hookimpl
