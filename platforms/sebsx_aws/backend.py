@@ -16,6 +16,7 @@ from sebsx.clouds.made import delete_each, end
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.s3 import S3Storage
 from sebsx.clouds.tags import check_ours, in_region
+from sebsx.clouds.targets import target_of
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
 from sebsx.model import (
@@ -75,6 +76,7 @@ _SNAPSTART = Option(
     offer=OneOf((False, True)),
     default=False,
 )
+_WRAPPERS = {"python": "sebsx_wrapper_lambda.py", "nodejs": "sebsx_wrapper_lambda.mjs"}
 _TAIL_HEADER = "x-amz-log-result"
 _KIND_HEADER = "x-amzn-errortype"
 _REFUSED = (401, 403)
@@ -154,24 +156,18 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def target(self, language: str, architecture: str) -> Target:
         """Return the managed runtime that the settings name."""
-        if architecture not in self.architectures:
-            raise UnsupportedError(
-                f"platform {self.name!r} is {self.architectures[0]!r}; {architecture!r} is another platform's"
-            )
-        if language != "python":
-            raise UnsupportedError(f"platform {self.name!r} runs Python here; {language!r} is not built for it yet")
-        version = self.settings.python
-        old = tuple(map(int, version.split("."))) < _NEW_GLIBC
-        return Target(
-            language, version, architecture=architecture, binaries="manylinux2014" if old else "manylinux_2_28"
-        )
+        found = target_of(self, language, architecture)
+        old = language == "python" and tuple(map(int, found.version.split("."))) < _NEW_GLIBC
+        return dataclasses.replace(found, binaries="manylinux2014") if old else found
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
+        options = {option.name: self.option(config, option.name) for option in self.options}
+        if options["snapstart"] and (language := package.target.language) != "python":
+            raise UnsupportedError(f"Lambda has no SnapStart for {language!r}; use --option snapstart=false")
         name = function_name(config, NAME)
         made = self._opened
         role = self.settings.role or made.role()
-        options = {option.name: self.option(config, option.name) for option in self.options}
         code, runtime = handed_over(package, options["package"], self.settings, self._clients, made)
         self._make_log_group(name)
         with self.ledger.creating("function", name, self._clients.region) as creation:
@@ -286,11 +282,11 @@ class AwsPlatform(Platform[AwsSettings]):
 
     def wrapper_files(self, language: str) -> Mapping[str, bytes]:
         """Return the clients of storage and table."""
-        return shipped.wrapper_files(language) if language == "python" else {}
+        return shipped.wrapper_files(language)
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return what Lambda's runtime client calls."""
-        return shipped.own_files("sebsx_aws", "sebsx_wrapper_lambda.py") if target.language == "python" else {}
+        return shipped.own_files("sebsx_aws", _WRAPPERS[target.language])
 
     def orphans(self) -> Sequence[Resource]:
         """Return everything in the account and region with our tags."""

@@ -30,7 +30,7 @@ def push_image(
         repository: Its URI.
         tag: What the image is called in it.
         package: What goes to the task root.
-        base: Base image; `{version}` stands for the version of the language.
+        base: Base image; `{language}` and `{version}` stand for the language and its version.
         handler: What the runtime client of the base image calls.
 
     Raises:

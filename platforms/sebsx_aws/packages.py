@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DIRECT_BYTES = 50 * 1000 * 1000
 _UNZIPPED_BYTES = 250 * 1024 * 1024
 _HANDLER = "sebsx_wrapper_lambda.handler"
+# Developer guide, "Lambda runtimes": what a managed runtime is called by language and version.
+_RUNTIMES = {"python": "python{}", "nodejs": "nodejs{}.x"}
 
 
 def handed_over(
@@ -45,7 +47,8 @@ def handed_over(
         )
     if kind == "image" or large:
         return {"ImageUri": made.image(package, settings.base_image, _HANDLER)}, {"PackageType": "Image"}
-    runtime = {"PackageType": "Zip", "Runtime": f"python{package.target.version}", "Handler": _HANDLER}
+    managed = _RUNTIMES[package.target.language].format(package.target.version)
+    runtime = {"PackageType": "Zip", "Runtime": managed, "Handler": _HANDLER}
     if settings.upload == "s3" or package.bytes > _DIRECT_BYTES:
         bucket, key = made.bucket(), f"packages/{package.sha256}.zip"
         with explained("upload of the package"), package.path.open("rb") as file:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sebsx.settings import setting
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+NODES = ("20", "22", "24")
 UPLOADS = ("auto", "s3")
 
 
@@ -21,11 +22,12 @@ class AwsSettings:
         "", help="ARN of an execution role that exists; default: one is made with least privilege", secret=True
     )
     python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)
+    nodejs: str = setting("22", help="version of the managed Node.js runtime", choices=NODES)
     upload: str = setting(
         "auto", help="how a zip gets there; auto: in the request, through S3 where it is large", choices=UPLOADS
     )
     base_image: str = setting(
-        "public.ecr.aws/lambda/python:{version}", help="image that packages of kind `image` are built from"
+        "public.ecr.aws/lambda/{language}:{version}", help="image that packages of kind `image` are built from"
     )
     log_format: str = setting("text", help="format of the platform's log lines", choices=("text", "json"))
     ttl_h: float = setting(

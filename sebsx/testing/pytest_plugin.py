@@ -47,11 +47,21 @@ def echo_benchmark() -> Benchmark:
 
 
 @pytest.fixture
+def echo_language() -> str:
+    """Language of `echo_package`: python, unless a test class overrides it with nodejs."""
+    return "python"
+
+
+@pytest.fixture
 def echo_package(
-    platform: Platform[Any], echo_benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager
+    platform: Platform[Any],
+    echo_benchmark: Benchmark,
+    echo_language: str,
+    sebsx_registry: Registry,
+    sebsx_packager: Packager,
 ) -> Package:
     """The echo benchmark packaged for the fixture `platform`, with its wrapper."""
-    language = sebsx_registry.get("languages", "python")()
+    language = sebsx_registry.get("languages", echo_language)()
     return sebsx_packager.build(
         echo_benchmark,
         language,

@@ -23,7 +23,7 @@ import urllib3
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.platforms import HOST_ARCHITECTURE
 from sebsx.sandboxes.pool import PoolConfig
-from tests.emulated_aws import containers
+from tests.emulated_aws import containers, nodejs
 
 if TYPE_CHECKING:
     from moto.awslambda.models import LambdaFunction
@@ -180,14 +180,19 @@ class DataPlane:
         if function.package_type == "Image":
             options: dict[str, Any] = {"image": self._images.pull(function.code["ImageUri"])}
         else:
-            root, interpreter = self._unpacked(function), interpreter_of(function.run_time)
-            options = {"command": [interpreter, *program, str(function.handler)], "root": str(root)}
+            root = self._unpacked(function)
+            if function.run_time.startswith("nodejs"):
+                command = [shutil.which("node") or "node", str(nodejs.CLIENT), str(nodejs.client_of_aws())]
+            else:
+                interpreter = interpreter_of(function.run_time)
+                command = [interpreter, *program]
+                environment["PYTHONPATH"] = str(self._client_of_aws(interpreter))
+            options = {"command": [*command, str(function.handler)], "root": str(root)}
             environment |= {
                 "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
                 "LAMBDA_TASK_ROOT": str(root),
                 "LAMBDA_RUNTIME_DIR": str(root),
                 "_HANDLER": str(function.handler),
-                "PYTHONPATH": str(self._client_of_aws(interpreter)),
             }
         environment |= {key: str(value) for key, value in function.environment_vars.items()}
         concurrency = function.reserved_concurrency

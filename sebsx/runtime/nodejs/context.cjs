@@ -12,8 +12,9 @@ class Context {
    * @param timeoutS Time-out in seconds.
    * @param deadlineS Unix time at which the invocation is ended.
    * @param samples Filled with phases and bytes moved, by the names of their metrics.
+   * @param provider Context of the provider's own runtime, whose further names are available here; null where it has none.
    */
-  constructor(requestId, memoryMib, timeoutS, deadlineS, samples) {
+  constructor(requestId, memoryMib, timeoutS, deadlineS, samples, provider = null) {
     this.requestId = requestId;
     this.awsRequestId = requestId;
     this.memoryMib = memoryMib;
@@ -21,6 +22,7 @@ class Context {
     this._deadlineS = deadlineS;
     this._samples = samples;
     this._storage = null;
+    this._provider = provider;
   }
 
   /** Return the seconds left until the time-out, never below 0. */
@@ -54,7 +56,20 @@ class Context {
   }
 
   get invokedFunctionArn() {
-    return process.env.SEBSX_FUNCTION_ARN;
+    return this._provider?.invokedFunctionArn ?? process.env.SEBSX_FUNCTION_ARN;
+  }
+
+  /** Who called by a mobile SDK, as AWS's context says. */
+  get identity() {
+    return this._provider?.identity;
+  }
+
+  get clientContext() {
+    return this._provider?.clientContext;
+  }
+
+  get tenantId() {
+    return this._provider?.tenantId;
   }
 
   /** Call `work` and return what it returns; its time, until its promise settles, is added to that of the phase. */

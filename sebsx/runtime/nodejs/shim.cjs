@@ -122,11 +122,12 @@ class Shim {
    * @param event The decoded event.
    * @param requestId Identifier of the invocation.
    * @param deadlineS Unix time at which the platform ends the invocation, or null.
+   * @param provider Context of the provider's own runtime, or null.
    */
-  async invoke(event, requestId, deadlineS = null) {
+  async invoke(event, requestId, deadlineS = null, provider = null) {
     const call = this._enter();
     const samples = {};
-    const context = new Context(requestId, this._memoryMib, this._timeoutS, deadlineS, samples);
+    const context = new Context(requestId, this._memoryMib, this._timeoutS, deadlineS, samples, provider);
     const states = this._begin(call);
     const had = turns.read();
     const startedS = wallS();

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from sebsx.contracts.platforms import Platform
-from sebsx.model import Deployment, Status
-from sebsx.testing.contracts import PlatformContract, StorageContract
+from sebsx.errors import UnsupportedError
+from sebsx.model import Deployment, Package, Status
+from sebsx.testing.contracts import PlatformContract, StorageContract, trying
 from sebsx.testing.contracts.trying import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
@@ -36,6 +37,45 @@ class TestAwsArm(TestAws):
     @pytest.fixture
     def platform(self, account: EmulatedAccount, tmp_path: Path, ledger: MemoryLedger) -> Platform[Any]:
         return made(tmp_path, AwsArmPlatform, ledger=ledger)
+
+
+@pytest.mark.slow
+class TestNodejs:
+    """What AWS's client for Node.js and the wrapper for it decide; the rest is the same in every language."""
+
+    ledger, live, deploy = PlatformContract.ledger, PlatformContract.live, PlatformContract.deploy
+    platform, nothing_is_left = TestAws.platform, TestAws.nothing_is_left
+    test_error = PlatformContract.test_error_of_the_function_is_a_result
+    test_timeout = PlatformContract.test_timeout_ends_the_invocation
+    test_phases = PlatformContract.test_phases_are_samples
+    test_storage = PlatformContract.test_storage_is_shared_by_driver_and_function
+    test_table = PlatformContract.test_table_keeps_items_by_partition_in_order
+
+    @pytest.fixture
+    def echo_language(self) -> str:
+        return "nodejs"
+
+    def test_start_is_told_and_forced(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        deployment = deploy()
+        assert deployment.effective["runtime"] == "nodejs22.x"
+        first, second = (invoke(live, deployment, {"value": 1}) for _ in range(2))
+        live.force_cold(deployment)
+        told = [(answer.envelope or {})["sebsx"] for answer in (first, second, invoke(live, deployment, {}))]
+        assert [item["call"] for item in told] == [1, 2, 1]
+        assert [item.get("initialization") for item in told] == ["on-demand", None, "on-demand"]
+        assert 0 <= told[0]["init_gap_s"] < 10
+        record = live.record_of(deployment, first.reply)
+        assert record is not None
+        assert (record.init_s or 0) > 0
+
+    def test_url_hands_over_its_body(self, live: Platform[Any], deploy: Callable[..., Deployment]) -> None:
+        deployment = deploy(options={"trigger": "url"})
+        assert invoke(live, deployment, {"value": "ü"}).output == {"result": "ü"}
+
+    def test_snapshots_are_refused(self, live: Platform[Any], echo_package: Package, account: EmulatedAccount) -> None:
+        with pytest.raises(UnsupportedError, match="Lambda has no SnapStart for 'nodejs'"):
+            live.deploy(echo_package, trying.config(live, options={"snapstart": True}))
+        assert account.remaining() == {}
 
 
 class TestByUrl(TestAws):

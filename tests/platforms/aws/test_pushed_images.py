@@ -27,7 +27,7 @@ from sebsx_aws import images
 from sebsx_aws.backend import AwsArmPlatform, AwsPlatform
 from sebsx_aws.policy import deployer_policy
 from sebsx_docker.images import DEBIAN, base_image
-from tests.emulated_aws import REGION, EmulatedAccount
+from tests.emulated_aws import REGION, EmulatedAccount, nodejs
 from tests.emulated_aws.account import DEFAULT_ACCOUNT_ID
 from tests.platforms.aws.conftest import made
 from tests.platforms.aws.test_policy import allowed, asked
@@ -36,13 +36,17 @@ from tests.platforms.aws.test_second_opinion import runtime_client
 from tests.platforms.docker import conftest
 from tests.support import Cli, wait_until
 
-# What AWS's own base images are: Python, and AWS's runtime client as entry point, for which CMD names the handler.
+# What AWS's own base images are: a language, and AWS's runtime client as entry point, for which CMD names the handler.
 LIKE_AWS = """FROM {base}
 COPY client/ /opt/client/
 ENV PYTHONPATH=/opt/client LAMBDA_TASK_ROOT=/var/task
 WORKDIR /var/task
-ENTRYPOINT ["python3", "-m", "awslambdaric"]
+ENTRYPOINT {entry}
 """
+ENTRIES = {
+    "python": '["python3", "-m", "awslambdaric"]',
+    "nodejs": f'["node", "/opt/client/{nodejs.CLIENT.name}", "/opt/client/ric"]',
+}
 WHEELS = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
 # The Python of the bases: one is a copy of this machine, the other made of Debian's packages.
 PYTHON = dict.fromkeys(WHEELS, DEBIAN["python"]) | {HOST_ARCHITECTURE: "{}.{}".format(*sys.version_info)}
@@ -54,25 +58,30 @@ pytestmark = [
 
 
 @pytest.fixture(scope="session")
-def base_like_aws(needs_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Return a maker of base images for an architecture, from what this machine has."""
+def base_like_aws(needs_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Return a maker of base images for an architecture and a language, from what this machine has."""
     missing = [name for name in ("docker-registry", "htpasswd") if shutil.which(name) is None]
     if missing:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{missing[0]} was not found; see .ci/run")
-    known: dict[str, str] = {}
+    known: dict[tuple[str, str], str] = {}
 
-    def make(architecture: str) -> str:
-        if architecture not in known:
+    def make(architecture: str, language: str = "python") -> str:
+        if (architecture, language) not in known:
             folder = tmp_path_factory.mktemp("base")
-            wheels = ("--python-platform", WHEELS[architecture], "--python-version", PYTHON[architecture])
-            runtime_client(folder / "client", *wheels, "--only-binary", ":all:")
-            name = f"sebsx-test:like-aws-{architecture}-{uuid.uuid4().hex[:8]}"
+            if language == "python":
+                wheels = ("--python-platform", WHEELS[architecture], "--python-version", PYTHON[architecture])
+                runtime_client(folder / "client", *wheels, "--only-binary", ":all:")
+            else:
+                shutil.copytree(nodejs.client_of_aws() / "dist", folder / "client" / "ric" / "dist")
+                for path in (nodejs.CLIENT, nodejs.TRANSPORT):
+                    shutil.copy(path, folder / "client")
+            name = f"sebsx-test:like-aws-{language}-{architecture}-{uuid.uuid4().hex[:8]}"
             with images.engine() as client:
                 base = base_image(client.api, architecture, HOST_ARCHITECTURE)
-                (folder / "Dockerfile").write_text(LIKE_AWS.format(base=base.id))
+                (folder / "Dockerfile").write_text(LIKE_AWS.format(base=base.id, entry=ENTRIES[language]))
                 client.images.build(path=str(folder), tag=name, rm=True)
-            known[architecture] = name
-        return known[architecture]
+            known[architecture, language] = name
+        return known[architecture, language]
 
     yield make
     with images.engine() as client:
@@ -179,6 +188,28 @@ def test_image_is_pushed_and_runs_from_the_registry_by_its_digest(
     assert account.remaining() == {}
     assert account.registry.images(repository) == []
     assert ledger.open == {}
+
+
+def test_image_of_a_node_js_function_runs_from_the_registry(
+    account: EmulatedAccount,
+    base_like_aws: Callable[..., str],
+    echo_benchmark: Benchmark,
+    sebsx_registry: Registry,
+    sebsx_packager: Packager,
+    tmp_path: Path,
+) -> None:
+    platform, _ = with_images(tmp_path, AwsPlatform, base_like_aws("x86_64", "nodejs"))
+    with platform:
+        language, target = sebsx_registry.get("languages", "nodejs")(), platform.target("nodejs", "x86_64")
+        built = sebsx_packager.build(echo_benchmark, language, target, platform=platform)
+        config = FunctionConfig("sebsx-nodes", memory_mib=256, timeout_s=60.0, architecture="x86_64")
+        deployment = platform.deploy(built, config)
+        assert deployment.effective["package"] == "image"
+        answer = invoke(platform, deployment, {"do": "echo", "value": "from an image"})
+        assert answer.output == {"result": "from an image"}
+        assert (answer.envelope or {})["sebsx"]["facts"]["nodejs"]
+        platform.teardown(deployment)
+    assert account.remaining() == {}
 
 
 def test_run_on_images_is_measured_within_the_policy_and_leaves_nothing(
