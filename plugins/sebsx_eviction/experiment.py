@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.model import Cell, Factor, Plan
+from sebsx.model.options import MIN_INSTANCES, SANDBOX_CONCURRENCY
 from sebsx.pricing.planning import estimate
 from sebsx.settings import setting
 from sebsx_eviction.models import survival_steps
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.scene import Scene
     from sebsx.contracts.session import Session
-    from sebsx.model import Provision
+    from sebsx.model import Provision, Scalar
     from sebsx_eviction.trials import Trial
 
 # What a cold start takes, for the plan only.
@@ -189,6 +190,7 @@ def _cell(
     idle: float | str,
 ) -> Cell:
     benchmark = scene.benchmark(settings.benchmark)
+    provision = apart(platform, provision, settings.architecture or platform.architectures[0], d_init)
     size = benchmark.default_size
     parameters = {_HOLD: hold_s}
     benchmark.resolve(size, parameters)  # fails now on one that cannot hold its sandbox
@@ -218,6 +220,27 @@ def _cell(
     duration_s = longest_s + steps * (3 * hold_s + _COLD_GUESS_S)
     # Functions do not wait for each other, so that even one call of each is in flight with others.
     return Cell(factors, calls, duration_s=duration_s, cost_usd=cost_usd, provision=provision, in_flight=max(2, d_init))
+
+
+def apart(platform: Platform[Any], provision: Provision, architecture: str, d_init: int) -> Provision:
+    """Refuse simultaneous calls where nothing leads them to different sandboxes.
+
+    That is so where one sandbox takes several calls, unless there are as many sandboxes as calls from the beginning.
+    """
+    offers, given = platform.offers(architecture), dict(provision.options_offered)
+
+    def chosen(name: str) -> Scalar | None:
+        option = offers.option(name)
+        return given.get(name, None if option is None else option.default)
+
+    calls = chosen(SANDBOX_CONCURRENCY.name)
+    if d_init == 1 or calls in (None, 1) or chosen(MIN_INSTANCES.name) == d_init:
+        return provision
+    return provision.refused(
+        f"{d_init} calls at once may meet one sandbox, which takes several; use "
+        f"--option {SANDBOX_CONCURRENCY.name}=1 where a call starts a sandbox, else --option "
+        f"{MIN_INSTANCES.name}={d_init}"
+    )
 
 
 def _work(cell: Cell, settings: EvictionSettings) -> CellWork:

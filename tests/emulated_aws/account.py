@@ -27,6 +27,7 @@ from werkzeug.wrappers import Request, Response
 from tests.emulated_aws.data_plane import DataPlane, Outcome, report, restore_report
 from tests.emulated_aws.faults import Fault
 from tests.emulated_aws.registry import Pushed, Registry
+from tests.laws import Law
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,6 +85,7 @@ class EmulatedAccount:
         also: By function, what Lambda tells of its configuration beyond moto; may be changed at any time.
         locked: Functions whose code has a key that the caller may not use.
         most_memory_mib: Quota of the memory of a function.
+        law: How it treats sandboxes and calls; for functions that are deployed after it was changed.
     """
 
     def __init__(self, workdir: Path, *, log_delay_s: float = 0.0, settle_s: float = 0.0, port: int = 0) -> None:
@@ -91,6 +93,7 @@ class EmulatedAccount:
         self.requests: list[Seen] = []
         self.log_delay_s = log_delay_s
         self.settle_s = settle_s
+        self.law = Law()
         self._workdir = workdir
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", port, self._answer, threaded=True, request_handler=_Quiet)
@@ -146,6 +149,7 @@ class EmulatedAccount:
         self.most_memory_mib = MOST_MEMORY_MIB
         self.log_delay_s = self.settle_s = 0.0
         self._data.clear()
+        self.law = Law()
         _reset()
 
     def fail(self, method: str, path: str, code: int, error: str, message: str = "", **more: Any) -> None:
@@ -407,7 +411,8 @@ class EmulatedAccount:
         return _unfolded(json.loads(outcome.body), headers)
 
     def _run(self, function: Any, event: bytes, request_id: str) -> Outcome:
-        outcome = self._data.invoke(function, event, request_id)
+        self.law.carry(len(event))
+        outcome = self._data.invoke(function, event, request_id, self.law.idle_s)
         if outcome.status != "throttled":
             self._store_log(function, self._log(outcome, function, request_id))
         return outcome

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LAUNCHER = "sebsx_local.launcher:LocalLauncher"
 _INIT_TIMEOUT_S = 10.0  # of AWS Lambda, for an initialisation that starts with an invocation
+_KEPT_S = 600.0  # an idle sandbox
 _SLOWER = 6  # at least so much longer takes another architecture, behind qemu
 MARGIN_S = 20.0
 
@@ -111,9 +112,9 @@ class DataPlane:
             self.remove(name)
         self._images.clear()
 
-    def invoke(self, function: LambdaFunction, event: bytes, request_id: str) -> Outcome:
-        """Invoke a version of a function as it is configured now."""
-        gateway, pool = self._ready(function)
+    def invoke(self, function: LambdaFunction, event: bytes, request_id: str, idle_s: float) -> Outcome:
+        """Invoke a version of a function as it is configured now; its idle sandboxes are kept for a time."""
+        gateway, pool = self._ready(function, idle_s)
         headers = {"X-Sebsx-Request-Id": request_id, "Content-Type": "application/json"}
         response = self._calls.request(
             "POST", gateway.endpoint(pool), body=event or b"{}", headers=headers, retries=False,
@@ -132,7 +133,7 @@ class DataPlane:
     def _has_snapshot(self, function: LambdaFunction) -> bool:
         return function.function_name in self.snapshots and str(function.version) != "$LATEST"
 
-    def _ready(self, function: LambdaFunction) -> tuple[Gateway, str]:
+    def _ready(self, function: LambdaFunction, idle_s: float) -> tuple[Gateway, str]:
         """Return where a function is and its pool there, deployed anew when its code or configuration changed."""
         arn = function.function_arn
         pool = hashlib.sha256(f"{arn}:{function.version}".encode()).hexdigest()[:24]
@@ -146,7 +147,7 @@ class DataPlane:
         with self._lock:
             if self._deployed.get(pool) != digest:
                 gateway = self._gateway_of(function)
-                gateway.deploy(self._config(pool, function))
+                gateway.deploy(self._config(pool, function, idle_s))
                 self._deployed[pool] = digest
                 self._pools[function.function_name][pool] = gateway
             return self._pools[function.function_name][pool], pool
@@ -159,7 +160,7 @@ class DataPlane:
             self._containers.start()
         return self._containers
 
-    def _config(self, pool: str, function: LambdaFunction) -> PoolConfig:
+    def _config(self, pool: str, function: LambdaFunction, idle_s: float) -> PoolConfig:
         kind, program = "on-demand", ["-m", "awslambdaric"]
         if function.function_name in self.provisioned:
             kind = "provisioned-concurrency"
@@ -198,7 +199,8 @@ class DataPlane:
         concurrency = function.reserved_concurrency
         return PoolConfig(
             pool, int(function.memory_size), float(function.timeout), _init_timeout_s(function),
-            100 if concurrency is None else int(concurrency), environment=environment, options=options,
+            100 if concurrency is None else int(concurrency), keep_alive_s=min(idle_s, _KEPT_S),
+            environment=environment, options=options,
         )  # fmt: skip
 
     def _client_of_aws(self, interpreter: str) -> Path:

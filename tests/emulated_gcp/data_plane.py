@@ -24,6 +24,7 @@ import urllib3
 from sebsx_gcp.functions import memory_mib
 from sebsx_gcp.packages import FRAMEWORK
 from tests.emulated_gcp import node
+from tests.laws import Law
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LOOK_S = 0.02
@@ -45,6 +46,7 @@ class Instance:
     port: int
     in_flight: int = 0
     dead: bool = False
+    idle_since_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -139,9 +141,10 @@ class DataPlane:
         for instance in revision.instances if revision else ():
             self._kill(instance)
 
-    def call(self, service: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def call(self, service: str, body: bytes, headers: dict[str, str], law: Law) -> Answer:
         """Serve one request."""
         received_s, began_s = time.time(), time.perf_counter()
+        law.carry(len(body))
         trace = secrets.token_hex(16)
 
         def answered(status: int, data: bytes, more: dict[str, str], instance: str) -> Answer:
@@ -150,6 +153,7 @@ class DataPlane:
             return Answer(status, data, shown, trace, instance, received_s, latency_s)
 
         revision = self._revisions[service]
+        self._end_idle(revision, law)
         instance = self._taken(service, revision)
         if instance is None:
             return answered(429, _NO_INSTANCE, {}, "")
@@ -174,7 +178,17 @@ class DataPlane:
         finally:
             with self._lock:
                 instance.in_flight -= 1
+                instance.idle_since_s = time.monotonic()
                 self._lock.notify_all()
+
+    def _end_idle(self, revision: Revision, law: Law) -> None:
+        """End the instances that were idle for longer than they are kept."""
+        with self._lock:
+            gone = [one for one in revision.instances if not one.in_flight and law.ends(one.idle_since_s)]
+            for instance in gone:
+                revision.instances.remove(instance)
+        for instance in gone:
+            self._kill(instance)
 
     def _taken(self, service: str, revision: Revision) -> Instance | None:
         """Return an instance that takes one more call, started if none does; None where no more are allowed."""

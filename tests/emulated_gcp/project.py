@@ -25,6 +25,7 @@ from tests.emulated_gcp.data_plane import Answer, DataPlane
 from tests.emulated_gcp.faults import Fault, error
 from tests.emulated_gcp.functions import ControlPlane, RefusedError
 from tests.emulated_gcp.identities import Identities
+from tests.laws import Law
 
 PROJECT, REGION = "emulated-project", "us-central1"
 _RUN = re.compile(r"/run/([a-z0-9-]+)/?")
@@ -58,6 +59,7 @@ class EmulatedProject:
         violations: What was not as Google's documents say, of requests and of answers.
         lose_answers: Patterns of paths: the next request to each is carried out and answered with 503.
         log_delay_s: How long log entries take to become visible.
+        law: How it treats instances and calls.
         log_share: Which requests are logged at all: every one whose number is a multiple of it is lost; 0 for none.
     """
 
@@ -68,6 +70,7 @@ class EmulatedProject:
         self.lose_answers: list[str] = []
         self.log_delay_s = 0.0
         self.log_share = 0
+        self.law = Law()
         self.workdir = workdir
         self._server = make_server("127.0.0.1", port, self._serve, threaded=True, request_handler=_Quiet)
         self.port = self._server.port
@@ -122,6 +125,7 @@ class EmulatedProject:
         self._objects.wipe()
         self._entries.clear()
         self.log_delay_s, self.log_share = 0.0, 0
+        self.law = Law()
 
     def remaining(self) -> dict[str, list[str]]:
         """Return everything that is left, by kind."""
@@ -257,7 +261,7 @@ class EmulatedProject:
         if len(data) > _TOO_LARGE:
             return Response("<html>413 Request Entity Too Large</html>", 413)
         headers = {"X-Sebsx-Request-Id": request.headers.get("X-Sebsx-Request-Id", "")}
-        answer = self._data.call(name, data, headers)
+        answer = self._data.call(name, data, headers, self.law)
         self._log_request(name, uri, answer)
         return Response(answer.body, answer.status, headers=answer.headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import subprocess
+import time
 
 LABEL = "sebsx-tests.emulated-openfaas"
 _STARTS_S = 30.0
@@ -38,6 +39,15 @@ class ContainerReplica:
             return 500, {"X-OpenFaaS-Internal": "gateway"}, b""
         finally:
             connection.close()
+
+    def wait(self) -> None:
+        """Return when its watchdog listens, or after a while."""
+        until_s = time.monotonic() + _STARTS_S
+        while time.monotonic() < until_s:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Remove the container."""

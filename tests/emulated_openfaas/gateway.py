@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests import official
 from tests.emulated_openfaas import containers
 from tests.emulated_openfaas.watchdog import Watchdog
+from tests.laws import Law
 
 CONTRACT = "openfaas.openapi.yml"
 NAMESPACE = "openfaas-fn"
@@ -58,6 +59,9 @@ class Function:
     document: dict[str, Any]
     replicas: list[Replica] = field(default_factory=list)
     invocations: int = 0
+    in_flight: int = 0
+    idle_since_s: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Replica(NamedTuple):
@@ -81,6 +85,7 @@ class EmulatedOpenFaas:
         starts_s: How long a replica takes until its process is begun.
         violations: What was wrong with requests or answers by the official contract; empty where that is missing.
         requests: What came to `/system`.
+        law: How it treats functions and calls: one that is idle is scaled to zero, and from there by its next call.
     """
 
     folder: Path
@@ -96,6 +101,7 @@ class EmulatedOpenFaas:
         self.violations: list[str] = []
         self.requests: list[Seen] = []
         self.faults: list[Fault] = []
+        self.law = Law()
         contract = official.find(CONTRACT)
         self.official = official.Official(contract) if contract is not None else None
         self._turn = itertools.count()
@@ -125,9 +131,11 @@ class EmulatedOpenFaas:
         """Delete what is there, and forget what came."""
         for name in list(self.functions):
             self._end(self.functions.pop(name))
+        self.images.clear()
         self.secrets.clear()
         self.requests.clear()
         self.faults.clear()
+        self.law = Law()
 
     def fail(self, method: str, path: str, status: int, text: str = "as the test wants it", **more: Any) -> None:
         """Let the next requests that match get something else than their answer."""
@@ -170,14 +178,31 @@ class EmulatedOpenFaas:
         call_id = headers.get("X-Call-Id") or str(uuid.uuid4())
         own = {"X-Call-Id": call_id, "X-Start-Time": str(time.time_ns())}
         function = self.functions.get(name)
-        if function is None or not function.replicas:
+        if function is None:
             return 404, {**own, "X-OpenFaaS-Internal": "gateway"}, f"error finding function {name}".encode()
-        function.invocations += 1
-        replicas = function.replicas
-        watchdog = replicas[next(self._turn) % len(replicas)].watchdog
+        self.law.carry(len(body))
+        watchdog = self._taken(function)
         passed = {"Content-Type": headers.get("Content-Type", ""), "X-Call-Id": call_id}
-        status, found, data = watchdog.call("POST", path, passed, body)
+        try:
+            status, found, data = watchdog.call("POST", path, passed, body)
+        finally:
+            with function.lock:
+                function.in_flight -= 1
+                function.idle_since_s = time.monotonic()
         return status, {**own, **found}, data
+
+    def _taken(self, function: Function) -> Watchdog | containers.ContainerReplica:
+        """Return the next of a function's replicas, which are started where it is scaled to zero."""
+        with function.lock:
+            if not function.in_flight and self.law.ends(function.idle_since_s):
+                self._end(function)
+            if not function.replicas:
+                self._scale(function, _least(function.document))
+                for replica in function.replicas:
+                    replica.watchdog.wait()
+            function.in_flight += 1
+            function.invocations += 1
+            return function.replicas[next(self._turn) % len(function.replicas)].watchdog
 
     def queue(self, name: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Queue a call, whose result goes to a callback."""
@@ -221,7 +246,7 @@ class EmulatedOpenFaas:
             return 404, "not found"
         old = self.functions.get(name)
         new = Function(body)
-        self._scale(new, int(body.get("labels", {}).get("com.openfaas.scale.min", 1)))
+        self._scale(new, _least(body))
         self.functions[name] = new
         if old is not None:
             self._end(old)
@@ -292,6 +317,10 @@ class EmulatedOpenFaas:
             for at_s, text in list(replica.watchdog.log)
             if at_s >= from_s
         ]  # fmt: skip
+
+
+def _least(document: dict[str, Any]) -> int:
+    return int((document.get("labels") or {}).get("com.openfaas.scale.min", 1))
 
 
 class _Server(ThreadingHTTPServer):

@@ -60,6 +60,15 @@ class Watchdog:
         self.server.shutdown()
         self.server.server_close()
 
+    def wait(self):
+        """Return when the process listens, or after a while."""
+        until_s = time.monotonic() + 10
+        while time.monotonic() < until_s:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.upstream)) == 0:
+                    return
+            time.sleep(0.005)
+
     def call(self, method, path, headers, body):
         """Return status, headers and body of a call."""
         with self._lock:

@@ -46,6 +46,7 @@ class Container:
     def __init__(self, action: dict[str, Any], folder: Path) -> None:
         self.revision = action["revision"]
         self.busy = 0
+        self.idle_since_s = time.monotonic()
         self.folder = Path(tempfile.mkdtemp(dir=folder))
         self._host, self._port = "127.0.0.1", _free_port()
         executable = action["exec"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulated_openwhisk.containers import Container, ContainerEndedError, OutOfTimeError
+from tests.laws import Law
 
 SUCCESS, APPLICATION, DEVELOPER = "success", "application error", "action developer error"
 CODES = {SUCCESS: 0, APPLICATION: 1, DEVELOPER: 2}
@@ -37,7 +38,6 @@ class Invoker:
 
     Attributes:
         record_delay_s: How late records come.
-        refused: Throttles; see `throttled`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,11 +67,11 @@ class Invoker:
             self._in_flight += 1
         return None
 
-    def begin(self, action: dict[str, Any], value: Any) -> Activation:
+    def begin(self, action: dict[str, Any], value: Any, law: Law) -> Activation:
         """Begin an activation, in a thread of its own."""
         activation = Activation(secrets.token_hex(16), time.time())
         self.activations[activation.id] = activation
-        threading.Thread(target=self._work, args=(action, value, activation), daemon=True).start()
+        threading.Thread(target=self._work, args=(action, value, activation, law), daemon=True).start()
         return activation
 
     def record(self, activation_id: str) -> dict[str, Any] | None:
@@ -92,12 +92,12 @@ class Invoker:
         for name in list(self._idle):
             self.forget(name)
 
-    def _work(self, action: dict[str, Any], value: Any, activation: Activation) -> None:
+    def _work(self, action: dict[str, Any], value: Any, activation: Activation, law: Law) -> None:
         container, init_s, began_s = None, None, time.time()
         timeout_s, outcome = action["limits"]["timeout"] / 1000, (DEVELOPER, {"error": _DIED})
         timed_out, reusable = False, False
         try:
-            container = self._take(action)
+            container = self._take(action, law)
             if container is None:
                 container = Container(action, self._folder)
                 container.busy = 1
@@ -130,7 +130,7 @@ class Invoker:
                 self._in_flight -= 1
             activation.over.set()
 
-    def _take(self, action: dict[str, Any]) -> Container | None:
+    def _take(self, action: dict[str, Any], law: Law) -> Container | None:
         most = action["limits"].get("concurrency", 1)
         old: list[Container] = []
         try:
@@ -138,7 +138,8 @@ class Invoker:
                 kept = []
                 found = None
                 for container in self._idle[action["name"]]:
-                    if container.revision != action["revision"]:
+                    gone = container.revision != action["revision"] or law.ends(container.idle_since_s)
+                    if gone:
                         (kept if container.busy else old).append(container)
                     elif found is None and container.busy < most:
                         found = container
@@ -158,6 +159,7 @@ class Invoker:
     def _give_back(self, name: str, container: Container, *, reusable: bool) -> None:
         with self._lock:
             container.busy -= 1
+            container.idle_since_s = time.monotonic()
             idle = self._idle[name]
             if reusable and not self._closed:
                 if container not in idle:

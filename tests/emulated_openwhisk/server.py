@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests import official
 from tests.emulated_openwhisk.invoker import SUCCESS, Invoker
+from tests.laws import Law
 
 CONTRACT = "openwhisk.swagger.json"
 BASE = "/api/v1"
@@ -74,6 +75,7 @@ class EmulatedOpenWhisk:
     Attributes:
         violations: What was wrong with requests or answers by the official contract; empty where that is missing.
         requests: What came.
+        law: How it treats containers and calls.
         validates: Whether the contract is at hand.
     """
 
@@ -94,6 +96,7 @@ class EmulatedOpenWhisk:
         self.faults: list[Fault] = []
         self.actions: dict[str, dict[str, Any]] = {}
         self.invoker = Invoker(self.folder)
+        self.law = Law()
         contract = official.find(CONTRACT)
         self.official = official.Official(contract) if contract is not None else None
         self._revisions = 0
@@ -140,6 +143,7 @@ class EmulatedOpenWhisk:
         self.requests.clear()
         self.faults.clear()
         self.invoker.record_delay_s, self.invoker.concurrent, self.invoker.per_minute = 0.05, 100, 100_000
+        self.law = Law()
         self.blocking_s = 60.0
 
     def fail(self, method: str, path: str, status: int, message: str = "as the test wants it", **more: Any) -> None:
@@ -225,7 +229,8 @@ class EmulatedOpenWhisk:
         if (why := self.invoker.throttled()) is not None:
             return 429, _refusal(why), {}
         defaults = {item["key"]: item["value"] for item in action["parameters"]}
-        activation = self.invoker.begin(action, {**defaults, **payload})
+        self.law.carry(len(json.dumps(payload)))
+        activation = self.invoker.begin(action, {**defaults, **payload}, self.law)
         headers = {"x-openwhisk-activation-id": activation.id}
         if not blocking or not activation.over.wait(self.blocking_s):
             return 202, {"activationId": activation.id}, headers

@@ -6,26 +6,22 @@ into a folder, from which the gateway "pulls" them.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sebsx.clouds.registries import PushedImages
-from sebsx.model import Package, Scalar
+from sebsx.model import Scalar
 from sebsx.testing.contexts import RUN, context_for
 from sebsx.testing.fakes import MemoryLedger
-from sebsx.testing.handlers import unpack
 from sebsx_openfaas.backend import OpenFaasPlatform
-from sebsx_openfaas.functions import FOLDER
 from sebsx_openfaas.settings import OpenFaasSettings
 from tests.emulated_openfaas import EmulatedOpenFaas
+from tests.platforms.openfaas.images import unpack_images
 from tests.stores import stores
 from tests.support import Cli
 
@@ -43,30 +39,10 @@ def gateway(
 ) -> Iterator[EmulatedOpenFaas]:
     """The gateway, empty; it can pull what is "pushed". What is sent and answered keeps to the official contract."""
     one_gateway.reset()
-
-    def of(
-        self: PushedImages, package: Package, recipe: Sequence[str] = (), more: Mapping[str, bytes] | None = None
-    ) -> tuple[str, str]:
-        digest = hashlib.sha256(package.content_hash.encode()).hexdigest()
-        name = f"registry.example/sebsx:{digest[:12]}"
-        if name not in one_gateway.images:
-            root = unpack(package, tmp_path / "images" / digest[:12])
-            one_gateway.images[name] = (root, variables_of(recipe, root))
-        return name, f"sha256:{digest}"
-
-    monkeypatch.setattr(PushedImages, "of", of)
+    unpack_images(one_gateway, tmp_path, monkeypatch)
     yield one_gateway
     violations, one_gateway.violations = one_gateway.violations, []
-    one_gateway.images.clear()
     assert violations == []
-
-
-def variables_of(recipe: Sequence[str], root: Path) -> dict[str, str]:
-    """Return the variables of an image by its recipe, with the folder and the interpreter of this machine."""
-    words = [word for line in recipe if line.startswith("ENV ") for word in shlex.split(line)[1:]]
-    found = dict(word.split("=", 1) for word in words)
-    process = found["fprocess"].replace(FOLDER, str(root)).replace("python3 ", f"{shlex.quote(sys.executable)} ")
-    return {**found, "fprocess": process}
 
 
 @pytest.fixture(scope="session")

@@ -27,16 +27,6 @@ def test_run_is_measured_priced_and_gone(cloud: Cli, call: Call, gateway: Emulat
     assert call("--json", "clean", "--dry-run", "--platform", "openfaas").json == []
 
 
-@pytest.mark.slow
-def test_open_loop_is_sent(cloud: Cli, call: Call, gateway: EmulatedOpenFaas) -> None:
-    words = ("--rate", "20", "--duration", "1s", "--seed", "1")
-    done = call("run", "load", "sleep", "--platform", "openfaas", *words)
-    assert done.code == 0, done.stderr
-    ((count, worst),) = cloud.rows("SELECT count(*), max(status) FROM measured")
-    assert count >= 5
-    assert worst == "ok"
-
-
 @pytest.mark.cloud
 @pytest.mark.slow
 @pytest.mark.timeout(900)
