@@ -1,3 +1,37 @@
 """Registers what predicts run times on another processor."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sebsx.contracts.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.contracts.experiments import Experiment
+    from sebsx.model.metrics import Metric
+
+
+@hookimpl
+def sebsx_register_experiments() -> Sequence[type[Experiment[Any]]]:
+    """Return the campaign."""
+    from sebsx_arm_prediction.experiment import ArmPrediction  # loading a plugin costs nothing
+
+    return [ArmPrediction]
+
+
+@hookimpl
+def sebsx_register_metrics() -> Sequence[Metric]:
+    """Return what a campaign stores beside its samples."""
+    from sebsx.model.metrics import Better, Metric  # loading a plugin costs nothing
+    from sebsx_arm_prediction.steps import STEPS_METRIC
+
+    return [
+        Metric(
+            STEPS_METRIC,
+            "json",
+            better=Better.NEITHER,
+            meaning="which values of a benchmark's parameter the 40 steps of a campaign are",
+        )
+    ]
