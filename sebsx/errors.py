@@ -43,6 +43,7 @@ EXIT_INTERRUPTED = 130
 _BEGINNING = 2  # letters of a name that are taken for its beginning
 _NEAREST = 3
 _CLOSE = 0.6  # likeness from which on a name may be meant
+_CLOSE_FROM_ELSEWHERE = 0.7  # the same for a name that begins with another letter
 _ALIKE = 0.05  # names so much less like than the best are told beside it
 _FEW = 8  # names that are told whole
 
@@ -158,6 +159,7 @@ def nearest_names(name: str, known: Iterable[str]) -> list[str]:
         return begun[:_NEAREST]
     close = difflib.get_close_matches(typed, names, n=_NEAREST, cutoff=_CLOSE)
     likeness = {word: difflib.SequenceMatcher(None, word, typed).ratio() for word in close}
+    close = [word for word in close if word[0] == typed[0] or likeness[word] >= _CLOSE_FROM_ELSEWHERE]
     ordered = sorted(close, key=lambda word: (-likeness[word], word))
     return [names[word] for word in ordered if likeness[word] >= likeness[ordered[0]] - _ALIKE]
 

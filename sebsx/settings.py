@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sebsx.errors import UnknownNameError, UserError, nearest
-from sebsx.texts import is_duration, parse_quantity
+from sebsx.texts import is_count, is_duration, parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +41,7 @@ FILE_NAME = "sebsx.toml"
 _ALMOST = 0.87  # from here on two names of variables are taken for one misspelt
 _OF_RUNS = frozenset({"max_time"})  # what `sebsx run` has an option for itself
 _FEW = 8  # choices that are told whole
+_MOST = 1_000_000  # of what is counted, where a setting says nothing else: what is far beyond is a slip
 DEFAULT_SOURCE = "default"
 COMMAND_LINE = "the command line"  # where what is said is an option, and no setting by its full name
 
@@ -56,6 +57,7 @@ def setting(
     choices: Sequence[str] = (),
     option: str | None = None,
     positional: str | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """Return a dataclass field that carries what command line and docs need.
 
@@ -65,15 +67,16 @@ def setting(
         secret: Never stored, never shown.
         share: Whether it is a part of something: `0.05` may then be written as `5%`.
         minimum: Smallest number allowed.
-        maximum: Largest number allowed.
+        maximum: Largest number allowed; a count has one anyway.
         choices: The words allowed, for a `str` or each item of a `tuple[str, ...]`.
         option: Name of the command-line option if it is not the field's (`--memory` for `memory_mib`).
         positional: What the argument is called where the experiment is a subject of `sebsx run` (`NAME|FOLDER`);
             the field is then an argument there, and an option everywhere else.
+        metavar: How a text that has a form is shown in help texts (`TIME`, `SIZE`), rather than as `TEXT`.
     """
     metadata = {
         "help": help, "secret": secret, "share": share, "minimum": minimum, "maximum": maximum,
-        "choices": tuple(choices), "option": option, "positional": positional,
+        "choices": tuple(choices), "option": option, "positional": positional, "metavar": metavar,
     }  # fmt: skip
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
@@ -185,7 +188,7 @@ def from_file(path: Path) -> Layer:
     """Read a TOML file: `[platform.local]` tables become `platform.local.<field>` keys.
 
     Raises:
-        UserError: If it cannot be read or is not TOML.
+        UserError: If it cannot be read, is not TOML, or has a value outside its tables, which is nobody's.
     """
     import tomllib  # not needed where there is no file
 
@@ -195,6 +198,9 @@ def from_file(path: Path) -> Layer:
         raise UserError(f"settings file {str(path)!r} cannot be read: it is nested too deeply") from None
     except (OSError, ValueError) as exc:  # TOML's own error, and an integer of more digits than Python reads
         raise UserError(f"settings file {str(path)!r} cannot be read: {exc}") from exc
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            raise UserError(f"settings file {str(path)!r}: {key!r} stands in no table; write it below [core]")
     return Layer(str(path), dict(_flatten(tables)))
 
 
@@ -311,7 +317,7 @@ def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str,
 def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, source: str) -> Any:
     try:
         parsed = parse_quantity(value, hint, field.name, share=field.metadata.get("share", False))
-        _check_range(parsed, field)
+        _check_range(parsed, hint, field)
     except (ValueError, TypeError) as exc:
         shown = "a secret" if field.metadata.get("secret") else repr(value)
         if source == COMMAND_LINE:
@@ -320,9 +326,11 @@ def _checked(value: Any, hint: Any, field: dataclasses.Field[Any], full: str, so
     return parsed
 
 
-def _check_range(value: Any, field: dataclasses.Field[Any]) -> None:
+def _check_range(value: Any, hint: Any, field: dataclasses.Field[Any]) -> None:
     items = value if isinstance(value, tuple) else (value,)
     minimum, maximum, choices = (field.metadata.get(key) for key in ("minimum", "maximum", "choices"))
+    if maximum is None and is_count(field.name, hint):
+        maximum = _MOST
     for item in items:
         if minimum is not None and item is not None and item < minimum:
             raise ValueError(f"must be at least {minimum}")

@@ -36,6 +36,8 @@ def describe(field: dataclasses.Field[Any], hint: Any) -> str:
     """Return what a field takes, for help texts: `NUMBER`, `INTEGER,...`, `cold|warm`, `KEY=VALUE`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     many = ",..." if origin is tuple else ""
+    if metavar := field.metadata.get("metavar"):
+        return f"{metavar}{many}"
     if field.metadata.get("choices"):
         return "|".join(field.metadata["choices"]) + many
     if origin is dict:
@@ -93,6 +95,12 @@ def as_duration(seconds: float) -> str:
 def is_duration(name: str) -> bool:
     """Tell whether a field is a time in seconds, by its name; what counts something for each second is none."""
     return name.endswith("_s") and not name.endswith("_per_s")
+
+
+def is_count(name: str, hint: Any) -> bool:
+    """Tell whether a field counts something: an integer that is neither a size nor a seed."""
+    is_integer = hint is int or int in typing.get_args(hint)
+    return is_integer and not name.endswith(("_bytes", "_mib", "seed"))
 
 
 def parse_quantity(value: Any, hint: Any, name: str, *, share: bool = False) -> Any:

@@ -69,6 +69,7 @@ def test_unknown_name_far_from_all_suggests_none():
         ("huge", ["test", "small"], "; there are test, small"),
         ("huge", [f"size-{number}" for number in range(100)], ""),
         ("huge", ["only"], ""),
+        ("things", ["options", "words", "metrics"], "; there are options, words, metrics"),
     ],
 )
 def test_unknown_name_is_told_the_nearest_or_the_few_there_are(name, known, message):

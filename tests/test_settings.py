@@ -9,6 +9,7 @@ import pytest
 
 from sebsx import settings, texts
 from sebsx.errors import UnknownNameError, UserError
+from sebsx.reading.services import Services
 from sebsx.settings import COMMAND_LINE, Layer, Section, SettingsReader, option_name, setting
 
 
@@ -61,7 +62,7 @@ def test_the_last_layer_wins_and_each_value_knows_its_origin():
 
 def test_file_environment_and_assignments_reach_the_same_field(tmp_path):
     path = tmp_path / "sebsx.toml"
-    path.write_text('port = 5\n[platform.local-box]\nport = 7\nlabels = { a = "1" }\nmemory_mib = [128, 256]\n')
+    path.write_text('[platform.local-box]\nport = 7\nlabels = { a = "1" }\nmemory_mib = [128, 256]\n')
     environment = {"SEBSX_PLATFORM__LOCAL_BOX__PORT": "8", "PATH": "/bin"}
     layers = [
         settings.from_file(path),
@@ -218,6 +219,25 @@ def test_file_that_is_no_toml_names_itself(tmp_path, text):
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=r"settings file '.*sebsx\.toml' cannot be read"):
         settings.from_file(path)
+
+
+@pytest.mark.parametrize("text", ["store = 5", "core = 5"])
+def test_value_outside_all_tables_is_refused(tmp_path, text):
+    path = tmp_path / "sebsx.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"'(store|core)' stands in no table; write it below \[core\]"):
+        settings.from_file(path)
+
+
+def test_every_count_has_an_upper_bound():
+    for section in Services().sections:
+        hints = get_type_hints(section.cls)
+        for name, field in section.fields.items():
+            if not texts.is_count(name, hints[name]) or field.metadata["choices"]:
+                continue
+            layer = settings.Layer("x", {f"{section.name}.{name}": "99999999999"})
+            with pytest.raises(UserError, match=r"must be at most \d+"):
+                settings.SettingsReader([layer], [section]).read(section.name)
 
 
 def test_missing_file_names_itself(tmp_path):

@@ -22,10 +22,10 @@ class CalibrateCommandSettings:
     """What to reach, where, and what becomes of it."""
 
     benchmark: str = setting("", help="name or folder of the benchmark", positional="NAME|FOLDER")
-    run_times: str = setting("", help="run times of the first and the last step: 4s..120s")
+    run_times: str = setting("", help="run times of the first and the last step: 4s..2m", metavar="TIME..TIME")
     platform: str = setting("", help="platform; default: the one that needs no account")
     save: bool = setting(False, help="keep the result: `--size 7` uses it on that platform and memory")
-    run: str = setting("", help="report the result of this stored run and measure nothing")
+    run: str = setting("", help="report the result of this stored run and measure nothing", metavar="RUN")
     seed: int | None = setting(None, help="seed of every random choice; default: drawn, and stored")
     memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting", option="--memory")
     architecture: str = setting("", help="processor architecture; default: the platform's first")

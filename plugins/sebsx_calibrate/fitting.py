@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx.reading.units import parse_durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_TARGET = re.compile(r"(\d+(?:\.\d+)?)s?\.\.(\d+(?:\.\d+)?)s?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +61,17 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Fit:
 
 
 def parse_run_times(text: str) -> tuple[float, float]:
-    """Return the run times in seconds of the first and the last step from `4s..120s` or `4..120`.
+    """Return the run times in seconds of the first and the last step from `4s..2m` or `4..120`.
 
     Raises:
         UserError: If it has another form, or does not grow.
     """
-    found = _TARGET.fullmatch(text.replace(" ", ""))
-    if not found:
+    if ".." not in text:
         raise UserError(f"--run-times {text!r}: write both ends, such as 4s..120s")
-    low_s, high_s = float(found[1]), float(found[2])
+    try:
+        low_s, high_s = parse_durations(text)
+    except ValueError as exc:
+        raise UserError(f"--run-times {exc}") from exc
     if not 0 < low_s < high_s:
         raise UserError(f"--run-times {text!r}: must grow from above 0")
     return low_s, high_s

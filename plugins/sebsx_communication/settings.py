@@ -30,7 +30,7 @@ class CommunicationSettings:
     preset: str = setting("quick", help="quick for a laptop, paper for 1 B to 64 MiB", choices=tuple(_PRESETS))
     channels: tuple[str, ...] = setting((), help="channels (sebsx list channels); default: all")
     channel_settings: dict[str, str] = setting({}, help="settings of channels: redis.address=HOST:PORT")
-    sizes: tuple[str, ...] = setting((), help="sizes of message: 1,64KiB,1MiB; default: the preset's")
+    sizes: tuple[str, ...] = setting((), help="sizes of messages: 1,64KiB,1MiB; default: the preset's", metavar="SIZE")
     memory_mib: tuple[int, ...] = setting(
         (1769,), help="provisioned memory sizes in MiB; 1769 is one processor on AWS", option="--memory"
     )
@@ -41,7 +41,7 @@ class CommunicationSettings:
     )
     warmups: int = setting(0, help="messages before those", minimum=0)
     stream_messages: int = setting(0, help="maximum number of messages of an exchange that are sent one way", minimum=0)
-    stream_bytes: str = setting("", help="maximum number of bytes of them: 8MiB")
+    stream_bytes: str = setting("", help="maximum number of bytes of them: 8MiB", metavar="SIZE")
     budget_s: float = setting(
         0.0, help="time after which an exchange sends no more messages", minimum=0, option="--exchange-time"
     )

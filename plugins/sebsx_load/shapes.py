@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.schedules import Arrivals, Open, Users, constant, ramp, steps
-from sebsx.reading.units import parse_duration, parse_range
+from sebsx.reading.units import parse_duration, parse_durations, parse_range
 from sebsx.sending.trace import read_trace
 from sebsx.settings import setting
 from sebsx.system.homes import expanded
@@ -36,23 +36,14 @@ _BELONGS = {
 }
 
 
-def _between(text: str) -> tuple[float, float]:
-    """Return the ends of `2s..3s` in seconds, or the same time twice for `2s`.
-
-    Raises:
-        ValueError: If it is something else, or the longer time comes first.
-    """
-    low, dots, high = text.partition("..")
-    found = parse_duration(low), parse_duration(high if dots else low)
-    if found[0] > found[1]:
-        raise ValueError(f"{text!r} goes backwards: the smaller comes first")
-    return found
-
-
 # How the settings that are texts are read.
 _READ = {
-    "rate": parse_range, "ramp": parse_duration, "step": parse_duration, "duration": parse_duration, "think": _between,
-}  # fmt: skip
+    "rate": parse_range,
+    "ramp": parse_duration,
+    "step": parse_duration,
+    "duration": parse_duration,
+    "think": parse_durations,
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +55,12 @@ class LoadSettings:
     variants: tuple[str, ...] = setting(
         (), help="variants of the benchmark; default, and the empty word: its code as it is", option="--variant"
     )
-    rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp")
-    ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; default: all of `duration`")
+    rate: str = setting("", help="requests a second: `50`, or `0..100` for a ramp", metavar="RATE")
+    ramp: str = setting("", help="time of the ramp, as `60s` or `2m`; default: all of `duration`", metavar="TIME")
     steps: tuple[float, ...] = setting(
         (), help="requests a second of each step, as `10,20,40`", minimum=0, maximum=_MOST
     )
-    step: str = setting("30s", help="time of each step")
+    step: str = setting("30s", help="time of each step", metavar="TIME")
     arrivals: str = setting(
         "constant", help="spacing of requests at a rate or in steps", choices=("constant", "poisson")
     )
@@ -77,12 +68,16 @@ class LoadSettings:
         0, help="users of a closed loop: each sends, waits, thinks, and sends again", minimum=0, maximum=_MOST
     )
     spawn_rate: float = setting(0.0, help="new users a second; 0 for all at once", minimum=0)
-    think: str = setting("0", help="time between an answer and the user's next request, as `2s..3s`")
+    think: str = setting("0", help="time between an answer and the user's next request, as `2s..3s`", metavar="TIME")
     burst: int = setting(0, help="requests sent at once", minimum=0, maximum=_MOST)
-    trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601")
+    trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601", metavar="FILE")
     speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
-    duration: str = setting("", help="time of a rate or of users, as `30s`; default: 30 s, or as `requests` take")
-    requests: int = setting(0, help="maximum number of requests; 0 for as many as time allows", minimum=0)
+    duration: str = setting(
+        "", help="time of a rate or of users, as `30s`; default: 30 s, or as `requests` take", metavar="TIME"
+    )
+    requests: int = setting(
+        0, help="maximum number of requests; 0 for as many as time allows", minimum=0, maximum=10**9
+    )
     max_in_flight: int = setting(
         1000, help="a request that is due while so many are in flight is dropped; 0 for no cap", minimum=0
     )
@@ -157,7 +152,7 @@ class LoadSettings:
     @property
     def think_s(self) -> tuple[float, float]:
         """Shortest and longest time between an answer and the next request."""
-        return _between(self.think)
+        return parse_durations(self.think)
 
     @property
     def duration_s(self) -> float | None:

@@ -24,6 +24,7 @@ class AwsPrices(_Shipped):
 
     name = "aws"
     summary = "AWS Lambda, S3, DynamoDB, SQS, Step Functions, transfer"
+    usual_region = "us-east-1"
     offer_files = "index.json of AWSLambda, AmazonS3, AmazonDynamoDB or AmazonStates, all regions or one"
 
     def read_offer_file(self, document: Any) -> OfferFile:
@@ -38,6 +39,7 @@ class AzurePrices(_Shipped):
 
     name = "azure"
     summary = "Azure Functions, plans Flex Consumption and Consumption"
+    usual_region = "eastus"
 
 
 class GcpPrices(_Shipped):
@@ -45,3 +47,4 @@ class GcpPrices(_Shipped):
 
     name = "gcp"
     summary = "Google Cloud Run functions, request- and instance-based, and first generation"
+    usual_region = "us-central1"

@@ -118,7 +118,11 @@ def _print_removals(app: App, removals: Sequence[Removal]) -> None:
         for removal in removals
     ]
     columns = {key: key for key in ("platform", "kind", "name", "run", "outcome")}
-    app.console.result(rows, rows_table("", columns, rows), text="" if rows else "nothing is left behind")
+    app.console.result(
+        rows,
+        rows_table("", columns, rows, essential=("name", "outcome")),
+        text="" if rows else "nothing is left behind",
+    )
 
 
 @command("doctor")
@@ -148,7 +152,9 @@ def doctor_command(app: App, platforms: str | None) -> None:
         f"{row['status']}: {row['what']}: {row['message']}" + (f"; {row['advice']}" if row["advice"] else "")
         for row in wrong
     )
-    app.console.result(rows, rows_table("in order", {"what": "what", "message": "message"}, right), text=text)
+    app.console.result(
+        rows, rows_table("in order", {"what": "what", "message": "message"}, right, essential=("message",)), text=text
+    )
     errors = [row for row in rows if row["status"] == "error"]
     if errors:
         raise PlatformError(f"{errors[0]['what']}: {errors[0]['message']}")

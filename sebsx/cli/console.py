@@ -78,6 +78,7 @@ class Console:
         text: str = "",
         facts: Mapping[str, str] | None = None,
         verbatim: str = "",
+        explain: bool = False,
     ) -> None:
         """Print a result.
 
@@ -87,6 +88,7 @@ class Console:
             text: Sentences, folded between words.
             facts: Names with what is said of each.
             verbatim: A document or a program, as it is.
+            explain: Say where the words of the tables are explained.
         """
         if self.json:
             with self._out() as out:
@@ -96,6 +98,8 @@ class Console:
         if verbatim:
             self._write(visible(verbatim.rstrip("\n")) + "\n")
         if text or facts or tables:
+            from sebsx.contracts.analyzers import Report  # heavy
+
             pen = self._pen()
             if text:
                 pen.sentence(text.rstrip("\n"))
@@ -103,6 +107,8 @@ class Console:
                 pen.facts(facts)
             for table in tables:
                 pen.table(table)
+            if explain:
+                pen.explain(Report("", tables=tables, answers=[text]))
         self._deliver()
 
     @contextmanager
@@ -121,9 +127,9 @@ class Console:
         """Return a result as the one document that `--json` prints."""
         return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
 
-    def report(self, report: Report) -> None:
-        """Print a report: its tables, then its findings."""
-        self._pen().report(report)
+    def report(self, report: Report, *, failed: bool = False) -> None:
+        """Print a report: its tables, then its findings; of runs in which nothing worked first why that is."""
+        self._pen().report(report, failed=failed)
         self._deliver()
 
     def note(self, text: str) -> None:
@@ -294,11 +300,14 @@ def plain(value: Any) -> Any:
     return value
 
 
-def rows_table(name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a table of words: column key -> heading."""
+def rows_table(
+    name: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]], essential: Sequence[str] = ()
+) -> Table:
+    """Return a table of words: column key -> heading; those that are essential never give way to others."""
     from sebsx.contracts.analyzers import Column, Table
 
-    return Table(name, columns=[Column(key, title) for key, title in columns.items()], rows=rows)
+    made = [Column(key, title, essential=key in essential) for key, title in columns.items()]
+    return Table(name, columns=made, rows=rows)
 
 
 def plan_text(plan: Plan) -> str:

@@ -90,7 +90,7 @@ def _tables(document: dict[str, Any]) -> Iterator[Table]:
     if document["parameters"]:
         yield Table(
             "parameters",
-            columns=[Column(key, key) for key in ("name", "type", "default", "range", "help")],
+            columns=[Column(key, key, essential=key == "help") for key in ("name", "type", "default", "range", "help")],
             rows=[
                 {"name": name, **each, "default": str(each["default"]), "range": _range(each)}
                 for name, each in document["parameters"].items()
@@ -108,7 +108,11 @@ def _tables(document: dict[str, Any]) -> Iterator[Table]:
     if steps := document["steps"]:
         ends = f"{steps['parameter']} from {steps['first']:,.10g} to {steps['last']:,.10g}"
         rows.append({"size": f"1 to {steps['count']}", "parameters": ends, "expect_s": None})
-    columns = [Column("size", "size"), Column("parameters", "parameters"), Column("expect_s", "a call takes", unit="s")]
+    columns = [
+        Column("size", "size"),
+        Column("parameters", "parameters", essential=True),
+        Column("expect_s", "a call takes", unit="s"),
+    ]
     yield Table("sizes", columns=columns, rows=rows, caption="--size SIZE; times are rough")
 
 

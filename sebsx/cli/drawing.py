@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sebsx.cli.layout import GAP, NOTHING, Layout, arranged
+from sebsx.reading import words
 from sebsx.system.outside import visible
 
 if TYPE_CHECKING:
@@ -68,25 +69,43 @@ class Pen:
                 self._lines(text, style)
         if layout.widths is None:
             self._records(layout)
-        else:
+        elif layout.columns:
             self._print(_grid(layout, layout.widths))
 
-    def report(self, report: Report) -> None:
-        """Write a report: its tables, its findings, and last what was found."""
+    def report(self, report: Report, *, failed: bool = False) -> None:
+        """Write a report: its tables, its findings, and last what was found.
+
+        Args:
+            report: What an analyzer says.
+            failed: Whether nothing succeeded: why that is comes before the tables, which hold little.
+        """
         if report.title:
             self._apart()
             self._lines(visible(report.title), "bold")
+        if failed:
+            self._findings(report)
         for table in report.tables:
             self.table(table)
+        if not failed:
+            self._findings(report)
+        self.explain(report)
+        if report.answers:
+            self._apart()
+        for answer in report.answers:
+            self.sentence(answer)
+
+    def explain(self, report: Report) -> None:
+        """Write where the words of a report are explained; nothing where it uses none that needs it."""
+        if used := words.used([report]):
+            self._apart()
+            self._lines(f"{words.COMMAND} ({words.PAGE}) explains: {', '.join(used)}", "dim italic")
+
+    def _findings(self, report: Report) -> None:
         if report.findings:
             self._apart()
         for finding in report.findings:
             mark = Text(" ! ", "yellow") if finding.warning else Text(" - ", "green")
             self.sentence(finding.text, mark)
-        if report.answers:
-            self._apart()
-        for answer in report.answers:
-            self.sentence(answer)
 
     def sentence(self, text: str, mark: Text | None = None) -> None:
         """Write lines of text, folded between words and indented behind their mark."""

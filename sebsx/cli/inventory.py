@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SUITES, _OPTIONS, _WORDS = "suites", "options", "words"
 # What a reader asks for last gives way first where there is little room.
 _LATER = frozenset({"plugin", "version", "source", "licence", "capabilities", "benchmarks"})
+# What a list is read for: never left out for want of room.
+_PURPOSE = frozenset({"summary", "meaning", "help", "benchmarks"})
 
 
 _KINDS = (*(kind.name for kind in KINDS), _SUITES, _OPTIONS, _WORDS)
@@ -50,7 +52,7 @@ def list_command(app: App, kind: str) -> None:
 
     documents = _MORE[kind](app) if kind in _MORE else _registered(app, kind)
     keys = list(documents[0]) if documents else []
-    columns = [Column(key, key) for key in sorted(keys, key=_LATER.__contains__)]
+    columns = [Column(key, key, essential=key in _PURPOSE) for key in sorted(keys, key=_LATER.__contains__)]
     rows = [{key: _word(value) for key, value in document.items()} for document in documents]
     app.console.result(
         documents, Table("", columns=columns, rows=rows), text="" if documents else f"no {kind} (sebsx plugins)"
@@ -79,7 +81,7 @@ def plugins_command(app: App) -> None:
     ]
     columns = {key: key for key in ("name", "distribution", "version", "status", "error")}
     rows = [{**document, "error": document["error"] or "; ".join(document["doubts"])} for document in documents]
-    app.console.result(documents, rows_table("", columns, rows))
+    app.console.result(documents, rows_table("", columns, rows, essential=("status", "error")))
 
 
 def _registered(app: App, kind: str) -> list[Mapping[str, Any]]:

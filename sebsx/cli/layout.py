@@ -1,6 +1,7 @@
 """How a table fits: one rule for all tables, whatever command or analyzer they come from.
 
-What tells rows apart is never cut. A column that is empty, or equal in all rows, is left out and told in the caption.
+What tells rows apart is never cut. A column that is empty, or equal in all rows, is left out and told in the caption;
+so are the rows where only their names are left.
 What does not fit beside the rest is left to `--wide`, the last columns first; where too little would be left, each row
 becomes a record of lines. No word and no number is torn.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 
 # Below this width a table that does not fit is a list of records.
 RECORDS_BELOW = 60
-# Words are folded between words, but not into a narrower column than this.
-_COMFORTABLE = 32
+# Words are folded between words, but not into a narrower column than this, or than that to keep a table from becoming
+# records.
+_COMFORTABLE, _NARROWEST = 32, 16
 GAP = 2
+_FEW = 6  # levels that a caption names
 # What stands in a cell that has nothing to say.
 NOTHING = frozenset({"", "-"})
 
@@ -69,11 +73,19 @@ class Shown:
     @cached_property
     def least(self) -> int:
         """Width that the column is not made narrower than."""
+        return self._folded_to(_COMFORTABLE)
+
+    @cached_property
+    def narrowest(self) -> int:
+        """Width that the column is made narrower than only in a list of records."""
+        return self._folded_to(_NARROWEST)
+
+    def _folded_to(self, comfortable: int) -> int:
         title = max(map(cell_len, self.title.split()), default=0)
         if not self.words:
             return max(title, *map(cell_len, self.cells))
         longest = max((cell_len(word) for cell in self.cells for word in cell.split()), default=0)
-        return max(title, longest, min(max(map(cell_len, self.cells)), _COMFORTABLE))
+        return max(title, longest, min(max(map(cell_len, self.cells)), comfortable))
 
     def tells(self, cell: str) -> str:
         """Return a cell with what it is: `start warm`, `512 MiB`, `failed 0`."""
@@ -101,7 +113,7 @@ class Layout:
     names: int
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of each row."""
+        """Yield the cells of each row; none where the caption tells all there is."""
         yield from zip(*(column.cells for column in self.columns), strict=True)
 
 
@@ -122,6 +134,9 @@ def arranged(table: Table, width: int | None, *, wide: bool = False) -> Layout:
             :1
         ]
         left = [column for column in given if column not in kept]
+        if several and left and _says_names_alone(kept, len(table.rows)):
+            caption += (column.tells(", ".join(dict.fromkeys(column.cells))) for column in kept)
+            kept = []
         caption += _told(left)
     names = _naming(kept) if several else 0
     essential = [column for place, column in enumerate(kept) if column.essential or place < names]
@@ -151,9 +166,16 @@ def _told(left: Sequence[Shown]) -> Iterator[str]:
     for cell, columns in alike.items():
         titles = ", ".join(column.title for column in columns if column.title)
         if not cell:
-            yield f"no {titles}" if titles else ""
+            yield f"empty: {titles}" if titles else ""
         else:
             yield columns[0].tells(cell) if len(columns) == 1 else f"{titles} {cell}"
+
+
+def _says_names_alone(columns: Sequence[Shown], rows: int) -> bool:
+    """Return whether rows hold nothing but levels, each with each: two words say as much as a table of them."""
+    levels = [len(set(column.cells)) for column in columns]
+    short = all(column.essential and column.natural <= _COMFORTABLE for column in columns)
+    return short and prod(levels) == rows and max(levels) <= _FEW
 
 
 def _naming(columns: Sequence[Shown]) -> int:
@@ -173,15 +195,18 @@ def _fitting(columns: Sequence[Shown], essential: Sequence[Shown], width: int) -
             return fitting
         if column not in essential:
             fitting.remove(column)
-    return fitting if _total(each.least for each in fitting) <= width else []
+    return fitting if _total(each.narrowest for each in fitting) <= width else []
 
 
 def _widths(columns: Sequence[Shown], width: int | None) -> list[int]:
-    """Return how wide each column is: the widest are folded first."""
+    """Return how wide each column is: the widest are folded first, and none is narrow before all are folded."""
     widths = [column.natural for column in columns]
-    while width is not None and _total(widths) > width:
-        foldable = [place for place, column in enumerate(columns) if widths[place] > column.least]
-        widths[max(foldable, key=widths.__getitem__)] -= 1
+    for least in ([column.least for column in columns], [column.narrowest for column in columns]):
+        while width is not None and _total(widths) > width:
+            foldable = [place for place, width_now in enumerate(widths) if width_now > least[place]]
+            if not foldable:
+                break
+            widths[max(foldable, key=widths.__getitem__)] -= 1
     return widths
 
 

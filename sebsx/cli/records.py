@@ -50,7 +50,7 @@ def records_command(app: App, run: str | None, campaign: str | None, wait_s: flo
         app.console.result(rows, text=text)
         return
     columns = {key: key for key in ("platform", "function", "outcome")}
-    app.console.result(rows, rows_table("", columns, shown))
+    app.console.result(rows, rows_table("", columns, shown, essential=("outcome",)))
 
 
 COMMANDS = (records_command,)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sebsx.reading.repricing import PriceChoice, Repriced
 
 MILLION = 1_000_000
+# Columns that tables of prices are read for.
+_ASKED_FOR = frozenset({"usd", "old", "new", "change", "per_million_usd", "per_hour"})
 
 
 def today() -> date:
@@ -67,14 +69,14 @@ def _price_choice(values: dict[str, Any]) -> PriceChoice:
 
 
 def money_table(name: str, columns: dict[str, str], rows: Sequence[dict[str, Any]]) -> Table:
-    """Return a table whose columns of money and shares are shown as such."""
+    """Return a table whose columns of money and shares are shown as such; what was asked for never gives way."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
     units = {"change": "1", "per_hour": "count", "n": "count"}
     return Table(
         name,
         columns=[
-            Column(key, title, unit="USD" if key.endswith("usd") else units.get(key, ""))
+            Column(key, title, unit="USD" if key.endswith("usd") else units.get(key, ""), essential=key in _ASKED_FOR)
             for key, title in columns.items()
         ],
         rows=rows,

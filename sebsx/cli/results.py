@@ -99,6 +99,7 @@ def _show_run(app: App, runs: tuple[str, ...], campaign: str | None, only_failur
             rows=left,
         ),
         facts=_describe(view, environment),
+        explain=True,
     )
     show_failures(app, [view])
 
@@ -137,6 +138,7 @@ def analyze_command(
     """
     from sebsx.cli.console import plain
     from sebsx.reading import gate  # heavy
+    from sebsx.reading.failures import nothing_worked
     from sebsx.reading.files import write_files
     from sebsx.reading.listing import chosen
 
@@ -153,7 +155,7 @@ def analyze_command(
             app.console.result({**plain(report), "thresholds": [each.document() for each in judged]})
         else:
             show_judged(app, judged)
-            app.console.report(report)
+            app.console.report(report, failed=nothing_worked(views))
             show_failures(app, views)
         if out is not None:
             for path in write_files(report, views, out):

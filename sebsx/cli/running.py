@@ -219,7 +219,11 @@ def price_choice(app: App, place: str) -> PriceChoice:
     today = datetime.now(UTC).date()
     book = Shelf(app.registry).book(provider, today)
     if not region:
-        raise UserError(f"--price-as {place!r}: name the region, too, such as {provider}:{book.regions[0]}")
+        usual = app.registry.get("pricelists", provider).usual_region
+        example = usual if usual in book.regions else book.regions[0]
+        raise UserError(
+            f"--price-as {place!r}: add the region, such as {provider}:{example} (sebsx prices show {provider})"
+        )
     if region not in book.regions:
         raise UnknownNameError("region", region, book.regions, f"sebsx prices show {provider}", of=f"price book {book}")
     return PriceChoice(today, provider, region)
@@ -271,6 +275,8 @@ def _run(app: App, spec: RunSpec) -> None:
 
 
 def _print_run(app: App, spec: RunSpec, run: Run, view: RunView, judged: Sequence[Judgement]) -> None:
+    from sebsx.reading.failures import nothing_worked  # heavy
+
     report, trouble = None, None
     try:
         report = app.analyze([view]) if spec.experiment.analyzer else None
@@ -282,7 +288,7 @@ def _print_run(app: App, spec: RunSpec, run: Run, view: RunView, judged: Sequenc
     else:
         show_judged(app, judged)
         if report:
-            app.console.report(report)
+            app.console.report(report, failed=nothing_worked([view]))
         show_failures(app, [view])
         app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
     if trouble:

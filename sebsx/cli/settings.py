@@ -90,7 +90,7 @@ def _tables(rows: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
     """Yield a table for each section: names without it are short enough to leave room for the values."""
     from sebsx.contracts.analyzers import Column, Table  # heavy
 
-    columns = [Column(key, key, essential=key == "value") for key in ("setting", "value", "source", "help")]
+    columns = [Column(key, key, essential=key in ("value", "help")) for key in ("setting", "value", "source", "help")]
     for section, members in groupby(rows, key=lambda row: row["setting"].rpartition(".")[0]):
         shown = [{**row, "setting": row["setting"].rpartition(".")[2], "value": _word(row["value"])} for row in members]
         yield Table(section, columns=columns, rows=shown)

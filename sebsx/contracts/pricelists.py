@@ -37,11 +37,13 @@ class Pricelist(ABC):
     Class attributes:
         name: The provider, as `Platform.provider` names it: `aws`.
         summary: One line for `sebsx list pricelists`.
+        usual_region: The region that people think of first, for messages that must name one; empty for any.
         offer_files: One line: which public files `read_offer_file` takes, and where they are; empty for none.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    usual_region: ClassVar[str] = ""
     offer_files: ClassVar[str] = ""
 
     @abstractmethod

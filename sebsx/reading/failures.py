@@ -10,7 +10,7 @@ from sebsx.model import Kind, Status
 from sebsx.system.outside import without_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sebsx.contracts.runs import RunView
     from sebsx.model.stored import StoredInvocation
@@ -67,6 +67,22 @@ def failures(view: RunView) -> list[Failure]:
         )
         for key, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
+
+
+def nothing_worked(views: Iterable[RunView]) -> bool:
+    """Return whether no measured call of some runs ended well."""
+    return not any((kind, status) == (Kind.MEASURED, Status.OK) for view in views for kind, status, _ in view.counts())
+
+
+def unmeasured(views: Iterable[RunView]) -> Iterator[str]:
+    """Yield one sentence for each benchmark of runs in which no call ended well: what a run found, if only nothing."""
+    for view in views:
+        cells = view.cells() if nothing_worked([view]) else []
+        where: dict[str, dict[str, None]] = {}
+        for cell in cells:
+            where.setdefault(str(cell.factors.get("benchmark")), {})[str(cell.factors.get("platform"))] = None
+        for benchmark, platforms in where.items():
+            yield f"{benchmark} on {', '.join(platforms)}: nothing was measured"
 
 
 def _failed(view: RunView) -> Iterator[tuple[Status, StoredInvocation]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -305,6 +305,8 @@ class Services:
         self, runs: Sequence[RunView], analyzer: str | None = None, settings: Mapping[str, Any] | None = None
     ) -> Report | None:
         """Return what an analyzer says of runs; by default the one of their experiment, None if that has none."""
+        from sebsx.reading.failures import unmeasured  # heavy
+
         name = analyzer or self.default_analyzer(runs)
         if name is None:
             return None
@@ -312,6 +314,8 @@ class Services:
         cls = self.registry.get("analyzers", name)
         layer = Layer("the call", {f"{section}.{key}": value for key, value in (settings or {}).items()})
         report: Report = cls().analyze(runs, self.analyzer_reader(section, layer).read(section).value)
+        if analyzer is None and not report.answers:
+            report = replace(report, answers=list(unmeasured(runs)))
         return report
 
     def analyzer_reader(self, section: str, *strongest: Layer) -> SettingsReader:
@@ -374,10 +378,14 @@ class Services:
         return self.spec(cls, Layer("the call", values), seed=asked.get("seed"), limits=limits)
 
     def _store_in_files(self) -> str | None:
-        target = None
-        for path in self.files:
-            target = from_file(path).values.get(f"{CORE}.store", target)
-        return target
+        """Return what files say of the store; whatever else they say of sebsx itself must be right, too."""
+        reader = SettingsReader(map(from_file, self.files), [self.core_section])
+        for key, source, advice in reader.unknown():
+            if key.startswith(f"{CORE}."):
+                text = f"setting {key!r} from {source} is not known"
+                raise UserError(f"{text}{advice and f'; {advice}'} (sebsx config show)")
+        settings: CoreSettings = reader.read(CORE).value
+        return settings.store
 
 
 def _check_variables(sections: Sequence[Section]) -> None:

@@ -59,6 +59,24 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_durations(text: str) -> tuple[float, float]:
+    """Return both ends of `2s..3m` in seconds, or the same time twice for `2s`; in `4..5m` both are minutes.
+
+    Raises:
+        ValueError: If it is something else, or the longer time comes first.
+    """
+    low, dots, high = (part.strip() for part in text.partition(".."))
+    if dots and low and high and low[-1].isdigit():
+        low += high.lstrip("0123456789. ")
+    try:
+        ends = parse_duration(low), parse_duration(high if dots else low)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a duration, or a range of two (e.g. 30s or 4s..2m)") from None
+    if ends[0] > ends[1]:
+        raise ValueError(f"{text!r} goes backwards: the smaller comes first")
+    return ends
+
+
 def parse_bytes(text: str) -> int:
     """Return bytes from `100`, `64KiB`, `300 kB`, `1MiB`.
 

@@ -28,7 +28,9 @@ class NotReachedError(SamplesError):
 
     def __init__(self, unserved: int, n: int) -> None:
         self.share = unserved / n if n else 1.0
-        super().__init__(f"not reached: {100 * self.share:.3g} % unserved")
+        super().__init__(
+            "not reached: all failed" if self.share == 1 else f"not reached: {100 * self.share:.3g} % failed"
+        )
 
 
 def quantile_of_all(values: Values, unserved: int, q: float) -> float:

@@ -142,7 +142,7 @@ VALUES = [
     ("plan benchmark sleep --payload {bad", ["--payload '{bad' is not valid JSON"]),
     ("plan benchmark sleep --option vcpu", ["--option 'vcpu': write KEY=VALUE"]),
     ("plan benchmark sleep --option vpcu=2", ["option 'vpcu'", "did you mean 'vcpu'?", "sebsx list options"]),
-    ("plan benchmark sleep --price-as aws", ["--price-as 'aws'", "name the region", "aws:"]),
+    ("plan benchmark sleep --price-as aws", ["--price-as 'aws'", "add the region", "aws:us-east-1"]),
     ("plan benchmark sleep --price-as aws:us-esat-1", ["region 'us-esat-1' of price book aws:", "'us-east-1'"]),
     ("plan benchmark sleep -p", ["-p needs a value"]),
     ("plan benchmark sleep -p duration_s", ["--parameter 'duration_s': write KEY=VALUE"]),
@@ -266,6 +266,7 @@ def test_wrong_environment_variable_is_named(
         ("[platform.local]\nport = 'x'\n", ["platform.local.port", "sebsx.toml", "'x'", "an integer is wanted"]),
         ("[platform.local]\nport = -1\n", ["platform.local.port", "sebsx.toml", "must be at least 0"]),
         ("[core]\nplatform = 7\n", ["core.platform", "sebsx.toml", "a word is wanted"]),
+        ("store = 5\n", ["sebsx.toml", "'store' stands in no table", "[core]"]),
     ],
 )
 def test_wrong_settings_file_is_named(sebsx: Cli, call: Call, text: str, words: list[str]) -> None:

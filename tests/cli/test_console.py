@@ -69,7 +69,7 @@ def drawn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_equal_or_empty_is_told_under_the_title_and_left_out(drawn: Draw) -> None:
     title, caption, headings, rule, first, second = drawn(TABLE, 120)
-    assert (title, caption) == ("latency", "platform local; 256 MiB; p90, p99 n too small; failed 0; no region")
+    assert (title, caption) == ("latency", "platform local; 256 MiB; p90, p99 n too small; failed 0; empty: region")
     assert headings.split() == ["benchmark", "median", "what", "was", "found"]
     assert first == f"bfs        12.3 ms [12.0, 12.9]  {NOTE} in bfs"
     assert second.startswith("dna ")
@@ -124,6 +124,40 @@ def test_rows_become_records_where_only_names_would_not_fit() -> None:
     assert layout.names == 2
 
 
+LEVELS = (Column("start", "start", essential=True), Column("memory_mib", "MiB", essential=True))
+OK = Column("ok", "ok", unit="count")
+
+
+def of_levels(*left_out: tuple[str, int]) -> Table:
+    """Return a table of two start types and two sizes in which all calls failed, without some of the rows."""
+    both = [(start, size) for start in ("cold", "warm") for size in (128, 512)]
+    rows = [{"start": start, "memory_mib": size, "ok": 0} for start, size in both if (start, size) not in left_out]
+    return Table("latency", columns=[*LEVELS, OK], rows=rows)
+
+
+def test_rows_of_nothing_but_names_are_told_in_the_caption(drawn: Draw) -> None:
+    assert drawn(of_levels(), 80) == ["latency", "start cold, warm; 128, 512 MiB; ok 0"]
+    assert len(drawn(of_levels(("cold", 128)), 80)) == 7  # which of them there are, two words cannot say
+
+
+def test_reason_comes_before_the_tables_where_nothing_worked(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("title", tables=[TABLE], findings=[Finding("all calls failed", warning=True)], answers=["nothing"])
+    Console().report(report, failed=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["title", "", " ! all calls failed"]
+    assert lines[4] == "latency"
+    assert lines[-1] == "nothing"
+
+
+def test_words_are_named_with_the_page_that_explains_them(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = (Column("start", "start"), Column("sandboxes", "sandboxes"))
+    table = Table("", columns=columns, rows=[{"start": "cold", "sandboxes": 3}])
+    Console().report(Report("", tables=[table], findings=[Finding("start another run")]))
+    assert "\nsebsx list words (docs/glossary.md) explains: start type, sandbox\n" in capsys.readouterr().out
+    Console().result({}, text="start another run", explain=True)
+    assert "explains" not in capsys.readouterr().out
+
+
 def test_findings_are_folded_between_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     Console().report(Report("title", findings=[Finding("the median is 12.3 milliseconds in the long run")]))
@@ -173,7 +207,7 @@ def test_settings_are_shown_with_their_values(call: Call, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "80")
     lines = [line.split() for line in call("config", "show").stdout.splitlines()]
     assert ["keep_alive_policy", "fixed"] in [words[:2] for words in lines]
-    assert ["base_image", "public.ecr.aws/lambda/python:{version}"] in lines
+    assert ["base_image", "public.ecr.aws/lambda/python:{version}"] in [words[:2] for words in lines]
     assert ["platform.openwhisk"] in lines
 
 

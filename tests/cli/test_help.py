@@ -52,6 +52,18 @@ def test_help_of_every_setting_is_plain(sebsx: Cli) -> None:
             assert not re.search(odd, setting["help"]), f"{setting['setting']}: {setting['help']!r}: write {plain!r}"
 
 
+@pytest.mark.slow
+def test_durations_are_shown_and_read_as_durations(call: Call) -> None:
+    for words in (["run", "load"], ["plan", "load"], ["calibrate"], ["run", "experiment", "eviction"]):
+        text = " ".join(call(*words, "--help").stdout.split())
+        assert not re.findall(r"--[a-z-]+ (?:TEXT|NUMBER) (?:run )?times? ", text), words
+    for option in ("--ramp", "--duration", "--timeout"):
+        assert call("plan", "load", "sleep", "--rate", "0..5", option, "2m").code == 0
+    call("plan", "load", "sleep", "--rate", "5", "--duration", "2x").assert_fails(
+        2, "--duration '2x' is not a duration"
+    )
+
+
 def test_help_shows_commands_by_what_they_are_for_and_cuts_nothing(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = call("--help").stdout

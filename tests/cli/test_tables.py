@@ -40,7 +40,7 @@ NONE = {
     "db upgrade", "export", "new", "prices update", "report", "run", "runs delete", "runs note",
 }  # fmt: skip
 # Words of captions.
-OWN = {"--wide", "adds", "no"}
+OWN = {"--wide", "adds", "empty:"}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,24 @@ def test_memory_and_start_are_there_at_every_width(stored: Cli, call: Call, monk
             shown = call(*line.split()).stdout
             for level in ("128", "cold", "warm"):
                 assert level in shown, (line, width)
+
+
+# The column that a listing is read for, of every command that lists.
+PURPOSES = {
+    **{f"list {kind.name}": "summary" for kind in KINDS},
+    "list metrics": "meaning", "list capabilities": "meaning", "list words": "meaning", "list options": "help",
+    "list suites": "benchmarks", "config show": "help", "show benchmark graph-bfs": "help",
+    "prices show aws": "usd", "prices diff gcp:2026-09-06 aws:2025-08-01": "new", "doctor --platform local": "message",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_no_list_loses_the_column_that_it_is_read_for(stored: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for line, purpose in PURPOSES.items():
+        monkeypatch.setenv("COLUMNS", "80")
+        heads = [text for text in call(*line.split()).stdout.splitlines() if purpose in text.split()]
+        assert heads, line
+        assert not any("--wide adds" in text for text in heads), line
 
 
 def test_eviction_plan_says_each_idle_time(stored: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,8 +146,8 @@ def test_what_was_not_answered_is_later_than_all_that_was(tmp_path: Path) -> Non
         said = {summary.name: summary.estimate for summary in summaries(condition)}
     middle, tail = said["client.latency_s.p50"], said["client.latency_s.p90"]
     assert (middle.value, middle.low, middle.high) == pytest.approx((0.0505, 0.040, 0.061), rel=1e-4)
-    assert (tail.value, tail.note, tail.n) == (None, "not reached: 28 % unserved", 100)
-    assert said["client.response_s.p90"].note == "not reached: 28 % unserved"
+    assert (tail.value, tail.note, tail.n) == (None, "not reached: 28 % failed", 100)
+    assert said["client.response_s.p90"].note == "not reached: 28 % failed"
     assert said["client.latency_s.p90_answered"].value == pytest.approx(0.0649, rel=1e-4)  # position 63.9 of 72
 
 

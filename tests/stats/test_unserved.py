@@ -28,12 +28,12 @@ def test_quantile_among_the_answered_is_exact() -> None:
 @pytest.mark.parametrize("q", [0.72, 0.9, 0.99])
 def test_quantile_that_reaches_the_unanswered_is_refused_with_their_share(q: float) -> None:
     # Position 71.28 of p72 lies between the last answered and the first that was not.
-    with pytest.raises(NotReachedError, match="not reached: 28 % unserved"):
+    with pytest.raises(NotReachedError, match="not reached: 28 % failed"):
         quantile_of_all(ANSWERED, 28, q)
 
 
 def test_nothing_answered_is_all_unserved() -> None:
-    with pytest.raises(NotReachedError, match="not reached: 100 % unserved"):
+    with pytest.raises(NotReachedError, match="not reached: all failed"):
         quantile_of_all([], 3, 0.5)
 
 
@@ -133,7 +133,7 @@ def test_unanswered_ones_lie_behind_the_interval_over_blocks() -> None:
         quantile_interval_of_blocks(values, blocks, 10, 0.5).low
         > quantile_interval_of_blocks(values, blocks, 0, 0.5).low
     )
-    with pytest.raises(NotReachedError, match="unserved"):
+    with pytest.raises(NotReachedError, match="failed"):
         quantile_interval_of_blocks(values, blocks, 60, 0.5)
     with pytest.raises(TooFewSamplesError, match="needs at least 6"):
         quantile_interval_of_blocks(values, blocks % 5, 0, 0.5)

@@ -32,6 +32,8 @@ _FIGURE_ROWS = 40
 _LISTED = 20
 _FACTOR_FROM = 3.0  # from here on a change reads better as a factor than as a percentage
 
+_OF_SANDBOXES = "change is the typical ratio of sandboxes, new to base, and not that of the medians beside it"
+
 _COLUMNS = (
     Column("verdict", "verdict", essential=True),
     Column("condition", "condition", essential=True),
@@ -196,7 +198,8 @@ class ComparisonReport:
             limit: Most rows of a table, worst first; None for all.
         """
         shown = self.rows[:limit]
-        caption = "" if len(shown) == len(self.rows) else _rest(self.rows[len(shown) :])
+        rest = "" if len(shown) == len(self.rows) else _rest(self.rows[len(shown) :])
+        caption = "; ".join(filter(None, (self._of_changes, rest)))
         tables = (
             [Table("comparison", columns=_telling(shown), rows=[row.cells() for row in shown], caption=caption)]
             if shown
@@ -236,6 +239,11 @@ class ComparisonReport:
             )  # fmt: skip
 
     @property
+    def _of_changes(self) -> str:
+        """What a change is the ratio of; empty where there is none of medians."""
+        return _OF_SANDBOXES if any(row.statistic == "p50" and row.ratio.value is not None for row in self.rows) else ""
+
+    @property
     def title(self) -> str:
         """What is compared with what."""
         return f"{self.new} against {self.base}"
@@ -260,7 +268,7 @@ class ComparisonReport:
 
     def _method(self) -> str:
         how = "sandboxes of the same rounds compared as pairs" if self.paired else "sandboxes not paired"
-        return f"{how}, alpha {self.alpha:g} over all rows (Holm)"
+        return "; ".join(filter(None, (f"{how}, alpha {self.alpha:g} over all rows (Holm)", self._of_changes)))
 
     def _figures(self) -> list[Figure]:
         drawn = [row for row in self.rows if row.ratio.low is not None and row.ratio.high is not None][:_FIGURE_ROWS]

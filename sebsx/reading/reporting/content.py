@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Column, Finding, Report, Table, unenforced
@@ -42,6 +42,7 @@ class PageSection:
         hint: What a folded section holds, in a few words.
         more: Further reports, behind a fold.
         more_commands: Further command lines, behind that fold.
+        terms: Words of the page with their meanings; where they stand first in a section, they are linked to these.
     """
 
     id: str
@@ -53,6 +54,7 @@ class PageSection:
     hint: str = ""
     more: Sequence[Report] = ()
     more_commands: Sequence[str] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ def build(
         *([PageSection("analysis", "In detail", detailed)] if detailed else []),
         *(_checked(number, report) for number, report in enumerate(checks, 1)),
         PageSection(
-            "methods", "Methods", paragraphs=[*methods.sentences(views, measured, made), *words.explained(printed)],
-            folded=True,
+            "methods", "Methods", paragraphs=list(methods.sentences(views, measured, made)),
+            terms={word: words.WORDS[word] for word in words.used(printed)}, folded=True,
             hint="each kind of number: its unit, its interval, what it cannot show; design, what words mean",
         ),
         PageSection(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx import __version__
 from sebsx.contracts.analyzers import Estimate
+from sebsx.reading import words
 from sebsx.reading.reporting.drawing import EXTRA, draw
 from sebsx.reading.reporting.figures import as_table, describe
 from sebsx.reading.reporting.provenance import MISSING
@@ -51,6 +52,7 @@ class _Cell:
     number: bool
     tone: str
     sign: str
+    noted: bool = False  # whether words stand in place of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ def render(content: Content, command: str, made_at: str) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
+    linker = _Linker({word for section in content.sections for word in section.terms}, markup)
+    environment.filters["linked"] = linker.linked
+    environment.globals["anchor"] = anchor
+    environment.globals["begin"] = linker.begin
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     values: dict[str, Any] = {
@@ -141,6 +147,48 @@ def render(content: Content, command: str, made_at: str) -> str:
     offered, left_out = _files(content.files, LIMIT_BYTES - len(bare.encode("utf-8", "replace")))
     page: str = template.render(**values, files=offered, left_out=left_out)
     return page
+
+
+def anchor(word: str) -> str:
+    """Return the anchor of an explained word."""
+    return f"word-{word.replace(' ', '-')}"
+
+
+class _Linker:
+    """Links words to where they are explained: each once in a section, for more would be in the way of reading.
+
+    Args:
+        terms: The words that the page explains.
+        markup: What says that a text is HTML already.
+    """
+
+    def __init__(self, terms: set[str], markup: Any) -> None:
+        self._terms = terms
+        self._markup = markup
+        self._seen: set[str] = set()
+
+    def begin(self) -> str:
+        """Begin a section."""
+        self._seen.clear()
+        return ""
+
+    def linked(self, text: str) -> Any:
+        """Return a text as HTML with links at its explained words."""
+        text = visible(text)
+        places = sorted(
+            (match.start(), match.end(), word)
+            for word, match in words.found(text)
+            if word in self._terms and word not in self._seen
+        )
+        made, end = self._markup(""), 0
+        for start, stop, word in places:
+            if start >= end:  # not inside another
+                self._seen.add(word)
+                link = f'<a class="word" href="#{anchor(word)}">'
+                made += self._markup.escape(text[end:start]) + self._markup(link)
+                made += self._markup.escape(text[start:stop]) + self._markup("</a>")
+                end = stop
+        return made + self._markup.escape(text[end:])
 
 
 def _shown(value: Any) -> Any:
@@ -205,7 +253,8 @@ def _cell(row: Mapping[str, Any], column: Column) -> _Cell:
     text = _cut(show(value, column.unit))
     number = isinstance(value, int | float | Estimate) and not isinstance(value, bool)
     tone = _TONES.get(text.partition(":")[0].partition("\n")[0], "") if isinstance(value, str) else ""
-    return _Cell(text, number, tone, _SIGNS.get(tone, ""))
+    noted = isinstance(value, Estimate) and bool(value.note)
+    return _Cell(text, number, tone, _SIGNS.get(tone, ""), noted)
 
 
 def _cut(text: str) -> str:

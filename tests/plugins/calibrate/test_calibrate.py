@@ -84,14 +84,21 @@ def test_points_that_make_no_line_are_refused(points: list[tuple[float, float]],
         fit_line(points)
 
 
-@pytest.mark.parametrize(("text", "ends"), [("4s..120s", (4, 120)), ("4..120", (4, 120)), ("0.5 .. 2.5s", (0.5, 2.5))])
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("4s..120s", (4, 120)), ("4..120", (4, 120)), ("0.5 .. 2.5s", (0.5, 2.5)), ("4m..5m", (240, 300)),
+        ("4..5m", (240, 300)), ("250ms..2s", (0.25, 2)),
+    ],
+)  # fmt: skip
 def test_target_is_read(text: str, ends: tuple[float, float]) -> None:
     assert parse_run_times(text) == ends
 
 
-@pytest.mark.parametrize("text", ["4s", "4-120", "..", "4m..5m", "-1..5", "5..4", "0..4", "4..4", ""])
+@pytest.mark.parametrize("text", ["4s", "4-120", "..", "4x..5x", "-1..5", "5..4", "0..4", "4..4", ""])
 def test_bad_target_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r"--run-times '.*': (write both ends, such as 4s|must grow from above 0)"):
+    why = "write both ends, such as 4s|must grow from above 0|is not a duration|goes backwards"
+    with pytest.raises(UserError, match=rf"--run-times '.*'.*({why})"):
         parse_run_times(text)
 
 

@@ -183,7 +183,7 @@ def test_quantile_that_reaches_what_was_dropped_is_not_reached(phase: Phase) -> 
     (row,) = table(report, "times").rows
     assert row["response_s"].value == pytest.approx(0.02)
     for key in ("response_p90_s", "response_p99_s", "service_p90_s", "service_p99_s"):
-        assert (row[key].value, row[key].note) == (None, "not reached: 28 % unserved")
+        assert (row[key].value, row[key].note) == (None, "not reached: 28 % failed")
     assert row["answered_p90_s"].value == pytest.approx(0.02)
     assert table(report, "generator").rows[0]["verdict"] == "kept up, but 27.8 % were dropped by its cap"
 

@@ -218,14 +218,24 @@ def test_analyzers_do_not_repeat_what_the_page_has(store: Store) -> None:
 
 
 def test_methods_follow_from_the_run(store: Store) -> None:
-    said = " ".join(_section([fill(store)], "methods").paragraphs)
+    section = _section([fill(store)], "methods")
+    said = " ".join(section.paragraphs)
     assert "Design: rmit. Conditions were measured in rounds" in said
     assert "one after the other" not in said
     assert "an interval of the median below 6 invocations, p90 below 29 and p99 below 299" in said
     assert "of 162 measured invocations 2 that failed and 0 of another start type" in said
     assert "enough samples (4)" in said
-    assert "Start type: how an invocation met its sandbox: cold, warm or restored." in said
-    assert "Knee:" not in said  # nothing on the page is called so
+    assert section.terms["start type"] == "How an invocation met its sandbox: cold, warm or restored."
+    assert "knee" not in section.terms  # nothing on the page is called so
+
+
+def test_words_are_linked_to_what_they_mean_once_in_each_section(page: Page) -> None:
+    explained = {attributes["id"] for attributes in page.all("dt")}
+    assert {"word-start-type", "word-sandbox"} <= explained
+    sections = [part.partition("</section>")[0] for part in page.text.split("<section ")[1:]]
+    links = [re.findall(r'<a class="word" href="#([\w-]+)">', section) for section in sections]
+    assert {link for found in links for link in found} == explained
+    assert all(len(found) == len(set(found)) for found in links)
 
 
 def test_each_kind_of_number_says_its_unit_its_interval_what_it_cannot_show_and_where_the_rest_is(store: Store) -> None:
