@@ -36,7 +36,7 @@ from sebsx.model import (
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, VCPU
 from sebsx_gcp import packages, resources
 from sebsx_gcp.clients import GcpClients, clean
-from sebsx_gcp.existing import GcpExisting, put_back, read_name
+from sebsx_gcp.existing import GcpExisting, read_name
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, service_config
 from sebsx_gcp.logs import RequestLogs
 from sebsx_gcp.settings import GcpSettings
@@ -90,7 +90,7 @@ class GcpPlatform(Platform[GcpSettings]):
         self._logs = RequestLogs(self._clients, lambda function: self._services.get(function, function))
         self._services: dict[str, str] = {}
         self._resources: resources.GcpResources | None = None
-        self._existing: GcpExisting | None = None
+        self._existing = GcpExisting(self._clients, context)
         self._refusal: CredentialsError | None = None
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class GcpPlatform(Platform[GcpSettings]):
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        made, self._resources, self._existing = self._resources, None, None
+        made, self._resources = self._resources, None
         end(made, self._clients)
 
     def check(self) -> Sequence[Problem]:
@@ -172,15 +172,13 @@ class GcpPlatform(Platform[GcpSettings]):
     def adopt(self, adoption: Adoption) -> Deployment:
         """Return the user's function, a copy of it, or itself with other memory."""
         _ = self._opened
-        if self._existing is None:
-            self._existing = GcpExisting(self._clients, self.context)
         adopted = self._existing.adopt(adoption)
         self._services[adopted.effective["function"]] = adopted.effective["service"]
         return adopted
 
     def release(self, deployment: Deployment) -> None:
         """Delete a copy, or put a change back; what was measured as it is stays as it is."""
-        undo(deployment, self.ledger, delete=self.teardown, put_back=partial(put_back, self._clients))
+        undo(deployment, self.ledger, delete=self.teardown, put_back=self._existing.put_back)
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the function, with its service and image; its logs stay with the project for their time."""
@@ -252,7 +250,7 @@ class GcpPlatform(Platform[GcpSettings]):
         check_ours(resource, self.name)
         with closing(GcpClients(in_region(self.settings, resource))) as clients:
             if resource.kind == CHANGE:
-                put_back(clients, resource.name)
+                GcpExisting(clients, self.context).put_back(resource.name)
             else:
                 resources.delete(clients, resource.kind, resource.name)
 

@@ -6,11 +6,13 @@ import json
 import logging
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from sebsx.clouds.fresh import function_name, nonce
+from sebsx.clouds.adopted import CHANGE, undo
+from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.made import delete_each
 from sebsx.clouds.records import LateRecords
 from sebsx.clouds.refusals import problems
@@ -19,8 +21,7 @@ from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
 from sebsx.clouds.waiting import until
-from sebsx.contracts.naming import NamingRule
-from sebsx.errors import DeployError, UserError
+from sebsx.errors import DeployError
 from sebsx.model import (
     Between,
     Capability,
@@ -35,7 +36,8 @@ from sebsx.model import (
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TRIGGER, VCPU
 from sebsx_openfaas import functions
 from sebsx_openfaas.callbacks import AsyncExchange, Sink
-from sebsx_openfaas.functions import ASYNC, HTTP, NONCE, SECRET, TRIGGERS
+from sebsx_openfaas.existing import FUNCTION, NAME, ExistingFunctions, read_name
+from sebsx_openfaas.functions import ASYNC, HTTP, SECRET, TRIGGERS
 from sebsx_openfaas.gateway import ADVICE, EXTRA, FaasGateway
 from sebsx_openfaas.probes import answers
 from sebsx_openfaas.settings import OpenFaasSettings
@@ -48,10 +50,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FUNCTION, SECRET_RESOURCE = "function", "secret"  # kinds of resources
+SECRET_RESOURCE = "secret"  # noqa: S105  # kind of the resource
 CALL_ID, DURATION, INTERNAL = "x-call-id", "x-duration-seconds", "x-openfaas-internal"
-_NAME = NamingRule(longest=63)  # of services in Kubernetes: a label of DNS
-_ADDRESS = re.compile(r"(?P<name>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.(?P<namespace>[a-z0-9-]{1,63}))?")
 _SERVERS = {"python": "sebsx_server.py", "nodejs": "sebsx_server.cjs"}
 # A line of of-watchdog: `POST / - 200 OK - ContentLength: 15B (0.0038s) [079d9ff9-...]`.
 _LINE = re.compile(r"[A-Z]+ \S+ - \d{3} .*\((?P<seconds>\d+\.\d+)s\) \[(?P<id>[\w-]{1,128})\]")
@@ -72,7 +72,7 @@ class FunctionLogs(LateRecords):
     def lines(self, function: str, since_s: float) -> Iterable[tuple[float, ProviderRecord | None]]:
         """Yield what a function's log has; its instance is the sandbox's name at the provider."""
         since = datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for entry in self._gateway.log(function, since):
+        for entry in self._gateway.log(*read_name(function), since):
             found = _LINE.search(str(entry.get("text", "")))
             yield _time(str(entry.get("timestamp", ""))), found and _record(found["id"], found["seconds"])
 
@@ -85,8 +85,11 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
     extra = EXTRA
     Settings = OpenFaasSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT}
-    )
+        {
+            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
+            Capability.CHANGE,
+        }
+    )  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         TRIGGER.offered(OneOf(TRIGGERS), default=HTTP),
         VCPU.offered(Between(0, 64, step=0.1), default=0.0),  # 0 for no limit
@@ -101,6 +104,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
     def __init__(self, settings: OpenFaasSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
         self._gateway = FaasGateway(settings)
+        self._existing = ExistingFunctions(self._gateway, settings, context)
         self._logs = FunctionLogs(self._gateway)
         self._sink: Sink | None = None
         self._deployed: dict[str, dict[str, Any]] = {}  # what was asked of the gateway, by function
@@ -151,7 +155,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         image, digest = self._images[package.target.language].of(
             package, functions.recipe_of(package.target.language, self.settings.watchdog_image)
         )
-        name = function_name(config, _NAME)
+        name = function_name(config, NAME)
         environment = {NONCE: nonce(), **self._store_secret()}
         own = [environment[SECRET]] if SECRET in environment else []
         document = functions.document_of(
@@ -188,22 +192,16 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def subject_of(self, address: str) -> str:
         """Return the name of a function, with its namespace where it has one."""
-        if _ADDRESS.fullmatch(address) is None:
-            raise UserError(f"{address!r} is not the name of a function; write NAME or NAME.NAMESPACE")
+        read_name(address)
         return address
 
     def adopt(self, adoption: Adoption) -> Deployment:
-        """Return the user's function as it is; nothing is made or changed."""
-        found = _ADDRESS.fullmatch(adoption.address)
-        assert found is not None
-        name, namespace = found["name"], found["namespace"] or ""
-        status = self._gateway.function(name, namespace)
-        if status is None:
-            raise UserError(f"function {adoption.subject!r} does not exist; look with: faas-cli list")
-        effective = {**functions.effective_of(status), "function": name, "trigger": HTTP, "adopted": "as it is"}
-        endpoint = self._gateway.invoke_url(name, namespace)
-        config = self.adopted(adoption, effective)
-        return Deployment(f"function:{adoption.subject}", config, effective=effective, endpoint=endpoint, adopted=True)
+        """Return the user's function, a copy of it, or itself with other memory."""
+        return self._existing.adopt(adoption)
+
+    def release(self, deployment: Deployment) -> None:
+        """Delete a copy, or put a change back; what was measured as it is stays as it is."""
+        undo(deployment, self.ledger, delete=self.teardown, put_back=self._existing.put_back)
 
     def exchange(self, deployment: Deployment) -> AsyncExchange | None:
         """Return how an asynchronous call is queued and where its result arrives; others are one request."""
@@ -233,7 +231,10 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
         """Return the duration that came along with the answer."""
-        return _record(self.request_id_of(reply), reply.headers.get(DURATION, ""))
+        record = _record(self.request_id_of(reply), reply.headers.get(DURATION, ""))
+        if record is None or not deployment.adopted:
+            return record
+        return replace(record, start_type=self._existing.start_of(deployment.effective["function"], reply))
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what the function's log has by now."""
@@ -242,6 +243,9 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
     def force_cold(self, deployment: Deployment) -> None:
         """Replace the function by itself with another variable, and wait until a new replica answers."""
         name = deployment.effective["function"]
+        if deployment.adopted:
+            self._existing.replace_replicas(name)
+            return
         document, value = self._deployed[name], nonce()
         document["envVars"] = {**document["envVars"], NONCE: value}
         self._gateway.put(document, new=False)
@@ -268,7 +272,9 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def _delete(self, kind: str, name: str) -> None:
         if kind == FUNCTION:
-            self._gateway.delete(name)
+            self._gateway.delete(*read_name(name))
+        elif kind == CHANGE:
+            self._existing.put_back(name)
         elif kind == SECRET_RESOURCE:
             self._gateway.delete_secret(name)
         elif kind == IMAGE:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from sebsx.model import FunctionConfig
 
 HTTP, ASYNC = TRIGGERS = ("http", "async")
-NONCE = "SEBSX_NONCE"
 SECRET = "SEBSX_SECRET"  # noqa: S105  # the name of the variable that names it
 FOLDER = "/home/app/package"
 PORT = 5000

@@ -54,10 +54,11 @@ class FaasGateway:
         told = self._rest.ask("check of the gateway", "GET", "/system/info")
         return told if isinstance(told, dict) else {}
 
-    def put(self, document: Mapping[str, Any], *, new: bool) -> None:
+    def put(self, document: Mapping[str, Any], *, new: bool, namespace: str = "") -> None:
         """Make a function, or replace all of one that is there."""
         what = f"{'create' if new else 'update'} of function {document['service']!r}"
-        body = {**document, **({"namespace": self._namespace} if self._namespace else {})}
+        chosen = namespace or self._namespace
+        body = {**document, **({"namespace": chosen} if chosen else {})}
         self._do(what, "POST" if new else "PUT", _FUNCTIONS, body)
 
     def function(self, name: str, namespace: str = "") -> dict[str, Any] | None:
@@ -79,9 +80,12 @@ class FaasGateway:
         body = {"serviceName": name, "namespace": namespace, "replicas": replicas}
         self._do(f"scaling of function {name!r}", "POST", f"/system/scale-function/{name}", body)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, namespace: str = "") -> None:
         """Delete a function. Harmless when it is gone."""
-        self._rest.tell(f"delete of function {name!r}", "DELETE", _FUNCTIONS, body=self._named("functionName", name))
+        body = self._named("functionName", name, namespace)
+        # Providers differ in where they look for it: faas-netes in the query, faasd in the body.
+        query = {"namespace": body["namespace"]} if "namespace" in body else None
+        self._rest.tell(f"delete of function {name!r}", "DELETE", _FUNCTIONS, query=query, body=body)
 
     def make_secret(self, name: str, value: str) -> None:
         """Make a secret, or replace one that an earlier attempt made."""
@@ -92,11 +96,11 @@ class FaasGateway:
         """Delete a secret. Harmless when it is gone."""
         self._rest.tell(f"delete of secret {name!r}", "DELETE", _SECRETS, body=self._named("name", name))
 
-    def log(self, name: str, since: str) -> Iterator[dict[str, Any]]:
+    def log(self, name: str, namespace: str, since: str) -> Iterator[dict[str, Any]]:
         """Yield the entries of a function's log from a date on (RFC 3339)."""
         query = {"name": name, "since": since, "follow": "false"}
-        if self._namespace:
-            query["namespace"] = self._namespace
+        if chosen := namespace or self._namespace:
+            query["namespace"] = chosen
         for line in self._rest.lines(f"read of the log of {name!r}", "/system/logs", query):
             try:
                 entry = json.loads(line)
@@ -123,5 +127,6 @@ class FaasGateway:
         if not self._rest.tell(what, method, path, body=body):
             raise DeployError(f"{what}: the gateway does not know it (HTTP 404); is {self.url} its URL?")
 
-    def _named(self, key: str, name: str) -> dict[str, str]:
-        return {key: name, **({"namespace": self._namespace} if self._namespace else {})}
+    def _named(self, key: str, name: str, namespace: str = "") -> dict[str, str]:
+        chosen = namespace or self._namespace
+        return {key: name, **({"namespace": chosen} if chosen else {})}

@@ -1,4 +1,4 @@
-"""Whether a function answers: asked of itself, since the gateway says it is available long before."""
+"""Whether a function or the watchdog in front of it answers: the gateway says it is available long before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sebsx.system.lazy import require
 from sebsx_openfaas.gateway import EXTRA
 
 _WITHIN_S = 10.0
+_HEALTH = "/_/health"  # of either watchdog
 
 
 def answers(url: str, value: str, certificate: str) -> bool:
@@ -21,13 +22,32 @@ def answers(url: str, value: str, certificate: str) -> bool:
         value: Of the variable.
         certificate: File with the certificate of the gateway; empty for whom this machine trusts.
     """
+    status, content = _asked("POST", url, certificate)
+    try:
+        told = parse_json(content)
+    except UntrustedJsonError:
+        return False
+    return status == 200 and isinstance(told, dict) and told.get("ready") == value
+
+
+def is_healthy(url: str, certificate: str) -> bool:
+    """Tell whether the watchdog in front of a function answers; the function is not called.
+
+    Args:
+        url: Of the function.
+        certificate: File with the certificate of the gateway; empty for whom this machine trusts.
+    """
+    return _asked("GET", url + _HEALTH, certificate)[0] == 200
+
+
+def _asked(method: str, url: str, certificate: str) -> tuple[int, bytes]:
+    """Return status and body of an answer; 0 where there is none."""
     requests = require("requests", extra=EXTRA)
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(url).hostname not in LOOPBACK
             session.verify = str(expanded(certificate)) if certificate else True
-            answer = session.post(url, timeout=_WITHIN_S)
-        told = parse_json(answer.content)
-    except (requests.RequestException, UntrustedJsonError):
-        return False
-    return answer.status_code == 200 and isinstance(told, dict) and told.get("ready") == value
+            answer = session.request(method, url, timeout=_WITHIN_S)
+            return answer.status_code, answer.content
+    except requests.RequestException:
+        return 0, b""

@@ -80,22 +80,23 @@ class Whisk:
         told = self._api().ask("read of the namespace's limits", "GET", path, or_none=True)
         return told if isinstance(told, dict) else {}
 
-    def put(self, name: str, document: Mapping[str, Any], what: str) -> dict[str, Any]:
+    def put(self, name: str, document: Mapping[str, Any], what: str, namespace: str = "") -> dict[str, Any]:
         """Make or change an action, and return it as the server has it now."""
 
         def put() -> Any:
-            return self._api().ask(what, "PUT", self._path("actions", name), query={"overwrite": "true"}, body=document)
+            path = self._path("actions", name, namespace)
+            return self._api().ask(what, "PUT", path, query={"overwrite": "true"}, body=document)
 
         told = settled(put, _is_conflict, what)
         return told if isinstance(told, dict) else {}
 
-    def action(self, name: str, namespace: str = "") -> dict[str, Any] | None:
-        """Return an action without its code; None if there is none."""
+    def action(self, name: str, namespace: str = "", *, with_code: bool = False) -> dict[str, Any] | None:
+        """Return an action, without its code unless that is asked for; None if there is none."""
         told = self._api().ask(
             f"read of action {name!r}",
             "GET",
             self._path("actions", name, namespace),
-            query={"code": "false"},
+            query={"code": "true" if with_code else "false"},
             or_none=True,
         )
         return told if isinstance(told, dict) else None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from sebsx.clouds.adopted import CHANGE, undo
 from sebsx.clouds.fresh import function_name, nonce
 from sebsx.clouds.made import delete_each
 from sebsx.clouds.refusals import problems
@@ -17,14 +17,14 @@ from sebsx.clouds.registries import PushedImages, remove_image
 from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
-from sebsx.contracts.naming import NamingRule
-from sebsx.errors import UnsupportedError, UserError
+from sebsx.errors import UnsupportedError
 from sebsx.model import Between, Capability, Deployment, OneOf, Problem, Severity, Status
 from sebsx.model.options import MAX_INSTANCES, PACKAGE, SANDBOX_CONCURRENCY, TRIGGER
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
 from sebsx_openwhisk import actions, activations
 from sebsx_openwhisk.activations import BLOCKING, TRIGGERS, ActivationExchange
 from sebsx_openwhisk.api import ADVICE, EXTRA, Whisk
+from sebsx_openwhisk.existing import ACTION, NAME, NONCE, ExistingActions, read_name
 from sebsx_openwhisk.limits import NamespaceLimits
 from sebsx_openwhisk.settings import OpenWhiskSettings
 
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption, FunctionConfig, Offers, Option, Package, ProviderRecord, Reply, Resource
 
-ACTION = "action"  # kind of the resource
-NONCE = "sebsx-nonce"  # the annotation that is changed to end idle containers
-# Names of entities (`EntityName` of OpenWhisk): letters, digits, `_@ .-`, at most 256.
-_NAME = NamingRule(longest=256, marks="-_.")
-_ADDRESS = re.compile(r"(?:/(?P<namespace>[\w@ .-]{1,256})/)?(?P<name>(?:[\w@ .-]{1,256}/)?[\w@ .-]{1,256})")
-_KIND = re.compile(r"(?P<language>[a-z]+):(?P<version>[\w.]+)")
 _RECORDS_S = 5.0  # longest time of one look for records; the core looks again
 _ONE_AT_A_TIME = "python"  # language whose runtime serves one activation at a time
 
@@ -52,8 +46,11 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
     extra = EXTRA
     Settings = OpenWhiskSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT}
-    )
+        {
+            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
+            Capability.CHANGE,
+        }
+    )  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         PACKAGE.offered(OneOf(actions.KINDS)),  # else a zip, and an image where that is too large
         TRIGGER.offered(OneOf(TRIGGERS), default=BLOCKING),
@@ -69,6 +66,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
     def __init__(self, settings: OpenWhiskSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
         self._whisk = Whisk(settings)
+        self._existing = ExistingActions(self._whisk, context)
         self._limits = NamespaceLimits({})
         self._images = PushedImages(
             settings, context.ledger, base=settings.base_image, folder=actions.IN_IMAGE,
@@ -122,7 +120,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         self._limits.check(config, options)
         if options["sandbox_concurrency"] > 1 and package.target.language == _ONE_AT_A_TIME:
             raise UnsupportedError("OpenWhisk's runtime for Python serves one activation at a time in a container")
-        name = function_name(config, _NAME)
+        name = function_name(config, NAME)
         executable, facts, code = self._executable(package, config, options["package"])
         document = actions.document_of(config, options, executable, self.context.tags)
         what = f"create of action {name!r}"
@@ -145,28 +143,16 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def subject_of(self, address: str) -> str:
         """Return the name of an action with namespace and package, as far as it has them."""
-        if _ADDRESS.fullmatch(address) is None:
-            raise UserError(f"{address!r} is not the name of an action; write NAME, PACKAGE/NAME or /NAMESPACE/NAME")
+        read_name(address)
         return address
 
     def adopt(self, adoption: Adoption) -> Deployment:
-        """Return the user's action as it is; nothing is made or changed."""
-        found = _ADDRESS.fullmatch(adoption.address)
-        assert found is not None
-        name, namespace = found["name"], found["namespace"] or ""
-        action = self._whisk.action(name, namespace)
-        if action is None:
-            raise UserError(f"action {adoption.subject!r} does not exist; look with: wsk action list")
-        effective = {**actions.effective_of(action), "function": name, "trigger": BLOCKING, "adopted": "as it is"}
-        if runtime := _KIND.fullmatch(str(effective.get("runtime", ""))):
-            effective |= {"language": runtime["language"], "language_version": runtime["version"]}
-        return Deployment(
-            f"action:{adoption.subject}",
-            self.adopted(adoption, effective),
-            effective=effective,
-            endpoint=self._whisk.url("actions", name, namespace),
-            adopted=True,
-        )
+        """Return the user's action, a copy of it, or itself with other memory."""
+        return self._existing.adopt(adoption)
+
+    def release(self, deployment: Deployment) -> None:
+        """Delete a copy, or put a change back; what was measured as it is stays as it is."""
+        undo(deployment, self.ledger, delete=self.teardown, put_back=self._existing.put_back)
 
     def exchange(self, deployment: Deployment) -> ActivationExchange:
         """Return how an action is invoked: every answer is a record, with the result in it."""
@@ -219,6 +205,9 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
     def force_cold(self, deployment: Deployment) -> None:
         """Update the action: containers belong to a version, and the next activation finds none of the new one."""
         name = deployment.effective["function"]
+        if deployment.adopted:
+            self._existing.end_containers(name)
+            return
         annotations = actions.annotated({**self.context.tags, NONCE: nonce()})
         self._whisk.put(name, {"annotations": annotations}, f"update of action {name!r}")
 
@@ -238,6 +227,8 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
     def _delete(self, kind: str, name: str) -> None:
         if kind == ACTION:
             self._whisk.delete(name)
+        elif kind == CHANGE:
+            self._existing.put_back(name)
         elif kind == IMAGE_RESOURCE:
             remove_image(name)
         else:

@@ -1,19 +1,126 @@
-"""Functions that the user has: copies of them, and changes that are put back."""
+"""Functions that the user has: measured as they are, as copies, or changed for a while and put back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from sebsx.clouds.fresh import function_name
+from sebsx.model import Deployment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.contracts.ledger import Ledger
-    from sebsx.model import Deployment
+    from sebsx.contracts.naming import NamingRule
+    from sebsx.contracts.platforms import PlatformContext
+    from sebsx.model import Adoption
+
+T = TypeVar("T")
 
 CHANGE = "memory-change"
 """Kind of the resource that stands for a change of a function; its name tells what to put back."""
 COPY = "copy"
 """What `effective["adopted"]` says of a copy."""
+
+
+class Existing(ABC, Generic[T]):
+    """The user's functions at one provider. What it says of a function is a `T`.
+
+    Args:
+        context: Says where each copy and each change is written down first, and what copies are tagged with.
+        region: Where the functions are.
+    """
+
+    kind: ClassVar[str] = "function"
+    """Kind of the resource that a copy is."""
+    rule: ClassVar[NamingRule]
+    """By which copies are named."""
+
+    def __init__(self, context: PlatformContext, region: str = "") -> None:
+        self.context = context
+        self.region = region
+
+    @abstractmethod
+    def found(self, adoption: Adoption) -> T:
+        """Return what the provider says of the function.
+
+        Raises:
+            UserError: If there is no such function.
+            UnsupportedError: If it cannot be measured.
+        """
+
+    @abstractmethod
+    def copied(self, adoption: Adoption, told: T, name: str) -> T:
+        """Make a copy of this name with the memory asked for, and return what the provider says of it."""
+
+    @abstractmethod
+    def changed(self, adoption: Adoption, told: T) -> T:
+        """Give the function the memory asked for, and return what the provider says of it then."""
+
+    @abstractmethod
+    def change_of(self, adoption: Adoption, told: T) -> str:
+        """Return the name of a change, which must tell `put_back` what the function has now."""
+
+    @abstractmethod
+    def put_back(self, change: str) -> None:
+        """Give a function back what it had, and take away what forced it cold. Harmless when done or gone already."""
+
+    @abstractmethod
+    def effective(self, adoption: Adoption, told: T) -> Mapping[str, Any]:
+        """Return what the provider reports, as in `Deployment.effective`, with `function`, its name for requests."""
+
+    @abstractmethod
+    def endpoint(self, told: T) -> str:
+        """Return where it is called."""
+
+    def new_name(self, adoption: Adoption, told: T) -> str:
+        """Return the name of a copy, by which it is also deleted."""
+        return function_name(adoption.config, self.rule)
+
+    def left_out(self, told: T) -> Sequence[str]:
+        """Return in words what a copy does not have of the function."""
+        return ()
+
+    def warnings(self, told: T) -> Sequence[str]:
+        """Return in words what makes the results of a function that is measured itself less than they seem."""
+        return ()
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return the function, its copy, or itself with other memory; see `Platform.adopt`."""
+        told, ledger = self.found(adoption), self.context.ledger
+        if adoption.copy:
+            name = self.new_name(adoption, told)
+            with ledger.creating(self.kind, name, self.region) as creation:
+                made = self.copied(adoption, told, name)
+                creation.provider_id = name
+            return self._deployment(adoption, made, COPY, notes=list(self.left_out(told)))
+        notes = list(self.warnings(told))
+        if not adoption.in_place:
+            return self._deployment(adoption, told, "as it is", notes=notes)
+        change = self.change_of(adoption, told)
+        with ledger.creating(CHANGE, change, self.region):
+            changed = self.changed(adoption, told)
+        return self._deployment(adoption, changed, "in place", notes=notes, **{CHANGE: change})
+
+    def _deployment(self, adoption: Adoption, told: T, how: str, **more: Any) -> Deployment:
+        facts = {**self.effective(adoption, told), "adopted": how, **more}
+        asked = adoption.config
+        known = replace(
+            asked,
+            memory_mib=int(facts.get("memory_mib") or asked.memory_mib),
+            architecture=asked.architecture or facts.get("architecture", ""),
+            timeout_s=float(facts.get("timeout_s", asked.timeout_s)),
+        )
+        return Deployment(
+            f"{self.kind}:{adoption.subject if how != COPY else facts['function']}",
+            known,
+            effective=facts,
+            endpoint=self.endpoint(told),
+            region=self.region,
+            adopted=True,
+        )
 
 
 def undo(

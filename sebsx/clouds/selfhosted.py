@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Adoption, Deployment, FunctionConfig, Problem, Reply, Resource, Scalar, Status, Target
+    from sebsx.model import Deployment, Problem, Reply, Resource, Scalar, Status, Target
 
 logger = logging.getLogger(__name__)
 
@@ -117,15 +117,6 @@ class SelfHostedPlatform(Platform[S]):
     def target(self, language: str, architecture: str) -> Target:
         """Return the version of the language that the settings name."""
         return target_of(self, language, architecture)
-
-    def adopted(self, adoption: Adoption, effective: Mapping[str, Any]) -> FunctionConfig:
-        """Return the configuration of a function that exists, as the server reports it."""
-        return replace(
-            adoption.config,
-            memory_mib=int(effective.get("memory_mib", 0)),
-            timeout_s=float(effective.get("timeout_s", adoption.config.timeout_s)),
-            architecture=adoption.config.architecture or self.architectures[0],
-        )
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return nothing, as long as the credentials are taken.

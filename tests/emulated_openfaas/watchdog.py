@@ -70,7 +70,9 @@ class Watchdog:
             time.sleep(0.005)
 
     def call(self, method, path, headers, body):
-        """Return status, headers and body of a call."""
+        """Return status, headers and body of a call; the question for its health calls nothing."""
+        if path == "/_/health":
+            return 200, {}, b"OK"
         with self._lock:
             if self.most and self._in_flight >= self.most:
                 said = "Concurrent request limit exceeded. Max concurrent requests: %d\n" % self.most

@@ -1,0 +1,227 @@
+"""Functions that the user has: found, copied with other memory, or changed and put back."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sebsx.clouds.adopted import Existing
+from sebsx.clouds.fresh import NONCE, nonce
+from sebsx.clouds.waiting import until
+from sebsx.contracts.naming import NamingRule
+from sebsx.errors import UnsupportedError, UserError
+from sebsx.model import StartType
+from sebsx_openfaas import functions
+from sebsx_openfaas.functions import HTTP
+from sebsx_openfaas.probes import is_healthy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sebsx.contracts.platforms import PlatformContext
+    from sebsx.model import Adoption, Reply
+    from sebsx_openfaas.gateway import FaasGateway
+    from sebsx_openfaas.settings import OpenFaasSettings
+
+FUNCTION = "function"  # kind of the resource
+NAME = NamingRule(longest=63)  # of services in Kubernetes: a label of DNS
+_ADDRESS = re.compile(r"(?P<name>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.(?P<namespace>[a-z0-9-]{1,63}))?")
+# What an update takes as the status tells it; the rest of a status is what came of it.
+_KEPT = ("image", "envProcess", "envVars", "constraints", "secrets", "labels", "annotations", "limits", "requests",
+         "readOnlyRootFilesystem")  # fmt: skip
+# Neither may be told to another function: faas-netes writes them itself, and finds pods by the first.
+_LABELS_OF_PROVIDER = frozenset({"faas_function", "uid"})
+# From the watchdog's first healthy answer on: whether a function behind it listens, only a call would tell.
+_SETTLES_S = 1.0
+_NOTHING = "-"  # in the name of a change, for a size that was not set
+
+
+class FaasName(NamedTuple):
+    """A function as a user names it; the namespace is empty for that of the settings."""
+
+    name: str
+    namespace: str
+
+    @property
+    def address(self) -> str:
+        """As a user would write it."""
+        return ".".join(filter(None, self))
+
+
+def read_name(address: str) -> FaasName:
+    """Return the function that a word means.
+
+    Raises:
+        UserError: If it is the name of none.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        raise UserError(f"{address!r} is not the name of a function; write NAME or NAME.NAMESPACE")
+    return FaasName(found["name"], found["namespace"] or "")
+
+
+class ExistingFunctions(Existing[dict[str, Any]]):
+    """The user's functions behind one gateway.
+
+    An update replaces a function whole, by what the gateway tells of it. Whether it tells variables is seen before.
+
+    Args:
+        gateway: The gateway.
+        settings: Of the platform.
+        context: See `Existing`.
+    """
+
+    kind = FUNCTION
+    rule = NAME
+
+    def __init__(self, gateway: FaasGateway, settings: OpenFaasSettings, context: PlatformContext) -> None:
+        super().__init__(context)
+        self._gateway = gateway
+        self._settings = settings
+        self._answered: dict[str, float | None] = {}  # when the only replica of a function had answered first
+
+    def found(self, adoption: Adoption) -> dict[str, Any]:
+        """Return what the gateway says of a function."""
+        told = self._read(read_name(adoption.address))
+        if told is None:
+            raise UserError(f"function {adoption.subject!r} does not exist; look with: faas-cli list")
+        if adoption.copy or adoption.in_place:
+            self._check_told(adoption.subject, told)
+        return told
+
+    def new_name(self, adoption: Adoption, told: dict[str, Any]) -> str:
+        """Return a name with the function's namespace, where its secrets are."""
+        return FaasName(super().new_name(adoption, told), told["namespace"]).address
+
+    def copied(self, adoption: Adoption, told: dict[str, Any], name: str) -> dict[str, Any]:
+        """Make a function of the same image, with its variables, secrets and labels."""
+        named = read_name(name)
+        document = _document(told, named.name)
+        document["annotations"] = {**(document.get("annotations") or {}), **self.context.tags}
+        if adoption.config.memory_mib:
+            _resize(document, f"{adoption.config.memory_mib}Mi")
+        self._put(document, told, new=True)
+        return self._made(named)
+
+    def changed(self, adoption: Adoption, told: dict[str, Any]) -> dict[str, Any]:
+        """Give it other memory."""
+        document = _document(told, told["name"])
+        _resize(document, f"{adoption.config.memory_mib}Mi")
+        self._put(document, told, new=False)
+        return self._made(read_name(told["address"]))
+
+    def change_of(self, adoption: Adoption, told: dict[str, Any]) -> str:
+        """Return name, limit and request of memory."""
+        sizes = ((told.get(key) or {}).get("memory") or _NOTHING for key in ("limits", "requests"))
+        return "@".join((told["address"], *sizes))
+
+    def put_back(self, change: str) -> None:
+        """Give it its memory back, and take away what forced it cold."""
+        address, *sizes = change.split("@")
+        told = self._read(read_name(address))
+        if told is None:
+            return
+        document = _document(told, told["name"])
+        for key, size in zip(("limits", "requests"), sizes, strict=True):
+            _set_memory(document, key, None if size == _NOTHING else size)
+        document["envVars"] = {name: value for name, value in document.get("envVars", {}).items() if name != NONCE}
+        if document != _document(told, told["name"]):
+            self._put(document, told, new=False)
+
+    def replace_replicas(self, address: str) -> None:
+        """Replace a function by itself with another variable, so that its next call meets a new replica."""
+        told = self._made(read_name(address))
+        document = _document(told, told["name"])
+        document["envVars"] = {**document.get("envVars", {}), NONCE: nonce()}
+        self._put(document, told, new=False)
+        self._answered.pop(address, None)
+        if functions.replicas_of(self._made(read_name(address))) == 1:
+            self._answered[address] = None
+
+    def start_of(self, address: str, reply: Reply) -> StartType | None:
+        """Return how a call started where a function's only replica was replaced: the first one was cold."""
+        if address not in self._answered:
+            return None
+        answered_s = self._answered[address]
+        if answered_s is None:
+            self._answered[address] = reply.done_s
+            return StartType.COLD
+        return StartType.WARM if answered_s <= reply.sent_s else None
+
+    def effective(self, adoption: Adoption, told: dict[str, Any]) -> Mapping[str, Any]:
+        """Return what the gateway reports."""
+        return {**functions.effective_of(told), "function": told["address"], "trigger": HTTP}
+
+    def endpoint(self, told: dict[str, Any]) -> str:
+        """Return where a function is called at once."""
+        return self._gateway.invoke_url(*read_name(told["address"]))
+
+    def warnings(self, told: dict[str, Any]) -> Sequence[str]:
+        """Return that several replicas share the calls, if they do."""
+        replicas = functions.replicas_of(told)
+        return [f"its {replicas} replicas share the calls: which of them answered is not known"] if replicas > 1 else []
+
+    def _check_told(self, subject: str, told: Mapping[str, Any]) -> None:
+        """Refuse to write a function that the gateway may not tell whole.
+
+        Raises:
+            UnsupportedError: If it tells variables of no function.
+        """
+        if "envVars" not in told and not any(status.get("envVars") for status in self._gateway.functions()):
+            raise UnsupportedError(
+                f"the gateway tells no variables of any function, so that a copy or a change of {subject!r} might lack "
+                "some; measure it as it is (without --memory)"
+            )
+
+    def _read(self, named: FaasName) -> dict[str, Any] | None:
+        """Return what the gateway says of a function and, as `address`, how it is asked for; None if there is none."""
+        told = self._gateway.function(*named)
+        return None if told is None else {**told, **named._asdict(), "address": named.address}
+
+    def _made(self, named: FaasName) -> dict[str, Any]:
+        told = self._read(named)
+        if told is None:
+            raise UserError(f"function {named.name!r} was deleted while it was measured")
+        return told
+
+    def _put(self, document: dict[str, Any], told: Mapping[str, Any], *, new: bool) -> None:
+        """Make or replace a function, and wait until its watchdog answers, which calls nothing."""
+        self._gateway.put(document, new=new, namespace=told["namespace"])
+        name, url = document["service"], self._gateway.invoke_url(document["service"], told["namespace"])
+        healthy: list[float] = []
+
+        def look() -> bool | None:
+            seen = self._gateway.function(name, told["namespace"]) or {}
+            ready = functions.replicas_of(seen, available=True) >= functions.replicas_of(seen) > 0
+            if not ready or not is_healthy(url, self._settings.certificate):
+                healthy.clear()
+                return None
+            healthy.append(time.monotonic())
+            return healthy[-1] - healthy[0] >= _SETTLES_S or None
+
+        until(look, f"start of function {name!r}", within_s=self._settings.ready_s)
+
+
+def _document(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a function as the gateway takes it, by what it tells of one."""
+    document = {"service": name, **{key: told[key] for key in _KEPT if told.get(key)}}
+    if labels := document.get("labels"):
+        document["labels"] = {key: value for key, value in labels.items() if key not in _LABELS_OF_PROVIDER}
+    return document
+
+
+def _resize(document: dict[str, Any], size: str) -> None:
+    """Set the limit of memory, and a request of it that is larger."""
+    asked = functions.quantity((document.get("requests") or {}).get("memory"))
+    _set_memory(document, "limits", size)
+    if asked is not None and asked > (functions.quantity(size) or 0):
+        _set_memory(document, "requests", size)
+
+
+def _set_memory(document: dict[str, Any], key: str, size: str | None) -> None:
+    sizes = {name: value for name, value in (document.pop(key, None) or {}).items() if name != "memory" and value}
+    if size is not None:
+        sizes["memory"] = size
+    if sizes:
+        document[key] = sizes
