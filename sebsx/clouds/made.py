@@ -65,6 +65,10 @@ class Made:
                 creation.provider_id = made if provider_id is None else provider_id(made)
         return self._known[kind, name]
 
+    def leave(self, kind: str, name: str) -> None:
+        """Leave one to whoever cleans up: `delete_all` passes it over, and it stays in the ledger."""
+        self._known.pop((kind, name), None)
+
     def delete_all(self) -> None:
         """Delete what was made, the last first; one that cannot be stays in the ledger, for whoever cleans up."""
         known, self._known = list(self._known), {}

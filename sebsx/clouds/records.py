@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from sebsx.model import ProviderRecord
 
 logger = logging.getLogger(__name__)
-
-# How far lines may be out of order: what is older than the newest one by this is not read again.
-_LATE_S = 120.0
 
 
 @dataclass
@@ -38,7 +35,13 @@ class _Found:
 
 
 class LateRecords(ABC):
-    """Records of functions, as they come into their logs. A subclass says how these are read."""
+    """Records of functions, as they come into their logs. A subclass says how these are read.
+
+    Class attributes:
+        late_s: How far lines may be out of order: what is older than the newest one by this is not read again.
+    """
+
+    late_s: ClassVar[float] = 120.0
 
     def __init__(self) -> None:
         self._by_function: dict[str, _Found] = defaultdict(_Found)
@@ -54,7 +57,7 @@ class LateRecords(ABC):
         """Return those records of some invocations that have come by now, by request id."""
         found = self._by_function[function]
         if not wanted <= found.records.keys():
-            for at_s, record in self.lines(function, max(0.0, found.newest_s - _LATE_S)):
+            for at_s, record in self.lines(function, max(0.0, found.newest_s - self.late_s)):
                 found.newest_s = max(found.newest_s, at_s)
                 if record is not None:
                     found.add(record)

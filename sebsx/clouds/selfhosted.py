@@ -14,6 +14,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sebsx.clouds import dynamodb, s3, shipped
+from sebsx.clouds.certificates import text_of
 from sebsx.clouds.images import one_line
 from sebsx.clouds.made import Made
 from sebsx.clouds.refusals import problems
@@ -22,9 +23,8 @@ from sebsx.clouds.targets import target_of
 from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.contracts.prices import OwnPrices
-from sebsx.errors import CredentialsError, PlatformError, UnsupportedError, UserError
+from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
 from sebsx.settings import setting
-from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ class SelfHostedPlatform(Platform[S]):
     @property
     def certificates(self) -> str:
         """What is in the file that the settings name."""
-        if not self.settings.certificate:
-            return ""
-        return _text(self.settings.certificate)
+        return text_of(self.settings.certificate)
 
     def billing(self, options: Mapping[str, Scalar]) -> Billing:
         """Return the user's own prices, where there are any."""
@@ -338,10 +336,3 @@ def _tags_of(client: Any, bucket: str) -> dict[str, str]:
         told = client.get_bucket_tagging(Bucket=bucket)
         return {tag["Key"]: tag["Value"] for tag in told.get("TagSet", ())}
     return {}
-
-
-def _text(path: str) -> str:
-    try:
-        return expanded(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as exc:
-        raise UserError(f"certificate {path!r} cannot be read: {exc}; name one with --set certificate=FILE") from exc

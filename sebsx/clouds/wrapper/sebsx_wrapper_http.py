@@ -3,6 +3,7 @@
 import http.client
 import os
 import time
+from _thread import _local
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 60
@@ -10,7 +11,7 @@ ATTEMPTS = 4
 
 
 class HttpService:
-    """One service of a provider over a kept connection.
+    """One service of a provider over a kept connection for each thread: a host may serve several calls at once.
 
     Args:
         host: Host of the service where no endpoint is set.
@@ -21,7 +22,12 @@ class HttpService:
         parts = urlsplit(endpoint or "https://" + host)
         self._host = parts.netloc
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = None
+        self._kept = _local()
+
+    @property
+    def answered(self):
+        """The headers of the last answer in this thread."""
+        return self._kept.answered
 
     def ask(self, method, path, query="", body=b"", headers=None, **proof):
         """Send a request and return (status, body); tries again where the provider asks for it."""
@@ -32,11 +38,10 @@ class HttpService:
                     body.seek(0)
             try:
                 signed = self._sign(method, path, query, dict(headers or {}), **proof)
-                if self._connection is None:
-                    self._connection = self._kind(self._host, timeout=TIMEOUT_S)
-                self._connection.request(method, path + ("?" + query if query else ""), body, signed)
-                response = self._connection.getresponse()
-                data = response.read()
+                connection = getattr(self._kept, "connection", None) or self._connect()
+                connection.request(method, path + ("?" + query if query else ""), body, signed)
+                response = connection.getresponse()
+                data, self._kept.answered = response.read(), response.headers
             except (OSError, http.client.HTTPException):
                 self._close()
                 if attempt == ATTEMPTS - 1:
@@ -54,10 +59,14 @@ class HttpService:
         """Return whether the provider is only busy."""
         return status >= 500 or status == 429
 
+    def _connect(self):
+        self._kept.connection = connection = self._kind(self._host, timeout=TIMEOUT_S)
+        return connection
+
     def _close(self):
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._kept.connection = getattr(self._kept, "connection", None), None
+        if connection is not None:
+            connection.close()
 
 
 class ObjectStorage:

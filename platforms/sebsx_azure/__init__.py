@@ -1,0 +1,3 @@
+"""Azure Functions as a platform."""
+
+from __future__ import annotations

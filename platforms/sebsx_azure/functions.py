@@ -1,0 +1,263 @@
+"""Function apps: what is asked for, how a package gets there, and what Azure reports back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sebsx.clouds.fresh import NONCE, nonce
+from sebsx.clouds.waiting import settled, until
+from sebsx.contracts.naming import NamingRule
+from sebsx.errors import DeployError
+from sebsx.system.lazy import require
+from sebsx_azure.clients import EXTRA, answered, clean, explained
+from sebsx_azure.resources import PLAN, arm_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sebsx.model import FunctionConfig, Scalar, Target
+    from sebsx_azure.clients import AzureClients
+
+# An app is known to its host by the first 32 letters: of two that share them and a storage account one is refused
+# (docs: "Host ID considerations", 2026-09).
+NAME = NamingRule(longest=32, shortest=2)
+ENTRY = "handler"
+FLEX, CONSUMPTION = "flex", "consumption"
+# What an app may use on Consumption, where nothing is chosen (docs: "Service limits", 2026-09).
+CONSUMPTION_MIB = 1536
+TIMEOUT = "AzureFunctionsJobHost__functionTimeout"  # takes the place of that in host.json
+_SKUS = {FLEX: {"name": "FC1", "tier": "FlexConsumption"}, CONSUMPTION: {"name": "Y1", "tier": "Dynamic"}}
+_RUNTIMES = {"python": "python", "nodejs": "node"}
+_STORAGE = "DEPLOYMENT_STORAGE_CONNECTION_STRING"
+_DONE_WITHIN_S, _TRIGGERS_WITHIN_S = 900.0, 300.0
+_UPLOAD_WITHIN_S, _UPLOAD_TIMEOUT_S = 300.0, 300.0
+_ENDED = {3: "failed", 4: "", -1: "was aborted"}  # Kudu's states of deployments that are over
+_SPAN = re.compile(r"(?:(?P<d>\d+)\.)?(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:\.\d+)?)")
+_SETTLING = frozenset({400, 404, 409, 429, 500, 502, 503, 504})  # while an app is starting
+
+
+class AzureFunctions:
+    """The function apps of one subscription.
+
+    Args:
+        clients: The subscription.
+    """
+
+    def __init__(self, clients: AzureClients) -> None:
+        self._clients = clients
+        self._keys: dict[str, str] = {}
+
+    def publish(self, place: str, archive: Path) -> None:
+        """Hand a package to an app on Flex Consumption, which takes it as it is, and wait until it has it."""
+        what = f"upload of the package to {place.partition('/')[2]!r}"
+        url = f"https://{self._scm_host(place)}/api"
+        settled(
+            lambda: self._send(f"{url}/publish?RemoteBuild=false&Deployer=sebsx", archive), _was_cut_off, what,
+            within_s=_UPLOAD_WITHIN_S, told=clean,
+        )  # fmt: skip
+
+        def look() -> Mapping[str, Any] | None:
+            told = self._asked(f"{url}/deployments/latest", what)
+            return told if told.get("status") in _ENDED else None
+
+        told = until(look, what, within_s=_DONE_WITHIN_S)
+        if failure := _ENDED[told["status"]]:
+            raise DeployError(f"{what} {failure}: {clean(str(told.get('status_text') or told.get('message') or ''))}")
+
+    def started(self, place: str, function: str = ENTRY) -> str:
+        """Return the URL of a function once Azure knows it and hands out its key."""
+        group, _, name = place.partition("/")
+        apps, what = self._clients.web.web_apps, f"start of function {name!r}"
+        with explained(what):
+            settled(
+                lambda: apps.sync_function_triggers(group, name), _is_settling, what, within_s=_TRIGGERS_WITHIN_S,
+                told=clean,
+            )  # fmt: skip
+            settled(lambda: self.key(place, function), _is_settling, what, within_s=_TRIGGERS_WITHIN_S, told=clean)
+            found = apps.get_function(group, name, function).as_dict()["properties"]
+        return str(found["invoke_url_template"])
+
+    def key(self, place: str, function: str = ENTRY) -> str:
+        """Return what a function is called with, asked for once; raises what Azure's library does."""
+        if place not in self._keys:
+            group, _, name = place.partition("/")
+            told = dict(self._clients.web.web_apps.list_function_keys(group, name, function))
+            keys = told.get("properties") or told
+            self._keys[place] = str(keys["default"])
+        return self._keys[place]
+
+    def forget(self, place: str) -> None:
+        """Forget the key of an app, which is asked for again if it is needed."""
+        self._keys.pop(place, None)
+
+    def app(self, place: str) -> dict[str, Any]:
+        """Return what Azure says of an app, as it came."""
+        group, _, name = place.partition("/")
+        with explained(f"read of function {name!r}"):
+            found: dict[str, Any] = self._clients.web.web_apps.get(group, name).as_dict()
+        return found
+
+    def settings(self, place: str) -> dict[str, str]:
+        """Return the application settings of an app."""
+        group, _, name = place.partition("/")
+        with explained(f"read of the settings of function {name!r}"):
+            found = self._clients.web.web_apps.list_application_settings(group, name).as_dict()
+        return dict(found.get("properties") or {})
+
+    def change_settings(self, place: str, settings: Mapping[str, str]) -> None:
+        """Give an app other application settings, which ends all its instances."""
+        group, _, name = place.partition("/")
+        with explained(f"update of function {name!r}"):
+            self._clients.web.web_apps.update_application_settings(group, name, {"properties": dict(settings)})
+
+    def end_instances(self, place: str) -> None:
+        """Change a setting: Azure starts an app anew whose settings changed."""
+        self.change_settings(place, {**self.settings(place), NONCE: nonce()})
+
+    def _scm_host(self, place: str) -> str:
+        for state in self.app(place)["properties"].get("hostNameSslStates") or ():
+            if state.get("hostType") == "Repository":
+                return str(state["name"])
+        raise DeployError(f"function {place.partition('/')[2]!r} has no endpoint that takes packages")
+
+    def _send(self, url: str, archive: Path) -> None:
+        """Send a package. Repeating it is harmless: what came in part is nothing, and the last one counts."""
+        with archive.open("rb") as file:
+            answer = self._request("POST", url, data=file, headers={"content-type": "application/zip"})
+        if answer.status_code >= 400:
+            if answer.status_code in (409, 429) or answer.status_code >= 500:
+                raise _BusyError(f"HTTP {answer.status_code}: {answer.text[:300]}")
+            raise answered("upload of the package", answer)
+
+    def _asked(self, url: str, what: str) -> Mapping[str, Any]:
+        """Return what an app says of its deployment; nothing while it is busy or has none yet."""
+        with explained(what):
+            answer = self._request("GET", url)
+        if answer.status_code == 404 or answer.status_code == 429 or answer.status_code >= 500:
+            return {}
+        if answer.status_code >= 400:
+            raise answered(what, answer)
+        return dict(answer.json())
+
+    def _request(self, method: str, url: str, **more: Any) -> Any:
+        headers = {"authorization": f"Bearer {self._clients.token()}", **more.pop("headers", {})}
+        requests = require("requests", extra=EXTRA)
+        trusted = self._clients.trusted
+        return requests.request(method, url, headers=headers, verify=trusted, timeout=_UPLOAD_TIMEOUT_S, **more)
+
+
+class _BusyError(Exception):
+    """An app does not take a package now."""
+
+
+def plan(tier: str) -> dict[str, Any]:
+    """Return the plan of an app, as Azure takes it: each has its own, as Flex Consumption wants it."""
+    return {"kind": "functionapp", "sku": _SKUS[tier], "properties": {"reserved": True}}
+
+
+def site(
+    clients: AzureClients,
+    place: str,
+    target: Target,
+    config: FunctionConfig,
+    options: Mapping[str, Scalar],
+    settings: Mapping[str, str],
+    container_url: str,
+) -> dict[str, Any]:
+    """Return an app, as Azure takes it.
+
+    Args:
+        clients: The subscription.
+        place: Group and name, of its plan as well.
+        target: What it runs.
+        config: What is asked.
+        options: What it gets of every option.
+        settings: Application settings beside those of the configuration.
+        container_url: Where Flex Consumption keeps its package.
+    """
+    calls, most = options["sandbox_concurrency"], int(options["max_instances"])
+    known = {
+        **config.environment, **settings,
+        "SEBSX_MEMORY_MIB": str(config.memory_mib), "SEBSX_TIMEOUT_S": repr(config.timeout_s),
+        TIMEOUT: _span(config.timeout_s),
+        "PYTHON_THREADPOOL_THREAD_COUNT": str(calls),  # its own default depends on the machine
+        NONCE: nonce(),
+    }  # fmt: skip
+    properties: dict[str, Any] = {"serverFarmId": arm_id(clients, PLAN, place), "httpsOnly": True}
+    site_config: dict[str, Any] = {}
+    runtime = _RUNTIMES[target.language]
+    if options["tier"] == FLEX:
+        known[_STORAGE] = known["AzureWebJobsStorage"]
+        ready = [{"name": "http", "instanceCount": options["min_instances"]}] if options["min_instances"] else []
+        authentication = {"type": "StorageAccountConnectionString", "storageAccountConnectionStringName": _STORAGE}
+        properties["functionAppConfig"] = {
+            "deployment": {
+                "storage": {"type": "blobContainer", "value": container_url, "authentication": authentication}
+            },
+            "runtime": {"name": runtime, "version": target.version},
+            "scaleAndConcurrency": {
+                "instanceMemoryMB": config.memory_mib, "alwaysReady": ready,
+                "triggers": {"http": {"perInstanceConcurrency": calls}},
+                **({"maximumInstanceCount": most} if most else {}),
+            },
+        }  # fmt: skip
+    else:
+        known |= {"FUNCTIONS_EXTENSION_VERSION": "~4", "FUNCTIONS_WORKER_RUNTIME": runtime}
+        site_config["linuxFxVersion"] = f"{runtime.upper()}|{target.version}"
+        if most:
+            site_config["functionAppScaleLimit"] = most
+    site_config["appSettings"] = [{"name": name, "value": value} for name, value in known.items()]
+    properties["siteConfig"] = site_config
+    return {"kind": "functionapp,linux", "properties": properties}
+
+
+def effective(app: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
+    """Return what Azure reports of an app, under the names of `FunctionConfig` and facts of its own."""
+    properties = app["properties"]
+    flex = properties.get("functionAppConfig") or {}
+    scale = flex.get("scaleAndConcurrency") or {}
+    linux = str((properties.get("siteConfig") or {}).get("linuxFxVersion") or "")
+    runtime = flex.get("runtime") or dict(zip(("name", "version"), linux.lower().split("|"), strict=False))
+    ready = [int(item.get("instanceCount") or 0) for item in scale.get("alwaysReady") or ()]
+    http = (scale.get("triggers") or {}).get("http") or {}
+    limit = (properties.get("siteConfig") or {}).get("functionAppScaleLimit")
+    facts = {
+        "memory_mib": scale.get("instanceMemoryMB") or CONSUMPTION_MIB,
+        "timeout_s": seconds(settings.get(TIMEOUT, "")),
+        "architecture": "x86_64",
+        "runtime": "|".join(runtime.values()),
+        "tier": FLEX if flex else CONSUMPTION,
+        "billing_scheme": FLEX if flex else CONSUMPTION,
+        "sandbox_concurrency": http.get("perInstanceConcurrency") or (None if flex else 1),
+        "min_instances": sum(ready),
+        "max_instances": scale.get("maximumInstanceCount") or limit or 0,
+        "state": properties.get("state"),
+    }
+    return {key: value for key, value in facts.items() if value not in (None, "")}
+
+
+def seconds(span: str) -> float | None:
+    """Return a time span as Azure writes it (`00:05:00`) in seconds; None for one that cannot be read."""
+    found = _SPAN.fullmatch(span)
+    if found is None:
+        return None
+    return ((int(found["d"] or 0) * 24 + int(found["h"])) * 60 + int(found["m"])) * 60 + float(found["s"])
+
+
+def _span(time_s: float) -> str:
+    minutes, rest_s = divmod(time_s, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours:02}:{minutes:02}:{rest_s:06.3f}"
+
+
+def _was_cut_off(exc: Exception) -> bool:
+    """Tell whether an upload can be repeated: the connection broke, or the app is busy."""
+    http = require("requests.exceptions", extra=EXTRA)
+    return isinstance(exc, _BusyError | http.ConnectionError | http.Timeout)
+
+
+def _is_settling(exc: Exception) -> bool:
+    core = require("azure.core.exceptions", extra=EXTRA)
+    return isinstance(exc, core.HttpResponseError) and exc.status_code in _SETTLING
