@@ -45,7 +45,10 @@ class Pricer:
         time_s = record.duration_s if record.duration_s is not None else record.billed_s
         if record.cost_usd is not None or time_s is None:
             return record.cost_usd
-        said, own = deployment.effective, self._plain_billing(platform).own
+        said, billing = deployment.effective, self._plain_billing(platform)
+        own = billing.own
+        if own is None and not billing.provider:
+            return None
         memory_mib = said.get("memory_mib", deployment.config.memory_mib)
         if own is not None:
             return None if record.billed_s is None else _own_usd(own, memory_mib, record.billed_s)

@@ -231,6 +231,18 @@ class Recording:
 
 
 @contextmanager
+def collected_later() -> Iterator[None]:
+    """Put off the search of objects for garbage until the end: of a batch nothing is garbage before it is stored."""
+    searches = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searches:
+            gc.enable()
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """Keep the interpreter from pausing inside: no search of old objects for garbage, short turns for threads."""
     interval_s = sys.getswitchinterval()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """Return the record for the control API."""
-        return asdict(self) | {"billed_s": self.billed_s}
+        return {name: getattr(self, name) for name in _REPORTED}
+
+
+_REPORTED = (*(item.name for item in fields(Record)), "billed_s")
 
 
 class Records:

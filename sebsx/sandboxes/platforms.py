@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _WRAPPERS = {".py": "sebsx_wrapper.py", ".cjs": "sebsx_wrapper.cjs"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
-_STATUSES = frozenset(Status)
+_STATUSES = {status.value: status for status in Status}
+_STARTS = {start.value: start for start in StartType}
 _SMALLEST_MIB = 32
 
 HOST_ARCHITECTURE = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
@@ -134,8 +135,8 @@ class GatewayPlatform(Platform[S]):
 
     def status_of(self, reply: Reply) -> Status:
         """Return what the gateway says."""
-        said = reply.headers.get("x-sebsx-status")
-        return Status(said) if said in _STATUSES else super().status_of(reply)
+        said = _STATUSES.get(reply.headers.get("x-sebsx-status", ""))
+        return said or super().status_of(reply)
 
     def force_cold(self, deployment: Deployment) -> None:
         """See to it that no existing sandbox gets another invocation; returns when the idle ones are gone."""
@@ -177,16 +178,15 @@ class GatewayPlatform(Platform[S]):
         return self._gateway
 
     def _record(self, deployment: Deployment, request_id: str, record: Mapping[str, Any]) -> ProviderRecord:
-        billed_s = record["billed_s"]
         return ProviderRecord(
             request_id,
             duration_s=record["duration_s"],
             init_s=record["init_s"],
-            billed_s=billed_s,
+            billed_s=record["billed_s"],
             max_memory_bytes=record["max_memory_bytes"],
-            status=Status(record["status"]),
+            status=_STATUSES[record["status"]],
             sandbox_id=record["sandbox"],
-            start_type=StartType(record["start"]),
+            start_type=_STARTS[record["start"]],
         )
 
     def _check(self, target: Target, config: FunctionConfig) -> None:

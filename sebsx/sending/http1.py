@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httptools
 
@@ -15,20 +16,39 @@ _LENGTH_DIGITS = 16
 
 
 class Headers(Mapping[str, str]):
-    """Headers by lower-case name, parsed when first asked for: most answers are never asked.
+    """Headers by lower-case name, found or parsed when asked for: most answers are asked for one at most.
 
     Args:
         raw: From the status line up to the empty line.
+        low: The same in lower case, where that is known already.
     """
 
-    __slots__ = ("_parsed", "_raw")
+    __slots__ = ("_low", "_parsed", "_raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, low: bytes | None = None) -> None:
         self._raw = raw
+        self._low = raw.lower() if low is None else low
         self._parsed: dict[str, str] | None = None
 
     def __getitem__(self, name: str) -> str:
-        return self._all()[name]
+        value = self._find(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the last header of a name, `default` where there is none."""
+        value = self._find(name)
+        return default if value is None else value
+
+    def _find(self, name: str) -> str | None:
+        if self._parsed is not None:
+            return self._parsed.get(name)
+        at = self._low.rfind(b"\r\n%b:" % name.encode("latin-1"))
+        if at < 0:
+            return self._all().get(name)  # it may be written in an odd way
+        begin, end = at + len(name) + 3, self._raw.find(b"\r\n", at + 2)
+        return (self._raw[begin:] if end < 0 else self._raw[begin:end]).decode("latin-1").strip()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())
@@ -46,8 +66,8 @@ class Headers(Mapping[str, str]):
         return self._parsed
 
 
-def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """Return status, head and body if `data` is exactly one answer of known length on a connection that stays open.
+def whole(data: bytes) -> tuple[int, Headers, bytes] | None:
+    """Return status, headers and body if `data` is exactly one answer of known length on an open connection.
 
     None does not mean that it is wrong: `AnswerReader` finds out.
     """
@@ -70,7 +90,7 @@ def whole(data: bytes) -> tuple[int, bytes, bytes] | None:
     status, length = int(code), int(digits)
     if status < 200 or status in (204, 304) or len(data) - end - 4 != length:
         return None
-    return status, head, data[end + 4 :]
+    return status, Headers(head, low), data[end + 4 :]
 
 
 class AnswerReader:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from sebsx.contracts.schedules import OVER
 from sebsx.sending.connection import READ, RECEIVE_BYTES, WRITE, Connection
 from sebsx.sending.faults import BrokenConnectionError, limit_of, reason
-from sebsx.sending.http1 import MOST_BYTES, AnswerReader, Headers, whole
+from sebsx.sending.http1 import MOST_BYTES, AnswerReader, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -296,8 +296,7 @@ class Transport:
             if answer is None:
                 parsed = whole(data)
                 if parsed is not None:
-                    status, head, body = parsed
-                    self._finish(connection, now_s, status, Headers(head), body, True)
+                    self._finish(connection, now_s, *parsed, True)
                     return
                 answer = connection.answer = AnswerReader(MOST_BYTES)
             if self._fed(connection, answer, data, now_s):

@@ -242,6 +242,15 @@ def test_headers_are_found_by_lower_case_name() -> None:
     assert len(headers) == 2
 
 
+def test_one_header_is_found_like_all_of_them() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nX-One: a: b\r\nTWO:2\r\nx-one:\t\xe9 \r\nOdd : 3\r\nEmpty:\r\nLast: x-one: 4"
+    every = dict(Headers(raw))
+    assert every == {"x-one": "\xe9", "two": "2", "odd": "3", "empty": "", "last": "x-one: 4"}
+    assert {name: Headers(raw)[name] for name in every} == every
+    assert Headers(raw).get("one") is None
+    assert Headers(raw).get("X-One", "no") == "no"
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -258,5 +267,5 @@ def test_headers_are_found_by_lower_case_name() -> None:
     ],
 )
 def test_only_exactly_one_plain_answer_is_read_at_a_glance(data: bytes) -> None:
-    assert whole(OK) == (200, OK[:-6], b"hi")
+    assert whole(OK) == (200, Headers(OK[:-6]), b"hi")
     assert whole(data) is None

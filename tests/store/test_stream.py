@@ -30,6 +30,20 @@ def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Beg
     stream.close()
 
 
+def test_invocations_of_different_and_of_many_samples_are_stored_as_they_are(begun: Begun) -> None:
+    many = {f"phase.{number}_s": number / 8 for number in range(1000)}  # more than one statement takes
+    mixed = [{}, {"process.cpu_s": 1, "phase.b_s": 0.5}, {"phase.b_s": 0.25, "process.cpu_s": 2.0}, many]
+    mixed += [{"process.cpu_s": float("inf"), "phase.b_s": 4.0}, dict(reversed(many.items()))]
+    begun.add(*(make_invocation(number, samples=samples) for number, samples in enumerate(mixed, 1)))
+    stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
+    stream.add([make_invocation(number, samples=samples) for number, samples in enumerate(mixed, 11)])
+    stream.commit()
+    stream.close()
+    stored = [each.samples for each in begun.store.view(begun.run_id).invocations()]
+    mixed[4] = {"phase.b_s": 4.0}
+    assert stored == [*mixed, *mixed]
+
+
 def test_stream_goes_on_after_a_commit_and_beside_batches(begun: Begun) -> None:
     stream = begun.store.stream(begun.run_id, begun.deployment, begun.cell)
     stream.add([make_invocation(1)])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from sebsx.contracts.calls import Sent
 from sebsx.errors import PluginError
 from sebsx.model.clock import client_clock
+from sebsx.running.recording import collected_later
 from sebsx.running.session.sending import Allowed, Silence, attend, check_overlap, send
 from sebsx.system.busyness import waited
 from sebsx.system.priority import on_time
@@ -62,9 +63,10 @@ class Caller:
         """Send a batch and store it when all of it is answered; see `Session.send`."""
         check_overlap(calls.function, calls.schedule)
         self._meter.allow(calls.function.platform, calls.function.deployment, calls.schedule.total or 1)
-        answers = list(send(self._client, calls))
-        self._count_round(calls.round)
-        return Sent(calls=calls, invocations=self._recorder.add(calls, answers))
+        with collected_later():
+            answers = list(send(self._client, calls))
+            self._count_round(calls.round)
+            return Sent(calls=calls, invocations=self._recorder.add(calls, answers))
 
     def attend(self, agenda: Agenda) -> Iterator[Sent]:
         """Send an agenda, and store what belongs together when it is answered; see `Session.send`."""
