@@ -163,6 +163,7 @@ class PerfCostAnalyzer(Analyzer[PerfCostAnalyzerSettings]):
             *about_subjects(names, found),
             *_about_failures(runs, names, found),
             *(finding for view in runs for finding in _about_samples(view, names, found)),
+            *(finding for view in runs for finding in _about_sandboxes(view, names, found)),
             *(
                 finding
                 for name, each in zip(names, parts, strict=True)
@@ -382,10 +383,25 @@ def _about_failures(runs: Sequence[RunView], names: Sequence[str], found: Sequen
                 alike[status, error].append((name, each))
     for (status, error), those in alike.items():
         count, n = sum(each.failed[status] for _, each in those), sum(len(each.frame) for _, each in those)
-        where = ", ".join(name for name, _ in those[:_NAMED])
-        where += f" and {len(those) - _NAMED} more" if len(those) > _NAMED else ""
-        text = f"{where}: {count} of {n} ended as {status}, the first with: {error}"
+        text = f"{_named([name for name, _ in those])}: {count} of {n} ended as {status}, the first with: {error}"
         yield Finding(text, numbers={"status": status, "count": count, "n": n}, warning=True)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return conditions in words: the first few by their names."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _about_sandboxes(view: RunView, names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
+    """Yield a warning for each number of sandboxes that is too small, with the conditions that had it."""
+    alike: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for name, each in zip(names, found, strict=True):
+        observed = each.observed(_METRIC)
+        if each.run.id == view.run.id and observed.caution and not observed.singles:
+            alike[observed.caution, observed.count].append(name)
+    for (caution, count), those in alike.items():
+        yield Finding(f"{_named(those)}: {caution}", numbers={"sandboxes": count}, warning=True)
 
 
 def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
@@ -396,9 +412,6 @@ def _about_samples(view: RunView, names: Sequence[str], found: Sequence[Conditio
         if each.wrong_start:
             text = f"{name}: {each.wrong_start} of {n} were not {each.wanted} and are not counted"
             yield Finding(text, numbers={"wrong_start": each.wrong_start, "n": n}, warning=True)
-        observed = each.observed(_METRIC)
-        if observed.caution and not observed.singles:
-            yield Finding(f"{name}: {observed.caution}", numbers={"sandboxes": observed.count}, warning=True)
         if each.mixture:
             text = f"{name}: the sample mixes {each.mixture}, which take different times: read them apart by start_type"
             yield Finding(text, numbers={"mixture": each.mixture}, warning=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sebsx.reading.saved_prices import SavedPrices
 
 # What one may choose; whatever else two conditions differ in makes them different questions.
+_NAMED = 3  # of options that are all alike; more are counted
 _CHOSEN = ("platform", "region", "architecture", "memory_mib")
 _COLUMNS = (
     Column("median_s", "median", unit="s", meaning="client latency, with the interval of its median"),
@@ -177,7 +178,8 @@ def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
             figures = f"{show(winner.duration_s, 's')} and {show(winner.million_usd, 'USD')} per million"
             text = f"{sweep.name}: {choice} is {_place(winner, sweep)}, {figures}"
             if tied:
-                places = _places(sorted([winner, *tied], key=lambda option: option.memory_mib), sweep)
+                alike = sorted([winner, *tied], key=lambda option: option.memory_mib)
+                places = f"all {len(alike)}" if len(alike) == len(sweep.options) > _NAMED else _places(alike, sweep)
                 text = f"{sweep.name}: {choice} is a tie of {places}; {_place(winner, sweep)} had {figures}"
             numbers = {
                 "choice": choice, "memory_mib": winner.memory_mib, "median_s": winner.duration_s,

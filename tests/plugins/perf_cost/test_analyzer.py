@@ -111,6 +111,14 @@ def test_one_sandbox_is_said_at_the_number(scene: Scene) -> None:
     assert finding.warning
 
 
+def test_warning_that_several_conditions_share_is_one(scene: Scene) -> None:
+    for memory_mib in (128, 256):
+        scene.cell("warm", [took(1.0), took(2.0)], memory_mib, per_sandbox=2)
+    (finding,) = texts(scene.analyze(), "a difference of a few percent may be that of the sandbox")
+    assert finding.text.count("measured in 1 sandbox") == 1
+    assert "128 MiB warm, sleep 256 MiB warm: " in finding.text
+
+
 def test_small_sample_has_a_median_without_interval(scene: Scene) -> None:
     scene.cell("warm", [took(1.0), took(3.0)])
     (row,) = table(scene.analyze(), "latency").rows

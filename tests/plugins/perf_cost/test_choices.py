@@ -117,6 +117,12 @@ def test_without_intervals_nothing_is_told_apart(run: RunWriter) -> None:
     )
 
 
+def test_options_that_are_all_alike_are_counted(run: RunWriter) -> None:
+    for memory_mib in (128, 256, 512, 1024):
+        run.add([4.0], memory_mib=memory_mib)
+    assert choice(analyze(run), "fastest").text.startswith("echo warm: fastest is a tie of all 4; 128 MiB had")
+
+
 def test_architectures_are_chosen_between_too(run: RunWriter) -> None:
     measured(run, 256, 2.0, 2.0)
     measured(run, 256, 1.0, 1.0, effective={"architecture": "arm64"}, architecture="arm64")
