@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -236,6 +237,15 @@ def test_index_links_to_every_page() -> None:
 def test_words_of_reports_are_explained_on_a_page_of_their_own() -> None:
     page = " ".join((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split())
     assert [word for word, meaning in WORDS.items() if f"## {word} {meaning}" not in page] == []
+
+
+def test_pages_install_from_the_address_that_the_project_names() -> None:
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        named = set(re.findall(r"git\+(https://[\w./-]+)@", text))
+        assert named <= {address}, page.name
+        assert not named or "OWNER" not in address or "`OWNER`" in text, f"{page.name} does not say who OWNER is"
 
 
 def test_nothing_is_installed_from_where_it_is_not() -> None:

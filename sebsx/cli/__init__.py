@@ -16,6 +16,7 @@ from sebsx.cli import completing, extending
 from sebsx.cli.app import App, CommandGroup
 from sebsx.cli.console import VisibleFormatter
 from sebsx.cli.mistakes import in_one_line
+from sebsx.cli.repeating import OnceFilter
 from sebsx.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_STORE, EXIT_USAGE, SebsxError, UserError
 from sebsx.system.interrupts import SIGNALS, interrupts
 
@@ -152,6 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     handler.setFormatter(VisibleFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     app = App()
+    handler.addFilter(OnceFilter(app.console.repeats))
     with interrupts.handled():
         code = _run(app, arguments)
     if not _delivered(app, sys.stdout):
@@ -196,6 +198,7 @@ def _run(app: App, arguments: list[str] | None) -> int:
         _forget(stdout)
         return EXIT_OK
     finally:
+        app.console.say_repeats()
         app.console.everybody()
         sys.stdout = stdout  # click puts another in place
     return outcome if isinstance(outcome, int) else EXIT_OK

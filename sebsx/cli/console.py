@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sebsx.cli.repeating import Repeats
 from sebsx.system.outside import visible, without_secrets
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Console:
     def __init__(self, *, json: bool = False, wide: bool = False) -> None:
         self.json = json
         self.wide = wide
+        self.repeats = Repeats()
         self._stdout: TextIO | None = None
         self._descriptor: int | None = None  # where the process had its output, while 1 is that of errors
 
@@ -139,7 +141,16 @@ class Console:
                 self._write(visible(text) + "\n", sys.stderr)
 
     def warning(self, text: str) -> None:
-        """Say what may make the result wrong."""
+        """Say what may make the result wrong; what was said already is counted, for `say_repeats`."""
+        if self.repeats.is_new(text):
+            self._warn(text)
+
+    def say_repeats(self) -> None:
+        """Say how often warnings came again, a line for each."""
+        for text in self.repeats.told():
+            self._warn(text)
+
+    def _warn(self, text: str) -> None:
         with suppress(OSError):  # it must not end a run
             self._write(f"warning: {visible(without_secrets(text))}\n", sys.stderr)
 
@@ -151,6 +162,14 @@ class Console:
     @contextmanager
     def progress(self) -> Iterator[ProgressObserver]:
         """Show what a run does while it lasts; on a terminal only, and not under `--json`."""
+        try:
+            with self._progress() as observer:
+                yield observer
+        finally:
+            self.say_repeats()
+
+    @contextmanager
+    def _progress(self) -> Iterator[ProgressObserver]:
         if self.json or not sys.stderr.isatty():
             yield ProgressObserver(self, None)
             return
@@ -273,10 +292,10 @@ class ProgressObserver:
     def warned(self, text: str) -> None:
         """Say a warning at once, above the progress."""
         self.warnings.append(text)
-        if self._progress:
-            self._progress.console.print(_text(f"warning: {without_secrets(text)}"))
-        else:
+        if not self._progress:
             self._console.warning(text)
+        elif self._console.repeats.is_new(text):
+            self._progress.console.print(_text(f"warning: {without_secrets(text)}"))
 
     def _update(self, **changes: Any) -> None:
         if self._progress is not None and self._task is not None:

@@ -13,6 +13,7 @@ import pytest
 
 from sebsx.cli.console import Console, VisibleFormatter, rows_table
 from sebsx.cli.layout import arranged
+from sebsx.cli.repeating import OnceFilter, Repeats
 from sebsx.contracts.analyzers import Column, Estimate, Finding, Report, Table
 from tests.store.conftest import make_cell
 from tests.support import Call
@@ -190,6 +191,21 @@ def test_without_a_terminal_a_long_run_says_now_and_then_that_it_goes_on(
     assert capsys.readouterr().err == ""
 
 
+def test_warning_that_comes_again_is_counted_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with console.progress() as observer:
+        for size in (128, 256, 512, 1024, 2048):
+            observer.warned(f"bfs {size} MiB: 3 of {size} calls were late")
+        observer.warned("bfs 128 MiB: the machine is busy")
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: bfs 128 MiB: 3 of 128 calls were late",
+        "warning: bfs 128 MiB: the machine is busy",
+        "warning: the same 4 more times (bfs 256 MiB, bfs 512 MiB, bfs 1024 MiB, 1 more): 3 of 128 calls were late",
+    ]
+    console.say_repeats()
+    assert capsys.readouterr().err == ""
+
+
 def test_log_of_all_that_is_said_has_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     log = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(KeptOpen(log)), encoding="utf-8"))
@@ -207,13 +223,25 @@ def test_settings_are_shown_with_their_values(call: Call, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "80")
     lines = [line.split() for line in call("config", "show").stdout.splitlines()]
     assert ["keep_alive_policy", "fixed"] in [words[:2] for words in lines]
-    assert ["base_image", "public.ecr.aws/lambda/python:{version}"] in [words[:2] for words in lines]
+    assert ["base_image", "public.ecr.aws/lambda/{language}:{version}"] in [words[:2] for words in lines]
     assert ["platform.openwhisk"] in lines
 
 
 def test_completion_asks_for_a_shell_that_nobody_names(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SHELL", raising=False)
     call("completion").assert_fails(2, "say which shell: sebsx completion bash|zsh|fish")
+
+
+def test_warning_of_a_log_that_comes_again_is_counted() -> None:
+    repeats = Repeats()
+    once = OnceFilter(repeats)
+
+    def passes(level: int, name: str) -> bool:
+        return once.filter(logging.LogRecord("sebsx", level, __file__, 1, "sandbox %s has no limit", (name,), None))
+
+    assert [passes(logging.WARNING, f"0a{n}") for n in range(3)] == [True, False, False]
+    assert all(passes(logging.ERROR, f"0a{n}") for n in range(3))
+    assert list(repeats.told()) == ["the same 2 more times: sandbox 0a0 has no limit"]
 
 
 def test_log_names_levels_as_everything_else_does() -> None:

@@ -60,6 +60,13 @@ def file(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, f"page-{kind}", lambda folder: page(kind, folder))
 
 
+# Removes further rows of tables, and texts of figures, that are coloured as those before them.
+ALIKE = """
+document.querySelectorAll('tbody tr:nth-child(n+6), .findings li:nth-child(n+9)').forEach(each => each.remove());
+document.querySelectorAll('svg').forEach(svg => [...svg.querySelectorAll('text')].slice(40).forEach(t => t.remove()));
+"""
+
+
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     folder = Path(os.environ.get("SEBSX_PICTURES", tmp_path))
@@ -98,9 +105,14 @@ def test_page_is_sound_by_axe(browser: Any, file: Path, kind: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     with shown(browser, file, "desktop") as screen:
         screen.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-        # The contrast of 200 conditions takes minutes there; it is held above.
-        options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": kind != "two_hundred"}}}
+        many = kind == "two_hundred"  # their contrast takes minutes: of what is alike some are judged; FAINT judges all
+        options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": not many}}}
         found = axe.run(screen, options=options).response["violations"]
+        if many:
+            screen.evaluate(ALIKE)
+            judged = axe.run(screen, options={"runOnly": ["color-contrast"]}).response
+            found += judged["violations"]
+            assert sum(len(each["nodes"]) for each in judged["passes"]) > 100
         assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found] == []
 
 
