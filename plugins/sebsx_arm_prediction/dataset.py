@@ -80,6 +80,7 @@ WORDS = {
     "platform": "where it ran",
     "architecture": "x86_64 or arm64",
     "sandbox": "id of the sandbox that served it",
+    "split": "train or unseen, where the campaign says which functions no model is fitted to; else empty",
     "run": "id of the run, or name of the file, that it came from",
 }
 NUMBERS = {"sample": "number of the invocation in its step", "memory_mib": "provisioned memory in MiB"}

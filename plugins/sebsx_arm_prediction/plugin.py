@@ -9,6 +9,7 @@ from sebsx.contracts.hookspecs import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.model.metrics import Metric
 
@@ -35,3 +36,11 @@ def sebsx_register_metrics() -> Sequence[Metric]:
             meaning="which values of a benchmark's parameter the 40 steps of a campaign are",
         )
     ]
+
+
+@hookimpl
+def sebsx_register_commands() -> Sequence[type[Command[Any]]]:
+    """Return `sebsx predict arm`, `sebsx predict train` and `sebsx predict models`."""
+    from sebsx_arm_prediction.commands import PredictArm, PredictModels, PredictTrain  # loading a plugin costs nothing
+
+    return [PredictArm, PredictTrain, PredictModels]

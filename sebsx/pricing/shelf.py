@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from sebsx.plugins import Registry
+    from sebsx.contracts.registered import Registered
     from sebsx.pricing.books import PriceBook
 
 
@@ -26,7 +26,7 @@ class Shelf:
         folder: Where the user's own books lie, in a folder per provider; None for the user's data folder.
     """
 
-    def __init__(self, registry: Registry, folder: Path | None = None) -> None:
+    def __init__(self, registry: Registered, folder: Path | None = None) -> None:
         self._registry = registry
         self._folder = folder
         self._books: dict[str, list[PriceBook]] = {}

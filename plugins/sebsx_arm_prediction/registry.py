@@ -1,0 +1,182 @@
+"""Stored models: a folder with the estimators, without pickle, and a card that says what they are.
+
+`model.skops` holds estimators of scikit-learn. What it holds is looked at before anything is loaded: only the types
+that this plugin writes are, so that a file from elsewhere cannot run code. `card.json` holds all the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import UnknownNameError, UserError
+from sebsx.system.folders import data_folder, has_home
+from sebsx.system.lazy import require
+from sebsx_arm_prediction.models import EXTRA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+CARD, ESTIMATORS = "card.json", "model.skops"
+SCHEMA = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_MOST_BYTES = 256 * 2**20  # unpacked; a model of all scopes with 100 trees has 60 MB
+# What a model of ours is made of; a random state of numpy is not in it, whose loader trusts the file.
+_TYPES = frozenset(
+    {
+        "builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int", "builtins.float",
+        "builtins.bool", "builtins.NoneType", "builtins.type", "builtins.slice",
+        "numpy.ndarray", "numpy.int64", "numpy.float64", "numpy.int32", "numpy.bool_", "numpy.bool", "numpy.dtype",
+        "numpy.float32", "numpy.uint8", "numpy.uint32",
+        "sklearn.linear_model._base.LinearRegression",
+        "sklearn.ensemble._forest.RandomForestRegressor", "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.tree._classes.DecisionTreeRegressor", "sklearn.tree._classes.DecisionTreeClassifier",
+        "sklearn.tree._tree.Tree",
+        "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingRegressor",
+        "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn._loss.link.IdentityLink", "sklearn._loss.link.Interval",
+        "sklearn._loss.loss.HalfSquaredError", "sklearn._loss._loss.CyHalfSquaredError",
+        "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
+        "sklearn.pipeline.Pipeline", "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.neighbors._classification.KNeighborsClassifier", "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64", "sklearn.metrics._dist_metrics.EuclideanDistance",
+        "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
+    }
+)  # fmt: skip
+
+
+def folder() -> Path:
+    """Return where models lie."""
+    return data_folder() / "models"
+
+
+def names() -> list[str]:
+    """Return the names of the models there are."""
+    return sorted(path.parent.name for path in folder().glob(f"*/{CARD}")) if has_home() else []
+
+
+def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], place: Path | None = None) -> Path:
+    """Write a model, replacing one of the same name, and return its folder.
+
+    Args:
+        name: Lower case letters, digits, dots and dashes.
+        card: What it is, as JSON; the versions of what it was made with are added.
+        estimators: Of scikit-learn, fitted, by name.
+        place: Folder of models; None for the user's.
+
+    Raises:
+        UserError: If the name cannot be one, or nothing can be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserError(f"invalid name {name!r} of a model: use lower case letters, digits, dots and dashes")
+    sklearn, skops_io = require("sklearn", extra=EXTRA), require("skops.io", extra=EXTRA)
+    content: bytes = skops_io.dumps(dict(estimators))
+    whole = {
+        "schema": SCHEMA, "name": name, "scikit_learn": sklearn.__version__,
+        "skops_sha256": hashlib.sha256(content).hexdigest(), **card,
+    }  # fmt: skip
+    target = (place or folder()) / name
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        (target / ESTIMATORS).write_bytes(content)
+        (target / CARD).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise UserError(f"model {name!r} cannot be written: {exc}") from exc
+    check_types(target / ESTIMATORS)  # what could not be read back is told now
+    return target
+
+
+def find(name: str) -> Path:
+    """Return the folder of a model by its name or its path.
+
+    Raises:
+        UserError: If there is none.
+    """
+    from pathlib import Path
+
+    given = Path(name)
+    if (given / CARD).is_file():
+        return given
+    if _NAME.fullmatch(name) and has_home() and (folder() / name / CARD).is_file():
+        return folder() / name
+    known = names()
+    if not known:
+        raise UserError(f"there is no model {name!r}; make one: sebsx predict train RUN --save {name}")
+    raise UnknownNameError("model", name, known, "sebsx predict models")
+
+
+def card_of(place: Path) -> dict[str, Any]:
+    """Return the card of a model.
+
+    Raises:
+        UserError: If it cannot be read, or is of another schema.
+    """
+    try:
+        card = json.loads((place / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise UserError(f"model {place.name!r} cannot be read: {exc}") from exc
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
+        raise UserError(f"model {place.name!r} was not written by this version of sebsx; train it again")
+    return card
+
+
+def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the card and the estimators of a model.
+
+    Raises:
+        UserError: If it is damaged, holds types that no model of ours has, or is of another scikit-learn.
+    """
+    card = card_of(place)
+    sklearn, skops_io = require("sklearn", extra=EXTRA), require("skops.io", extra=EXTRA)
+    if card.get("scikit_learn") != sklearn.__version__:
+        raise UserError(
+            f"model {place.name!r} was made with scikit-learn {card.get('scikit_learn')}, and {sklearn.__version__} is "
+            f"installed; train it again (sebsx predict train {' '.join(card.get('runs', ())) or 'RUN'} --save "
+            f"{place.name}), or install that version"
+        )
+    path = place / ESTIMATORS
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise UserError(f"model {place.name!r} cannot be read: {exc}") from exc
+    if hashlib.sha256(content).hexdigest() != card.get("skops_sha256"):
+        raise UserError(f"model {place.name!r} is damaged: {ESTIMATORS} is not the file that its card names")
+    types = check_types(path)
+    loaded: dict[str, Any] = skops_io.loads(content, trusted=sorted(types))
+    return card, loaded
+
+
+def check_types(path: Path) -> set[str]:
+    """Return the types that a file of estimators holds.
+
+    Raises:
+        UserError: If it is not such a file, is too large, or holds a type that no model of ours has.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if (size := sum(item.file_size for item in archive.infolist())) > _MOST_BYTES:
+                raise UserError(f"model {path.parent.name!r} has {size:,} bytes, more than the {_MOST_BYTES:,} allowed")
+            found = set(_types(json.loads(archive.read("schema.json"))))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
+        raise UserError(f"model {path.parent.name!r} is damaged: {exc}") from exc
+    if unknown := sorted(found - _TYPES):
+        raise UserError(
+            f"model {path.parent.name!r} holds {', '.join(unknown)}, which no model of sebsx has; it is not loaded"
+        )
+    return found
+
+
+def _types(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if "__class__" in node:
+            yield f"{node.get('__module__')}.{node['__class__']}"
+        for value in node.values():
+            yield from _types(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _types(value)

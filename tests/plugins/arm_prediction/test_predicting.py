@@ -1,0 +1,145 @@
+"""A model from a campaign to an answer: trained, stored, found again, asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sebsx import plugins
+from sebsx.errors import UserError
+from sebsx_arm_prediction import learning, registry
+from sebsx_arm_prediction.models import Effort
+from sebsx_arm_prediction.money import costs_of
+from sebsx_arm_prediction.pairs import pair
+from sebsx_arm_prediction.predicting import answer, answers, regardless
+from sebsx_arm_prediction.profiles import read_profile
+from sebsx_arm_prediction.scopes import ALL_IN_ONE
+from sebsx_arm_prediction.synthetic import SOURCE, campaign, planted_kinds, sleeping_kind
+
+pytestmark = pytest.mark.slow  # scikit-learn is imported
+
+METHODS = ("slr-linear", "lta-linear")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    pairs = pair(campaign(planted_kinds(), steps=4, samples=2))
+    return learning.train(pairs, methods=METHODS, scopes=(ALL_IN_ONE,), effort=Effort(trees=5))
+
+
+@pytest.fixture
+def stored(trained, tmp_path):
+    return registry.save("planted", *learning.to_parts(trained), place=tmp_path)
+
+
+def profile(kinds, **more):
+    return campaign(kinds, steps=2, samples=3, seed=8, sides=(SOURCE,), **more)
+
+
+@pytest.fixture(scope="module")
+def costs():
+    return costs_of(plugins.load(), "aws:us-east-1", 3008)
+
+
+def test_the_model_that_errs_least_on_functions_left_out_is_taken(trained):
+    assert trained.predictor.method == "lta-linear"
+    assert trained.error < 0.02 < trained.baselines["same-time"]
+    assert sorted(trained.half_widths) == [0.5, 0.67, 0.8, 0.9]
+
+
+def test_stored_model_answers_as_the_fitted_one(trained, stored):
+    again = learning.from_parts(*registry.load(stored))
+    rows = profile(planted_kinds()[:1])
+    assert list(answers(again, rows)) == list(answers(trained, rows))
+    assert again.facts["functions"] == trained.facts["functions"]
+
+
+def test_sentence_says_what_to_do(trained, costs):
+    user, kernel = planted_kinds()[0], planted_kinds()[-1]
+    faster, slower = (answer(trained, profile([kind]).select(step="1"), costs) for kind in (user, kernel))
+    assert (faster.decision, faster.word) == ("move", "faster")
+    assert faster.sentence.startswith("Move mixture-00 (step 1): it takes 4.")
+    assert faster.there_s == pytest.approx(5.0 * (0.98 * 0.8 + 0.02 * 1.4), rel=0.02)
+    assert faster.low_s < faster.there_s < faster.high_s
+    assert faster.break_even_ratio == pytest.approx(1.25, abs=0.001)
+    assert (slower.decision, slower.word) == ("stay", "slower")
+    assert slower.saving < 0
+    assert sum(slower.probabilities.values()) == pytest.approx(1.0)
+
+
+def test_what_lies_outside_is_not_known_and_says_why(trained, costs):
+    found = answer(trained, profile([sleeping_kind()]).select(step="1"), costs)
+    assert (found.decision, found.is_known) == ("unknown", False)
+    assert found.sentence.startswith(
+        "Don't know for sleep (step 1): its idle time is 100%, where training functions had"
+    )
+    assert regardless(found).is_known
+
+
+def test_model_of_another_machine_is_told(trained):
+    import dataclasses
+
+    elsewhere = dataclasses.replace(trained.region, environment="aws x86_64 1024 MiB", cpus=1.0)
+    reasons = list(elsewhere.reasons(profile(planted_kinds()[:1])))
+    assert reasons[0].startswith("it was profiled on aws x86_64 3008 MiB, and the model learned from aws x86_64 1024")
+    assert reasons[1] == "it had 2 processors, and training functions had 1"
+
+
+def test_model_of_another_scikit_learn_is_refused_with_what_to_do(stored):
+    card = json.loads((stored / "card.json").read_text())
+    (stored / "card.json").write_text(json.dumps({**card, "scikit_learn": "0.1"}))
+    with pytest.raises(UserError, match=r"made with scikit-learn 0\.1, and .* train it again \(sebsx predict train"):
+        registry.load(stored)
+
+
+def test_model_that_was_changed_or_holds_strange_types_is_refused(stored):
+    import hashlib
+
+    import skops.io
+    from sklearn.linear_model import Ridge
+
+    path = stored / "model.skops"
+    path.write_bytes(skops.io.dumps({"all/0": Ridge()}))
+    with pytest.raises(UserError, match=r"is damaged: model\.skops is not the file"):
+        registry.load(stored)
+    card = json.loads((stored / "card.json").read_text())
+    card["skops_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (stored / "card.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"holds sklearn\.linear_model\._ridge\.Ridge, which no model of sebsx has"):
+        registry.load(stored)
+    path.write_bytes(b"no zip")
+    with pytest.raises(UserError, match="is damaged"):
+        registry.check_types(path)
+
+
+def test_damaged_cards_and_unknown_names_are_one_line(stored, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with pytest.raises(UserError, match="there is no model 'arm'; make one: sebsx predict train"):
+        registry.find("arm")
+    with pytest.raises(UserError, match=r"invalid name '\.\./x' of a model"):
+        registry.save("../x", {}, {})
+    assert registry.find(str(stored)) == stored
+    (stored / "card.json").write_text("{}")
+    with pytest.raises(UserError, match="was not written by this version"):
+        registry.card_of(stored)
+    with pytest.raises(UserError, match="is damaged: its card lacks or garbles 'models'"):
+        learning.from_parts({"name": "x"}, {})
+
+
+def test_profile_of_a_file(tmp_path):
+    path = tmp_path / "mine.json"
+    row = {"runtime_s": 2.0, "cpuUserDelta_s": 1.9, "cpuKernelDelta_s": 0.1, "availableCPUs_count": 1}
+    path.write_text(json.dumps(row))
+    found = read_profile(path)
+    assert (found.functions, found["cpuIdleDelta_s"].tolist()) == (["mine"], [0.0])
+    table = tmp_path / "mine.csv"
+    table.write_text("runtime_s,cpuUserDelta_s\n2.0,x\n")
+    with pytest.raises(UserError, match="row 1: cpuUserDelta_s is 'x', not a number"):
+        read_profile(table)
+    path.write_text('{"runtime": 2000}')
+    with pytest.raises(UserError, match="row 1: there is no runtime_s; columns are named as the collector"):
+        read_profile(path)
+    path.write_text("[1]")
+    with pytest.raises(UserError, match="cannot be read: an object of features"):
+        read_profile(path)
