@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PlatformError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, ending, unearned_s
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, Unearned, ending, unearned
 from sebsx_docker import engine
 from sebsx_docker.containers import Mold, cpu_limit
 
@@ -83,10 +83,10 @@ class DockerSandbox(Sandbox):
         return self._launcher.call(self._limit_cpu, limit)
 
     @property
-    def unearned_s(self) -> float:
-        """What the limit gave too much; 0 without one, or if it was in force from the start."""
+    def unearned(self) -> Unearned | None:
+        """What the limit gave too much; None without one, or if it was in force from the start."""
         limited = cpu_limit(self._spec.cpus) and self._launcher.options["cpu_boost_at_init"]
-        return unearned_s(self._spec.cpus) if limited else 0.0
+        return unearned(self._spec.cpus) if limited else None
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of its control group."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError
-from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, ending, unearned_s
+from sebsx.sandboxes.launcher import Launcher, Sandbox, SandboxSpec, Unearned, ending, unearned
 from sebsx.system.processes import bearing, end_all, marked, marking
 from sebsx_local.cgroups import CONTROLLERS, PIDS_MAX, open_group
 from sebsx_local.shells import DESCRIPTORS, Shell
@@ -55,12 +55,12 @@ class LocalSandbox(Sandbox):
         self._read = read
         self._find = find
         self._limited = False
-        self._unearned_s = 0.0
+        self._unearned: Unearned | None = None
 
     def initialised(self) -> None:
         """Limit the processor from now on, unless it is limited already."""
         if not self._limited and self.limit_cpu():
-            self._unearned_s = unearned_s(self._spec.cpus)
+            self._unearned = unearned(self._spec.cpus)
 
     def limit_cpu(self) -> bool:
         """Limit the processor where it can be and needs to be; return whether it is limited."""
@@ -73,9 +73,9 @@ class LocalSandbox(Sandbox):
         return self._limited
 
     @property
-    def unearned_s(self) -> float:
-        """What the limit gave too much; 0 without one, or if it was in force from the start."""
-        return self._unearned_s
+    def unearned(self) -> Unearned | None:
+        """What the limit gave too much; None without one, or if it was in force from the start."""
+        return self._unearned
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of the control group; without one nobody counts all that a sandbox uses."""

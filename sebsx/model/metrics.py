@@ -135,7 +135,11 @@ CORE_METRICS = (
         meaning="the last 4 KB that a function had printed when a call failed, once for each error",
     ),
     Metric("function.cpu_s", "s", meaning="processor time of the function's process during the call"),
-    Metric("function.runqueue_s", "s", meaning="time that its threads waited for a processor, which others had"),
+    Metric(
+        "function.runqueue_s",
+        "s",
+        meaning="time that its threads could have run and did not: others had the processor, or its quota was used up",
+    ),
     Metric(
         "function.cpu_used",
         "1",

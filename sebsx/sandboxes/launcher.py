@@ -16,9 +16,9 @@ Variables that every sandbox is given, and what the Python shim makes of them:
 
 from __future__ import annotations
 
-import math
 import signal
 import socket
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _SHELL = 128  # what a shell adds to the number of the signal that ended a process
 _PERIOD_US = 20_000
 _SMALLEST_QUOTA_US = 1000  # the kernel refuses less
+_SLICE_US = 5000  # what a thread draws of its quota at once: /proc/sys/kernel/sched_cfs_bandwidth_slice_us
+_CLOCK_MONOTONIC_COARSE = 6  # include/uapi/linux/time.h
+_USUAL_TICK_S = 0.004  # CONFIG_HZ=250
 _ASKING_US = 300  # processor time of a runtime from its last own step to the handler's first: it asks for the event
 
 
@@ -59,6 +62,27 @@ class SandboxSpec:
         return cpu_share(self.memory_mib) if self.vcpu is None else self.vcpu
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unearned:
+    """What a limit of the processor gives too much when it comes into force; see `unearned`.
+
+    A runtime uses it up before its first event: until it has used `cpu_s` and `share` of the time since then, or twice
+    the time has passed that it makes up for (`cpu_s / share`).
+
+    Args:
+        cpu_s: Processor time.
+        share: Processors that the limit gives.
+    """
+
+    cpu_s: float
+    share: float
+
+    @property
+    def headers(self) -> str:
+        """The lines that tell a runtime."""
+        return f"Sebsx-Unearned-S: {self.cpu_s:.6f}\r\nSebsx-Processors: {self.share:.6f}\r\n"
+
+
 class Sandbox(ABC):
     """A running sandbox."""
 
@@ -85,9 +109,9 @@ class Sandbox(ABC):
         return None
 
     @property
-    def unearned_s(self) -> float:
-        """Processor time beyond its share that it has when the limits come into force; see `unearned_s`."""
-        return 0.0
+    def unearned(self) -> Unearned | None:
+        """What the limits give too much when they come into force; None for nothing."""
+        return None
 
     def max_memory_bytes(self) -> int | None:
         """Return the peak of the memory charged to the whole sandbox so far, file pages that it read among it.
@@ -186,19 +210,46 @@ def quota(share: float) -> tuple[int, int]:
     return max(_SMALLEST_QUOTA_US, round(share * period_us)), period_us
 
 
-def unearned_s(share: float) -> float:
-    """Return the processor time that a thread must use up, so that what follows takes the time of its share on average.
+def unearned(share: float, tick_s: float = 0.0) -> Unearned | None:
+    """Return what a limit gives too much when it comes into force; None from one processor on, which stops no thread.
 
-    A limit that comes into force gives the quota of a whole period at once, and the next quota after a random part of a
-    period: a handler that starts then takes less time than the same work among other calls, which used theirs. Work w
-    takes, with r left of the quota q = share * T, on average w / share + q / 2 - (r - r^2 / 2T) / share. This is
-    w / share for r = T (1 - sqrt(1 - share^2)); the rest of the quota is unearned. From one processor on it is 0, for a
-    thread alone is never stopped there.
+    A thread that has a balance B of its quota, negative where it has overdrawn it, and whose last refill was a ago has
+    an advance V = a + B / share: its next work w takes w / share - V, and the V that it has afterwards. A refill leaves
+    V as it is. A limit that comes into force gives the quota q at a random moment of the period T, V = 3 T / 2; what q
+    has beyond 5 ms, which a thread draws at once, is lost in part at the next refill. A thread that works has less:
+    the kernel sees at its next tick that a quota is used up, so that it is overdrawn by up to a tick. The difference is
+    what the first call would have too much.
 
-    Source: Linux, Documentation/scheduler/sched-bwc.rst, and `tg_set_cfs_bandwidth` in kernel/sched/core.c.
+    Args:
+        share: Processors.
+        tick_s: Of the kernel's clock; 0 for that of this machine.
+
+    Source: Linux, Documentation/scheduler/sched-bwc.rst; `tg_set_cfs_bandwidth`, `__assign_cfs_rq_runtime` and
+    `distribute_cfs_runtime` in kernel/sched. A simulation of them holds it in `tests/sandboxes/test_unearned.py`.
     """
     if share >= 1:
-        return 0.0
+        return None
     quota_us, period_us = quota(share)
-    left_us = period_us * (1 - math.sqrt(1 - (quota_us / period_us) ** 2))
-    return max(0.0, quota_us - left_us - _ASKING_US) * 1e-6
+    age_us, left_us = _working(quota_us, 1e6 * (tick_s or _tick_s()))
+    lost_us: float = sum(max(0, quota_us - drawn_us) for drawn_us in range(_SLICE_US, quota_us, _SLICE_US))
+    lost_us *= _SLICE_US / period_us
+    too_much_us = 1.5 * quota_us - share * age_us - left_us - lost_us - (1 - share) * _ASKING_US
+    return Unearned(cpu_s=max(0.0, too_much_us * 1e-6), share=share)
+
+
+def _working(quota: float, tick: float) -> tuple[float, float]:
+    """Return the mean age of the last refill and the mean balance of a thread that works.
+
+    An overdraft is anything up to a tick, and the balance at a refill anything that the last one leaves.
+    """
+    if tick <= quota:
+        return quota / 2 + tick**2 / (12 * quota), (quota - tick) / 2
+    return (quota**2 / 3 + tick**2 / 3 + quota * tick / 2) / (quota + tick), (quota - tick) / 3
+
+
+def _tick_s() -> float:
+    """Return how often the kernel looks at what runs: the resolution of its coarse clock, on Linux."""
+    try:
+        return time.clock_getres(_CLOCK_MONOTONIC_COARSE)
+    except OSError:
+        return _USUAL_TICK_S

@@ -236,7 +236,8 @@ class Worker:
     def _in_force(self, _in_force: asyncio.Future[None] | None = None) -> None:
         if self._loaded is not None and self._sandbox is not None:
             loaded, self._loaded = self._loaded, None
-            loaded.respond(202, b"{}", f"Sebsx-Unearned-S: {self._sandbox.unearned_s:.6f}\r\n")
+            unearned = self._sandbox.unearned
+            loaded.respond(202, b"{}", unearned.headers if unearned else "")
         if self._call is not None and self._waiting is not None and self.state is State.BUSY:
             self._dispatch(self._call)
 
