@@ -17,16 +17,18 @@ import time
 import zipfile
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sebsx.errors import DeployError
 from sebsx.model import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sebsx.contracts.languages import Language
     from sebsx.model import Package
+
+    _Files = dict[str, list[int]]  # see `_files`
 
 FOLDER = "prepared"
 SCHEMA = 1  # of a tree; a change of what is done to a package makes every tree another one
@@ -34,7 +36,7 @@ _LOCK = ".lock"
 _FILES = ".json"
 _NUMBERS = 8  # of the same package, lent at once
 _UNUSED_S = 14 * 86400.0
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 class Trees:
@@ -48,7 +50,7 @@ class Trees:
         self._private = private
         self._locks: list[int] = []
         self._turns = Lock()
-        self._lent: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+        self._lent: dict[str, list[tuple[Path, _Files]]] = {}
 
     def lend(self, package: Package, language: Language) -> Path:
         """Return a folder with a package as it was prepared, nobody else's until `close`.
@@ -64,9 +66,8 @@ class Trees:
             with contextlib.suppress(OSError):  # functions may be at work in it
                 if _files(root) == files:
                     return root
-        root = self._from_shelf(package, language, key) or self._apart(package, language, key)
-        lent.append((root, _files(root)))
-        return root
+        lent.append(self._from_shelf(package, language, key) or self._apart(package, language, key))
+        return lent[-1][0]
 
     def prepare(self, package: Package, language: Language) -> None:
         """Make the tree of a package that `lend` returns later, where one can be kept. Safe in several threads.
@@ -93,7 +94,7 @@ class Trees:
         while self._locks:
             os.close(self._locks.pop())
 
-    def _from_shelf(self, package: Package, language: Language, key: str) -> Path | None:
+    def _from_shelf(self, package: Package, language: Language, key: str) -> tuple[Path, _Files] | None:
         """Return a tree that is kept, made where there is none; None where none can be kept or all are lent."""
         try:
             shelf = _shelf(package)
@@ -104,19 +105,18 @@ class Trees:
                 if lock is None:
                     continue
                 self._locks.append(lock)
-                _make_whole(package, language, root)
-                return root
+                return root, _make_whole(package, language, root)
         except OSError:
             return None
         return None
 
-    def _apart(self, package: Package, language: Language, key: str) -> Path:
+    def _apart(self, package: Package, language: Language, key: str) -> tuple[Path, _Files]:
         root = self._private / f"{key}.{len(self._lent[key])}"
         try:
             _make(package, language, root)
+            return root, _files(root)
         except OSError as exc:
             raise DeployError(f"package {str(package.path)!r} cannot be unpacked: {exc}") from exc
-        return root
 
 
 def unpack(package: Package, language: Language, root: Path) -> None:
@@ -142,11 +142,13 @@ def _shelf(package: Package) -> Path:
     return shelf
 
 
-def _make_whole(package: Package, language: Language, root: Path) -> None:
-    """See to it that a tree is there and as it was prepared."""
-    if not _is_whole(root):
+def _make_whole(package: Package, language: Language, root: Path) -> _Files:
+    """See to it that a tree is there and as it was prepared; return its files."""
+    whole = _whole(root)
+    if whole is None:
         _make(package, language, root)
-        _write(root)
+        whole = _write(root)
+    return whole
 
 
 def _make(package: Package, language: Language, root: Path) -> None:
@@ -175,38 +177,54 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _is_whole(root: Path) -> bool:
-    """Tell whether a tree is as it was prepared, after removing what functions left in it, and read it once.
+def _whole(root: Path) -> _Files | None:
+    """Return the files of a tree that is as it was prepared, after removing what functions left in it; None of others.
 
-    Read, because what was just unpacked would be in memory too: a cold start must not measure the disk.
+    All are read once, because what was just unpacked would be in memory too: a cold start must not measure the disk.
     """
     try:
-        wanted = json.loads(_list_of(root).read_text(encoding="utf-8"))
-        for name in sorted(_files(root).keys() - wanted.keys(), reverse=True):  # what is in a folder before it
-            (root / name).rmdir() if name.endswith("/") else (root / name).unlink()
-        if _files(root) != wanted:
-            return False
-        buffer = bytearray(_BLOCK)
-        for name in wanted:
-            if not name.endswith("/"):
-                with (root / name).open("rb", buffering=0) as file:
-                    while file.readinto(buffer) == _BLOCK:
-                        pass
+        wanted: _Files = json.loads(_list_of(root).read_text(encoding="utf-8"))
+        found = _files(root)
+        if left := sorted(found.keys() - wanted.keys(), reverse=True):  # what is in a folder before it
+            for name in left:
+                (root / name).rmdir() if name.endswith("/") else (root / name).unlink()
+            found = _files(root)
+        if found != wanted:
+            return None
+        _read(root, found)
     except (OSError, ValueError, AttributeError):
-        return False
-    return True
+        return None
+    return found
 
 
-def _write(root: Path) -> None:
-    """Say what belongs in a tree: its last file, without which it is not whole."""
-    _list_of(root).write_text(json.dumps(_files(root)), encoding="utf-8")
+def _read(root: Path, names: Iterable[str]) -> None:
+    """Read files, without an object of Python for each: there are thousands."""
+    folder, buffers = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), [bytearray(_BLOCK)]
+    try:
+        for name in names:
+            if not name.endswith("/"):
+                file = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+                try:
+                    while os.readv(file, buffers) == _BLOCK:
+                        pass
+                finally:
+                    os.close(file)
+    finally:
+        os.close(folder)
+
+
+def _write(root: Path) -> _Files:
+    """Say what belongs in a tree, its last file, without which it is not whole; return it."""
+    files = _files(root)
+    _list_of(root).write_text(json.dumps(files), encoding="utf-8")
+    return files
 
 
 def _list_of(root: Path) -> Path:
     return root.with_name(root.name + _FILES)
 
 
-def _files(root: Path) -> dict[str, list[int]]:
+def _files(root: Path) -> _Files:
     """Return what changes with each file, by path: where it lies, size, mode, time of change; of a folder, mode."""
     return dict(_walk(str(root), ""))
 
