@@ -83,7 +83,7 @@ class Cell:
         cost_bound_usd: The most it can cost: as many attempts as allowed, all of them until their time-out.
         provision: What is asked of the platform, and what it offers for that (`Scene.provisions`); its `factors` are
             among the cell's.
-        unsupported: Why the platform cannot do it, for the plan; None where it can.
+        unsupported: Why it cannot be done, for the plan; None where it can. Core says so of what a platform cannot do.
         in_flight: How many calls may be in flight together: users, a burst; 2 for an open loop, which knows no bound.
     """
 

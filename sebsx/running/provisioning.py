@@ -89,7 +89,9 @@ def placed_cell(cell: Cell, scene: Scene) -> Cell:
     if provision is None and memory_mib:  # an experiment that does not ask for what is offered
         architecture = cell.factors.get("architecture") or platform.architectures[0]
         provision = platform.provision(memory_mib, {}, architecture)
-    return replace(cell, provision=provision, unsupported=_refusal(cell, scene, platform, provision))
+    return replace(
+        cell, provision=provision, unsupported=cell.unsupported or _refusal(cell, scene, platform, provision)
+    )
 
 
 def without_code(factors: Mapping[str, Any], scene: Scene) -> UserError | None:

@@ -104,6 +104,7 @@ class RunWriter:
         memory_mib: int = 256,
         start: StartType = StartType.WARM,
         changes: Mapping[str, Any] | None = None,
+        samples: Sequence[Mapping[str, float]] = (),
         facts: Mapping[str, Any] | None = None,
         deployment: Mapping[str, Any] | None = None,
         effective: Mapping[str, Any] | None = None,
@@ -118,6 +119,7 @@ class RunWriter:
             memory_mib: Of the deployment.
             start: Wanted, and met.
             changes: Fields of every invocation (`Invocation`) that are to be different.
+            samples: What each invocation measured itself, in place of the usual.
             facts: What the sandbox said of itself.
             deployment: Arguments of `Store.add_deployment` that are to be different (`platform`, `benchmark`).
             effective: What the platform reports back besides.
@@ -146,7 +148,8 @@ class RunWriter:
                 "sandbox_id": f"sandbox-{row}-{index // (per_sandbox or len(latencies_s))}",
             }
             template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
-            batch.append(replace(template, **{**figures, **(changes or {})}))
+            own = {"samples": samples[index]} if samples else {}
+            batch.append(replace(template, **{**figures, **own, **(changes or {})}))
         self.store.add_invocations(self.run.id, row, cell, batch)
         self.store.design.finish_cell(cell, CellStatus.FINISHED, "enough samples")
         for sandbox in {item.sandbox_id for item in batch if facts and item.sandbox_id}:

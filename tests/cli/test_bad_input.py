@@ -32,7 +32,7 @@ NAMES = [
     ("prices import x.toml", ["command 'import'", "there are break-even", "sebsx prices --help"]),
     ("aws nope", ["command 'nope'", "sebsx aws --help"]),
     ("list platfroms", ["KIND 'platfroms': did you mean 'platforms'?"]),
-    ("list nope", ["KIND 'nope': must be one of capabilities, platforms"]),
+    ("list nope", ["KIND 'nope': must be one of kinds, capabilities, platforms"]),
     ("list", ["KIND is missing", "sebsx list --help"]),
     ("list platforms extra", ["unexpected 'extra'", "sebsx list --help"]),
     ("plugins extra", ["unexpected 'extra'", "sebsx plugins --help"]),

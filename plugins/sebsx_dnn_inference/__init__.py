@@ -1,0 +1,1 @@
+"""DNN inference: which environment serves a model best, and what that costs."""

@@ -1,0 +1,213 @@
+"""What a run of dnn-inference says: how fast each engine is, what its cold start is made of, and which one to take."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
+from sebsx.reading.starved import about_starved
+from sebsx.settings import setting
+from sebsx_dnn_inference import experiment, findings, served
+from sebsx_dnn_inference.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sebsx.contracts.runs import RunView
+    from sebsx.reading.conditions import Condition
+
+_SPEED = (
+    Column(
+        "latency_s", "inference", unit="s", meaning="median of one, the first of a sandbox left out", essential=True
+    ),
+    Column("p90_s", "p90", unit="s"),
+    Column("throughput", "items/s", meaning="batch by median: what one busy sandbox serves"),
+    Column("relative", "against batch 1", meaning="(B / latency(B)) / (1 / latency(1))"),
+    Column("thousand_usd", "per 1000 items", unit="USD", meaning="mean cost in warm sandboxes"),
+    Column("peak_bytes", "peak memory", unit="bytes", meaning="of the process, largest of all sandboxes"),
+    Column("n", "n", unit="count", meaning="warm inferences"),
+    Column("sandboxes", "sandboxes", unit="count", meaning="different ones: the units of the interval"),
+)
+_COLD = (
+    Column("boot_s", "boot", unit="s", meaning="from the start of the process to the runtime"),
+    Column("library_s", "library", unit="s", meaning="importing the engine and numpy"),
+    Column("download_s", "download", unit="s", meaning="the model from the storage; nothing where it is packaged"),
+    Column("load_s", "model", unit="s", meaning="loading the model into the engine"),
+    Column("first_s", "first inference", unit="s", meaning="which also does what loading put off"),
+    Column("latency_s", "later inference", unit="s"),
+)
+_CONVERSION = (
+    Column("model", "model"),
+    Column("engine", "engine"),
+    Column("conversion_s", "conversion", unit="s", meaning="in a process of its own, imports included"),
+    Column("conversion_peak_bytes", "its memory", unit="bytes"),
+    Column("original_bytes", "original", unit="bytes"),
+    Column("converted_bytes", "converted", unit="bytes"),
+    Column("difference", "difference", unit="1", meaning="of the output, as a share of its largest value"),
+)
+_METHOD = Method(
+    of="time of an inference",
+    unit="the sandbox, whose value is the median of its warm inferences",
+    interval="the interval is that of order statistics of the sandboxes",
+    silent="how an engine does when calls of several clients share a sandbox",
+    page="docs/methods/dnn-inference.md",
+)
+
+
+@dataclass(frozen=True)
+class DnnAnalyzerSettings:
+    """How sure intervals are, and what the recommendation weighs."""
+
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
+    base_memory_mib: int = setting(
+        2048, help="memory that cost-performance is 1 at, in MiB; the smallest measured where it was not", minimum=1
+    )
+    emulated: bool = setting(False, help="choose among emulated processors as well")
+
+
+class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
+    """Latency, throughput, cold start, conversion and one recommendation."""
+
+    name = "dnn-inference"
+    summary = "which engine, batch and memory size serve a model best"
+    Settings: ClassVar[type[Any]] = DnnAnalyzerSettings
+    columns = served.COLUMNS
+
+    def analyze(self, runs: Sequence[RunView], settings: DnnAnalyzerSettings) -> Report:
+        """Return the report of one or more runs."""
+        found = conditions(runs, served.COLUMNS)
+        figures = _figures_of_cells(runs)
+        measured = [
+            Served(each, figures.get((each.run.id, each.cell.id), {}) if each.cell else {}, settings.confidence)
+            for each in found
+        ]
+        known = [each for each in measured if each.latency_s is not None]
+        sound = [each for each in known if findings.is_sound(each, emulated=settings.emulated)]
+        starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
+        return Report(
+            "DNN inference",
+            tables=tuple(_tables(known, found, settings)),
+            figures=tuple(_drawn(known, found)),
+            findings=[*findings.said(sound, found), *_failed(found), *starved, *about_runs(runs)],
+            answers=list(findings.recommendations(sound)),
+            methods=[_METHOD] if known else [],
+        )
+
+
+def _figures_of_cells(runs: Sequence[RunView]) -> dict[tuple[str, int], dict[str, float]]:
+    found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for view in runs:
+        for value in view.values():
+            if value.cell_id is not None and value.metric.startswith("dnn.") and value.value is not None:
+                found[view.run.id, value.cell_id][value.metric] = value.value
+    return found
+
+
+def _tables(known: Sequence[Served], found: Sequence[Condition], settings: DnnAnalyzerSettings) -> Iterator[Table]:
+    if not known:
+        return
+    identity = [column for column in identity_columns(found) if column.key != "start"]
+    told, ratios = caption(found), findings.against_one(known)
+
+    def named(each: Served) -> dict[str, Any]:
+        return {column.key: level(each.condition, column.key) for column in identity}
+
+    speed = [{**named(each), **_speed(each, ratios.get(id(each)))} for each in known]
+    yield Table("inference", columns=(*identity, *_SPEED), rows=speed, caption=told)
+    cold = [{**named(each), **_cold(each)} for each in known]
+    yield Table("cold-start", columns=(*identity, *_COLD), rows=cold, caption="medians of first calls")
+    rows = findings.cost_performance(known, settings.base_memory_mib)
+    if rows:
+        sizes = sorted({size for row in rows for size in row if isinstance(size, int)})
+        columns = [Column(key, key) for key in ("model", "engine", "batch", "platform")]
+        columns += [Column(str(size), f"{size} MiB", essential=True) for size in sizes]
+        rows = [{str(key): value for key, value in row.items()} for row in rows]
+        note = "CP(M) = M / base * latency(M) / latency(base): below 1, memory of that size earns what it costs"
+        yield Table("cost-performance", columns=columns, rows=rows, caption=note)
+    conversions = {(each.model, each.engine): each for each in known if each.figures}
+    if conversions:
+        yield Table("conversions", columns=_CONVERSION, rows=[_conversion(each) for each in conversions.values()])
+
+
+def _speed(each: Served, relative: float | None) -> dict[str, Any]:
+    return {
+        "latency_s": each.latency,
+        "p90_s": each.tail,
+        "throughput": each.throughput,
+        "relative": relative,
+        "thousand_usd": each.cost if each.cost.value is not None else None,
+        "peak_bytes": each.peak_bytes,
+        "n": len(each.times),
+        "sandboxes": each.times.count or None,
+    }
+
+
+def _cold(each: Served) -> dict[str, Any]:
+    return {
+        "boot_s": each.cold("function.boot_s"),
+        "library_s": each.cold(served.LIBRARY),
+        "download_s": each.cold(served.DOWNLOAD).value,
+        "load_s": each.cold(served.LOAD),
+        "first_s": each.cold(served.INFERENCE),
+        "latency_s": each.latency.value,
+    }
+
+
+def _conversion(each: Served) -> dict[str, Any]:
+    names = {
+        "conversion_s": experiment.CONVERSION,
+        "conversion_peak_bytes": experiment.CONVERSION_PEAK,
+        "original_bytes": experiment.ORIGINAL,
+        "converted_bytes": experiment.CONVERTED,
+        "difference": experiment.DIFFERENCE,
+    }
+    figures = {key: each.figures.get(metric) for key, metric in names.items()}
+    return {"model": each.model, "engine": each.engine, **figures}
+
+
+def _drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figure]:
+    if not known:
+        return
+    names = [label(each.condition, found) for each in known]
+    latency = Column("latency_s", "time of an inference", unit="s")
+    points = [(float(place), each.latency.value or 0.0) for place, each in enumerate(known)]
+    ends = [
+        (each.latency.low or value, each.latency.high or value) for each, (_, value) in zip(known, points, strict=True)
+    ]
+    yield Figure(
+        "inference",
+        "interval",
+        title="Time of an inference",
+        x=Column("condition", "condition"),
+        y=latency,
+        series={"median": points},
+        categories=names,
+        intervals={"median": ends},
+        samples={"median": sum(len(each.times) for each in known)},
+        log="y",
+    )
+    first = "first inference"
+    parts = {"library": served.LIBRARY, "download": served.DOWNLOAD, "model": served.LOAD, first: served.INFERENCE}
+    series = {
+        name: [(float(place), each.cold(metric).value or 0.0) for place, each in enumerate(known)]
+        for name, metric in parts.items()
+    }
+    yield Figure(
+        "cold-start",
+        "stacked",
+        title="What a first call is made of",
+        x=Column("condition", "condition"),
+        y=Column("time_s", "time", unit="s"),
+        series={name: values for name, values in series.items() if any(value for _, value in values)},
+        categories=names,
+    )
+
+
+def _failed(found: Sequence[Condition]) -> Iterator[Finding]:
+    for condition in found:
+        for status, count in sorted(condition.failed.items()):
+            text = f"{label(condition, found)}: {count} of {len(condition.frame)} calls ended as {status}"
+            yield Finding(text, numbers={"status": status, "count": count}, warning=True)

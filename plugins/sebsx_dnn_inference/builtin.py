@@ -1,0 +1,98 @@
+"""The engines that come with sebsx. Versions are those that were tried together (Python 3.11 and 3.12, 2026-11)."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sebsx_dnn_inference.engines import InferenceEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx_dnn_inference.engines import ConversionTarget
+
+_SHIPPED = Path(__file__).parent / "shipped"
+_NUMPY = "numpy==2.4.6"
+# With all that they depend on: what is pinned by nothing is another version next month.
+_ONNXRUNTIME = ("onnxruntime==1.32.0", _NUMPY, "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2")
+_OPENVINO = ("openvino==2026.4.1", _NUMPY, "openvino-telemetry==2025.2.0", "packaging==26.4")
+
+
+class OnnxRuntime(InferenceEngine):
+    """The model as it is, in ONNX Runtime."""
+
+    name = "onnx"
+    summary = "ONNX Runtime, the model as it is given"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Copy it: ONNX Runtime optimises when it loads."""
+        shutil.copyfile(model, folder / "model.onnx")
+        return "model.onnx"
+
+    def requirements(self, target: ConversionTarget) -> Sequence[str]:
+        """Return ONNX Runtime."""
+        return _ONNXRUNTIME
+
+    def source(self) -> Path:
+        """Return the module."""
+        return _SHIPPED / "engine_onnx.py"
+
+
+class Quantised(OnnxRuntime):
+    """Weights as 8-bit integers, activations quantised as they come (dynamic quantisation)."""
+
+    name = "quantised"
+    summary = "ONNX Runtime with weights as 8-bit integers (dynamic quantisation)"
+    tolerance = 0.05
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Quantise it by ONNX Runtime's own tool."""
+        from onnxruntime.quantization import QuantType, quantize_dynamic  # heavy, and in the process of a conversion
+
+        # Unsigned weights: convolutions of signed ones are not there on x86.
+        quantize_dynamic(model, folder / "model.onnx", weight_type=QuantType.QUInt8)
+        return "model.onnx"
+
+
+class OpenVino(InferenceEngine):
+    """Intel's runtime in single precision, which must be asked for: left alone it takes bfloat16 where there is one."""
+
+    name = "openvino"
+    summary = "OpenVINO in single precision"
+
+    def lacking(self) -> str:
+        """Return that OpenVINO converts, where it is missing."""
+        return "" if find_spec("openvino") else f"package 'openvino' is not installed (pip install {_OPENVINO[0]})"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Convert it into OpenVINO's own format."""
+        import openvino  # heavy, and in the process of a conversion
+
+        openvino.save_model(openvino.convert_model(model), folder / "model.xml", compress_to_fp16=False)
+        return "model.xml"
+
+    def requirements(self, target: ConversionTarget) -> Sequence[str]:
+        """Return OpenVINO."""
+        return _OPENVINO
+
+    def source(self) -> Path:
+        """Return the module."""
+        return _SHIPPED / "engine_openvino.py"
+
+
+class OpenVinoBfloat16(OpenVino):
+    """The same in bfloat16, where the processor has it; elsewhere it is single precision, and says so."""
+
+    name = "openvino-bf16"
+    summary = "OpenVINO in bfloat16 where the processor has it"
+    tolerance = 0.05
+
+    def source(self) -> Path:
+        """Return the module."""
+        return _SHIPPED / "engine_openvino_bf16.py"
+
+
+ENGINES = (OnnxRuntime, Quantised, OpenVino, OpenVinoBfloat16)

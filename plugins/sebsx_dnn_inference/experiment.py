@@ -1,0 +1,261 @@
+"""dnn-inference: every model in every engine, batch and memory size, in rounds of fresh sandboxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.contracts.experiments import Experiment
+from sebsx.contracts.functions import FunctionSpec
+from sebsx.contracts.schedules import Closed
+from sebsx.errors import MissingDependencyError, UserError
+from sebsx.model import Capability, Cell, CellStatus, Design, Factor, Plan, Role
+from sebsx.pricing.planning import estimate
+from sebsx.running.rounds import StoppingRule, interleave
+from sebsx_dnn_inference import models, zoo
+from sebsx_dnn_inference.converting import convert, reference
+from sebsx_dnn_inference.engines import ConversionTarget
+from sebsx_dnn_inference.serving import STORAGE, folder_of
+from sebsx_dnn_inference.settings import DnnSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sebsx.contracts.measurement import Measurement
+    from sebsx.contracts.platforms import Platform
+    from sebsx.contracts.scene import Scene
+    from sebsx.contracts.session import Session
+    from sebsx_dnn_inference.converting import Converted
+    from sebsx_dnn_inference.engines import InferenceEngine
+    from sebsx_dnn_inference.models import Model
+
+CONVERSION = "dnn.conversion_s"
+CONVERSION_PEAK = "dnn.conversion_peak_bytes"
+CONVERTED = "dnn.converted_bytes"
+ORIGINAL = "dnn.original_bytes"
+DIFFERENCE = "dnn.difference_ratio"
+MULTIPLY_ADDS = "dnn.multiply_adds_count"
+_LANGUAGE = "python"
+# For plans, before anything was measured: multiply-adds a second of one processor, and a cold start.
+_SPEED = 2e10
+_GUESS_S, _COLD_GUESS_S = 0.05, 2.0
+
+
+class DnnInference(Experiment[DnnSettings]):
+    """Which environment serves a model best (the sweep of All-You-Can-Inference, and more)."""
+
+    name = "dnn-inference"
+    summary = "which engine, batch and memory size serve a DNN best, with cold starts and cost"
+    Settings: ClassVar[type[Any]] = DnnSettings
+    factors = (
+        Factor(name="model", meaning="what is served"),
+        Factor(name="model_identity", role=Role.IDENTITY, meaning="SHA-256 of a file, version of a model of sebsx"),
+        Factor(name="optimizer", title="engine", meaning="what serves it, and how it was converted for that"),
+        Factor(name="batch", title="batch", meaning="items of one inference"),
+        Factor(name="model_source", title="model from", meaning="the package or the storage"),
+        Factor(name="tokens", meaning="length of a text"),
+        Factor(name="threads", meaning="of an operator; 0 for the processors a sandbox sees"),
+    )
+    collectors = ("process",)
+    analyzer = "dnn-inference"
+
+    def plan(self, scene: Scene, settings: DnnSettings) -> Plan:
+        """Return one cell for each model, engine, batch, memory size and platform; nothing is converted."""
+        engines = {name: scene.registry.get("engines", name) for name in settings.chosen.optimizers}
+        named = {name: models.known(name) for name in dict.fromkeys(settings.model)}
+        cells = [
+            cell
+            for model, platform in product(named.values(), scene.platforms.values())
+            for cell in _cells(scene, platform, model, settings, engines)
+        ]
+        deployed = {_function_of(cell, engines[cell.factors["optimizer"]]) for cell in cells}
+        return Plan(tuple(cells), deployments=len(deployed), design=Design.RMIT)
+
+    def run(self, session: Session, settings: DnnSettings) -> None:
+        """Convert, deploy and measure; what cannot be converted is a result, and the other cells go on."""
+        cells = session.pending(self.plan(session.scene, settings))
+        kitchen = _Kitchen(session, settings)
+        ready = [cell for cell in cells if kitchen.prepared(cell)]
+        calls = settings.chosen.sandboxes * (1 + settings.chosen.calls)
+        rule = StoppingRule(repetitions=calls, max_failures=settings.max_failures, max_time_s=settings.max_time_s)
+        interleave(
+            session,
+            ready,
+            rule,
+            partial(_look_at_one, settings),
+            prepare=kitchen.begun,
+            spec_of=kitchen.spec_of,
+            shared=True,
+        )
+
+
+@dataclass(slots=True)
+class _Kitchen:
+    """What was converted so far: each model once for an engine and an architecture."""
+
+    session: Session
+    settings: DnnSettings
+    _models: dict[str, Model] = field(default_factory=dict)
+    _done: dict[tuple[Any, ...], tuple[Path, Converted] | str] = field(default_factory=dict)
+
+    def prepared(self, cell: Cell) -> bool:
+        """Convert what a cell serves; store a cell whose model cannot be served, and return False."""
+        made = self._made(cell)
+        if isinstance(made, str):
+            self.session.refuse([cell], "cannot be served", made, CellStatus.FAILED)
+        return not isinstance(made, str)
+
+    def spec_of(self, cell: Cell) -> FunctionSpec:
+        """Return what to deploy: batches share a function, unless the engine compiles for each."""
+        made = self._made(cell)
+        assert not isinstance(made, str)
+        factors, provision = cell.factors, cell.provision
+        fixed = factors["batch"] if self._engine(cell).fixed_batch else 1
+        return FunctionSpec(
+            platform=factors["platform"],
+            benchmark=str(made[0]),
+            size="default",
+            language=_LANGUAGE,
+            architecture=factors["architecture"],
+            memory_mib=factors["memory_mib"] if provision is None else provision.memory_offered_mib,
+            options=() if provision is None else provision.options_offered,
+            timeout_s=factors["timeout_s"],
+            parameters=tuple(sorted(self._parameters(cell, fixed).items())),
+        )
+
+    def begun(self, measurement: Measurement) -> None:
+        """Give a cell its own batch, and store once what the conversion took."""
+        cell = measurement.cell
+        measurement.function = self.session.called(measurement.function, self._parameters(cell, cell.factors["batch"]))
+        made = self._made(cell)
+        assert not isinstance(made, str)
+        told = {value.metric for value in self.session.view.values() if value.cell_id == measurement.cell_id}
+        for metric, value in self._figures(cell, made[1]).items():
+            if metric not in told and value is not None:
+                self.session.record(metric, value, cell_id=measurement.cell_id)
+
+    def _figures(self, cell: Cell, converted: Converted) -> dict[str, float | None]:
+        model = self._model(cell)
+        return {
+            CONVERSION: converted.duration_s,
+            CONVERSION_PEAK: converted.peak_bytes,
+            CONVERTED: converted.size_bytes,
+            ORIGINAL: model.size_bytes,
+            DIFFERENCE: converted.difference,
+            MULTIPLY_ADDS: model.multiply_adds,
+        }
+
+    def _parameters(self, cell: Cell, batch: int) -> dict[str, int]:
+        return {"batch": batch, "tokens": cell.factors["tokens"], "threads": cell.factors["threads"]}
+
+    def _engine(self, cell: Cell) -> InferenceEngine:
+        engine: InferenceEngine = self.session.scene.registry.get("engines", cell.factors["optimizer"])()
+        return engine
+
+    def _model(self, cell: Cell) -> Model:
+        name = cell.factors["model"]
+        if name not in self._models:
+            given = next(each for each in self.settings.model if models.known(each)[0] == name)
+            self.session.observer.step(f"opening model {name}")
+            self._models[name] = models.opened(given)
+        return self._models[name]
+
+    def _made(self, cell: Cell) -> tuple[Path, Converted] | str:
+        factors = cell.factors
+        engine = self._engine(cell)
+        target = ConversionTarget(architecture=factors["architecture"], batch=factors["batch"])
+        key = (factors["model"], engine.name, target.architecture, target.batch if engine.fixed_batch else 0)
+        if key not in self._done:
+            self._done[key] = self._convert(cell, engine, target)
+        return self._done[key]
+
+    def _convert(self, cell: Cell, engine: InferenceEngine, target: ConversionTarget) -> tuple[Path, Converted] | str:
+        try:
+            model = self._model(cell)
+            self.session.observer.step(f"converting {model.name} for {engine.name}")
+            converted = convert(engine, model, target, self.settings.tokens)
+            expected = reference(model, self.settings.tokens)
+        except MissingDependencyError:
+            raise  # of all cells alike
+        except UserError as exc:
+            return str(exc)
+        source = cell.factors["model_source"]
+        return folder_of(engine, model, converted, expected, target, source=source), converted
+
+
+def _cells(
+    scene: Scene,
+    platform: Platform[Any],
+    model: tuple[str, str],
+    settings: DnnSettings,
+    engines: Mapping[str, type[InferenceEngine]],
+) -> Iterator[Cell]:
+    name, identity = model
+    chosen = settings.chosen
+    architecture = settings.architecture or platform.architectures[0]
+    missing = settings.model_source == STORAGE and Capability.STORAGE not in platform.capabilities
+    if missing:
+        raise UserError(f"platform {platform.name!r} has no storage; use --model-source package")
+    for provision, optimizer, batch in product(
+        scene.provisions(platform, settings.memory_mib, architecture), chosen.optimizers, chosen.batches
+    ):
+        factors = {
+            "platform": platform.name,
+            "model": name,
+            "model_identity": identity,
+            "optimizer": optimizer,
+            "batch": batch,
+            "architecture": architecture,
+            **provision.factors,
+            "timeout_s": min(settings.timeout_s, platform.timeout_s),
+            "model_source": settings.model_source,
+            "tokens": settings.tokens,
+            "threads": settings.threads,
+        }
+        calls = chosen.sandboxes * (1 + chosen.calls)
+        call_s = _GUESS_S + batch * _share(name) / _SPEED
+        cost = estimate(
+            platform, factors, calls, call_s, init_s=_COLD_GUESS_S / (1 + chosen.calls), provision=provision
+        )
+        duration_s = calls * call_s + chosen.sandboxes * _COLD_GUESS_S
+        yield Cell(
+            factors,
+            calls,
+            duration_s=duration_s,
+            cost_usd=cost.expected_usd,
+            provision=provision,
+            unsupported=_refusal(platform, architecture, engines[optimizer]()),
+        )
+
+
+def _refusal(platform: Platform[Any], architecture: str, engine: InferenceEngine) -> str | None:
+    """Return why an engine cannot serve on a platform; None where it can, as far as that is known beforehand."""
+    if architecture not in platform.architectures:
+        has = ", ".join(platform.architectures)
+        return f"architecture {architecture!r} is not offered; platform {platform.name!r} has {has}"
+    if architecture not in engine.architectures:
+        return f"engine {engine.name!r} does not serve on {architecture}"
+    if lacking := engine.lacking():
+        return f"engine {engine.name!r}: {lacking}"
+    return platform.refusal(_LANGUAGE, architecture)
+
+
+def _share(name: str) -> float:
+    """Return roughly the multiply-adds of an item: published ones of our own models go with their parameters."""
+    recipe = zoo.RECIPES.get(name)
+    return 1e9 if recipe is None else 30.0 * recipe.parameters
+
+
+def _function_of(cell: Cell, engine: type[InferenceEngine]) -> tuple[Any, ...]:
+    factors = {name: level for name, level in cell.factors.items() if name != "batch" or engine.fixed_batch}
+    return tuple(sorted((name, str(level)) for name, level in factors.items()))
+
+
+def _look_at_one(settings: DnnSettings, measurement: Measurement, number: int) -> None:
+    """Take one sandbox: its first call, which loads everything, and some behind it."""
+    if Capability.FORCE_COLD in measurement.function.platform.capabilities:
+        measurement.force_cold()
+    measurement.invoke(Closed(1 + settings.chosen.calls), round=number)

@@ -1,0 +1,208 @@
+"""The models of a run: those that sebsx makes, and files of the user's; each is known by its SHA-256 and size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import UserError
+from sebsx.system.folders import cache_folder
+from sebsx.system.homes import expanded
+from sebsx.system.lazy import require
+from sebsx_dnn_inference import zoo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FOLDER = "dnn"
+_BLOCK = 2**20
+# Opset, layers and weights of our own models follow from the code: a change of it is another version.
+_VERSION = 1
+_KINDS = {1: "float32", 6: "int32", 7: "int64", 10: "float16", 11: "float64"}  # onnx.TensorProto, numpy's words
+_OTHER_FORMATS = {
+    ".tflite": "a TFLite model cannot be converted back; give the ONNX file that it was made from",
+    ".pb": "export it first: pip install tf2onnx, python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
+    ".h5": "export it first: pip install tf2onnx, python -m tf2onnx.convert --keras FILE --output model.onnx",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInput:
+    """An input of a model.
+
+    Args:
+        name: In the model.
+        kind: Numpy's word for its numbers, such as `float32`.
+        shape: Sizes; a word stands for one that calls choose, the first of them for the batch.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model as one ONNX file.
+
+    Args:
+        name: What tables call it: its own name, or that of the file.
+        path: Of the file.
+        sha256: Of the file.
+        size_bytes: Of the file.
+        family: `cnn`, `transformer`, or `own` for a file of the user's.
+        inputs: What it takes.
+        parameters: How many it has.
+        multiply_adds: For one item of a batch; None where nobody counted.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    size_bytes: int
+    family: str
+    inputs: tuple[ModelInput, ...]
+    parameters: int
+    multiply_adds: int | None
+
+
+def folder() -> Path:
+    """Return where models and what was made of them are kept until `sebsx clean --cache`."""
+    return cache_folder() / FOLDER
+
+
+def known(name: str) -> tuple[str, str]:
+    """Return the name of a model in tables, and what identifies it before it is made.
+
+    Raises:
+        UserError: If there is neither a model nor a file of that name, or the file is none that can be served.
+    """
+    if not _is_file(name):
+        return zoo.recipe(name).name, f"sebsx {_VERSION}"
+    path = expanded(name)
+    _check_format(path)
+    return path.stem, _sha256(path)
+
+
+def opened(name: str) -> Model:
+    """Return a model by name or path, made if it is one of ours and was not made yet.
+
+    Raises:
+        UserError: If there is none, or the file is none that can be served.
+        MissingDependencyError: If `onnx` is not installed.
+    """
+    require("onnx", extra="dnn")
+    if _is_file(name):
+        path = expanded(name).resolve()
+        _check_format(path)
+        return _read(path, path.stem, "own", None)
+    recipe = zoo.recipe(name)
+    path = folder() / "models" / f"{recipe.name}-{_VERSION}.onnx"
+    about = path.with_suffix(".json")
+    if not about.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{os.getpid()}")
+        counted = zoo.make(recipe.name, made)
+        made.replace(path)
+        written(about, json.dumps({"multiply_adds": counted.multiply_adds}))
+    return _read(path, recipe.name, recipe.family, json.loads(about.read_text(encoding="utf-8"))["multiply_adds"])
+
+
+def written(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        file.write(text)
+    Path(file.name).replace(path)
+
+
+def as_document(inputs: Iterable[ModelInput]) -> list[dict[str, Any]]:
+    """Return inputs as what a function reads."""
+    return [asdict(each) for each in inputs]
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name or name.startswith((".", "~")) or Path(name).suffix != ""
+
+
+def _check_format(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"model {str(path)!r} is a folder; {_OTHER_FORMATS['.pb']}")
+    if not path.is_file():
+        raise UserError(f"model {str(path)!r} does not exist; models of sebsx are {', '.join(zoo.RECIPES)}")
+    if path.suffix in {".pt", ".pth", ".bin", ".pkl"}:
+        raise UserError(f"model {str(path)!r}: {_of_torch(path)}")
+    if path.suffix in _OTHER_FORMATS:
+        raise UserError(f"model {str(path)!r}: {_OTHER_FORMATS[path.suffix]}")
+    if path.suffix != ".onnx":
+        raise UserError(f"model {str(path)!r} is not an ONNX file (.onnx)")
+
+
+def _of_torch(path: Path) -> str:
+    """Return why a file of PyTorch's is not taken: one that is a pickle runs code when it is read."""
+    how = "export it where it was trained: torch.onnx.export(model.eval(), example, 'model.onnx')"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            scripted = any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        scripted = False
+    if scripted:
+        return f"a TorchScript module needs PyTorch to be converted; {how}"
+    return f"it is a pickle, which runs code of its own when it is read, and is never opened; {how}"
+
+
+def _read(path: Path, name: str, family: str, multiply_adds: int | None) -> Model:
+    """Return what an ONNX file says of itself.
+
+    Raises:
+        UserError: If it is none.
+    """
+    import onnx  # heavy, and an extra
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except (DecodeError, OSError, ValueError) as exc:
+        raise UserError(f"model {str(path)!r} cannot be read as ONNX: {type(exc).__name__}: {exc}") from exc
+    held = {tensor.name for tensor in model.graph.initializer}
+    inputs = tuple(_input(value, path) for value in model.graph.input if value.name not in held)
+    if not inputs or not model.graph.output:
+        raise UserError(f"model {str(path)!r} is not a model: it has {len(inputs)} inputs and no layer")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+        raise UserError(f"model {str(path)!r} keeps weights in other files; save it as one: onnx.save(onnx.load(FILE))")
+    parameters = sum(_count(tensor.dims) for tensor in model.graph.initializer)
+    return Model(
+        name=name,
+        path=path,
+        sha256=_sha256(path),
+        size_bytes=path.stat().st_size,
+        family=family,
+        inputs=inputs,
+        parameters=zoo.RECIPES[name].parameters if family != "own" else parameters,
+        multiply_adds=multiply_adds,
+    )
+
+
+def _input(value: Any, path: Path) -> ModelInput:
+    tensor = value.type.tensor_type
+    if tensor.elem_type not in _KINDS:
+        raise UserError(f"model {str(path)!r}: input {value.name!r} is of a kind that cannot be made (numbers only)")
+    shape = tuple(size.dim_value or size.dim_param or f"size{index}" for index, size in enumerate(tensor.shape.dim))
+    return ModelInput(name=value.name, kind=_KINDS[tensor.elem_type], shape=shape)
+
+
+def _count(sizes: Iterable[int]) -> int:
+    product = 1
+    for size in sizes:
+        product *= size
+    return product
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

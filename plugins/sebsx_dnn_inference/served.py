@@ -1,0 +1,113 @@
+"""One condition of a run as a served model: latency, throughput, cost and what its cold start is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sebsx.reading.blocks import Observations
+from sebsx.reading.estimates import mean_estimate, median_estimate, tail_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sebsx.contracts.analyzers import Estimate
+    from sebsx.reading.conditions import Condition
+
+INFERENCE = "phase.inference_s"
+LIBRARY = "phase.library_load_s"
+DOWNLOAD = "phase.model_download_s"
+LOAD = "phase.model_load_s"
+PEAK = "process.max_rss_bytes"
+COLUMNS = (
+    INFERENCE, LIBRARY, DOWNLOAD, LOAD, PEAK, "function.boot_s", "function.import_s", "cost_usd", "sandbox_id",
+)  # fmt: skip
+# What an engine, a size and a batch are chosen by; whatever else two conditions differ in are other questions.
+CHOSEN = ("platform", "region", "architecture", "memory_mib", "optimizer", "batch")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A condition, and what was stored of its cell.
+
+    Args:
+        condition: With its calls, first and later ones of each sandbox.
+        figures: Values of its cell by metric: what the conversion took.
+        confidence: Of the intervals.
+    """
+
+    condition: Condition
+    figures: Mapping[str, float]
+    confidence: float
+
+    @property
+    def batch(self) -> int:
+        """Items of one inference."""
+        return int(self.condition.identity.get("batch") or 1)
+
+    @property
+    def engine(self) -> str:
+        """What serves it."""
+        return str(self.condition.identity.get("optimizer") or "-")
+
+    @property
+    def model(self) -> str:
+        """What is served; the benchmark of a run that is no sweep of models."""
+        return str(self.condition.identity.get("model") or self.condition.identity["benchmark"])
+
+    @property
+    def memory_mib(self) -> int:
+        """Memory as the platform reports it."""
+        return int(self.condition.identity["memory_mib"])
+
+    @cached_property
+    def times(self) -> Observations:
+        """Times of one inference, the first of a sandbox left out; of the handler where no inference was told."""
+        return self._warm(INFERENCE if INFERENCE in self.condition.counted else "function.duration_s")
+
+    @cached_property
+    def latency(self) -> Estimate:
+        """Median time of one inference."""
+        return median_estimate(self.times, self.confidence)
+
+    @property
+    def tail(self) -> Estimate:
+        """90th percentile of it."""
+        return tail_estimate(self.times, 0.9, self.confidence)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Median time of one inference."""
+        return self.latency.value
+
+    @property
+    def throughput(self) -> float | None:
+        """Items per second of one sandbox that does nothing else."""
+        return self.batch / self.latency_s if self.latency_s else None
+
+    @cached_property
+    def cost(self) -> Estimate:
+        """Mean cost of a thousand items in warm sandboxes."""
+        return mean_estimate(self._warm("cost_usd"), 1000 / self.batch, self.confidence)
+
+    @property
+    def peak_bytes(self) -> float | None:
+        """Most memory that the process of a sandbox had."""
+        values = self.condition.counted.known(PEAK) if PEAK in self.condition.counted else ()
+        return float(max(values)) if len(values) else None
+
+    def cold(self, metric: str) -> Estimate:
+        """Return the median of a phase of first calls."""
+        frame = self.condition.counted.where(~self.condition.counted.equals("start_type", "warm"))
+        return median_estimate(Observations.of(frame, metric), self.confidence)
+
+    def _warm(self, metric: str) -> Observations:
+        frame = self.condition.counted
+        return Observations.of(frame.where(frame.equals("start_type", "warm")), metric)
+
+
+def question(served: Served) -> tuple[Any, ...]:
+    """Return what two conditions must share to be answers to one question: model, run, all that is not chosen."""
+    rest = {key: word for key, word in served.condition.identity.items() if key not in (*CHOSEN, "start")}
+    return (served.condition.run.id, *sorted((key, str(word)) for key, word in rest.items()))

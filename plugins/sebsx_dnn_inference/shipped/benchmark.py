@@ -1,0 +1,43 @@
+"""Driver's side of a served model: packages what was converted, and holds outputs to those of the model as given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+def build(parameters, artifacts, target):
+    """Put the converted model into the package, or into the storage."""
+    known = json.loads((_HERE / "converted.json").read_text())
+    folder = _HERE.parent.parent / "converted" / known["key"] / "model"
+    for name in known["files"]:
+        path = artifacts.uses(folder / name)
+        if known["source"] == "storage":
+            artifacts.store(path, name)
+        else:
+            artifacts.package(path, "model/" + name)
+
+
+def payload(parameters, rng, storage, artifacts=()):
+    """Return the batch, and where the model is if not in the package."""
+    return {
+        "batch": parameters["batch"],
+        "tokens": parameters["tokens"],
+        "threads": parameters["threads"],
+        "files": dict(artifacts),
+    }
+
+
+def check(payload, output, storage):
+    """Return None if the first item's output is that of the model as it was given."""
+    expected = json.loads((_HERE / "expected.json").read_text())
+    if output["items"] != payload["batch"]:
+        return f"{output['items']} items were answered, not {payload['batch']}"
+    pairs = list(zip(output["sample"], expected["sample"], strict=True))
+    worst = max(abs(found - wanted) for found, wanted in pairs)
+    allowed = expected["tolerance"] * expected["largest"]
+    if not worst <= allowed:  # written so that NaN is wrong too
+        return f"output differs by {worst:.3g} from that of the model as given; {allowed:.3g} is allowed"
+    return None

@@ -1,0 +1,113 @@
+"""Engines whose speed, load time and answers a test chose, and a model whose output is its input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
+
+SOURCE = """
+import time
+
+def load(path, threads):
+    time.sleep({load_s})
+    return path
+
+def run(loaded, inputs):
+    time.sleep({inference_s})
+    return inputs["input"] * {factor}
+
+def told(loaded):
+    return {{"engine": "planted"}}
+"""
+
+
+class Planted(InferenceEngine):
+    """Takes as long as it is told to; what it answers is its input, times a factor."""
+
+    name = "planted"
+    summary = "takes as long as it is told to"
+    inference_s = 0.05
+    load_s = 0.1
+    factor = 1.0
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Write nothing to speak of."""
+        (folder / "model.txt").write_text("planted")
+        return "model.txt"
+
+    def requirements(self, target: ConversionTarget) -> Sequence[str]:
+        """Return numpy, which makes the inputs."""
+        return ("numpy==2.4.6",)
+
+    def source(self) -> Path:
+        """Return a module with the times in it."""
+        place = Path(__file__).parent / "__pycache__" / f"{self.name.replace('-', '_')}_{self.factor}.py"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(
+            SOURCE.format(load_s=self.load_s, inference_s=self.inference_s, factor=self.factor), encoding="utf-8"
+        )
+        return place
+
+
+class Quick(Planted):
+    """Half of the time."""
+
+    name = "planted-quick"
+    inference_s = 0.025
+    load_s = 0.4
+
+
+class Wrong(Planted):
+    """Answers something else."""
+
+    name = "planted-wrong"
+    factor = 1.5
+
+
+class Crashing(Planted):
+    """Ends its process."""
+
+    name = "planted-crash"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """End the process as a compiler that crashes does."""
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return ""
+
+
+class Failing(Planted):
+    """Lacks an operator."""
+
+    name = "planted-failing"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Raise."""
+        raise NotImplementedError("operator 'Identity' is not known")
+
+
+PLANTED = (Planted, Quick, Wrong, Crashing, Failing)
+
+
+def identity_model(path: Path, width: int = 8) -> Path:
+    """Write a model whose output is its input, `batch` x width."""
+    shape = ["batch", width]
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["input", "one"], ["output"])],
+        "identity",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)],
+        [onnx.numpy_helper.from_array(np.ones(1, dtype=np.float32), "one")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    path.write_bytes(model.SerializeToString())
+    return path

@@ -1,0 +1,120 @@
+"""What was planted comes back: latencies, the best engine, a tie, cost-performance, parts of a cold start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sebsx.model import Role, StartType
+from sebsx.store import Store
+from sebsx.testing.runs import RunWriter
+from sebsx_dnn_inference.analyzer import DnnAnalyzer, DnnAnalyzerSettings
+from sebsx_dnn_inference.experiment import DnnInference
+from tests.orchestration import store_in
+
+SANDBOXES, CALLS = 12, 6
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with store_in(tmp_path) as opened:
+        yield opened
+
+
+class Sweep:
+    """A run whose cells take as long as a test says."""
+
+    def __init__(self, store: Store, seed: int = 1) -> None:
+        self.writer = RunWriter(store, experiment="dnn-inference", factors=DnnInference.factors)
+        self.rng = np.random.default_rng(seed)
+        self.store = store
+
+    def add(
+        self, engine: str, inference_s: float, *, batch: int = 1, memory_mib: int = 1024, spread: float = 0.05
+    ) -> None:
+        """Store a cell of warm calls, sandboxes differing by a few percent."""
+        luck = self.rng.lognormal(0, spread, SANDBOXES).repeat(CALLS)
+        times = inference_s * luck * self.rng.lognormal(0, 0.02, SANDBOXES * CALLS)
+        self.writer.add(
+            (times * 1.1).tolist(),
+            per_sandbox=CALLS,
+            memory_mib=memory_mib,
+            start=StartType.WARM,
+            samples=[{"phase.inference_s": time_s} for time_s in times],
+            model="planted",
+            optimizer=engine,
+            batch=batch,
+        )
+
+    def report(self, **settings: Any):
+        view = self.store.view(self.writer.run.id)
+        return DnnAnalyzer().analyze([view], DnnAnalyzerSettings(**settings))
+
+
+def test_planted_best_is_recommended_with_its_saving(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.040)
+    sweep.add("quick", 0.020)
+    sweep.add("slow", 0.080)
+    report = sweep.report()
+    (answer,) = report.answers
+    assert answer.startswith("planted: serve it by quick: ")
+    assert "less time an item" in answer
+    saved = float(answer.partition("%")[0].rpartition(" ")[2])
+    assert saved == pytest.approx(50, abs=6)
+    latencies = {row["optimizer"]: row["latency_s"] for row in report.tables[0].rows}
+    for engine, true_s in (("onnx", 0.040), ("quick", 0.020), ("slow", 0.080)):
+        assert latencies[engine].low < latencies[engine].value < latencies[engine].high
+        assert latencies[engine].value == pytest.approx(true_s, rel=0.08)  # 12 sandboxes that differ by 5 %
+
+
+def test_two_equal_engines_are_a_tie(store: Store) -> None:
+    sweep = Sweep(store, seed=5)
+    sweep.add("onnx", 0.040)
+    sweep.add("other", 0.040)
+    (answer,) = sweep.report().answers
+    assert "a tie with" in answer
+    assert "less time" not in answer
+
+
+@pytest.mark.slow
+def test_equal_engines_are_called_a_tie_nearly_always(store: Store) -> None:
+    """The tie is by an interval of 95 %: of 20 pairs of equal engines, few are told apart."""
+    apart = 0
+    for number in range(1, 21):
+        sweep = Sweep.__new__(Sweep)
+        sweep.writer = RunWriter(store, number, experiment="dnn-inference", factors=DnnInference.factors)
+        sweep.rng, sweep.store = np.random.default_rng(number), store
+        sweep.add("onnx", 0.040)
+        sweep.add("other", 0.040)
+        apart += "a tie with" not in next(iter(sweep.report().answers))
+    assert apart <= 4  # at 5 %, P(more than 4 of 20) = 0.003
+
+
+def test_batch_is_told_against_one(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.010, batch=1)
+    sweep.add("onnx", 0.100, batch=16)
+    rows = {row["batch"]: row for row in sweep.report().tables[0].rows}
+    assert rows[16]["relative"] == pytest.approx(1.6, rel=0.1)  # (16 / 0.1) / (1 / 0.01)
+    assert rows[1]["relative"] is None
+    assert rows[16]["throughput"] == pytest.approx(160, rel=0.1)
+
+
+def test_cost_performance_is_one_at_its_base_and_follows_memory_where_memory_does_nothing(store: Store) -> None:
+    sweep = Sweep(store)
+    for memory_mib in (1024, 2048, 10240):
+        sweep.add("onnx", 0.040, memory_mib=memory_mib, spread=0.01)
+    (table,) = [table for table in sweep.report().tables if table.name == "cost-performance"]
+    (row,) = table.rows
+    assert row["2048"] == 1
+    assert row["10240"] == pytest.approx(5, rel=0.05)  # published: an insensitive function has CP(10) = 5
+    assert row["1024"] == pytest.approx(0.5, rel=0.05)
+
+
+def test_identity_of_a_model_is_no_level(store: Store) -> None:
+    roles = {factor.name: factor.role for factor in DnnInference.factors}
+    assert roles["model_identity"] is Role.IDENTITY
