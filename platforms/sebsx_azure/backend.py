@@ -24,9 +24,9 @@ from sebsx.model import (
     Status,
 )
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TIER
-from sebsx_azure import packages, resources
+from sebsx_azure import existing, packages, resources
 from sebsx_azure.clients import EXTRA, AzureClients, clean, explained
-from sebsx_azure.functions import CONSUMPTION, CONSUMPTION_MIB, FLEX, NAME, AzureFunctions, effective, plan, site
+from sebsx_azure.functions import CONSUMPTION, CONSUMPTION_MIB, ENTRY, FLEX, NAME, AzureFunctions, effective, plan, site
 from sebsx_azure.records import RequestRecords
 from sebsx_azure.resources import FUNCTION, PLAN
 from sebsx_azure.settings import AzureSettings
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
     from sebsx.model import (
+        Adoption,
         FunctionConfig,
         Manifest,
         Option,
@@ -68,7 +69,7 @@ class AzurePlatform(Platform[AzureSettings]):
     provider = "azure"
     Settings = AzureSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE}
+        {Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT}
     )
     options: ClassVar[tuple[Option, ...]] = (
         TIER.offered(OneOf((FLEX, CONSUMPTION)), default=FLEX),
@@ -92,7 +93,7 @@ class AzurePlatform(Platform[AzureSettings]):
         )
         self._resources: resources.AzureResources | None = None
         self._refusal: CredentialsError | None = None
-        self._timeout_s = self.timeout_s  # of the function that was called last
+        self._called: Deployment | None = None  # last
         self._missing_records = False
 
     def __enter__(self) -> Self:
@@ -158,30 +159,44 @@ class AzurePlatform(Platform[AzureSettings]):
             region=self._clients.region,
         )  # fmt: skip
 
+    @classmethod
+    def recognises(cls, address: str) -> bool:
+        """Tell whether a word is the full id of an app or of a function in it."""
+        return existing.is_id(address)
+
+    def subject_of(self, address: str) -> str:
+        """Return the name of an app, and of the function in it if it is named; without subscription and group."""
+        named = existing.read_name(address)
+        return "/".join(filter(None, (named.app, named.function)))
+
+    def adopt(self, adoption: Adoption) -> Deployment:
+        """Return the user's function as it is."""
+        return existing.adopt(self._clients, self._functions, adoption)
+
     def teardown(self, deployment: Deployment) -> None:
         """Delete the app and its plan; its package goes with the storage account, its logs when all are read."""
         place = deployment.effective["function"]
         self._missing_records |= self._records.end(place.partition("/")[2])
-        self._functions.forget(place)
         delete_each(self.ledger, [(FUNCTION, place), (PLAN, place)], partial(resources.delete, self._clients))
 
     def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
         """Return the key of the function."""
         if self._refusal is not None:
             raise self._refusal
-        place = deployment.effective["function"]
-        self._timeout_s = deployment.effective.get("timeout_s", self.timeout_s)
+        self._called, place = deployment, deployment.effective["function"]
         with explained(f"read of the key of function {place.partition('/')[2]!r}"):
-            return {_KEY_HEADER: self._functions.key(place)}
+            return {_KEY_HEADER: self._functions.key(place, deployment.effective.get("entry", ENTRY))}
 
     def status_of(self, reply: Reply) -> Status:
         """Return what an answer means; Azure's host answers 500 to a call that it ends for its time."""
-        if reply.http_status in _REFUSED:
+        called = self._called
+        if reply.http_status in _REFUSED and not (called and called.adopted):  # a user's own may mean something by it
             self._refusal = CredentialsError(
                 f"invocations are refused: {self.error_of(reply)}; somebody changed the keys of the function"
             )
         if reply.http_status in (500, 502) and INVOCATION_HEADER not in reply.headers:
-            return Status.TIMEOUT if reply.done_s - reply.sent_s >= self._timeout_s else Status.PLATFORM_ERROR
+            timeout_s = called.effective.get("timeout_s", self.timeout_s) if called else self.timeout_s
+            return Status.TIMEOUT if reply.done_s - reply.sent_s >= timeout_s else Status.PLATFORM_ERROR
         return super().status_of(reply)
 
     def error_of(self, reply: Reply) -> str | None:
@@ -195,7 +210,9 @@ class AzurePlatform(Platform[AzureSettings]):
         return reply.headers.get(INVOCATION_HEADER, reply.request_id)
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
-        """Return what Application Insights has by now."""
+        """Return what Application Insights has by now; where a user's functions tell of themselves is their affair."""
+        if deployment.adopted:
+            return {}
         return self._records.read(deployment.effective["function"].partition("/")[2], set(request_ids))
 
     def force_cold(self, deployment: Deployment) -> None:

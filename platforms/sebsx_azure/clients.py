@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.certificates import text_of
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.system.homes import expanded
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EXTRA = "azure"
 # How a call is repeated that Azure refuses for now: for half a minute, unless Azure itself says how long to wait.
 RETRIES: dict[str, Any] = {"retry_total": 6, "retry_backoff_factor": 0.4, "retry_backoff_max": 10}
-_POLLING_S = 5  # where Azure does not say how long to wait
+POLLING_S = 5  # where Azure does not say how long to wait
 _NEED_HTTPS = "are sent over https alone: give https://..."
 _LOGIN = "az login"
 # The first that covers an error counts.
@@ -105,6 +106,7 @@ class AzureClients:
         for name in ("login_url", "arm_url", "logs_url"):
             if not getattr(settings, name).startswith("https://"):
                 raise UserError(f"{name} is {getattr(settings, name)!r}, and credentials {_NEED_HTTPS}")
+        text_of(settings.certificate)  # which says so where it cannot be read
         where = {"authority": settings.login_url, **self._trust}
         if settings.certificate:  # a login of its own, which Microsoft does not know of
             where["disable_instance_discovery"] = True
@@ -174,7 +176,7 @@ class AzureClients:
     def _manager(self, module: str, name: str) -> Any:
         return getattr(require(module, extra=EXTRA), name)(
             self.credential, self.subscription, base_url=self.settings.arm_url.rstrip("/"),
-            credential_scopes=[self._scope], polling_interval=_POLLING_S, **self._trust, **RETRIES,
+            credential_scopes=[self._scope], polling_interval=POLLING_S, **self._trust, **RETRIES,
         )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ class AzureFunctions:
 
     def __init__(self, clients: AzureClients) -> None:
         self._clients = clients
-        self._keys: dict[str, str] = {}
+        self._keys: dict[tuple[str, str], str] = {}
 
     def publish(self, place: str, archive: Path) -> None:
         """Hand a package to an app on Flex Consumption, which takes it as it is, and wait until it has it."""
@@ -81,16 +81,12 @@ class AzureFunctions:
 
     def key(self, place: str, function: str = ENTRY) -> str:
         """Return what a function is called with, asked for once; raises what Azure's library does."""
-        if place not in self._keys:
+        if (place, function) not in self._keys:
             group, _, name = place.partition("/")
             told = dict(self._clients.web.web_apps.list_function_keys(group, name, function))
             keys = told.get("properties") or told
-            self._keys[place] = str(keys["default"])
-        return self._keys[place]
-
-    def forget(self, place: str) -> None:
-        """Forget the key of an app, which is asked for again if it is needed."""
-        self._keys.pop(place, None)
+            self._keys[place, function] = str(keys["default"])
+        return self._keys[place, function]
 
     def app(self, place: str) -> dict[str, Any]:
         """Return what Azure says of an app, as it came."""

@@ -35,6 +35,7 @@ _SDKS = {
 _BODIES: dict[tuple[str, str, str], tuple[str | None, str | None]] = {
     ("web", "PUT", "/serverfarms/{name}"): ("AppServicePlan", "AppServicePlan"),
     ("web", "PUT", "/sites/{name}"): ("Site", "Site"),
+    ("web", "GET", "/serverfarms/{name}"): (None, "AppServicePlan"),
     ("web", "GET", "/sites/{name}"): (None, "Site"),
     ("web", "GET", "/providers/Microsoft.Web/sites"): (None, "[Site]"),
     ("web", "GET", "/providers/Microsoft.Web/geoRegions"): (None, "[GeoRegion]"),
@@ -103,7 +104,7 @@ def operations() -> list[tuple[re.Pattern[str], Operation]]:
             assert url is not None, builder[:400]
             assert verb is not None, builder[:400]
             template, method = "".join(re.findall(r'"([^"]*)"', url[1])), verb[1]
-            if template.startswith("/{"):
+            if template.startswith("/{") or "/{resourceType}" in template:
                 continue  # of any resource by its id: the SDK of its kind says what it is
             bodies = [value for (name, verb, end), value in _BODIES.items()
                       if (name, verb) == (sdk, method) and template.endswith(end)]  # fmt: skip
