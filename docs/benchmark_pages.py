@@ -52,9 +52,9 @@ def index(known: Sequence[Benchmark]) -> str:
     parts = (
         "# Benchmarks",
         f"{len(known)} benchmarks are registered; `sebsx list benchmarks` shows them too.",
-        _table(("name", "category", "what it does", "languages", "needs", "steps"), rows),
+        table(("name", "category", "what it does", "languages", "needs", "steps"), rows),
         "## Suites",
-        _table(("suite", "benchmarks"), suites),
+        table(("suite", "benchmarks"), suites),
         f"```{{toctree}}\n:hidden:\n\n{names}\n```",
     )
     return "\n\n".join(parts) + "\n"
@@ -79,10 +79,10 @@ def page(benchmark: Benchmark) -> str:
         f"# {benchmark.name}",
         f"{benchmark.summary[0].upper()}{benchmark.summary[1:]}.",
         f"    sebsx run benchmark {benchmark.name} --size {benchmark.default_size}",
-        _table(("", ""), [(what, text) for what, text in facts if text]),
+        table(("", ""), [(what, text) for what, text in facts if text]),
         *_parameters(benchmark),
         "## Sizes",
-        _table(("size", "parameters", "about"), list(_sizes(benchmark))),
+        table(("size", "parameters", "about"), list(_sizes(benchmark))),
     ]
     readme = benchmark.root / "README.md"
     if readme.is_file():
@@ -99,7 +99,7 @@ def _parameters(benchmark: Benchmark) -> list[str]:
         ends = [f"{end:,.10g}" if end is not None else "" for end in (parameter.minimum, parameter.maximum)]
         limits = f"{ends[0]} to {ends[1]}".strip() if any(ends) else ""
         rows.append((f"`{name}`", parameter.type, f"`{parameter.default}`", limits, parameter.help))
-    return ["## Parameters", _table(("name", "type", "default", "range", "meaning"), rows)]
+    return ["## Parameters", table(("name", "type", "default", "range", "meaning"), rows)]
 
 
 def _sizes(benchmark: Benchmark) -> Iterable[tuple[str, str, str]]:
@@ -113,6 +113,7 @@ def _sizes(benchmark: Benchmark) -> Iterable[tuple[str, str, str]]:
         yield f"`1` ... `{steps.count}`", f"{ends}, in equal steps of `{steps.parameter}`^{steps.growth:g}", ""
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

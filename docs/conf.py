@@ -25,9 +25,11 @@ myst_heading_anchors = 3
 
 
 def setup(app: Sphinx) -> None:
-    """Have the pages of benchmarks and the example of a report written before the sources are read."""
+    """Have the pages of benchmarks and platforms and the example of a report written before the sources are read."""
     import benchmark_pages  # beside this file
+    import platform_pages
     import report_picture
 
     app.connect("builder-inited", lambda _app: benchmark_pages.write(Path(app.srcdir) / "_generated" / "benchmarks"))
+    app.connect("builder-inited", lambda _app: platform_pages.write(Path(app.srcdir) / "_generated" / "platforms.md"))
     app.connect("builder-inited", lambda _app: report_picture.write(Path(app.srcdir) / "_generated"))

@@ -256,8 +256,8 @@ def test_nothing_is_installed_from_where_it_is_not() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
-        # Pages about benchmarks are made when the docs are built, which fails where a link leads nowhere.
-        assert (page.parent / target).exists() or target.startswith("_generated/"), target
+        # Pages about benchmarks and platforms are made when the docs are built, which fails where a link leads nowhere.
+        assert (page.parent / target).exists() or "_generated/" in target, target
 
 
 def test_promises_of_the_reliability_page_are_held_by_tests_that_exist():
