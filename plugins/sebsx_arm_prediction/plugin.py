@@ -40,7 +40,8 @@ def sebsx_register_metrics() -> Sequence[Metric]:
 
 @hookimpl
 def sebsx_register_commands() -> Sequence[type[Command[Any]]]:
-    """Return `sebsx predict arm`, `sebsx predict train` and `sebsx predict models`."""
+    """Return `sebsx predict arm`, `train` and `models`, and `sebsx import saaf`."""
     from sebsx_arm_prediction.commands import PredictArm, PredictModels, PredictTrain  # loading a plugin costs nothing
+    from sebsx_arm_prediction.importing import ImportSaaf
 
-    return [PredictArm, PredictTrain, PredictModels]
+    return [PredictArm, PredictTrain, PredictModels, ImportSaaf]

@@ -42,7 +42,7 @@ class CsvExporter(Exporter):
         own, samples = wide_columns(runs)
         factors = factor_columns(runs)
         with replacing(destination) as part, part.open("wb") as file:
-            file.write(f"{_line([*COMMON, *factors, *own, *samples])}\n".encode())
+            file.write(f"{line([*COMMON, *factors, *own, *samples])}\n".encode())
             for run in runs:
                 file.writelines(run.map_pages(partial(_lines, Provenance.of(run, factors), samples)))
         return [destination]
@@ -50,13 +50,13 @@ class CsvExporter(Exporter):
 
 def _lines(provenance: Provenance, samples: Sequence[str], page: Page) -> bytes:
     """Return the lines of a page."""
-    common = [_line(values) for values in provenance.of_groups(page)]
-    columns = [[common[group] for group in page.groups], *map(_fields, wide_values(page, samples))]
+    common = [line(values) for values in provenance.of_groups(page)]
+    columns = [[common[group] for group in page.groups], *map(fields, wide_values(page, samples))]
     return "".join([f"{','.join(row)}\n" for row in zip(*columns, strict=True)]).encode()
 
 
-def _fields(column: Sequence[Any]) -> list[str]:
-    """Return a column as fields of lines."""
+def fields(column: Sequence[Any]) -> list[str]:
+    """Return a column as fields of lines; quick where all are numbers, or words that need no quotes."""
     kinds = set(map(type, column))
     if kinds <= _NUMBERS:
         texts = orjson.dumps(column).decode()[1:-1].split(",")  # a third of the time of `repr`; null for no number
@@ -65,11 +65,11 @@ def _fields(column: Sequence[Any]) -> list[str]:
         text = "\0".join(word or "" for word in column)
         if not _QUOTED.search(text) and text.count("\0") == len(column) - 1:
             return text.split("\0")
-    fields = {value: _line([value, ""])[:-1] for value in set(column)}
+    fields = {value: line([value, ""])[:-1] for value in set(column)}
     return [fields[value] for value in column]
 
 
-def _line(values: Sequence[Any]) -> str:
+def line(values: Sequence[Any]) -> str:
     """Return a line without its end."""
     text = StringIO()
     safe = [for_spreadsheets(value) if isinstance(value, str) else value for value in values]

@@ -26,10 +26,11 @@ def sebsx_register_exporters() -> Sequence[type[Exporter]]:
     from sebsx_export.parquet import ParquetExporter
     from sebsx_export.prometheus import OpenMetricsExporter, PromExporter
     from sebsx_export.pytest_benchmark import PytestBenchmarkExporter
+    from sebsx_export.saaf import SaafExporter
     from sebsx_export.sqlite import SqliteExporter
 
     return [
-        CsvExporter, JsonLinesExporter, ParquetExporter, SqliteExporter, GithubExporter, BencherExporter,
+        CsvExporter, JsonLinesExporter, ParquetExporter, SqliteExporter, SaafExporter, GithubExporter, BencherExporter,
         PytestBenchmarkExporter, AsvExporter, OtavaExporter, JUnitExporter, OpenMetricsExporter, PromExporter,
         MarkdownExporter,
     ]  # fmt: skip

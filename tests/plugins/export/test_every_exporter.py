@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow  # every format with every run
 EXPORTERS = plugins.load(only=["export"]).exporters
 COMMIT = "89abcdef0123456789abcdef0123456789abcdef"
 GIT = {"git": {"commit": COMMIT, "dirty": True}, "sebsx": "9.8.7"}
-RAW = {"csv", "jsonl", "parquet", "sqlite"}
+RAW = {"csv", "jsonl", "parquet", "saaf", "sqlite"}
 FIGURES = sorted(set(EXPORTERS) - RAW)
 # Figures that can be told wherever they stand: in seconds and in nanoseconds.
 SLOW_S, FAST_S = 7.125, 0.0625
@@ -61,7 +61,8 @@ def text_of(path: Path) -> str:
 
 def holds(text: str, seconds: float) -> bool:
     """Tell whether a figure is in a text, in seconds, milliseconds or nanoseconds."""
-    spellings = (f"{seconds:g}", f"{seconds:.2f} s", f"{seconds * 1e3:.1f} ms", f"{seconds * 1e9:.1f}")
+    in_ms = f"{seconds * 1e3:.1f}"
+    spellings = (f"{seconds:g}", f"{seconds:.2f} s", f"{in_ms} ms", in_ms, f"{seconds * 1e9:.1f}")
     return any(re.search(rf"(?<![\d.]){re.escape(word)}0*(?![\d])", text) for word in spellings)
 
 
