@@ -24,7 +24,6 @@ from sebsx.clouds.waiting import until
 from sebsx.errors import DeployError
 from sebsx.model import (
     Between,
-    Capability,
     Deployment,
     OneOf,
     Problem,
@@ -84,12 +83,6 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
     summary = "OpenFaaS: a gateway of your own, on Kubernetes or faasd"
     extra = EXTRA
     Settings = OpenFaasSettings
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
-            Capability.CHANGE,
-        }
-    )  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         TRIGGER.offered(OneOf(TRIGGERS), default=HTTP),
         VCPU.offered(Between(0, 64, step=0.1), default=0.0),  # 0 for no limit

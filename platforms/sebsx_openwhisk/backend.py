@@ -18,7 +18,7 @@ from sebsx.clouds.rest import words_of
 from sebsx.clouds.selfhosted import SelfHostedPlatform
 from sebsx.clouds.tags import are_ours, resource
 from sebsx.errors import UnsupportedError
-from sebsx.model import Between, Capability, Deployment, OneOf, Problem, Severity, Status
+from sebsx.model import Between, Deployment, OneOf, Problem, Severity, Status
 from sebsx.model.options import MAX_INSTANCES, PACKAGE, SANDBOX_CONCURRENCY, TRIGGER
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
 from sebsx_openwhisk import actions, activations
@@ -45,12 +45,6 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
     summary = "Apache OpenWhisk: a server of your own, or a provider's with its API"
     extra = EXTRA
     Settings = OpenWhiskSettings
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
-            Capability.CHANGE,
-        }
-    )  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         PACKAGE.offered(OneOf(actions.KINDS)),  # else a zip, and an image where that is too large
         TRIGGER.offered(OneOf(TRIGGERS), default=BLOCKING),

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from sebsx.clouds import dynamodb, s3, shipped
 from sebsx.clouds.certificates import text_of
@@ -24,6 +24,7 @@ from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.contracts.prices import OwnPrices
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
+from sebsx.model import Capability
 from sebsx.settings import setting
 from sebsx.system.lazy import require
 
@@ -72,6 +73,12 @@ class SelfHostedPlatform(Platform[S]):
     """
 
     settings: S
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
+            Capability.CHANGE,
+        }
+    )  # fmt: skip
 
     def __init__(self, settings: S, context: PlatformContext) -> None:
         super().__init__(settings, context)
