@@ -39,6 +39,7 @@ from sebsx_gcp.clients import GcpClients, clean
 from sebsx_gcp.existing import GcpExisting, read_name
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, service_config
 from sebsx_gcp.logs import RequestLogs
+from sebsx_gcp.refusals import is_refusal
 from sebsx_gcp.settings import GcpSettings
 from sebsx_gcp.storage import GcsStorage
 
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
 # In answers of Google's front end: TRACE/SPAN;o=1.
 TRACE_HEADER = "x-cloud-trace-context"
-_REFUSED = (401, 403)
 _ENTRIES = {"python": packages.PYTHON_ENTRY, "nodejs": packages.NODE_ENTRY}
 _WRAPPERS = {"python": "sebsx_wrapper.py", "nodejs": "sebsx_wrapper.cjs"}
 
@@ -196,7 +196,7 @@ class GcpPlatform(Platform[GcpSettings]):
 
     def status_of(self, reply: Reply) -> Status:
         """Return what an answer means; one that takes the credentials no more ends the run once it is stored."""
-        if reply.http_status in _REFUSED:
+        if is_refusal(reply):
             self._refusal = CredentialsError(
                 f"invocations are refused: {self.error_of(reply)}; whoever runs sebsx needs the role roles/run.invoker"
             )

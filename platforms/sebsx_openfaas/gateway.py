@@ -6,11 +6,12 @@ Source: `openfaas.openapi.yml` of OpenFaaS, and what a real gateway does beside 
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal
-from sebsx.clouds.rest import RestApi, unauthorised
-from sebsx.errors import DeployError, UnsupportedError
+from sebsx.clouds.rest import RestApi, may_have_been_taken, unauthorised
+from sebsx.errors import DeployError, PlatformError, UnsupportedError
 from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 EXTRA = "openfaas"
 ADVICE = "set user and password of the gateway (--set password=...; faas-cli login)"
+_CHANGES, _PAUSE_S = 3, 1.0  # how often a change is sent whose answer was lost
 _FUNCTIONS, _SECRETS = "/system/functions", "/system/secrets"
 _REFUSALS = (
     unauthorised(ADVICE),
@@ -40,6 +42,7 @@ class FaasGateway:
 
     def __init__(self, settings: OpenFaasSettings) -> None:
         self._namespace = settings.namespace
+        self._patience_s = max(settings.ready_s, settings.answer_s)
         self.url = settings.gateway.rstrip("/")
         self._rest = RestApi(
             self.url,
@@ -47,19 +50,43 @@ class FaasGateway:
             refusals=_REFUSALS,
             credentials=(settings.user, settings.password),
             certificate=settings.certificate and str(expanded(settings.certificate)),
+            answer_s=settings.answer_s,
         )
 
     def info(self) -> dict[str, Any]:
-        """Return what the gateway and its provider are."""
-        told = self._rest.ask("check of the gateway", "GET", "/system/info")
-        return told if isinstance(told, dict) else {}
+        """Return what the gateway and its provider are.
+
+        Raises:
+            PlatformError: If whoever answers is no gateway.
+        """
+        what = "check of the gateway"
+        told = self._rest.ask(what, "GET", "/system/info")
+        if not isinstance(told, dict) or not told.get("provider"):
+            raise PlatformError(f"{what}: {self.url} does not answer as a gateway of OpenFaaS; is it its URL?")
+        return told
 
     def put(self, document: Mapping[str, Any], *, new: bool, namespace: str = "") -> None:
-        """Make a function, or replace all of one that is there."""
-        what = f"{'create' if new else 'update'} of function {document['service']!r}"
-        chosen = namespace or self._namespace
+        """Make a function, or replace all of one that is there.
+
+        A provider pulls the image meanwhile, and may answer when that is done. Where the answer to a create is lost,
+        the gateway is asked whether the function is there before the create is sent again.
+        """
+        name, chosen = document["service"], namespace or self._namespace
+        what = f"{'create' if new else 'update'} of function {name!r}"
         body = {**document, **({"namespace": chosen} if chosen else {})}
-        self._do(what, "POST" if new else "PUT", _FUNCTIONS, body)
+        for attempt in range(_CHANGES):
+            if attempt:
+                time.sleep(_PAUSE_S)
+            try:
+                return self._change(what, "POST" if new else "PUT", body)
+            except PlatformError as exc:
+                lost = may_have_been_taken(exc)
+                # Its name is nobody else's: if it is there, this attempt or an earlier one made it.
+                if new and (lost or attempt) and self._is_there(name, chosen):
+                    return None
+                if not lost or attempt == _CHANGES - 1:
+                    raise
+        return None
 
     def function(self, name: str, namespace: str = "") -> dict[str, Any] | None:
         """Return what the gateway says of a function; None if there is none."""
@@ -125,7 +152,22 @@ class FaasGateway:
             PlatformError: If it is refused, or nobody answers.
         """
         if not self._rest.tell(what, method, path, body=body):
-            raise DeployError(f"{what}: the gateway does not know it (HTTP 404); is {self.url} its URL?")
+            raise self._unknown(what)
+
+    def _change(self, what: str, method: str, body: Mapping[str, Any]) -> None:
+        """Do the same for a function, which takes longer and is sent once."""
+        if not self._rest.once(what, method, _FUNCTIONS, body=body, answer_s=self._patience_s):
+            raise self._unknown(what)
+
+    def _is_there(self, name: str, namespace: str) -> bool:
+        """Tell whether a function is there; not where nobody tells."""
+        try:
+            return self.function(name, namespace) is not None
+        except PlatformError:
+            return False
+
+    def _unknown(self, what: str) -> DeployError:
+        return DeployError(f"{what}: the gateway does not know it (HTTP 404); is {self.url} its URL?")
 
     def _named(self, key: str, name: str, namespace: str = "") -> dict[str, str]:
         chosen = namespace or self._namespace

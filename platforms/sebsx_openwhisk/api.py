@@ -14,7 +14,7 @@ from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, unauthorised
 from sebsx.clouds.selfhosted import paged
 from sebsx.clouds.waiting import settled
-from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
+from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.system.homes import expanded
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EXTRA = "openwhisk"
 ADVICE = "set the key of the namespace with --set auth=USER:PASSWORD (wsk property get --auth)"
+_API = "/api/v1"
 _PROPERTIES = "~/.wskprops"
 _PAGE = 200  # the most that a listing gives
 _CONFLICT = "HTTP 409"
@@ -75,10 +76,20 @@ class Whisk:
         return self._api().url + self._path(collection, name, namespace)
 
     def limits(self) -> Mapping[str, Any]:
-        """Return the limits of the namespace, as far as the server tells any."""
+        """Return the limits of the namespace, as far as the server tells any.
+
+        Raises:
+            PlatformError: If whoever answers does not know the API.
+        """
         path = f"/namespaces/{self._settings.namespace}/limits"
         told = self._api().ask("read of the namespace's limits", "GET", path, or_none=True)
-        return told if isinstance(told, dict) else {}
+        what = "read of the namespaces"
+        known = self._api().ask(what, "GET", "/namespaces", or_none=True)
+        named = isinstance(known, list) and all(isinstance(name, str) for name in known)
+        if not named or not isinstance(told, dict | None):
+            host = self._api().url.removesuffix(_API)
+            raise PlatformError(f"{what}: {host} does not answer as OpenWhisk does; is it the API host?")
+        return told or {}
 
     def put(self, name: str, document: Mapping[str, Any], what: str, namespace: str = "") -> dict[str, Any]:
         """Make or change an action, and return it as the server has it now."""
@@ -147,11 +158,12 @@ class Whisk:
             url = host if "://" in host else f"https://{host}"
             self._headers = {"Authorization": "Basic " + base64.b64encode(key.encode()).decode()}
             self._rest = RestApi(
-                f"{url.rstrip('/')}/api/v1",
+                url.rstrip("/") + _API,
                 extra=EXTRA,
                 refusals=_REFUSALS,
                 credentials=(user, password),
                 certificate=self._settings.certificate and str(expanded(self._settings.certificate)),
+                answer_s=self._settings.answer_s,
             )
         return self._rest
 

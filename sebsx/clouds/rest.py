@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-_CONNECT_S, _SILENCE_S = 10.0, 60.0
+_CONNECT_S, ANSWER_S = 10.0, 60.0
 _BUSY = frozenset({429, 502, 503, 504})
+_NOT_TAKEN = frozenset({429, 503})
 _GONE = 404
 _SHOWN_CHARACTERS = 300
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -42,8 +43,9 @@ def unauthorised(advice: str) -> Refusal:
 class RestApi:
     """A JSON API behind one URL. Making one sends nothing.
 
-    Every request must be safe to send twice: one whose connection breaks, or that the server is too busy for, is sent
-    again, ever later. Where nobody listens that is told at once.
+    Every request must be safe to send twice, unless it is sent by `once`: one whose connection breaks, or that the
+    server is too busy for, is sent again, ever later. Where nobody listens, or nobody answers in time, that is told at
+    once.
 
     Args:
         url: What all paths begin with.
@@ -51,6 +53,7 @@ class RestApi:
         refusals: What its refusals mean; codes are `HTTP 401` and the like.
         credentials: User and password; None for none.
         certificate: File with certificates, as PEM, of whom it is trusted by; empty for whom this machine trusts.
+        answer_s: Longest time until an answer begins, in seconds.
     """
 
     def __init__(
@@ -61,12 +64,14 @@ class RestApi:
         refusals: Iterable[Refusal],
         credentials: tuple[str, str] | None = None,
         certificate: str = "",
+        answer_s: float = ANSWER_S,
     ) -> None:
         self.url = url.rstrip("/")
         self._extra = extra
         self._refusals = (*refusals, *REFUSALS)
         self._credentials = credentials
         self._certificate = certificate
+        self._answer_s = answer_s
         self._session: Any = None
 
     def ask(
@@ -113,6 +118,22 @@ class RestApi:
         self._check(what, answer)
         return True
 
+    def once(self, what: str, method: str, path: str, *, body: Any, answer_s: float) -> bool:
+        """Do as `tell` does, but send again only what was certainly not taken; see `may_have_been_taken`.
+
+        Args:
+            what: What is being done, for messages.
+            method: HTTP method.
+            path: Behind the URL of the API.
+            body: Sent as JSON.
+            answer_s: Longest time until the answer begins, for what takes a while.
+        """
+        answer = self._sent(what, method, path, None, body, answer_s=answer_s, busy=_NOT_TAKEN)
+        if answer.status_code == _GONE:
+            return False
+        self._check(what, answer)
+        return True
+
     def lines(self, what: str, path: str, query: Mapping[str, str] | None = None) -> list[str]:
         """Return the lines that a GET is answered with, for JSON that comes line by line; none for a 404."""
         answer = self._sent(what, "GET", path, query, None)
@@ -141,8 +162,18 @@ class RestApi:
     def _host(self) -> str:
         return urlsplit(self.url).netloc.rpartition("@")[2]
 
-    def _sent(self, what: str, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
-        """Return the last answer to a request, whatever its status.
+    def _sent(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any,
+        *,
+        answer_s: float | None = None,
+        busy: frozenset[int] = _BUSY,
+    ) -> Any:
+        """Return the last answer to a request, whatever its status; a broken connection is tried again if 502 is.
 
         Raises:
             PlatformError: If nobody answers.
@@ -150,15 +181,22 @@ class RestApi:
         import tenacity  # only those who send pay for it
 
         exceptions = require("requests.exceptions", extra=self._extra)
+        within_s = self._answer_s if answer_s is None else answer_s
+        broken = self._may_pass if busy is _BUSY else lambda _exc: False
         tries = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_ATTEMPTS),
             wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
-            retry=tenacity.retry_if_exception(self._may_pass)
-            | tenacity.retry_if_result(lambda answer: answer.status_code in _BUSY),
+            retry=tenacity.retry_if_exception(broken)
+            | tenacity.retry_if_result(lambda answer: answer.status_code in busy),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
         )
         try:
-            return tries(self._send, method, path, query, body)
+            return tries(self._send, method, path, query, body, within_s)
+        except exceptions.ReadTimeout as exc:
+            raise PlatformError(
+                f"{what}: {self._host} took the request and did not answer within {within_s:g} s; is it the right "
+                "address? A slow server gets longer with --set answer_s=..."
+            ) from exc
         except exceptions.SSLError as exc:
             raise PlatformError(
                 f"{what}: the certificate of {self._host} is not trusted; name the file of a self-signed one with "
@@ -174,14 +212,14 @@ class RestApi:
     def _may_pass(self, exc: BaseException) -> bool:
         """Tell whether a request without an answer is worth another: not where nobody listens, or is trusted."""
         exceptions = require("requests.exceptions", extra=self._extra)
-        if isinstance(exc, exceptions.SSLError | exceptions.ConnectTimeout):
+        if isinstance(exc, exceptions.SSLError | exceptions.Timeout):
             return False
         if isinstance(exc, exceptions.ConnectionError):
             reason = getattr(exc.args[0], "reason", None) if exc.args else None
             return not isinstance(reason, require("urllib3.exceptions", extra=self._extra).NewConnectionError)
-        return isinstance(exc, exceptions.Timeout | exceptions.ChunkedEncodingError)
+        return isinstance(exc, exceptions.ChunkedEncodingError)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any) -> Any:
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, within_s: float) -> Any:
         if self._session is None:
             self._session = require("requests", extra=self._extra).Session()
             self._session.auth = self._credentials
@@ -189,8 +227,20 @@ class RestApi:
             self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
         logger.debug("%s %s", method, path)
         return self._session.request(
-            method, self.url + path, params=query, json=body, timeout=(_CONNECT_S, _SILENCE_S), allow_redirects=False
+            method,
+            self.url + path,
+            params=query,
+            json=body,
+            timeout=(min(_CONNECT_S, within_s), within_s),
+            allow_redirects=False,
         )
+
+
+def may_have_been_taken(error: PlatformError) -> bool:
+    """Tell whether a request that `RestApi.once` sent may have been carried out though it raised this."""
+    requests = require("requests.exceptions", extra="")
+    lost = isinstance(error.__cause__, requests.ReadTimeout | requests.ConnectionError | requests.ChunkedEncodingError)
+    return lost or any(f"HTTP {status}" in str(error) for status in _BUSY - _NOT_TAKEN)
 
 
 def words_of(body: bytes) -> str:

@@ -26,6 +26,7 @@ from sebsx.contracts.prices import OwnPrices
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
 from sebsx.model import Capability
 from sebsx.settings import setting
+from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BUCKET, TABLE = "bucket", "table"
+TRUSTED = "SEBSX_TRUSTED"
+"""The variable by which functions have the certificate of storage and table, as PEM."""
 _GONE = s3.GONE | {"ResourceNotFoundException"}
 _REFUSED = frozenset({401, 403})
 _NAME = NamingRule(longest=63, shortest=3)  # of buckets, which are stricter than tables
@@ -49,11 +52,17 @@ class SelfHostedSettings:
     """Where storage and table are, and what the user's own servers cost."""
 
     certificate: str = setting("", help="file with the server's self-signed certificate, as PEM, to trust it")
+    answer_s: float = setting(
+        20.0, help="longest time until server, storage or table answers a request, in seconds", minimum=0.1
+    )
     storage_url: str = setting("", help="URL of an S3-compatible object storage; default: none")
     storage_url_inside: str = setting("", help="its URL for functions; default: the same")
     table_url: str = setting("", help="URL of a DynamoDB-compatible database; default: none")
     table_url_inside: str = setting("", help="its URL for functions; default: the same")
     store_region: str = setting("us-east-1", help="region that storage and table are signed for")
+    store_certificate: str = setting(
+        "", help="file with the self-signed certificate of storage and table, as PEM, for driver and functions"
+    )
     access_key: str = setting("", help="access key of storage and table", secret=True)
     secret_key: str = setting("", help="secret key of storage and table", secret=True)
     price_per_gb_s_usd: float | None = setting(None, help="your price of a GiB-second; default: no cost", minimum=0)
@@ -185,6 +194,7 @@ class SelfHostedPlatform(Platform[S]):
             "AWS_SECRET_ACCESS_KEY": settings.secret_key,
             "SEBSX_BUCKET": self.store_name,
             "SEBSX_TABLE": self.store_name,
+            **({TRUSTED: text_of(settings.store_certificate)} if settings.store_certificate else {}),
         }
 
     def store_problems(self) -> Iterator[Problem]:
@@ -260,9 +270,9 @@ class SelfHostedPlatform(Platform[S]):
             raise UnsupportedError(f"platform {self.name!r} has no {what}; give one with --set {name}=https://...")
         if service not in self._clients:
             config = require("botocore.config", extra="aws").Config(
-                connect_timeout=10,
-                read_timeout=70,
-                retries={"mode": "standard", "total_max_attempts": 5},
+                connect_timeout=min(10.0, self.settings.answer_s),
+                read_timeout=self.settings.answer_s,
+                retries={"mode": "standard", "total_max_attempts": 3},
                 s3={"addressing_style": "path"},
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -274,6 +284,7 @@ class SelfHostedPlatform(Platform[S]):
                 aws_access_key_id=self.settings.access_key,
                 aws_secret_access_key=self.settings.secret_key,
                 config=config,
+                verify=str(expanded(certificate)) if (certificate := self.settings.store_certificate) else None,
             )
         return self._clients[service]
 
@@ -322,6 +333,11 @@ def explained(what: str) -> Iterator[None]:
             raise CredentialsError(f"{what} is refused ({code}); set access_key and secret_key") from exc
         raise PlatformError(f"{what} failed: {one_line(str(exc))}") from exc
     except exceptions.BotoCoreError as exc:
+        if isinstance(exc, exceptions.SSLError):
+            raise PlatformError(
+                f"{what}: its certificate is not trusted; name the file of a self-signed one with "
+                "--set store_certificate=..."
+            ) from exc
         raise PlatformError(f"{what} failed: {one_line(str(exc))}; is its URL right and the network up?") from exc
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from sebsx.clouds.rest import RestApi, words_of
+from sebsx.clouds.rest import RestApi, may_have_been_taken, words_of
 from sebsx.errors import PlatformError, UserError
 from tests.endpoints import Endpoint
 
@@ -17,6 +19,20 @@ def test_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatc
         api.ask("look", "GET", "/")
     assert len(sent) == 1
     api.close()
+
+
+def test_server_that_takes_requests_and_never_answers_is_told_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        api = RestApi(url, extra="openfaas", refusals=(), answer_s=0.2)
+        with pytest.raises(PlatformError, match=r"look: .* did not answer within 0\.2 s; .* --set answer_s") as caught:
+            api.ask("look", "GET", "/")
+        assert may_have_been_taken(caught.value)
+        silent.settimeout(0.1)
+        silent.accept()[0].close()
+        with pytest.raises(TimeoutError):  # it was sent once
+            silent.accept()
+        api.close()
 
 
 def test_url_that_is_none_is_the_users() -> None:

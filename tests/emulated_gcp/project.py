@@ -254,9 +254,9 @@ class EmulatedProject:
         if name not in self.control.functions:
             return Response("<html>404 Page not found</html>", 404)
         if token not in self.identities.identities:
-            return Response("<html>401 Unauthorized: the request was not authenticated.</html>", 401)
+            return _refused(401, "Unauthorized", "requested URL")
         if self.identities.identities[token] != uri:
-            return Response("<html>401 Unauthorized: the access token could not be verified</html>", 401)
+            return _refused(401, "Unauthorized", "requested URL", 'Bearer error="invalid_token"')
         data = request.get_data()
         if len(data) > _TOO_LARGE:
             return Response("<html>413 Request Entity Too Large</html>", 413)
@@ -313,6 +313,16 @@ class EmulatedProject:
 
 
 _HOP = frozenset({"connection", "transfer-encoding", "content-length", "server", "date"})
+
+
+def _refused(code: int, title: str, what: str, proof: str = "") -> Response:
+    """Return the page of Google's front end."""
+    page = (
+        f"<html><head><title>{code} {title}</title></head><body><h1>Error: {title}</h1>"
+        f"<h2>Your client does not have permission to the {what} <code>/</code>.</h2></body></html>"
+    )
+    headers = {"server": "Google Frontend", **({"www-authenticate": proof} if proof else {})}
+    return Response(page, code, headers, content_type="text/html; charset=UTF-8")
 
 
 class _Quiet(WSGIRequestHandler):

@@ -42,13 +42,17 @@ class Seen(NamedTuple):
 
 @dataclass
 class Fault:
-    """What some requests get instead of their answer; a status of 0 breaks the connection."""
+    """What some requests get instead of their answer; a status of 0 breaks the connection.
+
+    One that is late is carried out before.
+    """
 
     method: str
     path: str
     status: int
     text: str = "as the test wants it"
     times: int = 1
+    is_late: bool = False
     given: int = 0
 
 
@@ -348,11 +352,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer a request, or let it fail as a test wants it."""
         fault = self.owner.fault(self.command, self.path)
         length = int(self.headers.get("Content-Length") or 0)
-        if fault is not None and not fault.status:
+        if fault is not None and not fault.status and not fault.is_late:
             self.rfile.read(min(64, length))
             self.close_connection = True
             return
         data = self.rfile.read(length)
+        if fault is not None and fault.is_late:
+            owner, body = self.owner, json.loads(data)
+            owner.requests.append(Seen(self.command, self.path, body))
+            owner.answer(self.command, self.path, {}, body)
+            self.close_connection = True
+        if fault is not None and not fault.status:
+            return
         if fault is not None:
             self._say(fault.status, fault.text.encode(), {})
         elif call := _CALLS.fullmatch(self.path):

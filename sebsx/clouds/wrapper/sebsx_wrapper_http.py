@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import ssl
 import time
 from _thread import _local
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ class HttpService:
     def __init__(self, host, endpoint):
         parts = urlsplit(endpoint or "https://" + host)
         self._host = parts.netloc
-        self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._kind = trusting if parts.scheme == "https" else http.client.HTTPConnection
         self._kept = _local()
 
     @property
@@ -67,6 +68,14 @@ class HttpService:
         connection, self._kept.connection = getattr(self._kept, "connection", None), None
         if connection is not None:
             connection.close()
+
+
+def trusting(host, timeout):
+    """Return a connection to whom this machine trusts, and the certificate that the user gave."""
+    context = ssl.create_default_context()
+    if os.environ.get("SEBSX_TRUSTED"):
+        context.load_verify_locations(cadata=os.environ["SEBSX_TRUSTED"])
+    return http.client.HTTPSConnection(host, timeout=timeout, context=context)
 
 
 class ObjectStorage:

@@ -15,7 +15,7 @@ import pytest
 
 from sebsx.clouds import shipped
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
-from sebsx.model import Deployment, Package, Resource, Severity, Status
+from sebsx.model import Deployment, Package, Reply, Resource, Severity, Status
 from sebsx.testing.contracts import trying
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke, invoke_together
@@ -26,6 +26,7 @@ from tests.packages import zip_package
 from tests.platforms.gcp.conftest import made
 
 pytestmark = [pytest.mark.slow]
+GOOGLES = b"<html><h1>Error: Forbidden</h1><h2>Your client does not have permission to the requested URL</h2></html>"
 CREATE = r"/v2/projects/[^/]+/locations/[^/]+/functions$"
 FUNCTION = r"/v2/projects/[^/]+/locations/[^/]+/functions/[^/]+$"
 UPLOAD = r"/upload-source/"
@@ -155,6 +156,32 @@ def test_credentials_that_are_taken_no_more_end_the_run_once_the_call_is_stored(
     assert "401 Unauthorized" in (platform.error_of(first.reply) or "")
     with pytest.raises(CredentialsError, match=r"roles/run\.invoker"):
         invoke(platform, deployment, {"value": 1})
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "is_refused"),
+    [
+        (401, {"content-type": "text/html; charset=UTF-8"}, GOOGLES, True),
+        (403, {"content-type": "text/html; charset=UTF-8"}, GOOGLES, True),
+        (
+            401,
+            {"www-authenticate": 'Bearer error="invalid_token" error_description="expired"'},
+            b"",
+            True,
+        ),
+        (401, {"www-authenticate": "Basic realm=shop", "content-type": "text/html"}, b"<h1>Log in</h1>", False),
+        (403, {"content-type": "application/json"}, b'{"error": "no"}', False),
+        (500, {"content-type": "text/html"}, GOOGLES, False),
+    ],
+)
+def test_refusal_of_the_front_end_is_told_from_the_functions_own_answer(
+    project: EmulatedProject, tmp_path: Path, status: int, headers: dict[str, str], body: bytes, is_refused: bool
+) -> None:
+    platform = made(tmp_path, project)
+    reply = Reply("r", intended_s=0, sent_s=0, connected_s=0, first_byte_s=1, done_s=1, http_status=status,
+                  headers=headers, body=body, bytes_out=0)  # fmt: skip
+    assert platform.status_of(reply) is Status.PLATFORM_ERROR
+    assert (platform._refusal is not None) == is_refused
 
 
 def test_no_more_instances_than_allowed_throttles(platform: GcpPlatform, echo_package: Package, clean: None) -> None:

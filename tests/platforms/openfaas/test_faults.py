@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import sebsx_openfaas.gateway
 from sebsx.clouds import rest
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError, UserError
 from sebsx.model import Adoption, FunctionConfig, Package, Status
@@ -34,8 +35,6 @@ def handler(event, context):
 
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
-    import sebsx_openfaas
-
     server = Path(sebsx_openfaas.__file__).parent / "wrapper" / "sebsx_server.py"
     return zip_package(tmp_path / "p.zip", "x86_64", CODE, sebsx_server__py=server.read_bytes())
 
@@ -52,6 +51,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is busy is asked again soon, and not often."""
     monkeypatch.setattr(rest, "_FIRST_PAUSE_S", 0.01)
     monkeypatch.setattr(rest, "_ATTEMPTS", 3)
+    monkeypatch.setattr(sebsx_openfaas.gateway, "_PAUSE_S", 0.01)
 
 
 def config(**changes: Any) -> FunctionConfig:
@@ -95,6 +95,26 @@ def test_upload_that_is_cut_is_sent_again_and_told_where_that_is_in_vain(
     with pytest.raises(PlatformError, match=r"does not answer \(ConnectionError\); is the address right"):
         platform.deploy(package, config())
     assert gateway.functions == {}
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_create_whose_answer_is_lost_is_looked_for_and_not_sent_again(
+    platform: OpenFaasPlatform, package: Package, gateway: EmulatedOpenFaas, status: int
+) -> None:
+    gateway.fail("POST", FUNCTIONS, status, is_late=True)
+    platform.teardown(platform.deploy(package, config()))
+    assert [seen.method for seen in gateway.requests if seen.path == FUNCTIONS] == ["POST", "DELETE"]
+    assert left(platform) == {}
+
+
+@pytest.mark.parametrize("answer", [[1, None], {}, "hello", None])
+def test_whoever_is_no_gateway_is_told(
+    gateway: EmulatedOpenFaas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(gateway, "answer", lambda *_: (200, answer))
+    (problem,) = made(tmp_path, gateway, registry="registry.example").check()
+    assert "is it its URL?" in problem.advice or "cannot be read" in problem.message
+    gateway.violations.clear()
 
 
 def test_function_that_never_answers_is_told_though_it_is_said_to_be_available(

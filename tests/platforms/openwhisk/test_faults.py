@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sebsx_openwhisk.backend import OpenWhiskPlatform
 from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.packages import zip_package
 from tests.platforms.openwhisk.conftest import made
+from tests.stores import self_signed
 
 pytestmark = pytest.mark.slow
 ACTIONS, ACTIVATIONS = "/namespaces/_/actions/", "/namespaces/_/activations/"
@@ -225,6 +225,16 @@ def test_doctor_says_what_is_missing(whisk: EmulatedOpenWhisk, tmp_path: Path) -
         del whisk.limits["allowedKinds"]
 
 
+@pytest.mark.parametrize("answer", [[1, None], {}, "hello", None])
+def test_whoever_is_no_openwhisk_is_told(
+    whisk: EmulatedOpenWhisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(whisk, "answer", lambda *_: (200, answer, {}))
+    (problem,) = made(tmp_path, whisk).check()
+    assert problem.advice == "is it the API host?"
+    whisk.violations.clear()
+
+
 def test_properties_of_the_wsk_client_are_read(
     whisk: EmulatedOpenWhisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,9 +244,7 @@ def test_properties_of_the_wsk_client_are_read(
 
 
 def test_self_signed_certificate_is_trusted_only_when_asked(package: Package, tmp_path: Path) -> None:
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-               "-addext", "subjectAltName=DNS:localhost", "-keyout", "key", "-out", "certificate"]  # fmt: skip
-    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    self_signed(tmp_path)
     (tmp_path / "both").write_bytes((tmp_path / "key").read_bytes() + (tmp_path / "certificate").read_bytes())
     with EmulatedOpenWhisk(tmp_path / "server", certificate=tmp_path / "both") as server:
         (problem,) = made(tmp_path, server).check()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from tests.emulated_openwhisk import EmulatedOpenWhisk
+from tests.stores import self_signed, stores
 from tests.support import Call, Cli
 
 ON = ("--platform", "openwhisk", "--size", "test")
@@ -49,6 +51,21 @@ def test_action_that_exists_is_measured_by_its_name(cloud: Cli, call: Call, whis
     assert done.code == 0, done.stderr
     assert cloud.rows("SELECT count(*), min(status), max(status) FROM measured") == [(3, "ok", "ok")]
     assert whisk.actions.keys() == {"hello"}
+
+
+@pytest.mark.slow
+def test_storage_with_a_self_signed_certificate_is_trusted_when_that_is_said(
+    cloud: Cli, call: Call, whisk: EmulatedOpenWhisk, tmp_path: Path
+) -> None:
+    with stores(self_signed(tmp_path)) as settings:
+        own = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+        words = ("run", "benchmark", "crud-api", *ON, "--start", "warm", "--repetitions", "1", *own)
+        call(*words).assert_fails(4, "its certificate is not trusted; name the file", "--set store_certificate=")
+        for language in ("python", "nodejs"):
+            trusted = ("--set", f"store_certificate={tmp_path / 'certificate'}", "--language", language)
+            done = call(*words, *trusted)
+            assert done.code == 0, done.stderr
+    assert cloud.rows("SELECT DISTINCT status FROM measured") == [("ok",)]
 
 
 @pytest.mark.cloud
