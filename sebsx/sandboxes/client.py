@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError, PlatformError
+from sebsx.model.untrusted import parse_json
 
 if TYPE_CHECKING:
     import http.client
@@ -179,7 +180,7 @@ class Gateway:
         try:
             self._connection.request("POST", f"/control/{action}", json.dumps(arguments).encode(), headers)
             response = self._connection.getresponse()
-            body = json.loads(response.read())
+            body = parse_json(response.read())
         except (OSError, http.client.HTTPException, ValueError) as exc:
             self._connection.close()
             code = self._process.poll()

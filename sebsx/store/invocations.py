@@ -161,10 +161,8 @@ def insert_invocations(
     if connection.dialect.name == "postgresql":
         _copy_rows(connection, schema.invocation, rows)
         _copy_rows(connection, schema.sample, _single_rows(samples))
-    elif rows:
-        connection.exec_driver_sql(_INSERT_INVOCATION, rows)
-        for ids, values in samples.items():
-            connection.exec_driver_sql(_insert_samples(ids), values)
+    else:
+        _insert_rows(_cursor(connection).executemany, rows, samples)
 
 
 def _samples_of(
@@ -250,9 +248,7 @@ class InvocationStream:
             self._next += len(items)
             rows = [(key, *self._keys, *_figures(item)) for key, item in zip(numbers, items, strict=True)]
             samples = _samples_of(self._connection, self._metrics, numbers, items)
-            self._insert(_INSERT_INVOCATION, rows)
-            for ids, values in samples.items():
-                self._insert(_insert_samples(ids), values)
+            _insert_rows(self._insert, rows, samples)
         except BaseException:
             self._end(*sys.exc_info())
             raise
@@ -287,8 +283,7 @@ class InvocationStream:
         self._connection = self._open.__enter__()
         if self._connection.dialect.name != "postgresql":
             (self._next, *_) = _reserve(self._connection, 1)
-            driver: Any = self._connection.connection.driver_connection
-            self._insert = driver.cursor().executemany
+            self._insert = _cursor(self._connection).executemany
 
     def _end(self, *raised: Any) -> None:
         """Leave the transaction; an exception of the driver becomes one in words."""
@@ -398,9 +393,24 @@ def _insert_samples(ids: tuple[int, ...]) -> str:
     return f"INSERT INTO sample (invocation_id, metric_id, value) VALUES {rows}"  # noqa: S608  # our numbers
 
 
+def _insert_rows(
+    insert: Callable[[str, Any], Any],
+    rows: Sequence[tuple[Any, ...]],
+    samples: Mapping[tuple[int, ...], Sequence[tuple[float, ...]]],
+) -> None:
+    """Insert into SQLite, by `executemany` of the driver."""
+    insert(_INSERT_INVOCATION, rows)
+    for ids, values in samples.items():
+        insert(_insert_samples(ids), values)
+
+
+def _cursor(connection: Connection) -> Any:
+    driver: Any = connection.connection.driver_connection
+    return driver.cursor()
+
+
 def _copy_rows(connection: Connection, table: Table, rows: Iterable[tuple[Any, ...]]) -> None:
     names = ", ".join(column.name for column in table.columns)
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+    with _cursor(connection) as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)

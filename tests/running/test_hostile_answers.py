@@ -122,6 +122,25 @@ def test_json_is_bounded_in_size_and_depth() -> None:
         parse_json("123456", 5)
 
 
+def test_json_is_what_python_takes_it_for() -> None:
+    texts = [
+        "18446744073709551616", "-123456789012345678901234567890", "NaN", '"\\ud800"', "-0", "-0.0",
+        '{"a": 1, "a": {"b": 0.1}}', "[1e400, -Infinity]", " [1.0, 5e-324, 1E5, 9.007199254740993e15] ",
+        '"a\\u0000b\\ud83d\\ude00 \u00e9"', "[1,]", "\ufeff{}", "01", "1.", '"\x01"', "", "[1] x", "nul", "{'a': 1}",
+        '{"a" 1}', "\ud800", "1_0", "+1",
+    ]  # fmt: skip
+    for text in texts:
+        forms: list[Any] = [text, *([text.encode()] if text != "\ud800" else [])]
+        for form in forms:
+            try:
+                expected = repr(json.loads(text))
+            except ValueError:
+                with pytest.raises(UntrustedJsonError):
+                    parse_json(form)
+            else:
+                assert repr(parse_json(form)) == expected, text
+
+
 def test_answer_beyond_the_bound_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sebsx.model.untrusted.json.loads", lambda _: pytest.fail("it was parsed"))
+    monkeypatch.setattr("sebsx.model.untrusted._decoder", lambda: pytest.fail("it was parsed"))
     assert "are more than" in (read_envelope(b"[" * (ANSWER_BYTES + 1)).error or "")
