@@ -82,6 +82,75 @@ class _Looks:
         return found
 
 
+@dataclass(frozen=True)
+class _Law:
+    """What a law says of each look.
+
+    Args:
+        told: Share that lives.
+        n: Sandboxes looked at.
+        warm: How many were there.
+        kept: Sandboxes that a rule lets live.
+        by_rule: Whether it is a rule, which says how many live; else a rate, which says how likely each does, or a rule
+            whose time is that of the level.
+    """
+
+    told: Numbers
+    n: NDArray[np.int64]
+    warm: NDArray[np.int64]
+    kept: NDArray[np.int64]
+    by_rule: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, told: Numbers, looks: _Looks) -> _Law:
+        """Return a law by the share that it lets live in each look."""
+        import numpy as np
+
+        exact = np.floor(told * looks.n + 1e-9).astype(int)
+        by_rule = np.isclose(told * looks.n, exact)
+        kept = np.where(by_rule, exact, 0)
+        return cls(told=told, n=looks.n.astype(int), warm=looks.warm.astype(int), kept=kept, by_rule=by_rule)
+
+    def likelihood(self, lapse: float) -> float:
+        """Return the log-likelihood of a lapse rate: some that a rule lets live are gone, some others are there.
+
+        Taken as shares, as the distances take them, a lapse of a rule that lets half live would cost next to nothing.
+        """
+        import numpy as np
+
+        found = 0.0
+        for told, n, warm, kept, by_rule in zip(self.told, self.n, self.warm, self.kept, self.by_rule, strict=True):
+            if by_rule:
+                chances = np.convolve(_chances(kept, 1 - lapse), _chances(n - kept, lapse))
+            else:
+                chances = _chances(n, lapse + (1 - 2 * lapse) * told)
+            found += float(np.log(chances[warm] + 1e-300))
+        return found
+
+    def simulated(self, rng: np.random.Generator, lapse: float) -> Numbers:
+        """Return how many are there in trials that follow the law."""
+        import numpy as np
+
+        size = (_SIMULATED, len(self.n))
+        made: NDArray[np.int64] = rng.binomial(self.kept, 1 - lapse, size) + rng.binomial(
+            np.where(self.by_rule, self.n - self.kept, 0), lapse, size
+        )
+        chance = np.clip(lapse + (1 - 2 * lapse) * self.told, 0, 1)
+        random = rng.binomial(np.where(self.by_rule, 0, self.n), chance, size)
+        found: Numbers = (made + random).astype(np.float64)
+        return found
+
+
+def _chances(n: int, chance: float) -> Numbers:
+    """Return how likely each number of successes in `n` is."""
+    import numpy as np
+    from scipy.special import comb
+
+    numbers = np.arange(n + 1)
+    found: Numbers = comb(n, numbers) * chance**numbers * (1 - chance) ** (n - numbers)
+    return found
+
+
 def p_value(fit: ModelFit, trials: Sequence[Trial]) -> float:
     """Return how often trials that follow a law lie as far from it as these do; small where it does not fit.
 
@@ -99,7 +168,8 @@ def p_value(fit: ModelFit, trials: Sequence[Trial]) -> float:
     chances = np.clip(chances, 1e-9, 1 - 1e-9)
     likelihood = _likelihood(chances, looks, looks.warm[None, :])[0]
     best = int(likelihood.argmax())
-    made = _simulated(np.random.default_rng(_SEED), looks, told[best % len(told)], tried[best // len(told)])
+    law = _Law.of(told[best % len(told)], looks)
+    made = law.simulated(np.random.default_rng(_SEED), max(tried, key=law.likelihood))
     near = chances[likelihood >= likelihood[best] - _FAR]
     both = _distances(near, looks, np.vstack([looks.warm, made]))
     as_far = min(int((each[1:] >= each[0] - 1e-9).sum()) for each in both)
@@ -134,23 +204,6 @@ def _told(fit: ModelFit, looks: _Looks, trials: Sequence[Trial]) -> Iterator[Num
     for before, after in pairwise(shares):
         for side in _SIDES:
             yield (1 - side) * before + side * after
-
-
-def _simulated(rng: np.random.Generator, looks: _Looks, told: Numbers, lapse: float) -> Numbers:
-    """Return how many are there in trials that follow a law: rules say how many, rates how likely each."""
-    import numpy as np
-
-    n, size = looks.n.astype(int), (_SIMULATED, len(looks.n))
-    exact = np.floor(told * n + 1e-9).astype(int)
-    by_rule = np.isclose(told * n, exact)  # else it is a probability, or a rule whose time is that of the level
-    kept = np.where(by_rule, exact, 0)
-    made: NDArray[np.int64] = rng.binomial(kept, 1 - lapse, size) + rng.binomial(
-        np.where(by_rule, n - kept, 0), lapse, size
-    )
-    chance = np.clip(lapse + (1 - 2 * lapse) * told, 0, 1)
-    random = rng.binomial(np.where(by_rule, 0, n), chance, size)
-    found: Numbers = (made + random).astype(np.float64)
-    return found
 
 
 def _likelihood(chances: Numbers, looks: _Looks, warm: Numbers) -> Numbers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,21 @@ def test_law_by_which_they_do_not_live_is_refuted(name: str) -> None:
     assert refuted(WRONG[name], runs=1, repetitions=4) == 1
 
 
+def test_one_lapse_of_a_rule_that_lets_half_live_is_no_other_law() -> None:
+    trials = [Trial(place, (idle_s,) * 8, there(idle_s)) for place, idle_s in enumerate(IDLES_S * 2)]
+    one_gone = replace(trials[-5], alive=(*trials[-5].alive[:3], *[False] * 5))  # of four that live for 460 s
+    assert one_gone.idle_s[0] == 460
+    trials[-5] = one_gone
+    best = fit_all(trials)[0]
+    assert best.model == "halving"
+    assert p_value(best, trials) > 0.2
+
+
+def there(idle_s: float) -> tuple[bool, ...]:
+    """Return who of eight lives by a rule that halves every 381 s."""
+    return tuple(place < 8 >> int(idle_s / 381) for place in range(8))
+
+
 def test_same_trials_get_the_same_answer() -> None:
     trials = made(TRUE["exponential"], random.Random(5), 2)
     best = fit_all(trials)[0]
@@ -90,7 +106,9 @@ PARTS = pytest.mark.parametrize("part", [1, 2, 3, 4], ids="part{}".format)
 @pytest.mark.parametrize("name", TRUE)
 def test_false_alarms_are_as_many_as_promised(name: str, part: int) -> None:
     # 5 %: more than 6 of 25 would be seen in one of 2000 such tests (binomial).
-    assert refuted(TRUE[name], runs=25, repetitions=2, seed=part) <= 6 / 25
+    found = refuted(TRUE[name], runs=25, repetitions=2, seed=part)
+    print(f"{name}, part {part}: refuted {found:.2f} of 25")
+    assert found <= 6 / 25
 
 
 @pytest.mark.soak
@@ -98,4 +116,6 @@ def test_false_alarms_are_as_many_as_promised(name: str, part: int) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_other_laws_are_found(name: str, part: int) -> None:
     # A heavy tail is seen only where few are looked at: 5 of 8 were found when this was written.
-    assert refuted(WRONG[name], runs=10, repetitions=8, seed=part) >= (0.2 if name.startswith("lognormal") else 0.6)
+    found = refuted(WRONG[name], runs=10, repetitions=8, seed=part)
+    print(f"{name}, part {part}: refuted {found:.2f} of 10")
+    assert found >= (0.2 if name.startswith("lognormal") else 0.6)
