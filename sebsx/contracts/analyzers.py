@@ -53,6 +53,8 @@ class Estimate:
         note: Stands instead of what cannot be said (`n too small`, `1 sandbox`).
         blocks: Number of sandboxes that the observations came from, each of which is one unit of the interval; None
             where each observation is one, 0 where nobody told.
+        unserved: Share of what was never answered, where a quantile lies among it: it is later than all that was
+            answered, and `value` is None. None for every other estimate.
     """
 
     value: float | None
@@ -63,6 +65,7 @@ class Estimate:
     n: int = 0
     note: str = ""
     blocks: int | None = None
+    unserved: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
         quantile_of_all(values.values, unserved, 0.5)
         value = quantile_of_all(values.medians, late, 0.5)
     except NotReachedError:
-        return replace(none, note=str(NotReachedError(unserved, n)))
+        return _not_reached(none, NotReachedError(unserved, n))
     known = replace(none, value=value)
     if values.count < LEAST_BLOCKS:
         return replace(known, note=in_sandboxes(values.count))
@@ -115,7 +115,7 @@ def _quantile_estimate(
     try:
         value = quantile_of_all(values, unserved, q)
     except NotReachedError as exc:
-        return Estimate(None, confidence=confidence, n=n, note=str(exc))
+        return _not_reached(Estimate(None, confidence=confidence, n=n), exc)
     try:
         interval = quantile_interval_of_all(values, unserved, q, confidence)
     except TooFewSamplesError:
@@ -123,3 +123,8 @@ def _quantile_estimate(
     except NotReachedError as exc:
         return Estimate(value, confidence=confidence, n=n, note=f"upper end {exc}")
     return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=n)
+
+
+def _not_reached(none: Estimate, why: NotReachedError) -> Estimate:
+    """Return an estimate that lies among what was never answered."""
+    return replace(none, note=str(why), unserved=why.share)

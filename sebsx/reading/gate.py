@@ -20,7 +20,6 @@ from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.reading.thresholds import Threshold, words_of
 from sebsx.reading.units import show
-from sebsx.stats import NotReachedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -196,7 +195,7 @@ def _crossed(threshold: Threshold, estimate: Estimate, condition: Condition) -> 
             f"take more with --repetitions {threshold.needed}"
         )
     if estimate.value is None:
-        late = estimate.note == str(NotReachedError(condition.unserved, estimate.n))  # later than all that was answered
+        late = estimate.unserved is not None  # later than all that was answered
         return (threshold.above, estimate.note) if late else (None, estimate.note or "nothing has it")
     crossed = estimate.value > threshold.limit if threshold.above else estimate.value < threshold.limit
     if crossed and condition.doubt and threshold.metric is not ERRORS:

@@ -114,6 +114,7 @@ def test_a_threshold_is_crossed_by_what_lies_beyond_it(store: Store, text: str, 
 def test_what_was_not_answered_is_later_than_all_that_was(store: Store) -> None:
     late, kept, share = told(store, RISING, "p95>10s", "median>80ms", "errors>9%", failing=10)
     assert (late.crossed, kept.crossed, share.crossed) == (True, False, True)
+    assert (late.estimate.unserved, kept.estimate.unserved) == (pytest.approx(10 / 110), None)
     assert late.sentence == "p95 of client.latency_s of echo 256 MiB warm not reached: 9.09 % failed"
     assert kept.value.startswith("55.5 ms")  # of 110, of which 10 are late: between the 55th and the 56th
 

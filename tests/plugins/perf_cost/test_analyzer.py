@@ -301,7 +301,7 @@ def test_condition_with_failures_only_is_a_row(scene: Scene) -> None:
     assert (row["ok"], row["failed"], row["median_s"]) == (
         0,
         1,
-        Estimate(None, n=1, note="not reached: all failed"),
+        Estimate(None, n=1, note="not reached: all failed", unserved=1.0),
     )
     assert texts(report, "out_of_memory, the first with: no reason given")
     assert report.figures == ()
