@@ -44,7 +44,7 @@ def parse_json(data: bytes | str, most_bytes: int = ANSWER_BYTES, deepest: int =
         try:
             value = decode(data)
         except refusals:  # not JSON, or what Python alone takes for it: NaN, half of a character
-            value = json.loads(data if isinstance(data, str) else data.decode())
+            value = _decoded(data)
     except RecursionError:
         raise UntrustedJsonError(f"it is nested more than {deepest} deep") from None
     except ValueError as exc:
@@ -55,14 +55,21 @@ def parse_json(data: bytes | str, most_bytes: int = ANSWER_BYTES, deepest: int =
     return value
 
 
+def _decoded(data: bytes | str) -> Any:
+    return json.loads(data if isinstance(data, str) else data.decode())  # given bytes, it would guess at their encoding
+
+
 @cache
 def _decoder() -> tuple[Callable[[bytes | str], Any], tuple[type[Exception], ...]]:
-    """Return what decodes JSON in a fifth of Python's own time, and what it raises for what it does not take.
+    """Return what decodes JSON, and what it raises for what it does not take.
 
-    What it takes has the value that Python's gives it, large integers included, which orjson makes floats of.
+    That is msgspec where it is installed, in a fifth of Python's own time. What it takes has the value that Python's
+    gives it, large integers included, which orjson makes floats of.
     """
-    import msgspec  # here: most commands read nothing from outside
-
+    try:
+        import msgspec  # here: most commands read nothing from outside
+    except ImportError:
+        return _decoded, ()
     return msgspec.json.Decoder().decode, (msgspec.MsgspecError, UnicodeError)
 
 

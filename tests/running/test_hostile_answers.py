@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sebsx.model import Deployment, Kind, RunStatus, Status
+from sebsx.model import Deployment, Kind, RunStatus, Status, untrusted
 from sebsx.model.envelope import read_answer, read_envelope
 from sebsx.model.untrusted import ANSWER_BYTES, UntrustedJsonError, parse_json
 from sebsx.running import orchestrator
@@ -122,7 +123,11 @@ def test_json_is_bounded_in_size_and_depth() -> None:
         parse_json("123456", 5)
 
 
-def test_json_is_what_python_takes_it_for() -> None:
+@pytest.mark.parametrize("installed", [True, False])
+def test_json_is_what_python_takes_it_for(monkeypatch: pytest.MonkeyPatch, *, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "msgspec", None)
+        monkeypatch.setattr("sebsx.model.untrusted._decoder", untrusted._decoder.__wrapped__)
     texts = [
         "18446744073709551616", "-123456789012345678901234567890", "NaN", '"\\ud800"', "-0", "-0.0",
         '{"a": 1, "a": {"b": 0.1}}', "[1e400, -Infinity]", " [1.0, 5e-324, 1E5, 9.007199254740993e15] ",
