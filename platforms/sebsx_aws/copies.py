@@ -107,15 +107,15 @@ def code(
     Raises:
         UnsupportedError: If the code does not run on the architecture.
         CredentialsError: If it has a key that we may not use.
-        DeployError: If it cannot be had.
+        DeployError: If it is not available.
     """
     told, place = found["Configuration"], found["Code"]
     other = architecture != architecture_of(told)
     if told.get("PackageType") == "Image":
         if other:
             raise UnsupportedError(
-                f"function {subject!r} is an image for {architecture_of(told)}, and Lambda runs no image on both: make "
-                f"a function of an image for {architecture}, and measure that"
+                f"function {subject!r} is an image for {architecture_of(told)}, and Lambda runs an image on one only: "
+                f"make a function of an image for {architecture}, and measure that"
             )
         return {"ImageUri": place["ResolvedImageUri"]}
     if "Error" in place:

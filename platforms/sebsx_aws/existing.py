@@ -309,7 +309,7 @@ def _warnings(told: Mapping[str, Any], provisioned: int) -> list[str]:
         notes.append("sandboxes are kept ready for it: their price is not in the costs of the calls")
     if told.get("LoggingConfig", {}).get("SystemLogLevel") == "WARN":
         notes.append(
-            "its system log level WARN can keep back what Lambda says of durations, starts and costs; "
+            "its system log level WARN can hide what Lambda reports of durations, starts and costs; "
             "a copy (--memory) has INFO"
         )
     return notes

@@ -35,7 +35,7 @@ def push_image(
 
     Raises:
         DeployError: If the engine cannot build or push it.
-        CredentialsError: If the registry takes no push from us.
+        CredentialsError: If the registry refuses our push.
         UnsupportedError: If the base is for another architecture, or the image larger than Lambda takes.
     """
     name, what = f"{repository}:{tag}", f"image of {package.benchmark!r}"

@@ -24,7 +24,7 @@ class AwsSettings:
     python: str = setting("3.12", help="version of the managed Python runtime", choices=PYTHONS)
     nodejs: str = setting("22", help="version of the managed Node.js runtime", choices=NODES)
     upload: str = setting(
-        "auto", help="how a zip gets there; auto: in the request, through S3 where it is large", choices=UPLOADS
+        "auto", help="how a zip is uploaded; auto: in the request, or through S3 if it is large", choices=UPLOADS
     )
     base_image: str = setting(
         "public.ecr.aws/lambda/{language}:{version}", help="image that packages of kind `image` are built from"

@@ -109,7 +109,7 @@ class AzureFunctions:
             self._clients.web.web_apps.update_application_settings(group, name, {"properties": dict(settings)})
 
     def end_instances(self, place: str) -> None:
-        """Change a setting: Azure starts an app anew whose settings changed."""
+        """Change a setting: Azure restarts an app whose settings changed."""
         self.change_settings(place, {**self.settings(place), NONCE: nonce()})
 
     def _scm_host(self, place: str) -> str:

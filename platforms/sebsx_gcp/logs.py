@@ -116,7 +116,7 @@ def _start(instance: str, received_s: float, instances: _Instances) -> StartType
     """Return how a request's instance was when it came, where the log proves it.
 
     Cold: the instance was started after the request was received, and answered nobody before. Warm: it had answered
-    before. All other requests came while it was starting, or nobody knows when that was.
+    before. All other requests came while it was starting, or it is unknown when that was.
     """
     answered_s, started_s = instances.answered_s.get(instance), instances.started_s.get(instance)
     if answered_s is not None:

@@ -20,7 +20,7 @@ class GcpSettings:
     impersonate: str = setting("", help="service account to act as; people need one for identity tokens")
     anonymous: bool = setting(False, help="send no credentials at all, for emulators")
     service_account: str = setting("", help="service account that functions run as; default: that of the project")
-    database: str = setting("(default)", help="Firestore database that the run's table is put into")
+    database: str = setting("(default)", help="Firestore database for the run's table")
     python: str = setting("3.12", help="version of the Python runtime", choices=PYTHONS)
     nodejs: str = setting("22", help="version of the Node.js runtime", choices=NODES)
     functions_url: str = setting("", help="another endpoint for Cloud Functions; default: Google's own")

@@ -15,5 +15,5 @@ class LocalSettings(GatewaySettings):
     """How sandboxes on this machine are made and kept."""
 
     limits: str = setting(
-        "auto", help="auto: control groups where allowed, else rlimit; or demand one, or none", choices=LIMITS
+        "auto", help="what limits memory; auto: control groups where allowed, else rlimit", choices=LIMITS
     )

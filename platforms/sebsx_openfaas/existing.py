@@ -170,8 +170,8 @@ class ExistingFunctions(Existing[dict[str, Any]]):
         """
         if "envVars" not in told and not any(status.get("envVars") for status in self._gateway.functions()):
             raise UnsupportedError(
-                f"the gateway tells no variables of any function, so that a copy or a change of {subject!r} might lack "
-                "some; measure it as it is (without --memory)"
+                f"the gateway does not show the variables of a function, so a copy or a change of {subject!r} might "
+                "lack some; measure it as it is (without --memory)"
             )
 
     def _read(self, named: FaasName) -> dict[str, Any] | None:

@@ -24,4 +24,4 @@ class OpenFaasSettings(RegistrySettings, SelfHostedSettings):
     python_image: str = setting("python:{version}-slim", help="image that packages in Python are built from")
     nodejs_image: str = setting("node:{version}-slim", help="image that packages in Node.js are built from")
     watchdog_image: str = setting("ghcr.io/openfaas/of-watchdog:0.10.7", help="image that holds /fwatchdog")
-    ready_s: float = setting(120.0, help="longest time until a function answers after it was made, in s", minimum=1)
+    ready_s: float = setting(120.0, help="time limit for a new function to answer, in seconds", minimum=1)

@@ -113,7 +113,9 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         options = {option.name: self.option(config, option.name) for option in self.options}
         self._limits.check(config, options)
         if options["sandbox_concurrency"] > 1 and package.target.language == _ONE_AT_A_TIME:
-            raise UnsupportedError("OpenWhisk's runtime for Python serves one activation at a time in a container")
+            raise UnsupportedError(
+                "OpenWhisk's runtime for Python serves one activation of a container after the other"
+            )
         name = function_name(config, NAME)
         executable, facts, code = self._executable(package, config, options["package"])
         document = actions.document_of(config, options, executable, self.context.tags)

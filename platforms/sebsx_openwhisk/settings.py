@@ -20,7 +20,7 @@ class OpenWhiskSettings(RegistrySettings, SelfHostedSettings):
     nodejs: str = setting("20", help="version of the kind `nodejs:VERSION`")
     memory_max_mib: int = setting(512, help="largest memory of an action that the server allows", minimum=128)
     code_max_mib: int = setting(48, help="largest code of an action that the server takes, in MiB", minimum=1)
-    poll_s: float = setting(0.1, help="time between two questions for a result, in seconds", minimum=0.01)
+    poll_s: float = setting(0.1, help="time between two polls for a result, in seconds", minimum=0.01)
     base_image: str = setting(
         "openwhisk/action-{language}-v{version}", help="image that packages of kind `image` are built from"
     )

@@ -71,7 +71,7 @@ class UrlPlatform(Platform[UrlSettings]):
         """Return the endpoint; it is not asked anything yet."""
         subject = self.subject_of(adoption.address)
         if adoption.copy or adoption.in_place or adoption.config.memory_mib:
-            raise UnsupportedError(f"{subject!r} is a URL: what stands behind it can be neither copied nor changed")
+            raise UnsupportedError(f"{subject!r} is a URL: the function behind it can be neither copied nor changed")
         parts = urlsplit(adoption.address)
         endpoint = parts._replace(fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
         return Deployment(

@@ -64,7 +64,7 @@ FEATURES = (
     Feature("runtime_s", "handler and collector together"),
     Feature("userRuntime_s", "handler alone"),
     Feature("frameworkRuntime_s", "the collector alone"),
-    Feature("availableCPUs_count", "processors that the times are of"),
+    Feature("availableCPUs_count", "processors whose times are counted"),
     Feature("utilizedCPUs_count", "processors busy on average"),
 )
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)

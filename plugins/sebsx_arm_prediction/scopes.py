@@ -103,7 +103,7 @@ def fit_scope(
         tau: For the scope `resource-bound`; by default the best for the rows.
 
     Raises:
-        UserError: If the scope cannot be had: one class only, or too few functions for a threshold.
+        UserError: If the scope is not available: one class only, or too few functions for a threshold.
     """
     if scope == FUNCTION_SPECIFIC:
         models = {each: fit(name, pairs.of([each]), features, effort) for each in pairs.functions}

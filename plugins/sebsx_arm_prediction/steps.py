@@ -192,7 +192,7 @@ def _times(measurement: Measurement, calls: int) -> list[float]:
     found = []
     for call in measurement.invoke(Closed(calls), Kind.WARMUP):
         if call.status is not Status.OK or call.function_duration_s is None:
-            reason = (call.error or "the function told no duration").partition("\n")[0]
+            reason = (call.error or "the function reported no duration").partition("\n")[0]
             raise UserError(f"a call to calibrate {measurement.function.label} ended as {call.status}: {reason}")
         found.append(call.function_duration_s)
     return found

@@ -25,12 +25,12 @@ class CalibrateCommandSettings:
     run_times: str = setting("", help="run times of the first and the last step: 4s..2m", metavar="TIME..TIME")
     platform: str = setting("", help="platform; default: the one that needs no account")
     save: bool = setting(False, help="keep the result: `--size 7` uses it on that platform and memory")
-    run: str = setting("", help="report the result of this stored run and measure nothing", metavar="RUN")
+    run: str = setting("", help="report the result of this stored run; measure nothing", metavar="RUN")
     seed: int | None = setting(None, help="seed of every random choice; default: drawn, and stored")
     memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting", option="--memory")
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
-    repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
+    repetitions: int = setting(5, help="warm calls behind each median", minimum=1)
     tolerance: float = setting(
         0.1, help="largest relative error of the run times of both ends", minimum=0.001, share=True
     )

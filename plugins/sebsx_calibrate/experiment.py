@@ -48,7 +48,7 @@ class CalibrateSettings:
     memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting")
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     language: str = setting("python", help="language of the function's code")
-    repetitions: int = setting(5, help="warm calls of which the median is taken", minimum=1)
+    repetitions: int = setting(5, help="warm calls behind each median", minimum=1)
     tolerance: float = setting(
         0.1, help="largest relative error of the run times of both ends", minimum=0.001, share=True
     )
@@ -282,7 +282,7 @@ class _Prober:
         share = starved_share([invocation.samples for invocation in invocations])
         for invocation in invocations:
             if invocation.status is not Status.OK or invocation.function_duration_s is None:
-                reason = (invocation.error or "the function told no duration").splitlines()[0]
+                reason = (invocation.error or "the function reported no duration").splitlines()[0]
                 measurement.session.finish(measurement, CellStatus.FAILED, f"{invocation.status}", reason)
                 raise ThresholdError(
                     f"benchmark {self.benchmark.name!r} with {self.steps.parameter}={value:g} ended as "

@@ -69,7 +69,7 @@ def result_of(view: RunView) -> Calibrated:
         raise UserError(f"run {view.run.id!r} is not a calibration; make one with: sebsx calibrate")
     measured = list(_measured(view))
     if len({value for _, value, _ in measured}) < 2:  # a line needs them
-        raise UserError(f"run {view.run.id!r} has too few points; go on with: sebsx run --resume {view.run.id}")
+        raise UserError(f"run {view.run.id!r} has too few points; resume with: sebsx run --resume {view.run.id}")
     targets = (float(asked["low_s"]), float(asked["high_s"]))
     ends = [min(measured, key=partial(_off, target_s)) for target_s in targets]
     cell = ends[0][0]

@@ -373,7 +373,7 @@ def _about(group: ChannelGroup) -> Iterator[Finding]:
             yield Finding(f"{group.name} {name}: {said}", numbers={"channel": name, "sandboxes": blocks}, warning=True)
         for key, what in (
             ("retries", "messages were sent again after an unanswered wait"),
-            ("same_sandbox", "exchanges had both ends in one sandbox: they say nothing of the way between two"),
+            ("same_sandbox", "exchanges had both ends in one sandbox: they do not show the way between two"),
         ):
             if count := sum(getattr(each, key) for each in cells):
                 text = f"{group.name} {name}: {count} {what}"

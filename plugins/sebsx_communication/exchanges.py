@@ -37,8 +37,8 @@ METRICS = (
         better=Better.HIGHER,
         meaning="stream of messages one way, to its acknowledgement",
     ),
-    Metric("communication.polls", "count", meaning="questions of an end that found no message"),
-    Metric("communication.retries", "count", meaning="unanswered waits of an end, after which it sent again"),
+    Metric("communication.polls", "count", meaning="polls of an end that found no message"),
+    Metric("communication.retries", "count", meaning="unanswered waits of an end, after which it resent"),
     Metric(RATE, "USD/s", meaning="what the time of both functions costs while a message travels"),
     Metric(OPERATIONS, "USD", meaning="what a message costs in operations of the channel"),
 )
@@ -176,7 +176,7 @@ def exchanged(view: RunView) -> list[Exchanged]:
 
 
 def _blocks(calls: Sequence[Invocation]) -> dict[int, int]:
-    """Return the block of each call by its sequence; those of which nobody told the sandbox are in one."""
+    """Return the block of each call by its sequence; those whose sandbox is unknown are in one."""
     names = {name: number for number, name in enumerate(dict.fromkeys(call.sandbox_id for call in calls))}
     found = joined(
         [-1 if call.round is None else call.round for call in calls], [names[call.sandbox_id] for call in calls]

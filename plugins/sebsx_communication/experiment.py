@@ -255,7 +255,7 @@ def _reached(
     settings: CommunicationSettings,
     stack: ExitStack,
 ) -> list[_Exchanger]:
-    """Send one byte over a channel, and return its cells; empty where it cannot be had, which is stored."""
+    """Send one byte over a channel, and return its cells; empty where it is not available, which is stored."""
     try:
         parameters = _parameters(function, channel, settings)
     except UnsupportedError as exc:

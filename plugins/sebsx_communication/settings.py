@@ -39,18 +39,18 @@ class CommunicationSettings:
     round_trips: int = setting(
         0, help="maximum number of messages of an exchange that are answered and counted", minimum=0
     )
-    warmups: int = setting(0, help="messages before those", minimum=0)
+    warmups: int = setting(0, help="uncounted messages at the start of an exchange", minimum=0)
     stream_messages: int = setting(0, help="maximum number of messages of an exchange that are sent one way", minimum=0)
-    stream_bytes: str = setting("", help="maximum number of bytes of them: 8MiB", metavar="SIZE")
+    stream_bytes: str = setting("", help="maximum number of bytes sent one way: 8MiB", metavar="SIZE")
     budget_s: float = setting(
         0.0, help="time after which an exchange sends no more messages", minimum=0, option="--exchange-time"
     )
     timeout_s: float = setting(5.0, help="longest wait for a message, before it is sent again", minimum=0.001)
     retries: int = setting(2, help="times that a message is sent again", minimum=0)
     start_s: float = setting(
-        20.0, help="longest wait for the other end's first sign", minimum=0.1, option="--start-wait"
+        20.0, help="time limit for the first sign of the other end", minimum=0.1, option="--start-wait"
     )
-    poll_s: float = setting(0.001, help="pause between two questions for a message", minimum=0)
+    poll_s: float = setting(0.001, help="pause between two polls for a message", minimum=0)
     max_failures: int = setting(3, help="failed exchanges after which a cell is given up", minimum=1)
     max_time_s: float = setting(
         600.0, help="time limit of all exchanges of a cell", minimum=1, option="--max-cell-time"

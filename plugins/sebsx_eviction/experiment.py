@@ -75,7 +75,10 @@ class EvictionSettings:
     d_init: tuple[int, ...] = setting((), help="simultaneous sandboxes of a trial, usually 1 to 20", minimum=1)
     repetitions: int = setting(0, help="trials of each idle time; 0 for the preset's", minimum=0)
     precision: float = setting(
-        0.05, help="a bisection stops when its bracket is so narrow, relatively", minimum=0.001, share=True
+        0.05,
+        help="a bisection stops when its bracket is this narrow, relative to its middle",
+        minimum=0.001,
+        share=True,
     )
     memory_mib: tuple[int, ...] = setting(
         (), help="provisioned memory sizes in MiB; default: the preset's", option="--memory"
@@ -161,7 +164,7 @@ class Eviction(Experiment[EvictionSettings]):
                 "beyond it with --idle, or set a shorter time where that is a setting (-s keep_alive_s=10)"
             )
         if settings.method == _BISECTION:
-            notes.append("how many steps a bisection takes depends on what it finds: the most are given")
+            notes.append("how many steps a bisection takes depends on what it finds: this is the maximum")
         return Plan(tuple(cells), deployments=len(cells) * settings.trials, notes=tuple(notes), together=True)
 
     def run(self, session: Session, settings: EvictionSettings) -> None:

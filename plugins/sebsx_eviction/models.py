@@ -95,7 +95,7 @@ def survival_steps(trials: Sequence[Trial]) -> list[tuple[float, float]]:
 
     The nonparametric maximum-likelihood estimate of current-status data, the isotonic regression of "was there" on
     the idle time (pool adjacent violators). Kaplan and Meier's estimate needs to know when something died. Sandboxes
-    of one trial, and of trials whose idle times cannot be told apart, are one point: what stands in the order of the
+    of one trial, and of trials whose idle times cannot be distinguished, are one point: what stands in the order of the
     milliseconds in between is chance.
 
     Source: Ayer et al., An Empirical Distribution Function for Sampling with Incomplete Information (1955).
@@ -114,7 +114,7 @@ def survival_steps(trials: Sequence[Trial]) -> list[tuple[float, float]]:
 
 
 def levels_of(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
-    """Yield the trials that count by idle time, those together whose times cannot be told apart."""
+    """Yield the trials that count by idle time, those together whose times cannot be distinguished."""
     level: list[Trial] = []
     for trial in sorted((trial for trial in trials if trial.counts), key=lambda trial: trial.mean_idle_s):
         if level:

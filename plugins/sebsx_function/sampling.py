@@ -46,7 +46,7 @@ class Slot:
 
 
 def changes_sandboxes(platform: Platform[Any], settings: FunctionSettings) -> bool:
-    """Return whether warm calls can be served by one sandbox after the other: a function as it is is left in peace."""
+    """Return whether new sandboxes can serve warm calls in turn: a function as it is keeps its own."""
     return (settings.copy or settings.in_place) and Capability.FORCE_COLD in platform.capabilities
 
 

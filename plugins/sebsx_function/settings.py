@@ -19,9 +19,9 @@ class FunctionSettings:
         "", help="ARN, name (with --platform) or URL of a function that exists", secret=True, positional="ARN|URL"
     )
     payload: str = setting(
-        "", help="input: JSON, or files of it with commas between; each file is measured", option="--payload"
+        "", help="input: JSON, or JSON files separated by commas, each of which is measured", option="--payload"
     )
-    expect: str = setting("", help="what answers must hold, as JSON or a file: objects may hold more")
+    expect: str = setting("", help="what answers must contain, as JSON or a file; objects may contain more")
     memory_mib: tuple[int, ...] = setting(
         (), help="memory sizes in MiB to measure a copy with; default: the function as it is", option="--memory"
     )
@@ -31,8 +31,8 @@ class FunctionSettings:
     start: tuple[str, ...] = setting(
         (), help="start types; default: both with --memory or --architecture, else warm", choices=("cold", "warm")
     )
-    in_place: bool = setting(False, help="change the function itself rather than a copy, and put it back")
-    force: bool = setting(False, help="copy to another architecture even where the code is native")
+    in_place: bool = setting(False, help="change the function itself rather than a copy, and put it back afterwards")
+    force: bool = setting(False, help="copy to another architecture even if the code is native")
     method: str = setting("", help="HTTP method for a URL; default: POST with a payload, else GET")
     headers: dict[str, str] = setting({}, help="header for a URL; never stored", secret=True, option="--header")
     design: str = setting(
@@ -49,7 +49,7 @@ class FunctionSettings:
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
     precision: float = setting(
         0.05,
-        help="go on past `repetitions` until the interval of the median is this share of it",
+        help="continue past `repetitions` until the interval of the median is this share of it",
         minimum=0.001,
         share=True,
     )

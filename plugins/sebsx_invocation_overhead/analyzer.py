@@ -282,7 +282,7 @@ def _answers(series: Sequence[SizeSeries], named: Any, confidence: float) -> Ite
             slope: Estimate = _fit(each, confidence)["slope_s"]
             if slope.value is not None:
                 known = slope.low is None or slope.low > 0
-                more = show(replace(slope, low=None, high=None), "s") if known else "nothing that can be told from 0"
+                more = show(replace(slope, low=None, high=None), "s") if known else "nothing that differs from 0"
                 adds.setdefault(each.sweep, []).append(f"{more} {each.start}")
         if reached:
             said = [

@@ -55,7 +55,7 @@ class OverheadSettings:
     )
     repetitions: int = setting(0, help="samples of each size and start type; 0 for the preset's", minimum=0)
     exchanges: int = setting(
-        0, help="exchanges without a new shortest one that end an alignment; 0 for the preset's", minimum=0
+        0, help="an alignment ends after this many exchanges without a new shortest one; 0 for the preset's", minimum=0
     )
     max_exchanges: int = setting(200, help="maximum number of exchanges of one alignment", minimum=1)
     window: int = setting(

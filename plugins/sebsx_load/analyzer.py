@@ -43,7 +43,7 @@ _RATES = (
         "in flight",
         meaning="mean number of requests in flight: time of all over the time of the phase",
     ),
-    Column("in_flight_max", "most", unit="count", meaning="most requests in flight at once"),
+    Column("in_flight_max", "most", unit="count", meaning="maximum number of requests in flight"),
     Column("cold", "cold", unit="count", meaning="invocations that started or restored a sandbox"),
 )
 _TIMES = (

@@ -73,15 +73,15 @@ class LoadSettings:
     trace: str = setting("", help="CSV file of arrival times to replay, in s or ISO 8601", metavar="FILE")
     speed: float = setting(1.0, help="factor by which a trace is replayed faster", minimum=1e-6)
     duration: str = setting(
-        "", help="time of a rate or of users, as `30s`; default: 30 s, or as `requests` take", metavar="TIME"
+        "", help="how long a rate or users last, as `30s`; default: 30 s, or until `requests` are sent", metavar="TIME"
     )
     requests: int = setting(
         0, help="maximum number of requests; 0 for as many as time allows", minimum=0, maximum=10**9
     )
     max_in_flight: int = setting(
-        1000, help="a request that is due while so many are in flight is dropped; 0 for no cap", minimum=0
+        1000, help="a request that is due while this many are in flight is dropped; 0 for no cap", minimum=0
     )
-    warmups: int = setting(1, help="uncounted simultaneous calls before", minimum=0)
+    warmups: int = setting(1, help="uncounted simultaneous calls at the start", minimum=0)
     size: str = setting("", help="input size, as the benchmark names it; default: `small` or its only one")
     parameters: dict[str, str] = setting(
         {}, help="parameters of the benchmark on top of its size", option="--parameter"

@@ -15,7 +15,7 @@ _SHIPPED = {"python": "memory_series.py"}
 _KINDS = {
     "rss": "resident memory",
     "pss": "resident memory, shared pages divided among those who share them",
-    "uss": "resident memory that is shared with nobody",
+    "uss": "resident memory of this process alone",
 }
 
 

@@ -52,7 +52,7 @@ class NetworkSettings:
         (CLIENT, STORAGE), help="round trips from the client, and from sandboxes to the storage",
         choices=(CLIENT, STORAGE),
     )  # fmt: skip
-    sandboxes: int = setting(0, help="sandboxes looked at, one a round; 0 for the preset's", minimum=0)
+    sandboxes: int = setting(0, help="sandboxes, one a round; 0 for the preset's", minimum=0)
     round_trips: int = setting(0, help="round trips of each sandbox; 0 for the preset's", minimum=0)
     object_bytes: tuple[int, ...] = setting((), help="sizes of the object in bytes; default: the preset's", minimum=1)
     memory_mib: tuple[int, ...] = setting(

@@ -57,7 +57,7 @@ def _speed(start: str, group: Sequence[tuple[Condition, Estimate]], found: Seque
     if fastest is slowest:
         return f"{text} at {_place(fastest, found)}"
     if least.high is None or most.low is None or least.high >= most.low:
-        return f"{text} to {show(most.value, 's')}, the {len(group)} configurations cannot be told apart"
+        return f"{text} to {show(most.value, 's')}, the {len(group)} configurations cannot be distinguished"
     return f"{text} at {_place(fastest, found)}, up to {show(most.value, 's')} at {_place(slowest, found)}"
 
 

@@ -189,7 +189,7 @@ def about_choices(found: Sequence[Sweep], weight: float) -> Iterator[Finding]:
         for turning, following in _knees(sweep):
             text = f"{sweep.name}: from {_place(turning, sweep)} on more memory costs more than it saves"
             if not (_apart(turning.cost, following.cost) or _apart(turning.duration, following.duration)):
-                text += f"; it cannot be told apart from {_place(following, sweep)}"
+                text += f"; it cannot be distinguished from {_place(following, sweep)}"
             yield Finding(text, numbers={"choice": "knee", "memory_mib": turning.memory_mib})
 
 

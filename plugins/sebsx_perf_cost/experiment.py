@@ -51,7 +51,7 @@ class PerfCostSettings:
     )
     payload: str = setting(
         "",
-        help="input of every call in place of the benchmark's own: a JSON object or a file of one",
+        help="input of every call, in place of the benchmark's own: a JSON object or a file that holds one",
         option="--payload",
     )
     functions: tuple[str, ...] = setting((), help="functions of the benchmark; default: its first", option="--function")
@@ -97,7 +97,7 @@ class PerfCostSettings:
     warmups: int = setting(1, help="uncounted calls of each user before warm samples", minimum=1)
     precision: float = setting(
         0.05,
-        help="go on past `repetitions` until the interval of the median is this share of it",
+        help="continue past `repetitions` until the interval of the median is this share of it",
         minimum=0.001,
         share=True,
     )

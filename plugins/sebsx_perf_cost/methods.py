@@ -27,7 +27,7 @@ def methods(tables: Sequence[Table]) -> Iterator[Method]:
         yield Method(
             of="choices",
             unit="the condition, by its median and its mean cost",
-            interval="conditions that cannot be told apart are told as ties",
+            interval="conditions that cannot be distinguished are reported as ties",
             silent="sizes that were not measured, nor other input",
             page="docs/methods/perf-cost.md",
         )

@@ -182,10 +182,10 @@ def _runtime(facts: Facts) -> RequirementAnswer:
         f"{name} {told_facts[name]}" for name in languages for told_facts in facts.sandboxes if name in told_facts
     ]
     complete = len(versions) >= max(facts.answered, 1)
-    look.need(complete, _shown(sorted(versions)), "the exact version of the language, told by every sandbox")
+    look.need(complete, _shown(sorted(versions)), "the exact version of the language, reported by every sandbox")
     kernels = [told_facts.get("kernel") for told_facts in facts.sandboxes]
     look.need(
-        _every(kernels), f"kernel {_shown(kernels)}", "the release of the operating system, told by every sandbox"
+        _every(kernels), f"kernel {_shown(kernels)}", "the release of the operating system, reported by every sandbox"
     )
     return look.answer()
 
@@ -378,7 +378,7 @@ def _again(facts: Facts) -> RequirementAnswer:
     look.need(
         run.status in (RunStatus.FINISHED, RunStatus.UNSUCCESSFUL) and not open_cells,
         "measured to the end",
-        "the end of it: go on with sebsx run --resume RUN",
+        "the end of it: resume with sebsx run --resume RUN",
     )
     return look.answer()  # fmt: skip
 

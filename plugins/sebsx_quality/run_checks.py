@@ -397,17 +397,17 @@ def _one_line(text: str | None) -> str:
 RunCheck = tuple[Check, "Callable[[Evidence, Check], Outcome]"]
 
 RUN_CHECKS: tuple[RunCheck, ...] = (
-    (Check("run-finished", "did not finish", "go on with: sebsx run --resume RUN", "runs"), _run_closed),
-    (Check("client-clock", "had the clock of their client set meanwhile", "durations are right; do not subtract dates "
-           "from before and after, and let NTP keep the clock", "runs"), _client_clock),
+    (Check("run-finished", "did not finish", "resume with: sebsx run --resume RUN", "runs"), _run_closed),
+    (Check("client-clock", "had the clock of their client set while they ran", "durations are right; do not subtract "
+           "dates from before and after, and let NTP keep the clock", "runs"), _client_clock),
     (Check("record", "are missing from the record", "rows were deleted: the run can no longer be judged; take it from "
            "a snapshot", fails=True), _complete),
-    (Check("cells-measured", "were not measured to the end", "go on with: sebsx run --resume RUN, or read why", "cells",
-           missing="the run has no cells"), _cells_finished),
+    (Check("cells-measured", "were not measured to the end", "resume with: sebsx run --resume RUN, or read why",
+           "cells", missing="the run has no cells"), _cells_finished),
     (Check("cells-valid", "are marked invalid by the load generator", "do not use them; lower the rate or use a larger "
            "client", "cells", fails=True, missing="the run has no cells"), _cells_valid),
     (Check("starved", "did not get the processor they were due", "choose and compare nothing by them; measure again on "
-           "a machine with less to do", "cells", missing="no function told how long it waited"), _starved),
+           "a machine with less to do", "cells", missing="no function reported how long it waited"), _starved),
     (Check("cell-identity", "are not the cells that they were stored as", "the store was edited; take the run from a "
            "snapshot", "cells", fails=True, missing="the run has no cells"), _cell_identity),
     (Check("samples", "have fewer samples that count than the design wanted", "intervals are wider than planned; raise "
@@ -426,12 +426,13 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
            "show", "deployments", missing="no deployment says what was asked for"), _memory),
     (Check("options", "are not in force as asked for", "read results by what the platform reports (sebsx show)",
            "options", missing="no options were asked for"), _options),
-    (Check("processor", "ran on an emulated processor", "their times say nothing of a real one; deploy on that "
+    (Check("processor", "ran on an emulated processor", "their times are not those of a real one; deploy on that "
            "architecture", "deployments", fails=True, missing="no deployment was ready"), _emulated),
     (Check("costs", "have no cost though a price is known", "the provider gave no record of them; costs are a lower "
            "bound", missing="no price is known for any deployment"), _costs),
     (Check("client-facts", "of the client are not stored", "measure with this version of sebsx", "facts"),
      _client_facts),
-    (Check("sandbox-facts", "told nothing of their processor", "their first call failed or was never seen; times "
-           "cannot be told apart by CPU model", "sandboxes", missing="no function told its sandbox"), _sandbox_facts),
+    (Check("sandbox-facts", "did not report their processor", "their first call failed or was never seen; times "
+           "cannot be distinguished by CPU model", "sandboxes", missing="no function reported its sandbox"),
+     _sandbox_facts),
 )  # fmt: skip

@@ -264,7 +264,7 @@ class Study:
         ]
         tested = [word for word in ("CPU models", "sandboxes") if word not in unknown]
         parts = [f"{' and '.join(tested)} do not explain them"] if tested else []
-        parts += [f"{' and '.join(unknown)} could not be told apart"] if unknown else []
+        parts += [f"{' and '.join(unknown)} could not be distinguished"] if unknown else []
         return "; ".join(parts)
 
     def _drift(self, factor: float) -> Estimate:

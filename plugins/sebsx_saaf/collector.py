@@ -44,7 +44,9 @@ def _metrics() -> Iterator[Metric]:
     yield Metric("saaf.runtime_s", "s", meaning="handler and collector together")
     yield Metric("saaf.userRuntime_s", "s", meaning="handler alone, as the collector sees it")
     yield Metric("saaf.frameworkRuntime_s", "s", meaning="the collector alone; the same as saaf.overhead_s")
-    yield Metric("saaf.availableCPUs_count", "count", better=Better.NEITHER, meaning="processors that the times are of")
+    yield Metric(
+        "saaf.availableCPUs_count", "count", better=Better.NEITHER, meaning="processors whose times are counted"
+    )
     yield Metric(
         "saaf.utilizedCPUs_count", "count", better=Better.NEITHER, meaning="processors busy on average during the call"
     )

@@ -26,7 +26,7 @@ _ID_CHARACTERS = 26  # of a ULID
 @command("clean")
 @click.option("--dry-run", is_flag=True, help="List what would be deleted, and delete nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before deleting.")
-@click.option("--cache", is_flag=True, help="Delete cached packages, too; they are built again when needed.")
+@click.option("--cache", is_flag=True, help="Delete cached packages, too; they are rebuilt when needed.")
 @click.option(
     "-P",
     "--platform",
@@ -46,17 +46,17 @@ _ID_CHARACTERS = 26  # of a ULID
 def clean_command(
     app: App, dry_run: bool, yes: bool, cache: bool, platforms: str | None, runs: tuple[str, ...], campaign: str | None
 ) -> None:
-    """Delete what runs that ended left behind.
+    """Delete what ended runs left behind.
 
     Resources are found by the ledger of the store and by our tags on the platform. Runs under way are left alone.
 
     \b
       sebsx clean --dry-run          what would be deleted
       sebsx clean -P aws             on any machine: by the tags in the account
-      sebsx clean -P aws --run ID    what one run left, though it may live elsewhere
-      sebsx clean --cache            also the packages that were built, which are built again when needed
+      sebsx clean -P aws --run ID    what one run left, even if it still runs elsewhere
+      sebsx clean --cache            cached packages, too; they are rebuilt when needed
 
-    What is tagged with a run that this store does not know is kept until it expires (`ttl_h`), unless the run is named.
+    Resources of a run that this store does not know are kept until they expire (`ttl_h`), unless you name the run.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.reading import listing  # heavy
     from sebsx.running import cleaning

@@ -43,9 +43,9 @@ _FORMATS = ("text", "md", "json")
 @click.option("--allow", multiple=True, metavar="FACT", help="Compare although these facts differ (region,cpu_model).")
 @click.option("--fail-on", multiple=True, metavar="VERDICT", help=f"Exit with 1 on these: {', '.join(_FAIL_ON)}.")
 @click.option("--apart", is_flag=True, help="With --fail-on: accept two runs that were not measured in turns.")
-@click.option("--strict", is_flag=True, help="With --fail-on: what could not be decided fails, too.")
+@click.option("--strict", is_flag=True, help="With --fail-on: fail on undecided comparisons, too.")
 @click.option("-f", "--format", "format_", type=Word(_FORMATS), default="text", show_default=True,
-              help="How it is written; md fits into a comment on a pull request.")  # fmt: skip
+              help="Format of the output; md fits into a comment on a pull request.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write md or json to this file, and "
               "the table to the terminal.")  # fmt: skip
 @click.option("--all", "all_", is_flag=True, help="Show every row, not only the worst.")

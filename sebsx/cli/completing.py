@@ -48,7 +48,7 @@ def one_of(names: Names, *, folders: bool = False) -> Complete:
 
 
 def _quietly(names: Names, ctx: click.Context) -> list[str]:
-    """Return the names; none where they cannot be had, and nothing is logged meanwhile."""
+    """Return the names; none where they are not available, and nothing is logged while it asks."""
     disabled = logging.root.manager.disable
     logging.disable()
     try:

@@ -53,7 +53,7 @@ def _since(value: str) -> datetime:
 )
 @click.option("--status", type=Word(_STATUSES), help="Only runs that ended like this.")
 @click.option(
-    "--since", type=Read(_since, "date|time"), help="Only runs since a day (2026-09-06) or for so long (24h)."
+    "--since", type=Read(_since, "date|time"), help="Only runs since a day (2026-09-06), or of the last 24h or 7d."
 )
 @click.option("-n", "--limit", type=integer(1), default=_SHOWN, show_default=True, help="Only the newest N.")
 @click.option("--all", "all_", is_flag=True, help="Every run.")
@@ -61,7 +61,7 @@ def _since(value: str) -> datetime:
 def runs_command(ctx: click.Context, /, status: str | None, limit: int, all_: bool, **wanted: Any) -> None:
     """List the stored runs, newest first.
 
-    Each with what it measured, and how many invocations succeeded.
+    Shows what each measured and how many invocations succeeded.
 
     \b
       sebsx runs --benchmark graph-bfs --since 24h

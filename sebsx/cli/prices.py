@@ -29,7 +29,7 @@ def prices_command() -> None:
       sebsx prices show                                          the price books there are
       sebsx prices show aws --region eu-central-1                what one costs in a region
       sebsx prices month aws:us-east-1 --memory 512 --duration 120ms --requests-per-s 50
-      sebsx prices break-even last --vm-per-hour 0.0116          from when on a machine of your own is cheaper
+      sebsx prices break-even last --vm-per-hour 0.0116          the load above which a machine of your own is cheaper
     """  # noqa: D301  # \\b keeps click from folding the lines
 
 
@@ -157,7 +157,7 @@ def update_command(app: App, provider: str, source: str, replace: bool, dry_run:
 @click.option("--free-tier", is_flag=True, help="Leave out what a month's free tier covers.")
 @click.option("--book", "on_day", type=Read(day, "date"), help="Prices in force on this day [default: today].")
 def month_command(app: App, place: str, **values: Any) -> None:
-    """Say what a month of 730 hours costs at a constant rate, volume tiers included."""
+    """Show what a month of 730 hours costs at a constant rate, volume tiers included."""
     from sebsx.pricing import Usage
 
     provider, _, region = place.partition(":")

@@ -15,7 +15,7 @@ from sebsx.cli.values import Read, duration
 @command("records")
 @names_runs(many=False, metavar="[RUN]")
 @click.option(
-    "--wait", "wait_s", type=Read(duration, "time"), default="0s", help="Wait so long for what is not there yet."
+    "--wait", "wait_s", type=Read(duration, "time"), default="0s", help="How long to wait for what is missing."
 )
 def records_command(app: App, run: str | None, campaign: str | None, wait_s: float) -> None:
     """Fetch what a provider recorded too late for the run.
@@ -26,8 +26,8 @@ def records_command(app: App, run: str | None, campaign: str | None, wait_s: flo
       sebsx records last             ask once
       sebsx records ID --wait 10m    ask until all are there
 
-    Providers write their records minutes later and keep them for a while. What is missing is counted; latencies, and
-    the start types that functions proved themselves, are there without.
+    Providers write their records minutes later and keep them for a while. What is missing is counted. Latencies
+    need no records, nor do start types that functions proved themselves.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.cli.console import rows_table  # heavy
     from sebsx.reading.listing import chosen

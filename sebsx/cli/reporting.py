@@ -49,11 +49,11 @@ def report_command(
 ) -> None:
     """Write one HTML page about stored runs.
 
-    The page holds all it needs: it can be mailed, kept and printed.
+    The page needs no other file and no network: mail it, keep it, print it.
 
-    RUN is an id, its start, a baseline, or `last`. The page has the latency and cost of each condition,
-    distributions, what the analyzers of the experiments say, failures, where the numbers come from with what is
-    missing, the methods and the command line that does it again.
+    RUN is an id, its start, a baseline, or `last`. The page shows latency and cost of each condition,
+    distributions, what analyzers found, failures, methods, where the numbers come from, and the command that repeats
+    the run.
     """
     from sebsx.reading import pages  # heavy
     from sebsx.reading.listing import chosen

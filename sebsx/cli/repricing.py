@@ -96,10 +96,10 @@ def break_even_command(
     requests_per_s: Decimal | None,
     **values: Any,
 ) -> None:
-    """Find the load from which on a rented machine costs less.
+    """Find the load above which a rented machine costs less.
 
-    Whether the machine can serve that many is for a measurement to say, not for this. Costs are those stored with the
-    run; with --as or --book they are recalculated.
+    It does not tell whether the machine can serve that load: measure it. Costs are those stored with the run; with
+    --as or --book they are recalculated.
     """
     from sebsx.model.prices import MONTH_S
     from sebsx.pricing.planning import break_even_per_hour
@@ -158,9 +158,7 @@ def _break_even(vm_per_hour: float, per_hour: float, costs_usd: Sequence[float])
 @_price_options
 @click.option("--save", is_flag=True, help="Store the new costs with the run, beside what was measured.")
 def reprice_command(app: App, run: str | None, campaign: str | None, save: bool, **values: Any) -> None:
-    """Recalculate the cost of RUN with other prices.
-
-    Those of another day, another region or another provider.
+    """Recalculate the cost of RUN with the prices of another day, region or provider.
 
     \b
       sebsx reprice last --book 2026-09-06
@@ -168,7 +166,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
       sebsx reprice last --as aws:eu-central-1 --architecture arm64
 
     Costs are means of the invocations that count, per million, and totals of all measured ones. What was measured is
-    never changed. On another provider or architecture functions take another time: such figures are estimates.
+    never changed. Functions take another time on another provider or architecture, so such figures are estimates.
     """  # noqa: D301  # \\b keeps click from folding the lines
     from sebsx.reading import saved_prices  # heavy
     from sebsx.reading.conditions import identity_columns

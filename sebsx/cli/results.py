@@ -211,9 +211,9 @@ def export_command(
 ) -> None:
     """Export runs in a format that other tools read.
 
-    RUN is an id, its start, or `last`; several are one history for formats that know time, and stand side by side in
-    the others. Raw formats hold every invocation; all others hold the figures of each condition, cold and warm
-    apart, with how many invocations failed, and no figure of a measurement that is invalid.
+    RUN is an id, its start, or `last`; formats with a history take several as one, the others put them side by
+    side. Raw formats hold every invocation. The others hold figures of each condition, cold and warm apart, and how
+    many invocations failed; invalid measurements have no figures.
     """
     from sebsx.contracts.exporters import Selection  # only when needed
     from sebsx.reading.listing import chosen

@@ -49,7 +49,7 @@ LIMITS: tuple[click.Parameter, ...] = (
     click.Option(
         ["--records-wait", "records_wait_s"],
         type=Read(duration, "time"),
-        help="wait so long for a provider's late records of a function  [default: 60s]",
+        help="how long to wait for a provider's late records of a function  [default: 60s]",
     ),
 )
 _COMMON: tuple[click.Parameter, ...] = (
@@ -267,7 +267,7 @@ def _run(app: App, spec: RunSpec) -> None:
             unjudged = exc
         _print_run(app, spec, run, view, judged)
         if run.status is RunStatus.INTERRUPTED:
-            raise ThresholdError(f"{run.error}; what was measured is kept, go on with: sebsx run --resume {run.id}")
+            raise ThresholdError(f"{run.error}; what was measured is kept, resume with: sebsx run --resume {run.id}")
         raise_for(run, view.cells())
         if unjudged is not None:
             raise unjudged

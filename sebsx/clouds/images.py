@@ -130,14 +130,14 @@ def push_image(
         told: Makes the engine's words fit to be shown.
 
     Raises:
-        CredentialsError: If the registry takes no push from us.
+        CredentialsError: If the registry refuses our push.
         DeployError: If it fails.
     """
     for line in client.images.push(name, auth_config=login, stream=True, decode=True):
         if "error" in line:
             said = told(line["error"])
             if any(word in said.lower() for word in _REFUSED):
-                raise CredentialsError(f"the registry takes no push of the {what}: {said}; {advice}")
+                raise CredentialsError(f"the registry refused the push of the {what}: {said}; {advice}")
             raise DeployError(
                 f"push of the {what} failed: {said}; can the Docker engine reach the registry? It has a network and "
                 "proxies of its own (docker info)"

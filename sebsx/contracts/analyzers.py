@@ -52,7 +52,7 @@ class Estimate:
         n: Number of observations.
         note: Stands instead of what cannot be said (`n too small`, `1 sandbox`).
         blocks: Number of sandboxes that the observations came from, each of which is one unit of the interval; None
-            where each observation is one, 0 where nobody told.
+            where each observation is one, 0 where unknown.
         unserved: Share of what was never answered, where a quantile lies among it: it is later than all that was
             answered, and `value` is None. None for every other estimate.
     """
@@ -216,7 +216,7 @@ def factor_column(factor: Factor) -> Column:
 
 
 def about_emulation(runs: Sequence[RunView]) -> Iterator[Finding]:
-    """Yield a warning for each platform whose processor was emulated: its times say nothing of the real one.
+    """Yield a warning for each platform whose processor was emulated: its times are not those of a real one.
 
     An analyzer that judges the speed of an architecture must say these, and leave such deployments out unless it
     is told otherwise; `effective["emulated"]` of a deployment marks them.
@@ -269,7 +269,7 @@ def about_runs(runs: Sequence[RunView]) -> Iterator[Finding]:
 def about_completeness(runs: Sequence[RunView]) -> Iterator[Finding]:
     """Yield a warning for each run that is empty or did not finish, or that there is none.
 
-    For analyzers that say nothing of single cells; others say all that `about_runs` does.
+    For analyzers that do not report single cells; others say all that `about_runs` does.
     """
     if not runs:
         yield Finding("there is no run to analyze", warning=True)

@@ -13,7 +13,7 @@ shipped as `sebsx_channels/<name>.py` (`-` as `_`) beside what measures it, stan
         def receive(self, number, timeout_s): ...    # return the bytes, or raise Lost when the time is over
         def close(self, clean): ...                  # remove what was received, and unless clean what was sent
 
-An `End` counts what is billed by `self.count(name)`, and asks in vain through `self.poll(ask, timeout_s)`. A channel
+An `End` counts what is billed by `self.count(name)`, and polls through `self.poll(ask, timeout_s)`. A channel
 whose messages are invocations of the consumer (`paired = False`) has `answer(event)` in place of a consumer's end.
 """
 

@@ -87,9 +87,7 @@ def replacing(destination: Path) -> Iterator[Path]:
         if part.is_dir():
             _remove(destination)
         elif destination.is_file() and _kind(destination) not in (b"", _kind(part)):
-            raise UserError(
-                f"{str(destination)!r} holds something else than what is written; delete it, or name another"
-            )
+            raise UserError(f"{str(destination)!r} holds something else; delete it, or name another")
         part.replace(destination)
     except OSError as error:
         raise UserError(f"{str(destination)!r} cannot be written: {error.strerror or error}") from error

@@ -44,7 +44,7 @@ class Measurement(OpenCell):
     """A cell that one function serves: sends, stores, and counts what was good, failed or of the wrong start type.
 
     `good` holds the latencies in seconds of the samples that count, those of an interrupted run included, and
-    `sandboxes` who served each; None where nobody told.
+    `sandboxes` who served each; None where unknown.
     """
 
     session: Session

@@ -30,7 +30,7 @@ class NamingRule:
 
     def __post_init__(self) -> None:
         if not self.longest >= _HASH_LETTERS + 2 or not 1 <= self.shortest <= self.longest:
-            raise ValueError(f"names of {self.shortest} to {self.longest} characters cannot be told apart")
+            raise ValueError(f"names of {self.shortest} to {self.longest} characters cannot be distinguished")
 
     def fit(self, text: str) -> str:
         """Return `text` as the rule wants it: the same each time, and another for another text.

@@ -194,7 +194,7 @@ class Platform(ABC, Generic[S]):
         """Return a configuration with memory and options as they are offered; the core asks before it builds.
 
         Raises:
-            UnsupportedError: If something of it cannot be had.
+            UnsupportedError: If something of it is not available.
         """
         provision = self.provision(config.memory_mib, config.options, config.architecture)
         if provision.unsupported is not None:
@@ -217,7 +217,7 @@ class Platform(ABC, Generic[S]):
         """
 
     def refusal(self, language: str, architecture: str) -> str | None:
-        """Return why functions in a language cannot run here; None where they can, or where nobody knows yet.
+        """Return why functions in a language cannot run here; None where they can, or where that is not known yet.
 
         Works unopened and touches nothing. The default asks `target`; override it where that has to look at something.
         """
@@ -304,7 +304,7 @@ class Platform(ABC, Generic[S]):
         return None
 
     def status_of(self, reply: Reply) -> Status:
-        """Return what a reply means. `function_error` and `ok` are told apart by the envelope, not here.
+        """Return what a reply means. `function_error` and `ok` are distinguished by the envelope, not here.
 
         The default reads the HTTP status: 2xx ok, 429 throttled, 408 and 504 timeout, else platform_error.
         """
@@ -320,7 +320,7 @@ class Platform(ABC, Generic[S]):
         return None
 
     def output_of(self, deployment: Deployment, reply: Reply) -> str:
-        """Return what the function had printed last when it answered; empty where nobody knows.
+        """Return what the function had printed last when it answered; empty where unknown.
 
         Asked once for each kind of failure, after the answer was stored; the core keeps the last 4 KB.
         """

@@ -55,8 +55,9 @@ class Scene:
     def provisions(self, platform: Platform[Any], memory_mib: Iterable[int], architecture: str) -> list[Provision]:
         """Return what functions are given on a platform: every memory size with every combination of options.
 
-        Each has the levels of a cell (`factors`), and goes with it (`Cell(..., provision=...)`). One that cannot be had
-        is among them, with the reason: its cell is stored as unsupported, and the others go on. Requests that the
+        Each has the levels of a cell (`factors`), and goes with it (`Cell(..., provision=...)`). One that is not
+        available is among them, with the reason: its cell is stored as unsupported, and the others go on. Requests
+        that the
         platform rounds to the same are one.
 
         Args:

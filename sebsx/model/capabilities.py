@@ -39,7 +39,7 @@ class Capability(str):
 
 
 Capability.FORCE_COLD = Capability("force-cold", "the next invocation can be made to meet no existing sandbox")
-Capability.RECORDS = Capability("records", "the provider's own figures of an invocation can be had")
+Capability.RECORDS = Capability("records", "the provider's own figures of an invocation are available")
 Capability.STORAGE = Capability("storage", "functions reach an object storage")
 Capability.TABLE = Capability("table", "functions reach a key-value table")
 Capability.KEEP_ALIVE_POLICY = Capability("keep-alive-policy", "how long idle sandboxes live is a setting")

@@ -103,7 +103,7 @@ class FunctionConfig:
 
     Args:
         name: Name of the function on the platform; unique per run.
-        memory_mib: Provisioned memory, one of the sizes offered; 0 where it is not ours to choose, or nobody knows it.
+        memory_mib: Provisioned memory, one of the sizes offered; 0 where it is not ours to choose, or unknown.
         timeout_s: Time after which the platform must end an invocation.
         architecture: `x86_64` or `arm64`.
         options: What was asked for beside these, as the platform offers it; for every other option its default holds.

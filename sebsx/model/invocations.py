@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Status(StrEnum):
     """How an invocation ended.
 
-    `dropped` and `client_error` say nothing of the function: it was not called because too many calls were in flight,
+    `dropped` and `client_error` do not concern the function: it was not called because too many calls were in flight,
     or because this machine met a limit of its own (descriptors, ports, threads, memory).
     """
 

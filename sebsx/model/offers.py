@@ -34,7 +34,7 @@ class Between:
     step: float = 1
 
     def fit(self, asked: Scalar) -> Scalar | None:
-        """Return what is given for a request, None where it cannot be had."""
+        """Return what is given for a request, None where it is not available."""
         if isinstance(asked, str) or not asked <= self.largest:
             return None
         if asked <= self.smallest:
@@ -73,7 +73,7 @@ class OneOf:
         return self.values[-1]
 
     def fit(self, asked: Scalar) -> Scalar | None:
-        """Return what is given for a request, None where it cannot be had."""
+        """Return what is given for a request, None where it is not available."""
         if isinstance(asked, bool | str):
             return asked if asked in self.values else None
         return next((value for value in self.values if not isinstance(value, str) and value >= asked), None)
@@ -88,7 +88,7 @@ Offer: TypeAlias = Between | OneOf
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """Something a function is given beside memory and time-out, and what of it can be had.
+    """Something a function is given beside memory and time-out, and what of it is available.
 
     Args:
         name: A noun in snake_case, with its unit at the end where that is not plain: `vcpu`, `ephemeral_mib`. It is the
@@ -96,7 +96,7 @@ class Option:
         kind: `bool`, `int`, `float` or `str`.
         help: One line, lower case.
         unit: What a number counts; empty for words.
-        offer: What can be had; None for every value of the kind.
+        offer: What is available; None for every value of the kind.
         default: What a function gets for which nothing is asked; None where the platform decides.
     """
 
@@ -131,7 +131,7 @@ class Option:
         return self._number(value)
 
     def fit(self, asked: Scalar) -> Scalar | None:
-        """Return what is given for a request, None where it cannot be had."""
+        """Return what is given for a request, None where it is not available."""
         if self.offer is None:
             return asked
         found = self.offer.fit(asked)
@@ -177,7 +177,7 @@ class Provision:
         options: Asked for, by name.
         options_offered: The nearest offer of each.
         same_as: Other memory sizes asked for that come to the same, and are not measured again.
-        unsupported: Why it cannot be had; None where it can.
+        unsupported: Why it is not available; None where it can.
     """
 
     memory_mib: int
@@ -214,7 +214,7 @@ class Provision:
         return ", ".join((f"{words.pop('memory_mib')} MiB", *(f"{name} {word}" for name, word in words.items())))
 
     def refused(self, reason: str) -> Provision:
-        """Return the same as something that cannot be had; what was wrong before stays the reason."""
+        """Return the same as something that is not available; what was wrong before stays the reason."""
         return self if self.unsupported else replace(self, unsupported=reason)
 
 
@@ -252,7 +252,7 @@ def distinct(provisions: Sequence[Provision]) -> list[Provision]:
     """Return each provision once that comes to something else: of those that come to the same, the largest request."""
     found: dict[object, list[Provision]] = {}
     for provision in provisions:
-        # What cannot be had comes to nothing: each request of it is a result of its own.
+        # What is not available comes to nothing: each request of it is a result of its own.
         asked = (provision.memory_mib, provision.options) if provision.unsupported else None
         found.setdefault((asked, provision.memory_offered_mib, provision.options_offered), []).append(provision)
     chosen = []

@@ -196,7 +196,7 @@ def _check_capabilities(cls: Any, what: str, register: Register) -> None:
     for word in (*getattr(cls, "capabilities", ()), *getattr(cls, "needs", ())):
         if word not in (known := register.capabilities()):
             advice = f"; did you mean {close!r}?" if (close := nearest(word, known)) else ""
-            raise PluginError(f"{what} names a capability {str(word)!r} that nobody registered{advice}")
+            raise PluginError(f"{what} names a capability {str(word)!r} that is not registered{advice}")
 
 
 def check_kind(kind: PluginKind) -> None:

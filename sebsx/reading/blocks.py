@@ -32,7 +32,7 @@ class Observations:
 
     Args:
         values: One for each call or execution, in the metric's unit.
-        blocks: The sandbox of each, as a number; all one where nobody told.
+        blocks: The sandbox of each, as a number; all one where unknown.
         rounds: The round of each in an interleaved design; NaN without.
         told: Whether the sandboxes are known, or need not be.
         unserved: How many more have no value because they were not answered: later than all of these.
@@ -98,7 +98,7 @@ class Observations:
 
     @cached_property
     def count(self) -> int:
-        """How many sandboxes; 0 where nobody told."""
+        """How many sandboxes; 0 where unknown."""
         import numpy as np  # heavy
 
         return len(np.unique(self.blocks)) if self.told else 0
@@ -142,7 +142,7 @@ class Observations:
 
 
 def sandboxes(frame: Frame) -> Codes:
-    """Return the sandbox of each invocation as a number; one whose sandbox nobody told is a unit of its own."""
+    """Return the sandbox of each invocation as a number; one whose sandbox is unknown is a unit of its own."""
     import numpy as np  # heavy
 
     places = np.arange(len(frame), dtype=np.int32)
@@ -162,7 +162,7 @@ def caution(count: int) -> str:
     """Return what must be said where so few sandboxes were measured; empty from six on."""
     if count >= LEAST_BLOCKS:
         return ""
-    where = f"measured in {in_sandboxes(count)}" if count else "measured in sandboxes that nobody told"
+    where = f"measured in {in_sandboxes(count)}" if count else "measured in unknown sandboxes"
     return f"{where}: {_LUCK}"
 
 

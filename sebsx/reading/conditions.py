@@ -1,4 +1,4 @@
-"""Conditions: what was measured, told apart by what it was, with its samples.
+"""Conditions: what was measured, by what distinguishes it, with its samples.
 
 A condition is one combination of platform, benchmark, memory, start type and whatever else an experiment varied,
 within one run. Analyzers, comparisons, reports and exporters all read runs through it, so that they count the same
@@ -133,12 +133,12 @@ class Condition:
 
     @property
     def emulated(self) -> bool:
-        """Whether the processor was emulated: its times say nothing of the real one."""
+        """Whether the processor was emulated: its times are not those of a real one."""
         return any(deployment.effective.get("emulated") for deployment in self.deployments)
 
     @property
     def unlimited(self) -> bool:
-        """Whether nothing limited the processor to what goes with the memory: its times say nothing of that size."""
+        """Whether nothing limited the processor to what goes with the memory: its times are not those of that size."""
         return any("cpu" in deployment.effective.get("unenforced", ()) for deployment in self.deployments)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What groups of invocations measured as one, told apart by the conditions that they belong to."""
+"""What groups of invocations measured as one, by the conditions that they belong to."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ EITHER_WAY = 2.0
 def expected_cost(cell: Cell) -> Estimate | None:
     """Return what a cell will cost, with what it costs if its calls take half or twice as long as expected.
 
-    None where there is no price, or nobody knows how long its calls take.
+    None where there is no price, or it is unknown how long its calls take.
     """
     if cell.unsupported is not None or cell.cost_usd is None:
         return None

@@ -173,9 +173,10 @@ def _reprice(condition: Condition, rates: Rates, same: bool, day: date) -> Repri
 
 
 def _usages(frame: Frame, deployment: StoredDeployment, same: bool, reported: bool) -> Iterator[tuple[float, Usage]]:
-    """Yield what each invocation used, with its sequence; those of which the provider told no time are left out.
+    """Yield what each invocation used, with its sequence; those whose time the provider did not report are left out.
 
-    Ephemeral storage, snapshots and processors beside memory are goods of a provider: another is not asked what it
+    Ephemeral storage, snapshots and processors beside memory are sold by one provider only: another is not asked what
+    it
     would charge for them.
     """
     memory_mib, ephemeral_mib = deployment.memory_mib, deployment.effective.get("ephemeral_mib", 0) if same else 0

@@ -241,7 +241,7 @@ class Services:
         with self.open_store() as store:
             run = store.view(name).run
         if run.status is RunStatus.FINISHED:
-            raise UserError(f"run {run.id!r} is finished, there is nothing to go on with; see: sebsx show {run.id}")
+            raise UserError(f"run {run.id!r} is finished, there is nothing to resume; see: sebsx show {run.id}")
         if run.status is RunStatus.UNSUCCESSFUL:
             raise UserError(
                 f"run {run.id!r} was carried out to its end and is unsuccessful: {run.error}; "
@@ -399,4 +399,4 @@ def _advice(store: Store) -> str:
     from sebsx.store import current_owner  # heavy
 
     mine = [run.id for run in store.runs() if run.owner == current_owner() and store.counts(run.id)]
-    return f"; what was measured is kept, go on with: sebsx run --resume {mine[0]}" if mine else ""
+    return f"; what was measured is kept, resume with: sebsx run --resume {mine[0]}" if mine else ""

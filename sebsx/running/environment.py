@@ -31,7 +31,7 @@ _UNSYNCHRONIZED = 0x40
 def gather(registry: Registry) -> Mapping[str, Any]:
     """Return what is known of this machine, the versions in use and the state of the working tree.
 
-    A fact that cannot be had is left out, never guessed.
+    A fact that is not available is left out, never guessed.
     """
     facts = {
         "sebsx": sebsx.__version__,

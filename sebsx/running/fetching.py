@@ -55,7 +55,7 @@ def fetch(
     """
     view = store.view(run_id)
     if view.status is RunStatus.RUNNING:
-        raise UserError(f"run {run_id} goes on, and asks for its records itself")
+        raise UserError(f"run {run_id} is still running and fetches its records itself")
     settings = reader.over(settings_of(view.run))
     found: list[Fetched] = []
     with ExitStack() as stack:

@@ -53,7 +53,7 @@ class Limits:
                 )
 
     def check(self, platforms: Iterable[Platform[Any]], cells: Iterable[Cell] = ()) -> None:
-        """Refuse a budget where nobody knows what anything costs.
+        """Refuse a budget where prices are unknown.
 
         Args:
             platforms: Of the run.

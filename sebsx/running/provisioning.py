@@ -74,7 +74,7 @@ def placed(plan: Plan, scene: Scene, experiment: Experiment[Any]) -> Plan:
         if ignored := [name for name in scene.options if name not in given]:
             why = f": {experiment.without_options}" if experiment.without_options else "; leave out --option"
             raise UserError(
-                f"experiment {experiment.name!r} takes no options of functions, such as {ignored[0]!r}{why}"
+                f"experiment {experiment.name!r} does not accept options of functions, such as {ignored[0]!r}{why}"
             )
     _check_somewhere(cells, scene)
     return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))
@@ -124,8 +124,8 @@ def _refusal(cell: Cell, scene: Scene, platform: Platform[Any], provision: Provi
         return provision.unsupported
     if cell.in_flight > 1 and platform.one_at_a_time:
         return (
-            f"platform {platform.name!r} takes one call at a time: bursts, several users and open loops cannot be "
-            "measured there"
+            f"platform {platform.name!r} takes one call after the other: bursts, several users and open loops cannot "
+            "be measured there"
         )
     return None
 

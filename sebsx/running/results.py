@@ -41,7 +41,7 @@ def readable(
     try:
         return stack.enter_context(opened())
     except StoreError as exc:
-        warn(f"earlier runs cannot be read, and say nothing of time and cost: {exc}")
+        warn(f"earlier runs cannot be read, and give no time and cost: {exc}")
         return NoResults()
 
 

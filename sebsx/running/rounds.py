@@ -136,7 +136,7 @@ def interleave(
         prepare: Called once for each cell before its first turn: warms up. One that raises `UnsupportedError` makes the
             cell unsupported.
         spec_of: What to deploy for a cell.
-        most: Most functions deployed at a time; more than that are measured in groups.
+        most: Most functions deployed at once; more than that are measured in groups.
         renew_every: Rounds after which all cells get new sandboxes and are prepared again, where the platform can force
             it: calls of one sandbox are one unit of what is compared. 0 keeps the sandboxes.
         shared: Whether cells with the same spec are measured on one function: their turns leave no trace.
@@ -166,7 +166,7 @@ def take_turns(
         cells: What is compared.
         turns_of: Returns how the turns of a cell are taken.
         spec_of: What to deploy for a cell.
-        most: Most functions deployed at a time.
+        most: Most functions deployed at once.
         renew_every: Rounds after which all cells get new sandboxes; 0 keeps them.
         shared: Whether cells with the same spec are measured on one function.
     """
@@ -261,7 +261,7 @@ def begin(session: Session, cell: Cell, function: Function) -> Iterator[Measurem
 
 
 def groups(cells: Sequence[Cell], factors: Factors, most: int = MOST_DEPLOYED) -> list[list[Cell]]:
-    """Return the cells that take turns with each other: all, or as many as may be deployed at a time.
+    """Return the cells that take turns with each other: all, or as many as may be deployed at once.
 
     Each cell is a deployment of its own. Where that is too many, first the start types are measured apart, then
     conditions; the base and the new side of one condition stay together, unless even they are too many.
@@ -286,7 +286,7 @@ def told_apart(cells: Sequence[Cell], factors: Factors, most: int, name: str) ->
         return ""
     return (
         f"the {len(cells)} cells of {name} are interleaved in {len(parts)} groups, because at most {most} functions "
-        "are deployed at a time; drift between groups may look like a difference (--max-deployed)"
+        "are deployed at once; drift between groups may look like a difference (--max-deployed)"
     )
 
 

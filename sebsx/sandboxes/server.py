@@ -107,7 +107,7 @@ class Server:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         else:
-            _refuse(protocol, 404, "Sebsx.NoSuchPath", "POST /invoke/DEPLOYMENT is what there is")
+            _refuse(protocol, 404, "Sebsx.NoSuchPath", "POST /invoke/DEPLOYMENT is the only path here")
 
     def _is_us(self, host: bytes | None) -> bool:
         """Tell whether a request means this machine: a browser on a foreign page would name another, or its origin."""

@@ -26,7 +26,7 @@ class Outgoing:
     """One request: where to, with what, and under which id.
 
     `headers` are whole lines; give the same object with every request, it is looked at once. With an `exchange` the
-    body is its payload, and it says where that goes; `renewed` returns it with what expires made anew. `part` is what
+    body is its payload, and it says where that goes; `renewed` returns it with what expires made again. `part` is what
     the request is a part of: a call of several requests, or the reading of an inbox. `certificates` are those that
     its server is trusted by, as PEM, besides those of this machine.
     """

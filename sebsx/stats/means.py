@@ -132,7 +132,7 @@ def _of_pairs(old: FloatArray, young: FloatArray) -> _Arrangements:
 
 
 def _of_sides(old: FloatArray, young: FloatArray) -> _Arrangements:
-    """Return what handing all observations out anew to both sides gives, drawn by a fixed seed."""
+    """Return what handing all observations out again to both sides gives, drawn by a fixed seed."""
     import numpy as np
 
     old, young = np.sort(old), np.sort(young)

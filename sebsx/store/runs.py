@@ -89,7 +89,7 @@ def find_run(connection: Connection, name: str) -> int:
     if name == "last":
         key = connection.execute(select(c.id).order_by(c.id.desc()).limit(1)).scalar()
         if key is None:
-            raise UserError("there is no run in the store yet; begin with: sebsx run benchmark")
+            raise UserError("the store has no runs yet; start one with: sebsx run benchmark")
         return int(key)
     if _BASELINE_NAME.fullmatch(name):
         named = connection.execute(select(schema.baseline.c.run_id).where(schema.baseline.c.name == name)).scalar()

@@ -96,7 +96,7 @@ VALUES = [
     ("plan benchmark sleep --json=yes", ["--json takes no value"]),
     (
         "plan function http://127.0.0.1:9/ --option vcpu=1",
-        ["experiment 'function' takes no options of functions, such as 'vcpu'", "keeps what it was given"],
+        ["experiment 'function' does not accept options of functions, such as 'vcpu'", "keeps what it was given"],
     ),
     (
         "plan experiment calibrate --set benchmark=graph-mst --option vcpu=1",

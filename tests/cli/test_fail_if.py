@@ -98,5 +98,5 @@ def test_a_run_ends_with_the_gate_and_keeps_it_for_exports(call: Call, sebsx: Cl
 def test_run_that_ended_before_its_gate_says_what_it_has_and_why_it_ended(call: Call) -> None:
     limited = ("--memory", "128,256", "--repetitions", "5", "--max-invocations", "2")
     said = call(*SLEEP[:-2], *limited, "--fail-if", "256 median>10s", "--fail-if", "128 median>10s")
-    said.assert_fails(1, "what was measured is kept, go on with: sebsx run --resume")
+    said.assert_fails(1, "what was measured is kept, resume with: sebsx run --resume")
     assert "latency" in said.stdout

@@ -23,7 +23,7 @@ def test_plan_says_that_the_processor_will_not_follow_memory(call: Call, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is only one processor")
 def test_show_and_report_name_limits_that_were_not_in_force(call: Call, tmp_path: Path) -> None:
     words = ("-s", "limits=none", "--collect", "process,cgroup")
     assert call("run", *WORDS, *words).code == 0

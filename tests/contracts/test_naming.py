@@ -45,7 +45,7 @@ def test_what_fits_stays_readable() -> None:
 
 @pytest.mark.parametrize(("shortest", "longest"), [(1, 11), (0, 20), (30, 20)])
 def test_rule_by_which_names_cannot_be_told_apart_is_refused(shortest: int, longest: int) -> None:
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    with pytest.raises(ValueError, match="cannot be distinguished"):
         NamingRule(shortest=shortest, longest=longest)
 
 

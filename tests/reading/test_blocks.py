@@ -116,7 +116,7 @@ def test_sandboxes_that_nobody_told_give_no_interval(store: Store) -> None:
     view = versions(store, 1, 1.1, sandbox_id=None).finish()
     (row,) = compare_runs([view]).rows
     assert row.verdict is Verdict.INCONCLUSIVE
-    assert row.reason.startswith("measured in sandboxes that nobody told")
+    assert row.reason.startswith("measured in unknown sandboxes")
     found = {one.name: one.estimate for one in summaries(conditions([view])[0])}
     assert (found["client.latency_s.p50"].low, found["client.latency_s.p50"].note) == (None, "sandboxes unknown")
 

@@ -96,8 +96,8 @@ def test_burst_on_a_platform_that_answers_later_leaves_at_once(store: Store) -> 
 )
 def test_plan_tells_what_a_platform_that_takes_one_call_at_a_time_cannot_do(asked: Callable[[], RunSpec]) -> None:
     plan = orchestrator.plan(asked(), registry_with(OneByOne))
-    assert {"takes one call at a time" in (cell.unsupported or "") for cell in plan.cells} == {True}
-    assert any("unsupported: platform 'fake' takes one call at a time" in note for note in plan.notes)
+    assert {"takes one call after the other" in (cell.unsupported or "") for cell in plan.cells} == {True}
+    assert any("unsupported: platform 'fake' takes one call after the other" in note for note in plan.notes)
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def test_only_cells_of_the_platform_that_takes_one_call_at_a_time_are_unsupporte
         ("fake", "sequential"): "finished", ("fake", "burst"): "unsupported",
         ("later", "sequential"): "finished", ("later", "burst"): "finished",
     }  # fmt: skip
-    assert "takes one call at a time" in (found["fake", "burst"].error or "")
+    assert "takes one call after the other" in (found["fake", "burst"].error or "")
 
 
 @pytest.mark.parametrize("start", ["cold", "warm", "sequential"])
@@ -130,7 +130,7 @@ def test_session_refuses_what_no_plan_told(store: Store) -> None:
             return super().deploy(package, config)
 
     Sly.one_at_a_time = False
-    with pytest.raises(UnsupportedError, match="takes one call at a time"):
+    with pytest.raises(UnsupportedError, match="takes one call after the other"):
         orchestrator.run(run_spec(start=("burst",), repetitions=10), registry_with(Sly), store, Listener())
     (run,) = store.runs()
     assert not list(store.view(run.id).invocations())

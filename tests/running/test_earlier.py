@@ -64,4 +64,4 @@ def test_plan_makes_no_store_and_needs_none(sebsx: Cli, tmp_path: Path) -> None:
     foreign.write_bytes(b"no store, and more than a few bytes of that" * 100)
     done = sebsx("--store", str(foreign), *words)
     assert done.returncode == 0
-    assert "earlier runs cannot be read, and say nothing of time and cost" in done.stderr
+    assert "earlier runs cannot be read, and give no time and cost" in done.stderr

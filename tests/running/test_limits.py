@@ -205,7 +205,7 @@ def test_limits_are_described_as_far_as_they_are_set() -> None:
 )
 def test_run_stops_at_its_limit_keeps_its_data_and_goes_on(sebsx: Cli, options: tuple[str, ...], words: str) -> None:
     said = sebsx.say(*COLD, "14", *options)
-    said.assert_fails(LIMIT, words, "what was measured is kept, go on with: sebsx run --resume ")
+    said.assert_fails(LIMIT, words, "what was measured is kept, resume with: sebsx run --resume ")
     assert sebsx.count("invocation") == 10
     ((run_id, status, error),) = sebsx.rows("SELECT ulid, status, error FROM run")
     assert (status, error) == ("interrupted", words)

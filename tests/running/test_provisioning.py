@@ -181,7 +181,7 @@ def test_experiment_that_ignores_options_is_refused(registry: Registry) -> None:
         def plan(self, scene, settings):
             return super().plan(replace(scene, options={}), settings)
 
-    with pytest.raises(UserError, match="experiment 'ignorant' takes no options of functions, such as 'vcpu'"):
+    with pytest.raises(UserError, match="experiment 'ignorant' does not accept options of functions, such as 'vcpu'"):
         orchestrator.plan(replace(spec_of(options={"vcpu": ("1",)}), experiment=Ignorant()), registry)
 
 

@@ -85,7 +85,7 @@ def test_median_of_a_load_is_nominal_by_simulation(between: float) -> None:
 def test_same_code_is_called_different_as_rarely_as_promised(tmp_path: Path, benchmark: str, part: int) -> None:
     """Twenty comparisons of the product, or as many as eight minutes hold: a slow machine makes fewer."""
     cli = kills.make_cli(tmp_path)
-    words = ("selftest", "--benchmark", str(UNITS / benchmark), "--max-time-s", "480", "--seed", str(part))
+    words = ("selftest", "--benchmark", str(UNITS / benchmark), "--max-time", "480", "--seed", str(part))
     said = json.loads(cli.say("--json", *words).stdout)
     (found,) = [one for one in said["same_code"] if one["metric"] == "function.duration_s"]
     trials, different, alarms = (found[name] for name in ("trials", "different", "alarms"))

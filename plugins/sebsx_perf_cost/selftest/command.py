@@ -25,16 +25,16 @@ class SelfTestCommandSettings:
     size: str = setting("", help="input size; default: `test` where the benchmark has it")
     memory_mib: int = setting(0, help="provisioned memory in MiB; 0 for the benchmark's setting", option="--memory")
     trials: int = setting(20, help="whole comparisons of the code with itself", minimum=1, maximum=1000)
-    max_time_s: float = setting(600.0, help="time limit in s", minimum=1)
+    max_time_s: float = setting(600.0, help="time limit", minimum=1, option="--max-time")
     seed: int | None = setting(None, help="seed of every random choice; default: drawn, and stored")
-    run: str = setting("", help="show again what this stored run found, and measure nothing")
+    run: str = setting("", help="show again what this stored run found; measure nothing")
 
 
 class SelfTestCommand(Command[SelfTestCommandSettings]):
     """Does a run of the experiment `selftest` and says what it found; what was measured is kept however it ends."""
 
     name = "selftest"
-    summary = "measure how far apart identical code is on this machine; `sebsx compare` says it beside a verdict"
+    summary = "measure how far apart identical code is on this machine; `sebsx compare` shows it beside verdicts"
     details = (
         "  sebsx selftest                                  20 comparisons of identical code, at most 10 minutes\n"
         "  sebsx selftest --benchmark ./mine --trials 40   with the code that a gate measures\n"

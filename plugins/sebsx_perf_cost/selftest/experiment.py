@@ -42,9 +42,7 @@ class SelfTestSettings:
         0.1, help="change that a trial would find in 95 % of cases; 0 stops at repetitions", minimum=0, maximum=10
     )
     max_sandboxes: int = setting(60, help="maximum number of sandboxes of a side of a trial", minimum=10)
-    max_time_s: float = setting(
-        600.0, help="time limit in s: no trial begins that would not be done by then", minimum=1
-    )
+    max_time_s: float = setting(600.0, help="time limit: no trial begins that would not end by then", minimum=1)
 
     def gate(self, size: str) -> PerfCostSettings:
         """Return how a gate measures two versions, where both are this benchmark."""
@@ -87,7 +85,7 @@ class SelfTest(Experiment[SelfTestSettings]):
             if done and longest_s > rest_s:
                 session.observer.warned(
                     f"the time limit of {settings.max_time_s:g} s ended it after {trial - 1} of {settings.trials} "
-                    "trials (--max-time-s)"
+                    "trials (--max-time)"
                 )
                 return
             group = [(FunctionSpec.of(cell), cell) for cell in both]

@@ -133,10 +133,10 @@ def _judge_ratio(
         noun = "sandboxes" if found.base.blocks is not None or found.new.blocks is not None else "samples"
         advice = f"; with about {more} {noun} a side, {100 * POWER:g} % of runs show it where nothing changed{how}"
     if not comparison.certain:
-        return said, f"neither surely a change nor surely within {limit}{advice}"
+        return said, f"neither certainly a change nor certainly within {limit}{advice}"
     if p is not None and p > options.alpha:
         return said, f"not significant once corrected for {tests} tests{advice}"
-    return said, f"a change, but not surely beyond {limit} nor surely within{advice}"
+    return said, f"a change, but neither certainly beyond {limit} nor certainly within{advice}"
 
 
 def _judge_failures(found: MetricComparison, metric: Metric, p: float | None, options: Options) -> tuple[Verdict, str]:

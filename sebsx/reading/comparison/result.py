@@ -164,7 +164,7 @@ class ComparisonReport:
 
     @property
     def judged(self) -> bool:
-        """Whether a gate may rest on it: any metric was judged; shares of failures alone say nothing of one."""
+        """Whether a gate may rest on it: any metric was judged; shares of failures alone do not suffice."""
         measured = [row for row in self.rows if row.statistic != "share"] or self.rows
         return any(row.judged for row in measured)
 

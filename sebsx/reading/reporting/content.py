@@ -209,7 +209,7 @@ def _notes(views: Sequence[RunView], measured: Sequence[MeasuredCondition], *, c
                 yield Finding(f"run {run.id}: {n} of {len(states)} conditions are {status.value}", warning=True)
     emulated = sum(each.condition.emulated for each in measured)
     if emulated:
-        yield Finding(f"{emulated} conditions ran on an emulated processor: their times say nothing", warning=True)
+        yield Finding(f"{emulated} conditions ran on an emulated processor: their times mean nothing", warning=True)
     starved = [each for each in measured if each.condition.was_starved]
     if starved:
         text = f"{len(starved)} conditions did not get their processor, because the machine was busy"
@@ -261,7 +261,7 @@ def _machines(views: Sequence[RunView]) -> list[Finding]:
     if len(told) > 1:
         notes.append(Finding(f"sandboxes ran on {len(told)} CPU models: {', '.join(sorted(told))}"))
     elif not told and views:
-        notes.append(Finding("no sandbox told its CPU model, so nothing shows whether it matters"))
+        notes.append(Finding("no sandbox reported its CPU model, so its influence is unknown"))
     return notes
 
 

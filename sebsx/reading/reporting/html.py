@@ -239,7 +239,7 @@ class _Painter:
     def _picture(self, figure: Figure) -> _Picture:
         data = self._table(as_table(figure))
         if not any(figure.series.values()):
-            return _Picture(figure.title, "", ["there are no points to draw"], data)
+            return _Picture(figure.title, "", ["no points to draw"], data)
         if self._pictures_left <= 0:
             return _Picture(figure.title, "", ["not drawn, to keep this page small; its numbers are below"], data)
         drawing = draw(figure)

@@ -42,7 +42,7 @@ _COLUMNS = (
     Column("mean", "mean of answered", unit="s", meaning="client latency of what did not fail"),
     Column("cv", "CV", unit="1", meaning="standard deviation over mean, of what did not fail"),
 )
-_EXECUTION = "from the begin of a group of invocations to its end, with the interval of its median"
+_EXECUTION = "from the start of a group of invocations to its end, with the interval of its median"
 _FROM_SUMMARIES = {
     "execution": "execution.duration_s.p50",
     "p50": "client.latency_s.p50", "p90": "client.latency_s.p90", "p99": "client.latency_s.p99",

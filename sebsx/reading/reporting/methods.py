@@ -91,7 +91,7 @@ def _kinds(measured: Sequence[MeasuredCondition]) -> Iterator[Method]:
         yield Method(
             of="cost of a million",
             unit="the call; costs add up, so that it is the arithmetic mean, times a million",
-            interval="it stands without an interval here, and is compared by the means of sandboxes",
+            interval="it has no interval here, and is compared by the means of sandboxes",
             silent="the rare expensive call that the sample did not meet",
             page=_PAGE,
         )
@@ -99,8 +99,8 @@ def _kinds(measured: Sequence[MeasuredCondition]) -> Iterator[Method]:
         yield Method(
             of="share of failures",
             unit="the call",
-            interval="it stands without an interval here, and is compared by Fisher's exact test of what calls that "
-            "fail together are worth",
+            interval="it has no interval here, and is compared by Fisher's exact test, where calls that "
+            "fail together count as fewer",
             silent="why they failed, which the section of failures does",
             page=_PAGE,
         )

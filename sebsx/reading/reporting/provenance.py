@@ -126,7 +126,7 @@ def _facts(view: RunView, has_cost: bool) -> dict[str, str]:
             f"{one.memory_mib} MiB, {one.architecture}, time-out {show(one.timeout_s, 's')}" for one in deployments
         ),
         "language": _each(f"{one.language} {one.language_version}" for one in deployments),
-        "CPU of the sandboxes": _or_missing(sandboxes, "no sandbox told its CPU model"),
+        "CPU of the sandboxes": _or_missing(sandboxes, "no sandbox reported its CPU model"),
         "client": _or_missing(
             ", ".join(
                 str(environment[key])

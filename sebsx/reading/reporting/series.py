@@ -29,7 +29,7 @@ _MARGIN = 1.05  # beside the ends of an axis that figures share
 def distributions(measured: Sequence[MeasuredCondition]) -> Iterator[Figure]:
     """Yield distributions of the latency: cold and warm, both versions and all memory sizes in one figure.
 
-    Of more than can be told apart, cold and warm are figures of their own; all that belong together have one axis.
+    Of more than can be distinguished, cold and warm are figures of their own; all that belong together have one axis.
     """
     groups: dict[tuple[Any, ...], list[MeasuredCondition]] = defaultdict(list)
     for each in measured:

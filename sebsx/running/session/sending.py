@@ -134,7 +134,7 @@ def check_overlap(function: Function, schedule: Schedule) -> None:
     """
     if function.platform.one_at_a_time and schedule.overlaps:
         raise UnsupportedError(
-            f"platform {function.platform.name!r} takes one call at a time; bursts, several users and open loops "
+            f"platform {function.platform.name!r} takes one call after the other; bursts, several users and open loops "
             "cannot be measured there"
         )
 

@@ -98,7 +98,7 @@ class Shim:
         """Import the function and the collectors named by the manifest, once: later callers wait for the first.
 
         Raises:
-            LoadError: If the handler cannot be had.
+            LoadError: If there is no handler.
         """
         with self._loading:
             if self._failure is not None:

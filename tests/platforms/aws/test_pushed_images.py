@@ -285,7 +285,7 @@ def test_token_that_the_registry_does_not_take_is_told_and_written_nowhere(
         said = one_run(4)
     finally:
         account.registry.admit(of_ecr)
-    assert "error: the registry takes no push of the image of 'sleep'" in said
+    assert "error: the registry refused the push of the image of 'sleep'" in said
     assert "log in again" in said
     assert "sebsx aws policy" in said
 

@@ -168,7 +168,7 @@ def test_without_limits_it_says_so(unlimited: Local) -> None:
     assert unlimited.call(deployment, 128)[1]["output"] == 128 * MIB
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is only one processor")
 def test_without_control_groups_processors_cannot_be_chosen(unlimited: Local) -> None:
     assert unlimited.deploy(EAT, memory_mib=64).effective["vcpu"] == os.cpu_count()
     assert unlimited.deploy(EAT, memory_mib=64).effective["unenforced"] == ["cpu", "memory"]
@@ -216,7 +216,7 @@ def test_sandbox_without_a_group_of_its_own_reads_none(unlimited: Local) -> None
     assert set(unlimited.call(unlimited.deploy(GROUP))[1]["output"].values()) == {None}
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor is what there is")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is only one processor")
 def test_memory_without_a_limit_is_told_with_all_processors_too(unlimited: Local) -> None:
     whole = unlimited.deploy(EAT, memory_mib=1769 * (os.cpu_count() or 1))
     assert whole.effective["unenforced"] == ["memory"]

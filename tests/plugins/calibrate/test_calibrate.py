@@ -260,7 +260,7 @@ def test_interrupted_calibration_goes_on_where_it_was_and_is_read(sebsx: Cli, wa
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "go on with: sebsx run --resume " in stderr
+    assert "resume with: sebsx run --resume " in stderr
     before = _count(sebsx, "SELECT count(*) FROM invocation")
     done = sebsx("calibrate", "--run", "last")
     assert done.returncode in (0, 2), done.stderr  # enough points for a line, or told that there are not

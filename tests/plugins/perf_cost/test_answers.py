@@ -48,7 +48,7 @@ def test_what_cannot_be_told_apart_is_not_called_fastest(store: Store) -> None:
     run = RunWriter(store)
     for memory_mib in (128, 256):
         run.add([0.1 + 0.01 * step for step in range(12)], memory_mib=memory_mib)
-    assert said(run) == ["echo on fake: warm 155 ms to 155 ms, the 2 configurations cannot be told apart"]
+    assert said(run) == ["echo on fake: warm 155 ms to 155 ms, the 2 configurations cannot be distinguished"]
 
 
 def test_each_benchmark_has_a_sentence_and_failures_are_counted(store: Store) -> None:

@@ -67,7 +67,7 @@ def test_no_trial_begins_that_would_not_be_done_in_time(store: Store, monkeypatc
     view = measure(store, listener=listener, trials=5, max_time_s=100)
     assert view.run.status is RunStatus.FINISHED
     assert len(same_code(view, METRICS)[0].trials) == 1
-    assert listener.warnings == ["the time limit of 100 s ended it after 1 of 5 trials (--max-time-s)"]
+    assert listener.warnings == ["the time limit of 100 s ended it after 1 of 5 trials (--max-time)"]
 
 
 class Interrupted(FakePlatform):
@@ -97,7 +97,7 @@ def test_analyzer_warns_of_noise_that_is_none_of_the_codes(store: Store) -> None
 
 
 def test_command_says_beforehand_what_it_takes(call: Call) -> None:
-    said = call("selftest", "--benchmark", ECHO, "--trials", "1", "--max-time-s", "2")
+    said = call("selftest", "--benchmark", ECHO, "--trials", "1", "--max-time", "2")
     assert said.code == 0, said.stderr
     assert said.stderr.startswith("1 comparison of identical code, each of 10 to 60 sandboxes a side, in at most 2 s\n")
     lines = [line.removeprefix("warning: ") for line in said.stderr.splitlines()]

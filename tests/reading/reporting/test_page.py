@@ -397,7 +397,7 @@ def test_damaged_facts_of_sandboxes_are_said(tmp_path: Path, facts: str, words: 
         (origin,) = _section([view], "provenance").reports
     findings, rows = origin.findings, origin.tables[0].rows
     assert any(words in finding.text for finding in findings)
-    assert "missing: no sandbox told its CPU model" in [row[view.run.id] for row in rows]
+    assert "missing: no sandbox reported its CPU model" in [row[view.run.id] for row in rows]
 
 
 @pytest.mark.slow

@@ -140,7 +140,7 @@ def _consumer(storage, keys, token, parameters):
             try:
                 connection, _ = server.accept()
             except OSError as exc:  # the time-out is one
-                raise Unreachable("nobody connected to %(host)s port %(port)d" % place + ": %s" % exc) from None
+                raise Unreachable("no connection came to %(host)s port %(port)d" % place + ": %s" % exc) from None
             connection.settimeout(CONNECT_S)
             try:
                 if _exactly(connection, len(token)) == token:

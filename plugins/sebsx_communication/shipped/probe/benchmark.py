@@ -10,7 +10,7 @@ def check(payload, output, storage):
     if output["role"] != payload["role"]:
         return f"role is {output['role']!r}, expected {payload['role']!r}"
     if output["role"] == "consumer":
-        return None if output["messages"] >= 1 else "the consumer heard of no message"
+        return None if output["messages"] >= 1 else "the consumer got no message"
     if output["corrupt"]:
         return f"{output['corrupt']} messages came back changed"
     if not 1 <= output["round_trips"] <= payload["round_trips"]:

@@ -1,7 +1,8 @@
 """Both ends of an exchange: first messages to and fro, then a stream of messages one way.
 
 The producer sends messages numbered from 1 and waits for each to come back; an empty one ends the first part. Then it
-sends a stream, ended by an empty message, which is answered. Whoever waits in vain sends again what is unanswered.
+sends a stream, ended by an empty message, which is answered. Whoever waits without an answer sends again what is
+unanswered.
 Every time is of the producer's monotonic clock.
 """
 

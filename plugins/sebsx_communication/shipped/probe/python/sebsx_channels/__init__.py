@@ -10,7 +10,7 @@ class Lost(Exception):  # noqa: N818  # its name is what users read in results
 
 
 class Unreachable(Exception):  # noqa: N818  # as above
-    """The channel cannot be had from this sandbox at all."""
+    """The channel is not available from this sandbox at all."""
 
 
 class End:
