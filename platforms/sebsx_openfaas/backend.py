@@ -39,6 +39,7 @@ from sebsx_openfaas.existing import FUNCTION, NAME, ExistingFunctions, read_name
 from sebsx_openfaas.functions import ASYNC, HTTP, SECRET, TRIGGERS
 from sebsx_openfaas.gateway import ADVICE, EXTRA, FaasGateway
 from sebsx_openfaas.probes import answers
+from sebsx_openfaas.prometheus import ReplicaCounts
 from sebsx_openfaas.settings import OpenFaasSettings
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         self._gateway = FaasGateway(settings)
         self._existing = ExistingFunctions(self._gateway, settings, context)
         self._logs = FunctionLogs(self._gateway)
+        self._replicas = ReplicaCounts(settings)
         self._sink: Sink | None = None
         self._deployed: dict[str, dict[str, Any]] = {}  # what was asked of the gateway, by function
         images = {"python": settings.python_image, "nodejs": settings.nodejs_image}
@@ -130,10 +132,11 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
                 return found
         finally:
             self._close()
+        found = self._replicas.problems()
         if self.settings.registry:
-            return ()
+            return found
         said = "functions are images, and no registry is known: only functions that exist can be measured"
-        return [Problem(said, advice="name one with --set registry=HOST/PATH", severity=Severity.WARNING)]
+        return [Problem(said, advice="name one with --set registry=HOST/PATH", severity=Severity.WARNING), *found]
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return the server behind of-watchdog."""
@@ -225,9 +228,14 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
     def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
         """Return the duration that came along with the answer."""
         record = _record(self.request_id_of(reply), reply.headers.get(DURATION, ""))
-        if record is None or not deployment.adopted:
-            return record
-        return replace(record, start_type=self._existing.start_of(deployment.effective["function"], reply))
+        if record is None:
+            return None
+        facts = deployment.effective
+        named, start = read_name(facts["function"]), None
+        if deployment.adopted:
+            start = self._existing.start_of(facts["function"], reply)
+        replicas = self._replicas.at(f"{named.name}.{facts.get('namespace') or _DEFAULT_NAMESPACE}", reply.sent_s)
+        return replace(record, start_type=start, evidence={} if replicas is None else {"replicas": replicas})
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what the function's log has by now."""
@@ -277,6 +285,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
 
     def _close(self) -> None:
         self._gateway.close()
+        self._replicas.close()
         super()._close()
 
     def _callback_sink(self) -> Sink:

@@ -19,6 +19,7 @@ class OpenFaasSettings(RegistrySettings, SelfHostedSettings):
     namespace: str = setting("", help="namespace of functions; default: the provider's own")
     secrets: tuple[str, ...] = setting((), help="names of secrets that functions get, such as one to pull images with")
     callback_url: str = setting("", help="URL with port by which the gateway reaches this machine, for trigger=async")
+    prometheus_url: str = setting("", help="URL of the Prometheus that scrapes the gateway; default: none")
     python: str = setting("3.12", help="version of Python")
     nodejs: str = setting("20", help="version of Node.js")
     python_image: str = setting("python:{version}-slim", help="image that packages in Python are built from")

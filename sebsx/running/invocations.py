@@ -144,10 +144,10 @@ def add_record(invocation: Invocation, record: ProviderRecord, platform: Platfor
         if told is StartType.RESTORED or invocation.start_type not in _KNOWN_BETTER:
             invocation.start_type = told
         invocation.start_evidence = _told_too(invocation.start_evidence, told)
-        if record.evidence:
-            more = {f"provider_{name}": value for name, value in record.evidence.items()}
-            evidence = {**json.loads(invocation.start_evidence), **more}
-            invocation.start_evidence = json.dumps(evidence, sort_keys=True)
+    if record.evidence:
+        more = {f"provider_{name}": value for name, value in record.evidence.items()}
+        evidence = {**json.loads(invocation.start_evidence or "{}"), **more}
+        invocation.start_evidence = json.dumps(evidence, sort_keys=True)
     invocation.sandbox_id = invocation.sandbox_id or record.sandbox_id
     invocation.provider_duration_s = record.duration_s
     invocation.provider_init_s = record.init_s

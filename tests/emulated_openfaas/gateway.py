@@ -152,6 +152,13 @@ class EmulatedOpenFaas:
                 return fault
         return None
 
+    def metrics(self) -> str:
+        """Return what Prometheus scrapes, as far as sebsx asks for it."""
+        lines = ["# TYPE gateway_service_count gauge"]
+        for name, function in list(self.functions.items()):
+            lines.append(f'gateway_service_count{{function_name="{name}.{NAMESPACE}"}} {len(function.replicas)}')
+        return "\n".join(lines) + "\n"
+
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         """Return status and answer of a request to `/system` that is allowed."""
         if path == "/system/info":
@@ -357,6 +364,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         data = self.rfile.read(length)
+        if self.path == "/metrics":  # of a port of its own in a real gateway
+            self._say(200, self.owner.metrics().encode(), {"Content-Type": "text/plain; version=0.0.4"})
+            return
         if fault is not None and fault.is_late:
             owner, body = self.owner, json.loads(data)
             owner.requests.append(Seen(self.command, self.path, body))

@@ -33,10 +33,12 @@ def handler(event, context):
 """
 
 
+SERVER = (Path(sebsx_openfaas.__file__).parent / "wrapper" / "sebsx_server.py").read_bytes()
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
-    server = Path(sebsx_openfaas.__file__).parent / "wrapper" / "sebsx_server.py"
-    return zip_package(tmp_path / "p.zip", "x86_64", CODE, sebsx_server__py=server.read_bytes())
+    return zip_package(tmp_path / "p.zip", "x86_64", CODE, sebsx_server__py=SERVER)
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_doctor_says_what_is_missing(gateway: EmulatedOpenFaas, tmp_path: Path) 
         return f"{problem.message}; {problem.advice}"
 
     assert "no registry is known" in said()
-    assert made(tmp_path, gateway, registry="registry.example").check() == ()
+    assert made(tmp_path, gateway, registry="registry.example").check() == []
     assert "HTTP 401" in said(password="wrong")
     assert "does not answer" in said(gateway="http://127.0.0.1:9")
     assert "table_url" in said(table_url="http://127.0.0.1:9", access_key="a", secret_key="b")
