@@ -245,8 +245,8 @@ def _estimator(how: Method, effort: Effort, rows: int) -> Any:
     if not how.forest:
         return require("sklearn.linear_model", extra=EXTRA).LinearRegression()
     return require("sklearn.ensemble", extra=EXTRA).RandomForestRegressor(
-        n_estimators=effort.trees, min_samples_leaf=3, max_features=1.0, max_samples=_BAG, random_state=effort.seed,
-        n_jobs=effort.jobs if rows >= _LEAST_FOR_THREADS else None,
+        n_estimators=effort.trees, min_samples_leaf=3, max_features=1.0, max_samples=max(1, round(_BAG * rows)),
+        random_state=effort.seed, n_jobs=effort.jobs if rows >= _LEAST_FOR_THREADS else None,
     )  # fmt: skip
 
 

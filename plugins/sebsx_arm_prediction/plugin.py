@@ -9,6 +9,7 @@ from sebsx.contracts.hookspecs import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
     from sebsx.model.metrics import Metric
@@ -36,6 +37,14 @@ def sebsx_register_metrics() -> Sequence[Metric]:
             meaning="which values of a benchmark's parameter the 40 steps of a campaign are",
         )
     ]
+
+
+@hookimpl
+def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:
+    """Return the analyzer of a campaign."""
+    from sebsx_arm_prediction.analyzer import ArmPredictionAnalyzer  # loading a plugin costs nothing
+
+    return [ArmPredictionAnalyzer]
 
 
 @hookimpl

@@ -82,7 +82,7 @@ class Table:
 # What every renderer draws, and what it is called in words.
 FIGURE_KINDS = {
     "ecdf": "Distribution function", "scatter": "Points", "line": "Points joined by lines", "bar": "Bars",
-    "stacked": "Stacked bars", "interval": "Points with intervals",
+    "stacked": "Stacked bars", "interval": "Points with intervals", "heatmap": "Heat map",
 }  # fmt: skip
 
 
@@ -93,19 +93,21 @@ class Figure:
     Args:
         name: Stable, kebab-case.
         kind: `ecdf`, `scatter`, `line` (only where between two points lies something), `bar`, `stacked` (bars whose
-            series add up) or `interval` (points with their intervals, as in a forest plot); or a word of the analyzer's
+            series add up), `interval` (points with their intervals, as in a forest plot) or `heatmap` (a row for each
+            series, darker where y is more; `labels` are written into the fields); or a word of the analyzer's
             own, for renderers that know it.
         title: One line.
         x: What the first number of a point is.
         y: What the second is.
         series: Points by name.
-        categories: Names that the whole numbers of x stand for, in `bar`, `stacked` and `interval`.
+        categories: Names that the whole numbers of x stand for, in `bar`, `stacked`, `interval` and
+            `heatmap`.
         intervals: Ends (low, high) of y for each point of a series.
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.
         samples: How many observations each series stands for; legends count them.
         drawn_as: For a kind of its own: the one of those above that renderers draw who do not know it.
-        labels: What is written beside each point of a series, in `scatter` and `line`.
+        labels: What is written beside each point of a series, in `scatter`, `line` and `heatmap`.
         x_intervals: Ends (low, high) of x for each point of a series, in `scatter` and `line`.
         x_range: Ends of the axis of x, where figures are read side by side; by default as the points need it.
     """

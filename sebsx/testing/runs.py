@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.model import Factor
+    from sebsx.model.metrics import Metric
     from sebsx.store import Store
 
 _STARTED_S = 1_750_000_000.0
@@ -78,6 +79,7 @@ class RunWriter:
         settings: Of the experiment.
         started_s: When it started, in seconds since the Unix epoch.
         factors: What the experiment declares of its cells, beside what core knows.
+        metrics: Of what is stored beside what core knows, such as a collector's.
     """
 
     def __init__(
@@ -91,9 +93,11 @@ class RunWriter:
         settings: Mapping[str, Any] | None = None,
         started_s: float = _STARTED_S,
         factors: Sequence[Factor] = (),
+        metrics: Sequence[Metric] = (),
     ) -> None:
         self.store = store
-        self.run = _start(store, f"01JZ{number:022}", experiment, design, environment, settings, started_s, factors)
+        run_id = f"01JZ{number:022}"
+        self.run = _start(store, run_id, experiment, design, environment, settings, started_s, factors, metrics)
 
     def add(
         self,
@@ -203,6 +207,7 @@ def _start(
     settings: Mapping[str, Any] | None = None,
     started_s: float = _STARTED_S,
     factors: Sequence[Factor] = (),
+    metrics: Sequence[Metric] = (),
 ) -> Run:
     declared = {"factors": Factors.of(factors).stored()} if factors else {}
     run = Run(
@@ -215,7 +220,7 @@ def _start(
         owner={"host": "gone", "boot_id": "gone", "pid": 1, "process_started": 0},
         design=design,
     )
-    store.start_run(run, environment or _environment(run_id), CORE_METRICS)
+    store.start_run(run, environment or _environment(run_id), [*CORE_METRICS, *metrics])
     return run
 
 

@@ -210,8 +210,33 @@ def _draw_categories(axes: Axes, figure: Figure) -> list[str]:
     return [f"the axis of {y.name} is logarithmic"] if swapped and y.log else []
 
 
+def _draw_fields(axes: Axes, figure: Figure) -> list[str]:
+    """Draw `heatmap`: a row of fields for each series, as dark as y is large, with y or its label written in."""
+    from matplotlib.patches import Rectangle
+
+    _, y = _axes(figure, "")
+    most = max((abs(point[1]) for points in figure.series.values() for point in points), default=0.0) or 1.0
+    for row, (name, points) in enumerate(figure.series.items()):
+        words = figure.labels.get(name) or [f"{value:.3g}" for value in y.of(point[1] for point in points)]
+        for (place, value), word in zip(points, words, strict=True):
+            axes.add_patch(
+                Rectangle(
+                    (place - 0.5, row - 0.5), 1.0, 1.0, facecolor=SERIES[0], alpha=0.7 * abs(value) / most,
+                    edgecolor="none",
+                )
+            )  # fmt: skip
+            axes.text(place, row, _plain(word), ha="center", va="center")
+    axes.set_xticks(range(len(figure.categories)), [_plain(name) for name in figure.categories])
+    axes.set_yticks(range(len(figure.series)), [_plain(name) for name in figure.series])
+    axes.set_xlim(-0.5, max(len(figure.categories), 1) - 0.5)
+    axes.set_ylim(max(len(figure.series), 1) - 0.5, -0.5)
+    axes.grid(visible=False)
+    return [f"fields are as dark as {y.name} is large"]
+
+
 _DRAWERS: Mapping[str, Callable[[Any, Any], list[str]]] = {
     "bar": _draw_categories, "stacked": _draw_categories, "interval": _draw_categories,
+    "heatmap": _draw_fields,
 }  # fmt: skip
 
 

@@ -189,3 +189,14 @@ def test_table_of_few_points_has_them_all_and_of_many_their_ranges() -> None:
     many = replace(LINE, kind="scatter", series={"a": [(float(n), float(n % 7)) for n in range(1000)]})
     (row,) = as_table(many).rows
     assert (row["from"], row["to"], row["least"], row["most"]) == (0.0, 999.0, 0.0, 6.0)
+
+
+def test_heat_map_writes_what_its_fields_say():
+    rows = {"fast: 90 % right": [(0, 0.9), (1, 0.1)], "slow": [(0, 0.25), (1, 0.75)]}
+    figure = Figure(
+        "classes", "heatmap", title="Classes", x=Column("predicted", "predicted"), y=Column("share", "share", unit="1"),
+        series=rows, labels={"slow": ["3", "9"]}, categories=["predicted fast", "predicted slow"],
+    )  # fmt: skip
+    drawn = texts(figure)
+    assert {"fast: 90 % right", "slow", "predicted fast", "90", "10", "3", "9"} <= set(drawn)
+    assert draw(figure).notes == ("fields are as dark as share is large",)

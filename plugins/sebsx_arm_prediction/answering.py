@@ -1,0 +1,128 @@
+"""The study's four questions, one sentence each with its interval, and what a reader must know beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sebsx import stats
+from sebsx_arm_prediction.analyzer_tables import best_scope
+from sebsx_arm_prediction.models import ADDED
+from sebsx_arm_prediction.scopes import ALL_IN_ONE, ARM_SPEED, FUNCTION_SPECIFIC
+from sebsx_arm_prediction.validation import LEAST_FOR_TEST, differences, mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sebsx_arm_prediction.study import Study
+
+_SAMPLES = 10  # of which the plurality is told, as in the study
+
+
+def answers(found: Study, *, on_provider: bool) -> Iterator[str]:
+    """Yield the answers to RQ-1 to RQ-4."""
+    yield _of_one_function(found)
+    yield _of_functions_not_seen(found)
+    yield _of_classes(found)
+    source = found.pairs.source_name
+    if on_provider:
+        yield f"RQ-4: not measured: {source} is a provider's; a campaign from --platform local answers it."
+    else:
+        errors = found.errors(best_scope(found) or FUNCTION_SPECIFIC)
+        error = f"an error of {mean(errors.values()):.1%}{_interval(errors)}" if errors else "no error that was tested"
+        yield f"RQ-4: outside of FaaS, from {source} to {found.pairs.target_name}, the same models have {error}."
+
+
+def _of_one_function(found: Study) -> str:
+    errors = found.errors(FUNCTION_SPECIFIC)
+    if not errors:
+        return "RQ-1: not measured: models of single functions are tested on a second campaign, and there is none."
+    return (
+        f"RQ-1: models of one function ({found.chosen[FUNCTION_SPECIFIC]}) predict it in a second campaign with an "
+        f"error of {mean(errors.values()):.2%}{_interval(errors)}."
+    )
+
+
+def _of_functions_not_seen(found: Study) -> str:
+    scope = best_scope(found)
+    if scope is None:
+        return "RQ-2: not measured: there are too few functions to leave one out."
+    name = found.chosen[scope]
+    errors = found.errors(scope, found.unseen)
+    base_key = (ALL_IN_ONE, "same-time")
+    if errors and base_key in found.tested:
+        base = {each: error for each, error in found.tested[base_key].errors.items() if each in errors}
+        where = f"{len(errors)} functions that were not seen"
+    else:
+        errors, base = found.left_out[scope, name].errors, found.left_out[base_key].errors
+        where = f"{len(errors)} functions, each left out"
+    verdict = "no better than" if mean(errors.values()) >= mean(base.values()) else "where it is"
+    return (
+        f"RQ-2: {scope} {name} errs by {mean(errors.values()):.1%}{_interval(errors)} on {where}, {verdict} "
+        f"{mean(base.values()):.1%} by saying the same time."
+    )
+
+
+def _of_classes(found: Study) -> str:
+    if not found.classifiers:
+        return "RQ-3: not measured: all functions are of one class, or too few to leave one out."
+    name, matrix = next(iter(found.classifiers.items()))
+    shares = f"{matrix.accuracy or 0:.1%} of the samples of functions left out"
+    at = dict(found.voting)
+    votes = f"; of functions not seen, {at[1]:.1%} with one sample and {at[_SAMPLES]:.1%} with {_SAMPLES}" if (
+        1 in at and _SAMPLES in at
+    ) else ""  # fmt: skip
+    ends = stats_of_share(matrix.accuracy or 0.0, len(found.train))
+    return f"RQ-3: {name} recognises the class of {shares}{ends}{votes}."
+
+
+def stats_of_share(share: float, functions: int) -> str:
+    """Return the interval of a share of which each function is one observation: rows of one repeat each other."""
+    import math
+
+    if not functions:
+        return ""
+    z = 1.96  # Wilson, Probable Inference (1927)
+    middle = (share + z * z / (2 * functions)) / (1 + z * z / functions)
+    half = z * math.sqrt(share * (1 - share) / functions + z * z / (4 * functions**2)) / (1 + z * z / functions)
+    return f" ({max(0.0, middle - half):.0%} to {min(1.0, middle + half):.0%} for {functions} functions)"
+
+
+def remarks(found: Study) -> Iterator[str]:
+    """Yield what stands beside the answers: scopes and methods compared, coverage, steps on one machine alone."""
+    yield from _about_arm_speed(found)
+    for name in ADDED:
+        scopes = [scope for scope, chosen in found.chosen.items() if chosen == name]
+        if any(method == name for _, method in found.left_out) and not scopes:
+            yield f"{name} is not recommended: on functions left out it does not beat the study's methods beyond chance"
+    if found.half is not None and found.level is not None:
+        share = "was not measured" if found.covered is None else f"was {found.covered:.0%}"
+        import math
+
+        yield (
+            f"prediction intervals of {found.level:.0%} reach from 1/{math.exp(found.half):.2f} to "
+            f"{math.exp(found.half):.2f} times the prediction; their coverage of functions not seen {share}"
+        )
+    if found.pairs.unpaired:
+        yield f"{len(found.pairs.unpaired)} steps were measured on one machine alone and are left out"
+
+
+def _about_arm_speed(found: Study) -> Iterator[str]:
+    keys = [(scope, found.chosen.get(scope, "")) for scope in (ARM_SPEED, ALL_IN_ONE)]
+    if any(key not in found.left_out for key in keys):
+        return
+    errors = {key[0]: found.left_out[key].errors for key in keys}
+    told = differences(errors, ALL_IN_ONE)
+    by = f"{mean(errors[ARM_SPEED].values()):.1%} against {mean(errors[ALL_IN_ONE].values()):.1%}"
+    if told and told[0].is_better:
+        yield f"ARM-speed errs less than all-in-one on functions left out: {by} (p = {told[0].p:.2g})"
+    else:
+        p = f", p = {told[0].p:.2g}" if told else ", too few functions to test"
+        yield f"ARM-speed is not shown to be better than all-in-one on functions left out: {by}{p}"
+
+
+def _interval(errors: Mapping[str, float]) -> str:
+    """Return the interval of the typical error of functions."""
+    if len(errors) < LEAST_FOR_TEST:
+        return f" (mean of {len(errors)} functions: too few for an interval)"
+    _, ends = stats.signed_rank_interval(list(errors.values()))
+    return f" (mean of {len(errors)} functions; typical error {max(0.0, ends.low):.2%} to {ends.high:.2%})"

@@ -1,0 +1,145 @@
+"""The report on a campaign, from a store and from what it lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from sebsx.store import open_store
+from sebsx.testing.contracts.analyzers import check_report
+from sebsx_arm_prediction.analyzer import ArmPredictionAnalyzer, ArmPredictionAnalyzerSettings
+from sebsx_arm_prediction.classifiers import Confusion, confusion, independent_voting, plurality, voting_curve
+from sebsx_arm_prediction.dataset import joined_datasets
+from sebsx_arm_prediction.pairs import pair
+from sebsx_arm_prediction.study import Plan, study
+from sebsx_arm_prediction.synthetic import (
+    TEST,
+    campaign,
+    planted_kinds,
+    published_kinds,
+    published_table,
+    structureless_kinds,
+)
+from tests.plugins.arm_prediction.stored import store_campaign
+
+pytestmark = pytest.mark.slow  # scikit-learn is imported
+
+LITTLE = ArmPredictionAnalyzerSettings(
+    methods=("slr-linear", "lta-linear"), classifiers=("decision-tree",), trees=3, rows_per_step=2
+)
+PLAN = Plan(methods=("slr-linear", "lta-linear"), classifiers=("decision-tree",), trees=3, rows_per_step=2)
+
+
+def two_campaigns(kinds, steps=3, samples=2):
+    return joined_datasets(
+        [
+            campaign(kinds, steps=steps, samples=samples, seed=seed, label=label)
+            for seed, label in ((1, "train"), (2, TEST))
+        ]
+    )
+
+
+def analyzed(tmp_path, *datasets):
+    with open_store(tmp_path / "runs.db") as store:
+        views = [store_campaign(store, dataset, number) for number, dataset in enumerate(datasets, 1)]
+        report = ArmPredictionAnalyzer().analyze(views, LITTLE)
+    check_report(report)
+    return report
+
+
+def test_table_of_the_study_has_every_column_from_a_campaign_with_its_run_times(tmp_path):
+    report = analyzed(tmp_path, two_campaigns(published_kinds()))
+    tables = {table.name: table for table in report.tables}
+    rows = {row["function"]: row for row in tables["table3"].rows}
+    assert len(rows) == 18 + 3
+    for published in published_table("table3"):
+        row = rows[published["function"]]
+        assert all(
+            row[column.key] is not None for column in tables["table3"].columns if not column.key.startswith("cv")
+        )
+        assert row["split"] == published["split"]
+        for name in ("min_runtime_x86_s", "min_runtime_arm_s", "max_runtime_x86_s", "max_runtime_arm_s"):
+            assert row[name] == pytest.approx(float(published[name]), rel=0.1)
+    assert rows["mean of unseen functions"]["mape_function_specific"] < 0.06
+    assert set(tables) == {"table3", "methods", "decisions", "classes", "confusion", "features"}
+    assert [figure.name for figure in report.figures] == [
+        "errors", "methods", "predicted", "confusion", "confusion-left-out", "voting", "importance",
+    ]  # fmt: skip
+    assert [answer[:5] for answer in report.answers] == ["RQ-1:", "RQ-2:", "RQ-3:", "RQ-4:"]
+    assert "is a provider's" in report.answers[3]
+
+
+def test_methods_are_told_apart_where_they_differ_and_answers_say_so():
+    found = study(pair(two_campaigns(planted_kinds())), PLAN)
+    assert found.chosen["all-in-one"] == "lta-linear"
+    assert found.errors("function-specific")
+    assert max(found.errors("function-specific").values()) < 0.03
+    better = {each.method: each for each in found.against_line}
+    assert better["all-in-one lta-linear"].is_better
+    assert found.half is not None
+    assert found.half < 0.03
+
+
+def test_coverage_of_functions_not_seen_is_measured_beside_its_level():
+    found = study(pair(two_campaigns(published_kinds(), steps=4)), PLAN)
+    assert found.level == 0.8
+    assert 0.5 <= found.covered <= 1.0
+
+
+def test_one_campaign_or_one_class_is_said_and_the_rest_reported(tmp_path):
+    report = analyzed(tmp_path, campaign(structureless_kinds(1.0, count=6), steps=3, samples=2))
+    told = [finding.text for finding in report.findings]
+    assert "models of single functions were not tested, which takes a second campaign: --campaigns train,test" in told
+    assert any(text.startswith("classes were not predicted: all steps are 'similar'") for text in told)
+    assert report.answers[0].startswith("RQ-1: not measured")
+    assert report.answers[2].startswith("RQ-3: not measured")
+
+
+def test_rows_of_one_machine_alone_are_listed_and_the_pair_is_asked_for(tmp_path):
+    from sebsx_arm_prediction.synthetic import SOURCE
+
+    report = analyzed(tmp_path, campaign(planted_kinds(count=3), steps=2, samples=1, sides=(SOURCE,)))
+    assert [table.name for table in report.tables] == ["profiles"]
+    assert any("a pair of environments is wanted" in finding.text for finding in report.findings)
+
+
+def test_published_table_follows_from_its_own_columns():
+    rows = published_table("table3")
+    names = ("mape_function_specific_percent", "mape_all_in_one_percent", "mape_arm_speed_percent")
+    groups = {
+        "train": [row for row in rows if row["split"] == "train"],
+        "unseen": [row for row in rows if row["split"] == "unseen"],
+        "all": rows,
+    }
+    means = {
+        group: [sum(float(row[name]) for row in its) / len(its) for name in names] for group, its in groups.items()
+    }
+    printed = {"train": (1.17, 11.90, 3.04), "unseen": (1.15, 18.77, 10.29), "all": (1.16, 14.57, 5.86)}
+    assert {group: [round(value, 2) for value in values] for group, values in means.items()} == {
+        group: [pytest.approx(value, abs=0.0101) for value in values] for group, values in printed.items()
+    }
+
+
+def test_published_confusion_follows_from_its_own_counts():
+    counts = tuple(
+        tuple(int(row[f"predicted_{word}"]) for word in ("faster", "similar", "slower"))
+        for row in published_table("confusion")
+    )
+    matrix = Confusion(counts=counts)
+    assert matrix.accuracy == pytest.approx(0.9335, abs=5e-5)
+    assert matrix.row_accuracy == pytest.approx((0.9977, 0.9099, 0.9500), abs=5e-5)
+    assert matrix.column_accuracy == pytest.approx((0.8496, 0.9820, 0.8870), abs=5e-5)
+    assert matrix.total == 72_000 - 7  # seven samples are missing in what was published
+    assert dict(independent_voting(matrix))[10] == pytest.approx(0.9975, abs=0.0025)
+
+
+def test_votes():
+    import numpy as np
+
+    sure = np.array([[0.9, 0.1, 0.0], [0.0, 0.4, 0.6], [0.8, 0.2, 0.0]])
+    assert plurality(sure) == 0
+    assert plurality(sure[:2]) == 0  # one vote each: 0.9 outweighs 0.6
+    truth = np.zeros(3, dtype=int)
+    assert voting_curve(truth, sure, np.zeros(3, dtype=int), most=5) == [
+        (1, pytest.approx(2 / 3, abs=0.1)), (2, pytest.approx(1.0)), (3, 1.0),
+    ]  # fmt: skip
+    assert confusion(truth, sure.argmax(axis=1)).counts[0] == (2, 0, 1)
