@@ -7,10 +7,12 @@ import json
 import pytest
 
 from tests.emulated_aws import EmulatedAccount
+from tests.emulated_azure import EmulatedSubscription
 from tests.emulated_gcp import EmulatedProject
 from tests.emulated_openfaas import EmulatedOpenFaas
 from tests.emulated_openwhisk import EmulatedOpenWhisk
 from tests.platforms.aws import conftest as on_aws
+from tests.platforms.azure import conftest as on_azure
 from tests.platforms.gcp import conftest as on_gcp
 from tests.platforms.openfaas import conftest as on_openfaas
 from tests.platforms.openwhisk import conftest as on_openwhisk
@@ -18,22 +20,24 @@ from tests.support import Call, Cli
 
 # The fixtures.
 one_account, account = on_aws.one_account, on_aws.account
+one_subscription, subscription = on_azure.one_subscription, on_azure.subscription
 one_project, project = on_gcp.one_project, on_gcp.project
 one_whisk, whisk = on_openwhisk.one_whisk, on_openwhisk.whisk
 one_gateway, gateway = on_openfaas.one_gateway, on_openfaas.gateway
-EVERYWHERE = ("local", "aws", "aws-arm", "gcp", "openwhisk", "openfaas")
+EVERYWHERE = ("local", "aws", "aws-arm", "azure", "gcp", "openwhisk", "openfaas")
 
 
 @pytest.fixture
 def cloud(
     sebsx: Cli,
     account: EmulatedAccount,
+    subscription: EmulatedSubscription,
     project: EmulatedProject,
     whisk: EmulatedOpenWhisk,
     gateway: EmulatedOpenFaas,
 ) -> Cli:
     """The command line with what leads to every platform."""
-    for part in (account, project, whisk, gateway):
+    for part in (account, subscription, project, whisk, gateway):
         sebsx.environment |= part.environment
     return sebsx
 
@@ -44,6 +48,7 @@ def test_one_run_compares_a_benchmark_on_every_platform(
     cloud: Cli,
     call: Call,
     account: EmulatedAccount,
+    subscription: EmulatedSubscription,
     project: EmulatedProject,
     whisk: EmulatedOpenWhisk,
     gateway: EmulatedOpenFaas,
@@ -64,6 +69,6 @@ def test_one_run_compares_a_benchmark_on_every_platform(
     assert {(row["platform"], row["start"]) for row in tables["breakdown"] if row["million_usd"]} == {
         (name, start) for name in EVERYWHERE for start in ("cold", "warm")
     }
-    for part in (account, project):
+    for part in (account, subscription, project):
         assert part.remaining() == {}
     assert (whisk.actions, gateway.functions) == ({}, {})
