@@ -14,7 +14,7 @@ from sebsx.clouds.adopted import CHANGE, undo
 from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.made import delete_each, end
 from sebsx.clouds.refusals import problems
-from sebsx.clouds.s3 import S3Storage
+from sebsx.clouds.s3 import S3Storage, create_once
 from sebsx.clouds.tags import check_ours, in_region
 from sebsx.clouds.targets import target_of
 from sebsx.contracts.platforms import Platform
@@ -326,7 +326,8 @@ class AwsPlatform(Platform[AwsSettings]):
             self.ledger.creating("log-group", group, self._clients.region),
             explained(f"create of log group {group!r}"),
         ):
-            self._clients.logs.create_log_group(logGroupName=group, tags=self.context.tags)
+            create = partial(self._clients.logs.create_log_group, logGroupName=group, tags=self.context.tags)
+            create_once(create, "ResourceAlreadyExistsException")
             self._clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
     def _deployment(self, name: str, arn: str, config: FunctionConfig, trigger: str) -> Deployment:

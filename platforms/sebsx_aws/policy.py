@@ -62,5 +62,5 @@ _SQS = (
 _ECR = (
     "CreateRepository", "DeleteRepository", "TagResource", "PutImage", "InitiateLayerUpload", "UploadLayerPart",
     "CompleteLayerUpload", "BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer",
-    "DescribeImages", "GetRepositoryPolicy", "SetRepositoryPolicy",
+    "DescribeImages", "DescribeRepositories", "GetRepositoryPolicy", "SetRepositoryPolicy",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from sebsx.clouds import dynamodb, s3
 from sebsx.clouds import tags as our_tags
 from sebsx.clouds.images import remove_image
 from sebsx.clouds.made import Made, by_kind
-from sebsx.clouds.s3 import code_of, listed
+from sebsx.clouds.s3 import code_of, create_once, listed
 from sebsx.clouds.waiting import settled
 from sebsx.contracts.naming import NamingRule
 from sebsx_aws.clients import GONE, Clients, clean, explained, without_account
@@ -115,9 +115,9 @@ class Resources:
 
     def _make_role(self) -> str:
         iam, region = self._clients.iam, self._clients.region
-        made = iam.create_role(
-            RoleName=self._name, Path=_ROLE_PATH, AssumeRolePolicyDocument=json.dumps(_TRUST), Tags=listed(self._tags)
-        )
+        wanted = {"RoleName": self._name, "Path": _ROLE_PATH, "Tags": listed(self._tags)}
+        create = partial(iam.create_role, AssumeRolePolicyDocument=json.dumps(_TRUST), **wanted)
+        made = create_once(create, "EntityAlreadyExists") or iam.get_role(RoleName=self._name)
         arn = str(made["Role"]["Arn"])
         partition, account = arn.split(":")[1], arn.split(":")[4]
         place = f"{region}:{account}"
@@ -152,8 +152,11 @@ class Resources:
         return str(self._clients.sqs.create_queue(QueueName=self._name, tags=self._tags)["QueueUrl"])
 
     def _make_repository(self) -> str:
-        made = self._clients.ecr.create_repository(repositoryName=self._name, tags=listed(self._tags))
-        return str(made["repository"]["repositoryUri"])
+        ecr, name = self._clients.ecr, self._name
+        create = partial(ecr.create_repository, repositoryName=name, tags=listed(self._tags))
+        if made := create_once(create, "RepositoryAlreadyExistsException"):
+            return str(made["repository"]["repositoryUri"])
+        return str(ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryUri"])
 
 
 def delete(clients: Clients, kind: str, name: str) -> None:

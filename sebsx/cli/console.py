@@ -329,14 +329,19 @@ def rows_table(
     return Table(name, columns=made, rows=rows)
 
 
-def plan_text(plan: Plan) -> str:
-    """Return the size of a plan in one line."""
+def plan_text(plan: Plan, *, listed: bool) -> str:
+    """Return the size of a plan in one line.
+
+    Args:
+        plan: What is planned.
+        listed: Whether a platform of it has a price list; why that has no price is then said beside.
+    """
     from sebsx.reading.planned_prices import total_cost
     from sebsx.reading.units import duration, many, show
 
     expected = "unknown time" if plan.duration_s is None else f"about {duration(plan.duration_s)} of calls"
     total = total_cost(plan)
-    cost = "no price known (--price-as)"
+    cost = "no price known" if listed else "no price known (--price-as)"
     if total is not None and total.low is not None and total.high is not None:
         cost = f"costs {show(total.low, 'USD')} to {show(total.high, 'USD')}" if total.high else "costs nothing"
     if plan.cost_bound_usd:

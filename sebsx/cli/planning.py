@@ -49,7 +49,8 @@ def show_plan(app: App, spec: RunSpec) -> None:
     }
     caption = "" if total is None else "cost [if calls take half as long, twice as long as expected]"
     table = Table("", columns=columns, rows=rows, caption=caption)
-    app.console.result(document, table, text=plan_text(plan), explain=True)
+    listed = any(app.registry.get("platforms", name).provider for name in spec.platforms)
+    app.console.result(document, table, text=plan_text(plan, listed=listed), explain=True)
     if app.price_as:
         app.console.note(
             f"note: the cost is by the prices of {app.price_as.provider} {app.price_as.region} for the times expected "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sebsx.clouds.s3 import create_once
+
 PARTITION_ATTRIBUTES = ("partition", "sort")
 
 
@@ -16,17 +18,18 @@ def make_table(database: Any, name: str, **more: Any) -> None:
         more: Further words of the request, such as `Tags`.
     """
     partition, sort = PARTITION_ATTRIBUTES
-    database.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
+    wanted = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
             {"AttributeName": partition, "AttributeType": "S"},
             {"AttributeName": sort, "AttributeType": "S"},
         ],
-        KeySchema=[
+        "KeySchema": [
             {"AttributeName": partition, "KeyType": "HASH"},
             {"AttributeName": sort, "KeyType": "RANGE"},
         ],
         **more,
-    )
+    }
+    create_once(lambda: database.create_table(**wanted), "ResourceInUseException")
     database.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 2})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
 _LISTED = 1000  # objects in a request, by the API
+_OURS = "BucketAlreadyOwnedByYou"
 
 
 class S3Storage(Storage):
@@ -80,7 +81,7 @@ def make_bucket(s3: Any, name: str, region: str) -> None:
     """Make a bucket and return when it can be used."""
     # The first region has no constraint: S3 refuses its name there.
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    s3.create_bucket(Bucket=name, **place)
+    create_once(lambda: s3.create_bucket(Bucket=name, **place), _OURS)
     s3.get_waiter("bucket_exists").wait(Bucket=name)
 
 
@@ -88,6 +89,23 @@ def delete_bucket(s3: Any, name: str, explained: Callable[[str], AbstractContext
     """Delete a bucket with all that is in it."""
     S3Storage(s3, name, explained).delete("")
     s3.delete_bucket(Bucket=name)
+
+
+def create_once(create: Callable[[], Any], exists: str) -> Any | None:
+    """Create something whose name is drawn for it; None where it is there: an earlier attempt's answer was lost.
+
+    Args:
+        create: Asks for it; the SDK asks again where no answer came.
+        exists: AWS's name of the error that says that we have one of that name.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return create()
+    except ClientError as exc:
+        if code_of(exc) != exists:
+            raise
+        return None
 
 
 def code_of(error: Any) -> str:

@@ -68,6 +68,16 @@ def test_a_plan_without_a_price_says_how_to_get_one_and_costs_by_that(call: Call
     assert "by the prices of aws us-east-1" in said.stderr
 
 
+def test_a_plan_without_a_region_has_one_advice(
+    call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    said = call("plan", "benchmark", "sleep", "--platform", "aws,aws-arm", "--size", "test")
+    assert "calls, no price known\n" in said.stdout
+    assert "give one with --set region=" in caplog.text
+
+
 def test_a_range_ends_at_the_most_that_can_be_spent() -> None:
     dear = Cell({"memory_mib": 128}, 10, cost_usd=4.0, cost_bound_usd=5.0)
     cost = expected_cost(dear)

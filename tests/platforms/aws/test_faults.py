@@ -113,6 +113,37 @@ class TestDeploying:
         assert sent == [deployment.effective["function"]]
         assert invoke(aws, deployment, {"value": 1}).status is Status.OK
 
+    def test_no_answer_that_was_lost_is_a_conflict(
+        self, aws: AwsPlatform, package: Package, account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Everything that a run makes is made twice, as by the SDK that asks again where no answer came."""
+        clients, again = aws._clients, []
+
+        def twice(client: Any, name: str) -> None:
+            create = getattr(client, name)
+
+            def call(**wanted: Any) -> Any:
+                create(**wanted)
+                again.append(name)
+                return create(**wanted)
+
+            monkeypatch.setattr(client, name, call)
+
+        makers = (
+            (clients.iam, "create_role"), (clients.s3, "create_bucket"), (clients.dynamodb, "create_table"),
+            (clients.logs, "create_log_group"), (clients.ecr, "create_repository"), (clients.sqs, "create_queue"),
+        )  # fmt: skip
+        for client, name in makers:
+            twice(client, name)
+        aws.storage().put("key", b"data")
+        aws.table()
+        made = aws._opened
+        assert made.queue()
+        assert made.name in made._make_repository()
+        clients.ecr.delete_repository(repositoryName=made.name)
+        assert invoke(aws, aws.deploy(package, config()), {"value": 1}).status is Status.OK
+        assert sorted(again) == sorted(name for _, name in makers)
+
     @pytest.mark.parametrize(
         ("code", "error", "message", "kind", "advice"),
         [
