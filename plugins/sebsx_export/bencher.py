@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.runs import RunView
     from sebsx.reading.summaries import Summary
+    from sebsx_export.figures import Series
 
 # Source: Bencher's documentation of benchmark names and measure slugs, read in November 2026.
 _NAME_LIMIT, _SLUG_LIMIT = 1024, 64
@@ -26,7 +27,7 @@ class BencherExporter(Exporter):
     """Benchmark, then measure, then value with its interval.
 
     The median client latency is Bencher's own measure `latency`, in nanoseconds; every other measure has our name,
-    which holds the unit: `client-response-s-p50`.
+    which holds the unit: `client-response-s-p50`. `sandboxes` is how many shared the calls.
     """
 
     name: ClassVar[str] = "bencher"
@@ -38,11 +39,18 @@ class BencherExporter(Exporter):
         """Write the file; a condition without a figure is left out."""
         series = read_series(runs, selection)
         document = {
-            _limited(item.name, _NAME_LIMIT): dict(map(_measure, item.summaries)) for item in series if item.summaries
+            _limited(item.name, _NAME_LIMIT): {**dict(map(_measure, item.summaries)), **_sandboxes(item)}
+            for item in series
+            if item.summaries
         }
         with replacing(destination) as part:
             part.write_text(json_text(document), encoding="utf-8")
         return [destination]
+
+
+def _sandboxes(series: Series) -> dict[str, dict[str, Any]]:
+    """Return how many sandboxes shared the calls: with fewer than six a small difference may be theirs."""
+    return {} if series.sandboxes is None else {"sandboxes": {"value": series.sandboxes}}
 
 
 def _measure(summary: Summary) -> tuple[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.exporters import EVERYTHING, Selection
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.starts import COUNTED
+from sebsx.reading.blocks import caution
 from sebsx.reading.conditions import Condition, conditions
 from sebsx.reading.summaries import ANSWERED, ERRORS, summaries
 
@@ -102,8 +103,18 @@ class Series:
         invalid = f"invalid: {self.condition.invalid}" if self.condition.invalid else ""
         failed = ", ".join(f"{n} {status}" for status, n in sorted(self.condition.failed.items()))
         emulated = "emulated processor" if self.condition.emulated else ""
-        words = (invalid, failed and f"failed: {failed}", self.condition.mixture, emulated)
+        words = (invalid, failed and f"failed: {failed}", self.condition.mixture, emulated, self.caution)
         return "; ".join(word for word in words if word)
+
+    @property
+    def sandboxes(self) -> int | None:
+        """The fewest sandboxes that a figure came from, 0 where nobody told; None where each observation is a unit."""
+        return min((it.estimate.blocks for it in self.summaries if it.estimate.blocks is not None), default=None)
+
+    @property
+    def caution(self) -> str:
+        """What must be said where figures came from fewer than six sandboxes; else empty."""
+        return "" if self.sandboxes is None else caution(self.sandboxes)
 
 
 def source_of(view: RunView) -> Source:
@@ -271,3 +282,7 @@ def _warn(series: Sequence[Series]) -> None:
         logger.warning("no figures of conditions that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
     elif not any(item.summaries for item in series):
         logger.warning("these runs hold no measured figure, so the export has none")
+    few = [item for item in series if item.caution]
+    if few:
+        more = f" and {len(few) - 1} more" if len(few) > 1 else ""
+        logger.warning("%s%s: %s", few[0].name, more, few[0].caution)

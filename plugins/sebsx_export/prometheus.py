@@ -23,6 +23,10 @@ _QUANTILES = {"p50": "0.5", "p90": "0.9", "p99": "0.99"}
 _UNITS = {"s": "seconds", "bytes": "bytes", "USD": "usd", "1": "ratio"}
 _UNIT_ENDING = re.compile(r"_(s|bytes|usd|1)$")
 _LABELS = ("platform", "region", "architecture", "memory_mib", "benchmark", "size", "language", "start", "factors")
+_SANDBOXES = (
+    "Sandboxes that shared the calls, 0 where nobody told; with fewer than six no figure has an interval, and a "
+    "difference of a few percent may be that of the sandbox."
+)
 
 
 @dataclass
@@ -122,6 +126,9 @@ def _counts(found: dict[str, _Family], series: Series, labels: Mapping[str, str]
         invocations.samples.append(("", {**labels, "status": status}, str(n)))
     invalid = found.setdefault("sebsx_invalid", _Family("gauge", "", "1 where the measurement must not be believed."))
     invalid.samples.append(("", labels, str(int(bool(series.condition.invalid)))))
+    if series.sandboxes is not None:
+        sandboxes = found.setdefault("sebsx_sandboxes", _Family("gauge", "", _SANDBOXES))
+        sandboxes.samples.append(("", labels, str(series.sandboxes)))
 
 
 def _lines(families: Mapping[str, _Family], *, classic: bool) -> Iterator[str]:

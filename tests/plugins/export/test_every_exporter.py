@@ -147,6 +147,27 @@ def test_one_sample_has_no_interval_and_no_tail(figures_exporter: Exporter, stor
         assert word not in text
 
 
+@pytest.mark.parametrize(("per_sandbox", "count"), [(0, "1 sandbox"), (3, "3 sandboxes")])
+def test_few_sandboxes_are_told_with_their_figures(
+    figures_exporter: Exporter,
+    store: Store,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    per_sandbox: int,
+    count: str,
+) -> None:
+    writer = RunWriter(store, environment=GIT)
+    writer.add([SLOW_S] * 9, start=StartType.WARM, per_sandbox=per_sandbox)
+    text = exported(figures_exporter, [writer.finish()], tmp_path / "out")
+    said = f"measured in {count}: a difference of a few percent may be that of the sandbox"
+    number = {
+        "bencher": f'"sandboxes": {{\n   "value": {count[0]}', "openmetrics": f"}} {count[0]}\n",
+        "prom": f"}} {count[0]}\n", "asv": "", "otava": "",
+    }  # fmt: skip
+    assert number.get(figures_exporter.name, said) in text
+    assert said in caplog.text  # also where a format has no place for it
+
+
 def test_nasty_words_stay_in_their_place(exporter: Exporter, store: Store, tmp_path: Path) -> None:
     writer = RunWriter(store, environment=GIT)
     nasty: dict[str, Any] = {"benchmark": 'a"b\\c|d<e>&f', "size": "x/y\nz"}
