@@ -22,6 +22,7 @@ from sebsx.model import PLUGIN_FAILED, Capability, CellStatus, Kind
 from sebsx.model.clock import client_clock
 from sebsx.running.rounds import StoppingRule, begin, rounds
 from sebsx.running.sampling import Sampling, settle
+from sebsx_arm_prediction.dataset import FROM
 from sebsx_arm_prediction.steps import fit_steps
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from sebsx_arm_prediction.settings import CampaignSettings
     from sebsx_arm_prediction.steps import FittedSteps
 
-FROM, TO = "from", "to"
 FIRST_STEP = "1"
 
 

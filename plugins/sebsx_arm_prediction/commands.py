@@ -26,7 +26,9 @@ class PredictSettings:
     """What to predict from, with which model, at which prices."""
 
     from_run: str = setting("", help="a run on x86, profiled with --collect saaf", option="--from")
-    features: str = setting("", help="a file of profiles, .json or .csv", option="--features")
+    features: str = setting(
+        "", help="a file of profiles: CSV, JSON or Parquet of sebsx, SAAF or FaaS Runner", option="--features"
+    )
     function: str = setting("", help="a function you have: its ARN; it is called ten times", option="--function")
     model: str = setting("", help="name or folder of a model; default: the only one there is (sebsx predict models)")
     price_as: str = setting("aws:us-east-1", help="prices: a provider and a region; empty for none")
@@ -75,6 +77,9 @@ class TrainSettings:
     """What to learn from, and what the model is called."""
 
     runs: tuple[str, ...] = setting((), help="runs of the experiment arm-prediction", positional="RUN...")
+    features: tuple[str, ...] = setting(
+        (), help="files of profiles, beside or in place of runs (sebsx import saaf --help)", option="--features"
+    )
     save: str = setting("", help="name of the model; nothing is kept without one")
     source: str = setting("", help="environment that is profiled, where there are several")
     target: str = setting("", help="environment that is predicted, where there are several")
@@ -95,13 +100,21 @@ class PredictTrain(Command[TrainSettings]):
 
     def run(self, services: Services, settings: TrainSettings) -> None:
         """Read, fit, say and keep."""
+        from pathlib import Path
+
         from sebsx_arm_prediction import learning, registry
+        from sebsx_arm_prediction.dataset import joined_datasets
+        from sebsx_arm_prediction.files import read_files
         from sebsx_arm_prediction.models import Effort
         from sebsx_arm_prediction.pairs import pair
         from sebsx_arm_prediction.runs import dataset_of_runs
 
-        with services.open_store() as store:
-            dataset = dataset_of_runs([store.view(name) for name in settings.runs or ("last",)])
+        names = settings.runs or (() if settings.features else ("last",))
+        datasets = [read_files([Path(name) for name in settings.features])] if settings.features else []
+        if names:
+            with services.open_store() as store:
+                datasets.append(dataset_of_runs([store.view(name) for name in names]))
+        dataset = joined_datasets(datasets)
         if settings.campaign and settings.campaign in dataset.levels("campaign"):
             dataset = dataset.select(campaign=settings.campaign)
         if not settings.all_functions and "unseen" in dataset.levels("split"):
@@ -112,6 +125,8 @@ class PredictTrain(Command[TrainSettings]):
         path = registry.save(settings.save, card, estimators) if settings.save else None
         document = {**card, "saved": None if path is None else str(path)}
         services.output.result(document, _card_table(card), text=in_words(card))
+        for note in dataset.notes:
+            services.output.note(note)
         services.output.note(f"kept in {path}" if path else "nothing is kept; --save NAME keeps the model")
 
 
@@ -168,15 +183,15 @@ def _profile(services: Services, settings: PredictSettings, trained: Trained) ->
     from pathlib import Path
 
     from sebsx_arm_prediction.checks import validate
+    from sebsx_arm_prediction.files import read_files
     from sebsx_arm_prediction.learning import needed
-    from sebsx_arm_prediction.profiles import read_profile
     from sebsx_arm_prediction.runs import dataset_of_run
 
     given = [name for name in ("from_run", "features", "function") if getattr(settings, name)]
     if len(given) != 1:
         raise UserError("say what to predict from: --from RUN, --features FILE or --function ARN, one of them")
     if settings.features:
-        rows = read_profile(Path(settings.features))
+        rows = read_files([Path(settings.features)])
     else:
         run = settings.from_run or _called(services, settings.function)
         with services.open_store() as store:

@@ -70,6 +70,7 @@ FEATURES = (
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 COMPONENTS = tuple(feature.name for feature in FEATURES if feature.component)
 RUNTIME, CPUS = "runtime_s", "availableCPUs_count"
+FROM, TO = "from", "to"
 
 # What a row says beside its profile.
 WORDS = {
@@ -81,6 +82,7 @@ WORDS = {
     "architecture": "x86_64 or arm64",
     "sandbox": "id of the sandbox that served it",
     "split": "train or unseen, where the campaign says which functions no model is fitted to; else empty",
+    "side": "from or to, where a campaign says which machine is profiled and which is predicted; else empty",
     "run": "id of the run, or name of the file, that it came from",
 }
 NUMBERS = {"sample": "number of the invocation in its step", "memory_mib": "provisioned memory in MiB"}

@@ -9,7 +9,8 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.errors import UserError
 from sebsx.model import Cell, Design, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
-from sebsx_arm_prediction.campaign import FROM, TO, Campaign, spec_of
+from sebsx_arm_prediction.campaign import Campaign, spec_of
+from sebsx_arm_prediction.dataset import FROM, TO
 from sebsx_arm_prediction.settings import PRESETS, STUDY, CampaignSettings
 from sebsx_arm_prediction.steps import needed_steps, stored_steps
 

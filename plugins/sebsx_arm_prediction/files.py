@@ -16,8 +16,10 @@ from sebsx_arm_prediction.dataset import (
     COMPONENTS,
     CPUS,
     FEATURE_NAMES,
+    FROM,
     NUMBERS,
     RUNTIME,
+    TO,
     WORDS,
     Dataset,
     environment_name,
@@ -93,6 +95,7 @@ class _Gathering:
         self.codes: dict[str, list[Codes]] = defaultdict(list)
         self.levels: dict[str, dict[str, int]] = defaultdict(dict)
         self.warmups = 0
+        self.wrong: dict[str, int] = {}
         self._columns = columns
 
     def choose(self, names: Sequence[str]) -> Sequence[str]:
@@ -149,7 +152,21 @@ class _Gathering:
             return np.full(rows, np.nan)
         found = np.zeros(rows)
         for source in sources:
-            found = found + _numbers(chunk[source.name]) * source.factor
+            found = found + self._numbers(source.name, chunk[source.name]) * source.factor
+        return found
+
+    def _numbers(self, name: str, column: Sequence[Any]) -> Numbers:
+        """Return fields as numbers, NaN where there is none."""
+        import numpy as np  # heavy
+
+        try:
+            found = np.array(column, dtype=float)
+        except (TypeError, ValueError):
+            values = [number(value) for value in column]
+            if wrong := values.count(None):
+                self.wrong[name] = self.wrong.get(name, 0) + wrong
+            found = np.array([np.nan if value is None else value for value in values], dtype=float)
+        found[found == MISSING] = np.nan
         return found
 
 
@@ -160,7 +177,7 @@ def _read(path: Path, columns: Mapping[str, str], given: Mapping[str, str], tole
     for chunk in chunks_of(path, gathering.choose, gathering.trouble):
         gathering.add(chunk)
     if gathering.mapped is None:
-        raise UserError(f"{str(path)!r} holds no rows with attributes of a profile")
+        raise UserError(f"{str(path)!r} holds no rows of a profile: runtime_s, or SAAF's runtime, and more")
     numbers = {name: np.concatenate(parts) for name, parts in gathering.numbers.items()}
     codes = {name: np.concatenate(parts) for name, parts in gathering.codes.items()}
     rows = len(codes["function"])
@@ -197,6 +214,7 @@ def _about(gathering: _Gathering, rows: int) -> list[str]:
         notes.append(f"{gathering.warmups:,} warm-ups passed over")
     if trouble.refused:
         notes.append(f"{sum(trouble.refused.values()):,} rows refused: {told(trouble.refused)}")
+    notes += [f"{count:,} fields of {name} are not numbers, and missing" for name, count in gathering.wrong.items()]
     assert gathering.mapped is not None
     if gathering.mapped.in_ticks:
         notes.append("processor times were in ticks of 10 ms, as versions up to 0.5 give them")
@@ -237,13 +255,13 @@ def _machines(
         for kind in kinds
     ]
     architectures = [_architecture(words) for words, _ in said]
-    names = [_environment(*each, architecture) for each, architecture in zip(said, architectures, strict=True)]
+    places = [_environment(*each, architecture) for each, architecture in zip(said, architectures, strict=True)]
     sides = defaultdict(set)
-    for name, (words, _) in zip(names, said, strict=True):
-        sides[name].add(words["side"])
-    names = [  # a pair of a machine with itself
-        f"{name} (to)" if words["side"] == "to" and "from" in sides[name] else name
-        for name, (words, _) in zip(names, said, strict=True)
+    for place, (words, _) in zip(places, said, strict=True):
+        sides[place].add(words["side"])
+    names = [
+        _environment(*each, architecture, with_itself=each[0]["side"] == TO and FROM in sides[place])
+        for each, architecture, place in zip(said, architectures, places, strict=True)
     ]
     return (*_renumbered(kind_of, names), *_renumbered(kind_of, architectures))
 
@@ -264,13 +282,15 @@ def _architecture(words: Mapping[str, str]) -> str:
     return ""
 
 
-def _environment(words: Mapping[str, str], memory_mib: float, architecture: str) -> str:
+def _environment(words: Mapping[str, str], memory_mib: float, architecture: str, *, with_itself: bool = False) -> str:
+    """Return the name of a kind of machine; `with_itself` where it is the second of a pair with itself."""
     if words["environment"]:
         return words["environment"]
-    more = "emulated" if words["emulated"] in ("1", "1.0", "True", "true") else ""
+    emulated = words["emulated"] in ("1", "1.0", "True", "true")
+    more = ", ".join(["emulated"] * emulated + [TO] * with_itself)
     platform = words["platform"] or "unknown"
     if memory_mib < 0:
-        return " ".join(filter(None, (platform, architecture)))
+        return " ".join(filter(None, (platform, architecture))) + (f" ({more})" if more else "")
     return environment_name(platform, architecture, memory_mib, more)
 
 
@@ -279,18 +299,6 @@ def _word(value: Any) -> str:
         return ""
     text = str(value)
     return "" if text in ("NONE", "None", f"{MISSING:.0f}") else text
-
-
-def _numbers(column: Sequence[Any]) -> Numbers:
-    """Return fields as numbers, NaN where there is none."""
-    import numpy as np  # heavy
-
-    try:
-        found = np.array(column, dtype=float)
-    except (TypeError, ValueError):
-        found = np.array([number(value) for value in column], dtype=float)
-    found[found == MISSING] = np.nan
-    return found
 
 
 def _write_csv(dataset: Dataset, path: Path) -> None:

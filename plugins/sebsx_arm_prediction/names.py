@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sebsx_arm_prediction.dataset import CPUS, FEATURES
+from sebsx_arm_prediction.dataset import CPUS, FEATURES, RUNTIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+RUN_TIMES = frozenset({RUNTIME, f"saaf.{RUNTIME}", "runtime", "function_duration_s"})
 # FaaS Runner writes this where a run lacks an attribute that another one has.
 MISSING = -999999999999.0
 _MS, _KB, _TICK_S = 1e-3, 1024.0, 0.01
@@ -103,23 +104,23 @@ def mapped(names: Iterable[str], chosen: dict[str, str] | None = None) -> Mapped
         numbers["frameworkRuntime_s"] += (Source("frameworkRuntimeDeltas", _MS),)
     if "cpuCores" in there and CPUS not in ours:  # `availableCPUs` is the share that memory buys, not what times are of
         numbers[CPUS] = (Source("cpuCores"),)
-    for name, candidates in _NUMBERS.items():
-        found = next((each for each in candidates if each in there), None)
-        if found is not None:
-            numbers[name] = (Source(found),)
-    words = {}
-    for name, candidates in _WORDS.items():
-        wanted = (chosen[name],) if name in chosen else candidates
-        found = next((each for each in wanted if each in there), None)
-        if found is not None:
-            words[name] = found
-    return Mapped(numbers=numbers, words=words, in_ticks=in_ticks, of_saaf=not ours)
+    if RUNTIME not in numbers and "function_duration_s" in there:  # exported without the collector
+        numbers[RUNTIME] = (Source("function_duration_s"),)
+    for name, column in _first(there, _NUMBERS).items():
+        numbers[name] = (Source(column),)
+    words = _first(there, {**_WORDS, **{name: (column,) for name, column in chosen.items()}})
+    return Mapped(numbers=numbers, words=words, in_ticks=in_ticks, of_saaf=not ours and "runtime" in there)
 
 
-def known(name: str) -> bool:
-    """Tell whether a name is one of a column that is read."""
-    found = mapped([name])
-    return bool(found.numbers or found.words)
+def _first(there: Collection[str], wanted: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return for each name the first of its candidates that is there."""
+    found = {name: next((each for each in candidates if each in there), None) for name, candidates in wanted.items()}
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def is_profile(names: Iterable[str]) -> bool:
+    """Tell whether columns have what every profile has: a run time."""
+    return not RUN_TIMES.isdisjoint(names)
 
 
 def _factor(name: str, unit: str, *, in_ticks: bool) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
-from sebsx_arm_prediction.dataset import COMPONENTS, RUNTIME, Dataset, natural
+from sebsx_arm_prediction.dataset import COMPONENTS, FROM, RUNTIME, Dataset, natural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +154,7 @@ def pair(dataset: Dataset, source: str = "", target: str = "") -> Pairs:
 
     Args:
         dataset: Rows of two environments, or of more where both are named.
-        source: The environment that is profiled; by default the only one, or the only one of x86.
+        source: The environment that is profiled; by default the one that a campaign says, or the only one of x86.
         target: The environment that is predicted; by default the other one.
 
     Raises:
@@ -235,6 +235,9 @@ def _named(dataset: Dataset, source: str, target: str) -> tuple[str, str]:
     if source or target:
         other = next(name for name in known if name != (source or target))
         return (source, other) if source else (other, target)
+    told = [name for name in known if dataset.select(environment=name).levels("side") == [FROM]]
+    if len(told) == 1:
+        return told[0], next(name for name in known if name != told[0])
     from_x86 = [name for name in known if dataset.select(environment=name).levels("architecture") == ["x86_64"]]
     if len(from_x86) != 1:
         raise UserError(f"of {known[0]!r} and {known[1]!r}, say which was profiled with --source and --target")

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sebsx.errors import UserError
 from sebsx.system.lazy import require
-from sebsx_arm_prediction.names import known
+from sebsx_arm_prediction.names import is_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,6 @@ _LONGEST = 64 << 20  # characters of one JSON object
 _BEFORE_HEADER, _AFTER_ROWS = "Raw results of each run:", "Successful Runs:"
 _LINES_BEFORE = 50  # in which a header must have come
 _OPEN, _CLOSE = "{[(", "}])"
-_KEPT_NAMES = 2  # a header has so many names that are known
 # FaaS Runner writes where an answer had no such attribute.
 _NOTHING = frozenset({"", "NONE", "None", "null", "nan", "NaN"})
 
@@ -104,8 +103,8 @@ def _of_csv(
             yield dict(zip(wanted, zip(*rows, strict=True), strict=False))
     if not found:
         raise UserError(
-            f"{str(path)!r} has no line that names columns of a profile, such as runtime and cpuUserDelta; SAAF's JSON "
-            "and CSV, FaaS Runner's reports, and CSV and Parquet of sebsx export are known"
+            f"{str(path)!r} has no line that names the columns of a profile: runtime_s, or SAAF's runtime, and more "
+            "(sebsx import saaf --help)"
         )
 
 
@@ -121,7 +120,7 @@ def _header(lines: Iterator[str], *, everywhere: bool) -> list[str] | None:
     for place, text in enumerate(lines):
         if announced or (everywhere and place < _LINES_BEFORE):
             names = [name.strip() for name in next(csv.reader([text]), [])]
-            if sum(map(known, names)) >= _KEPT_NAMES:
+            if is_profile(names):
                 return names
         announced = text.startswith(_BEFORE_HEADER) or (announced and not text.strip())
     return None
@@ -187,7 +186,7 @@ def _of_objects(
         trouble.read += 1
         answer = _answer(each)
         if answer is None:
-            trouble.refuse("no attributes of a profile")
+            trouble.refuse("no run time")
             continue
         answers.append(answer)
         if len(answers) == _ROWS:
@@ -207,9 +206,9 @@ def _answer(value: Any) -> Mapping[str, Any] | None:
             body = json.loads(body)
         except ValueError:
             body = None
-    if isinstance(body, dict) and sum(map(known, body)) >= _KEPT_NAMES:
+    if isinstance(body, dict) and is_profile(body):
         value = {**value, **body}
-    return value if sum(map(known, value)) >= _KEPT_NAMES else None
+    return value if is_profile(value) else None
 
 
 def _columns(
@@ -246,11 +245,11 @@ def _objects(text: IO[str], path: Path) -> Iterator[Any]:
         buffer, at = buffer[at:] + more, 0
 
 
-def number(value: Any) -> float:
-    """Return a field as a number; NaN where it is none."""
+def number(value: Any) -> float | None:
+    """Return a field as a number, NaN where it is empty; None where it is something else."""
     if value is None or (isinstance(value, str) and value.strip() in _NOTHING):
         return float("nan")
     try:
         return float(value)
     except (TypeError, ValueError):
-        return float("nan")
+        return None

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
 from sebsx.model.frame import Frame
 from sebsx_arm_prediction.dataset import (
     FEATURE_NAMES,
+    FROM,
     RUNTIME,
+    TO,
     Dataset,
     dataset_of,
     environment_name,
     joined_datasets,
 )
+from sebsx_arm_prediction.gate import TOLERANCE, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Codes
 
-PREFIX = "saaf."
+PREFIX, FOREIGN = "saaf.", "saaf.foreignCpu_s"
 # The run time where no collector told it: of the function itself, as its provider bills it, as the client saw it.
 _TIMES = ("function.duration_s", "provider.duration_s", "client.latency_s")
 MODELLED = "emulated"
@@ -58,22 +62,40 @@ def dataset_of_run(view: RunView) -> Dataset:
     numbers["sample"] = frame["sequence"]
     words: dict[str, tuple[Codes, Sequence[str | None]]] = {
         name: (codes, [str(row[name]) for row in rows])
-        for name in ("function", "step", "campaign", "environment", "platform", "architecture", "split", "run")
+        for name in ("function", "step", "campaign", "environment", "platform", "architecture", "split", "side", "run")
     }
     words["sandbox"] = frame.codes("sandbox_id")
     found = Dataset(frame=Frame(numbers, {name: _distinct(*column) for name, column in words.items()}))
-    return found.completed()
+    return judge(found).good.marked(*_neighbours(frame)).completed()
+
+
+def _neighbours(frame: Frame) -> list[str]:
+    """Return a note where processors worked for others during calls: their time is in the counters of a machine."""
+    import numpy as np  # heavy
+
+    if FOREIGN not in frame or f"{PREFIX}{RUNTIME}" not in frame:
+        return []
+    with np.errstate(invalid="ignore"):
+        shared = frame[FOREIGN] > TOLERANCE * frame[f"{PREFIX}{RUNTIME}"]
+    if not shared.any():
+        return []
+    note = f"{int(shared.sum()):,} of {len(frame):,} rows have processor times of neighbours"
+    return [f"{note}: more than {TOLERANCE:.0%} of the run time was not the function's own"]
 
 
 def _said(view: RunView) -> Any:
     """Return what is known of the rows of a deployment in a cell, as a function of both."""
     deployments = {item.id: item for item in view.deployments()}
     cells = {item.id: item for item in view.cells()}
+    sides = defaultdict(set)
+    for cell in cells.values():
+        sides[_place(cell.factors)].add(cell.factors.get("side"))
 
     def of(deployment_id: float, cell_id: float) -> Mapping[str, Any]:
         deployment = deployments[int(deployment_id)]
         factors = cells[int(cell_id)].factors if cell_id == cell_id else {}
-        more = MODELLED if deployment.effective.get("emulated") else ""
+        with_itself = factors.get("side") == TO and FROM in sides[_place(factors)]
+        more = ", ".join([MODELLED] * bool(deployment.effective.get("emulated")) + [TO] * with_itself)
         return {
             "function": deployment.benchmark,
             "step": factors.get("size") or deployment.size,
@@ -83,10 +105,15 @@ def _said(view: RunView) -> Any:
             "architecture": deployment.architecture,
             "memory_mib": deployment.memory_mib,
             "split": factors.get("split") or "",
+            "side": factors.get("side") or "",
             "run": view.run.id,
         }
 
     return of
+
+
+def _place(factors: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(factors.get(name) for name in ("platform", "architecture", "memory_mib"))
 
 
 def _distinct(codes: Codes, levels: Sequence[str | None]) -> tuple[Codes, Sequence[str | None]]:

@@ -90,8 +90,7 @@ def fit_steps(
     else:
         session.observer.step(f"calibrating the steps of {measurement.function.label}")
         points = _climb(work, ends_s[1], lambda value: _seconds(session, measurement, steps.parameter, value))
-    base_s, unit_s = line(points)
-    first, last = (work.value((end_s - base_s) / unit_s) for end_s in ends_s)
+    first, last = _ends(work, points, ends_s)
     if last <= first:
         raise UserError(
             f"steps of benchmark {benchmark.name!r} cannot take {ends_s[0]:g} s to {ends_s[1]:g} s here: "
@@ -102,6 +101,20 @@ def fit_steps(
     )
     session.record(STEPS_METRIC, json.dumps(asdict(found)))
     return found
+
+
+def _ends(work: _Work, points: Sequence[tuple[float, float]], ends_s: tuple[float, float]) -> tuple[float, float]:
+    """Return the values that take wanted run times; in proportion to the longest point where noise hides the line."""
+    try:
+        base_s, unit_s = line(points)
+        first, last = (work.value((end_s - base_s) / unit_s) for end_s in ends_s)
+    except UserError:
+        first = last = 0.0
+    if first < last:
+        return first, last
+    most, took_s = max(points)
+    low, high = (work.value(most * end_s / took_s) for end_s in ends_s)
+    return low, high
 
 
 def needed_steps(benchmark: Benchmark) -> Steps:

@@ -120,7 +120,7 @@ def _frame(
     }
     platform, architecture = _SIDES[side]
     alike = {"function": kind.name, "campaign": label, "environment": side, "platform": platform,
-             "architecture": architecture, "sandbox": f"{kind.name}-{architecture}", "split": "",
+             "architecture": architecture, "sandbox": f"{kind.name}-{architecture}", "split": "", "side": "",
              "run": label}  # fmt: skip
     words = {name: (np.zeros(count, dtype=np.int32), [word]) for name, word in alike.items()}
     step_names = [str(step) for step in range(1, steps + 1)]

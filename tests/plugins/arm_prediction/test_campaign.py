@@ -242,6 +242,17 @@ def test_users_say_which_functions_are_kept_back() -> None:
     }
 
 
+def test_steps_are_found_where_noise_hides_the_line(store: Store, write_function: Callable[..., Path]) -> None:
+    # The same time whatever the work: a line through it has no slope to be solved for.
+    code = "import time\ndef handler(event, context):\n    time.sleep(0.01)\n    return {}\n"
+    view = run(
+        store, settings(str(write_function("flat", code, manifest=MANIFEST)), campaigns=("train",), runs=1), "fake"
+    )
+    (found,) = stored_steps(view).values()
+    assert found.first < found.last
+    assert {cell.status for cell in view.cells()} == {CellStatus.FINISHED}
+
+
 def test_line_weighs_relative_errors_alike() -> None:
     base_s, unit_s = line([(0, 1.0), (10, 2.0), (100, 11.0)])
     assert (base_s, unit_s) == pytest.approx((1.0, 0.1))

@@ -125,6 +125,13 @@ def test_attribute_that_faas_runner_fills_in_is_missing(tmp_path: Path) -> None:
     assert rows["cpuUserDelta_s"].tolist() == pytest.approx([3.9, float("nan")], nan_ok=True)
 
 
+def test_run_time_alone_is_a_profile(tmp_path: Path) -> None:
+    rows = read(tmp_path, json.dumps([{"runtime_s": 2.0}, {"runtime_s": 2.5, "cpuUserDelta_s": "x"}]), "mine.json")
+    assert rows["runtime_s"].tolist() == [2.0, 2.5]
+    assert rows.functions == ["mine"]
+    assert "1 fields of cpuUserDelta_s are not numbers, and missing" in " ".join(rows.notes)
+
+
 def test_ticks_that_no_name_tells_are_found(tmp_path: Path) -> None:
     ticks = {name: value / 10 for name, value in ANSWER.items() if name.startswith("cpu") and name.endswith("Delta")}
     rows = read(tmp_path, as_csv({**ANSWER, **ticks}))
@@ -198,10 +205,10 @@ def test_pair_of_a_machine_with_itself_is_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("words.csv", "a,b\n1,2\n", "has no line that names columns of a profile"),
-        ("empty.csv", "", "has no line that names columns of a profile"),
+        ("words.csv", "a,b\n1,2\n", "has no line that names the columns of a profile"),
+        ("empty.csv", "", "has no line that names the columns of a profile"),
         ("broken.json", '{"runtime": 4000, "cpuUser', "is not valid JSON"),
-        ("other.json", '{"a": 1}', "holds no rows with attributes of a profile"),
+        ("other.json", '{"a": 1}', "holds no rows of a profile"),
         ("broken.parquet", "PAR1 and nothing", "is not a Parquet file that can be read"),
     ],
 )

@@ -13,7 +13,6 @@ from sebsx_arm_prediction.models import Effort
 from sebsx_arm_prediction.money import costs_of
 from sebsx_arm_prediction.pairs import pair
 from sebsx_arm_prediction.predicting import answer, answers, regardless
-from sebsx_arm_prediction.profiles import read_profile
 from sebsx_arm_prediction.scopes import ALL_IN_ONE
 from sebsx_arm_prediction.synthetic import SOURCE, campaign, planted_kinds, sleeping_kind
 
@@ -125,21 +124,3 @@ def test_damaged_cards_and_unknown_names_are_one_line(stored, monkeypatch, tmp_p
         registry.card_of(stored)
     with pytest.raises(UserError, match="is damaged: its card lacks or garbles 'models'"):
         learning.from_parts({"name": "x"}, {})
-
-
-def test_profile_of_a_file(tmp_path):
-    path = tmp_path / "mine.json"
-    row = {"runtime_s": 2.0, "cpuUserDelta_s": 1.9, "cpuKernelDelta_s": 0.1, "availableCPUs_count": 1}
-    path.write_text(json.dumps(row))
-    found = read_profile(path)
-    assert (found.functions, found["cpuIdleDelta_s"].tolist()) == (["mine"], [0.0])
-    table = tmp_path / "mine.csv"
-    table.write_text("runtime_s,cpuUserDelta_s\n2.0,x\n")
-    with pytest.raises(UserError, match="row 1: cpuUserDelta_s is 'x', not a number"):
-        read_profile(table)
-    path.write_text('{"runtime": 2000}')
-    with pytest.raises(UserError, match="row 1: there is no runtime_s; columns are named as the collector"):
-        read_profile(path)
-    path.write_text("[1]")
-    with pytest.raises(UserError, match="cannot be read: an object of features"):
-        read_profile(path)
