@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sebsx.errors import UserError
+from sebsx.pricing.quotes import quote
 from sebsx_arm_prediction.predicting import Costs
 
 if TYPE_CHECKING:
     from datetime import date
 
     from sebsx.contracts.registered import Registered
-
-DEFAULT_PRICES = "aws:us-east-1"
 
 
 def costs_of(
@@ -35,21 +32,5 @@ def costs_of(
     Raises:
         UserError: If there is no such book, or it has no price for one of the architectures.
     """
-    from sebsx.pricing.costs import Usage
-    from sebsx.pricing.shelf import Shelf
-
-    provider, _, region = place.partition(":")
-    day = at or datetime.now(UTC).date()
-    book = Shelf(registry).book(provider, day)
-    if not region:
-        raise UserError(f"--price-as {place!r}: name the region, too, such as {provider}:{book.regions[0]}")
-    sides: list[Any] = [book.rates(region, architecture) for architecture in architectures]
-
-    def of(rates: Any) -> Any:
-        return lambda time_s: float(rates.invocation(Usage(memory_mib, time_s), day).usd)
-
-    return Costs(
-        here=of(sides[0]),
-        there=of(sides[1]),
-        prices=f"{provider} {region}, {memory_mib} MiB, book of {book.effective}",
-    )
+    here, there = (quote(registry, place, memory_mib, architecture, at) for architecture in architectures)
+    return Costs(here=here.usd, there=there.usd, prices=here.words)

@@ -53,9 +53,12 @@ def test_table_of_the_study_has_every_column_from_a_campaign_with_its_run_times(
     assert len(rows) == 18 + 3
     for published in published_table("table3"):
         row = rows[published["function"]]
-        assert all(
-            row[column.key] is not None for column in tables["table3"].columns if not column.key.startswith("cv")
-        )
+        asked = [
+            column.key
+            for column in tables["table3"].columns
+            if not column.key.startswith("cv") and (row["split"] == "train" or column.key != "mape_left_out")
+        ]
+        assert [key for key in asked if row[key] is None] == []
         assert row["split"] == published["split"]
         for name in ("min_runtime_x86_s", "min_runtime_arm_s", "max_runtime_x86_s", "max_runtime_arm_s"):
             assert row[name] == pytest.approx(float(published[name]), rel=0.1)
