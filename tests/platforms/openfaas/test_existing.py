@@ -127,7 +127,7 @@ def test_function_that_may_not_be_told_whole_is_left_alone(
 ) -> None:
     told = theirs._status
     monkeypatch.setattr(theirs, "_status", lambda found: {k: v for k, v in told(found).items() if k != "envVars"})
-    with pytest.raises(UnsupportedError, match="tells no variables of any function"):
+    with pytest.raises(UnsupportedError, match="does not show the variables of a function"):
         platform.adopt(adoption(memory_mib=128, in_place=True))
     assert platform.adopt(adoption()).effective["adopted"] == "as it is"
     assert theirs.functions.keys() == {NAME}

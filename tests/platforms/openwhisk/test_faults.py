@@ -118,7 +118,7 @@ def test_beyond_a_limit_of_the_namespace_is_unsupported(
             platform.deploy(package, config(memory_mib=1024))
         with pytest.raises(UnsupportedError, match="is 400000 ms, and the namespace allows 100 to 300000"):
             platform.deploy(package, config(timeout_s=400.0))
-        with pytest.raises(UnsupportedError, match="one activation at a time"):
+        with pytest.raises(UnsupportedError, match="one activation of a container after the other"):
             platform.deploy(package, config(options={"sandbox_concurrency": 2}))
         assert left(platform) == {}
 
