@@ -20,6 +20,7 @@ from sebsx import errors, plugins
 from sebsx.contracts import hookspecs
 from sebsx.reading.words import WORDS
 from tests.emulated_aws import EmulatedAccount
+from tests.emulated_azure import EmulatedSubscription
 from tests.emulated_gcp import EmulatedProject
 from tests.emulated_openfaas import EmulatedOpenFaas
 from tests.emulated_openwhisk import EmulatedOpenWhisk
@@ -116,8 +117,19 @@ def gateway_of_openfaas(sebsx: Cli) -> Iterator[None]:
         assert gateway.functions == {}
 
 
+@contextmanager
+def subscription_of_azure(sebsx: Cli) -> Iterator[None]:
+    """What a page about Azure needs around its commands; nothing may be left in it."""
+    with EmulatedSubscription(sebsx.home / "subscription") as subscription:
+        sebsx.environment |= subscription.environment
+        yield
+        assert subscription.violations == []
+        assert subscription.remaining() == {}
+
+
 AROUND = {
     "aws.md": account_of_aws,
+    "azure.md": subscription_of_azure,
     "gcp.md": project_of_gcp,
     "openfaas.md": gateway_of_openfaas,
     "openwhisk.md": server_of_openwhisk,

@@ -137,7 +137,7 @@ class AzurePlatform(Platform[AzureSettings]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an app with one function and return it as Azure reports it back."""
-        packages.check_size(package)
+        archive, digest = packages.laid_out(package, self.workdir)
         name, made = function_name(config, NAME), self._opened
         options = {option.name: self.option(config, option.name) for option in self.options}
         place, account = f"{made.group}/{name}", made.account
@@ -145,18 +145,18 @@ class AzurePlatform(Platform[AzureSettings]):
         is_flex = options["tier"] == FLEX
         container = resources.made_container(blobs, name if is_flex else _PACKAGES)
         if not is_flex:
-            settings["WEBSITE_RUN_FROM_PACKAGE"] = made.upload(container, f"{name}.zip", package.path)
+            settings["WEBSITE_RUN_FROM_PACKAGE"] = made.upload(container, f"{name}.zip", archive)
         wanted = site(self._clients, place, package.target, config, options, settings, container.url)
         for kind, body in ((PLAN, plan(str(options["tier"]))), (FUNCTION, wanted)):
             with self.ledger.creating(kind, place, self._clients.region) as creation:
                 creation.provider_id = resources.put(self._clients, kind, place, made.tags, body)
         if is_flex:
-            self._functions.publish(place, package.path)
+            self._functions.publish(place, archive)
         url = self._functions.started(place)
         facts = effective(self._functions.app(place), self._functions.settings(place))
         return Deployment(
             f"functions/{name}", config, effective={**facts, "function": place, "package": "zip"}, endpoint=url,
-            region=self._clients.region,
+            region=self._clients.region, deployed_sha256=digest,
         )  # fmt: skip
 
     @classmethod

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 from importlib import metadata
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from sebsx.clouds import shipped
-from sebsx.errors import UnsupportedError
+from sebsx.building.tools import run_installer
+from sebsx.clouds import archives, shipped
+from sebsx.errors import PackagingError, UnsupportedError
+from sebsx.system.folders import cache_folder
 from sebsx.system.lazy import require
 from sebsx_azure.clients import EXTRA
 
@@ -16,7 +21,8 @@ if TYPE_CHECKING:
 
     from sebsx.model import Package
 
-PYTHON_ENTRY, HOST = "function_app.py", "host.json"
+PYTHON_ENTRY, NODE_ENTRY, HOST = "function_app.py", "sebsx_wrapper_azure.cjs", "host.json"
+NODE_LIBRARY = "@azure/functions@4.16.5"
 # Where a worker looks for packages beside the root of an app.
 _SITE_PACKAGES = ".python_packages/lib/site-packages"
 # Pure Python, or with a pure part that serves as well: one copy for every version of Python.
@@ -28,19 +34,37 @@ def files_for(language: str) -> Mapping[str, bytes]:
     """Return what a package in a language needs at Azure."""
     if language == "python":
         return {**shipped.own_files("sebsx_azure", HOST, PYTHON_ENTRY), **_python_library()}
-    return {}
+    return shipped.own_files("sebsx_azure", HOST, NODE_ENTRY) if language == "nodejs" else {}
 
 
-def check_size(package: Package) -> None:
-    """Refuse what Azure does not take.
+def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
+    """Return what Azure is handed, and the SHA-256 of it in hex where that is not the package itself.
+
+    A package in Node.js gets our entry point and Microsoft's library, which Azure's worker does not bring.
+
+    Args:
+        package: What is deployed.
+        folder: Where a copy is put; made if it is not there.
 
     Raises:
+        PackagingError: If there is no npm, or it cannot get the library.
         UnsupportedError: If the package is too large.
     """
     if package.bytes > _ZIPPED_BYTES:
         raise UnsupportedError(
             f"package of {package.benchmark!r} is {package.bytes / 1e6:.0f} MB zipped, and Azure takes 1000 MB"
         )
+    if package.target.language == "python":
+        return package.path, ""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"{package.content_hash}.zip"
+    if not copy.exists():
+        partial = copy.with_suffix(".partial")
+        manifest = archives.with_entry(package.path, NODE_ENTRY)
+        archives.with_files(package.path, partial, {archives.MANIFEST: manifest, **_node_library()})
+        partial.rename(copy)
+    with copy.open("rb") as file:
+        return copy, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _python_library() -> dict[str, bytes]:
@@ -55,3 +79,32 @@ def _python_library() -> dict[str, bytes]:
             if PurePosixPath(file).suffix == ".py" and ".." not in file.parts:
                 found[f"{_SITE_PACKAGES}/{file}"] = file.locate().read_bytes()  # type: ignore[attr-defined]
     return found
+
+
+def _node_library() -> dict[str, bytes]:
+    """Return Microsoft's library for functions in Node.js with all that it needs, got once by npm."""
+    folder = cache_folder() / "azure" / NODE_LIBRARY.replace("/", "-")
+    if not folder.exists():
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        _install(partial)
+        try:
+            partial.rename(folder)
+        except OSError:  # another process was faster
+            shutil.rmtree(partial)
+    modules = folder / "node_modules"
+    files = (path for path in modules.rglob("*") if path.is_file() and path.suffix in (".js", ".cjs", ".json"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def _install(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise PackagingError("functions in Node.js on Azure need npm, which was not found; install Node.js's npm")
+    manifest = folder / archives.MANIFEST
+    manifest.write_text('{"name": "library", "private": true}')
+    flags = ("--ignore-scripts", "--no-bin-links", "--no-audit", "--no-fund", "--no-update-notifier")
+    done = run_installer([npm, "install", *flags, NODE_LIBRARY], folder, manifest)
+    if done.returncode != 0:
+        raise PackagingError(f"{NODE_LIBRARY} cannot be installed: {(done.stderr or done.stdout).strip()[-300:]}")

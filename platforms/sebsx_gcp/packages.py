@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-import zipfile
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds import archives
 from sebsx.errors import UnsupportedError
 from sebsx_gcp.functions import ENTRY_POINT
 
@@ -20,8 +18,7 @@ if TYPE_CHECKING:
 # package is the same function tomorrow. For Node.js the build pack has a version locked by itself.
 FRAMEWORK = "functions-framework==3.10.2\n"
 PYTHON_ENTRY, NODE_ENTRY = "sebsx_wrapper_gcp.py", "sebsx_wrapper_gcp.cjs"
-_REQUIREMENTS, _MANIFEST = "requirements.txt", "package.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+_REQUIREMENTS = "requirements.txt"
 # Limits of sources (cloud.google.com/functions/quotas, 2026-09): zipped, and unzipped.
 _ZIPPED_BYTES, _UNZIPPED_BYTES = 100 * 10**6, 500 * 10**6
 
@@ -49,9 +46,10 @@ def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
     if not copy.exists():
         partial = copy.with_suffix(".partial")
         if package.target.language == "python":
-            _copy(package.path, partial, _REQUIREMENTS, FRAMEWORK.encode())
+            archives.with_files(package.path, partial, {_REQUIREMENTS: FRAMEWORK.encode()})
         else:
-            _copy(package.path, partial, _MANIFEST, _with_entry(package.path))
+            manifest = archives.with_entry(package.path, NODE_ENTRY)
+            archives.with_files(package.path, partial, {archives.MANIFEST: manifest})
         partial.rename(copy)
     with copy.open("rb") as file:
         return copy, hashlib.file_digest(file, "sha256").hexdigest()
@@ -67,35 +65,3 @@ def build_config(package: Package, source: Any) -> dict[str, Any]:
         "environment_variables": {"GOOGLE_FUNCTION_SOURCE": PYTHON_ENTRY} if is_python else {},
         "source": {"storage_source": source},
     }
-
-
-def _copy(source: Path, target: Path, name: str, data: bytes) -> None:
-    """Copy a zip with one file of it replaced, or added."""
-    with zipfile.ZipFile(source) as old:
-        if name not in old.namelist():
-            shutil.copyfile(source, target)
-            with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as new:
-                new.writestr(_entry(name), data)
-            return
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
-            for item in old.infolist():
-                if item.filename == name:
-                    new.writestr(_entry(name), data)
-                    continue
-                with old.open(item) as reader, new.open(item, "w", force_zip64=item.file_size >= 1 << 31) as writer:
-                    shutil.copyfileobj(reader, writer, 1 << 20)
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, _EPOCH)
-    entry.external_attr = 0o100644 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    return entry
-
-
-def _with_entry(package: Path) -> bytes:
-    """Return the manifest of a Node.js package with our entry point, and without scripts, which are not ours to run."""
-    with zipfile.ZipFile(package) as archive:
-        manifest = json.loads(archive.read(_MANIFEST)) if _MANIFEST in archive.namelist() else {}
-    kept = {key: value for key, value in manifest.items() if key not in ("scripts", "devDependencies")}
-    return json.dumps({"name": "function", "version": "1.0.0", **kept, "main": NODE_ENTRY}, indent=1).encode()

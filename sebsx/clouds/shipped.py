@@ -2,15 +2,15 @@
 
 `sebsx_wrapper` is for wherever storage speaks S3 and the table DynamoDB. It reads `SEBSX_BUCKET` and `SEBSX_TABLE`, and
 of AWS's variables the region, the credentials and the endpoints. What clients of every provider have in common is
-`sebsx_wrapper_http`, which a wrapper in Python may import.
+`sebsx_wrapper_http`, which any wrapper may build on.
 """
 
 from __future__ import annotations
 
 from importlib.resources import files
 
-_SHARED = ("sebsx_wrapper_http.py",)
-_FILES = {"python": ("sebsx_wrapper.py", *_SHARED), "nodejs": ("sebsx_wrapper.cjs",)}
+_SHARED = {"python": ("sebsx_wrapper_http.py",), "nodejs": ("sebsx_wrapper_http.cjs",)}
+_FILES = {"python": ("sebsx_wrapper.py", *_SHARED["python"]), "nodejs": ("sebsx_wrapper.cjs",)}
 
 
 def wrapper_files(language: str) -> dict[str, bytes]:
@@ -25,4 +25,4 @@ def own_files(package: str, *names: str) -> dict[str, bytes]:
 
 def shared_files(language: str) -> dict[str, bytes]:
     """Return what a wrapper of a provider's own may build on."""
-    return own_files("sebsx.clouds", *(name for name in _FILES.get(language, ()) if name in _SHARED))
+    return own_files("sebsx.clouds", *_SHARED.get(language, ()))

@@ -95,6 +95,7 @@ class DataPlane:
         self._lock = threading.Condition()
         self._forking = threading.Lock()
         self._apps: dict[str, App] = {}
+        self._processes: dict[int, subprocess.Popen[str]] = {}  # of Node.js
         self._calls = ThreadPoolExecutor(64)
         self._http = urllib3.PoolManager(maxsize=64, num_pools=200)
 
@@ -208,9 +209,8 @@ class DataPlane:
             "SSL_CERT_FILE": str(self._certificate), "NODE_EXTRA_CA_CERTS": str(self._certificate),
             "WEBSITE_SITE_NAME": name, **app.settings,
         }  # fmt: skip
-        told = self._launched(
-            {"root": str(app.root), "environment": environment, "log": str(self._workdir / f"{name}.log")}
-        )
+        wanted = {"root": str(app.root), "environment": environment, "log": str(self._workdir / f"{name}.log")}
+        told = self._launched(wanted) if (app.root / "function_app.py").exists() else self._launched_node(wanted)
         if "error" in told:
             raise ValueError(told["error"])
         app.functions = told["functions"]
@@ -228,6 +228,20 @@ class DataPlane:
             zygote.stdin.flush()
             told: dict[str, Any] = json.loads(zygote.stdout.readline())
         return told
+
+    def _launched_node(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        with Path(wanted["log"]).open("ab") as log:
+            process = subprocess.Popen(
+                ["node", str(Path(__file__).with_name("worker.cjs")), wanted["root"]], env=wanted["environment"],
+                cwd=wanted["root"], stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True,
+            )  # fmt: skip
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.stdout.close()  # what it prints besides is nobody's
+        self._processes[process.pid] = process
+        if not line:
+            raise ValueError(Path(wanted["log"]).read_text()[-500:])
+        return {"pid": process.pid, **json.loads(line)}
 
     def _started_zygote(self) -> subprocess.Popen[str]:
         runtime = python_runtime()
@@ -249,6 +263,8 @@ class DataPlane:
         if instance.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(instance.pid, signal.SIGKILL)
+            if process := self._processes.pop(instance.pid, None):
+                process.wait()
 
 
 _HOP = frozenset({"connection", "transfer-encoding", "content-length", "server", "date"})

@@ -2,10 +2,9 @@
 /** Google's side of the context in Node.js: Cloud Storage and Firestore over HTTP, by what Node.js brings. */
 
 const crypto = require('crypto');
-const fs = require('fs');
+const { ObjectStorage, ask, check } = require('./sebsx_wrapper_http.cjs');
 
 const TOKEN = '/computeMetadata/v1/instance/service-accounts/default/token';
-const ATTEMPTS = 4;
 const SPARE_S = 60;
 const token = { text: '', untilMs: 0 };
 
@@ -22,60 +21,27 @@ async function bearer() {
   return `Bearer ${token.text}`;
 }
 
-/** Send a request and return its answer; tries again where Google asks for it. */
-async function ask(url, method, body, type) {
-  for (let attempt = 0; ; attempt += 1) {
-    if (attempt) await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** attempt));
-    const last = attempt === ATTEMPTS - 1;
-    try {
-      const proof = process.env.SEBSX_ANONYMOUS ? {} : { authorization: await bearer() }; // emulators get none
-      const headers = { ...proof, ...(type && { 'content-type': type }) };
-      const answer = await fetch(url, { method, body, headers });
-      if (last || (answer.status < 500 && answer.status !== 429)) return answer;
-      await answer.arrayBuffer();
-    } catch (error) {
-      if (last) throw error;
-    }
-  }
-}
-
-async function check(answer, what) {
-  if (!answer.ok) throw new Error(`${what} failed with ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
+/** Return what says who asks; emulators get none. */
+async function prove() {
+  return process.env.SEBSX_ANONYMOUS ? {} : { authorization: await bearer() };
 }
 
 /** Objects of the run's bucket. */
-class GcsStorage {
+class GcsStorage extends ObjectStorage {
   constructor(bucket) {
+    super();
     this._url = process.env.SEBSX_STORAGE_URL || 'https://storage.googleapis.com';
     this._bucket = bucket;
   }
 
-  async download(key) {
-    const answer = await ask(`${this._url}/storage/v1/b/${this._bucket}/o/${named(key)}?alt=media`, 'GET');
-    if (answer.status === 404) throw new Error(`storage holds no object '${key}'`);
-    await check(answer, `read of '${key}'`);
-    return Buffer.from(await answer.arrayBuffer());
+  _get(key) {
+    return ask(`${this._url}/storage/v1/b/${this._bucket}/o/${encodeURIComponent(key)}?alt=media`, { prove });
   }
 
-  async upload(key, data) {
-    const url = `${this._url}/upload/storage/v1/b/${this._bucket}/o?uploadType=media&name=${named(key)}`;
-    await check(await ask(url, 'POST', data, 'application/octet-stream'), `write of '${key}'`);
+  _put(key, body) {
+    const url = `${this._url}/upload/storage/v1/b/${this._bucket}/o?uploadType=media&name=${encodeURIComponent(key)}`;
+    return ask(url, { method: 'POST', body, headers: { 'content-type': 'application/octet-stream' }, prove });
   }
-
-  async downloadFile(key, path) {
-    await fs.promises.writeFile(path, await this.download(key));
-  }
-
-  async uploadFile(key, path) {
-    await this.upload(key, await fs.promises.readFile(path));
-  }
-}
-
-function named(key) {
-  if (!key || key.split('/').some((part) => ['', '.', '..'].includes(part)) || key.includes('\0')) {
-    throw new Error(`storage key ${JSON.stringify(key)} cannot be used`);
-  }
-  return encodeURIComponent(key);
 }
 
 /** Items of the run's table by partition and sort key; see the Python side for the names of documents. */
@@ -118,7 +84,8 @@ class FirestoreTable {
   }
 
   async _ask(what, document) {
-    const answer = await ask(this._url + what, 'POST', JSON.stringify(document), 'application/json');
+    const headers = { 'content-type': 'application/json' };
+    const answer = await ask(this._url + what, { method: 'POST', body: JSON.stringify(document), headers, prove });
     await check(answer, what.slice(what.lastIndexOf(':') + 1));
     return answer.json();
   }
