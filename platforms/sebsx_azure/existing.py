@@ -49,13 +49,12 @@ def read_name(address: str) -> AzureFunctionName:
     Raises:
         UserError: If it is neither.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise UserError(
-            f"{clean(address)!r} names no function of Azure; write APP/FUNCTION or "
-            "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Web/sites/APP/functions/FUNCTION"
-        )
-    return AzureFunctionName(**{key: value or "" for key, value in found.groupdict().items()})
+    if found := _ADDRESS.fullmatch(address):
+        return AzureFunctionName(**{key: value or "" for key, value in found.groupdict().items()})
+    raise UserError(
+        f"{clean(address)!r} names no function of Azure; write APP/FUNCTION or "
+        "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Web/sites/APP/functions/FUNCTION"
+    )
 
 
 def adopt(clients: AzureClients, functions: AzureFunctions, adoption: Adoption) -> Deployment:
