@@ -105,6 +105,19 @@ def test_what_the_provider_billed_decides_and_is_no_estimate() -> None:
     assert rates("gcp", "us-central1").invocation(Usage(1024, 0.1, billed_s=0.1), DAY).estimate  # instances are billed
 
 
+@pytest.mark.parametrize(
+    ("region", "memory_mib", "cpus", "usd"),
+    [
+        ("us-central1", 1024, Decimal(1), "0.000005"),  # 0.0000025 each of a vCPU and a GiB
+        ("europe-west3", 2048, None, "0.0000105"),  # 0.0000035 each of the vCPU that comes with 2 GiB, and of these
+    ],
+)
+def test_idle_minimum_instance_costs_its_processor_and_memory(
+    region: str, memory_mib: int, cpus: Decimal | None, usd: str
+) -> None:
+    assert rates("gcp", region).ready_usd_s(Usage(memory_mib, 0.0, cpus=cpus)) == Decimal(usd)
+
+
 def test_month_pays_each_tier_at_its_own_price() -> None:
     usage = Usage(10240, 1)
     month = rates("aws", "us-east-1").month(usage, 1000)  # 2.628e9 invocations, 26.28e9 GB-s
