@@ -56,6 +56,7 @@ _SERVERS = {"python": "sebsx_server.py", "nodejs": "sebsx_server.cjs"}
 # A line of of-watchdog: `POST / - 200 OK - ContentLength: 15B (0.0038s) [079d9ff9-...]`.
 _LINE = re.compile(r"[A-Z]+ \S+ - \d{3} .*\((?P<seconds>\d+\.\d+)s\) \[(?P<id>[\w-]{1,128})\]")
 _DEFAULT_NAMESPACE = "openfaas-fn"
+_ANSWERS = 3  # of the new replica in a row: one that is about to end may still be asked meanwhile
 
 
 class FunctionLogs(LateRecords):
@@ -316,7 +317,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings]):
         certificate = self.settings.certificate
 
         def look() -> bool | None:
-            return answers(url, value, certificate) or None
+            return all(answers(url, value, certificate) for _ in range(_ANSWERS)) or None
 
         try:
             until(look, f"start of function {name!r}", within_s=self.settings.ready_s)

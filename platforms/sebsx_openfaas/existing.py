@@ -79,7 +79,8 @@ class ExistingFunctions(Existing[dict[str, Any]]):
         super().__init__(context)
         self._gateway = gateway
         self._settings = settings
-        self._answered: dict[str, float | None] = {}  # when the only replica of a function had answered first
+        self._fresh: set[str] = set()  # functions whose only replica was replaced and not called since
+        self._answered: dict[str, float] = {}  # when a function had first answered since then
 
     def found(self, adoption: Adoption) -> dict[str, Any]:
         """Return what the gateway says of a function."""
@@ -137,17 +138,19 @@ class ExistingFunctions(Existing[dict[str, Any]]):
         self._put(document, told, new=False)
         self._answered.pop(address, None)
         if functions.replicas_of(self._made(read_name(address))) == 1:
-            self._answered[address] = None
+            self._fresh.add(address)
 
     def start_of(self, address: str, reply: Reply) -> StartType | None:
-        """Return how a call started where a function's only replica was replaced: the first one was cold."""
+        """Return how a call started: no replica is started for a call, so that those after an answer are warm.
+
+        The first one is cold where it met a replica that had just replaced the only one, else nobody knows.
+        """
         if address not in self._answered:
-            return None
-        answered_s = self._answered[address]
-        if answered_s is None:
             self._answered[address] = reply.done_s
-            return StartType.COLD
-        return StartType.WARM if answered_s <= reply.sent_s else None
+            start = StartType.COLD if address in self._fresh else None
+            self._fresh.discard(address)
+            return start
+        return StartType.WARM if self._answered[address] <= reply.sent_s else None
 
     def effective(self, adoption: Adoption, told: dict[str, Any]) -> Mapping[str, Any]:
         """Return what the gateway reports."""

@@ -1,8 +1,6 @@
-"""Whole runs by the command line, against the emulated gateway and, where the environment names one, a real one."""
+"""Whole runs by the command line, against the emulated gateway."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
@@ -10,7 +8,6 @@ from tests.emulated_openfaas import EmulatedOpenFaas
 from tests.support import Call, Cli
 
 ON = ("--platform", "openfaas", "--size", "test")
-REAL = tuple(os.environ.get(f"OPENFAAS_{name}") for name in ("GATEWAY_URL", "PASSWORD", "REGISTRY"))
 
 
 @pytest.mark.slow
@@ -25,26 +22,3 @@ def test_run_is_measured_priced_and_gone(cloud: Cli, call: Call, gateway: Emulat
         assert cost_usd == pytest.approx(billed_s * 0.25 * 0.001)
     assert gateway.functions == {}
     assert call("--json", "clean", "--dry-run", "--platform", "openfaas").json == []
-
-
-@pytest.mark.cloud
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(
-    not all(REAL), reason="not run: OPENFAAS_GATEWAY_URL, OPENFAAS_PASSWORD and OPENFAAS_REGISTRY are not set"
-)
-def test_real_gateway_is_measured_and_left_empty(sebsx: Cli) -> None:
-    url, password, registry = map(str, REAL)
-    prefix = "SEBSX_PLATFORM__OPENFAAS__"
-    sebsx.environment |= {f"{prefix}GATEWAY": url, f"{prefix}PASSWORD": password, f"{prefix}REGISTRY": registry}
-    for name in ("USER", "NAMESPACE", "CALLBACK_URL", "PYTHON_IMAGE", "WATCHDOG_IMAGE"):
-        if value := os.environ.get(f"OPENFAAS_{name}"):
-            sebsx.environment[prefix + name] = value
-    assert sebsx("doctor", "--platform", "openfaas").returncode == 0
-    both = ("--option", "trigger=http,async") if os.environ.get("OPENFAAS_CALLBACK_URL") else ()
-    done = sebsx("run", "benchmark", "sleep", *ON, "--repetitions", "3", *both, timeout_s=800)
-    assert done.returncode == 0, done.stderr
-    wrong = "start_type != start_wanted OR provider_duration_s IS NULL"
-    assert sebsx.rows(f"SELECT count(*) FROM measured WHERE {wrong}") == [(0,)]
-    ((run_id,),) = sebsx.rows("SELECT ulid FROM run")
-    assert sebsx.json("clean", "--platform", "openfaas", "--run", run_id, "--dry-run") == []

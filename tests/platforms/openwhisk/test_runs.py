@@ -1,9 +1,8 @@
-"""Whole runs by the command line, against the emulated server and, where the environment names one, a real one."""
+"""Whole runs by the command line, against the emulated server."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from tests.stores import self_signed, stores
 from tests.support import Call, Cli
 
 ON = ("--platform", "openwhisk", "--size", "test")
-REAL = os.environ.get("OPENWHISK_APIHOST"), os.environ.get("OPENWHISK_AUTH")
 
 
 @pytest.mark.slow
@@ -66,25 +64,3 @@ def test_storage_with_a_self_signed_certificate_is_trusted_when_that_is_said(
             done = call(*words, *trusted)
             assert done.code == 0, done.stderr
     assert cloud.rows("SELECT DISTINCT status FROM measured") == [("ok",)]
-
-
-@pytest.mark.cloud
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(not all(REAL), reason="not run: OPENWHISK_APIHOST and OPENWHISK_AUTH are not set")
-@pytest.mark.parametrize("trigger", ["blocking", "async"])
-def test_real_server_is_measured_and_left_empty(sebsx: Cli, trigger: str) -> None:
-    host, key = REAL
-    prefix = "SEBSX_PLATFORM__OPENWHISK__"
-    sebsx.environment |= {f"{prefix}API_HOST": str(host), f"{prefix}AUTH": str(key)}
-    if certificate := os.environ.get("OPENWHISK_CERTIFICATE"):
-        sebsx.environment[f"{prefix}CERTIFICATE"] = certificate
-    assert sebsx("doctor", "--platform", "openwhisk").returncode == 0
-    words = ("--repetitions", "3", "--option", f"trigger={trigger}")
-    done = sebsx("run", "benchmark", "sleep", *ON, *words, timeout_s=800)
-    assert done.returncode == 0, done.stderr
-    assert sebsx.rows(
-        "SELECT count(*) FROM measured WHERE start_type != start_wanted OR provider_duration_s IS NULL"
-    ) == [(0,)]
-    ((run_id,),) = sebsx.rows("SELECT ulid FROM run")
-    assert sebsx.json("clean", "--platform", "openwhisk", "--run", run_id, "--dry-run") == []
