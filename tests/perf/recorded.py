@@ -1,13 +1,15 @@
 """How many warm no-op invocations a second this machine sustains, recorded: client, gateway, sandboxes and store.
 
 The same gateway is driven without recording in the same run, round by round, so that the ratio holds on a busy
-machine. Prints JSON: medians over the rounds. Run: python tests/perf/recorded.py [--rounds 5] [--users 8]
+machine. Processor time is the driver's own, of a call. Prints JSON: medians over the rounds.
+Run: python tests/perf/recorded.py [--rounds 5] [--users 8]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -48,6 +50,7 @@ class Measure(Experiment[Any]):
         self.alone_rps: list[float] = []
         self.recorded_rps: list[float] = []
         self.overhead_s: list[float] = []
+        self.cpu_us: list[list[float]] = []  # alone, recorded
 
     def plan(self, scene: Scene, settings: Any) -> Plan:
         return PerfCost().plan(scene, settings)
@@ -59,10 +62,13 @@ class Measure(Experiment[Any]):
             with session.measure(cell, function) as measurement:
                 measurement.invoke(Closed(200, users=self.users), Kind.WARMUP)
                 for _ in range(self.rounds):
+                    before = time.process_time()
                     self.alone_rps.append(drive_alone(client, function, self.users))
+                    between = time.process_time()
                     started = time.perf_counter()
                     done = measurement.invoke(Closed(BATCH, users=self.users))
                     self.recorded_rps.append(BATCH / (time.perf_counter() - started))
+                    self.cpu_us.append([1e6 * s / BATCH for s in (between - before, time.process_time() - between)])
                     assert all(invocation.status == "ok" for invocation in done)
                 single = measurement.invoke(Closed(500, users=1))
                 self.overhead_s = [each.latency_s - (each.function_duration_s or 0) for each in single]
@@ -101,6 +107,10 @@ def main() -> None:
         "recorded_per_s": round(statistics.median(measure.recorded_rps)),
         "alone_per_s": round(statistics.median(measure.alone_rps)),
         "ratio": round(statistics.median(ratios), 3),
+        "alone_cpu_us": round(statistics.median(alone for alone, _ in measure.cpu_us)),
+        "recorded_cpu_us": round(statistics.median(recorded for _, recorded in measure.cpu_us)),
+        "difference_cpu_us": round(statistics.median(recorded - alone for alone, recorded in measure.cpu_us)),
+        "load_average": os.getloadavg()[0],
         "client_minus_function_s": {
             "median": statistics.median(measure.overhead_s),
             "p90": statistics.quantiles(measure.overhead_s, n=10)[-1],
