@@ -143,7 +143,7 @@ class ExistingFunctions(Existing[dict[str, Any]]):
     def start_of(self, address: str, reply: Reply) -> StartType | None:
         """Return how a call started: no replica is started for a call, so that those after an answer are warm.
 
-        The first one is cold where it met a replica that had just replaced the only one, else nobody knows.
+        The first one is cold where it met a replica that had just replaced the only one, else unknown.
         """
         if address not in self._answered:
             self._answered[address] = reply.done_s

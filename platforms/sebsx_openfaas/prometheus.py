@@ -44,7 +44,7 @@ class ReplicaCounts:
         )
 
     def at(self, function: str, at_s: float) -> int | None:
-        """Return how many replicas a function had when it was last scraped before a moment; None if nobody knows.
+        """Return how many replicas a function had when it was last scraped before a moment; None if unknown.
 
         Args:
             function: Name and namespace, `NAME.NAMESPACE`.

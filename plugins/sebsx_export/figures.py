@@ -108,7 +108,7 @@ class Series:
 
     @property
     def sandboxes(self) -> int | None:
-        """The fewest sandboxes that a figure came from, 0 where nobody told; None where each observation is a unit."""
+        """The fewest sandboxes that a figure came from, 0 where unknown; None where each observation is a unit."""
         return min((it.estimate.blocks for it in self.summaries if it.estimate.blocks is not None), default=None)
 
     @property

@@ -24,7 +24,7 @@ _UNITS = {"s": "seconds", "bytes": "bytes", "USD": "usd", "1": "ratio"}
 _UNIT_ENDING = re.compile(r"_(s|bytes|usd|1)$")
 _LABELS = ("platform", "region", "architecture", "memory_mib", "benchmark", "size", "language", "start", "factors")
 _SANDBOXES = (
-    "Sandboxes that shared the calls, 0 where nobody told; with fewer than six no figure has an interval, and a "
+    "Sandboxes that shared the calls, 0 where unknown; with fewer than six no figure has an interval, and a "
     "difference of a few percent may be that of the sandbox."
 )
 

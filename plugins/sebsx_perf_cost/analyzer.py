@@ -77,7 +77,7 @@ _METRIC = "client.latency_s"
 _NAMED = 3  # conditions that are named rather than counted
 _RESOURCES = (
     Column("memory_bytes", "sandbox peak", unit="bytes", meaning="largest peak charged to a sandbox, by the provider"),
-    Column("million_usd", "per million", unit="USD", meaning="mean cost, times a million"),
+    Column("million_usd", "cost per million", unit="USD", meaning="mean cost, times a million"),
 )
 _OVERHEAD = (
     Column("cold_s", "cold median", unit="s", meaning="client latency"),

@@ -24,7 +24,10 @@ _CHOSEN = ("platform", "region", "architecture", "memory_mib")
 _COLUMNS = (
     Column("median_s", "median", unit="s", meaning="client latency, with the interval of its median"),
     Column(
-        "million_usd", "per million", unit="USD", meaning="mean cost, times a million, with the interval of the mean"
+        "million_usd",
+        "cost per million",
+        unit="USD",
+        meaning="mean cost, times a million, with the interval of the mean",
     ),
     Column(
         "score",

@@ -131,7 +131,7 @@ def break_even_command(
             row["month_usd"] = float(usd * requests_per_s * MONTH_S)
             row["vm_month_usd"] = float(vm_per_hour * MONTH_S / 3600)
         rows.append(row)
-    columns |= {"per_million_usd": "per million", "per_hour": "break-even /h", "per_s": "/s"}
+    columns |= {"per_million_usd": "cost per million", "per_hour": "break-even /h", "per_s": "/s"}
     columns |= {} if requests_per_s is None else {"month_usd": "month", "vm_month_usd": "month of the machine"}
     document = {"run": view.run.id, "vm_per_hour_usd": float(vm_per_hour), "conditions": rows}
     app.console.result(document, money_table("", columns, rows))
@@ -183,7 +183,7 @@ def reprice_command(app: App, run: str | None, campaign: str | None, save: bool,
     total = sum((item.total_usd for item in found), Decimal())
     old_total = None if None in olds else sum(usd for usd in olds if usd is not None)
     document = {"run": view.run.id, "conditions": rows, "old_total_usd": old_total, "total_usd": float(total)}
-    columns |= {"n": "n", "old_per_million_usd": "was", "per_million_usd": "per million", "change": "change"}
+    columns |= {"n": "n", "old_per_million_usd": "was", "per_million_usd": "cost per million", "change": "change"}
     columns |= {"book": "by", "estimate": "estimate"}
     was = "" if old_total is None else f", was ${old_total:.6g}"
     left = sum(item.unpriced for item in found)

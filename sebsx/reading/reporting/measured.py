@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("p50", "median", unit="s", meaning=f"client latency with its interval; {_FAILED}"),
     Column("p90", "p90", unit="s", meaning=f"client latency; {_FAILED}"),
     Column("p99", "p99", unit="s", meaning=f"client latency; {_FAILED}"),
-    Column("million_usd", "per million", unit="USD", meaning="mean cost of an invocation, times a million"),
+    Column("million_usd", "cost per million", unit="USD", meaning="mean cost of an invocation, times a million"),
     Column("ok", "ok", unit="count", meaning="measured invocations that count"),
     Column("failed", "failed", unit="count", meaning="measured invocations that failed, the throttled ones apart"),
     Column("throttled", "throttled", unit="count", meaning="refused because too many ran at once"),
