@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.commands import Command
     from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.recipes import Recipe
     from sebsx.model.metrics import Metric
 
 
@@ -54,3 +55,11 @@ def sebsx_register_commands() -> Sequence[type[Command[Any]]]:
     from sebsx_arm_prediction.importing import ImportSaaf
 
     return [PredictArm, PredictTrain, PredictModels, ImportSaaf]
+
+
+@hookimpl
+def sebsx_register_recipes() -> Sequence[type[Recipe]]:
+    """Return the study's tables."""
+    from sebsx_arm_prediction.recipe import ArmTable3  # loading a plugin costs nothing
+
+    return [ArmTable3]

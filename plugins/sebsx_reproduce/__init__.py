@@ -1,0 +1,1 @@
+"""Published tables, measured again: cell by cell reproduced, deviating, or not measured."""

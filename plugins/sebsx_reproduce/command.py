@@ -1,0 +1,101 @@
+"""`sebsx reproduce`: a published table beside what was measured, cell by cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sebsx.contracts.analyzers import Column, Table
+from sebsx.contracts.commands import Command
+from sebsx.settings import setting
+from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sebsx.contracts.commands import Services
+    from sebsx.contracts.recipes import Recipe
+    from sebsx_reproduce.comparing import Compared
+
+
+@dataclass(frozen=True)
+class ReproduceSettings:
+    """Which table, and from which runs."""
+
+    recipe: str = setting("", help="name of a recipe (sebsx list recipes)", positional="NAME")
+    from_runs: tuple[str, ...] = setting((), help="runs that measured it; default: none yet", option="--from")
+
+
+class ReproduceCommand(Command[ReproduceSettings]):
+    """Shows a published table beside the same of stored runs."""
+
+    name = "reproduce"
+    summary = "a published table, cell by cell: reproduced, deviates by, or not measured"
+    details = (
+        "  sebsx list recipes\n"
+        "  sebsx reproduce arm-table3                what was published, and the run that measures it\n"
+        "  sebsx reproduce arm-table3 --from last    beside what a run measured"
+    )
+    Settings: ClassVar[type[Any]] = ReproduceSettings
+
+    def run(self, services: Services, settings: ReproduceSettings) -> None:
+        """Look the recipe up, analyze the runs, and say what came of each cell."""
+        recipe: Recipe = services.registry.get("recipes", settings.recipe)()
+        report = None
+        if settings.from_runs:
+            with services.open_store() as store:
+                views = [store.view(name) for name in settings.from_runs]
+                report = services.analyze(views, recipe.analyzer)
+        found = compare(recipe.expected(), report)
+        document = {
+            "recipe": recipe.name,
+            "source": recipe.source,
+            "command": how_to_run(recipe),
+            "cells": [
+                {
+                    "table": each.cell.table, "row": dict(each.cell.row), "column": each.cell.column,
+                    "published": each.cell.value, "tolerance": each.cell.tolerance, "measured": each.measured,
+                    "status": each.status,
+                }
+                for each in found
+            ],
+        }  # fmt: skip
+        services.output.result(document, _table(recipe, found), text=summary(recipe, found))
+        services.output.note(f"published in {recipe.source}")
+        if not settings.from_runs:
+            services.output.note(f"to measure it: {how_to_run(recipe)}")
+
+
+def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
+    """Return how many cells came out how."""
+    counts = Counter(each.status for each in found)
+    parts = [f"{counts[status]} {status}" for status in (REPRODUCED, DEVIATES, NOT_MEASURED)]
+    return f"{recipe.name}: of {len(found)} cells {parts[0]}, {parts[1]}, {parts[2]}"
+
+
+def how_to_run(recipe: Recipe) -> str:
+    """Return the command that measures what a recipe is of."""
+    words = ["sebsx run experiment", recipe.experiment]
+    words += [f"--platform {','.join(recipe.platforms)}"] if recipe.platforms else []
+    words += [f"--{name.replace('_', '-')} {value}" for name, value in recipe.settings.items()]
+    return " ".join(words)
+
+
+def _table(recipe: Recipe, found: Sequence[Compared]) -> Table:
+    columns = [
+        Column("table", "table"), Column("row", "row"), Column("column", "column"), Column("published", "published"),
+        Column("measured", "measured"), Column("result", "result", essential=True),
+    ]  # fmt: skip
+    rows = [
+        {
+            "table": each.cell.table,
+            "row": " ".join(each.cell.row.values()),
+            "column": each.cell.column,
+            "published": f"{each.cell.value:.4g}",
+            "measured": "" if each.measured is None else f"{each.measured:.4g}",
+            "result": each.words,
+        }
+        for each in found
+    ]
+    return Table(recipe.name, columns=columns, rows=rows)

@@ -1,0 +1,61 @@
+"""A published table beside a report: reproduced, deviates by, not measured."""
+
+from __future__ import annotations
+
+from sebsx import plugins
+from sebsx.contracts.analyzers import Column, Estimate, Report, Table
+from sebsx.contracts.recipes import ExpectedCell
+from sebsx_reproduce.command import ReproduceCommand, ReproduceSettings, how_to_run
+from sebsx_reproduce.comparing import compare
+from tests.support import BUILT_IN
+
+
+def cell(function, value, column="error", tolerance=0.01):
+    return ExpectedCell(table="errors", row={"function": function}, column=column, value=value, tolerance=tolerance)
+
+
+def test_each_cell_is_reproduced_deviates_or_was_not_measured():
+    columns = [Column("function", "function"), Column("error", "error", unit="1"), Column("time", "time", unit="s")]
+    rows = [{"function": "csv", "error": Estimate(0.105), "time": 2.0}, {"function": "float", "error": None}]
+    report = Report("r", tables=[Table("errors", columns=columns, rows=rows)])
+    expected = [cell("csv", 0.1), cell("csv", 0.2), cell("csv", 5.0, "time"), cell("float", 0.1), cell("sqlite", 0.1)]
+    assert [each.words for each in compare(expected, report)] == [
+        "reproduced", "deviates by -9.50 points", "deviates by -3 s", "not measured", "not measured",
+    ]  # fmt: skip
+    assert {each.words for each in compare(expected, None)} == {"not measured"}
+
+
+class Services:
+    """What a command is handed, and what it said."""
+
+    def __init__(self):
+        self.registry, self.output, self.said, self.notes = plugins.load(BUILT_IN), self, None, []
+
+    def result(self, document, *tables, text=""):
+        self.said = document, tables, text
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_recipe_of_the_arm_study_says_what_was_published_and_how_to_measure_it():
+    services = Services()
+    ReproduceCommand().run(services, ReproduceSettings(recipe="arm-table3"))
+    document, (table,), text = services.said
+    assert text == "arm-table3: of 181 cells 0 reproduced, 0 deviates, 181 not measured"
+    assert len(table.rows) == len(document["cells"]) == 18 * 9 + 3 * 3 + 3 + 7
+    assert services.notes[1] == (
+        "to measure it: sebsx run experiment arm-prediction --platform aws,aws-arm --preset paper"
+    )
+    unseen = next(each for each in document["cells"] if each["row"] == {"function": "mean of unseen functions"})
+    assert round(unseen["published"], 4) == 0.0115
+
+
+def test_recipes_are_plans_that_can_be_made():
+    registry = plugins.load(BUILT_IN)
+    for name, cls in registry.of("recipes").items():
+        recipe = cls()
+        assert registry.get("experiments", recipe.experiment)
+        assert registry.get("analyzers", recipe.analyzer)
+        assert how_to_run(recipe).startswith("sebsx run experiment")
+        assert recipe.expected(), name
