@@ -339,7 +339,7 @@ def test_settings_are_checked(kind, settings, told):
         ("experiments", {"subject": "two words"}, "subject 'two words'"),
         ("experiments", {"needs": frozenset({Capability("force-cool")})}, "did you mean 'force-cold'"),
         ("experiments", {"needs": {"force-cold"}}, "needs = a set, not frozenset[Capability]"),
-        ("platforms", {"capabilities": frozenset({Capability("gpu")})}, "'gpu' that nobody registered"),
+        ("platforms", {"capabilities": frozenset({Capability("gpu")})}, "'gpu' that is not registered"),
         ("platforms", {"architectures": ()}, "no architectures"),
         ("platforms", {"memory_mib": (128, 10240)}, "memory_mib = a tuple, not Between | OneOf"),
         ("platforms", {"options": ("vcpu",)}, "options = a tuple, not tuple[Option, ...]"),

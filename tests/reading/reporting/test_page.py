@@ -385,7 +385,7 @@ def test_all_failed_gives_no_number(store: Store, read: Read) -> None:
     assert "missing: the platform has no price" in page.said
 
 
-@pytest.mark.parametrize(("facts", "words"), [("{broken", "cannot be read"), ("[1, 2]", "no sandbox told")])
+@pytest.mark.parametrize(("facts", "words"), [("{broken", "cannot be read"), ("[1, 2]", "no sandbox reported")])
 def test_damaged_facts_of_sandboxes_are_said(tmp_path: Path, facts: str, words: str) -> None:
     path = tmp_path / "store.sqlite"
     with open_store(path) as store:
