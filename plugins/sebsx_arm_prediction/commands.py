@@ -30,7 +30,9 @@ class PredictSettings:
         "", help="a file of profiles: CSV, JSON or Parquet of sebsx, SAAF or FaaS Runner", option="--features"
     )
     function: str = setting("", help="a function you have: its ARN; it is called ten times", option="--function")
-    model: str = setting("", help="name or folder of a model; default: the only one there is (sebsx predict models)")
+    model: str = setting(
+        "", help="name or folder of a model; default: the only one there is (sebsx predict models); `example` to try it"
+    )
     price_as: str = setting("aws:us-east-1", help="prices: a provider and a region; empty for none")
     memory_mib: int = setting(0, help="provisioned memory in MiB to price; 0 for the profile's", option="--memory")
     level: float = setting(0.8, help="coverage of the prediction interval", minimum=0.5, maximum=0.99, share=True)
@@ -52,10 +54,11 @@ class PredictArm(Command[PredictSettings]):
 
     def run(self, services: Services, settings: PredictSettings) -> None:
         """Read the profile and the model, and say the answers."""
-        from sebsx_arm_prediction import predicting, registry
+        from sebsx_arm_prediction import example, predicting, registry
         from sebsx_arm_prediction.learning import from_parts
 
-        place = registry.find(settings.model or _only_model())
+        name = settings.model or _only_model()
+        place = example.place() if name == example.NAME else registry.find(name)
         trained = from_parts(*registry.load(place))
         rows = _profile(services, settings, trained)
         found = list(predicting.answers(trained, rows, _costs(services, settings, rows), settings.level))
@@ -153,7 +156,9 @@ class PredictModels(Command[NoSettings]):
             }
             for card in cards
         ]  # fmt: skip
-        text = "" if cards else "there is no model; make one: sebsx predict train RUN --save NAME"
+        text = (
+            "" if cards else "there is no model; make one: sebsx predict train RUN --save NAME, or try --model example"
+        )
         services.output.result(cards, *([Table("models", columns=columns, rows=rows)] if rows else []), text=text)
 
 

@@ -51,6 +51,7 @@ class ArmPrediction(Experiment[CampaignSettings]):
     summary = "profiles of functions on two machines, to predict one from the other: x86 to ARM"
     Settings: ClassVar[type[Any]] = CampaignSettings
     collectors = ("saaf",)
+    analyzer = NAME
     factors = (
         Factor(name="campaign", meaning="two independent ones: to train on and to test with"),
         Factor(

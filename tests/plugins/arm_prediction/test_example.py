@@ -1,0 +1,36 @@
+"""The example that ships: a campaign of an emulated ARM, from which a model is fitted when it is first asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sebsx_arm_prediction import example
+from sebsx_arm_prediction.checks import LEAST_FUNCTIONS, problems
+from sebsx_arm_prediction.dataset import FEATURE_NAMES
+from sebsx_arm_prediction.pairs import pair
+from tests.support import Call
+
+
+def test_campaign_of_the_example_can_be_learned_from() -> None:
+    rows = example.profiles()
+    assert list(problems(rows, ("runtime_s", "cpuUserDelta_s"), functions=LEAST_FUNCTIONS)) == []
+    pairs = pair(rows)
+    assert "emulated" in pairs.target_name
+    assert pairs.source.levels("platform") == ["local"]
+    assert len(Path(example.__file__).with_name("example_profiles.csv").read_bytes()) < 100_000
+
+
+@pytest.mark.slow
+def test_example_answers_and_says_that_it_is_no_arm(call: Call, tmp_path: Path) -> None:
+    profile = tmp_path / "mine.json"
+    rows = example.profiles().select(platform="local", function="thread")
+    profile.write_text(json.dumps([{name: float(rows[name][0]) for name in FEATURE_NAMES}]))
+    words = ("predict", "arm", "--features", str(profile), "--model", "example", "--price-as", "", "--anyway", "--json")
+    said = call(*words)
+    assert said.json["model"] == "example"
+    assert len(said.json["answers"]) == 1
+    (card,) = call("predict", "models", "--json").json
+    assert (card["name"], "emulated" in card["target"]) == ("example", True)
