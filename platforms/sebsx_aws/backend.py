@@ -43,7 +43,7 @@ from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
 from sebsx_aws.packages import deployed_digest, handed_over
-from sebsx_aws.reports import LogReports, log_group
+from sebsx_aws.reports import LogReports, SandboxReports, log_group
 from sebsx_aws.settings import AwsSettings
 from sebsx_aws.triggers import (
     ASYNC,
@@ -119,6 +119,7 @@ class AwsPlatform(Platform[AwsSettings]):
         self._resources: resources.Resources | None = None
         self._existing: Existing | None = None
         self._reports = LogReports(self._clients, settings.log_format)
+        self._sandboxes: dict[str, SandboxReports] = {}  # by the format of the log
         self._refusal: CredentialsError | None = None
 
     def __enter__(self) -> Self:
@@ -263,8 +264,12 @@ class AwsPlatform(Platform[AwsSettings]):
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what CloudWatch has by now."""
         if deployment.adopted:
-            return {}  # the log tail tells all; reading a user's log group takes rights of its own
+            return self._sandboxes_of(deployment).read(deployment.effective["log_group"], set(request_ids))
         return self._reports.read(deployment.effective["function"], set(request_ids))
+
+    def names_sandboxes(self, deployment: Deployment) -> bool:
+        """Tell whether this is a function of the user's whose log can be read: its streams are the sandboxes."""
+        return deployment.adopted and "log_group" in deployment.effective
 
     def force_cold(self, deployment: Deployment) -> None:
         """Change a variable, which ends idle sandboxes; a new version where invocations go to one."""
@@ -318,6 +323,10 @@ class AwsPlatform(Platform[AwsSettings]):
         if self._resources is None:
             raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
         return self._resources
+
+    def _sandboxes_of(self, deployment: Deployment) -> SandboxReports:
+        log_format = str(deployment.effective.get("log_format") or "text").lower()
+        return self._sandboxes.setdefault(log_format, SandboxReports(self._clients, log_format))
 
     def _make_log_group(self, function: str) -> None:
         """Make the log group of a function, which Lambda would make without our tags and keep for ever."""

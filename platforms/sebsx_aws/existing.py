@@ -14,6 +14,7 @@ from sebsx.model import Deployment
 from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, explained, without_account
 from sebsx_aws.functions import NAME, Functions
+from sebsx_aws.reports import log_group
 from sebsx_aws.triggers import SDK, invoke_url
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ class Existing:
         effective["adopted"] = COPY if adoption.copy else "in place" if adoption.in_place else "as it is"
         if runtime := _RUNTIME.fullmatch(effective.get("runtime", "")):
             effective |= {"language": runtime[1], "language_version": runtime[2] or ""}
+        if group := self._readable_log(name, qualifier):
+            effective["log_group"] = group
         region, endpoint = self._clients.region, invoke_url(self._clients, name, qualifier)
         known = replace(
             config,
@@ -208,6 +211,20 @@ class Existing:
         return Deployment(
             identifier, known, effective=effective, endpoint=endpoint, headers={}, region=region, adopted=True
         )
+
+    def _readable_log(self, name: str, qualifier: Mapping[str, str]) -> str:
+        """Return the log group of a function, which says what sandbox served each call; empty where we may not read it.
+
+        That takes `logs:FilterLogEvents`, which sebsx does not need otherwise.
+        """
+        with explained(f"read of function {name!r}"):
+            told = self._clients.functions.get_function_configuration(FunctionName=name, **qualifier)
+        group = str(told.get("LoggingConfig", {}).get("LogGroup") or log_group(name))
+        try:
+            self._clients.logs.filter_log_events(logGroupName=group, limit=1)
+        except self._clients.logs.exceptions.ClientError as exc:
+            return group if code_of(exc) in GONE else ""  # it comes with the first call
+        return group
 
     def _copied_to(self, adoption: Adoption, name: str, found: Mapping[str, Any], provisioned: int) -> Deployment:
         """Return a copy, with what it has not of the function."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sebsx.clouds.records import LateRecords
+from sebsx.clouds.s3 import code_of
 from sebsx_aws import loglines
-from sebsx_aws.clients import explained
+from sebsx_aws.clients import GONE, explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from sebsx.model import ProviderRecord
     from sebsx_aws.clients import Clients
 
+# The last part of a log stream's name: 2026/11/30/[VERSION]0123456789abcdef0123456789abcdef.
+_SANDBOX = re.compile(r"\]([0-9a-f]{32})$")
 _PATTERNS = {"text": '"REPORT RequestId"', "json": '{ $.type = "platform.report" }'}
 
 
@@ -37,10 +42,34 @@ class LogReports(LateRecords):
 
     def lines(self, function: str, since_s: float) -> Iterator[tuple[float, ProviderRecord | None]]:
         """Yield the reports of a function's log group."""
-        group = log_group(function)
+        for at_s, _, record in self.reports(log_group(function), since_s):
+            yield at_s, record
+
+    def reports(self, group: str, since_s: float) -> Iterator[tuple[float, str, ProviderRecord | None]]:
+        """Yield the reports of a log group, each with the name of its log stream."""
         with explained(f"read of log group {group!r}"):
             pages = self._clients.logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group, filterPattern=self._pattern, startTime=int(since_s * 1000)
             )
             for event in (event for page in pages for event in page["events"]):
-                yield int(event["timestamp"]) / 1000, loglines.read_line(event["message"])
+                record = loglines.read_line(event["message"])
+                yield int(event["timestamp"]) / 1000, str(event.get("logStreamName", "")), record
+
+
+class SandboxReports(LogReports):
+    """Reports of functions whose answers name no sandbox: each has a log stream of its own, which Lambda numbers.
+
+    A function is named by its log group here.
+    """
+
+    def lines(self, function: str, since_s: float) -> Iterator[tuple[float, ProviderRecord | None]]:
+        """Yield the reports of a log group with the sandbox that wrote each; none where there is no group yet."""
+        from botocore.exceptions import ClientError
+
+        try:
+            for at_s, stream, record in self.reports(function, since_s):
+                sandbox = _SANDBOX.search(stream)
+                yield at_s, replace(record, sandbox_id=sandbox[1]) if record and sandbox else record
+        except ClientError as exc:
+            if code_of(exc) not in GONE:
+                raise

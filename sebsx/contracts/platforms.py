@@ -346,6 +346,13 @@ class Platform(ABC, Generic[S]):
         """
         return {}
 
+    def names_sandboxes(self, deployment: Deployment) -> bool:
+        """Return whether `records` name the sandbox of an invocation where neither its answer nor `record_of` does.
+
+        They are then asked for that alone.
+        """
+        return False
+
     @property
     def certificates(self) -> str:
         """Certificates, as PEM, of whom functions' servers are trusted by besides whom this machine trusts."""

@@ -41,7 +41,7 @@ def ask(
     cell_id: int | None = None,
     first: int = 0,
 ) -> int:
-    """Add what the provider recorded by now to stored invocations that have none, and return how many stay without.
+    """Add what the provider recorded by now to stored invocations that lack it, and return how many stay without.
 
     Args:
         store: Where they are.
@@ -52,10 +52,10 @@ def ask(
         cell_id: Only those of a cell.
         first: Only those from this sequence on.
     """
-    missing = 0
+    missing, named = 0, platform.names_sandboxes(deployment)
     stored = store.view(run_id).invocations(cell_id=cell_id, first=first)
     while page := list(islice(stored, _AT_ONCE)):
-        wanted = [item for item in page if item.deployment_id == deployment_id and _lacks_record(item)]
+        wanted = [item for item in page if item.deployment_id == deployment_id and _lacks(item, named)]
         if not wanted:
             continue
         records = platform.records(deployment, [item.request_id for item in wanted])
@@ -92,8 +92,10 @@ def wait(question: Callable[[], int], within_s: float, tell: Callable[[str], Non
     return missing
 
 
-def _lacks_record(item: StoredInvocation) -> bool:
-    """Tell whether an invocation that may have run has nothing of a provider's record."""
+def _lacks(item: StoredInvocation, named: bool) -> bool:
+    """Tell whether an invocation that may have run has nothing of a provider's record, or not the sandbox it names."""
     if item.status in _NEVER_RAN or item.client_connected_s is None:
         return False
+    if named and item.sandbox_id is None:
+        return True
     return item.provider_duration_s is None and item.provider_init_s is None and item.provider_billed_s is None

@@ -414,7 +414,7 @@ class EmulatedAccount:
         self.law.carry(len(event))
         outcome = self._data.invoke(function, event, request_id, self.law.idle_s)
         if outcome.status != "throttled":
-            self._store_log(function, self._log(outcome, function, request_id))
+            self._store_log(function, self._log(outcome, function, request_id), outcome.sandbox)
         return outcome
 
     def _asynchronous(self, function: Any, event: bytes, request_id: str) -> None:
@@ -442,20 +442,19 @@ class EmulatedAccount:
         start = f"{restore_report(outcome)}START RequestId: {request_id} Version: {function.version}\n"
         return f"{start}{printed}END RequestId: {request_id}\n{report(outcome, function, request_id)}"
 
-    def _store_log(self, function: Any, text: str) -> None:
+    def _store_log(self, function: Any, text: str, sandbox: str) -> None:
         happened, life = int(unix_time_millis()), self._life
 
         def store() -> None:
             if life != self._life:
                 return
             logs = _backend(get_backend("logs"), function.region)
-            group, stream = (
-                function.logs_group_name,
-                f"{time.strftime('%Y/%m/%d')}/[{function.version}]{uuid.uuid4().hex}",
-            )
+            group, number = function.logs_group_name, uuid.uuid5(uuid.NAMESPACE_OID, sandbox).hex
+            stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{number}"
             if group not in logs.groups:
                 logs.create_log_group(group, {})
-            logs.create_log_stream(group, stream)
+            if stream not in logs.groups[group].streams:
+                logs.create_log_stream(group, stream)
             events = [{"timestamp": happened, "message": line} for line in text.splitlines(keepends=True)]
             logs.put_log_events(group, stream, events)
 

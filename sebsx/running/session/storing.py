@@ -209,9 +209,12 @@ class Recorder:
             self._store.add_value(self._run.id, provider_records.MISSING, missing, deployment_id=function.id)
             came = f"in {self._meter.records_wait_s:g} s" if platform.late_records else "with their answers"
             later = f"; `sebsx records {self._run.id}` asks again" if platform.late_records else ""
+            lost = "no billed time and no cost"
+            if platform.names_sandboxes(function.deployment):
+                lost = "no sandbox that is known"
             self._observer.warned(
                 f"{missing} records of platform {platform.name!r} did not come {came}: "
-                f"these invocations have no billed time and no cost{later}"
+                f"these invocations have {lost}{later}"
             )
 
     def _records_of(
@@ -222,6 +225,8 @@ class Recorder:
         came = {key: platform.record_of(deployment, reply) for key, reply in replies.items()}
         found = {key: record for key, record in came.items() if record is not None}
         missing = [key for key in replies if key not in found]
+        if platform.names_sandboxes(deployment):
+            self._unrecorded.setdefault(function.id, set()).add(cell_id)
         if missing and Capability.RECORDS in platform.capabilities:
             if not platform.late_records:
                 found |= platform.records(deployment, missing)

@@ -20,6 +20,7 @@ from sebsx_aws import copies
 from sebsx_aws.backend import AwsPlatform
 from tests.emulated_aws import REGION, EmulatedAccount, Fault
 from tests.platforms.aws.conftest import made
+from tests.support import Cli
 
 ACCOUNT = "123456789012"  # of moto
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b0b0b0b-0000-4000-8000-000000000000"
@@ -116,6 +117,28 @@ def copied(platform: AwsPlatform, user: User, **words: Any) -> tuple[dict[str, A
 
 def compared(told: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in OWN and key != "ResponseMetadata"}
+
+
+@pytest.mark.slow
+def test_sandboxes_of_a_users_function_are_told_by_its_log(user: User, cloud: Cli) -> None:
+    user.make()
+    words = ("--memory", "256", "--start", "warm", "--repetitions", "6", "--payload", "{}")
+    done = cloud("run", "function", "app", "--platform", "aws", *words)
+    assert done.returncode == 0, done.stderr
+    rows = cloud.rows("SELECT sandbox_id FROM measured WHERE kind = 'measured'")
+    assert len(rows) >= 6
+    assert len({sandbox for (sandbox,) in rows}) >= 6
+    assert all(len(sandbox) == 32 for (sandbox,) in rows)
+    assert "unknown sandboxes" not in done.stdout
+
+
+@pytest.mark.slow
+def test_users_log_that_may_not_be_read_leaves_the_sandboxes_unknown(aws: AwsPlatform, user: User) -> None:
+    user.make()
+    user.account.fail("POST", "/", 400, "AccessDeniedException", target="FilterLogEvents", times=None)
+    deployment = adopt(aws)
+    assert "log_group" not in deployment.effective
+    assert not aws.names_sandboxes(deployment)
 
 
 @pytest.mark.slow  # moto takes seconds to make its network
