@@ -580,7 +580,7 @@ try:
     oven.bake("")
 except PluginError as exc:
     wrong = str(exc)
-kinds = sorted(set(registry.kinds) - {kind.name for kind in plugins.KINDS})
+kinds = [name for name in registry.kinds if "oven" in name]
 sections = [section.name for section in registry.sections() if "oven" in section.name]
 print(json.dumps([oven.bake("rye"), wrong, kinds, sections]))
 """

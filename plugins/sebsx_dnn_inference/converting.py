@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
-    from sebsx_dnn_inference.models import Model
+    from sebsx_dnn_inference.models import NeuralModel
 
 LONGEST_S = 3600.0
 _SAMPLE = 32
@@ -69,7 +69,7 @@ class Reference:
     largest: float
 
 
-def reference(model: Model, tokens: int) -> Reference:
+def reference(model: NeuralModel, tokens: int) -> Reference:
     """Return what a model answers in ONNX Runtime, kept by the model.
 
     Raises:
@@ -85,7 +85,7 @@ def reference(model: Model, tokens: int) -> Reference:
     return Reference(sample=tuple(known["sample"]), largest=known["largest"])
 
 
-def convert(engine: InferenceEngine, model: Model, target: ConversionTarget, tokens: int) -> Converted:
+def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget, tokens: int) -> Converted:
     """Return a model as an engine loads it, converted now or before.
 
     Raises:
@@ -124,7 +124,7 @@ def convert(engine: InferenceEngine, model: Model, target: ConversionTarget, tok
     )
 
 
-def _difference(engine: InferenceEngine, model: Model, path: Path, tokens: int) -> float | None:
+def _difference(engine: InferenceEngine, model: NeuralModel, path: Path, tokens: int) -> float | None:
     wanted = reference(model, tokens)
     try:
         found = _answered(str(path), engine.source(), model, tokens)
@@ -134,7 +134,7 @@ def _difference(engine: InferenceEngine, model: Model, path: Path, tokens: int) 
     return float(worst / wanted.largest) if wanted.largest else float(worst)
 
 
-def _answered(path: str, source: Path, model: Model, tokens: int) -> dict[str, Any]:
+def _answered(path: str, source: Path, model: NeuralModel, tokens: int) -> dict[str, Any]:
     """Return what a converted model answers on this machine.
 
     Raises:
@@ -191,7 +191,7 @@ def _place(engine: InferenceEngine) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _key(engine: InferenceEngine, model: Model, target: ConversionTarget) -> str:
+def _key(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget) -> str:
     parts = [
         model.sha256,
         _place(engine),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.session import Session
     from sebsx_dnn_inference.converting import Converted
     from sebsx_dnn_inference.engines import InferenceEngine
-    from sebsx_dnn_inference.models import Model
+    from sebsx_dnn_inference.models import NeuralModel
 
 CONVERSION = "dnn.conversion_s"
 CONVERSION_PEAK = "dnn.conversion_peak_bytes"
@@ -98,7 +98,7 @@ class _Kitchen:
 
     session: Session
     settings: DnnSettings
-    _models: dict[str, Model] = field(default_factory=dict)
+    _models: dict[str, NeuralModel] = field(default_factory=dict)
     _done: dict[tuple[Any, ...], tuple[Path, Converted] | str] = field(default_factory=dict)
 
     def prepared(self, cell: Cell) -> bool:
@@ -155,7 +155,7 @@ class _Kitchen:
         engine: InferenceEngine = self.session.scene.registry.get("engines", cell.factors["optimizer"])()
         return engine
 
-    def _model(self, cell: Cell) -> Model:
+    def _model(self, cell: Cell) -> NeuralModel:
         name = cell.factors["model"]
         if name not in self._models:
             given = next(each for each in self.settings.model if models.known(each)[0] == name)

@@ -48,7 +48,7 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class NeuralModel:
     """A model as one ONNX file.
 
     Args:
@@ -90,7 +90,7 @@ def known(name: str) -> tuple[str, str]:
     return path.stem, _sha256(path)
 
 
-def opened(name: str) -> Model:
+def opened(name: str) -> NeuralModel:
     """Return a model by name or path, made if it is one of ours and was not made yet.
 
     Raises:
@@ -156,7 +156,7 @@ def _of_torch(path: Path) -> str:
     return f"it is a pickle, which runs code of its own when it is read, and is never opened; {how}"
 
 
-def _read(path: Path, name: str, family: str, multiply_adds: int | None) -> Model:
+def _read(path: Path, name: str, family: str, multiply_adds: int | None) -> NeuralModel:
     """Return what an ONNX file says of itself.
 
     Raises:
@@ -176,7 +176,7 @@ def _read(path: Path, name: str, family: str, multiply_adds: int | None) -> Mode
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise UserError(f"model {str(path)!r} keeps weights in other files; save it as one: onnx.save(onnx.load(FILE))")
     parameters = sum(_count(tensor.dims) for tensor in model.graph.initializer)
-    return Model(
+    return NeuralModel(
         name=name,
         path=path,
         sha256=_sha256(path),

@@ -14,7 +14,7 @@ from sebsx_dnn_inference import models
 if TYPE_CHECKING:
     from sebsx_dnn_inference.converting import Converted, Reference
     from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
-    from sebsx_dnn_inference.models import Model
+    from sebsx_dnn_inference.models import NeuralModel
 
 PACKAGE, STORAGE = "package", "storage"
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -56,7 +56,7 @@ minimum = 0
 
 def folder_of(
     engine: InferenceEngine,
-    model: Model,
+    model: NeuralModel,
     converted: Converted,
     expected: Reference,
     target: ConversionTarget,

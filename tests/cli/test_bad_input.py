@@ -100,7 +100,7 @@ VALUES = [
     ),
     (
         "plan experiment calibrate --set benchmark=graph-mst --option vcpu=1",
-        ["experiment 'calibrate' takes no options of functions", "--memory"],
+        ["experiment 'calibrate' does not accept options of functions", "--memory"],
     ),
     ("plan benchmark sleep --memory", ["--memory needs a value"]),
     ("plan benchmark sleep --memory lots", ["--memory 'lots': an integer is wanted; write MiB", "256MB or 1GB"]),

@@ -34,10 +34,14 @@ count = 5
 """
 # A run of each experiment, as short as may be.
 RUNS: dict[str, tuple[str, ...]] = {
+    "arm-prediction": (
+        "--benchmarks", "FOLDER", "--steps", "2", "--runs", "1", "--run-times", "0.02s..0.05s", "--campaigns", "train",
+    ),
     "calibrate": (
         "--benchmark", "FOLDER", "--low", "0.02", "--high", "0.1", "--repetitions", "3", "--tolerance", "0.9",
     ),
     "communication": ("--channels", "tcp", "--sizes", "1", "--rounds", "1"),
+    "dnn-inference": ("--optimizer", "onnx", "--batch", "1", "--sandboxes", "1", "--calls", "1"),
     "eviction": ("--idle", "0.1", "--d-init", "1", "--repetitions", "1", "--max-time", "5m"),
     "function": ("--address", "URL", "--payload", '{"ms": 1}', "--expect", '{"more": [1, 2]}', "--repetitions", "6"),
     "invocation-overhead": (
@@ -50,6 +54,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "selftest": ("--benchmark", "sleep", "--trials", "1", "--repetitions", "6", "--detect", "0"),
 }  # fmt: skip
+FROM_A_REGISTRY = {"dnn-inference"}  # its functions have dependencies
 
 
 def test_every_experiment_is_repeated_here() -> None:
@@ -57,7 +62,10 @@ def test_every_experiment_is_repeated_here() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", sorted(RUNS))
+@pytest.mark.parametrize(
+    "experiment",
+    [pytest.param(name, marks=[pytest.mark.network] * (name in FROM_A_REGISTRY)) for name in sorted(RUNS)],
+)
 def test_printed_command_makes_the_same_design(
     sebsx: Cli, call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch, experiment: str
 ) -> None:

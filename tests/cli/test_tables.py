@@ -31,13 +31,15 @@ TABLES = (
     "prices break-even last --vm-per-hour 0.01", "reprice last --as aws:us-east-1", "records last",
     "plan benchmark sleep dynamic-html --memory 128,256", "plan experiment eviction",
     "plan load sleep --rate 5 --duration 2s",
+    "plan experiment dnn-inference", "predict models",
     "plan experiment invocation-overhead", "plan experiment communication", "plan experiment network",
     "analyze last -a data-quality", "analyze last -a stability", "selftest --run last",
 )  # fmt: skip
 # What prints none: a run shows what `analyze` does.
 NONE = {
-    "aws policy", "baseline remove", "baseline set", "calibrate", "completion", "db check", "db path", "db snapshot",
-    "db upgrade", "export", "new", "prices update", "report", "run", "runs delete", "runs note",
+    "aws policy", "baseline remove", "baseline set", "calibrate", "completion", "db check", "db path",
+    "db snapshot", "db upgrade", "export", "import saaf", "new", "predict arm", "predict train", "prices update",
+    "report", "run", "runs delete", "runs note",
 }  # fmt: skip
 # Words of captions.
 OWN = {"--wide", "adds", "empty:"}

@@ -703,7 +703,7 @@ def test_the_table_is_cut_at_the_limit_and_counts_the_rest(store: Store) -> None
     assert len(report.to_report(None).tables[0].rows) == 4
     table = report.to_report(1).tables[0]
     assert len(table.rows) == 1
-    assert table.caption.startswith("and 3 rows more: ")
+    assert "and 3 rows more: " in table.caption
 
 
 def test_one_reason_of_many_rows_is_said_once(store: Store) -> None:

@@ -24,11 +24,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> models.Model:
+def model(tmp_path: Path) -> models.NeuralModel:
     return models.opened(str(identity_model(tmp_path / "same.onnx")))
 
 
-def test_conversion_is_made_once_and_says_what_it_took(model: models.Model) -> None:
+def test_conversion_is_made_once_and_says_what_it_took(model: models.NeuralModel) -> None:
     first, second = convert(OnnxRuntime(), model, TARGET, 16), convert(OnnxRuntime(), model, TARGET, 16)
     assert first == second
     assert first.difference == 0
@@ -45,14 +45,16 @@ def test_conversion_is_made_once_and_says_what_it_took(model: models.Model) -> N
         (Failing(), "operator 'Identity' is not known"),
     ],
 )
-def test_conversion_that_fails_is_told_in_one_line(engine: InferenceEngine, told: str, model: models.Model) -> None:
+def test_conversion_that_fails_is_told_in_one_line(
+    engine: InferenceEngine, told: str, model: models.NeuralModel
+) -> None:
     with pytest.raises(UserError) as caught:
         convert(engine, model, TARGET, 16)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_planted_engine_passes(model: models.Model) -> None:
+def test_planted_engine_passes(model: models.NeuralModel) -> None:
     assert convert(Planted(), model, TARGET, 16).difference == pytest.approx(0, abs=1e-6)
 
 
