@@ -130,7 +130,8 @@ def test_no_more_instances_than_allowed(platform: AzurePlatform, echo_package: P
     options = {"max_instances": 1, "sandbox_concurrency": 2}
     deployment = platform.deploy(echo_package, trying.config(platform, options=options))
     assert options.items() <= deployment.effective.items()
-    answers = invoke_together(platform, deployment, {"do": "sleep", "value": 2.0}, 3)
+    assert invoke(platform, deployment, {"value": 1}).status is Status.OK  # no call waits for a start any more
+    answers = invoke_together(platform, deployment, {"do": "sleep", "value": 3.0}, 3)
     assert sorted(answer.status for answer in answers) == [Status.OK, Status.OK, Status.THROTTLED]
     told = [answer.envelope["sebsx"] for answer in answers if answer.envelope]
     assert len({one["sandbox"] for one in told}) == 1
@@ -236,7 +237,7 @@ def test_existing_group_is_used_and_stays(
     assert ledger.open == {}
 
 
-def test_groups_that_do_not_go_together_are_refused_before(subscription: EmulatedSubscription, tmp_path: Path) -> None:
+def test_options_that_do_not_go_together_are_refused_before(subscription: EmulatedSubscription, tmp_path: Path) -> None:
     platform = made(tmp_path, subscription)
 
     def reason(memory_mib: int, **options: object) -> str:
