@@ -38,7 +38,7 @@ from sebsx.model import (
 from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE, TRIGGER
 from sebsx_aws import loglines, resources
 from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
-from sebsx_aws.existing import Existing, put_back, read_name
+from sebsx_aws.existing import ExistingLambdas, put_back, read_name
 from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import image_facts
 from sebsx_aws.loglines import said
@@ -117,7 +117,7 @@ class AwsPlatform(Platform[AwsSettings]):
         self._clients = Clients(settings)
         self._functions = Functions(self._clients, settings)
         self._resources: resources.Resources | None = None
-        self._existing: Existing | None = None
+        self._existing: ExistingLambdas | None = None
         self._reports = LogReports(self._clients, settings.log_format)
         self._sandboxes: dict[str, SandboxReports] = {}  # by the format of the log
         self._refusal: CredentialsError | None = None
@@ -195,7 +195,7 @@ class AwsPlatform(Platform[AwsSettings]):
         bucket = self._opened.bucket
         if self._existing is None:
             log_group = self._make_log_group
-            self._existing = Existing(self._clients, self.settings, self.context, log_group, bucket)
+            self._existing = ExistingLambdas(self._clients, self.settings, self.context, log_group, bucket)
         return self._existing.adopt(adoption)
 
     def release(self, deployment: Deployment) -> None:

@@ -78,7 +78,7 @@ def read_name(target: str) -> NamedFunction:
     return NamedFunction(**{key: value or "" for key, value in found.groupdict().items()})
 
 
-class Existing:
+class ExistingLambdas:
     """The user's functions in one account and region.
 
     Args:

@@ -16,7 +16,7 @@ from sebsx_arm_prediction.classifiers import CLASSIFIERS
 from sebsx_arm_prediction.models import LEARNED
 from sebsx_arm_prediction.pairs import pair
 from sebsx_arm_prediction.runs import dataset_of_runs
-from sebsx_arm_prediction.study import LEVEL, Plan, study
+from sebsx_arm_prediction.study import LEVEL, Extent, study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,8 +97,8 @@ class ArmPredictionAnalyzer(Analyzer[ArmPredictionAnalyzerSettings]):
         )
 
 
-def _plan(settings: ArmPredictionAnalyzerSettings) -> Plan:
-    return Plan(
+def _plan(settings: ArmPredictionAnalyzerSettings) -> Extent:
+    return Extent(
         rows_per_step=settings.rows_per_step,
         trees=settings.trees,
         methods=settings.methods,

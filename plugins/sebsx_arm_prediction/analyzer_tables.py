@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sebsx.model.frame import Mask
     from sebsx_arm_prediction.dataset import Dataset
     from sebsx_arm_prediction.pairs import Pairs
-    from sebsx_arm_prediction.study import Study
-    from sebsx_arm_prediction.validation import Difference, HeldOut
+    from sebsx_arm_prediction.study import Evaluation
+    from sebsx_arm_prediction.validation import HeldOut, PairedDifference
 
 TRAINED, UNSEEN = "train", "unseen"
 MEANS = ("mean of training functions", "mean of unseen functions", "mean of all functions")
@@ -45,7 +45,7 @@ class Money:
     gb_s_usd: float
 
 
-def tables(found: Study, money: Money) -> list[Table]:
+def tables(found: Evaluation, money: Money) -> list[Table]:
     """Return all tables; those of what was not measured are left out."""
     made = [table3(found), methods_table(found), decisions_table(found, money), classes_table(found)]
     made += [confusion_table(found), ablation_table(found)]
@@ -74,7 +74,7 @@ def rows_table(dataset: Dataset) -> Table:
     return Table("profiles", columns=columns, rows=rows)
 
 
-def table3(found: Study) -> Table:
+def table3(found: Evaluation) -> Table:
     """Return the table in the shape of the study's Table III, with baselines, and errors of functions left out."""
     columns = [
         Column("function", "function"),
@@ -98,7 +98,7 @@ def table3(found: Study) -> Table:
     return Table("table3", columns=columns, rows=rows, caption="errors of rows that were not trained on")
 
 
-def _function_row(found: Study, name: str) -> dict[str, Any]:
+def _function_row(found: Evaluation, name: str) -> dict[str, Any]:
     mine = found.pairs.of([name])
     left_out = found.left_out.get((ALL_IN_ONE, found.chosen.get(ALL_IN_ONE, "")))
     base = {each: _naive(found, each, mine) for each in BASELINES}
@@ -118,7 +118,7 @@ def _function_row(found: Study, name: str) -> dict[str, Any]:
     }
 
 
-def _naive(found: Study, name: str, mine: Pairs) -> float:
+def _naive(found: Evaluation, name: str, mine: Pairs) -> float:
     """Return the error of a baseline, which no training can spoil, over all rows of a function."""
     import numpy as np  # heavy
 
@@ -138,7 +138,7 @@ def _mean_rows(rows: Sequence[dict[str, Any]], columns: Sequence[Column]) -> Ite
             yield {"function": title, "split": "", **means}
 
 
-def methods_table(found: Study) -> Table:
+def methods_table(found: Evaluation) -> Table:
     """Return the error of every scope and method, and how it compares with saying the same time."""
     columns = [
         Column("scope", "scope"),
@@ -156,7 +156,7 @@ def methods_table(found: Study) -> Table:
     return Table("methods", columns=columns, rows=rows, caption="mean relative errors")
 
 
-def _method_row(found: Study, scope: str, name: str, difference: Difference | None) -> dict[str, Any]:
+def _method_row(found: Evaluation, scope: str, name: str, difference: PairedDifference | None) -> dict[str, Any]:
     tested, left_out = found.tested.get((scope, name)), found.left_out.get((scope, name))
     return {
         "scope": scope,
@@ -171,13 +171,13 @@ def _method_row(found: Study, scope: str, name: str, difference: Difference | No
     }
 
 
-def best_scope(found: Study) -> str | None:
+def best_scope(found: Evaluation) -> str | None:
     """Return the generalised scope that erred least on functions left out; None where none was fitted."""
     scopes = [scope for scope in GENERALISED if (scope, found.chosen.get(scope, "")) in found.left_out]
     return min(scopes, key=lambda scope: found.left_out[scope, found.chosen[scope]].error) if scopes else None
 
 
-def decisions_table(found: Study, money: Money) -> Table:
+def decisions_table(found: Evaluation, money: Money) -> Table:
     """Return which functions to move: predicted savings with their intervals, beside what was measured."""
     columns = [
         Column("function", "function"),
@@ -198,7 +198,7 @@ def decisions_table(found: Study, money: Money) -> Table:
     )
 
 
-def _decision(found: Study, held: HeldOut, name: str, money: Money) -> dict[str, Any]:
+def _decision(found: Evaluation, held: HeldOut, name: str, money: Money) -> dict[str, Any]:
     mask: Mask = held.pairs.source.frame.equals("function", name)
     here_s = float(held.pairs.source[RUNTIME][mask].mean())
     ratio = float(held.predicted[mask].mean()) / here_s
@@ -225,7 +225,7 @@ def _decision(found: Study, held: HeldOut, name: str, money: Money) -> dict[str,
     }
 
 
-def classes_table(found: Study) -> Table:
+def classes_table(found: Evaluation) -> Table:
     """Return how often each classifier is right on functions left out."""
     columns = [
         Column("classifier", "classifier"),
@@ -239,7 +239,7 @@ def classes_table(found: Study) -> Table:
     return Table("classes", columns=columns, rows=rows, caption="functions left out")
 
 
-def confusion_table(found: Study) -> Table:
+def confusion_table(found: Evaluation) -> Table:
     """Return the confusion of the first classifier on rows that were not trained on."""
     columns = [
         Column("target", "measured"),
@@ -260,7 +260,7 @@ def confusion_table(found: Study) -> Table:
     return Table("confusion", columns=columns, rows=rows, caption=f"right of those predicted: {columns_right}")
 
 
-def ablation_table(found: Study) -> Table:
+def ablation_table(found: Evaluation) -> Table:
     """Return errors by set of features."""
     columns = [
         Column("features", "features"),

@@ -13,12 +13,12 @@ from sebsx_arm_prediction.validation import LEAST_FOR_TEST, differences, mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sebsx_arm_prediction.study import Study
+    from sebsx_arm_prediction.study import Evaluation
 
 _SAMPLES = 10  # of which the plurality is told, as in the study
 
 
-def answers(found: Study, *, on_provider: bool) -> Iterator[str]:
+def answers(found: Evaluation, *, on_provider: bool) -> Iterator[str]:
     """Yield the answers to RQ-1 to RQ-4."""
     yield _of_one_function(found)
     yield _of_functions_not_seen(found)
@@ -32,7 +32,7 @@ def answers(found: Study, *, on_provider: bool) -> Iterator[str]:
         yield f"RQ-4: outside of FaaS, from {source} to {found.pairs.target_name}, the same models have {error}."
 
 
-def _of_one_function(found: Study) -> str:
+def _of_one_function(found: Evaluation) -> str:
     errors = found.errors(FUNCTION_SPECIFIC)
     if not errors:
         return "RQ-1: not measured: models of single functions are tested on a second campaign, and there is none."
@@ -42,7 +42,7 @@ def _of_one_function(found: Study) -> str:
     )
 
 
-def _of_functions_not_seen(found: Study) -> str:
+def _of_functions_not_seen(found: Evaluation) -> str:
     scope = best_scope(found)
     if scope is None:
         return "RQ-2: not measured: there are too few functions to leave one out."
@@ -62,7 +62,7 @@ def _of_functions_not_seen(found: Study) -> str:
     )
 
 
-def _of_classes(found: Study) -> str:
+def _of_classes(found: Evaluation) -> str:
     if not found.classifiers:
         return "RQ-3: not measured: all functions are of one class, or too few to leave one out."
     name, matrix = next(iter(found.classifiers.items()))
@@ -87,7 +87,7 @@ def stats_of_share(share: float, functions: int) -> str:
     return f" ({max(0.0, middle - half):.0%} to {min(1.0, middle + half):.0%} for {functions} functions)"
 
 
-def remarks(found: Study) -> Iterator[str]:
+def remarks(found: Evaluation) -> Iterator[str]:
     """Yield what stands beside the answers: scopes and methods compared, coverage, steps on one machine alone."""
     yield from _about_arm_speed(found)
     for name in ADDED:
@@ -106,7 +106,7 @@ def remarks(found: Study) -> Iterator[str]:
         yield f"{len(found.pairs.unpaired)} steps were measured on one machine alone and are left out"
 
 
-def _about_arm_speed(found: Study) -> Iterator[str]:
+def _about_arm_speed(found: Evaluation) -> Iterator[str]:
     keys = [(scope, found.chosen.get(scope, "")) for scope in (ARM_SPEED, ALL_IN_ONE)]
     if any(key not in found.left_out for key in keys):
         return

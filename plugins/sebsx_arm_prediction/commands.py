@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.commands import Services
     from sebsx_arm_prediction.dataset import Dataset
     from sebsx_arm_prediction.learning import Trained
-    from sebsx_arm_prediction.predicting import Answer, Costs
+    from sebsx_arm_prediction.predicting import Costs, Prediction
 
 _FEW = 6  # functions that are named
 
@@ -86,7 +86,7 @@ class TrainSettings:
     save: str = setting("", help="name of the model; nothing is kept without one")
     source: str = setting("", help="environment that is profiled, where there are several")
     target: str = setting("", help="environment that is predicted, where there are several")
-    campaign: str = setting("train", help="campaign to learn from; empty for all there is")
+    part: str = setting("train", help="campaign of the runs to learn from; empty for all", option="--part")
     all_functions: bool = setting(False, help="learn from the functions that the study kept back, too")
     trees: int = setting(50, help="trees of a forest", minimum=5, maximum=500)
     seed: int = setting(0, help="seed of all that is random")
@@ -118,8 +118,8 @@ class PredictTrain(Command[TrainSettings]):
             with services.open_store() as store:
                 datasets.append(dataset_of_runs([store.view(name) for name in names]))
         dataset = joined_datasets(datasets)
-        if settings.campaign and settings.campaign in dataset.levels("campaign"):
-            dataset = dataset.select(campaign=settings.campaign)
+        if settings.part and settings.part in dataset.levels("campaign"):
+            dataset = dataset.select(campaign=settings.part)
         if not settings.all_functions and "unseen" in dataset.levels("split"):
             dataset = dataset.select(where=~dataset.frame.equals("split", "unseen"))
         pairs = pair(dataset, settings.source, settings.target)
@@ -230,7 +230,7 @@ def _costs(services: Services, settings: PredictSettings, rows: Dataset) -> Cost
     return costs_of(services.registry, settings.price_as, memory_mib)
 
 
-def _table(found: Sequence[Answer]) -> Table:
+def _table(found: Sequence[Prediction]) -> Table:
     columns = [
         Column("function", "function"),
         Column("step", "step"),
@@ -244,7 +244,7 @@ def _table(found: Sequence[Answer]) -> Table:
     return Table("predictions", columns=columns, rows=[_row(each) for each in found])
 
 
-def _row(found: Answer) -> dict[str, Any]:
+def _row(found: Prediction) -> dict[str, Any]:
     if not found.is_known:
         return {"function": found.function, "step": found.step, "here_s": found.here_s, "decision": found.decision}
     there = Estimate(
@@ -260,7 +260,7 @@ def _row(found: Answer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _notes(trained: Trained, found: Sequence[Answer]) -> list[str]:
+def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
     functions = trained.facts.get("functions", ())
     named = ", ".join(functions[:_FEW]) + (", ..." if len(functions) > _FEW else "")
     error = f"errs by {trained.error:.1%} on those it has not seen"

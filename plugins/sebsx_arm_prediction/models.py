@@ -31,7 +31,7 @@ _LEAST_SHARE = 1e-3  # of the time here that a prediction is at least: a line ma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class ModelForm:
     """A way to predict run times.
 
     Args:
@@ -61,18 +61,18 @@ BREAK_EVEN_RATIO = 1.25
 METHODS = {
     each.name: each
     for each in (
-        Method(name="same-time", kind="factor", features=RUNTIME1, meaning="baseline: the time is the same"),
-        Method(
+        ModelForm(name="same-time", kind="factor", features=RUNTIME1, meaning="baseline: the time is the same"),
+        ModelForm(
             name="price-ratio", kind="factor", features=RUNTIME1, factor=BREAK_EVEN_RATIO,
             meaning="baseline: the time is longer by what a second costs less",
         ),
-        Method(name="slr-linear", kind="slr", features=RUNTIME1, meaning="a line from run time to run time"),
-        Method(name="slr-forest", kind="slr", features=RUNTIME1, forest=True, meaning="the same by a random forest"),
-        Method(name="mlr-linear", kind="mlr", features=CPU8, meaning="a plane over the parts of processor time"),
-        Method(name="mlr-forest", kind="mlr", features=CPU8, forest=True, meaning="the same by a random forest"),
-        Method(name="lta-linear", kind="lta", features=CPU8, meaning="each part of processor time by a line, summed"),
-        Method(name="lta-forest", kind="lta", features=CPU8, forest=True, meaning="the same by random forests"),
-        Method(name="boosting", kind="boosting", features=RATES12, meaning="gradient boosting of the ratio of times"),
+        ModelForm(name="slr-linear", kind="slr", features=RUNTIME1, meaning="a line from run time to run time"),
+        ModelForm(name="slr-forest", kind="slr", features=RUNTIME1, forest=True, meaning="the same by a random forest"),
+        ModelForm(name="mlr-linear", kind="mlr", features=CPU8, meaning="a plane over the parts of processor time"),
+        ModelForm(name="mlr-forest", kind="mlr", features=CPU8, forest=True, meaning="the same by a random forest"),
+        ModelForm(name="lta-linear", kind="lta", features=CPU8, meaning="parts of processor time by lines, summed"),
+        ModelForm(name="lta-forest", kind="lta", features=CPU8, forest=True, meaning="the same by random forests"),
+        ModelForm(name="boosting", kind="boosting", features=RATES12, meaning="gradient boosting of ratios of times"),
     )
 }  # fmt: skip
 BASELINES = tuple(name for name, each in METHODS.items() if each.is_baseline)
@@ -151,7 +151,7 @@ class Model:
         }
 
 
-def method(name: str) -> Method:
+def method(name: str) -> ModelForm:
     """Return a method by its name.
 
     Raises:
@@ -205,7 +205,7 @@ def importance(model: Model, pairs: Pairs, seed: int = 0) -> Mapping[str, float]
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _fit_components(how: Method, pairs: Pairs, inputs: Numbers, weights: Numbers, effort: Effort) -> Model:
+def _fit_components(how: ModelForm, pairs: Pairs, inputs: Numbers, weights: Numbers, effort: Effort) -> Model:
     targets = pairs.target_components
     moved = [place for place in range(len(COMPONENTS)) if targets[:, place].any()]
     names = tuple(COMPONENTS[place] for place in moved)
@@ -241,7 +241,7 @@ def _log_ratio(pairs: Pairs) -> Numbers:
     return found
 
 
-def _estimator(how: Method, effort: Effort, rows: int) -> Any:
+def _estimator(how: ModelForm, effort: Effort, rows: int) -> Any:
     if not how.forest:
         return require("sklearn.linear_model", extra=EXTRA).LinearRegression()
     return require("sklearn.ensemble", extra=EXTRA).RandomForestRegressor(

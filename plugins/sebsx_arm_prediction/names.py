@@ -45,7 +45,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceColumn:
     """Where a column of a dataset comes from.
 
     Args:
@@ -68,7 +68,7 @@ class Mapped:
         of_saaf: Whether the names are SAAF's rather than ours.
     """
 
-    numbers: dict[str, tuple[Source, ...]]
+    numbers: dict[str, tuple[SourceColumn, ...]]
     words: dict[str, str]
     in_ticks: bool
     of_saaf: bool
@@ -92,22 +92,22 @@ def mapped(names: Iterable[str], chosen: dict[str, str] | None = None) -> Mapped
         feature.name: name for feature in FEATURES for name in (feature.name, f"saaf.{feature.name}") if name in there
     }
     in_ticks = any(old in there for old in _OF_TICKS)
-    numbers: dict[str, tuple[Source, ...]] = {name: (Source(column),) for name, column in ours.items()}
+    numbers: dict[str, tuple[SourceColumn, ...]] = {name: (SourceColumn(column),) for name, column in ours.items()}
     aliases = {new: old for old, new in _OF_TICKS.items()}
     for feature in FEATURES:
         if feature.name in numbers:
             continue
         found = next((name for name in (feature.saaf_name, aliases.get(feature.saaf_name, "")) if name in there), None)
         if found is not None:
-            numbers[feature.name] = (Source(found, _factor(feature.saaf_name, feature.unit, in_ticks=in_ticks)),)
+            numbers[feature.name] = (SourceColumn(found, _factor(feature.saaf_name, feature.unit, in_ticks=in_ticks)),)
     if "frameworkRuntimeDeltas" in there and "frameworkRuntime_s" in numbers:
-        numbers["frameworkRuntime_s"] += (Source("frameworkRuntimeDeltas", _MS),)
+        numbers["frameworkRuntime_s"] += (SourceColumn("frameworkRuntimeDeltas", _MS),)
     if "cpuCores" in there and CPUS not in ours:  # `availableCPUs` is the share that memory buys, not what times are of
-        numbers[CPUS] = (Source("cpuCores"),)
+        numbers[CPUS] = (SourceColumn("cpuCores"),)
     if RUNTIME not in numbers and "function_duration_s" in there:  # exported without the collector
-        numbers[RUNTIME] = (Source("function_duration_s"),)
+        numbers[RUNTIME] = (SourceColumn("function_duration_s"),)
     for name, column in _first(there, _NUMBERS).items():
-        numbers[name] = (Source(column),)
+        numbers[name] = (SourceColumn(column),)
     words = _first(there, {**_WORDS, **{name: (column,) for name, column in chosen.items()}})
     return Mapped(numbers=numbers, words=words, in_ticks=in_ticks, of_saaf=not ours and "runtime" in there)
 

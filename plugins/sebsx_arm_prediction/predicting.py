@@ -37,7 +37,7 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Prediction:
     """What is known of one step of a function on the other machine.
 
     Args:
@@ -107,7 +107,9 @@ class Answer:
         return _sentence(self)
 
 
-def answers(trained: Trained, dataset: Dataset, costs: Costs | None = None, level: float = LEVEL) -> Iterator[Answer]:
+def answers(
+    trained: Trained, dataset: Dataset, costs: Costs | None = None, level: float = LEVEL
+) -> Iterator[Prediction]:
     """Yield the answer for each step of each function of a dataset, in their order."""
     for function in dataset.functions:
         rows = dataset.select(function=function)
@@ -115,7 +117,7 @@ def answers(trained: Trained, dataset: Dataset, costs: Costs | None = None, leve
             yield answer(trained, rows.select(step=step), costs, level)
 
 
-def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: float = LEVEL) -> Answer:
+def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: float = LEVEL) -> Prediction:
     """Return the answer for rows of one step of one function."""
     here_s = float(rows[RUNTIME].mean())
     there_s = float(trained.predictor.predict(rows).mean())
@@ -127,7 +129,7 @@ def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: f
         means = trained.classifier.probabilities(rows).mean(axis=0)
         probabilities = {word: float(share) for word, share in zip(CLASSES, means, strict=True)}
     word = max(probabilities, key=probabilities.__getitem__) if probabilities else _class_of(there_s / here_s)
-    found = Answer(
+    found = Prediction(
         function=rows.functions[0],
         step=rows.levels("step")[0],
         rows=len(rows),
@@ -146,7 +148,7 @@ def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: f
     return found if costs is None else _priced(found, costs)
 
 
-def regardless(found: Answer) -> Answer:
+def regardless(found: Prediction) -> Prediction:
     """Return an answer as if its profile lay within what the model was trained on."""
     return replace(found, reasons=())
 
@@ -155,7 +157,7 @@ def _class_of(ratio: float) -> str:
     return CLASSES[0] if ratio <= FASTER_RATIO else CLASSES[2] if ratio >= SLOWER_RATIO else CLASSES[1]
 
 
-def _priced(found: Answer, costs: Costs) -> Answer:
+def _priced(found: Prediction, costs: Costs) -> Prediction:
     here, there = costs.here(found.here_s), costs.there(found.there_s)
     if here is None or there is None or here <= 0:
         return replace(found, cost_here_usd=here, cost_there_usd=there, prices=costs.prices)
@@ -181,7 +183,7 @@ def _break_even(here_usd: float, here_s: float, there: Cost) -> float | None:
     return (here_usd - fixed) / (one_s - fixed)
 
 
-def _sentence(found: Answer) -> str:
+def _sentence(found: Prediction) -> str:
     name = f"{found.function} (step {found.step})" if found.step else found.function
     if found.reasons:
         more = f", and {len(found.reasons) - 1} more" if len(found.reasons) > 1 else ""
@@ -197,13 +199,13 @@ def _sentence(found: Answer) -> str:
     return f"Measure {name} before moving it: it takes {times} and costs {saving} per invocation."
 
 
-def _range(found: Answer) -> str:
+def _range(found: Prediction) -> str:
     if found.low_s is None or found.high_s is None or found.level is None:
         return " (too few training functions for an interval)"
     return f" ({in_words(found.low_s)} to {in_words(found.high_s)} with {found.level:.0%} coverage)"
 
 
-def _money(found: Answer) -> str:
+def _money(found: Prediction) -> str:
     assert found.saving is not None
     words = f"{abs(found.saving):.0%} {'less' if found.saving >= 0 else 'more'}"
     if found.saving_low is None or found.saving_high is None:

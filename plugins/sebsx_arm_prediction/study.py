@@ -30,8 +30,8 @@ from sebsx_arm_prediction.scopes import (
 from sebsx_arm_prediction.synthetic import TEST, TRAIN, published_table
 from sebsx_arm_prediction.validation import (
     LIGHT,
-    Difference,
     HeldOut,
+    PairedDifference,
     check_apart,
     choose,
     differences,
@@ -55,7 +55,7 @@ _FEATURES = (FULL21, CPU8, RUNTIME1, RATES12, SHARES9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Extent:
     """How much is fitted.
 
     Args:
@@ -76,7 +76,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Study:
+class Evaluation:
     """What was found.
 
     Args:
@@ -111,8 +111,8 @@ class Study:
     on_rest: Confusion | None = None
     voting: Sequence[tuple[int, float]] = ()
     bound: Sequence[tuple[int, float]] = ()
-    against_same: Sequence[Difference] = ()
-    against_line: Sequence[Difference] = ()
+    against_same: Sequence[PairedDifference] = ()
+    against_line: Sequence[PairedDifference] = ()
     level: float | None = None
     half: float | None = None
     covered: float | None = None
@@ -127,9 +127,9 @@ class Study:
         return {name: error for name, error in everything.items() if functions is None or name in functions}
 
 
-def study(pairs: Pairs, plan: Plan | None = None) -> Study:
+def study(pairs: Pairs, plan: Extent | None = None) -> Evaluation:
     """Fit and test all that a campaign allows; what it does not is said in the notes."""
-    plan, notes = plan or Plan(), list[str]()
+    plan, notes = plan or Extent(), list[str]()
     train, unseen = functions_of(pairs)
     first, second = _campaigns(pairs)
     effort = Effort(trees=plan.trees, seed=plan.seed)
@@ -151,7 +151,7 @@ def study(pairs: Pairs, plan: Plan | None = None) -> Study:
             f"models of functions that were not seen take {LEAST_FUNCTIONS} training functions or more; there are "
             f"{len(train)}"
         )
-        return Study(pairs=pairs, train=train, unseen=unseen, tested=tested, chosen=chosen, notes=notes)
+        return Evaluation(pairs=pairs, train=train, unseen=unseen, tested=tested, chosen=chosen, notes=notes)
     ours = fitted.of(train)
     wanted = [(scope, name) for scope in GENERALISED for name in plan.methods]
     base = [(ALL_IN_ONE, name) for name in BASELINES]
@@ -170,7 +170,7 @@ def study(pairs: Pairs, plan: Plan | None = None) -> Study:
     level, half, share = _interval(left_out, tested, unseen, chosen, plan.level)
     matrices, on_rest, votes, bound = _classes(ours, rest, unseen, plan, notes)
     errors = {" ".join(key): each.errors for key, each in left_out.items()}
-    return Study(
+    return Evaluation(
         pairs=pairs,
         train=train,
         unseen=unseen,
@@ -222,7 +222,7 @@ def _rest(pairs: Pairs, unseen: Sequence[str], second: str | None) -> Pairs | No
     return pairs.where(chosen) if chosen.any() else None
 
 
-def _function_specific(fitted: Pairs, again: Pairs, plan: Plan, effort: Effort) -> dict[Key, HeldOut]:
+def _function_specific(fitted: Pairs, again: Pairs, plan: Extent, effort: Effort) -> dict[Key, HeldOut]:
     shared = [name for name in again.functions if name in fitted.functions]
     again, fitted = again.of(shared), fitted.of(shared)
     check_apart(fitted, again, unseen=False)
@@ -235,7 +235,7 @@ def _function_specific(fitted: Pairs, again: Pairs, plan: Plan, effort: Effort) 
     }  # fmt: skip
 
 
-def _chosen_in_halves(fitted: Pairs, plan: Plan) -> str:
+def _chosen_in_halves(fitted: Pairs, plan: Extent) -> str:
     """Return the method for single functions: what errs least on every other step of the campaign it is fitted to."""
     import numpy as np  # heavy
 
@@ -250,7 +250,7 @@ def _chosen_in_halves(fitted: Pairs, plan: Plan) -> str:
     return min(errors, key=errors.__getitem__) if errors else "slr-linear"
 
 
-def _generalised(ours: Pairs, rest: Pairs, wanted: Sequence[Key], plan: Plan, effort: Effort) -> dict[Key, HeldOut]:
+def _generalised(ours: Pairs, rest: Pairs, wanted: Sequence[Key], plan: Extent, effort: Effort) -> dict[Key, HeldOut]:
     check_apart(ours, rest, unseen=False)
     found: dict[Key, HeldOut] = {}
     name = plan.classifiers[0]
@@ -286,7 +286,7 @@ def _interval(
 
 
 def _classes(
-    ours: Pairs, rest: Pairs | None, unseen: Sequence[str], plan: Plan, notes: list[str]
+    ours: Pairs, rest: Pairs | None, unseen: Sequence[str], plan: Extent, notes: list[str]
 ) -> tuple[dict[str, Confusion], Confusion | None, list[tuple[int, float]], list[tuple[int, float]]]:
     """Return confusions on functions left out and on the rest, and the voting curve with its bound."""
     few = ours.thinned(ROWS_LEFT_OUT)
@@ -320,7 +320,7 @@ def left_out_confusion(pairs: Pairs, name: str, features: FeatureSet = RATES12) 
     return confusion(pairs.labels, predicted)
 
 
-def _ablation(ours: Pairs, plan: Plan) -> dict[str, dict[str, float]]:
+def _ablation(ours: Pairs, plan: Extent) -> dict[str, dict[str, float]]:
     """Return the errors of MLR and of the classifier with each set of features, on functions left out."""
     few = ours.thinned(ROWS_LEFT_OUT)
     found: dict[str, dict[str, float]] = {}

@@ -28,7 +28,7 @@ TRAIN, TEST = "train", "test"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FunctionKind:
     """A function that never ran.
 
     Args:
@@ -57,7 +57,7 @@ class Kind:
 
 
 def campaign(
-    kinds: Sequence[Kind],
+    kinds: Sequence[FunctionKind],
     *,
     steps: int = 40,
     samples: int = 10,
@@ -72,7 +72,7 @@ def campaign(
     return joined_datasets([_rows(kind, steps, samples, rng, label, side) for kind in kinds for side in sides])
 
 
-def _rows(kind: Kind, steps: int, samples: int, rng: np.random.Generator, label: str, side: str) -> Dataset:
+def _rows(kind: FunctionKind, steps: int, samples: int, rng: np.random.Generator, label: str, side: str) -> Dataset:
     import numpy as np  # heavy
 
     count = steps * samples
@@ -92,7 +92,7 @@ def _rows(kind: Kind, steps: int, samples: int, rng: np.random.Generator, label:
 
 
 def _frame(
-    kind: Kind, parts: Numbers, run_s: Numbers, sample: Numbers, steps: int, label: str, side: str,
+    kind: FunctionKind, parts: Numbers, run_s: Numbers, sample: Numbers, steps: int, label: str, side: str,
     rng: np.random.Generator,
 ) -> Frame:  # fmt: skip
     import numpy as np  # heavy
@@ -158,14 +158,14 @@ def published_table(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text.splitlines()))
 
 
-def published_kinds() -> list[Kind]:
+def published_kinds() -> list[FunctionKind]:
     """Return the study's 18 functions, with the run times and their spread that its Table III prints."""
     return [_published(row) for row in published_table("table3")]
 
 
-def _published(row: Mapping[str, str]) -> Kind:
+def _published(row: Mapping[str, str]) -> FunctionKind:
     shares, switches, faults = _PROFILES[row["function"]]
-    return Kind(
+    return FunctionKind(
         name=row["function"],
         shares=shares,
         here_s=(float(row["min_runtime_x86_s"]), float(row["max_runtime_x86_s"])),
@@ -177,7 +177,7 @@ def _published(row: Mapping[str, str]) -> Kind:
     )
 
 
-def planted_kinds(user: float = 0.8, kernel: float = 1.4, count: int = 12, cv: float = 0.005) -> list[Kind]:
+def planted_kinds(user: float = 0.8, kernel: float = 1.4, count: int = 12, cv: float = 0.005) -> list[FunctionKind]:
     """Return functions of different mixtures whose parts take planted multiples of the time on the other machine.
 
     They are of one thread that is never idle, beside a processor that always is.
@@ -191,11 +191,11 @@ def planted_kinds(user: float = 0.8, kernel: float = 1.4, count: int = 12, cv: f
         idle = {"cpuIdleDelta_s": user * (1 - share) + kernel * share}
         name = f"mixture-{number:02d}"
         rates = {"switches_per_s": 20 + 50 * share, "faults_per_s": 100 + 3000 * share}
-        found.append(Kind(name=name, shares=parts, ratios={**ratios, **idle}, cv_here=cv, cv_there=cv, **rates))
+        found.append(FunctionKind(name=name, shares=parts, ratios={**ratios, **idle}, cv_here=cv, cv_there=cv, **rates))
     return found
 
 
-def structureless_kinds(ratio: float = 0.9, count: int = 12, cv: float = 0.02, seed: int = 5) -> list[Kind]:
+def structureless_kinds(ratio: float = 0.9, count: int = 12, cv: float = 0.02, seed: int = 5) -> list[FunctionKind]:
     """Return functions that all take the same multiple of their time on the other machine, whatever they do."""
     import numpy as np  # heavy
 
@@ -205,10 +205,12 @@ def structureless_kinds(ratio: float = 0.9, count: int = 12, cv: float = 0.02, s
         user, kernel = rng.uniform(0.05, 0.45, 2)
         shares = {"cpuUserDelta_s": float(user), "cpuKernelDelta_s": float(kernel)}
         ratios = dict.fromkeys(COMPONENTS, ratio)
-        found.append(Kind(name=f"function-{number:02d}", shares=shares, ratios=ratios, cv_here=cv, cv_there=cv))
+        found.append(FunctionKind(name=f"function-{number:02d}", shares=shares, ratios=ratios, cv_here=cv, cv_there=cv))
     return found
 
 
-def sleeping_kind() -> Kind:
+def sleeping_kind() -> FunctionKind:
     """Return a function of another kind than all that compute: it waits for the network."""
-    return Kind(name="sleep", shares={"cpuUserDelta_s": 0.002}, here_s=(5.0, 60.0), switches_per_s=5, faults_per_s=5)
+    return FunctionKind(
+        name="sleep", shares={"cpuUserDelta_s": 0.002}, here_s=(5.0, 60.0), switches_per_s=5, faults_per_s=5
+    )

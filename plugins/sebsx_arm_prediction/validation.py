@@ -141,7 +141,7 @@ def leave_one_function_out(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """Whether one method errs less than another, over functions.
 
     Args:
@@ -168,7 +168,7 @@ class Difference:
         return self.p < 0.05 and self.ratio < 1  # the level of all tests here
 
 
-def differences(errors: Mapping[str, Mapping[str, float]], against: str) -> list[Difference]:
+def differences(errors: Mapping[str, Mapping[str, float]], against: str) -> list[PairedDifference]:
     """Return how methods compare with one of them, by paired tests over functions, corrected by Holm.
 
     Args:
@@ -192,7 +192,7 @@ def differences(errors: Mapping[str, Mapping[str, float]], against: str) -> list
         logs = [math.log(mine / other) for mine, other in zip(side, its, strict=True)]
         centre, interval = stats.signed_rank_interval(logs)
         found.append(
-            Difference(
+            PairedDifference(
                 method=name, other=against, ratio=math.exp(centre), low=math.exp(interval.low),
                 high=math.exp(interval.high), p=p, functions=len(base),
             )

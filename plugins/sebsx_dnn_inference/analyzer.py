@@ -203,6 +203,7 @@ def _drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figu
         y=Column("time_s", "time", unit="s"),
         series={name: values for name, values in series.items() if any(value for _, value in values)},
         categories=names,
+        samples={name: sum(each.cold(metric).n for each in known) for name, metric in parts.items()},
     )
 
 

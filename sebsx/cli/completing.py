@@ -171,7 +171,7 @@ place = one_of(_places)
 _FIELDS: dict[str, Complete] = {
     "benchmark": benchmark, "benchmarks": benchmark, "against": benchmark, "platform": platform, "size": size,
     "sizes": size, "suite": suite, "language": language, "languages": language, "architecture": architecture,
-    "architectures": architecture, "collectors": collector, "metric": metric, "run": run,
+    "architectures": architecture, "collectors": collector, "metric": metric, "run": run, "runs": run, "from_run": run,
 }  # fmt: skip
 
 

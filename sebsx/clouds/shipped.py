@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-_SHARED = {"python": ("sebsx_wrapper_http.py",), "nodejs": ("sebsx_wrapper_http.cjs",)}
-_FILES = {"python": ("sebsx_wrapper.py", *_SHARED["python"]), "nodejs": ("sebsx_wrapper.cjs",)}
+_PYTHON = ("sebsx_wrapper_http.py",)
+_SHARED = {"python": _PYTHON, "nodejs": ("sebsx_wrapper_http.cjs",)}
+_FILES = {"python": ("sebsx_wrapper.py", *_PYTHON), "nodejs": ("sebsx_wrapper.cjs",)}
 
 
 def wrapper_files(language: str) -> dict[str, bytes]:

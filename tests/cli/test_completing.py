@@ -132,6 +132,6 @@ def test_every_option_that_names_something_known_completes_it() -> None:
     silent = {
         f"{path} {parameter.name}"
         for path, parameter in _options(cli, click.Context(cli, info_name="sebsx", obj=App()))
-        if parameter.name in known and parameter._custom_shell_complete is None
+        if parameter.name in known and parameter._custom_shell_complete is None and parameter.type is not click.INT
     }
     assert silent == set()

@@ -37,6 +37,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "dnn-inference"), dict),
     (("plan", "experiment", "arm-prediction", "--platform", "local,docker"), dict),
     (("predict", "models"), list),
+    (("reproduce", "arm-table3"), dict),
     (("plan", "experiment", "invocation-overhead"), dict),
     (("run", "experiment", "invocation-overhead", "--sweeps", "payload", "--start", "warm", "--payload-bytes", "1024",
       "--repetitions", "6"), dict),
@@ -47,7 +48,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
         "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages",
-        "pricelists", "channels", "suites", "commands", "metrics", "capabilities", "kinds", "engines")],
+        "pricelists", "channels", "suites", "commands", "metrics", "capabilities", "kinds", "engines", "recipes")],
     (("plugins",), list),
     (("runs",), list),
     (("runs", "note", RUN, "the first"), dict),

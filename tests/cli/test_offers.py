@@ -56,7 +56,7 @@ def test_what_one_platform_has_not_is_an_unsupported_cell(sebsx: Cli) -> None:
         ("vcpus=1", ["option 'vcpus' is not known", "did you mean 'vcpu'"]),
         ("vcpu=many", ["--option vcpu=many", "a number is wanted"]),
         ("vcpu=1000000", ["--option vcpu=1000000: no platform offers it"]),
-        ("grade=gold", ["--option grade=gold: no platform offers it", "sebsx list options"]),
+        ("gpu_type=gold", ["--option gpu_type=gold: no platform offers it", "sebsx list options"]),
         ("vcpu", ["--option 'vcpu'", "KEY=VALUE"]),
         ("vcpu=", ["--option vcpu=", "a number is wanted"]),
     ],

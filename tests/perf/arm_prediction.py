@@ -13,7 +13,7 @@ import time
 from sebsx_arm_prediction import learning, predicting
 from sebsx_arm_prediction.dataset import joined_datasets
 from sebsx_arm_prediction.pairs import pair
-from sebsx_arm_prediction.study import Plan, study
+from sebsx_arm_prediction.study import Extent, study
 from sebsx_arm_prediction.synthetic import SOURCE, TEST, campaign, published_kinds, published_table
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     test = campaign([kind for kind in kinds if kind.name in unseen], samples=asked.samples, seed=2, label=TEST)
     pairs = pair(joined_datasets([train, test]))
     began, used = time.perf_counter(), time.process_time()
-    found = study(pairs, Plan(rows_per_step=asked.rows_per_step))
+    found = study(pairs, Extent(rows_per_step=asked.rows_per_step))
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - used
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{len(train):,} + {len(test):,} rows: {wall_s:.0f} s, {cpu_s:.0f} s of processor time, {peak_gb:.2f} GB")

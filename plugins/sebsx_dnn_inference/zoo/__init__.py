@@ -19,7 +19,7 @@ TOKENS = 128  # of a text, where nothing else is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class ModelRecipe:
     """How a model is made.
 
     Args:
@@ -49,8 +49,8 @@ class Counted:
     multiply_adds: int
 
 
-def _cnn(name: str, parameters: int, side: int = 224) -> Recipe:
-    return Recipe(name=name, family=CNN, parameters=parameters, side=side)
+def _cnn(name: str, parameters: int, side: int = 224) -> ModelRecipe:
+    return ModelRecipe(name=name, family=CNN, parameters=parameters, side=side)
 
 
 # Published sizes of these, in the order of the study: see `docs/methods/dnn-inference.md`.
@@ -67,13 +67,13 @@ RECIPES = {
         _cnn("inception-v3", 23_834_568, 299),
         _cnn("alexnet", 61_100_840),
         _cnn("vgg16", 138_357_544),
-        Recipe(name="bert", family=TRANSFORMER, parameters=108_891_648, layers=12, hidden=768, heads=12),
-        Recipe(name="bert-mini", family=TRANSFORMER, parameters=11_104_768, layers=4, hidden=256, heads=4),
+        ModelRecipe(name="bert", family=TRANSFORMER, parameters=108_891_648, layers=12, hidden=768, heads=12),
+        ModelRecipe(name="bert-mini", family=TRANSFORMER, parameters=11_104_768, layers=4, hidden=256, heads=4),
     )
 }
 
 
-def recipe(name: str) -> Recipe:
+def recipe(name: str) -> ModelRecipe:
     """Return a recipe by name.
 
     Raises:

@@ -10,7 +10,7 @@ from sebsx_arm_prediction.analyzer import ArmPredictionAnalyzer, ArmPredictionAn
 from sebsx_arm_prediction.classifiers import Confusion, confusion, independent_voting, plurality, voting_curve
 from sebsx_arm_prediction.dataset import joined_datasets
 from sebsx_arm_prediction.pairs import pair
-from sebsx_arm_prediction.study import Plan, study
+from sebsx_arm_prediction.study import Extent, study
 from sebsx_arm_prediction.synthetic import (
     TEST,
     campaign,
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow  # scikit-learn is imported
 LITTLE = ArmPredictionAnalyzerSettings(
     methods=("slr-linear", "lta-linear"), classifiers=("decision-tree",), trees=3, rows_per_step=2
 )
-PLAN = Plan(methods=("slr-linear", "lta-linear"), classifiers=("decision-tree",), trees=3, rows_per_step=2)
+PLAN = Extent(methods=("slr-linear", "lta-linear"), classifiers=("decision-tree",), trees=3, rows_per_step=2)
 
 
 def two_campaigns(kinds, steps=3, samples=2):
