@@ -145,7 +145,12 @@ class PredictModels(Command[NoSettings]):
         """Read the cards and show them."""
         from sebsx_arm_prediction import registry
 
-        cards = [registry.card_of(registry.find(name)) for name in registry.names()]
+        cards = []
+        for name in registry.names():
+            try:
+                cards.append(registry.card_of(registry.find(name)))
+            except UserError as exc:  # the others can be used all the same
+                services.output.warning(str(exc))
         columns = [Column("name", "model"), Column("of", "from"), Column("to", "to"), Column("method", "method"),
                    Column("functions", "functions", unit="count"), Column("error", "error", unit="1")]  # fmt: skip
         rows = [

@@ -174,7 +174,7 @@ class Dataset:
         busy_s = np.sum([numbers[name] for name in _BUSY], axis=0)
         left_s = np.maximum(0.0, numbers[CPUS] * numbers[RUNTIME] - busy_s)
         numbers["cpuIdleDelta_s"] = np.where(of_group, left_s, numbers["cpuIdleDelta_s"])
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             utilized = busy_s / numbers[RUNTIME]
         numbers["utilizedCPUs_count"] = np.where(
             np.isnan(numbers["utilizedCPUs_count"]) & (numbers[RUNTIME] > 0), utilized, numbers["utilizedCPUs_count"]

@@ -161,7 +161,7 @@ class _Gathering:
 
         try:
             found = np.array(column, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = [number(value) for value in column]
             if wrong := values.count(None):
                 self.wrong[name] = self.wrong.get(name, 0) + wrong
@@ -176,7 +176,7 @@ def _read(path: Path, columns: Mapping[str, str], given: Mapping[str, str], tole
     gathering = _Gathering(columns)
     for chunk in chunks_of(path, gathering.choose, gathering.trouble):
         gathering.add(chunk)
-    if gathering.mapped is None:
+    if gathering.mapped is None or not gathering.codes:  # none at all, or a header with no row that lines up
         raise UserError(f"{str(path)!r} holds no rows of a profile: runtime_s, or SAAF's runtime, and more")
     numbers = {name: np.concatenate(parts) for name, parts in gathering.numbers.items()}
     codes = {name: np.concatenate(parts) for name, parts in gathering.codes.items()}
@@ -231,7 +231,7 @@ def _in_seconds(dataset: Dataset, names: Mapped) -> tuple[Dataset, list[str]]:
 
     if not names.of_saaf or names.in_ticks:
         return dataset, []
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ratio = dataset.matrix(COMPONENTS).sum(axis=1) / dataset[CPUS] / dataset[RUNTIME]
     ratio = ratio[np.isfinite(ratio)]
     if not len(ratio) or not _TICKS[0] <= float(np.median(ratio)) <= _TICKS[1]:
@@ -297,7 +297,7 @@ def _environment(words: Mapping[str, str], memory_mib: float, architecture: str,
 def _word(value: Any) -> str:
     if value is None:
         return ""
-    text = str(value)
+    text = str(value).encode(errors="replace").decode()  # JSON may hold half of a pair of surrogates
     return "" if text in ("NONE", "None", f"{MISSING:.0f}") else text
 
 

@@ -47,7 +47,7 @@ def judge(dataset: Dataset, tolerance: float = TOLERANCE) -> Judged:
     import numpy as np  # heavy
 
     run_s = dataset[RUNTIME]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         causes: list[tuple[str, Mask]] = [
             ("no run time", np.isnan(run_s)),
             ("a run time of 0 or less", run_s <= 0),
@@ -74,7 +74,7 @@ def accounting_error(dataset: Dataset) -> Numbers:
     import numpy as np  # heavy
 
     run_s = dataset[RUNTIME]
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         total_s = np.nansum(dataset.matrix(COMPONENTS), axis=1) / dataset[CPUS]
         busy_s = np.nansum(dataset.matrix(_BUSY), axis=1) / dataset[CPUS]
         of_group = np.isnan(dataset[_IDLE])

@@ -71,7 +71,9 @@ def chunks_of(
             else:
                 yield from _of_csv(text, path, choose, trouble)
     except OSError as exc:
-        raise UserError(f"{str(path)!r} cannot be read: {exc.strerror or exc}") from exc
+        raise UserError(f"{str(path)!r} cannot be read: {_one_line(exc.strerror or str(exc))}") from exc
+    except csv.Error as exc:
+        raise UserError(f"{str(path)!r} is not a table that can be read: {exc}; is a quote left open?") from exc
 
 
 def _of_parquet(
@@ -84,9 +86,18 @@ def _of_parquet(
             wanted = choose(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=_ROWS, columns=list(wanted)):
                 trouble.read += batch.num_rows
-                yield {name: batch.column(name).to_pylist() for name in wanted}
+                yield {name: _fields(batch.column(name)) for name in wanted}
     except arrow.ArrowException as exc:
-        raise UserError(f"{str(path)!r} is not a Parquet file that can be read: {exc}") from exc
+        raise UserError(f"{str(path)!r} is not a Parquet file that can be read: {_one_line(str(exc))}") from exc
+
+
+def _fields(column: Any) -> Sequence[Any]:
+    values: list[Any] = column.to_pylist()
+    return list(map(_field, values)) if column.type.num_fields else values
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _of_csv(
@@ -204,7 +215,7 @@ def _answer(value: Any) -> Mapping[str, Any] | None:
     if isinstance(body, str):
         try:
             body = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
     if isinstance(body, dict) and is_profile(body):
         value = {**value, **body}
@@ -220,7 +231,7 @@ def _columns(
 
 def _field(value: Any) -> Any:
     """Return a value as a field: what is not a scalar as JSON."""
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list) else value
 
 
 def _objects(text: IO[str], path: Path) -> Iterator[Any]:
@@ -235,6 +246,8 @@ def _objects(text: IO[str], path: Path) -> Iterator[Any]:
             except ValueError as exc:
                 if done or len(buffer) - at > _LONGEST:
                     raise UserError(f"{str(path)!r} is not valid JSON: {exc}") from exc
+            except RecursionError as exc:
+                raise UserError(f"{str(path)!r} is nested too deeply for a profile") from exc
             else:
                 yield value
                 continue
@@ -251,5 +264,5 @@ def number(value: Any) -> float | None:
         return float("nan")
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

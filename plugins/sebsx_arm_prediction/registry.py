@@ -9,7 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
@@ -19,10 +23,10 @@ from sebsx_arm_prediction.models import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 CARD, ESTIMATORS = "card.json", "model.skops"
-SCHEMA = 1
+SCHEMA = 2
+_SEAL = "card_sha256"  # of all the rest: what was edited or half written is told, and never predicts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BYTES = 256 * 2**20  # unpacked; a model of all scopes with 100 trees has 60 MB
 # What a model of ours is made of; a random state of numpy is not in it, whose loader trusts the file.
@@ -82,12 +86,18 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
     }  # fmt: skip
     target = (place or folder()) / name
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        (target / ESTIMATORS).write_bytes(content)
-        (target / CARD).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+            made = Path(temporary, name)
+            made.mkdir()
+            (made / ESTIMATORS).write_bytes(content)
+            check_types(made / ESTIMATORS)  # what could not be read back is told now
+            (made / CARD).write_text(json.dumps(_sealed(whole), indent=1) + "\n", encoding="utf-8")
+            target.mkdir(exist_ok=True)
+            for file in (ESTIMATORS, CARD):
+                (made / file).replace(target / file)
     except OSError as exc:
-        raise UserError(f"model {name!r} cannot be written: {exc}") from exc
-    check_types(target / ESTIMATORS)  # what could not be read back is told now
+        raise UserError(f"model {name!r} cannot be written: {exc.strerror or exc}") from exc
     return target
 
 
@@ -97,11 +107,9 @@ def find(name: str) -> Path:
     Raises:
         UserError: If there is none.
     """
-    from pathlib import Path
-
-    given = Path(name)
-    if (given / CARD).is_file():
-        return given
+    with suppress(OSError):  # no path can be so long
+        if (Path(name) / CARD).is_file():
+            return Path(name)
     if _NAME.fullmatch(name) and has_home() and (folder() / name / CARD).is_file():
         return folder() / name
     known = names()
@@ -114,14 +122,16 @@ def card_of(place: Path) -> dict[str, Any]:
     """Return the card of a model.
 
     Raises:
-        UserError: If it cannot be read, or is of another schema.
+        UserError: If it cannot be read, is of another schema, or was changed.
     """
     try:
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise UserError(f"model {place.name!r} cannot be read: {exc}") from exc
     if not isinstance(card, dict) or card.get("schema") != SCHEMA:
         raise UserError(f"model {place.name!r} was not written by this version of sebsx; train it again")
+    if card.get(_SEAL) != _seal(card):
+        raise UserError(f"model {place.name!r} is damaged: {CARD} is not as it was written; train it again")
     return card
 
 
@@ -151,6 +161,16 @@ def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return card, loaded
 
 
+def _sealed(card: Mapping[str, Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(card))
+    return {**plain, _SEAL: _seal(plain)}
+
+
+def _seal(card: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in card.items() if name != _SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def check_types(path: Path) -> set[str]:
     """Return the types that a file of estimators holds.
 
@@ -162,7 +182,7 @@ def check_types(path: Path) -> set[str]:
             if (size := sum(item.file_size for item in archive.infolist())) > _MOST_BYTES:
                 raise UserError(f"model {path.parent.name!r} has {size:,} bytes, more than the {_MOST_BYTES:,} allowed")
             found = set(_types(json.loads(archive.read("schema.json"))))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
+    except (OSError, KeyError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error) as exc:
         raise UserError(f"model {path.parent.name!r} is damaged: {exc}") from exc
     if unknown := sorted(found - _TYPES):
         raise UserError(

@@ -16,6 +16,7 @@ from sebsx.errors import UserError
 from sebsx.model import Kind, Status
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
+from sebsx_arm_prediction.checks import problems
 from sebsx_arm_prediction.dataset import FEATURE_NAMES, WORDS, dataset_of
 from sebsx_arm_prediction.files import read_files, write_file
 from sebsx_arm_prediction.gate import accounting_error, judge
@@ -253,3 +254,48 @@ def test_file_is_streamed(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(rows) == 12_000
     assert peak < 32e6  # 12,000 rows of 23 numbers and 17 words, and a chunk of them as text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("open.csv", f'{REPORT}\n"{"x," * 70_000}', "is a quote left open"),
+        ("deep.json", '{"runtime": 1, "cpuUserDelta": ' + "[" * 100_000, "nested too deeply"),
+        ("empty.csv", "runtime_s,function\n", "holds no rows of a profile"),
+        ("torn.csv", "runtime_s,function\n1,f,2,3\n", "holds no rows of a profile"),
+    ],
+)
+def test_file_that_is_no_profile_is_told_in_one_line(tmp_path: Path, name: str, text: str, told: str) -> None:
+    if name == "open.csv":
+        text = text.replace("Successful Runs: 3", "")
+    with pytest.raises(UserError, match=told) as caught:
+        read(tmp_path, text, name)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_and_words_that_none_can_hold_are_missing(tmp_path: Path) -> None:
+    odd = {**ANSWER, "runtime": 10**400}, {**ANSWER, "functionName": "\ud800", "body": "[" * 100_000}
+    dataset = read(tmp_path, json.dumps([ANSWER, *odd]), "answers.json")
+    assert len(dataset) == 2
+    assert any("1 fields of runtime are not numbers" in note for note in dataset.notes)
+    write_file(dataset, tmp_path / "again.csv")
+
+
+def test_nested_columns_of_parquet_are_words_and_a_damaged_file_one_line(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "x.parquet"
+    parquet.write_table(arrow.table({"runtime_s": [1.0, 2.0], "function": [["a"], ["b"]]}), str(path))
+    assert read_files([path]).functions == ['["a"]', '["b"]']
+    content = bytearray(path.read_bytes())
+    content[4:20] = bytes(range(240, 256))
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_files([path])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("column", "value"), [("runtime", 1e-310), ("cpuUserDelta", 1e300), ("runtime", 1e300)])
+def test_numbers_beyond_all_that_is_measured_are_refused(tmp_path: Path, column: str, value: float) -> None:
+    dataset = read(tmp_path, json.dumps([{**ANSWER, column: value}] * 2), "answers.json", tolerance=np.inf)
+    assert list(problems(dataset))

@@ -32,6 +32,12 @@ def stored(trained, tmp_path):
     return registry.save("planted", *learning.to_parts(trained), place=tmp_path)
 
 
+def edit(place, **changes):
+    """Change a card and seal it again, as somebody who knows how would."""
+    card = {**json.loads((place / "card.json").read_text()), **changes}
+    (place / "card.json").write_text(json.dumps(registry._sealed(card)))
+
+
 def profile(kinds, **more):
     return campaign(kinds, steps=2, samples=3, seed=8, sides=(SOURCE,), **more)
 
@@ -86,8 +92,7 @@ def test_model_of_another_machine_is_told(trained):
 
 
 def test_model_of_another_scikit_learn_is_refused_with_what_to_do(stored):
-    card = json.loads((stored / "card.json").read_text())
-    (stored / "card.json").write_text(json.dumps({**card, "scikit_learn": "0.1"}))
+    edit(stored, scikit_learn="0.1")
     with pytest.raises(UserError, match=r"made with scikit-learn 0\.1, and .* train it again \(sebsx predict train"):
         registry.load(stored)
 
@@ -102,9 +107,7 @@ def test_model_that_was_changed_or_holds_strange_types_is_refused(stored):
     path.write_bytes(skops.io.dumps({"all/0": Ridge()}))
     with pytest.raises(UserError, match=r"is damaged: model\.skops is not the file"):
         registry.load(stored)
-    card = json.loads((stored / "card.json").read_text())
-    card["skops_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (stored / "card.json").write_text(json.dumps(card))
+    edit(stored, skops_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(UserError, match=r"holds sklearn\.linear_model\._ridge\.Ridge, which no model of sebsx has"):
         registry.load(stored)
     path.write_bytes(b"no zip")
@@ -124,3 +127,43 @@ def test_damaged_cards_and_unknown_names_are_one_line(stored, monkeypatch, tmp_p
         registry.card_of(stored)
     with pytest.raises(UserError, match="is damaged: its card lacks or garbles 'models'"):
         learning.from_parts({"name": "x"}, {})
+
+
+@pytest.mark.parametrize("change", [{"method": "x"}, {"models": []}, {"error": "x"}, {"half_widths": {"0.8": "x"}}])
+def test_card_that_was_edited_is_damaged(stored, change):
+    card = json.loads((stored / "card.json").read_text())
+    (stored / "card.json").write_text(json.dumps({**card, **change}))
+    with pytest.raises(UserError, match=r"'planted' is damaged: card\.json is not as it was written; train it again"):
+        registry.load(stored)
+
+
+def test_model_stays_where_a_new_one_of_its_name_cannot_be_written(trained, stored, monkeypatch):
+    card, estimators = learning.to_parts(trained)
+    before = registry.load(stored)[0]
+
+    def full(path, *_arguments, **_more):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(stored), "write_text", full)
+        with pytest.raises(UserError, match="model 'planted' cannot be written: No space left on device"):
+            registry.save("planted", {**card, "tau": 0.9}, {**estimators, "more": estimators["all/0"]}, stored.parent)
+    assert registry.load(stored)[0] == before
+    assert [path.name for path in stored.parent.iterdir()] == ["planted"]
+    with pytest.raises(UserError):
+        registry.find("a" * 5000)
+
+
+def test_a_damaged_model_hides_no_other(trained, stored, monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from sebsx_arm_prediction.commands import PredictModels
+
+    monkeypatch.setattr(registry, "folder", lambda: tmp_path)
+    registry.save("other", *learning.to_parts(trained))
+    (stored / "card.json").write_text("[" * 100_000)
+    warnings, results = [], []
+    output = SimpleNamespace(warning=warnings.append, result=lambda cards, *_, **__: results.extend(cards))
+    PredictModels().run(SimpleNamespace(output=output), None)
+    assert [card["name"] for card in results] == ["other"]
+    assert warnings[0].startswith("model 'planted' cannot be read")
