@@ -388,9 +388,13 @@ _INSERT_INVOCATION = _insert_one(schema.invocation)
 
 @lru_cache(maxsize=128)  # as many as the driver keeps compiled
 def _insert_samples(ids: tuple[int, ...]) -> str:
-    """Return what inserts the samples of one invocation: its row number, then a value of each metric."""
-    rows = ", ".join(f"(?1, {metric}, ?{place})" for place, metric in enumerate(ids, 2))
-    return f"INSERT INTO sample (invocation_id, metric_id, value) VALUES {rows}"  # noqa: S608  # our numbers
+    """Return what inserts the samples of one invocation: its row number, then a value of each metric.
+
+    Placeholders have no numbers: Python 3.12 took `?1` for a name at first, and warned at each.
+    """
+    rows = ", ".join(f"({metric}, ?)" for metric in ids)
+    columns = "invocation_id, metric_id, value"
+    return f"INSERT INTO sample ({columns}) SELECT ?, column1, column2 FROM (VALUES {rows})"  # noqa: S608  # our numbers
 
 
 def _insert_rows(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -9,6 +10,7 @@ import pytest
 
 from sebsx.errors import StoreError
 from sebsx.store import checkpoints
+from sebsx.store.invocations import _insert_samples
 from tests.store.conftest import Begun, make_invocation
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ def test_streamed_invocations_are_stored_with_a_commit_and_not_before(begun: Beg
     assert [each.samples for each in stored] == [{"process.cpu_s": number / 4} for number in (1, 2, 3)]
     assert {each.cell_id for each in stored} == {begun.cell}
     stream.close()
+
+
+def test_samples_are_inserted_by_placeholders_without_numbers() -> None:
+    """Python 3.12.0 to 3.12.3 warns of `?1` as of a name that a sequence is given for, at each value."""
+    assert re.search(r"\?\d", _insert_samples((7, 8))) is None
 
 
 def test_invocations_of_different_and_of_many_samples_are_stored_as_they_are(begun: Begun) -> None:
