@@ -130,27 +130,41 @@ def _alike(one: Served, best: Served, *, by_cost: bool) -> bool:
     if min(one.times.count, best.times.count) < LEAST_BLOCKS:
         return False
     if by_cost:
-        high, low = best.cost.high or best.cost.value, one.cost.low or one.cost.value
+        high = best.cost.value if best.cost.high is None else best.cost.high
+        low = one.cost.value if one.cost.low is None else one.cost.low
         if high is None or low is None or low > high:
             return False
-    _, interval = median_ratio_interval(one.times.medians, best.times.medians)
-    return interval.low * best.batch / one.batch <= 1
+    return _times_an_item(one, best)[0] <= 1
 
 
 def _saving(best: Served, default: Served) -> str:
     assert best.latency_s is not None
     assert default.latency_s is not None
-    factor = default.batch / best.batch
-    ratio = best.latency_s / default.latency_s * factor
-    words = f"{1 - ratio:.0%} less time an item" if ratio < 1 else f"{ratio - 1:.0%} more time an item"
-    if min(best.times.count, default.times.count) < LEAST_BLOCKS:
-        return words
-    _, interval = median_ratio_interval(best.times.medians, default.times.medians)
-    ends = sorted(abs(1 - end * factor) for end in (interval.low, interval.high))
-    text = f"{words} ({ends[0]:.0%} to {ends[1]:.0%})"
-    if best.cost.value and default.cost.value and abs(dearer := best.cost.value / default.cost.value - 1) >= _TOLD:
-        text += f" and {abs(dearer):.0%} {'more' if dearer > 0 else 'less'} money"
+    text = f"{_change(best.latency_s / best.batch * default.batch / default.latency_s)} time an item"
+    if min(best.times.count, default.times.count) >= LEAST_BLOCKS:
+        text += f" ({_range(*_times_an_item(best, default))})"
+    if best.cost.value and default.cost.value and abs(best.cost.value / default.cost.value - 1) >= _TOLD:
+        text += f" and {_change(best.cost.value / default.cost.value)} money"
     return text
+
+
+def _times_an_item(one: Served, other: Served) -> tuple[float, float]:
+    """Return the interval of the ratio of times of an item."""
+    _, interval = median_ratio_interval(one.times.medians, other.times.medians, one.confidence)
+    factor = other.batch / one.batch
+    return interval.low * factor, interval.high * factor
+
+
+def _change(ratio: float) -> str:
+    return f"{1 - ratio:.0%} less" if ratio < 1 else f"{ratio - 1:.0%} more"
+
+
+def _range(low: float, high: float) -> str:
+    """Return an interval of ratios in words: `45% to 55%`, where it holds 1 `3% less to 5% more`."""
+    if low < 1 < high:
+        return f"{_change(low)} to {_change(high)}"
+    smaller, larger = sorted((abs(1 - low), abs(1 - high)))
+    return f"{smaller:.0%} to {larger:.0%}"
 
 
 def _words(each: Served, among: Sequence[Served]) -> str:
@@ -163,19 +177,15 @@ def _words(each: Served, among: Sequence[Served]) -> str:
 
 
 def _winners(sound: Sequence[Served]) -> Iterator[Finding]:
-    places: dict[tuple[Any, ...], list[Served]] = defaultdict(list)
+    """Yield which engine has the smallest median for how many models; engines differ in nothing else then."""
+    rivals: dict[tuple[Any, ...], list[Served]] = defaultdict(list)
     for each in sound:
-        identity = each.condition.identity
-        places[identity["platform"], each.memory_mib, each.batch].append(each)
+        rivals[_but(each, "optimizer")].append(each)
     counted: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for place, members in places.items():
-        models: dict[str, list[Served]] = defaultdict(list)
-        for each in members:
-            models[each.model].append(each)
-        for rivals in models.values():
-            if len({each.engine for each in rivals}) > 1:
-                best = min(rivals, key=lambda each: each.latency_s or 0.0)
-                counted[place][best.engine] += 1
+    for members in rivals.values():
+        if len({each.engine for each in members}) > 1:
+            best = min(members, key=lambda each: each.latency_s or 0.0)
+            counted[best.condition.identity["platform"], best.memory_mib, best.batch][best.engine] += 1
     for (platform, memory_mib, batch), wins in sorted(counted.items(), key=str):
         told = ", ".join(f"{engine} {count}" for engine, count in sorted(wins.items(), key=lambda item: -item[1]))
         text = f"fastest on {platform} with {memory_mib} MiB at batch {batch}, by number of models: {told}"

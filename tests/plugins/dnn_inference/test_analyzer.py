@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,20 @@ def store(tmp_path: Path):
 class Sweep:
     """A run whose cells take as long as a test says."""
 
-    def __init__(self, store: Store, seed: int = 1) -> None:
-        self.writer = RunWriter(store, experiment="dnn-inference", factors=DnnInference.factors)
+    def __init__(self, store: Store, seed: int = 1, number: int = 1) -> None:
+        self.writer = RunWriter(store, number, experiment="dnn-inference", factors=DnnInference.factors)
         self.rng = np.random.default_rng(seed)
         self.store = store
 
     def add(
-        self, engine: str, inference_s: float, *, batch: int = 1, memory_mib: int = 1024, spread: float = 0.05
+        self,
+        engine: str,
+        inference_s: float,
+        *,
+        batch: int = 1,
+        memory_mib: int = 1024,
+        spread: float = 0.05,
+        cost_usd: float | None = None,
     ) -> None:
         """Store a cell of warm calls, sandboxes differing by a few percent."""
         luck = self.rng.lognormal(0, spread, SANDBOXES).repeat(CALLS)
@@ -44,6 +52,7 @@ class Sweep:
             memory_mib=memory_mib,
             start=StartType.WARM,
             samples=[{"phase.inference_s": time_s} for time_s in times],
+            changes={"cost_usd": cost_usd},
             model="planted",
             optimizer=engine,
             batch=batch,
@@ -80,14 +89,35 @@ def test_two_equal_engines_are_a_tie(store: Store) -> None:
     assert "less time" not in answer
 
 
+def test_cheaper_engine_that_is_as_fast_has_a_saving_of_money_and_a_range_with_both_signs(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.040, cost_usd=2e-6)
+    sweep.add("other", 0.040, cost_usd=1e-6)
+    (answer,) = sweep.report().answers
+    assert answer.startswith("planted: serve it by other: ")
+    assert re.search(r"\(\d+% less to \d+% more\) and 50% less money than onnx$", answer), answer
+
+
+def test_fastest_engine_is_counted_within_a_run(store: Store) -> None:
+    def fastest(*sweeps: Sweep) -> list[str]:
+        views = [store.view(sweep.writer.run.id) for sweep in sweeps]
+        findings = DnnAnalyzer().analyze(views, DnnAnalyzerSettings()).findings
+        return [finding.text for finding in findings if finding.text.startswith("fastest")]
+
+    one, other = Sweep(store), Sweep(store, number=2)
+    one.add("onnx", 0.040)
+    other.add("quick", 0.020)
+    assert fastest(one, other) == []  # of two runs, which may be of two machines
+    one.add("quick", 0.030)
+    assert fastest(one, other) == ["fastest on fake with 1024 MiB at batch 1, by number of models: quick 1"]
+
+
 @pytest.mark.slow
 def test_equal_engines_are_called_a_tie_nearly_always(store: Store) -> None:
     """The tie is by an interval of 95 %: of 20 pairs of equal engines, few are told apart."""
     apart = 0
     for number in range(1, 21):
-        sweep = Sweep.__new__(Sweep)
-        sweep.writer = RunWriter(store, number, experiment="dnn-inference", factors=DnnInference.factors)
-        sweep.rng, sweep.store = np.random.default_rng(number), store
+        sweep = Sweep(store, seed=number, number=number)
         sweep.add("onnx", 0.040)
         sweep.add("other", 0.040)
         apart += "a tie with" not in next(iter(sweep.report().answers))
