@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.clouds.records import LateRecords
 from sebsx.clouds.s3 import code_of
+from sebsx.errors import PlatformError
 from sebsx_aws import loglines
 from sebsx_aws.clients import GONE, explained
 
@@ -64,12 +65,10 @@ class SandboxReports(LogReports):
 
     def lines(self, function: str, since_s: float) -> Iterator[tuple[float, ProviderRecord | None]]:
         """Yield the reports of a log group with the sandbox that wrote each; none where there is no group yet."""
-        from botocore.exceptions import ClientError
-
         try:
             for at_s, stream, record in self.reports(function, since_s):
                 sandbox = _SANDBOX.search(stream)
                 yield at_s, replace(record, sandbox_id=sandbox[1]) if record and sandbox else record
-        except ClientError as exc:
-            if code_of(exc) not in GONE:
+        except PlatformError as exc:
+            if code_of(exc.__cause__) not in GONE:
                 raise

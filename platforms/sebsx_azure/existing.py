@@ -81,7 +81,7 @@ def adopt(clients: AzureClients, functions: AzureFunctions, adoption: Adoption) 
         adoption.config,
         memory_mib=facts.get("memory_mib", 0),
         architecture=facts["architecture"],
-        timeout_s=facts.get("timeout_s", 0.0),
+        timeout_s=facts.get("timeout_s", adoption.config.timeout_s),  # it may stand in the app's own host.json
     )
     return Deployment(
         f"functions/{place}/{facts['entry']}", known, effective=facts, region=region, adopted=True,

@@ -170,7 +170,7 @@ def essence(answers: list[Told]) -> Told:
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("language", ["python", "nodejs"])
+@pytest.mark.parametrize("language", ["python", pytest.param("nodejs", marks=pytest.mark.network)])
 def test_every_wrapper_times_the_same_and_says_the_same(
     platforms: dict[str, Platform[Any]], timed: Callable[[Platform[Any], str], Told], language: str
 ) -> None:

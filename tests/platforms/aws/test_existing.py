@@ -133,6 +133,14 @@ def test_sandboxes_of_a_users_function_are_told_by_its_log(user: User, cloud: Cl
 
 
 @pytest.mark.slow
+def test_log_that_comes_with_the_first_call_has_nothing_before_it(aws: AwsPlatform, user: User) -> None:
+    user.make()
+    deployment = adopt(aws)
+    assert aws.names_sandboxes(deployment)
+    assert aws.records(deployment, ["00000000-0000-0000-0000-000000000000"]) == {}
+
+
+@pytest.mark.slow
 def test_users_log_that_may_not_be_read_leaves_the_sandboxes_unknown(aws: AwsPlatform, user: User) -> None:
     user.make()
     user.account.fail("POST", "/", 400, "AccessDeniedException", target="FilterLogEvents", times=None)

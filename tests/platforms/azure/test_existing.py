@@ -66,7 +66,7 @@ def add(path: Path, files: dict[str, bytes]) -> None:
 
 
 def adoption(address: str = APP, **how: bool) -> Adoption:
-    config = FunctionConfig("sebsx-copy", memory_mib=0, timeout_s=0.0, architecture="")
+    config = FunctionConfig("sebsx-copy", memory_mib=0, timeout_s=60.0, architecture="")
     return Adoption("azure", address, subject=read_name(address).app, config=config, **how)
 
 
@@ -78,6 +78,7 @@ def test_function_is_measured_as_it_is_and_stays(platform: AzurePlatform, subscr
     assert (deployment.config.memory_mib, deployment.effective["tier"]) == (2048, "flex")
     assert (deployment.effective["language"], deployment.effective["language_version"]) == ("python", "3.11")
     assert deployment.effective["sandbox_concurrency"] == 16
+    assert deployment.config.timeout_s == 60.0  # what was asked for: the app tells of none
     answer = invoke(platform, deployment, {"status": 200})
     assert (answer.status, answer.reply.body) == (Status.OK, b'{"mine": "x", "asked": {"status": 200}}')
     assert platform.records(deployment, [platform.request_id_of(answer.reply)]) == {}

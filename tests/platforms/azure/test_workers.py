@@ -15,7 +15,7 @@ from sebsx.testing.invoking import invoke, invoke_together
 from tests.emulated_azure import EmulatedSubscription
 from tests.platforms.azure.conftest import made
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.network, pytest.mark.slow, pytest.mark.timeout(600)]  # npm brings Microsoft's library
 IN_JAVASCRIPT = """
 exports.handler = async (event, context) => {
   if (event.do === 'raise') throw new RangeError(event.value);
