@@ -214,6 +214,18 @@ def test_every_exit_code_is_documented(name: str) -> None:
     assert f"\n| {getattr(errors, name)} | " in text
 
 
+def test_every_command_is_documented_where_it_belongs(call: Call) -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").partition("## Commands")[2]
+    documented = {word for row in re.findall(r"^\| .* \|$", text, re.MULTILINE) for word in re.findall(r"`(.+?)`", row)}
+    assert documented == set(re.findall(r"^  ([a-z]+)  ", call("--help").stdout, re.MULTILINE))
+
+
+def test_every_extra_is_documented() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "install.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(.+?)`", " ".join(rows))) == extras.keys() - {"dev", "docs"}
+
+
 def test_readme_can_be_read_in_two_minutes() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert 60 <= len(lines) <= 80

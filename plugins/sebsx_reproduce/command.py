@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Column, Table
 from sebsx.contracts.commands import Command
+from sebsx.errors import UserError
 from sebsx.settings import setting
 from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, compare
 
@@ -40,14 +41,20 @@ class ReproduceCommand(Command[ReproduceSettings]):
     Settings: ClassVar[type[Any]] = ReproduceSettings
 
     def run(self, services: Services, settings: ReproduceSettings) -> None:
-        """Look the recipe up, analyze the runs, and say what came of each cell."""
+        """Look the recipe up, analyze the runs, and say what came of each cell.
+
+        Raises:
+            UserError: If the runs measured none.
+        """
         recipe: Recipe = services.registry.get("recipes", settings.recipe)()
-        report = None
+        found = compare(recipe.expected(), None)
         if settings.from_runs:
             with services.open_store() as store:
                 views = [store.view(name) for name in settings.from_runs]
-                report = services.analyze(views, recipe.analyzer)
-        found = compare(recipe.expected(), report)
+                found = compare(recipe.expected(), services.analyze(views, recipe.analyzer))
+                if all(each.measured is None for each in found):
+                    runs = ", ".join(f"{view.run.id} ({view.run.experiment})" for view in views)
+                    raise UserError(f"no cell of {recipe.name!r} was measured by {runs}; run: {how_to_run(recipe)}")
         document = {
             "recipe": recipe.name,
             "source": recipe.source,
@@ -71,7 +78,7 @@ def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
     """Return how many cells came out how."""
     counts = Counter(each.status for each in found)
     parts = [f"{counts[status]} {status}" for status in (REPRODUCED, DEVIATES, NOT_MEASURED)]
-    return f"{recipe.name}: of {len(found)} cells {parts[0]}, {parts[1]}, {parts[2]}"
+    return f"{recipe.name}: of {len(found)} cells {', '.join(parts)}"
 
 
 def how_to_run(recipe: Recipe) -> str:

@@ -23,7 +23,19 @@ class PluginCommand(ListsCommand):
 
 
 class PluginGroup(CommandGroup):
-    """A group that only commands of plugins are in."""
+    """A group that only commands of plugins are in; its help names them, and whose they are."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._owners: list[str] = []
+
+    def add_of(self, owner: str, command: click.Command) -> None:
+        """Add a command of a plugin."""
+        self.add_command(command)
+        if owner not in self._owners:
+            self._owners.append(owner)
+        owners = " and ".join(f"plugin {name!r}" for name in self._owners)
+        self.help = f"Commands of {owners}: {', '.join(sorted(self.commands))}."
 
 
 def add_commands(app: App, group: click.Group) -> None:
@@ -34,12 +46,13 @@ def add_commands(app: App, group: click.Group) -> None:
     _take_out(group)
     for name, cls in app.registry.commands.items():
         *groups, last = (cls.words or name).split()
+        owner = app.registry.owner_of("commands", name)
         place, taken = group, None
         for word in groups:
             found = place.commands.get(word)
             if found is None:
-                found = PluginGroup(word, help=f"Use what plugin {app.registry.owner_of('commands', name)!r} adds.")
-                place.add_command(found)
+                found = PluginGroup(word)
+                _add(place, owner, found)
             if not isinstance(found, click.Group):
                 taken = word
                 break
@@ -47,7 +60,14 @@ def add_commands(app: App, group: click.Group) -> None:
         if taken or last in place.commands:
             app.console.warning(f"command {name!r} is left out: {taken or last!r} is a command of sebsx already")
             continue
-        place.add_command(_made(last, name, cls))
+        _add(place, owner, _made(last, name, cls))
+
+
+def _add(place: click.Group, owner: str, command: click.Command) -> None:
+    if isinstance(place, PluginGroup):
+        place.add_of(owner, command)
+    else:
+        place.add_command(command)
 
 
 def _take_out(group: click.Group) -> None:

@@ -124,7 +124,7 @@ def _table(shown: list[Listed], names: dict[str, list[str]]) -> Any:
         {
             "id": item.run.id,
             "started": item.run.started_at.strftime("%Y-%m-%d %H:%M"),
-            "benchmarks": _some(item.benchmarks),
+            "benchmarks": _some(item.benchmarks) or f"({item.run.experiment})",
             "status": item.run.status.value,
             "ok": item.ok,
             "failed": item.failed,

@@ -73,6 +73,7 @@ def test_help_shows_commands_by_what_they_are_for_and_cuts_nothing(call: Call, m
     own = set(text.split("Measure:")[1].split("Plugins:")[0].split())
     assert {name for name, made in cli.commands.items() if not isinstance(made, PluginCommand | CommandGroup)} <= own
     assert "..." not in text.split("Measure:")[1]
+    assert re.search(r"predict +Commands of plugin 'arm-prediction': arm, models, train\.", text)
     assert max(map(len, text.splitlines())) <= 80
 
 

@@ -83,6 +83,14 @@ def test_newest_thirty_are_shown_and_the_rest_is_announced(sebsx: Cli, call: Cal
     assert "--all" in said.stderr
 
 
+def test_run_without_a_benchmark_is_listed_with_its_experiment(sebsx: Cli, call: Call) -> None:
+    with open_store(sebsx.store) as store:
+        RunWriter(store, 1).finish()
+    (run,) = call("runs", "--json").json
+    assert run["benchmarks"] == []
+    assert f"({run['experiment']})" in call("runs").stdout
+
+
 @pytest.mark.slow
 def test_campaign_names_runs_wherever_one_is_asked_for(three: Cli, call: Call) -> None:
     assert call("show", "--campaign", "nightly", "--json").json["run"]["id"] == SECOND

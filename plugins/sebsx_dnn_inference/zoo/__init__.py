@@ -80,7 +80,7 @@ def recipe(name: str) -> ModelRecipe:
         UnknownNameError: If there is none; it suggests the nearest.
     """
     if name not in RECIPES:
-        raise UnknownNameError("model", name, RECIPES, "or the path of a file, such as ./model.onnx")
+        raise UnknownNameError("model", name, RECIPES, "a file of your own: --model ./model.onnx")
     return RECIPES[name]
 
 

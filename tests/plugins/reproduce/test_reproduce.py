@@ -5,9 +5,11 @@ from __future__ import annotations
 from sebsx import plugins
 from sebsx.contracts.analyzers import Column, Estimate, Report, Table
 from sebsx.contracts.recipes import ExpectedCell
+from sebsx.store import open_store
+from sebsx.testing.runs import RunWriter
 from sebsx_reproduce.command import ReproduceCommand, ReproduceSettings, how_to_run
 from sebsx_reproduce.comparing import compare
-from tests.support import BUILT_IN
+from tests.support import BUILT_IN, Call, Cli
 
 
 def cell(function, value, column="error", tolerance=0.01):
@@ -59,3 +61,13 @@ def test_recipes_are_plans_that_can_be_made():
         assert registry.get("analyzers", recipe.analyzer)
         assert how_to_run(recipe).startswith("sebsx run experiment")
         assert recipe.expected(), name
+
+
+def test_run_of_something_else_is_refused_with_the_command_that_measures_the_table(sebsx: Cli, call: Call) -> None:
+    with open_store(sebsx.store) as store:
+        writer = RunWriter(store, 1)
+        writer.add([0.1] * 6)
+        writer.finish()
+    call("reproduce", "arm-table3", "--from", "last").assert_fails(
+        2, "'arm-table3'", "01JZ", "run: sebsx run experiment arm-prediction --platform aws,aws-arm"
+    )
