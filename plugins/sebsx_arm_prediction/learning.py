@@ -9,6 +9,8 @@ from sebsx.errors import UserError
 from sebsx_arm_prediction.checks import LEAST_FUNCTIONS, validate
 from sebsx_arm_prediction.classifiers import Classifier, fit_classifier
 from sebsx_arm_prediction.conformal import LEVELS, coverage, half_width
+from sebsx_arm_prediction.dataset import COMPONENTS
+from sebsx_arm_prediction.features import RATES12
 from sebsx_arm_prediction.models import BASELINES, LEARNED, METHODS, Effort, Model, needed_columns
 from sebsx_arm_prediction.pairs import CLASSES, Pairs
 from sebsx_arm_prediction.region import Region, region_from, region_of
@@ -113,7 +115,10 @@ def _needed(methods: Sequence[str]) -> tuple[str, ...]:
 
 def needed(trained: Trained) -> tuple[str, ...]:
     """Return the columns that a profile must have for a model to answer."""
-    return _needed([trained.predictor.method])
+    predictor = trained.predictor
+    by_share = COMPONENTS if predictor.tau is not None else ()
+    by_class = RATES12.needs if predictor.classifier is not None else ()
+    return tuple(dict.fromkeys([*_needed([predictor.method]), *by_share, *by_class]))
 
 
 def _profiled(dataset: Dataset) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,17 @@ def test_the_model_that_errs_least_on_functions_left_out_is_taken(trained):
     assert trained.predictor.method == "lta-linear"
     assert trained.error < 0.02 < trained.baselines["same-time"]
     assert sorted(trained.half_widths) == [0.5, 0.67, 0.8, 0.9]
+
+
+def test_what_chooses_the_model_of_a_row_is_needed_of_a_profile_too(trained):
+    def needed(**more):
+        return set(learning.needed(replace(trained, predictor=replace(trained.predictor, method="slr-linear", **more))))
+
+    assert needed() == {"runtime_s"}
+    assert {"runtime_s", "cpuUserDelta_s", "cpuKernelDelta_s"} <= needed(tau=0.5)
+    assert {"cpuUserDelta_s", "contextSwitchesDelta_count", "availableCPUs_count"} <= needed(
+        classifier=trained.classifier
+    )
 
 
 def test_stored_model_answers_as_the_fitted_one(trained, stored):
