@@ -131,11 +131,11 @@ class AzureFunctions:
         """Return what an app says of its deployment; nothing while it is busy or has none yet."""
         with explained(what):
             answer = self._request("GET", url)
-        if answer.status_code == 404 or answer.status_code == 429 or answer.status_code >= 500:
-            return {}
-        if answer.status_code >= 400:
-            raise answered(what, answer)
-        return dict(answer.json())
+            if answer.status_code in (404, 429) or answer.status_code >= 500:
+                return {}
+            if answer.status_code >= 400:
+                raise answered(what, answer)
+            return dict(answer.json())
 
     def _request(self, method: str, url: str, **more: Any) -> Any:
         headers = {"authorization": f"Bearer {self._clients.token()}", **more.pop("headers", {})}
