@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
 import subprocess
 import sys
 import tempfile
@@ -105,8 +105,7 @@ def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarge
             if found["file"] not in files:
                 raise UserError(f"engine {engine.name!r} wrote no {found['file']!r}")
             models.written(made / "about.json", json.dumps({**found, "files": files}))
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed process may have left
-            made.rename(folder)
+            models.moved(made, folder, about.name)
     known = json.loads(about.read_text(encoding="utf-8"))
     difference = _difference(engine, model, folder / "model" / known["file"], tokens)
     if difference is not None and not difference <= engine.tolerance:
@@ -130,8 +129,28 @@ def _difference(engine: InferenceEngine, model: NeuralModel, path: Path, tokens:
         found = _answered(str(path), engine.source(), model, tokens)
     except ModuleNotFoundError:
         return None
-    worst = max(abs(one - other) for one, other in zip(found["sample"], wanted.sample, strict=True))
-    return float(worst / wanted.largest) if wanted.largest else float(worst)
+    return distance(found["sample"], wanted, f"engine {engine.name!r} changes what {model.name} answers")
+
+
+def distance(sample: Sequence[float], wanted: Reference, what: str) -> float:
+    """Return the largest difference of values from the original's, as a share of its largest; NaN where one is NaN.
+
+    Args:
+        sample: What was answered.
+        wanted: What the original answers.
+        what: What is wrong where they do not fit, for messages.
+
+    Raises:
+        UserError: If there are more values, or fewer.
+    """
+    if len(sample) != len(wanted.sample):
+        raise UserError(
+            f"{what}: {len(sample)} values were looked at, where the model as given has {len(wanted.sample)}"
+        )
+    distances = [abs(one - other) for one, other in zip(sample, wanted.sample, strict=True)]
+    if any(map(math.isnan, distances)):
+        return math.nan  # which `max` may pass over
+    return max(distances) / (wanted.largest or 1.0)
 
 
 def _answered(path: str, source: Path, model: NeuralModel, tokens: int) -> dict[str, Any]:

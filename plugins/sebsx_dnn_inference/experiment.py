@@ -65,10 +65,9 @@ class DnnInference(Experiment[DnnSettings]):
     def plan(self, scene: Scene, settings: DnnSettings) -> Plan:
         """Return one cell for each model, engine, batch, memory size and platform; nothing is converted."""
         engines = {name: scene.registry.get("engines", name) for name in settings.chosen.optimizers}
-        named = {name: models.known(name) for name in dict.fromkeys(settings.model)}
         cells = [
             cell
-            for model, platform in product(named.values(), scene.platforms.values())
+            for model, platform in product(models.named(settings.model).items(), scene.platforms.values())
             for cell in _cells(scene, platform, model, settings, engines)
         ]
         deployed = {_function_of(cell, engines[cell.factors["optimizer"]]) for cell in cells}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
@@ -90,6 +91,20 @@ def known(name: str) -> tuple[str, str]:
     return path.stem, _sha256(path)
 
 
+def named(names: Iterable[str]) -> dict[str, str]:
+    """Return what identifies each of some models, by its name in tables.
+
+    Raises:
+        UserError: If one cannot be served, or two have one name in tables.
+    """
+    found: dict[str, str] = {}
+    for given in names:
+        name, identity = known(given)
+        if found.setdefault(name, identity) != identity:
+            raise UserError(f"two models are called {name!r}, the second is {given!r}; give its file another name")
+    return found
+
+
 def opened(name: str) -> NeuralModel:
     """Return a model by name or path, made if it is one of ours and was not made yet.
 
@@ -119,6 +134,22 @@ def written(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
         file.write(text)
     Path(file.name).replace(path)
+
+
+def moved(made: Path, folder: Path, last: str) -> None:
+    """Put a folder that was made where it is kept, unless another process was faster.
+
+    Args:
+        made: The folder, on the same file system.
+        folder: Where it is to be.
+        last: A file of it; a folder there without it is what a killed process left.
+    """
+    try:
+        made.rename(folder)
+    except OSError:  # there is one
+        if not (folder / last).is_file():
+            shutil.rmtree(folder)
+            made.rename(folder)
 
 
 def as_document(inputs: Iterable[ModelInput]) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 PACKAGE, STORAGE = "package", "storage"
 _SHIPPED = Path(__file__).parent / "shipped"
 
+_MANIFEST_FILE = "benchmark.toml"
 _MANIFEST = """\
 name = "dnn-inference"
 version = "1"
@@ -74,7 +74,7 @@ def folder_of(
         source: Where the function has the model from: `package` or `storage`.
     """
     files = {
-        "benchmark.toml": _MANIFEST.format(needs='needs = ["storage"]' if source == STORAGE else "").encode(),
+        _MANIFEST_FILE: _MANIFEST.format(needs='needs = ["storage"]' if source == STORAGE else "").encode(),
         "benchmark.py": (_SHIPPED / "benchmark.py").read_bytes(),
         "converted.json": _json({"key": converted.key, "files": converted.files, "source": source}),
         "expected.json": _json({"sample": expected.sample, "largest": expected.largest, "tolerance": engine.tolerance}),
@@ -100,7 +100,7 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         for name, content in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
-        shutil.move(made, folder)
+        models.moved(made, folder, _MANIFEST_FILE)
 
 
 def _json(document: object) -> bytes:

@@ -35,9 +35,11 @@ def check(payload, output, storage):
     expected = json.loads((_HERE / "expected.json").read_text())
     if output["items"] != payload["batch"]:
         return f"{output['items']} items were answered, not {payload['batch']}"
-    pairs = list(zip(output["sample"], expected["sample"], strict=True))
-    worst = max(abs(found - wanted) for found, wanted in pairs)
+    found, wanted = output["sample"], expected["sample"]
+    if len(found) != len(wanted):
+        return f"{len(found)} values were answered, where the model as given has {len(wanted)}"
+    distances = [abs(one - other) for one, other in zip(found, wanted, strict=True)]
     allowed = expected["tolerance"] * expected["largest"]
-    if not worst <= allowed:  # written so that NaN is wrong too
-        return f"output differs by {worst:.3g} from that of the model as given; {allowed:.3g} is allowed"
+    if wrong := [distance for distance in distances if not distance <= allowed]:  # NaN is wrong too
+        return f"output differs by {wrong[0]:.3g} from that of the model as given; {allowed:.3g} is allowed"
     return None

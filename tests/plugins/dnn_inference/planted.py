@@ -20,7 +20,7 @@ def load(path, threads):
 
 def run(loaded, inputs):
     time.sleep({inference_s})
-    return inputs["input"] * {factor}
+    return {answer}
 
 def told(loaded):
     return {{"engine": "planted"}}
@@ -28,13 +28,13 @@ def told(loaded):
 
 
 class Planted(InferenceEngine):
-    """Takes as long as it is told to; what it answers is its input, times a factor."""
+    """Takes as long as it is told to; what it answers is its input."""
 
     name = "planted"
     summary = "takes as long as it is told to"
     inference_s = 0.05
     load_s = 0.1
-    factor = 1.0
+    answer = "inputs['input']"
 
     def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
         """Write nothing to speak of."""
@@ -47,10 +47,10 @@ class Planted(InferenceEngine):
 
     def source(self) -> Path:
         """Return a module with the times in it."""
-        place = Path(__file__).parent / "__pycache__" / f"{self.name.replace('-', '_')}_{self.factor}.py"
+        place = Path(__file__).parent / "__pycache__" / f"{self.name.replace('-', '_')}.py"
         place.parent.mkdir(exist_ok=True)
         place.write_text(
-            SOURCE.format(load_s=self.load_s, inference_s=self.inference_s, factor=self.factor), encoding="utf-8"
+            SOURCE.format(load_s=self.load_s, inference_s=self.inference_s, answer=self.answer), encoding="utf-8"
         )
         return place
 
@@ -67,7 +67,7 @@ class Wrong(Planted):
     """Answers something else."""
 
     name = "planted-wrong"
-    factor = 1.5
+    answer = "inputs['input'] * 1.5"
 
 
 class Crashing(Planted):
