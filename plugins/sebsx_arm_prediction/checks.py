@@ -18,6 +18,7 @@ LONGEST_S = 3600.0  # the longest time-out that a provider offers is an hour (Go
 # Beyond all that is measured, and within what estimators reckon with (float32) after one is divided by the other.
 _LARGEST, _SHORTEST_S = 1e18, 1e-9
 _THOUSANDFOLD = (300.0, 3000.0)  # ratios of two times that are taken for 1,000 with what accounting misses
+_FEW = 2  # more that are missing are counted
 
 
 def validate(dataset: Dataset, needed: Sequence[str] = (), *, functions: int = 1) -> None:
@@ -60,13 +61,17 @@ def _missing(dataset: Dataset, needed: Sequence[str]) -> Iterator[str]:
     absent = [name for name in needed if np.isnan(dataset[name]).all()]
     if absent:
         yield (
-            f"no row has {', '.join(absent)}; profile with the collector 'saaf' (--collect saaf), or choose a set of "
+            f"no row has {_few(absent)}; profile with the collector 'saaf' (--collect saaf), or choose a set of "
             "features that does without"
         )
     for name in needed:
         gaps = np.isnan(dataset[name])
         if name not in absent and gaps.any():
             yield f"{_rows(dataset, gaps)} no {name}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _FEW else f"{names[0]} or {len(names) - 1} other parts of a profile"
 
 
 def _impossible(dataset: Dataset) -> Iterator[str]:

@@ -276,7 +276,9 @@ def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
             f"intervals of {first.level:.0%} held {first.coverage:.0%} of what was measured on functions left out"
         )
     if first.break_even_ratio is not None:
-        notes.append(f"both cost the same at {first.break_even_ratio:.3g} times the time ({first.prices})")
+        notes.append(
+            f"a call costs the same there if it takes {first.break_even_ratio:.3g} times as long ({first.prices})"
+        )
     if "emulated" in trained.target:
         notes.append("the model is of an emulated processor: it shows how this works, and says nothing of ARM")
     return notes

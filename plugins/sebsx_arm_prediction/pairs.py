@@ -228,9 +228,11 @@ def _named(dataset: Dataset, source: str, target: str) -> tuple[str, str]:
     if source and target and source != target:
         return source, target
     if len(known) != 2:  # a pair
+        measure = "measure two: sebsx run experiment arm-prediction --platform A,B"
+        how = "name both with --source and --target" if len(known) > 1 else measure
         raise UserError(
             f"a pair of environments is wanted, there {'is' if len(known) == 1 else 'are'} "
-            f"{', '.join(map(repr, known)) or 'none'}; name both with --source and --target"
+            f"{', '.join(map(repr, known)) or 'none'}; {how}"
         )
     if source or target:
         other = next(name for name in known if name != (source or target))

@@ -186,8 +186,7 @@ def _break_even(here_usd: float, here_s: float, there: Cost) -> float | None:
 def _sentence(found: Prediction) -> str:
     name = f"{found.function} (step {found.step})" if found.step else found.function
     if found.reasons:
-        more = f", and {len(found.reasons) - 1} more" if len(found.reasons) > 1 else ""
-        return f"Don't know for {name}: {found.reasons[0]}{more}; measure it on {found.target}."
+        return f"Don't know for {name}: {'; '.join(found.reasons)}. Measure it on {found.target}."
     times = f"{in_words(found.there_s)}{_range(found)} on {found.target} instead of {in_words(found.here_s)}"
     if found.saving is None:
         return f"{name} takes {times}: {found.word}; what that costs is not known without prices."

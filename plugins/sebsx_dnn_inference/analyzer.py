@@ -6,7 +6,18 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Figure,
+    Finding,
+    Method,
+    Report,
+    Table,
+    about_emulation,
+    about_limits,
+    about_runs,
+)
 from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
@@ -85,14 +96,22 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
             for each in found
         ]
         known = [each for each in measured if each.latency_s is not None]
-        sound = [each for each in known if findings.is_sound(each, emulated=settings.emulated)]
+        free = findings.without_size(known)
+        sound = [each for each in known if each not in free and findings.is_sound(each, emulated=settings.emulated)]
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         return Report(
             "DNN inference",
             tables=tuple(_tables(known, found, settings)),
             figures=tuple(_drawn(known, found)),
-            findings=[*findings.said(sound, found), *_failed(found), *starved, *about_runs(runs)],
-            answers=list(findings.recommendations(sound)),
+            findings=[
+                *findings.said(sound, found),
+                *_failed(found),
+                *starved,
+                *(about_limits(runs) if free else ()),
+                *about_emulation(runs),
+                *about_runs(runs),
+            ],
+            answers=[*findings.recommendations(sound), *findings.undecided(known, sound)],
             methods=[_METHOD] if known else [],
         )
 

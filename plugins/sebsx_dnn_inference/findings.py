@@ -30,6 +30,12 @@ def is_sound(each: Served, *, emulated: bool) -> bool:
     return not each.condition.doubt and (emulated or not each.condition.emulated)
 
 
+def without_size(known: Sequence[Served]) -> list[Served]:
+    """Return what ran in several memory sizes of which none limited the processor: no size may be chosen of these."""
+    free = [each for each in known if each.condition.unlimited]
+    return free if len({each.condition.identity.get("memory_mib") for each in free}) > 1 else []
+
+
 def against_one(known: Sequence[Served]) -> dict[int, float]:
     """Return the throughput of each condition against batch 1 of the same, by `id`.
 
@@ -94,6 +100,13 @@ def recommendations(sound: Sequence[Served]) -> Iterator[str]:
     """Yield for each model what to serve it with, and what that saves against the model as it was given."""
     for members in _questions(sound).values():
         yield _recommended(members)
+
+
+def undecided(known: Sequence[Served], sound: Sequence[Served]) -> Iterator[str]:
+    """Yield each model that was measured, and never so that something may be chosen."""
+    for model in dict.fromkeys(each.model for each in known):
+        if all(each.model != model for each in sound):
+            yield f"{model}: nothing is recommended; the warnings say why"
 
 
 def _recommended(members: Sequence[Served]) -> str:

@@ -44,8 +44,10 @@ class ReproduceCommand(Command[ReproduceSettings]):
         """Look the recipe up, analyze the runs, and say what came of each cell.
 
         Raises:
-            UserError: If the runs measured none.
+            UserError: If no recipe is named, or the runs measured none of its cells.
         """
+        if not settings.recipe:
+            raise UserError("name a published table, such as: sebsx reproduce arm-table3 (sebsx list recipes)")
         recipe: Recipe = services.registry.get("recipes", settings.recipe)()
         found = compare(recipe.expected(), None)
         if settings.from_runs:

@@ -80,7 +80,7 @@ def test_which_is_profiled_is_said_where_it_is_not_plain():
         pair(dataset_of(rows))
     found = pair(dataset_of(rows), source=X86)
     assert found.target_name == "aws x86_64 1024 MiB"
-    with pytest.raises(UserError, match="a pair of environments is wanted, there is 'aws x86_64 3008 MiB'"):
+    with pytest.raises(UserError, match="environments is wanted, there is 'aws x86_64 3008 MiB'; measure two"):
         pair(dataset_of([row()]))
     with pytest.raises(UserError, match="no rows of environment 'gcp'"):
         pair(dataset_of(rows), source="gcp")
@@ -109,6 +109,7 @@ def test_select_takes_words_and_tells_those_there_are():
     [
         ([], "there are no rows"),
         ([row(cpuIdleDelta_s=None)], "no row has cpuIdleDelta_s; profile with the collector 'saaf'"),
+        ([row(**dict.fromkeys(COMPONENTS))], "no row has cpuUserDelta_s or 7 other parts of a profile; profile with"),
         ([row(), row(cpuIdleDelta_s=math.nan)], r"1 row \(csv, step 1, sample 1\) has no cpuIdleDelta_s"),
         ([row(), *[row(step=3, cpuIrqDelta_s=-1.0)] * 2], r"2 rows \(first: csv, step 3.* a negative cpuIrqDelta_s"),
         ([row(runtime_s=0.0)], "a runtime_s of 0"),

@@ -91,6 +91,8 @@ def test_what_lies_outside_is_not_known_and_says_why(trained, costs):
     assert found.sentence.startswith(
         "Don't know for sleep (step 1): its idle time is 100%, where training functions had"
     )
+    assert all(reason in found.sentence for reason in found.reasons)
+    assert len(found.reasons) > 1
     assert regardless(found).is_known
 
 

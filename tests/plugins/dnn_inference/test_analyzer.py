@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Sweep:
         memory_mib: int = 1024,
         spread: float = 0.05,
         cost_usd: float | None = None,
+        effective: Mapping[str, Any] | None = None,
     ) -> None:
         """Store a cell of warm calls, sandboxes differing by a few percent."""
         luck = self.rng.lognormal(0, spread, SANDBOXES).repeat(CALLS)
@@ -53,6 +55,7 @@ class Sweep:
             start=StartType.WARM,
             samples=[{"phase.inference_s": time_s} for time_s in times],
             changes={"cost_usd": cost_usd},
+            effective=effective or {},
             model="planted",
             optimizer=engine,
             batch=batch,
@@ -78,6 +81,31 @@ def test_planted_best_is_recommended_with_its_saving(store: Store) -> None:
     for engine, true_s in (("onnx", 0.040), ("quick", 0.020), ("slow", 0.080)):
         assert latencies[engine].low < latencies[engine].value < latencies[engine].high
         assert latencies[engine].value == pytest.approx(true_s, rel=0.08)  # 12 sandboxes that differ by 5 %
+
+
+@pytest.mark.parametrize(
+    ("effective", "sizes", "warning"),
+    [
+        ({"unenforced": ["cpu"]}, (512, 1024), "the processor did not follow memory on fake"),
+        ({"emulated": True}, (1024,), "fake emulated"),
+    ],
+)
+def test_where_nothing_may_be_chosen_the_answer_says_so(
+    store: Store, effective: dict[str, Any], sizes: tuple[int, ...], warning: str
+) -> None:
+    sweep = Sweep(store)
+    for memory_mib in sizes:
+        sweep.add("onnx", 0.040, memory_mib=memory_mib, effective=effective)
+    report = sweep.report()
+    assert list(report.answers) == ["planted: nothing is recommended; the warnings say why"]
+    assert any(finding.text.startswith(warning) for finding in report.findings if finding.warning)
+
+
+def test_engine_is_recommended_at_a_single_size_that_limits_nothing(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.040, effective={"unenforced": ["cpu"]})
+    (answer,) = sweep.report().answers
+    assert answer.startswith("planted: serve it by onnx: ")
 
 
 def test_two_equal_engines_are_a_tie(store: Store) -> None:

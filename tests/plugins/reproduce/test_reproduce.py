@@ -53,6 +53,10 @@ def test_recipe_of_the_arm_study_says_what_was_published_and_how_to_measure_it()
     assert round(unseen["published"], 4) == 0.0115
 
 
+def test_table_that_is_not_named_is_asked_for(call: Call) -> None:
+    call("reproduce").assert_fails(2, "name a published table", "sebsx list recipes")
+
+
 def test_recipes_are_plans_that_can_be_made():
     registry = plugins.load(BUILT_IN)
     for name, cls in registry.of("recipes").items():
