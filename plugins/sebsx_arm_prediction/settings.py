@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from sebsx.reading.units import parse_durations
 from sebsx.settings import setting
 
 TRAIN, TEST = "train", "test"
 STUDY = "arm-study"  # the suite, and what the labels of its members begin with
 STEPS = 40  # of each function, however many of them are measured
-
-_ENDS = re.compile(r"(\d+(?:\.\d+)?)s?\.\.(\d+(?:\.\d+)?)s?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,7 @@ class CampaignSettings:
     )
     runs: int = setting(0, help="samples of each function, step, machine and campaign; 0 for the preset's", minimum=0)
     run_times: str = setting(
-        "", help="run times of the first and the last step on the first machine: 4s..120s; default: the preset's"
+        "", help="run times of the first and the last step on the first machine: 4s..2m; default: the preset's"
     )
     campaigns: tuple[str, ...] = setting(
         (TRAIN, TEST),
@@ -136,10 +134,12 @@ class CampaignSettings:
 
 
 def _ends(text: str) -> tuple[float, float]:
-    found = _ENDS.fullmatch(text.replace(" ", ""))
-    if not found:
+    if ".." not in text:
         raise ValueError(f"`run_times` {text!r}: write both ends, such as 4s..120s")
-    low_s, high_s = float(found[1]), float(found[2])
+    try:
+        low_s, high_s = parse_durations(text)
+    except ValueError as exc:
+        raise ValueError(f"`run_times` {exc}") from exc
     if not 0 < low_s < high_s:
         raise ValueError(f"`run_times` {text!r}: must grow from above 0")
     return low_s, high_s

@@ -209,7 +209,9 @@ def test_paper_preset_is_the_study_and_is_priced_before_it_starts() -> None:
     ("changes", "message"),
     [
         ({"run_times": "4s"}, "write both ends"),
-        ({"run_times": "5s..4s"}, "must grow"),
+        ({"run_times": "5s..4s"}, "`run_times` '5s..4s' goes backwards"),
+        ({"run_times": "4s..4s"}, "must grow"),
+        ({"run_times": "4s..soon"}, "`run_times` '4s..soon' is not a duration"),
         ({"steps": 1}, "2 or more"),
         ({"campaigns": ()}, "must name one or both"),
     ],
@@ -217,6 +219,12 @@ def test_paper_preset_is_the_study_and_is_priced_before_it_starts() -> None:
 def test_settings_that_make_no_campaign_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CampaignSettings(**changes)
+
+
+def test_run_times_are_written_as_every_other_duration() -> None:
+    assert CampaignSettings(run_times="4s..2m").ends_s == (4.0, 120.0)
+    assert CampaignSettings(run_times="500ms..1.5s").ends_s == (0.5, 1.5)
+    assert CampaignSettings(run_times="4..120").ends_s == (4.0, 120.0)
 
 
 def test_three_platforms_are_refused() -> None:
