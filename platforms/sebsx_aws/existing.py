@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.clouds.adopted import CHANGE, COPY
 from sebsx.clouds.fresh import NONCE, function_name
 from sebsx.clouds.s3 import code_of
-from sebsx.errors import CredentialsError, DeployError, UnsupportedError, UserError
+from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.model import Deployment
 from sebsx_aws import copies
 from sebsx_aws.clients import DENIED, GONE, Clients, clean, explained, without_account
@@ -221,9 +221,10 @@ class ExistingLambdas:
             told = self._clients.functions.get_function_configuration(FunctionName=name, **qualifier)
         group = str(told.get("LoggingConfig", {}).get("LogGroup") or log_group(name))
         try:
-            self._clients.logs.filter_log_events(logGroupName=group, limit=1)
-        except self._clients.logs.exceptions.ClientError as exc:
-            return group if code_of(exc) in GONE else ""  # it comes with the first call
+            with explained(f"read of log group {group!r}"):
+                self._clients.logs.filter_log_events(logGroupName=group, limit=1)
+        except PlatformError as exc:  # refused, or out of reach, as from networks that know Lambda alone
+            return group if code_of(exc.__cause__) in GONE else ""  # it comes with the first call
         return group
 
     def _copied_to(self, adoption: Adoption, name: str, found: Mapping[str, Any], provisioned: int) -> Deployment:

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from sebsx.errors import CredentialsError, DeployError, SebsxError, UnsupportedError, UserError
 from sebsx.model import Adoption, Deployment, FunctionConfig
@@ -138,6 +139,18 @@ def test_log_that_comes_with_the_first_call_has_nothing_before_it(aws: AwsPlatfo
     deployment = adopt(aws)
     assert aws.names_sandboxes(deployment)
     assert aws.records(deployment, ["00000000-0000-0000-0000-000000000000"]) == {}
+
+
+@pytest.mark.slow
+def test_users_log_that_is_out_of_reach_leaves_the_sandboxes_unknown(
+    aws: AwsPlatform, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_words: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://logs.us-east-1.amazonaws.com")
+
+    user.make()
+    monkeypatch.setattr(aws._clients.logs, "filter_log_events", unreachable)  # ten real attempts take minutes
+    assert not aws.names_sandboxes(adopt(aws))
 
 
 @pytest.mark.slow
