@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UserError
+from sebsx.system.outside import visible
 from sebsx_dnn_inference import models
 
 if TYPE_CHECKING:
@@ -26,7 +30,9 @@ if TYPE_CHECKING:
     from sebsx_dnn_inference.models import NeuralModel
 
 LONGEST_S = 3600.0
-_SAMPLE = 32
+_MOST_INPUTS = 2**28  # numbers of one item, 2 GiB while they are made
+_END_BYTES = 1 << 16  # of what a process prints
+_WORDS = 300  # characters of its last line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +82,37 @@ def reference(model: NeuralModel, tokens: int) -> Reference:
         UserError: If it cannot be run: an operator that ONNX Runtime lacks, shapes that do not fit.
     """
     place = models.folder() / "references" / f"{model.sha256}-{tokens}.json"
-    if not place.is_file():
-        place.parent.mkdir(parents=True, exist_ok=True)
+    known = _reference(models.kept(place))
+    if known is None:
+        numbers = max(_numbers(each.shape, tokens) for each in model.inputs)
+        if numbers > _MOST_INPUTS:
+            raise UserError(
+                f"model {model.name!r} takes {numbers:,} numbers an item, more than the {_MOST_INPUTS:,} that are "
+                "made; choose fewer --tokens, or another model"
+            )
         source = Path(__file__).parent / "shipped" / "engine_onnx.py"
         found = _answered(str(model.path), source, model, tokens)
-        models.written(place, json.dumps(found))
-    known = json.loads(place.read_text(encoding="utf-8"))
-    return Reference(sample=tuple(known["sample"]), largest=known["largest"])
+        known = _reference(found)
+        if known is None:
+            raise UserError(f"model {model.name!r} answers no numbers, or none that are finite, so none can be checked")
+        with models.writing(place.parent):
+            models.written(place, json.dumps(found))
+    return known
+
+
+def _numbers(shape: Sequence[int | str], tokens: int) -> int:
+    """Return how many numbers an input of one item has."""
+    return math.prod(size if isinstance(size, int) else tokens if place else 1 for place, size in enumerate(shape))
+
+
+def _reference(found: dict[str, Any] | None) -> Reference | None:
+    """Return what a child told or a file holds; None where it is not all there, or not all numbers."""
+    try:
+        assert found is not None
+        known = Reference(sample=tuple(map(float, found["sample"])), largest=float(found["largest"]))
+    except (AssertionError, KeyError, TypeError, ValueError):
+        return None
+    return known if known.sample and all(map(math.isfinite, (*known.sample, known.largest))) else None
 
 
 def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget, tokens: int) -> Converted:
@@ -93,20 +123,21 @@ def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarge
     """
     key = _key(engine, model, target)
     folder = models.folder() / "converted" / key
-    about = folder / "about.json"
-    if not about.is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+    known = _whole(folder)
+    if known is None:
+        with models.writing(folder.parent), tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             made = Path(temporary, "made")
             (made / "model").mkdir(parents=True)
             document = {"engine": _place(engine), "model": str(model.path), "folder": str(made / "model")}
             found = _child({"task": "convert", "target": asdict(target), **document}, f"engine {engine.name!r}")
-            files = sorted(path.name for path in (made / "model").iterdir())
-            if found["file"] not in files:
+            sizes = _sizes(engine, made / "model")
+            if not (isinstance(found["file"], str) and found["file"] in sizes):
                 raise UserError(f"engine {engine.name!r} wrote no {found['file']!r}")
-            models.written(made / "about.json", json.dumps({**found, "files": files}))
-            models.moved(made, folder, about.name)
-    known = json.loads(about.read_text(encoding="utf-8"))
+            models.written(made / "about.json", json.dumps({**found, "files": sizes}))
+            models.moved(made, folder, lambda: _whole(folder) is not None)
+            known = _whole(folder)
+        if known is None:
+            raise UserError(f"{str(folder)!r} was changed while it was written")
     difference = _difference(engine, model, folder / "model" / known["file"], tokens)
     if difference is not None and not difference <= engine.tolerance:
         raise UserError(
@@ -121,6 +152,32 @@ def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarge
         peak_bytes=known["peak_bytes"],
         difference=difference,
     )
+
+
+def _whole(folder: Path) -> dict[str, Any] | None:
+    """Return what is known of a conversion that is kept; None where it is not there, or not all of it."""
+    known = models.kept(folder / "about.json")
+    try:
+        assert known is not None
+        sizes = {name: (folder / "model" / name).stat().st_size for name in known["files"]}
+        whole = sizes == known["files"] and known["file"] in sizes and {"duration_s", "peak_bytes"} <= known.keys()
+    except (AssertionError, KeyError, TypeError, OSError):
+        return None
+    return known if whole else None
+
+
+def _sizes(engine: InferenceEngine, folder: Path) -> dict[str, int]:
+    """Return the files that an engine made, with their sizes.
+
+    Raises:
+        UserError: If it made something else, which would not arrive in a function.
+    """
+    if not folder.is_dir():
+        raise UserError(f"engine {engine.name!r} removed the folder that it was to write into")
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or not path.is_file():
+            raise UserError(f"engine {engine.name!r} wrote {path.name!r}, which is not a file; only files are shipped")
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
 def _difference(engine: InferenceEngine, model: NeuralModel, path: Path, tokens: int) -> float | None:
@@ -179,30 +236,44 @@ def _child(document: dict[str, Any], what: str) -> dict[str, Any]:
     Raises:
         UserError: If it fails, in whatever way.
     """
-    command = [sys.executable, "-m", "sebsx_dnn_inference.child"]
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder, "result.json")
+        task, result, printed = (Path(folder, name) for name in ("task.json", "result.json", "printed"))
+        task.write_text(json.dumps(document), encoding="utf-8")
+        code = _ended([sys.executable, "-m", "sebsx_dnn_inference.child", str(result)], task, printed, what)
+        found = models.kept(result) if code == 0 else None
+        said = _last_line(printed)
+    if found is not None:
+        return found
+    if code < 0:
+        raise UserError(f"{what} was ended by signal {-code}; is there enough memory?")
+    raise UserError(f"{what} failed: {said or f'exit code {code}'}")
+
+
+def _ended(command: list[str], task: Path, printed: Path, what: str) -> int:
+    """Return the exit code of a process; it and all that it started have ended then, whatever happens meanwhile.
+
+    Raises:
+        UserError: If it takes too long.
+    """
+    with task.open("rb") as given, printed.open("wb") as output:  # not pipes, which what it starts would hold open
+        process = subprocess.Popen(
+            command, stdin=given, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
+        )
         try:
-            done = subprocess.run(
-                [*command, str(result)],
-                input=json.dumps(document),
-                capture_output=True,
-                text=True,
-                timeout=LONGEST_S,
-                check=False,
-            )
+            return process.wait(LONGEST_S)
         except subprocess.TimeoutExpired:
             raise UserError(f"{what} took more than {LONGEST_S:g} s") from None
-        if done.returncode == 0 and result.is_file():
-            found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-            return found
-    if done.returncode < 0:
-        raise UserError(f"{what} was ended by signal {-done.returncode}; is there enough memory?")
-    raise UserError(f"{what} failed: {_last(done.stderr.splitlines()) or f'exit code {done.returncode}'}")
+        finally:
+            with suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
-def _last(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+def _last_line(printed: Path) -> str:
+    with printed.open("rb") as file:
+        file.seek(max(0, printed.stat().st_size - _END_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    return visible(next((line.strip() for line in reversed(lines) if line.strip()), "")[:_WORDS])
 
 
 def _place(engine: InferenceEngine) -> str:

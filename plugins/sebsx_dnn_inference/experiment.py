@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.functions import FunctionSpec
 from sebsx.contracts.schedules import Closed
-from sebsx.errors import MissingDependencyError, UserError
+from sebsx.errors import MissingDependencyError, PluginError, UserError
 from sebsx.model import Capability, Cell, CellStatus, Design, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.running.rounds import StoppingRule, interleave
@@ -177,12 +177,12 @@ class _Kitchen:
             self.session.observer.step(f"converting {model.name} for {engine.name}")
             converted = convert(engine, model, target, self.settings.tokens)
             expected = reference(model, self.settings.tokens)
+            source = cell.factors["model_source"]
+            return folder_of(engine, model, converted, expected, target, source=source), converted
         except MissingDependencyError:
             raise  # of all cells alike
-        except UserError as exc:
+        except (UserError, PluginError) as exc:
             return str(exc)
-        source = cell.factors["model_source"]
-        return folder_of(engine, model, converted, expected, target, source=source), converted
 
 
 def _cells(

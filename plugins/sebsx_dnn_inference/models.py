@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from sebsx.system.lazy import require
 from sebsx_dnn_inference import zoo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 FOLDER = "dnn"
 _BLOCK = 2**20
@@ -120,35 +121,61 @@ def opened(name: str) -> NeuralModel:
     recipe = zoo.recipe(name)
     path = folder() / "models" / f"{recipe.name}-{_VERSION}.onnx"
     about = path.with_suffix(".json")
-    if not about.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_suffix(f".{os.getpid()}")
-        counted = zoo.make(recipe.name, made)
-        made.replace(path)
-        written(about, json.dumps({"multiply_adds": counted.multiply_adds}))
-    return _read(path, recipe.name, recipe.family, json.loads(about.read_text(encoding="utf-8"))["multiply_adds"])
+    known = kept(about) or {}
+    if not (path.is_file() and path.stat().st_size == known.get("size_bytes") and "multiply_adds" in known):
+        with writing(path.parent), tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+            made = Path(temporary, path.name)
+            counted = zoo.make(recipe.name, made)
+            known = {"multiply_adds": counted.multiply_adds, "size_bytes": made.stat().st_size}
+            made.replace(path)
+            written(about, json.dumps(known))
+    return _read(path, recipe.name, recipe.family, known["multiply_adds"])
+
+
+def kept(path: Path) -> dict[str, Any] | None:
+    """Return the object of a JSON file that was written before; None where there is none, or it is damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Make a folder of the cache to write into.
+
+    Raises:
+        UserError: If it or anything in it cannot be written: a full disk costs what needs it, in one line.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as exc:
+        raise UserError(f"cache folder {str(place)!r} cannot be written: {exc.strerror or exc}") from exc
 
 
 def written(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).replace(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
+        made = Path(temporary, path.name)
+        made.write_text(text, encoding="utf-8")
+        made.replace(path)
 
 
-def moved(made: Path, folder: Path, last: str) -> None:
+def moved(made: Path, folder: Path, whole: Callable[[], bool]) -> None:
     """Put a folder that was made where it is kept, unless another process was faster.
 
     Args:
         made: The folder, on the same file system.
         folder: Where it is to be.
-        last: A file of it; a folder there without it is what a killed process left.
+        whole: Whether what is there is all there; if not, a killed process left it, or it was damaged.
     """
     try:
         made.rename(folder)
     except OSError:  # there is one
-        if not (folder / last).is_file():
-            shutil.rmtree(folder)
+        if not whole():
+            shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
 
 
@@ -162,9 +189,9 @@ def _is_file(name: str) -> bool:
 
 
 def _check_format(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  # unlike pathlib's it takes a name that is too long
         raise UserError(f"model {str(path)!r} is a folder; {_OTHER_FORMATS['.pb']}")
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # as above
         raise UserError(f"model {str(path)!r} does not exist; models of sebsx are {', '.join(zoo.RECIPES)}")
     if path.suffix in {".pt", ".pth", ".bin", ".pkl"}:
         raise UserError(f"model {str(path)!r}: {_of_torch(path)}")
@@ -223,6 +250,8 @@ def _input(value: Any, path: Path) -> ModelInput:
     tensor = value.type.tensor_type
     if tensor.elem_type not in _KINDS:
         raise UserError(f"model {str(path)!r}: input {value.name!r} is of a kind that cannot be made (numbers only)")
+    if any(size.dim_value < 0 for size in tensor.shape.dim):
+        raise UserError(f"model {str(path)!r}: input {value.name!r} has a negative size")
     shape = tuple(size.dim_value or size.dim_param or f"size{index}" for index, size in enumerate(tensor.shape.dim))
     return ModelInput(name=value.name, kind=_KINDS[tensor.elem_type], shape=shape)
 

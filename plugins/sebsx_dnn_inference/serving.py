@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PACKAGE, STORAGE = "package", "storage"
 _SHIPPED = Path(__file__).parent / "shipped"
 
-_MANIFEST_FILE = "benchmark.toml"
 _MANIFEST = """\
 name = "dnn-inference"
 version = "1"
@@ -74,7 +73,7 @@ def folder_of(
         source: Where the function has the model from: `package` or `storage`.
     """
     files = {
-        _MANIFEST_FILE: _MANIFEST.format(needs='needs = ["storage"]' if source == STORAGE else "").encode(),
+        "benchmark.toml": _MANIFEST.format(needs='needs = ["storage"]' if source == STORAGE else "").encode(),
         "benchmark.py": (_SHIPPED / "benchmark.py").read_bytes(),
         "converted.json": _json({"key": converted.key, "files": converted.files, "source": source}),
         "expected.json": _json({"sample": expected.sample, "largest": expected.largest, "tolerance": engine.tolerance}),
@@ -88,19 +87,25 @@ def folder_of(
     for name, content in sorted(files.items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     folder = models.folder() / "serving" / digest.hexdigest()[:24]
-    if not folder.is_dir():
+    if not _holds(folder, files):
         _write(folder, files)
     return folder
 
 
+def _holds(folder: Path, files: dict[str, bytes]) -> bool:
+    try:
+        return all((folder / name).read_bytes() == content for name, content in files.items())
+    except OSError:
+        return False
+
+
 def _write(folder: Path, files: dict[str, bytes]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+    with models.writing(folder.parent), tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary, "made")
         for name, content in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
-        models.moved(made, folder, _MANIFEST_FILE)
+        models.moved(made, folder, lambda: _holds(folder, files))
 
 
 def _json(document: object) -> bytes:

@@ -94,6 +94,34 @@ class Failing(Planted):
         raise NotImplementedError("operator 'Identity' is not known")
 
 
+class Untidy(Planted):
+    """Prints what is no text, and leaves a process that holds its outputs open."""
+
+    name = "planted-untidy"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Do as the class says, and name the process in the model."""
+        import subprocess
+        import sys
+
+        sys.stdout.buffer.write(b"\xff\xfe")
+        sys.stderr.buffer.write(b"\xff\xfe\n")
+        left = subprocess.Popen(["sleep", "1000"])
+        (folder / "model.txt").write_text(str(left.pid))
+        return "model.txt"
+
+
+class Nested(Planted):
+    """Writes a folder, which no function would get."""
+
+    name = "planted-nested"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Write it."""
+        (folder / "weights").mkdir()
+        return super().convert(model, folder, target)
+
+
 PLANTED = (Planted, Quick, Wrong, Crashing, Failing)
 
 

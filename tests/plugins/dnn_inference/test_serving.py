@@ -58,9 +58,9 @@ def test_folder_that_another_process_made_meanwhile_is_taken(tmp_path: Path) -> 
         (folder / "about.json").write_text(text)
     half.mkdir()
     (half / "part").touch()
-    models.moved(mine, kept, "about.json")
+    models.moved(mine, kept, (kept / "about.json").is_file)
     assert [path.read_text() for path in kept.iterdir()] == ["kept"]
-    models.moved(mine, half, "about.json")  # as a killed process leaves it
+    models.moved(mine, half, (half / "about.json").is_file)  # as a killed process leaves it
     assert [path.read_text() for path in half.iterdir()] == ["mine"]
 
 
