@@ -41,7 +41,7 @@ class StorageTable {
   }
 
   async put(partition, sort, item) {
-    const text = JSON.stringify(item);
+    const text = asciiOf(JSON.stringify(item)); // which can be cut anywhere: a pair of surrogates cannot
     const entity = {};
     for (let at = 0; at < text.length; at += PIECE) {
       entity[`p${String(at / PIECE).padStart(3, '0')}`] = text.slice(at, at + PIECE);
@@ -79,6 +79,11 @@ class StorageTable {
     await check(answer, `${method} of the table`);
     return answer;
   }
+}
+
+/** Return JSON with an escape for whatever is not ASCII. */
+function asciiOf(json) {
+  return json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function hex(text) {
