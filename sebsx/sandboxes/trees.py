@@ -9,10 +9,13 @@ must have the change time that it had when it was prepared, which no program can
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 import zipfile
 from pathlib import Path
@@ -152,9 +155,27 @@ def _make_whole(package: Package, language: Language, root: Path) -> _Files:
 
 
 def _make(package: Package, language: Language, root: Path) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    _list_of(root).unlink(missing_ok=True)
+    _remove(root)
     unpack(package, language, root)
+
+
+def _remove(root: Path) -> None:
+    """Remove a tree, whatever a function has put in its place, and its list.
+
+    Raises:
+        OSError: If something of it stays: nothing may be unpacked into it, or through it.
+    """
+    for path in (root, _list_of(root)):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+            continue
+        path.chmod(stat.S_IRWXU)
+        with _not_too_deep():
+            for base, folders, _ in os.walk(path):  # which descends once that is allowed
+                for inner in (Path(base, name) for name in folders):
+                    if not inner.is_symlink():
+                        inner.chmod(stat.S_IRWXU)
+            shutil.rmtree(path)
 
 
 def _key(package: Package, language: Language) -> str:
@@ -183,7 +204,12 @@ def _whole(root: Path) -> _Files | None:
     All are read once, because what was just unpacked would be in memory too: a cold start must not measure the disk.
     """
     try:
-        wanted: _Files = json.loads(_list_of(root).read_text(encoding="utf-8"))
+        if root.is_symlink():  # what it leads to is somebody else's
+            return None
+        digest, _, text = _list_of(root).read_text(encoding="utf-8").partition("\n")
+        if digest != _digest(text):  # files that it lacks would be taken for what functions left
+            return None
+        wanted: _Files = json.loads(text)
         found = _files(root)
         if left := sorted(found.keys() - wanted.keys(), reverse=True):  # what is in a folder before it
             for name in left:
@@ -192,7 +218,7 @@ def _whole(root: Path) -> _Files | None:
         if found != wanted:
             return None
         _read(root, found)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None
     return found
 
@@ -216,8 +242,13 @@ def _read(root: Path, names: Iterable[str]) -> None:
 def _write(root: Path) -> _Files:
     """Say what belongs in a tree, its last file, without which it is not whole; return it."""
     files = _files(root)
-    _list_of(root).write_text(json.dumps(files), encoding="utf-8")
+    text = json.dumps(files)
+    _list_of(root).write_text(f"{_digest(text)}\n{text}", encoding="utf-8")
     return files
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _list_of(root: Path) -> Path:
@@ -226,7 +257,16 @@ def _list_of(root: Path) -> Path:
 
 def _files(root: Path) -> _Files:
     """Return what changes with each file, by path: where it lies, size, mode, time of change; of a folder, mode."""
-    return dict(_walk(str(root), ""))
+    with _not_too_deep():
+        return dict(_walk(str(root), ""))
+
+
+@contextlib.contextmanager
+def _not_too_deep() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as exc:
+        raise OSError(errno.ENAMETOOLONG, "folders are nested too deeply") from exc
 
 
 def _walk(folder: str, prefix: str) -> Iterator[tuple[str, list[int]]]:
@@ -258,8 +298,7 @@ def _discard(path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         root = path.with_suffix("")
-        shutil.rmtree(root, ignore_errors=True)
-        _list_of(root).unlink(missing_ok=True)
+        _remove(root)
         path.unlink()
     finally:
         os.close(lock)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,29 @@ def replace_one(root: Path) -> None:
     (root / "other").replace(root / "data.py")
 
 
+def forget_one(root: Path) -> None:
+    """Leave out of the list of files what would then be taken for left by a function, and removed."""
+    listed = root.with_name(root.name + ".json")
+    digest, _, text = listed.read_text().partition("\n")
+    files = json.loads(text)
+    del files["data.py"]
+    listed.write_text(f"{digest}\n{json.dumps(files)}")
+
+
+def put_a_link_in_place(root: Path) -> None:
+    """Have the tree lead to somebody else's folder."""
+    shutil.rmtree(root)
+    root.symlink_to(root.parents[1] / "precious")
+
+
+def make_unreadable(root: Path) -> None:
+    """Leave a folder that not even its owner may look into."""
+    (root / "left").mkdir()
+    (root / "left" / "x").touch()
+    (root / "left").chmod(0)
+    write_into(root)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
@@ -99,16 +123,23 @@ def replace_one(root: Path) -> None:
         lambda root: (root / "sebsx_runtime").chmod(0o700),
         lambda root: root.with_name(root.name + ".json").write_text("{", encoding="utf-8"),
         lambda root: root.with_name(root.name + ".json").unlink(),
+        forget_one,
+        put_a_link_in_place,
+        make_unreadable,
     ],
 )
 def test_changed_tree_is_made_again(
     borrow: Callable[[], Path], language: Counting, change: Callable[[Path], object]
 ) -> None:
+    precious = borrow().parents[1] / "precious"
+    precious.mkdir()
+    (precious / "x").touch()
     change(borrow())
 
     root = borrow()
 
     assert language.prepared == 2
+    assert [path.name for path in precious.iterdir()] == ["x"]
     assert (root / "data.py").read_bytes() == b"A = 1\n"
     assert not (root / "data.py").stat().st_mode & 0o100
     assert borrow() == root
