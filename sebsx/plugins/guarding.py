@@ -19,7 +19,6 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import PluginError, SebsxError
-from sebsx.model import Status
 from sebsx.plugins.expecting import check_of, described, wrong_field
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ logger = logging.getLogger(__name__)
 _SPECIAL = ("__init__", "__enter__", "__exit__")
 _LONG = 60
 # Of what a plugin may return, what is nothing to be called: asking each time costs more than most of its answers.
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes, tuple, list, dict, Status})
+_PLAIN = (type(None), int, float, str, bytes, tuple, list, dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +205,7 @@ def _guarded(
             raise PluginError(f"{called} returned {_doubt(answer, wanted)}")
         if goes_on and isinstance(answer, Iterator):
             return _iterating(called, answer)
-        return handed(answer, what, guarded) if type(answer) not in _PLAIN else answer
+        return answer if isinstance(answer, _PLAIN) else handed(answer, what, guarded)
 
     if is_property:
         return property(call)
