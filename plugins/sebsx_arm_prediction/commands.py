@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import NoSettings, setting
@@ -13,6 +12,7 @@ from sebsx.settings import NoSettings, setting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.analyzers import Table
     from sebsx.contracts.commands import Services
     from sebsx_arm_prediction.dataset import Dataset
     from sebsx_arm_prediction.learning import Trained
@@ -151,6 +151,8 @@ class PredictModels(Command[NoSettings]):
                 cards.append(registry.card_of(registry.find(name)))
             except UserError as exc:  # the others can be used all the same
                 services.output.warning(str(exc))
+        from sebsx.contracts.analyzers import Column, Table  # heavy
+
         columns = [Column("name", "model"), Column("of", "from"), Column("to", "to"), Column("method", "method"),
                    Column("functions", "functions", unit="count"), Column("error", "error", unit="1")]  # fmt: skip
         rows = [
@@ -236,6 +238,8 @@ def _costs(services: Services, settings: PredictSettings, rows: Dataset) -> Cost
 
 
 def _table(found: Sequence[Prediction]) -> Table:
+    from sebsx.contracts.analyzers import Column, Table  # heavy
+
     columns = [
         Column("function", "function"),
         Column("step", "step"),
@@ -252,6 +256,8 @@ def _table(found: Sequence[Prediction]) -> Table:
 def _row(found: Prediction) -> dict[str, Any]:
     if not found.is_known:
         return {"function": found.function, "step": found.step, "here_s": found.here_s, "decision": found.decision}
+    from sebsx.contracts.analyzers import Estimate  # heavy
+
     there = Estimate(
         found.there_s, low=found.low_s, high=found.high_s, confidence=found.level or 0.0, n=found.rows,
         note="" if found.low_s is not None else "no interval",
@@ -285,6 +291,8 @@ def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
 
 
 def _card_table(card: dict[str, Any]) -> Table:
+    from sebsx.contracts.analyzers import Column, Table  # heavy
+
     columns = [Column("function", "function left out"), Column("error", "error", unit="1", meaning="mean, relative")]
     rows = [{"function": name, "error": error} for name, error in card["errors"].items()]
     return Table("errors", columns=columns, rows=rows)

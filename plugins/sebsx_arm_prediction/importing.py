@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Column, Table
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
 
 if TYPE_CHECKING:
+    from sebsx.contracts.analyzers import Table
     from sebsx.contracts.commands import Services
     from sebsx_arm_prediction.dataset import Dataset
 
@@ -69,6 +69,8 @@ class ImportSaaf(Command[ImportSettings]):
 def _table(dataset: Dataset) -> Table:
     """Return how many rows there are of each function on each machine, and their run times."""
     import numpy as np  # heavy
+
+    from sebsx.contracts.analyzers import Column, Table  # heavy
 
     columns = [
         Column("environment", "machine"),

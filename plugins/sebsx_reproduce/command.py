@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Column, Table
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
@@ -15,6 +14,7 @@ from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, compar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sebsx.contracts.analyzers import Table
     from sebsx.contracts.commands import Services
     from sebsx.contracts.recipes import Recipe
     from sebsx_reproduce.comparing import Compared
@@ -92,6 +92,8 @@ def how_to_run(recipe: Recipe) -> str:
 
 
 def _table(recipe: Recipe, found: Sequence[Compared]) -> Table:
+    from sebsx.contracts.analyzers import Column, Table  # heavy
+
     columns = [
         Column("table", "table"), Column("row", "row"), Column("column", "column"), Column("published", "published"),
         Column("measured", "measured"), Column("result", "result", essential=True),

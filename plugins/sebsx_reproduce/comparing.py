@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sebsx.contracts.analyzers import Estimate
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,5 +60,7 @@ def _compared(cell: ExpectedCell, table: Table | None) -> Compared:
 
 
 def _number(value: Any) -> float | None:
+    from sebsx.contracts.analyzers import Estimate  # heavy
+
     found = value.value if isinstance(value, Estimate) else value
     return float(found) if isinstance(found, int | float) else None

@@ -144,7 +144,7 @@ def test_memory_and_start_are_there_at_every_width(stored: Cli, call: Call, monk
 
 # The column that a listing is read for, of every command that lists.
 PURPOSES = {
-    **{f"list {kind.name}": "summary" for kind in KINDS},
+    **{f"list {kind.name}": "summary" for kind in KINDS}, "list kinds": "title",
     "list metrics": "meaning", "list capabilities": "meaning", "list words": "meaning", "list options": "help",
     "list suites": "benchmarks", "config show": "help", "show benchmark graph-bfs": "help",
     "prices show aws": "usd", "prices diff gcp:2026-09-06 aws:2025-08-01": "new", "doctor --platform local": "message",
