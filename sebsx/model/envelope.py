@@ -108,7 +108,7 @@ def _typed(shim: dict[str, Any]) -> Envelope:
         sandbox_id=sandbox,
         call=call,
         initialization=_if(str, shim.get("initialization")),
-        init_gap_s=_if(float, shim.get("init_gap_s")),
+        init_gap_s=_gap(shim.get("init_gap_s")),
         age_s=shim.get("age_s"),
         started_s=shim.get("started_s"),
         finished_s=shim.get("finished_s"),
@@ -199,6 +199,11 @@ def _brief(value: Any) -> str:
 
 def _if(kind: type[Any], value: Any) -> Any:
     return value if isinstance(value, kind) else None
+
+
+def _gap(value: Any) -> float | None:
+    """Return a time that is evidence; None of anything else, which no JSON of a store could hold (NaN)."""
+    return value if type(value) in _NUMBERS and 0 <= value <= _LONGEST_S else None
 
 
 def _describe(error: Any) -> str:

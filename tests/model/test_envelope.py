@@ -210,3 +210,11 @@ def test_later_call_is_warm_where_its_sandbox_had_answered_before_it_was_sent() 
 def test_failed_initialisation_is_no_warm_start() -> None:
     invocation = read({"sebsx": {"sandbox": "x", "call": 0}, "error": {"type": "ImportError"}}, None)
     assert (invocation.status, invocation.start_type) == (Status.FUNCTION_ERROR, StartType.COLD)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [("NaN", None), ("1e999", None), ("-1", None), ("1e300", None), ("0", 0), ("2.5", 2.5)]
+)
+def test_gap_before_a_first_call_is_a_time_or_not_kept(told: str, kept: float | None) -> None:
+    shim = f'{{"sebsx": {{"sandbox": "x", "call": 1, "init_gap_s": {told}}}}}'
+    assert read_envelope(shim.encode()).init_gap_s == kept
