@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sebsx import plugins
-from sebsx.errors import UnknownNameError
+from sebsx.contracts.kinds import PluginKind
+from sebsx.errors import PluginError, UnknownNameError
+from sebsx.plugins import checking
+from sebsx.plugins import registry as registry_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -623,3 +626,37 @@ def test_hook_of_an_added_kind_that_takes_what_nobody_gives_spoils_only_its_plug
     report = site.load("good", "bakery", "a-baker")
     assert "heat" in report["plugins"]["a-baker"][2]
     assert report["plugins"]["bakery"][2] is None
+
+
+class Oven:
+    """A contract without settings."""
+
+    name = "oven"
+    summary = "bakes"
+
+
+class Ending(type):
+    """A metaclass that ends the process of whoever asks for a name."""
+
+    @property
+    def name(cls):
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("base", "more", "told"),
+    [
+        (f"{__name__}:Oven", {"has_settings": True}, "has Settings that are not a dataclass: None"),
+        (f"{__name__}:BAKER", {}, "which is not a class"),
+    ],
+)
+def test_kind_whose_base_is_none_or_lacks_settings_is_told_where_something_is_brought(base, more, told):
+    kind = PluginKind(name="ovens", title="bake", base=base, **more)
+    with pytest.raises(PluginError, match=told):
+        checking.check_class(type("Stone", (Oven,), {}), kind, checking.Register(lambda: ()))
+
+
+def test_kind_without_a_singular_and_a_name_that_ends_the_process_are_told():
+    with pytest.raises(PluginError, match="is not a plural"):
+        checking.check_kind(PluginKind(name="s", title="t", base="a:B"))
+    assert registry_module._name_of(Ending("Stone", (), {})) is None

@@ -56,9 +56,12 @@ def check_class(cls: Any, kind: PluginKind, register: Register) -> list[str]:
         PluginError: If it is not what its contract says.
     """
     base: Any = kind.load_base()
+    if not isinstance(base, type):
+        raise PluginError(f"kind {kind.name!r} has base = {kind.base!r}, which is not a class")
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise PluginError(f"{shown(cls)} is not a subclass of {base.__name__}")
-    what, doubts = _check_shape(cls, kind)
+    shaped: Any = cls  # a type by now, which mypy would not let be hashed
+    what, doubts = _check_shape(shaped, kind)
     _check_capabilities(cls, what, register)
     for check in _FURTHER.get(kind.name, ()):
         check(cls, what, register)
@@ -75,7 +78,7 @@ def _check_shape(cls: Any, kind: PluginKind) -> tuple[str, tuple[str, ...]]:
     what = f"{base.__name__} {cls.__name__!r}"
     _check_variables(cls, base, what)
     check_words(cls, what)
-    if hasattr(base, "Settings"):
+    if hasattr(base, "Settings") or kind.has_settings:
         check_settings(getattr(cls, "Settings", None), what)
     for name, member in methods_of(base).items():
         _check_arguments(cls, base, name, member, what)
@@ -205,7 +208,7 @@ def check_kind(kind: PluginKind) -> None:
     Raises:
         PluginError: If it is malformed, or its contract cannot be imported.
     """
-    if not (_NAME.fullmatch(kind.name) and kind.name.endswith("s")):
+    if not (_NAME.fullmatch(kind.name) and kind.name.endswith("s") and kind.singular):
         raise PluginError(f"kind {kind.name!r} is not a plural in kebab-case, such as 'engines'")
     if not kind.title.strip() or "\n" in kind.title or len(kind.title) > _LONGEST_SUMMARY:
         raise PluginError(f"kind {kind.name!r} needs a title of one line of at most {_LONGEST_SUMMARY} characters")

@@ -383,7 +383,9 @@ def _name_of(item: Any) -> str | None:
     """Return the name of what is registered, None where asking for it fails, in whatever way, or gives none."""
     try:
         name = getattr(item, "name", None)
-    except Exception:  # noqa: BLE001  # a class of a metaclass that raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001  # a class of a metaclass that raises, SystemExit too
         return None
     return name if type(name) is str else None
 
