@@ -12,6 +12,10 @@ import urllib.request
 from pathlib import Path
 from typing import Self
 
+from tests.installed import installed
+
+# It pins its SDK, so that it is not in the environment of the tests.
+_MINISTACK = "ministack==1.5.33"
 REGION = "us-east-1"
 _STARTS_WITHIN_S = 60.0
 
@@ -48,6 +52,7 @@ class SecondAccount:
         own = {
             "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "TMPDIR": str(self._workdir),
             "HOME": str(self._workdir), "LAMBDA_EXECUTOR": "local", "MINISTACK_REGION": REGION,
+            "PYTHONPATH": str(installed("ministack", _MINISTACK)),
         }  # fmt: skip
         with (self._workdir / "ministack.log").open("wb") as log:
             self._process = subprocess.Popen(

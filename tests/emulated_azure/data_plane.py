@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -23,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from platformdirs import user_cache_path
+
+from tests.installed import installed
 
 # Microsoft's worker library, and the wheel that carries the messages of the protocol.
 RUNTIME = (
@@ -271,16 +270,5 @@ _HOP = frozenset({"connection", "transfer-encoding", "content-length", "server",
 
 
 def python_runtime() -> Path:
-    """Return a folder with Microsoft's worker library, installed once for this machine."""
-    key = hashlib.sha256(" ".join(RUNTIME).encode()).hexdigest()[:16]
-    folder = user_cache_path("sebsx-tests") / f"azure-runtime-{key}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            partial = folder.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            command = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--python-version", _FOR_PYTHON]
-            subprocess.run([*command, "--target", str(partial), *RUNTIME], check=True)
-            partial.rename(folder)
-    return folder
+    """Return a folder with Microsoft's worker library."""
+    return installed("azure-runtime", "--no-deps", "--python-version", _FOR_PYTHON, *RUNTIME)

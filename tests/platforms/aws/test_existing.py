@@ -290,7 +290,7 @@ def test_image_is_copied_by_its_digest_and_to_no_other_architecture(aws: AwsPlat
     assert copies.code(*words, "x86_64", found, False) == {"ImageUri": digest}
     assert copies.configuration(found["Configuration"]) == {"PackageType": "Image", "ImageConfig": config}
     for force in (False, True):
-        with pytest.raises(UnsupportedError, match="image for x86_64, and Lambda runs no image on both"):
+        with pytest.raises(UnsupportedError, match="image for x86_64, and Lambda runs an image on one only"):
             copies.code(*words, "arm64", found, force)
 
 

@@ -23,6 +23,8 @@ from sebsx_aws.reports import LogReports, log_group
 from tests.emulated_aws.second import REGION, SecondAccount
 from tests.platforms.aws.conftest import made
 
+pytestmark = pytest.mark.network  # MiniStack comes from a registry
+
 
 @pytest.fixture(scope="module")
 def one_second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondAccount]:
