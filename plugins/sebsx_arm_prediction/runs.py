@@ -52,6 +52,7 @@ def dataset_of_run(view: RunView) -> Dataset:
     for name in _TIMES:
         if name in frame:
             numbers[RUNTIME] = np.where(np.isnan(numbers[RUNTIME]), frame[name], numbers[RUNTIME])
+    numbers = {name: np.where(np.isfinite(column), column, np.nan) for name, column in numbers.items()}  # damaged rows
     said = _said(view)
     keys = list(zip(frame["deployment_id"].tolist(), frame["cell_id"].tolist(), strict=True))
     levels = list(dict.fromkeys(keys))
