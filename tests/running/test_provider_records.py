@@ -124,7 +124,7 @@ def test_run_that_goes_on_asks_for_its_records_itself(store: Store, monkeypatch:
     class Curious(FakePlatform):
         def teardown(self, deployment: Deployment) -> None:
             (run,) = store.runs()
-            with pytest.raises(UserError, match="goes on") as raised:
+            with pytest.raises(UserError, match="still running") as raised:
                 fetch(store, FakePlatform, run)
             refused.append(str(raised.value))
             super().teardown(deployment)
