@@ -82,6 +82,7 @@ class AzureClients:
     def __init__(self, settings: AzureSettings) -> None:
         self.settings = settings
         self.region = settings.region
+        self._opened: list[Any] = []  # clients of accounts
 
     @cached_property
     def subscription(self) -> str:
@@ -141,12 +142,12 @@ class AzureClients:
     def blobs(self, connection: str) -> Any:
         """Return a client of the objects of a storage account, by its connection string."""
         client = require("azure.storage.blob", extra=EXTRA).BlobServiceClient
-        return client.from_connection_string(connection, **self._trust)
+        return self._kept(client.from_connection_string(connection, **self._trust))
 
     def tables(self, connection: str) -> Any:
         """Return a client of the tables of a storage account, by its connection string."""
         client = require("azure.data.tables", extra=EXTRA).TableServiceClient
-        return client.from_connection_string(connection, **self._trust)
+        return self._kept(client.from_connection_string(connection, **self._trust))
 
     def token(self) -> str:
         """Return a token for the management of apps."""
@@ -164,6 +165,12 @@ class AzureClients:
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
+        while self._opened:
+            self._opened.pop().close()
+
+    def _kept(self, client: Any) -> Any:
+        self._opened.append(client)
+        return client
 
     @property
     def _scope(self) -> str:
