@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -97,7 +97,10 @@ class AzurePlatform(Platform[AzureSettings]):
         self._missing_records = False
 
     def __enter__(self) -> Self:
-        self._clients.token()
+        with ExitStack() as stack:
+            stack.callback(self._clients.close)  # where nobody may enter, nobody leaves
+            self._clients.token()
+            stack.pop_all()
         self._refusal, self._missing_records = None, False
         self._resources = resources.AzureResources(self._clients, self.context)
         return self
