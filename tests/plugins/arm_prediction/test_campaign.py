@@ -84,6 +84,7 @@ def planned(chosen: CampaignSettings, *names: str, **more: Any):
     return orchestrator.plan(RunSpec(ArmPrediction(), chosen, platforms), registry)
 
 
+@pytest.mark.slow
 def test_each_function_is_deployed_once_for_a_machine_and_a_campaign(store: Store, waits: str) -> None:
     view = run(store, settings(waits))
 
@@ -250,6 +251,7 @@ def test_users_say_which_functions_are_kept_back() -> None:
     }
 
 
+@pytest.mark.slow
 def test_steps_are_found_where_noise_hides_the_line(store: Store, write_function: Callable[..., Path]) -> None:
     # The same time whatever the work: a line through it has no slope to be solved for.
     code = "import time\ndef handler(event, context):\n    time.sleep(0.01)\n    return {}\n"
