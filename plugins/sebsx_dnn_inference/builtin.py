@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sebsx_dnn_inference.engines import InferenceEngine
 
@@ -62,6 +62,7 @@ class OpenVino(InferenceEngine):
 
     name = "openvino"
     summary = "OpenVINO in single precision"
+    precision: ClassVar[str] = "f32"
 
     def lacking(self) -> str:
         """Return that OpenVINO converts, where it is missing."""
@@ -71,6 +72,7 @@ class OpenVino(InferenceEngine):
         """Convert it into OpenVINO's own format."""
         import openvino  # heavy, and in the process of a conversion
 
+        (folder / "precision").write_text(self.precision, encoding="ascii")
         openvino.save_model(openvino.convert_model(model), folder / "model.xml", compress_to_fp16=False)
         return "model.xml"
 
@@ -89,10 +91,7 @@ class OpenVinoBfloat16(OpenVino):
     name = "openvino-bf16"
     summary = "OpenVINO in bfloat16 where the processor has it"
     tolerance = 0.05
-
-    def source(self) -> Path:
-        """Return the module."""
-        return _SHIPPED / "engine_openvino_bf16.py"
+    precision = "bf16"
 
 
 ENGINES = (OnnxRuntime, Quantised, OpenVino, OpenVinoBfloat16)

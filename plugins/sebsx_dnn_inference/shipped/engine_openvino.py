@@ -1,16 +1,16 @@
-"""Serves a model in OpenVINO, in single precision."""
+"""Serves a model in OpenVINO, at the precision that the file `precision` beside it names."""
 
 from __future__ import annotations
 
-import openvino
+from pathlib import Path
 
-PRECISION = "f32"
+import openvino
 
 
 def load(path, threads):
     """Return the compiled model and its request, at the precision asked for."""
     hints = {
-        "INFERENCE_PRECISION_HINT": PRECISION,
+        "INFERENCE_PRECISION_HINT": Path(path).with_name("precision").read_text(encoding="ascii"),
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY",
