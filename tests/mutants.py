@@ -16,7 +16,7 @@ MUTANTS: dict[str, list[Mutant]] = {
             new="(started - started) / 1000",
             language="nodejs",
         ),
-        Mutant(what="no sleep", old="left > 0", new="left < 0", language="nodejs"),
+        Mutant(what="no sleep", old="left > 0", new="left > Infinity", language="nodejs"),
     ],
     "clock-probe": [_FROZEN, Mutant(what="a wall clock that stands still", old="time.time()", new="1.75e9")],
     "server-reply": [_FROZEN],

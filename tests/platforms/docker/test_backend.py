@@ -77,10 +77,11 @@ def test_what_a_function_prints_is_in_the_logs_in_order(opened: Local) -> None:
     _, body = opened.call(deployment)
     sandbox = body["sebsx"]["sandbox"]
 
-    lines = eventually(
-        lambda: (found := opened.platform.gateway.logs(deployment.id)[sandbox].splitlines())[199:] and found
-    )
+    def whole_log() -> list[str] | None:
+        log: str = opened.platform.gateway.logs(deployment.id)[sandbox]
+        return log.splitlines() if log.count("\n") >= 200 else None
 
+    lines = eventually(whole_log)
     assert sorted(int(line.split()[1]) for line in lines) == list(range(200))
     assert all(line.endswith("x" * 100) for line in lines)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import time
 from types import ModuleType
 
@@ -20,9 +21,10 @@ def shipped(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def touched(size: int) -> bytearray:
-    data = bytearray(size)
-    data[::4096] = b"x" * len(data[::4096])
+def touched(size: int) -> mmap.mmap:
+    """Return memory that goes back to the kernel when it is closed, whatever the allocator keeps."""
+    data = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    data[::4096] = b"x" * (size // 4096)
     return data
 
 
@@ -39,7 +41,7 @@ def test_memory_that_comes_and_goes_is_seen_in_the_series(shipped: ModuleType) -
     state = shipped.begin(call)
     data = touched(64 * MIB)
     wait_for_points(state[0], len(state[0].points) + 2)
-    del data
+    data.close()
     samples = shipped.end(state, call)
     series = samples["memory-series.series"]
     assert samples["memory-series.uss_peak_bytes"] >= series["uss_bytes"][0] + 60 * MIB
@@ -59,7 +61,7 @@ def test_peak_of_each_phase_is_its_own(shipped: ModuleType) -> None:
     with Phase(samples, "phase.load_s", call):
         data = touched(48 * MIB)
         wait_for_points(state[0], len(state[0].points) + 2)
-    del data
+    data.close()
     with Phase(samples, "phase.compute_s", call):
         wait_for_points(state[0], len(state[0].points) + 2)
     found = shipped.end(state, call)
