@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +23,7 @@ from typing import Any
 import urllib3
 
 from tests.installed import installed
+from tests.laws import Law
 
 # Microsoft's worker library, and the wheel that carries the messages of the protocol.
 RUNTIME = (
@@ -44,6 +45,7 @@ class Instance:
     port: int
     in_flight: int = 0
     dead: bool = False
+    idle_since_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -92,7 +94,7 @@ class DataPlane:
         self._workdir, self._certificate = workdir, certificate
         self._zygote: subprocess.Popen[str] | None = None
         self._lock = threading.Condition()
-        self._forking = threading.Lock()
+        self._forking, self._unpacking = threading.Lock(), threading.Lock()
         self._apps: dict[str, App] = {}
         self._processes: dict[int, subprocess.Popen[str]] = {}  # of Node.js
         self._calls = ThreadPoolExecutor(64)
@@ -103,19 +105,14 @@ class DataPlane:
             self.remove(name)
         if self._zygote is not None:
             assert self._zygote.stdin is not None
-            assert self._zygote.stdout is not None
             self._zygote.stdin.close()
             self._zygote.wait(10)
-            self._zygote.stdout.close()
         self._calls.shutdown(wait=True)
         self._http.clear()
 
     def deploy(self, name: str, package: Path, app: App, ready: int = 0) -> dict[str, Any]:
         """Serve a package, and return the functions that the worker found; raises `ValueError` with its words."""
-        root = self._workdir / "code" / f"{name}-{secrets.token_hex(3)}"
-        with zipfile.ZipFile(package) as archive:
-            archive.extractall(root)
-        app.root = root
+        app.root = self._unpacked(package)
         self.remove(name)
         first = self._started(name, app)
         self._end(first)  # hosts look for functions when a package comes, long before a call does
@@ -124,6 +121,15 @@ class DataPlane:
         for _ in range(ready):
             self._started(name, app)
         return app.functions
+
+    def _unpacked(self, package: Path) -> Path:
+        """Return the folder of a package: apps of the same one share it, as read-only at Azure, and are compiled once."""
+        root = self._workdir / "code" / hashlib.sha256(package.read_bytes()).hexdigest()[:16]
+        with self._unpacking:
+            if not root.exists():
+                with zipfile.ZipFile(package) as archive:
+                    archive.extractall(root)
+        return root
 
     def change(self, name: str, settings: dict[str, str], **limits: Any) -> None:
         """Give an app other settings, which ends its instances."""
@@ -141,13 +147,14 @@ class DataPlane:
             self._lock.notify_all()
         if app is not None:
             self._end_all(app)
-            shutil.rmtree(app.root, ignore_errors=True)
 
-    def call(self, name: str, route: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def call(self, name: str, route: str, body: bytes, headers: dict[str, str], law: Law) -> Answer:
         """Serve one request."""
         received_s, app = time.time(), self._apps.get(name)
+        law.carry(len(body))
         if app is None or route not in app.functions:
             return Answer(404, b"", {})
+        self._end_idle(app, law)
         instance = self._taken(name, app)
         if instance is None:
             return Answer(429, b"", {}, str(uuid.uuid4()), "", received_s)
@@ -176,7 +183,17 @@ class DataPlane:
         finally:
             with self._lock:
                 instance.in_flight -= 1
+                instance.idle_since_s = time.monotonic()
                 self._lock.notify_all()
+
+    def _end_idle(self, app: App, law: Law) -> None:
+        """End the instances that were idle for longer than they are kept."""
+        with self._lock:
+            gone = [one for one in app.instances if not one.in_flight and law.ends(one.idle_since_s)]
+            for instance in gone:
+                app.instances.remove(instance)
+        for instance in gone:
+            self._end(instance)
 
     def _taken(self, name: str, app: App) -> Instance | None:
         """Return an instance that takes one more call, started if none does; None where no more are allowed."""
@@ -219,14 +236,16 @@ class DataPlane:
         return instance
 
     def _launched(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        pipe = self._workdir / f"answer-{secrets.token_hex(6)}"
+        os.mkfifo(pipe)
         with self._forking:
             zygote = self._zygote or self._started_zygote()
             assert zygote.stdin is not None
-            assert zygote.stdout is not None
-            zygote.stdin.write(json.dumps(wanted) + "\n")
+            zygote.stdin.write(json.dumps({**wanted, "answer": str(pipe)}) + "\n")
             zygote.stdin.flush()
-            told: dict[str, Any] = json.loads(zygote.stdout.readline())
-        return told
+        told = pipe.read_bytes()
+        pipe.unlink()
+        return json.loads(told) if told else {"error": "the worker ended"}
 
     def _launched_node(self, wanted: dict[str, Any]) -> dict[str, Any]:
         with Path(wanted["log"]).open("ab") as log:
@@ -247,7 +266,7 @@ class DataPlane:
         self._zygote = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("worker.py"))],
             env={**os.environ, "PYTHONPATH": f"{runtime}:{runtime / 'tests'}"}, cwd=self._workdir,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, text=True,
         )  # fmt: skip
         return self._zygote
 

@@ -25,6 +25,7 @@ from tests.emulated_azure.data_plane import Answer, App, DataPlane
 from tests.emulated_azure.faults import Fault, error
 from tests.emulated_azure.manager import Manager, RefusedError
 from tests.emulated_azure.storage import Storage
+from tests.laws import Law
 
 SUBSCRIPTION, TENANT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
 REGION = "eastus"
@@ -58,6 +59,7 @@ class EmulatedSubscription:
         workdir: Folder for code and logs.
 
     Attributes:
+        law: How it treats instances and calls.
         faults: What goes wrong on purpose; may be changed at any time.
         requests: Every request so far.
         violations: What was not as Azure's SDKs say, of requests and of answers.
@@ -69,6 +71,7 @@ class EmulatedSubscription:
     """
 
     def __init__(self, workdir: Path) -> None:
+        self.law = Law()
         self.faults: list[Fault] = []
         self.requests: list[Seen] = []
         self.violations: list[str] = []
@@ -116,6 +119,7 @@ class EmulatedSubscription:
     def reset(self) -> None:
         """Empty the subscription and forget every fault and request; instances end."""
         self.manager.reset()
+        self.law = Law()
         for told in (self.faults, self.requests, self.violations, self._entries, self.tokens):
             told.clear()
         self.log_delay_s, self.log_share, self.log_partial, self.sampled, self.failing = 0.0, 0, False, 1, ""
@@ -351,7 +355,7 @@ class Apps:
         if len(data) > _TOO_LARGE:
             return Response(b"", 413)
         sent = {key: value for key, value in request.headers.items() if key.lower() not in ("host", "connection")}
-        answer = self._all._data.call(name, route, data, sent)
+        answer = self._all._data.call(name, route, data, sent, self._all.law)
         self._all.log(name, answer)
         return Response(answer.body, answer.status, headers=answer.headers)
 

@@ -2,7 +2,8 @@
 
 The library does with a package what it does at Azure: it looks for the functions in it, loads them, and invokes them,
 by the messages of Azure's own protocol. What a host does around it is here: HTTP on one side, these messages on the
-other. A line is `{"root", "environment", "log"}`; the answer is `{"pid", "port", "functions"}`, or `{"error"}`.
+other. A line is `{"root", "environment", "log", "answer"}`; what comes through that pipe is `{"pid", "port",
+"functions"}`, or `{"error"}`, or nothing of a worker that ended.
 """
 
 import asyncio
@@ -114,17 +115,15 @@ def serve(wanted, answer):
 
 def main():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    sys.dont_write_bytecode = False  # a package is compiled for its first worker, not for each
+    sys.pycache_prefix = os.path.join(os.getcwd(), "compiled")
     for line in sys.stdin:
-        reader, writer = os.pipe()
+        wanted = json.loads(line)
+        answer = os.open(wanted["answer"], os.O_WRONLY)
         if os.fork() == 0:
-            os.close(reader)
-            serve(json.loads(line), writer)
+            serve(wanted, answer)
             os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as pipe:
-            told = pipe.read()
-        sys.stdout.write((told.decode() or '{"error": "ended"}') + "\n")
-        sys.stdout.flush()
+        os.close(answer)
 
 
 main()

@@ -47,12 +47,14 @@ def levels(*words: str) -> tuple[str, ...]:
 
 def test_idle_time_after_which_sandboxes_end_is_found(stand: tuple[str, Any], call: Call) -> None:
     name, server = stand
-    server.law = Law(idle_s=1.3)
-    chosen = levels("idle_s=0.4,1,1.9", "d_init=3", "repetitions=1")
+    slowness = STANDS[name].slowness
+    server.law = Law(idle_s=1.3 * slowness)
+    idle = ",".join(str(idle_s * slowness) for idle_s in (0.4, 1, 1.9))
+    chosen = levels(f"idle_s={idle}", "d_init=3", "repetitions=1")
     report = found(call, "eviction", name, *chosen, *STANDS[name].apart(3))
     (law,) = (finding["numbers"] for finding in report["findings"] if "model" in finding["numbers"])
     assert law["model"] == "fixed"
-    assert 0.9 < law["low_s"] <= 1.3 <= law["high_s"] < 2.5
+    assert 0.9 < law["low_s"] / slowness <= 1.3 <= law["high_s"] / slowness < 2.5
 
 
 def test_time_that_a_payload_takes_is_found(stand: tuple[str, Any], sebsx: Cli, call: Call) -> None:
