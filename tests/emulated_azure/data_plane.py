@@ -123,7 +123,7 @@ class DataPlane:
         return app.functions
 
     def _unpacked(self, package: Path) -> Path:
-        """Return the folder of a package: apps of the same one share it, as read-only at Azure, and are compiled once."""
+        """Return the folder of a package, which apps of the same one share: it is compiled once."""
         root = self._workdir / "code" / hashlib.sha256(package.read_bytes()).hexdigest()[:16]
         with self._unpacking:
             if not root.exists():

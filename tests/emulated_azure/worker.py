@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import azure_functions_runtime as runtime
@@ -116,7 +117,7 @@ def serve(wanted, answer):
 def main():
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sys.dont_write_bytecode = False  # a package is compiled for its first worker, not for each
-    sys.pycache_prefix = os.path.join(os.getcwd(), "compiled")
+    sys.pycache_prefix = str(Path.cwd() / "compiled")
     for line in sys.stdin:
         wanted = json.loads(line)
         answer = os.open(wanted["answer"], os.O_WRONLY)
