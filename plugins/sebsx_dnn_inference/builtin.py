@@ -18,6 +18,10 @@ _SHIPPED = Path(__file__).parent / "shipped"
 _NUMPY = "numpy==2.4.6"
 # With all that they depend on: what is pinned by nothing is another version next month.
 _ONNXRUNTIME = ("onnxruntime==1.32.0", _NUMPY, "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2")
+_LITERT = (
+    "ai-edge-litert==2.3.0", _NUMPY, "backports-strenum==1.3.1", "flatbuffers==25.12.19", "ml-dtypes==0.6.0",
+    "protobuf==7.36.2", "tqdm==4.70.1", "typing-extensions==4.16.0",
+)  # fmt: skip
 _OPENVINO = ("openvino==2026.4.1", _NUMPY, "openvino-telemetry==2025.2.0", "packaging==26.4")
 
 
@@ -66,7 +70,7 @@ class OpenVino(InferenceEngine):
 
     def lacking(self) -> str:
         """Return that OpenVINO converts, where it is missing."""
-        return "" if find_spec("openvino") else f"package 'openvino' is not installed (pip install {_OPENVINO[0]})"
+        return "" if find_spec("openvino") else f"package 'openvino' is missing (pip install {_OPENVINO[0]})"
 
     def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
         """Convert it into OpenVINO's own format."""
@@ -94,4 +98,31 @@ class OpenVinoBfloat16(OpenVino):
     precision = "bf16"
 
 
-ENGINES = (OnnxRuntime, Quantised, OpenVino, OpenVinoBfloat16)
+class TfLite(InferenceEngine):
+    """TFLite, converted by sebsx itself: the usual ways need TensorFlow or PyTorch, which have no small packages."""
+
+    name = "tflite"
+    summary = "TFLite (LiteRT with XNNPACK), converted without TensorFlow"
+    fixed_tokens = True
+
+    def lacking(self) -> str:
+        """Return that LiteRT has the format, where it is missing."""
+        return "" if find_spec("ai_edge_litert") else f"package 'ai-edge-litert' is missing (pip install {_LITERT[0]})"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Write it operator by operator."""
+        from sebsx_dnn_inference.tflite.converter import convert  # heavy, and in the process of a conversion
+
+        convert(model, folder / "model.tflite", target.tokens)
+        return "model.tflite"
+
+    def requirements(self, target: ConversionTarget) -> Sequence[str]:
+        """Return LiteRT."""
+        return _LITERT
+
+    def source(self) -> Path:
+        """Return the module."""
+        return _SHIPPED / "engine_tflite.py"
+
+
+ENGINES = (OnnxRuntime, Quantised, OpenVino, OpenVinoBfloat16, TfLite)

@@ -34,7 +34,7 @@ def convert(document: dict[str, Any]) -> dict[str, Any]:
 
 def answer(document: dict[str, Any]) -> dict[str, Any]:
     """Return some values of what a model answers, or which module is missing to load it."""
-    from sebsx_dnn_inference.shipped import inputs
+    shipped: Any = importlib.import_module("sebsx_dnn_inference.shipped.inputs")  # untyped: it goes into functions
 
     spec = importlib.util.spec_from_file_location("engine", document["source"])
     assert spec is not None
@@ -45,8 +45,9 @@ def answer(document: dict[str, Any]) -> dict[str, Any]:
     except ModuleNotFoundError as exc:
         return {"missing": exc.name}
     loaded = engine.load(document["path"], 1)
-    values, largest = inputs.sample(engine.run(loaded, inputs.made(document["inputs"], 1, document["tokens"])))
-    return {"sample": values, "largest": largest, "told": engine.told(loaded)}
+    output = engine.run(loaded, shipped.made(document["inputs"], document["batch"], document["tokens"]))
+    values, largest = shipped.sample(output)
+    return {"sample": values, "largest": largest, "items": len(output), "told": engine.told(loaded)}
 
 
 def main() -> None:

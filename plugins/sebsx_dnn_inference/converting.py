@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LONGEST_S = 3600.0
 _MOST_INPUTS = 2**28  # numbers of one item, 2 GiB while they are made
+_SEVERAL = 2  # items that what was converted is held to: a batch that it got wrong shows
 _END_BYTES = 1 << 16  # of what a process prints
 _WORDS = 300  # characters of its last line
 
@@ -91,7 +92,7 @@ def reference(model: NeuralModel, tokens: int) -> Reference:
                 "made; choose fewer --tokens, or another model"
             )
         source = Path(__file__).parent / "shipped" / "engine_onnx.py"
-        found = _answered(str(model.path), source, model, tokens)
+        found = _answered(str(model.path), source, model, tokens, model.fixed_batch or 1)
         known = _reference(found)
         if known is None:
             raise UserError(f"model {model.name!r} answers no numbers, or none that are finite, so none can be checked")
@@ -115,7 +116,7 @@ def _reference(found: dict[str, Any] | None) -> Reference | None:
     return known if known.sample and all(map(math.isfinite, (*known.sample, known.largest))) else None
 
 
-def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget, tokens: int) -> Converted:
+def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget) -> Converted:
     """Return a model as an engine loads it, converted now or before.
 
     Raises:
@@ -138,7 +139,7 @@ def convert(engine: InferenceEngine, model: NeuralModel, target: ConversionTarge
             known = _whole(folder)
         if known is None:
             raise UserError(f"{str(folder)!r} was changed while it was written")
-    difference = _difference(engine, model, folder / "model" / known["file"], tokens)
+    difference = _difference(engine, model, folder / "model" / known["file"], target)
     if difference is not None and not difference <= engine.tolerance:
         raise UserError(
             f"engine {engine.name!r} changes what {model.name} answers: by {difference:.2g} of the largest value, "
@@ -180,12 +181,16 @@ def _sizes(engine: InferenceEngine, folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
-def _difference(engine: InferenceEngine, model: NeuralModel, path: Path, tokens: int) -> float | None:
-    wanted = reference(model, tokens)
+def _difference(engine: InferenceEngine, model: NeuralModel, path: Path, target: ConversionTarget) -> float | None:
+    """Return how far a converted model is from the original, in the first item of a batch of several."""
+    wanted = reference(model, target.tokens)
+    batch = model.fixed_batch or (target.batch if engine.fixed_batch else _SEVERAL)
     try:
-        found = _answered(str(path), engine.source(), model, tokens)
+        found = _answered(str(path), engine.source(), model, target.tokens, batch)
     except ModuleNotFoundError:
         return None
+    if found["items"] != batch:
+        raise UserError(f"engine {engine.name!r} answers {found['items']} items to a batch of {batch} by {model.name}")
     return distance(found["sample"], wanted, f"engine {engine.name!r} changes what {model.name} answers")
 
 
@@ -210,7 +215,7 @@ def distance(sample: Sequence[float], wanted: Reference, what: str) -> float:
     return max(distances) / (wanted.largest or 1.0)
 
 
-def _answered(path: str, source: Path, model: NeuralModel, tokens: int) -> dict[str, Any]:
+def _answered(path: str, source: Path, model: NeuralModel, tokens: int, batch: int) -> dict[str, Any]:
     """Return what a converted model answers on this machine.
 
     Raises:
@@ -223,6 +228,7 @@ def _answered(path: str, source: Path, model: NeuralModel, tokens: int) -> dict[
         "source": str(source),
         "inputs": models.as_document(model.inputs),
         "tokens": tokens,
+        "batch": batch,
     }
     found = _child(document, f"model {model.name!r} in {source.stem!r}")
     if "missing" in found:
@@ -288,5 +294,6 @@ def _key(engine: InferenceEngine, model: NeuralModel, target: ConversionTarget) 
         *engine.requirements(target),
         target.architecture,
         str(target.batch if engine.fixed_batch else 0),
+        str(target.tokens if engine.fixed_tokens else 0),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

@@ -26,10 +26,12 @@ class ConversionTarget:
     Args:
         architecture: Of the functions: `x86_64` or `arm64`; this machine may be another.
         batch: Items of one inference, for an engine that compiles for one size.
+        tokens: Length of a text, for an engine whose files have it in them.
     """
 
     architecture: str
     batch: int
+    tokens: int
 
 
 class InferenceEngine(ABC):
@@ -41,6 +43,7 @@ class InferenceEngine(ABC):
         tolerance: Largest difference from the output of the model as it was given that a conversion may make, as a
             share of the largest value there; more than that is a failed conversion.
         fixed_batch: Whether what was converted takes one batch size, so that each has a conversion and a function.
+        fixed_tokens: Whether what was converted takes texts of one length.
         architectures: Of functions that it can serve in.
     """
 
@@ -48,6 +51,7 @@ class InferenceEngine(ABC):
     summary: ClassVar[str]
     tolerance: ClassVar[float] = 1e-3
     fixed_batch: ClassVar[bool] = False
+    fixed_tokens: ClassVar[bool] = False
     architectures: ClassVar[Sequence[str]] = ("x86_64", "arm64")
 
     def lacking(self) -> str:

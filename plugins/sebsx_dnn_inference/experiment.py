@@ -165,17 +165,22 @@ class _Kitchen:
     def _made(self, cell: Cell) -> tuple[Path, Converted] | str:
         factors = cell.factors
         engine = self._engine(cell)
-        target = ConversionTarget(architecture=factors["architecture"], batch=factors["batch"])
+        target = ConversionTarget(
+            architecture=factors["architecture"], batch=factors["batch"], tokens=factors["tokens"]
+        )
         key = (factors["model"], engine.name, target.architecture, target.batch if engine.fixed_batch else 0)
         if key not in self._done:
             self._done[key] = self._convert(cell, engine, target)
-        return self._done[key]
+        made = self._done[key]
+        if isinstance(made, str):
+            return made
+        return _refused_batch(self._model(cell), factors["batch"]) or made
 
     def _convert(self, cell: Cell, engine: InferenceEngine, target: ConversionTarget) -> tuple[Path, Converted] | str:
         try:
             model = self._model(cell)
             self.session.observer.step(f"converting {model.name} for {engine.name}")
-            converted = convert(engine, model, target, self.settings.tokens)
+            converted = convert(engine, model, target)
             expected = reference(model, self.settings.tokens)
             source = cell.factors["model_source"]
             return folder_of(engine, model, converted, expected, target, source=source), converted
@@ -183,6 +188,13 @@ class _Kitchen:
             raise  # of all cells alike
         except (UserError, PluginError) as exc:
             return str(exc)
+
+
+def _refused_batch(model: NeuralModel, batch: int) -> str:
+    """Return why a model does not take a batch; empty where it does."""
+    if model.fixed_batch in {None, batch}:
+        return ""
+    return f"model {model.name!r} takes {model.fixed_batch} items at a time; export it with a free first size"
 
 
 def _cells(

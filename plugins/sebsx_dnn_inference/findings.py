@@ -65,7 +65,7 @@ def cost_performance(known: Sequence[Served], base_mib: int) -> list[dict[Any, A
             continue
         base = base_mib if base_mib in sizes else min(sizes)
         identity = line[0].condition.identity
-        row = {
+        row: dict[Any, Any] = {
             "model": line[0].model, "engine": line[0].engine, "batch": line[0].batch,
             "platform": identity["platform"],
         }  # fmt: skip

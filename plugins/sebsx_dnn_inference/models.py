@@ -73,6 +73,13 @@ class NeuralModel:
     parameters: int
     multiply_adds: int | None
 
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only number of items that it takes at a time; None where calls choose."""
+        first = [each.shape[0] for each in self.inputs if each.shape]
+        fixed = [size for size in first if isinstance(size, int)]
+        return fixed[0] if len(fixed) == len(first) and fixed else None
+
 
 def folder() -> Path:
     """Return where models and what was made of them are kept until `sebsx clean --cache`."""

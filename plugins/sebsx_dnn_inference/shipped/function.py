@@ -25,7 +25,7 @@ def handler(event, context):
     with context.phase("inference"):
         output = engine.run(_served["loaded"], values)
     few, largest = inputs.sample(output)
-    return {"sample": few, "largest": largest, "items": event["batch"], "told": _served["told"]}
+    return {"sample": few, "largest": largest, "items": len(output), "told": _served["told"]}
 
 
 def _load(event, context):

@@ -27,7 +27,7 @@ from tests.plugins.dnn_inference.planted import (
 )
 
 pytestmark = pytest.mark.slow  # each starts a process or two
-TARGET = ConversionTarget(architecture="x86_64", batch=1)
+TARGET = ConversionTarget(architecture="x86_64", batch=1, tokens=16)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def model(tmp_path: Path) -> models.NeuralModel:
 
 
 def test_conversion_is_made_once_and_says_what_it_took(model: models.NeuralModel) -> None:
-    first, second = convert(OnnxRuntime(), model, TARGET, 16), convert(OnnxRuntime(), model, TARGET, 16)
+    first, second = convert(OnnxRuntime(), model, TARGET), convert(OnnxRuntime(), model, TARGET)
     assert first == second
     assert first.difference == 0
     assert first.size_bytes == model.size_bytes
@@ -63,18 +63,18 @@ def test_conversion_that_fails_is_told_in_one_line(
     engine: InferenceEngine, told: str, model: models.NeuralModel
 ) -> None:
     with pytest.raises(UserError) as caught:
-        convert(engine, model, TARGET, 16)
+        convert(engine, model, TARGET)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_planted_engine_passes(model: models.NeuralModel) -> None:
-    assert convert(Planted(), model, TARGET, 16).difference == pytest.approx(0, abs=1e-6)
+    assert convert(Planted(), model, TARGET).difference == pytest.approx(0, abs=1e-6)
 
 
 def test_quantised_weights_are_a_quarter_and_change_the_answer_a_little() -> None:
     model = models.opened("squeezenet")
-    converted = convert(Quantised(), model, TARGET, 16)
+    converted = convert(Quantised(), model, TARGET)
     assert 0.2 < converted.size_bytes / model.size_bytes < 0.35
     assert converted.difference is not None
     assert 0 < converted.difference < Quantised.tolerance
@@ -99,7 +99,7 @@ def ended(process: int) -> bool:
 
 
 def test_what_an_engine_starts_and_prints_does_no_harm(model: models.NeuralModel) -> None:
-    converted = convert(Untidy(), model, TARGET, 16)
+    converted = convert(Untidy(), model, TARGET)
     left = int((converted.folder / converted.file).read_text())
     assert waited(lambda: ended(left))
 
@@ -116,7 +116,7 @@ def test_conversion_that_takes_too_long_is_ended_with_all_it_started(
 
 
 def test_what_is_damaged_in_the_cache_is_made_again(model: models.NeuralModel) -> None:
-    first = convert(OnnxRuntime(), model, TARGET, 16)
+    first = convert(OnnxRuntime(), model, TARGET)
     known = next((models.folder() / "references").iterdir())
     about = first.folder.parent / "about.json"
     whole = json.loads(about.read_text())
@@ -126,7 +126,7 @@ def test_what_is_damaged_in_the_cache_is_made_again(model: models.NeuralModel) -
     about.write_text(json.dumps(whole))
     (first.folder / first.file).unlink()
     known.write_text("{")
-    again = convert(OnnxRuntime(), model, TARGET, 16)
+    again = convert(OnnxRuntime(), model, TARGET)
     assert (again.key, again.size_bytes, again.difference) == (first.key, first.size_bytes, 0)
     assert json.loads(known.read_text())["sample"]
 
@@ -134,7 +134,7 @@ def test_what_is_damaged_in_the_cache_is_made_again(model: models.NeuralModel) -
 def test_cache_that_cannot_be_written_is_one_line(model: models.NeuralModel, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(UserError, match=r"cache folder .* cannot be written: Not a directory"):
-        convert(Planted(), model, TARGET, 16)
+        convert(Planted(), model, TARGET)
 
 
 def test_model_that_takes_too_much_or_answers_no_number_is_refused(model: models.NeuralModel, tmp_path: Path) -> None:
