@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +21,7 @@ from sebsx.contracts.analyzers import (
 from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
-from sebsx_dnn_inference import experiment, findings, served
+from sebsx_dnn_inference import experiment, findings, reuse, served
 from sebsx_dnn_inference.served import Served
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _SPEED = (
     Column("peak_bytes", "peak memory", unit="bytes", meaning="of the process, largest of all sandboxes"),
     Column("n", "n", unit="count", meaning="warm inferences"),
     Column("sandboxes", "sandboxes", unit="count", meaning="different ones: the units of the interval"),
+    Column("taken_from", "measured in", meaning="the run, where it is not this one"),
 )
 _COLD = (
     Column("boot_s", "boot", unit="s", meaning="from the start of the process to the runtime"),
@@ -89,12 +90,8 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: DnnAnalyzerSettings) -> Report:
         """Return the report of one or more runs."""
-        found = conditions(runs, served.COLUMNS)
-        figures = _figures_of_cells(runs)
-        measured = [
-            Served(each, figures.get((each.run.id, each.cell.id), {}) if each.cell else {}, settings.confidence)
-            for each in found
-        ]
+        measured, gone = _served(runs, settings.confidence)
+        found = [each.condition for each in measured]
         known = [each for each in measured if each.latency_s is not None]
         free = findings.without_size(known)
         sound = [each for each in known if each not in free and findings.is_sound(each, emulated=settings.emulated)]
@@ -105,6 +102,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
             figures=tuple(_drawn(known, found)),
             findings=[
                 *findings.said(sound, found),
+                *_taken(measured, gone),
                 *_failed(found),
                 *starved,
                 *(about_limits(runs) if free else ()),
@@ -114,6 +112,30 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
             answers=[*findings.recommendations(sound), *findings.undecided(known, sound)],
             methods=[_METHOD] if known else [],
         )
+
+
+def _served(runs: Sequence[RunView], confidence: float) -> tuple[list[Served], list[str]]:
+    """Return what runs measured and what they took from earlier ones, with what is said of those that are gone."""
+    taken, gone = reuse.reused(runs, served.COLUMNS)
+    others = {run_id: view for _, run_id, view in taken}
+    figures = _figures_of_cells([*runs, *others.values()])
+    own = [(each, each.run.id) for each in conditions(runs, served.COLUMNS)]
+    found = []
+    for condition, run_id in (*own, *((condition, run_id) for condition, run_id, _ in taken)):
+        known = figures.get((run_id, condition.cell.id), {}) if condition.cell else {}
+        came = run_id if run_id != condition.run.id else ""
+        found.append(Served(condition, known, confidence, came))
+    return found, gone
+
+
+def _taken(measured: Sequence[Served], gone: Sequence[str]) -> Iterator[Finding]:
+    """Yield from which runs conditions were taken, and which of those can no longer be read."""
+    counts = Counter(each.taken_from for each in measured if each.taken_from)
+    for run_id, count in counts.items():
+        text = f"{count} of {len(measured)} conditions were measured in run {run_id} and are reused"
+        yield Finding(text, numbers={"reused": count})
+    for text in gone:
+        yield Finding(text, numbers={}, warning=True)
 
 
 def _figures_of_cells(runs: Sequence[RunView]) -> dict[tuple[str, int], dict[str, float]]:
@@ -161,6 +183,7 @@ def _speed(each: Served, relative: float | None) -> dict[str, Any]:
         "peak_bytes": each.peak_bytes,
         "n": len(each.times),
         "sandboxes": each.times.count or None,
+        "taken_from": each.taken_from or None,
     }
 
 

@@ -17,6 +17,7 @@ from sebsx.running.rounds import StoppingRule, interleave
 from sebsx_dnn_inference import models, zoo
 from sebsx_dnn_inference.converting import convert, reference
 from sebsx_dnn_inference.engines import ConversionTarget
+from sebsx_dnn_inference.reuse import ENVIRONMENT, REUSED, environment_of, measured_before, without_work
 from sebsx_dnn_inference.serving import STORAGE, folder_of
 from sebsx_dnn_inference.settings import DnnSettings
 
@@ -53,6 +54,11 @@ class DnnInference(Experiment[DnnSettings]):
     factors = (
         Factor(name="model", meaning="what is served"),
         Factor(name="model_identity", role=Role.IDENTITY, meaning="SHA-256 of a file, version of a model of sebsx"),
+        Factor(
+            name=ENVIRONMENT,
+            role=Role.IDENTITY,
+            meaning="digest of the machine, the platform's settings, the engine and its versions",
+        ),
         Factor(name="optimizer", title="engine", meaning="what serves it, and how it was converted for that"),
         Factor(name="batch", title="batch", meaning="items of one inference"),
         Factor(name="model_source", title="model from", meaning="the package or the storage"),
@@ -64,18 +70,29 @@ class DnnInference(Experiment[DnnSettings]):
 
     def plan(self, scene: Scene, settings: DnnSettings) -> Plan:
         """Return one cell for each model, engine, batch, memory size and platform; nothing is converted."""
+        return self._planned(scene, settings)[0]
+
+    def _planned(self, scene: Scene, settings: DnnSettings) -> tuple[Plan, Mapping[str, str]]:
+        """Return the plan, and by hash the run that measured a cell before."""
         engines = {name: scene.registry.get("engines", name) for name in settings.chosen.optimizers}
         cells = [
             cell
             for model, platform in product(models.named(settings.model).items(), scene.platforms.values())
             for cell in _cells(scene, platform, model, settings, engines)
         ]
-        deployed = {_function_of(cell, engines[cell.factors["optimizer"]]) for cell in cells}
-        return Plan(tuple(cells), deployments=len(deployed), design=Design.RMIT)
+        known = {} if settings.force else measured_before(scene, self.name, cells)
+        deployed = {_function_of(cell, engines[cell.factors["optimizer"]]) for cell in cells if cell.hash not in known}
+        cells, notes = without_work(cells, known)
+        return Plan(tuple(cells), deployments=len(deployed), notes=tuple(notes), design=Design.RMIT), known
 
     def run(self, session: Session, settings: DnnSettings) -> None:
         """Convert, deploy and measure; what cannot be converted is a result, and the other cells go on."""
-        cells = session.pending(self.plan(session.scene, settings))
+        plan, known = self._planned(session.scene, settings)
+        cells = session.pending(plan)
+        for cell in cells:
+            if cell.hash in known:
+                _take(session, cell, known[cell.hash])
+        cells = [cell for cell in cells if cell.hash not in known]
         kitchen = _Kitchen(session, settings)
         ready = [cell for cell in cells if kitchen.prepared(cell)]
         calls = settings.chosen.sandboxes * (1 + settings.chosen.calls)
@@ -190,6 +207,13 @@ class _Kitchen:
             return str(exc)
 
 
+def _take(session: Session, cell: Cell, run_id: str) -> None:
+    """Store that a cell was measured by another run."""
+    begun = session.begin(cell)
+    session.record(REUSED, run_id, cell_id=begun.cell_id)
+    session.finish(begun, CellStatus.FINISHED, f"measured in run {run_id}")
+
+
 def _refused_batch(model: NeuralModel, batch: int) -> str:
     """Return why a model does not take a batch; empty where it does."""
     if model.fixed_batch in {None, batch}:
@@ -210,6 +234,14 @@ def _cells(
     missing = settings.model_source == STORAGE and Capability.STORAGE not in platform.capabilities
     if missing:
         raise UserError(f"platform {platform.name!r} has no storage; use --model-source package")
+    environments = {
+        (optimizer, batch): environment_of(
+            platform,
+            engines[optimizer](),
+            ConversionTarget(architecture=architecture, batch=batch, tokens=settings.tokens),
+        )
+        for optimizer, batch in product(chosen.optimizers, chosen.batches)
+    }
     for provision, optimizer, batch in product(
         scene.provisions(platform, settings.memory_mib, architecture), chosen.optimizers, chosen.batches
     ):
@@ -217,6 +249,7 @@ def _cells(
             "platform": platform.name,
             "model": name,
             "model_identity": identity,
+            ENVIRONMENT: environments[optimizer, batch],
             "optimizer": optimizer,
             "batch": batch,
             "architecture": architecture,

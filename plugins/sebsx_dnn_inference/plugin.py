@@ -51,7 +51,7 @@ def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:
 def sebsx_register_metrics() -> Sequence[Metric]:
     """Return what a conversion took and what came out."""
     from sebsx.model.metrics import Better, Metric
-    from sebsx_dnn_inference import experiment  # loading a plugin costs nothing
+    from sebsx_dnn_inference import experiment, reuse  # loading a plugin costs nothing
 
     return [
         Metric(experiment.CONVERSION, "s", meaning="converting a model for an engine, in a process of its own"),
@@ -63,6 +63,7 @@ def sebsx_register_metrics() -> Sequence[Metric]:
             "1",
             meaning="largest difference of the converted model's output, as a share of the largest value",
         ),
+        Metric(reuse.REUSED, "1", better=Better.NEITHER, meaning="the run that measured a cell, where another did"),
         Metric(
             experiment.MULTIPLY_ADDS, "count", better=Better.NEITHER, meaning="of one item of a batch; papers: FLOPs"
         ),

@@ -35,11 +35,13 @@ class Served:
         condition: With its calls, first and later ones of each sandbox.
         figures: Values of its cell by metric: what the conversion took.
         confidence: Of the intervals.
+        taken_from: The run that measured it, where another did than the one that is read.
     """
 
     condition: Condition
     figures: Mapping[str, float]
     confidence: float
+    taken_from: str = ""
 
     @property
     def batch(self) -> int:

@@ -43,6 +43,7 @@ class DnnSettings:
     calls: int = setting(
         0, help="warm calls of each sandbox, after the first; 0 for the preset's", minimum=0, maximum=10_000
     )
+    force: bool = setting(False, help="measure cells again that earlier runs of this store measured")
     timeout_s: float = setting(300.0, help="time-out of a call", minimum=1)
     max_failures: int = setting(10, help="failed calls after which a cell is given up", minimum=1)
     max_time_s: float = setting(3600.0, help="time limit of a cell", minimum=1, option="--max-cell-time")

@@ -45,6 +45,14 @@ class RunView(ABC):
     def status(self) -> RunStatus:
         """State of the run."""
 
+    @abstractmethod
+    def beside(self, run_id: str) -> RunView:
+        """Return another run of the same store.
+
+        Raises:
+            UnknownNameError: If there is none.
+        """
+
     @property
     @abstractmethod
     def environment(self) -> Mapping[str, Any]:

@@ -38,12 +38,7 @@ def gather(registry: Registry) -> Mapping[str, Any]:
         "plugins": {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in registry.plugins},
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "cpu_count": os.cpu_count(),
-        "cpu_model": _cpu_model(),
-        "memory_bytes": _memory_bytes(),
+        **machine(),
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "clock_synchronized": clock_synchronized(),
         "loads_are_sent": priority.refusal() or "first (SCHED_FIFO)",
@@ -51,6 +46,18 @@ def gather(registry: Registry) -> Mapping[str, Any]:
     }
     facts = {**registry.facts(), **facts}  # no plugin replaces what core knows
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def machine() -> dict[str, Any]:
+    """Return what this machine is, as far as it can be known."""
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "cpu_model": _cpu_model(),
+        "memory_bytes": _memory_bytes(),
+    }
 
 
 def _cpu_model() -> str | None:

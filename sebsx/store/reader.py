@@ -27,7 +27,7 @@ from sebsx.store import schema, snapshots
 from sebsx.store.artifacts import copy_artifact, open_artifact, read_artifacts
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, factors_of, view_columns
 from sebsx.store.groups import frame_of
-from sebsx.store.runs import read_runs, record
+from sebsx.store.runs import find_run, read_runs, record
 from sebsx.store.spreading import spread
 from sebsx.store.values import check_rows, moment
 
@@ -74,6 +74,10 @@ class StoredRun(RunView):
     @property
     def status(self) -> RunStatus:
         return self.run.status
+
+    def beside(self, run_id: str) -> RunView:
+        with self._database.read() as connection:
+            return StoredRun(self._database, find_run(connection, run_id))
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
