@@ -35,6 +35,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("run", "experiment", "network", "--sandboxes", "1", "--round-trips", "10", "--object-bytes", "1024"), dict),
     (("plan", "experiment", "network"), dict),
     (("plan", "experiment", "dnn-inference"), dict),
+    (("plan", "experiment", "memory-sharing"), dict),
     (("plan", "experiment", "arm-prediction", "--platform", "local,docker"), dict),
     (("predict", "models"), list),
     (("reproduce", "arm-table3"), dict),

@@ -48,6 +48,7 @@ RUNS: dict[str, tuple[str, ...]] = {
         "--sweeps", "payload", "--start", "warm", "--payload-bytes", "1024", "--repetitions", "6",
     ),
     "load": ("--benchmark", "sleep", "--rate", "20", "--requests", "10", "--max-in-flight", "7", *LISTS),
+    "memory-sharing": ("--replicas", "1", "--models", "1MiB", "--strategies", "mapped", "--no-control"),
     "network": ("--sandboxes", "1", "--round-trips", "10", "--object-bytes", "1024"),
     "perf-cost": (
         "--benchmarks", "sleep", "--start", "warm", "--repetitions", "1", "--option", "vcpu=0.25,0.5", *LISTS,
