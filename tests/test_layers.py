@@ -179,6 +179,7 @@ HOMONYMS = {
     "sebsx/contracts/parameters.py": {"float"},  # a type
     "sebsx/model/functions.py": {"function"},  # which one of a benchmark that has several
     "sebsx/clouds/adopted.py": {"function"},  # the kind of a resource
+    "sebsx/clouds/accounts.py": {"function"},  # by which name the provider knows a deployment
 }
 
 

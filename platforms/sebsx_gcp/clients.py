@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sebsx.clouds.accounts import CloudAccount
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.clouds.rest import LOOPBACK
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
@@ -67,8 +68,8 @@ _SECRET = re.compile(
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts before Google's words
 
 
-class GcpClients:
-    """Makes clients when they are first needed; making one sends nothing but for credentials.
+class GcpClients(CloudAccount):
+    """Makes clients when they are first needed.
 
     Args:
         settings: Project, region, credentials and endpoints.
@@ -76,8 +77,28 @@ class GcpClients:
 
     def __init__(self, settings: GcpSettings) -> None:
         self.settings = settings
-        self.region = settings.region
         self._identities: dict[str, Any] = {}
+
+    @property
+    def region(self) -> str:
+        """The region of functions and bucket."""
+        return self.settings.region
+
+    def prove(self) -> None:
+        """See that credentials and a project are known."""
+        _ = self.credentials, self.project
+
+    def explained(self, what: str) -> AbstractContextManager[None]:
+        """Return a context that turns what Google's libraries raise into an error of ours."""
+        return explained(what)
+
+    def is_gone(self, exc: BaseException) -> bool:
+        """Tell whether it does not exist, or no longer."""
+        return is_gone(exc)
+
+    def clean(self, text: str) -> str:
+        """Return words of Google in one line, without numbers of projects, tokens and signatures."""
+        return clean(text)
 
     @cached_property
     def credentials(self) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
 from sebsx.clouds.adopted import Existing
-from sebsx.clouds.fresh import NONCE
 from sebsx.errors import PlatformError, UnsupportedError, UserError
 from sebsx_gcp.clients import GcpClients, clean, is_gone
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, memory_mib
@@ -29,6 +28,7 @@ _KEPT = (
     "service_account_email", "all_traffic_on_latest_revision", "secret_environment_variables", "secret_volumes",
     "max_instance_request_concurrency",
 )  # fmt: skip
+_SIZES = ("available_memory", "available_cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class GcpExisting(Existing[Any]):
     """
 
     rule = NAME
+    sizes_kept = 2
 
     def __init__(self, clients: GcpClients, context: PlatformContext) -> None:
         super().__init__(context, clients.region)
@@ -78,7 +79,7 @@ class GcpExisting(Existing[Any]):
         ):  # fmt: skip
             if word and word != own:
                 raise UserError(f"function {named.name!r} is in {what} {word}, not {own}; add --set {what}={word}")
-        told = self._if_there(named.name)
+        told = self.look(named.name)
         if told is None:
             raise UserError(
                 f"function {named.name!r} does not exist in {self._clients.region}; look with: gcloud functions list"
@@ -96,41 +97,50 @@ class GcpExisting(Existing[Any]):
         """Make a copy of the same source with another size."""
         wanted = adoption.config.memory_mib or memory_mib(told.service_config.available_memory) or 0
         service = {key: getattr(told.service_config, key) for key in _KEPT}
-        size = _size(wanted)
+        service |= dict(zip(_SIZES, self.resized(told, wanted), strict=True))
         if service["max_instance_request_concurrency"] > 1:
-            size["available_cpu"] = f"{max(1.0, VCPU_BY_MEMORY[wanted]):g}"
+            service["available_cpu"] = f"{max(1.0, VCPU_BY_MEMORY[wanted]):g}"
         build = {key: getattr(told.build_config, key) for key in ("runtime", "entry_point", "environment_variables")}
         build["source"] = {"storage_source": told.build_config.source.storage_source}
-        return self._functions.create(name, build, {**service, **size}, labels.encode(self.context.tags))
+        return self._functions.create(name, build, service, labels.encode(self.context.tags))
 
-    def changed(self, adoption: Adoption, told: Any) -> Any:
-        """Give it another size."""
-        return self._functions.change(_name(told), _size(adoption.config.memory_mib))
+    def look(self, address: str) -> Any:
+        """Return what Google says of a function; None if there is none."""
+        try:
+            return self._functions.get(address)
+        except PlatformError as exc:
+            if is_gone(exc.__cause__):
+                return None
+            raise
 
-    def change_of(self, adoption: Adoption, told: Any) -> str:
-        """Return function, memory and processors."""
-        service = told.service_config
-        return f"{_name(told)}@{memory_mib(service.available_memory)}@{service.available_cpu}"
+    def address(self, told: Any) -> str:
+        """Return its name, without project and region."""
+        return str(told.name.rpartition("/")[2])
 
-    def put_back(self, change: str) -> None:
-        """Give it memory and processors back, and take away what forced it cold."""
-        name, memory, vcpu = change.split("@")
-        told = self._if_there(name)
-        if told is None:
-            return
-        service = told.service_config
-        variables = dict(service.environment_variables)
-        wanted: dict[str, Any] = {"available_memory": f"{memory}Mi", "available_cpu": vcpu}
-        now = {"available_memory": service.available_memory, "available_cpu": service.available_cpu}
-        changes = {} if now == wanted else wanted
-        if variables.pop(NONCE, None) is not None:
+    def sizes(self, told: Any) -> tuple[str, ...]:
+        """Return memory and processors."""
+        return told.service_config.available_memory, told.service_config.available_cpu
+
+    def resized(self, told: Any, memory_mib: int) -> tuple[str, ...]:
+        """Return memory, and the processors that it brings."""
+        if memory_mib not in VCPU_BY_MEMORY:
+            raise UnsupportedError(f"{memory_mib} MiB is not offered; has {', '.join(map(str, VCPU_BY_MEMORY))}")
+        return f"{memory_mib}Mi", f"{VCPU_BY_MEMORY[memory_mib]:g}"
+
+    def variables(self, told: Any) -> Mapping[str, str]:
+        """Return its environment variables."""
+        return dict(told.service_config.environment_variables)
+
+    def change(self, told: Any, sizes: Sequence[str] | None, variables: Mapping[str, str] | None) -> None:
+        """Make a revision with other sizes or variables."""
+        changes: dict[str, Any] = {} if sizes is None else dict(zip(_SIZES, sizes, strict=True))
+        if variables is not None:
             changes["environment_variables"] = variables
-        if changes:
-            self._functions.change(name, changes)
+        self._functions.change(self.address(told), changes)
 
     def effective(self, adoption: Adoption, told: Any) -> Mapping[str, Any]:
         """Return what Google reports, with the language of the runtime."""
-        facts = {**effective(told), "function": _name(told)}
+        facts = {**effective(told), "function": self.address(told)}
         if runtime := _RUNTIME.fullmatch(facts["runtime"]):
             language, version = runtime.groups()
             facts |= {"language": language, "language_version": f"3.{version[1:]}" if language == "python" else version}
@@ -140,7 +150,7 @@ class GcpExisting(Existing[Any]):
         """Return its URI."""
         return str(told.service_config.uri)
 
-    def left_out(self, told: Any) -> Sequence[str]:
+    def left_out(self, told: Any, copy: Any) -> Sequence[str]:
         """Return that invokers and minimum instances are not copied."""
         notes = ["invokers of the function are not copied: the copy is called as whoever runs sebsx"]
         if told.service_config.min_instance_count:
@@ -152,22 +162,3 @@ class GcpExisting(Existing[Any]):
         if told.service_config.min_instance_count:
             return ["instances are kept ready for it: their price is not in the costs of the calls"]
         return []
-
-    def _if_there(self, name: str) -> Any:
-        """Return what Google says of a function; None if there is none."""
-        try:
-            return self._functions.get(name)
-        except PlatformError as exc:
-            if is_gone(exc.__cause__):
-                return None
-            raise
-
-
-def _name(told: Any) -> str:
-    return str(told.name.rpartition("/")[2])
-
-
-def _size(wanted_mib: int) -> dict[str, Any]:
-    if wanted_mib not in VCPU_BY_MEMORY:
-        raise UnsupportedError(f"{wanted_mib} MiB is not offered; has {', '.join(map(str, VCPU_BY_MEMORY))}")
-    return {"available_memory": f"{wanted_mib}Mi", "available_cpu": f"{VCPU_BY_MEMORY[wanted_mib]:g}"}

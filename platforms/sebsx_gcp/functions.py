@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.fresh import NONCE, nonce
-from sebsx.clouds.waiting import settled, until
+from sebsx.clouds.uploads import send_file
+from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError
 from sebsx.system.lazy import require
@@ -28,7 +29,7 @@ VCPU_BY_MEMORY = {
     128: 0.083, 256: 0.167, 512: 0.333, 1024: 0.583, 2048: 1.0, 4096: 2.0, 8192: 2.0, 16384: 4.0, 32768: 8.0,
 }  # fmt: skip
 _DONE_WITHIN_S = 900.0
-_UPLOAD_WITHIN_S, _UPLOAD_TIMEOUT_S = 120.0, 300.0
+_UPLOAD_WITHIN_S = 120.0
 _QUANTITY = re.compile(r"([0-9.]+)([kKMG]?)i?")
 _MIB = {"": 1 / 2**20, "k": 1 / 1024, "K": 1 / 1024, "M": 1.0, "G": 1024.0}
 
@@ -49,13 +50,17 @@ class GcpFunctions:
 
     def upload(self, archive: Path) -> Any:
         """Hand over a package, and return under what source a function is made of it."""
-        parent = self._clients.location
-        with explained("upload of the package"):
+        what, parent = "upload of the package", self._clients.location
+        with explained(what):
             told = self._call("generate_upload_url", {"parent": parent, "environment": "GEN_2"})
-            settled(
-                lambda: self._put(told.upload_url, archive), _was_cut_off, "upload of the package",
+            # The URL is signed, and takes no credentials.
+            answer = send_file(
+                what, "PUT", told.upload_url, archive, extra="gcp", headers={"content-type": "application/zip"},
                 within_s=_UPLOAD_WITHIN_S, told=clean,
             )  # fmt: skip
+            if not answer.ok:
+                errors = require("google.api_core.exceptions", extra="gcp")
+                raise errors.from_http_status(answer.status_code, answer.text[:300])
         return told.storage_source
 
     def create(self, name: str, build: Mapping[str, Any], service: Mapping[str, Any], labels: Mapping[str, str]) -> Any:
@@ -92,11 +97,6 @@ class GcpFunctions:
             self._done(self._call("update_function", request), what)
         return self.get(name)
 
-    def end_instances(self, name: str) -> None:
-        """Change a variable, which makes a new revision: no instance of an earlier one gets another call."""
-        variables = dict(self.get(name).service_config.environment_variables)
-        self.change(name, {"environment_variables": {**variables, NONCE: nonce()}})
-
     def get(self, name: str) -> Any:
         """Return what Google says of a function."""
         with explained(f"read of function {name!r}"):
@@ -114,14 +114,8 @@ class GcpFunctions:
         return {item.name: list(item.warnings) for item in told.runtimes if item.environment.name == "GEN_2"}
 
     def delete(self, name: str) -> None:
-        """Delete a function and wait until it is gone. Harmless when it is."""
-        what = f"delete of function {name!r}"
-        errors = require("google.api_core.exceptions", extra="gcp")
-        with explained(what):
-            try:
-                self._done(self._call("delete_function", {"name": self.path(name)}), what)
-            except errors.NotFound:
-                return
+        """Delete a function and wait until it is gone."""
+        self._done(self._call("delete_function", {"name": self.path(name)}), f"delete of function {name!r}")
 
     def _call(self, method: str, request: Mapping[str, Any]) -> Any:
         return getattr(self._clients.functions, method)(request=request, retry=self._clients.retry())
@@ -148,17 +142,6 @@ class GcpFunctions:
             said = "; ".join(clean(message.message) for message in told.state_messages)
             raise DeployError(f"create of function {name!r} failed: {said}")
         return told if told.state.name == "ACTIVE" else None
-
-    def _put(self, url: str, archive: Path) -> None:
-        """Send a package to a signed URL, which takes no credentials; it may be sent again."""
-        requests = require("requests", extra="gcp")
-        with archive.open("rb") as file:
-            answer = requests.put(
-                url, data=file, headers={"content-type": "application/zip"}, timeout=_UPLOAD_TIMEOUT_S
-            )
-        if not answer.ok:
-            errors = require("google.api_core.exceptions", extra="gcp")
-            raise errors.from_http_status(answer.status_code, answer.text[:300])
 
 
 def service_config(
@@ -227,10 +210,3 @@ def _vcpu(quantity: str) -> float | None:
         return float(quantity.removesuffix("m")) / (1000 if quantity.endswith("m") else 1)
     except ValueError:
         return None
-
-
-def _was_cut_off(exc: Exception) -> bool:
-    """Tell whether an upload can be repeated: the connection broke, or the storage is busy."""
-    http = require("requests.exceptions", extra="gcp")
-    code = getattr(exc, "code", None)
-    return isinstance(exc, http.ConnectionError | http.Timeout) or code == 429 or (code or 0) >= 500

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import archives
-from sebsx.errors import UnsupportedError
 from sebsx_gcp.functions import ENTRY_POINT
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ FRAMEWORK = "functions-framework==3.10.2\n"
 PYTHON_ENTRY, NODE_ENTRY = "sebsx_wrapper_gcp.py", "sebsx_wrapper_gcp.cjs"
 _REQUIREMENTS = "requirements.txt"
 # Limits of sources (cloud.google.com/functions/quotas, 2026-09): zipped, and unzipped.
-_ZIPPED_BYTES, _UNZIPPED_BYTES = 100 * 10**6, 500 * 10**6
+_ZIPPED_MB, _UNZIPPED_MB = 100, 500
 
 
 def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
@@ -36,23 +34,14 @@ def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
     Raises:
         UnsupportedError: If Google takes no package of that size.
     """
-    if package.bytes > _ZIPPED_BYTES or package.unpacked_bytes > _UNZIPPED_BYTES:
-        raise UnsupportedError(
-            f"package of {package.benchmark!r} is {package.bytes / 1e6:.0f} MB zipped and "
-            f"{package.unpacked_bytes / 1e6:.0f} MB unzipped, and Google takes 100 and 500 MB"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / f"{package.content_hash}.zip"
-    if not copy.exists():
-        partial = copy.with_suffix(".partial")
+    archives.check_size(package, "Google", zipped_mb=_ZIPPED_MB, unzipped_mb=_UNZIPPED_MB)
+
+    def files() -> dict[str, bytes]:
         if package.target.language == "python":
-            archives.with_files(package.path, partial, {_REQUIREMENTS: FRAMEWORK.encode()})
-        else:
-            manifest = archives.with_entry(package.path, NODE_ENTRY)
-            archives.with_files(package.path, partial, {archives.MANIFEST: manifest})
-        partial.rename(copy)
-    with copy.open("rb") as file:
-        return copy, hashlib.file_digest(file, "sha256").hexdigest()
+            return {_REQUIREMENTS: FRAMEWORK.encode()}
+        return {archives.MANIFEST: archives.with_entry(package.path, NODE_ENTRY)}
+
+    return archives.laid_out(package, folder, files)
 
 
 def build_config(package: Package, source: Any) -> dict[str, Any]:

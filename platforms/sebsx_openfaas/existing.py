@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sebsx.clouds.adopted import Existing
-from sebsx.clouds.fresh import NONCE, nonce
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption, Reply
     from sebsx_openfaas.gateway import FaasGateway
-    from sebsx_openfaas.settings import OpenFaasSettings
 
 FUNCTION = "function"  # kind of the resource
 NAME = NamingRule(longest=63)  # of services in Kubernetes: a label of DNS
@@ -34,6 +32,7 @@ _KEPT = ("image", "envProcess", "envVars", "constraints", "secrets", "labels", "
 _LABELS_OF_PROVIDER = frozenset({"faas_function", "uid"})
 # From the watchdog's first healthy answer on: whether a function behind it listens, only a call would tell.
 _SETTLES_S = 1.0
+_SIZES = ("limits", "requests")
 _NOTHING = "-"  # in the name of a change, for a size that was not set
 
 
@@ -68,23 +67,22 @@ class ExistingFunctions(Existing[dict[str, Any]]):
 
     Args:
         gateway: The gateway.
-        settings: Of the platform.
         context: See `Existing`.
     """
 
     kind = FUNCTION
     rule = NAME
+    sizes_kept = 2
 
-    def __init__(self, gateway: FaasGateway, settings: OpenFaasSettings, context: PlatformContext) -> None:
+    def __init__(self, gateway: FaasGateway, context: PlatformContext) -> None:
         super().__init__(context)
         self._gateway = gateway
-        self._settings = settings
         self._fresh: set[str] = set()  # functions whose only replica was replaced and not called since
         self._answered: dict[str, float] = {}  # when a function had first answered since then
 
     def found(self, adoption: Adoption) -> dict[str, Any]:
         """Return what the gateway says of a function."""
-        told = self._read(read_name(adoption.address))
+        told = self.look(adoption.address)
         if told is None:
             raise UserError(f"function {adoption.subject!r} does not exist; look with: faas-cli list")
         if adoption.copy or adoption.in_place:
@@ -101,43 +99,49 @@ class ExistingFunctions(Existing[dict[str, Any]]):
         document = _document(told, named.name)
         document["annotations"] = {**(document.get("annotations") or {}), **self.context.tags}
         if adoption.config.memory_mib:
-            _resize(document, f"{adoption.config.memory_mib}Mi")
+            _set_sizes(document, self.resized(told, adoption.config.memory_mib))
         self._put(document, told, new=True)
-        return self._made(named)
+        return self.now(name)
 
-    def changed(self, adoption: Adoption, told: dict[str, Any]) -> dict[str, Any]:
-        """Give it other memory."""
+    def look(self, address: str) -> dict[str, Any] | None:
+        """Return what the gateway says of a function and, as `address`, how it is asked for; None if there is none."""
+        named = read_name(address)
+        told = self._gateway.function(*named)
+        return None if told is None else {**told, **named._asdict(), "address": named.address}
+
+    def address(self, told: dict[str, Any]) -> str:
+        """Return its name, with the namespace it was asked for by."""
+        return str(told["address"])
+
+    def sizes(self, told: dict[str, Any]) -> tuple[str, ...]:
+        """Return limit and request of memory."""
+        return tuple((told.get(key) or {}).get("memory") or _NOTHING for key in _SIZES)
+
+    def resized(self, told: dict[str, Any], memory_mib: int) -> tuple[str, ...]:
+        """Return another limit, and a request that is no larger."""
+        limit, request = f"{memory_mib}Mi", self.sizes(told)[1]
+        return limit, limit if (functions.quantity(request) or 0) > (functions.quantity(limit) or 0) else request
+
+    def variables(self, told: dict[str, Any]) -> Mapping[str, str]:
+        """Return its environment variables."""
+        return dict(told.get("envVars") or {})
+
+    def change(
+        self, told: dict[str, Any], sizes: Sequence[str] | None, variables: Mapping[str, str] | None
+    ) -> None:  # fmt: skip
+        """Replace it by itself with other memory or variables."""
         document = _document(told, told["name"])
-        _resize(document, f"{adoption.config.memory_mib}Mi")
+        if sizes is not None:
+            _set_sizes(document, sizes)
+        if variables is not None:
+            document["envVars"] = dict(variables)
         self._put(document, told, new=False)
-        return self._made(read_name(told["address"]))
 
-    def change_of(self, adoption: Adoption, told: dict[str, Any]) -> str:
-        """Return name, limit and request of memory."""
-        sizes = ((told.get(key) or {}).get("memory") or _NOTHING for key in ("limits", "requests"))
-        return "@".join((told["address"], *sizes))
-
-    def put_back(self, change: str) -> None:
-        """Give it its memory back, and take away what forced it cold."""
-        address, *sizes = change.split("@")
-        told = self._read(read_name(address))
-        if told is None:
-            return
-        document = _document(told, told["name"])
-        for key, size in zip(("limits", "requests"), sizes, strict=True):
-            _set_memory(document, key, None if size == _NOTHING else size)
-        document["envVars"] = {name: value for name, value in document.get("envVars", {}).items() if name != NONCE}
-        if document != _document(told, told["name"]):
-            self._put(document, told, new=False)
-
-    def replace_replicas(self, address: str) -> None:
+    def end_sandboxes(self, address: str) -> None:
         """Replace a function by itself with another variable, so that its next call meets a new replica."""
-        told = self._made(read_name(address))
-        document = _document(told, told["name"])
-        document["envVars"] = {**document.get("envVars", {}), NONCE: nonce()}
-        self._put(document, told, new=False)
+        super().end_sandboxes(address)
         self._answered.pop(address, None)
-        if functions.replicas_of(self._made(read_name(address))) == 1:
+        if functions.replicas_of(self.now(address)) == 1:
             self._fresh.add(address)
 
     def start_of(self, address: str, reply: Reply) -> StartType | None:
@@ -177,17 +181,6 @@ class ExistingFunctions(Existing[dict[str, Any]]):
                 "lack some; measure it as it is (without --memory)"
             )
 
-    def _read(self, named: FaasName) -> dict[str, Any] | None:
-        """Return what the gateway says of a function and, as `address`, how it is asked for; None if there is none."""
-        told = self._gateway.function(*named)
-        return None if told is None else {**told, **named._asdict(), "address": named.address}
-
-    def _made(self, named: FaasName) -> dict[str, Any]:
-        told = self._read(named)
-        if told is None:
-            raise UserError(f"function {named.name!r} was deleted while it was measured")
-        return told
-
     def _put(self, document: dict[str, Any], told: Mapping[str, Any], *, new: bool) -> None:
         """Make or replace a function, and wait until its watchdog answers, which calls nothing."""
         self._gateway.put(document, new=new, namespace=told["namespace"])
@@ -197,13 +190,13 @@ class ExistingFunctions(Existing[dict[str, Any]]):
         def look() -> bool | None:
             seen = self._gateway.function(name, told["namespace"]) or {}
             ready = functions.replicas_of(seen, available=True) >= functions.replicas_of(seen) > 0
-            if not ready or not is_healthy(url, self._settings.certificate):
+            if not ready or not is_healthy(url, self._gateway.certificate):
                 healthy.clear()
                 return None
             healthy.append(time.monotonic())
             return healthy[-1] - healthy[0] >= _SETTLES_S or None
 
-        until(look, f"start of function {name!r}", within_s=self._settings.ready_s)
+        until(look, f"start of function {name!r}", within_s=self._gateway.settings.ready_s)
 
 
 def _document(told: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -214,17 +207,11 @@ def _document(told: Mapping[str, Any], name: str) -> dict[str, Any]:
     return document
 
 
-def _resize(document: dict[str, Any], size: str) -> None:
-    """Set the limit of memory, and a request of it that is larger."""
-    asked = functions.quantity((document.get("requests") or {}).get("memory"))
-    _set_memory(document, "limits", size)
-    if asked is not None and asked > (functions.quantity(size) or 0):
-        _set_memory(document, "requests", size)
-
-
-def _set_memory(document: dict[str, Any], key: str, size: str | None) -> None:
-    sizes = {name: value for name, value in (document.pop(key, None) or {}).items() if name != "memory" and value}
-    if size is not None:
-        sizes["memory"] = size
-    if sizes:
-        document[key] = sizes
+def _set_sizes(document: dict[str, Any], sizes: Sequence[str]) -> None:
+    """Set limit and request of memory; whatever else is limited stays."""
+    for key, size in zip(_SIZES, sizes, strict=True):
+        kept = {name: value for name, value in (document.pop(key, None) or {}).items() if name != "memory" and value}
+        if size != _NOTHING:
+            kept["memory"] = size
+        if kept:
+            document[key] = kept

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, may_have_been_taken, unauthorised
+from sebsx.clouds.selfhosted import SelfHostedAccount
 from sebsx.errors import DeployError, PlatformError, UnsupportedError
-from sebsx.system.homes import expanded
+from sebsx_openfaas.prometheus import ReplicaCounts
+from sebsx_openfaas.settings import EXTRA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sebsx_openfaas.settings import OpenFaasSettings
 
-EXTRA = "openfaas"
 ADVICE = "set user and password of the gateway (--set password=...; faas-cli login)"
 _CHANGES, _PAUSE_S = 3, 1.0  # how often a change is sent whose answer was lost
 _FUNCTIONS, _SECRETS = "/system/functions", "/system/secrets"
@@ -33,14 +34,21 @@ _REFUSALS = (
 )
 
 
-class FaasGateway:
-    """The functions of one namespace. Making one sends nothing.
+class FaasGateway(SelfHostedAccount):
+    """The functions of one namespace, and the Prometheus beside them.
 
     Args:
         settings: Of the platform.
+
+    Attributes:
+        url: Of the gateway.
+        replicas: How many replicas functions had.
     """
 
     def __init__(self, settings: OpenFaasSettings) -> None:
+        super().__init__(settings)
+        self.settings = settings
+        self.replicas = ReplicaCounts(settings, self.certificate)
         self._namespace = settings.namespace
         self._patience_s = max(settings.ready_s, settings.answer_s)
         self.url = settings.gateway.rstrip("/")
@@ -49,12 +57,12 @@ class FaasGateway:
             extra=EXTRA,
             refusals=_REFUSALS,
             credentials=(settings.user, settings.password),
-            certificate=settings.certificate and str(expanded(settings.certificate)),
+            certificate=self.certificate,
             answer_s=settings.answer_s,
         )
 
-    def info(self) -> dict[str, Any]:
-        """Return what the gateway and its provider are.
+    def prove(self) -> None:
+        """Ask the gateway what it is, which tells whether the password is good.
 
         Raises:
             PlatformError: If whoever answers is no gateway.
@@ -63,7 +71,6 @@ class FaasGateway:
         told = self._rest.ask(what, "GET", "/system/info")
         if not isinstance(told, dict) or not told.get("provider"):
             raise PlatformError(f"{what}: {self.url} does not answer as a gateway of OpenFaaS; is it its URL?")
-        return told
 
     def put(self, document: Mapping[str, Any], *, new: bool, namespace: str = "") -> None:
         """Make a function, or replace all of one that is there.
@@ -143,6 +150,8 @@ class FaasGateway:
 
     def close(self) -> None:
         """Close every connection. A second call is harmless."""
+        super().close()
+        self.replicas.close()
         self._rest.close()
 
     def _do(self, what: str, method: str, path: str, body: Mapping[str, Any]) -> None:

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from sebsx.clouds.rest import LOOPBACK
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
-from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
-from sebsx_openfaas.gateway import EXTRA
+from sebsx_openfaas.settings import EXTRA
 
 _WITHIN_S = 10.0
 _HEALTH = "/_/health"  # of either watchdog
@@ -46,7 +45,7 @@ def _asked(method: str, url: str, certificate: str) -> tuple[int, bytes]:
     try:
         with requests.Session() as session:
             session.trust_env = urlsplit(url).hostname not in LOOPBACK
-            session.verify = str(expanded(certificate)) if certificate else True
+            session.verify = certificate or True
             answer = session.request(method, url, timeout=_WITHIN_S)
             return answer.status_code, answer.content
     except requests.RequestException:

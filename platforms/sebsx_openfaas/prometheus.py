@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.clouds.rest import RestApi
 from sebsx.errors import PlatformError
 from sebsx.model import Problem, Severity
-from sebsx.system.homes import expanded
-from sebsx_openfaas.gateway import EXTRA
+from sebsx_openfaas.settings import EXTRA
 
 if TYPE_CHECKING:
     from sebsx_openfaas.settings import OpenFaasSettings
@@ -30,16 +29,17 @@ class ReplicaCounts:
 
     Args:
         settings: Of the platform.
+        certificate: File with the certificate of the server; empty for whom this machine trusts.
     """
 
-    def __init__(self, settings: OpenFaasSettings) -> None:
+    def __init__(self, settings: OpenFaasSettings, certificate: str) -> None:
         self._url = settings.prometheus_url
         self._known: dict[tuple[str, int], int] = {}
         self._rest = RestApi(
             settings.prometheus_url,
             extra=EXTRA,
             refusals=(),
-            certificate=settings.certificate and str(expanded(settings.certificate)),
+            certificate=certificate,
             answer_s=settings.answer_s,
         )
 

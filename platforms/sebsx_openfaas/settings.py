@@ -8,6 +8,8 @@ from sebsx.clouds.registries import RegistrySettings
 from sebsx.clouds.selfhosted import SelfHostedSettings
 from sebsx.settings import setting
 
+EXTRA = "openfaas"
+
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFaasSettings(RegistrySettings, SelfHostedSettings):

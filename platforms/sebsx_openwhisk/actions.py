@@ -82,7 +82,7 @@ def document_of(
     return {"exec": dict(executable), "limits": limits, "annotations": annotated(tags)}
 
 
-def annotated(tags: Mapping[str, str]) -> list[dict[str, str]]:
+def annotated(tags: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return tags as annotations."""
     return [{"key": key, "value": value} for key, value in tags.items()]
 

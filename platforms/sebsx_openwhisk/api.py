@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, unauthorised
-from sebsx.clouds.selfhosted import paged
+from sebsx.clouds.selfhosted import SelfHostedAccount, paged
 from sebsx.clouds.waiting import settled
 from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.system.homes import expanded
@@ -48,17 +48,42 @@ _REFUSALS = (
 )
 
 
-class Whisk:
-    """The API of one namespace. Making one sends nothing; the file of the `wsk` client is read when it is first needed.
+class Whisk(SelfHostedAccount):
+    """The API of one namespace; the file of the `wsk` client is read when it is first needed.
 
     Args:
         settings: Of the platform.
+
+    Attributes:
+        allowed: The limits of the namespace, once somebody has asked.
     """
 
     def __init__(self, settings: OpenWhiskSettings) -> None:
+        super().__init__(settings)
         self._settings = settings
         self._rest: RestApi | None = None
         self._headers: dict[str, str] = {}
+        self.allowed: Mapping[str, Any] = {}
+
+    def prove(self) -> None:
+        """Ask for the limits of the namespace, which tells whether the key is good.
+
+        Raises:
+            PlatformError: If whoever answers does not know the API.
+        """
+        path = f"/namespaces/{self._settings.namespace}/limits"
+        told = self._api().ask("read of the namespace's limits", "GET", path, or_none=True)
+        what = "read of the namespaces"
+        known = self._api().ask(what, "GET", "/namespaces", or_none=True)
+        named = isinstance(known, list) and all(isinstance(name, str) for name in known)
+        if not named or not isinstance(told, dict | None):
+            host = self._api().url.removesuffix(_API)
+            raise PlatformError(f"{what}: {host} does not answer as OpenWhisk does; is it the API host?")
+        self.allowed = told or {}
+
+    def is_busy(self, exc: Exception) -> bool:
+        """Tell whether somebody else, or an earlier request of ours, is changing the same thing."""
+        return isinstance(exc, DeployError) and _CONFLICT in str(exc)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -75,22 +100,6 @@ class Whisk:
         """
         return self._api().url + self._path(collection, name, namespace)
 
-    def limits(self) -> Mapping[str, Any]:
-        """Return the limits of the namespace, as far as the server tells any.
-
-        Raises:
-            PlatformError: If whoever answers does not know the API.
-        """
-        path = f"/namespaces/{self._settings.namespace}/limits"
-        told = self._api().ask("read of the namespace's limits", "GET", path, or_none=True)
-        what = "read of the namespaces"
-        known = self._api().ask(what, "GET", "/namespaces", or_none=True)
-        named = isinstance(known, list) and all(isinstance(name, str) for name in known)
-        if not named or not isinstance(told, dict | None):
-            host = self._api().url.removesuffix(_API)
-            raise PlatformError(f"{what}: {host} does not answer as OpenWhisk does; is it the API host?")
-        return told or {}
-
     def put(self, name: str, document: Mapping[str, Any], what: str, namespace: str = "") -> dict[str, Any]:
         """Make or change an action, and return it as the server has it now."""
 
@@ -98,7 +107,7 @@ class Whisk:
             path = self._path("actions", name, namespace)
             return self._api().ask(what, "PUT", path, query={"overwrite": "true"}, body=document)
 
-        told = settled(put, _is_conflict, what)
+        told = settled(put, self.is_busy, what)
         return told if isinstance(told, dict) else {}
 
     def action(self, name: str, namespace: str = "", *, with_code: bool = False) -> dict[str, Any] | None:
@@ -125,8 +134,7 @@ class Whisk:
 
     def delete(self, name: str) -> None:
         """Delete an action. Harmless when it is gone."""
-        what = f"delete of action {name!r}"
-        settled(lambda: self._api().tell(what, "DELETE", self._path("actions", name)), _is_conflict, what)
+        self._api().tell(f"delete of action {name!r}", "DELETE", self._path("actions", name))
 
     def activation(self, activation_id: str) -> dict[str, Any] | None:
         """Return the record of an activation; None while there is none."""
@@ -136,6 +144,7 @@ class Whisk:
 
     def close(self) -> None:
         """Close every connection. A second call is harmless."""
+        super().close()
         if self._rest is not None:
             self._rest.close()
             self._rest = None
@@ -162,15 +171,10 @@ class Whisk:
                 extra=EXTRA,
                 refusals=_REFUSALS,
                 credentials=(user, password),
-                certificate=self._settings.certificate and str(expanded(self._settings.certificate)),
+                certificate=self.certificate,
                 answer_s=self._settings.answer_s,
             )
         return self._rest
-
-
-def _is_conflict(exc: Exception) -> bool:
-    """Tell whether somebody else, or an earlier request of ours, was changing the same thing."""
-    return isinstance(exc, DeployError) and _CONFLICT in str(exc)
 
 
 def _properties() -> dict[str, str]:

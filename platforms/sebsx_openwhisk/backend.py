@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.clouds.adopted import CHANGE, undo
-from sebsx.clouds.fresh import function_name, nonce
-from sebsx.clouds.made import delete_each
+from sebsx.clouds.accounts import ResourceKind
+from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.refusals import problems
-from sebsx.clouds.registries import IMAGE as IMAGE_RESOURCE
-from sebsx.clouds.registries import PushedImages, remove_image
+from sebsx.clouds.registries import IMAGES, PushedImages
 from sebsx.clouds.rest import words_of
-from sebsx.clouds.selfhosted import SelfHostedPlatform
-from sebsx.clouds.tags import are_ours, resource
+from sebsx.clouds.selfhosted import STORES, SelfHostedPlatform
 from sebsx.errors import UnsupportedError
 from sebsx.model import Between, Deployment, OneOf, Problem, Severity, Status
 from sebsx.model.options import MAX_INSTANCES, PACKAGE, SANDBOX_CONCURRENCY, TRIGGER
@@ -24,27 +22,36 @@ from sebsx.model.untrusted import UntrustedJsonError, parse_json
 from sebsx_openwhisk import actions, activations
 from sebsx_openwhisk.activations import BLOCKING, TRIGGERS, ActivationExchange
 from sebsx_openwhisk.api import ADVICE, EXTRA, Whisk
-from sebsx_openwhisk.existing import ACTION, NAME, NONCE, ExistingActions, read_name
+from sebsx_openwhisk.existing import ACTION, NAME, ExistingActions, read_name
 from sebsx_openwhisk.limits import NamespaceLimits
 from sebsx_openwhisk.settings import OpenWhiskSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
-    from sebsx.model import Adoption, FunctionConfig, Offers, Option, Package, ProviderRecord, Reply, Resource
+    from sebsx.model import FunctionConfig, Offers, Option, Package, ProviderRecord, Reply
 
 _RECORDS_S = 5.0  # longest time of one look for records; the core looks again
 _ONE_AT_A_TIME = "python"  # language whose runtime serves one activation at a time
 
 
-class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
+def _actions(whisk: Whisk) -> Iterator[tuple[str, dict[str, str]]]:
+    for action in whisk.actions():
+        yield str(action["name"]), {key: str(value) for key, value in activations.annotations_of(action).items()}
+
+
+class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings, Whisk]):
     """Actions in the default package of a namespace."""
 
     name = "openwhisk"
     summary = "Apache OpenWhisk: a server of your own, or a provider's with its API"
     extra = EXTRA
     Settings = OpenWhiskSettings
+    Account = Whisk
+    kinds: ClassVar[Mapping[str, ResourceKind[Any]]] = {
+        ACTION: ResourceKind(delete=Whisk.delete, found=_actions), **IMAGES, **STORES,
+    }  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         PACKAGE.offered(OneOf(actions.KINDS)),  # else a zip, and an image where that is too large
         TRIGGER.offered(OneOf(TRIGGERS), default=BLOCKING),
@@ -59,17 +66,10 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def __init__(self, settings: OpenWhiskSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
-        self._whisk = Whisk(settings)
-        self._existing = ExistingActions(self._whisk, context)
-        self._limits = NamespaceLimits({})
         self._images = PushedImages(
             settings, context.ledger, base=settings.base_image, folder=actions.IN_IMAGE,
             instead="use --option package=zip",
         )  # fmt: skip
-
-    def __enter__(self) -> Self:
-        self._limits = NamespaceLimits(self._whisk.limits())
-        return super().__enter__()
 
     def credentials_advice(self) -> str:
         """Return where a key is found."""
@@ -77,13 +77,10 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def check(self) -> Sequence[Problem]:
         """Ask for the limits of the namespace, which tells whether the key is good; say what they rule out."""
-        told: list[Mapping[str, Any]] = []
-        try:
-            if found := [*problems(lambda: told.append(self._whisk.limits())), *self.store_problems()]:
+        with closing(self.account):
+            if found := [*problems(self.account.prove), *self.account.store_problems()]:
                 return found
-        finally:
-            self._close()
-        limits = NamespaceLimits(*told)
+        limits = NamespaceLimits(self.account.allowed)
         wanted = [self._kind(language) for language in ("python", "nodejs")]
         found = [
             Problem(
@@ -110,8 +107,8 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an action and return it as the server reports it back."""
-        options = {option.name: self.option(config, option.name) for option in self.options}
-        self._limits.check(config, options)
+        options, whisk = self.chosen(config), self.account
+        NamespaceLimits(whisk.allowed).check(config, options)
         if options["sandbox_concurrency"] > 1 and package.target.language == _ONE_AT_A_TIME:
             raise UnsupportedError(
                 "OpenWhisk's runtime for Python serves one activation of a container after the other"
@@ -121,42 +118,38 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         document = actions.document_of(config, options, executable, self.context.tags)
         what = f"create of action {name!r}"
         with self.ledger.creating(ACTION, name) as creation:
-            made = self._whisk.put(name, document, what)
+            made = whisk.put(name, document, what)
             creation.provider_id = f"/{made.get('namespace', self.settings.namespace)}/{name}"
-            told = self._whisk.action(name) or made
+            told = whisk.action(name) or made
             effective = {**actions.effective_of(told), **facts, "function": name, "trigger": options["trigger"]}
             return Deployment(
                 creation.provider_id,
                 config,
                 effective={"architecture": config.architecture, **effective},
-                endpoint=self._whisk.url("actions", name),
+                endpoint=whisk.url("actions", name),
                 deployed_sha256=facts.get("image_digest", "").removeprefix("sha256:") or code,
             )
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the action; records of its activations stay with the server, as long as it keeps them."""
-        delete_each(self.ledger, [(ACTION, deployment.effective["function"])], self._delete)
+        self.delete((ACTION, deployment.effective["function"]))
 
     def subject_of(self, address: str) -> str:
         """Return the name of an action with namespace and package, as far as it has them."""
         read_name(address)
         return address
 
-    def adopt(self, adoption: Adoption) -> Deployment:
-        """Return the user's action, a copy of it, or itself with other memory."""
-        return self._existing.adopt(adoption)
-
-    def release(self, deployment: Deployment) -> None:
-        """Delete a copy, or put a change back; what was measured as it is stays as it is."""
-        undo(deployment, self.ledger, delete=self.teardown, put_back=self._existing.put_back)
+    def existing(self, account: Whisk) -> ExistingActions:
+        """Return the user's actions on a server."""
+        return ExistingActions(account, self.context)
 
     def exchange(self, deployment: Deployment) -> ActivationExchange:
         """Return how an action is invoked: every answer is a record, with the result in it."""
         assert deployment.endpoint is not None
         return ActivationExchange(
             url=deployment.endpoint,
-            activations=self._whisk.url("activations"),
-            headers=self._whisk.headers,
+            activations=self.account.url("activations"),
+            headers=self.account.headers,
             blocking=deployment.effective["trigger"] == BLOCKING,
             ours=not deployment.adopted,
             every_s=self.settings.poll_s,
@@ -192,7 +185,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
                 continue
             if time.monotonic() > ends:
                 break
-            if (activation := self._whisk.activation(request_id)) is not None:
+            if (activation := self.account.activation(request_id)) is not None:
                 status = activations.outcome_of(activation, ours=not deployment.adopted)
                 if (record := activations.record_of(request_id, activation, status)) is not None:
                     found[request_id] = record
@@ -200,39 +193,12 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
 
     def force_cold(self, deployment: Deployment) -> None:
         """Update the action: containers belong to a version, and the next activation finds none of the new one."""
-        name = deployment.effective["function"]
         if deployment.adopted:
-            self._existing.end_containers(name)
-            return
+            return super().force_cold(deployment)
+        name = deployment.effective["function"]
         annotations = actions.annotated({**self.context.tags, NONCE: nonce()})
-        self._whisk.put(name, {"annotations": annotations}, f"update of action {name!r}")
-
-    def orphans(self) -> Sequence[Resource]:
-        """Return every action of the namespace with our tags, and buckets of the storage."""
-        try:
-            found = []
-            for action in self._whisk.actions():
-                tags = {key: str(value) for key, value in activations.annotations_of(action).items()}
-                if are_ours(tags, self.name):
-                    found.append(resource(ACTION, str(action["name"]), tags))
-            return [*found, *self.store_orphans()]
-        finally:
-            if self._made is None:
-                self._close()
-
-    def _delete(self, kind: str, name: str) -> None:
-        if kind == ACTION:
-            self._whisk.delete(name)
-        elif kind == CHANGE:
-            self._existing.put_back(name)
-        elif kind == IMAGE_RESOURCE:
-            remove_image(name)
-        else:
-            super()._delete(kind, name)
-
-    def _close(self) -> None:
-        self._whisk.close()
-        super()._close()
+        self.account.put(name, {"annotations": annotations}, f"update of action {name!r}")
+        return None
 
     def _kind(self, language: str) -> str:
         return f"{language}:{getattr(self.settings, language)}"
@@ -247,7 +213,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings]):
         """
         variables = {
             **config.environment,
-            **self.store_environment(),
+            **self.account.store_environment(self.shared_name),
             "SEBSX_MEMORY_MIB": str(config.memory_mib),
             "SEBSX_TIMEOUT_S": repr(config.timeout_s),
         }

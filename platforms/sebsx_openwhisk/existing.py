@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sebsx.clouds.adopted import Existing
-from sebsx.clouds.fresh import nonce
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
 from sebsx_openwhisk import actions
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from sebsx_openwhisk.api import Whisk
 
 ACTION = "action"  # kind of the resource
-NONCE = "sebsx-nonce"  # the annotation that is changed to end idle containers
 # Names of entities (`EntityName` of OpenWhisk): letters, digits, `_@ .-`, at most 256.
 NAME = NamingRule(longest=256, marks="-_.")
 _ADDRESS = re.compile(r"(?:/(?P<namespace>[\w@ .-]{1,256})/)?(?P<name>(?:[\w@ .-]{1,256}/)?[\w@ .-]{1,256})")
@@ -87,37 +85,42 @@ class ExistingActions(Existing[dict[str, Any]]):
             "exec": told["exec"],
             "limits": limits,
             "parameters": told.get("parameters", []),
-            "annotations": [*_annotations(told), *actions.annotated(self.context.tags)],
+            "annotations": actions.annotated({**self.variables(told), **self.context.tags}),
         }
         self._whisk.put(name, document, f"copy of action {adoption.subject!r}")
-        return self._made(ActionName(name, ""))
+        return self.now(name)
 
-    def changed(self, adoption: Adoption, told: dict[str, Any]) -> dict[str, Any]:
-        """Give it other memory."""
-        named = read_name(adoption.address)
-        self._limit(named, told, adoption.config.memory_mib)
-        return self._made(named)
+    def look(self, address: str) -> dict[str, Any] | None:
+        """Return what the server says of an action and, as `address`, how it is asked for; None if there is none."""
+        return self._read(read_name(address))
 
-    def change_of(self, adoption: Adoption, told: dict[str, Any]) -> str:
-        """Return name and memory."""
-        return f"{read_name(adoption.address).address}@{told['limits']['memory']}"
+    def address(self, told: dict[str, Any]) -> str:
+        """Return its name, with the namespace it was asked for by."""
+        return str(told["address"])
 
-    def put_back(self, change: str) -> None:
-        """Give it its memory back, and take away what forced it cold."""
-        address, _, memory_mib = change.rpartition("@")
-        named = read_name(address)
-        told = self._read(named)
-        if told is None:
-            return
-        if told["limits"].get("memory") != int(memory_mib):
-            self._limit(named, told, int(memory_mib))
-        if NONCE in annotations_of(told):
-            self._annotate(named, _annotations(told))
+    def sizes(self, told: dict[str, Any]) -> tuple[str, ...]:
+        """Return its memory."""
+        return (str(told["limits"]["memory"]),)
 
-    def end_containers(self, address: str) -> None:
-        """Make a new version of an action, by one more annotation: containers of others get no more activations."""
-        named = read_name(address)
-        self._annotate(named, [*_annotations(self._made(named)), {"key": NONCE, "value": nonce()}])
+    def resized(self, told: dict[str, Any], memory_mib: int) -> tuple[str, ...]:
+        """Return other memory: the server has any."""
+        return (str(memory_mib),)
+
+    def variables(self, told: dict[str, Any]) -> Mapping[str, Any]:
+        """Return the annotations that it was given: containers belong to a version, and each change makes one."""
+        return {key: value for key, value in annotations_of(told).items() if key not in _GIVEN}
+
+    def change(
+        self, told: dict[str, Any], sizes: Sequence[str] | None, variables: Mapping[str, Any] | None
+    ) -> None:  # fmt: skip
+        """Give it other memory or annotations."""
+        document: dict[str, Any] = {}
+        if sizes is not None:
+            document["limits"] = {**told["limits"], "memory": int(sizes[0])}
+        if variables is not None:
+            document["annotations"] = actions.annotated(variables)
+        named = read_name(told["address"])
+        self._whisk.put(named.name, document, f"change of action {named.address!r}", named.namespace)
 
     def effective(self, adoption: Adoption, told: dict[str, Any]) -> Mapping[str, Any]:
         """Return what the server reports, with the language of the runtime."""
@@ -130,7 +133,7 @@ class ExistingActions(Existing[dict[str, Any]]):
         """Return the URL of an action."""
         return self._whisk.url("actions", *read_name(told["address"]))
 
-    def left_out(self, told: dict[str, Any]) -> Sequence[str]:
+    def left_out(self, told: dict[str, Any], copy: dict[str, Any]) -> Sequence[str]:
         """Return that parameters of its package are not copied, where it is in one."""
         if "/" in read_name(told["address"]).name:
             return ["parameters of its package are not copied: the copy has those of the action alone"]
@@ -140,25 +143,3 @@ class ExistingActions(Existing[dict[str, Any]]):
         """Return what the server says of an action and, as `address`, how it is asked for; None if there is none."""
         told = self._whisk.action(named.name, named.namespace, with_code=with_code)
         return None if told is None else {**told, "address": named.address}
-
-    def _made(self, named: ActionName) -> dict[str, Any]:
-        told = self._read(named)
-        if told is None:
-            raise UserError(f"action {named.address!r} was deleted while it was measured")
-        return told
-
-    def _limit(self, named: ActionName, told: Mapping[str, Any], memory_mib: int) -> None:
-        document = {"limits": {**told["limits"], "memory": memory_mib}}
-        self._whisk.put(named.name, document, f"change of action {named.address!r}", named.namespace)
-
-    def _annotate(self, named: ActionName, annotations: Sequence[Mapping[str, Any]]) -> None:
-        document = {"annotations": list(annotations)}
-        self._whisk.put(named.name, document, f"update of action {named.address!r}", named.namespace)
-
-
-def _annotations(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the annotations that the user gave an action, without what forced it cold."""
-    left_out = _GIVEN | {NONCE}
-    return [
-        item for item in told.get("annotations") or () if isinstance(item, dict) and item.get("key") not in left_out
-    ]

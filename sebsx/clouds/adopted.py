@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from sebsx.clouds.fresh import function_name
+from sebsx.clouds.fresh import NONCE, function_name, nonce
+from sebsx.errors import UserError
 from sebsx.model import Deployment
 
 if TYPE_CHECKING:
@@ -28,15 +29,22 @@ COPY = "copy"
 class Existing(ABC, Generic[T]):
     """The user's functions at one provider. What it says of a function is a `T`.
 
+    A change of a function is one of its sizes, of its variables, or of both. What a size is, the provider knows; as a
+    variable counts whatever can be added to a function and taken away again, and ends its sandboxes.
+
     Args:
         context: Says where each copy and each change is written down first, and what copies are tagged with.
         region: Where the functions are.
+
+    Class attributes:
+        kind: Kind of the resource that a copy is.
+        rule: By which copies are named.
+        sizes_kept: How many texts `sizes` returns.
     """
 
     kind: ClassVar[str] = "function"
-    """Kind of the resource that a copy is."""
     rule: ClassVar[NamingRule]
-    """By which copies are named."""
+    sizes_kept: ClassVar[int] = 1
 
     def __init__(self, context: PlatformContext, region: str = "") -> None:
         self.context = context
@@ -52,20 +60,36 @@ class Existing(ABC, Generic[T]):
         """
 
     @abstractmethod
+    def look(self, address: str) -> T | None:
+        """Return what the provider says of a function now, by its name for requests; None if there is none."""
+
+    @abstractmethod
+    def address(self, told: T) -> str:
+        """Return its name for requests."""
+
+    @abstractmethod
     def copied(self, adoption: Adoption, told: T, name: str) -> T:
         """Make a copy of this name with the memory asked for, and return what the provider says of it."""
 
     @abstractmethod
-    def changed(self, adoption: Adoption, told: T) -> T:
-        """Give the function the memory asked for, and return what the provider says of it then."""
+    def sizes(self, told: T) -> tuple[str, ...]:
+        """Return the sizes that it has, as texts without `@`."""
 
     @abstractmethod
-    def change_of(self, adoption: Adoption, told: T) -> str:
-        """Return the name of a change, which must tell `put_back` what the function has now."""
+    def resized(self, told: T, memory_mib: int) -> tuple[str, ...]:
+        """Return the sizes that go with another memory.
+
+        Raises:
+            UnsupportedError: If the provider has none.
+        """
 
     @abstractmethod
-    def put_back(self, change: str) -> None:
-        """Give a function back what it had, and take away what forced it cold. Harmless when done or gone already."""
+    def variables(self, told: T) -> Mapping[str, Any]:
+        """Return its variables."""
+
+    @abstractmethod
+    def change(self, told: T, sizes: Sequence[str] | None, variables: Mapping[str, Any] | None) -> None:
+        """Give it sizes, variables or both, None for those it has, and wait until they are in force."""
 
     @abstractmethod
     def effective(self, adoption: Adoption, told: T) -> Mapping[str, Any]:
@@ -79,7 +103,7 @@ class Existing(ABC, Generic[T]):
         """Return the name of a copy, by which it is also deleted."""
         return function_name(adoption.config, self.rule)
 
-    def left_out(self, told: T) -> Sequence[str]:
+    def left_out(self, told: T, copy: T) -> Sequence[str]:
         """Return in words what a copy does not have of the function."""
         return ()
 
@@ -93,16 +117,50 @@ class Existing(ABC, Generic[T]):
         if adoption.copy:
             name = self.new_name(adoption, told)
             with ledger.creating(self.kind, name, self.region) as creation:
-                made = self.copied(adoption, told, name)
+                copy = self.copied(adoption, told, name)
                 creation.provider_id = name
-            return self._deployment(adoption, made, COPY, notes=list(self.left_out(told)))
+            return self._deployment(adoption, copy, COPY, notes=list(self.left_out(told, copy)))
         notes = list(self.warnings(told))
         if not adoption.in_place:
             return self._deployment(adoption, told, "as it is", notes=notes)
-        change = self.change_of(adoption, told)
+        wanted = self.resized(told, adoption.config.memory_mib)
+        change = "@".join((self.address(told), *self.sizes(told)))
         with ledger.creating(CHANGE, change, self.region):
-            changed = self.changed(adoption, told)
+            self.change(told, wanted, None)
+        changed = self.now(self.address(told))
         return self._deployment(adoption, changed, "in place", notes=notes, **{CHANGE: change})
+
+    def put_back(self, change: str) -> None:
+        """Give a function back what it had, and take away what forced it cold. Harmless when done or gone already.
+
+        Args:
+            change: Name of the resource: the function, and the sizes that it had.
+        """
+        address, *had = change.rsplit("@", self.sizes_kept)
+        told = self.look(address)
+        if told is None:
+            return
+        sizes = None if self.sizes(told) == tuple(had) else had
+        variables = dict(self.variables(told))
+        kept = variables if variables.pop(NONCE, None) is not None else None
+        if sizes is not None or kept is not None:
+            self.change(told, sizes, kept)
+
+    def end_sandboxes(self, address: str) -> None:
+        """Change a variable, which ends the sandboxes of a function that are idle."""
+        told = self.now(address)
+        self.change(told, None, {**self.variables(told), NONCE: nonce()})
+
+    def now(self, address: str) -> T:
+        """Return what the provider says of a function that is being measured.
+
+        Raises:
+            UserError: If it is gone.
+        """
+        told = self.look(address)
+        if told is None:
+            raise UserError(f"{self.kind} {address!r} was deleted while it was measured")
+        return told
 
     def _deployment(self, adoption: Adoption, told: T, how: str, **more: Any) -> Deployment:
         facts = {**self.effective(adoption, told), "adopted": how, **more}

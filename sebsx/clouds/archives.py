@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
 from typing import TYPE_CHECKING
 
+from sebsx.errors import UnsupportedError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from sebsx.model import Package
 
 MANIFEST = "package.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def laid_out(package: Package, folder: Path, files: Callable[[], Mapping[str, bytes]]) -> tuple[Path, str]:
+    """Return a copy of a package with other files in it, and the SHA-256 of the copy in hex.
+
+    Args:
+        package: What is deployed.
+        folder: Where the copy is put; made if it is not there.
+        files: Returns them by their names in the zip; asked once for a package and folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"{package.content_hash}.zip"
+    if not copy.exists():
+        partial = copy.with_suffix(".partial")
+        with_files(package.path, partial, files())
+        partial.rename(copy)
+    with copy.open("rb") as file:
+        return copy, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_size(package: Package, provider: str, *, zipped_mb: int, unzipped_mb: int | None = None) -> None:
+    """Refuse a package that a provider does not take.
+
+    Args:
+        package: What is deployed.
+        provider: Its name, for the message.
+        zipped_mb: The most that it takes of a zip, in millions of bytes.
+        unzipped_mb: The most that it takes of what is in it; None for no limit.
+
+    Raises:
+        UnsupportedError: If it is larger.
+    """
+    most_unzipped = package.unpacked_bytes if unzipped_mb is None else unzipped_mb * 10**6
+    if package.bytes > zipped_mb * 10**6 or package.unpacked_bytes > most_unzipped:
+        limits = f"{zipped_mb} MB" if unzipped_mb is None else f"{zipped_mb} and {unzipped_mb} MB"
+        raise UnsupportedError(
+            f"package of {package.benchmark!r} is {package.bytes / 1e6:.0f} MB zipped and "
+            f"{package.unpacked_bytes / 1e6:.0f} MB unzipped, and {provider} takes {limits}"
+        )
 
 
 def with_files(source: Path, target: Path, files: Mapping[str, bytes]) -> None:

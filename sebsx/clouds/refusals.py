@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from sebsx.model import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import TracebackType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +49,20 @@ def explain(what: str, code: str, message: str, known: Iterable[Refusal]) -> Pla
         if refusal.covers(code, message):
             return refusal.error(f"{said}; {refusal.advice}")
     return DeployError(said)
+
+
+class passing_over(AbstractContextManager[None]):  # noqa: N801  # read as a verb, like `contextlib.suppress`
+    """A context that ends quietly where what is raised in it is of a sort: that something is gone, say.
+
+    Args:
+        is_harmless: Whether an exception is of that sort.
+    """
+
+    def __init__(self, is_harmless: Callable[[BaseException], bool]) -> None:
+        self._is_harmless = is_harmless
+
+    def __exit__(self, _type: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> bool:
+        return exc is not None and self._is_harmless(exc)
 
 
 def problems(look: Callable[[], object]) -> list[Problem]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sebsx.clouds import images
+from sebsx.clouds.accounts import CloudAccount, ResourceKind
 from sebsx.errors import UnsupportedError
 from sebsx.settings import setting
 
@@ -100,7 +101,11 @@ class PushedImages:
         return {"username": user, "password": self._settings.registry_password} if user else None
 
 
-def remove_image(name: str) -> None:
+def _remove_image(_account: CloudAccount, name: str) -> None:
     """Remove what a build or push that was cut short left on the engine of this machine. Harmless when it is gone."""
     with images.engine() as client:
         images.forget_image(client, name)
+
+
+IMAGES: Mapping[str, ResourceKind[CloudAccount]] = {IMAGE: ResourceKind(delete=_remove_image)}
+"""The kind of resource that an image is while the engine has it."""

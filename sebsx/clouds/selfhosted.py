@@ -10,21 +10,17 @@ import logging
 from abc import abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from sebsx.clouds import dynamodb, s3, shipped
+from sebsx.clouds import dynamodb, s3
+from sebsx.clouds.accounts import AccountPlatform, CloudAccount, ResourceKind
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.images import one_line
-from sebsx.clouds.made import Made
-from sebsx.clouds.refusals import problems
-from sebsx.clouds.tags import are_ours, check_ours, resource
-from sebsx.clouds.targets import target_of
-from sebsx.contracts.naming import NamingRule
-from sebsx.contracts.platforms import Platform
+from sebsx.clouds.refusals import passing_over, problems
+from sebsx.clouds.shipped import Shipped
 from sebsx.contracts.prices import OwnPrices
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
-from sebsx.model import Capability
 from sebsx.settings import setting
 from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
@@ -32,10 +28,9 @@ from sebsx.system.lazy import require
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sebsx.contracts.platforms import PlatformContext
     from sebsx.contracts.prices import Billing
     from sebsx.contracts.storage import Storage
-    from sebsx.model import Deployment, Problem, Reply, Resource, Scalar, Status, Target
+    from sebsx.model import Problem, Reply, Scalar
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +39,8 @@ TRUSTED = "SEBSX_TRUSTED"
 """The variable by which functions have the certificate of storage and table, as PEM."""
 _GONE = s3.GONE | {"ResourceNotFoundException"}
 _REFUSED = frozenset({401, 403})
-_NAME = NamingRule(longest=63, shortest=3)  # of buckets, which are stricter than tables
+# What is said by which setting, by the service's name in boto3.
+_STORES = {"s3": ("storage_url", "object storage"), "dynamodb": ("table_url", "key-value table")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,50 +68,139 @@ class SelfHostedSettings:
     )
 
 
-S = TypeVar("S", bound=SelfHostedSettings)
+class SelfHostedAccount(CloudAccount):
+    """A server of the user's own, and the storage and table beside it. What its API raises is explained already.
 
-
-class SelfHostedPlatform(Platform[S]):
-    """A platform on servers of the user's own.
-
-    Whoever derives from it opens and closes it by `super()`, and hands on kinds of resources that it does not know.
+    Args:
+        settings: Of the platform.
     """
 
-    settings: S
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {
-            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
-            Capability.CHANGE,
+    def __init__(self, settings: SelfHostedSettings) -> None:
+        self._hosted = settings
+        self._stores: dict[str, Any] = {}
+
+    @property
+    def certificate(self) -> str:
+        """File with the certificate of the server; empty for whom this machine trusts."""
+        return str(expanded(self._hosted.certificate)) if self._hosted.certificate else ""
+
+    def store(self, service: str) -> Any:
+        """Return the client of boto3 for the user's storage (`s3`) or table (`dynamodb`).
+
+        Raises:
+            UnsupportedError: If the user gave none.
+        """
+        name, what = _STORES[service]
+        url, settings = getattr(self._hosted, name), self._hosted
+        if not url:
+            raise UnsupportedError(f"there is no {what}; give one with --set {name}=https://...")
+        if service not in self._stores:
+            config = require("botocore.config", extra="aws").Config(
+                connect_timeout=min(10.0, settings.answer_s),
+                read_timeout=settings.answer_s,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            )
+            self._stores[service] = _session().client(
+                service,
+                endpoint_url=url,
+                region_name=settings.store_region,
+                aws_access_key_id=settings.access_key,
+                aws_secret_access_key=settings.secret_key,
+                config=config,
+                verify=str(expanded(certificate)) if (certificate := settings.store_certificate) else None,
+            )
+        return self._stores[service]
+
+    def store_environment(self, name: str) -> dict[str, str]:
+        """Return the variables by which functions find bucket and table of a name; none where the user gave neither."""
+        settings = self._hosted
+        urls = {
+            "AWS_ENDPOINT_URL_S3": settings.storage_url_inside or settings.storage_url,
+            "AWS_ENDPOINT_URL_DYNAMODB": settings.table_url_inside or settings.table_url,
         }
-    )  # fmt: skip
+        found = {variable: url for variable, url in urls.items() if url}
+        if not found:
+            return {}
+        return found | {
+            "AWS_REGION": settings.store_region,
+            "AWS_ACCESS_KEY_ID": settings.access_key,
+            "AWS_SECRET_ACCESS_KEY": settings.secret_key,
+            "SEBSX_BUCKET": name,
+            "SEBSX_TABLE": name,
+            **({TRUSTED: text_of(settings.store_certificate)} if settings.store_certificate else {}),
+        }
 
-    def __init__(self, settings: S, context: PlatformContext) -> None:
-        super().__init__(settings, context)
-        self._refusal: CredentialsError | None = None
-        self._made: Made | None = None
-        self._clients: dict[str, Any] = {}
+    def store_problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with storage and table, as far as the user gave them."""
+        for service, question in (("s3", "list_buckets"), ("dynamodb", "list_tables")):
+            if getattr(self._hosted, _STORES[service][0]):
+                yield from problems(partial(self._ask, service, question))
 
-    def __enter__(self) -> Self:
-        self._refusal = None
-        self._made = Made(self.ledger, self._delete, self.settings.store_region)
-        return self
+    def close(self) -> None:
+        """Close every connection. A second call is harmless."""
+        for client in self._stores.values():
+            client.close()
+        self._stores.clear()
 
-    def __exit__(self, *_exc: object) -> None:
-        made, self._made = self._made, None
-        try:
-            if made is not None:
-                made.delete_all()
-        finally:
-            self._close()
+    def _ask(self, service: str, question: str) -> None:
+        with explained(f"check of {_STORES[service][0]}"):
+            getattr(self.store(service), question)()
+
+    def make_bucket(self, name: str, tags: Mapping[str, str]) -> str:
+        """Make a bucket and return its name."""
+        client = self.store("s3")
+        with explained(f"create of bucket {name!r}"):
+            s3.make_bucket(client, name, self._hosted.store_region)
+            try:
+                client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": s3.listed(tags)})
+            except client.exceptions.ClientError as exc:
+                logger.info("bucket %r carries no tags: %s", name, s3.code_of(exc))
+        return name
+
+    def make_table(self, name: str, _tags: Mapping[str, str]) -> str:
+        """Make a table and return its name. It has no tags, which most databases of this kind do not know."""
+        client = self.store("dynamodb")
+        with explained(f"create of table {name!r}"):
+            dynamodb.make_table(client, name)
+        return name
+
+    def delete_bucket(self, name: str) -> None:
+        """Delete a bucket with all that is in it. Harmless when it is gone."""
+        client = self.store("s3")
+        with explained(f"delete of bucket {name!r}"), passing_over(_is_gone):
+            s3.delete_bucket(client, name, _as_it_is)
+
+    def delete_table(self, name: str) -> None:
+        """Delete a table. Harmless when it is gone."""
+        client = self.store("dynamodb")
+        with explained(f"delete of table {name!r}"), passing_over(_is_gone):
+            client.delete_table(TableName=name)
+
+    def buckets(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield all buckets with their tags."""
+        if not self._hosted.storage_url:
+            return
+        client = self.store("s3")
+        with explained("search for buckets with our tags"):
+            for bucket in client.list_buckets().get("Buckets", ()):
+                yield bucket["Name"], _tags_of(client, bucket["Name"])
+
+
+S = TypeVar("S", bound=SelfHostedSettings)
+A = TypeVar("A", bound=SelfHostedAccount)
+
+
+class SelfHostedPlatform(AccountPlatform[S, A]):
+    """A platform on servers of the user's own; its `kinds` are its own beside `STORES`."""
+
+    ships: ClassVar[Shipped] = Shipped(package="sebsx.clouds")
 
     @abstractmethod
     def credentials_advice(self) -> str:
-        """Return what to do where the server takes the credentials no more."""
-
-    @cached_property
-    def store_name(self) -> str:
-        """The name that bucket and table of the run have or would have."""
-        return self.context.name("shared", _NAME)
+        """Return what to do where the server accepts the credentials no more."""
 
     @property
     def certificates(self) -> str:
@@ -128,177 +213,22 @@ class SelfHostedPlatform(Platform[S]):
         own = None if gb_s_usd is None else OwnPrices(gb_s_usd=gb_s_usd, invocation_usd=invocation_usd or 0.0)
         return replace(super().billing(options), own=own)
 
-    def target(self, language: str, architecture: str) -> Target:
-        """Return the version of the language that the settings name."""
-        return target_of(self, language, architecture)
-
-    def signed(self, deployment: Deployment, payload: bytes) -> Mapping[str, str]:
-        """Return nothing, as long as the credentials are taken.
-
-        Raises:
-            CredentialsError: If an invocation was refused for them.
-        """
-        if self._refusal is not None:
-            raise self._refusal
-        return {}
-
-    def refuses(self, reply: Reply) -> bool:
-        """Tell whether an answer to an invocation says that the credentials are taken no more."""
-        return reply.http_status in _REFUSED
-
-    def status_of(self, reply: Reply) -> Status:
-        """Remember that credentials are taken no more: what was sent is stored, then the run ends."""
-        if self.refuses(reply):
-            self._refusal = CredentialsError(
-                f"invocations are refused with HTTP {reply.http_status}; {self.credentials_advice()}"
-            )
-        return super().status_of(reply)
+    def denial(self, reply: Reply) -> str | None:
+        """Return that the server refused, and what to do."""
+        return f"HTTP {reply.http_status}; {self.credentials_advice()}" if reply.http_status in _REFUSED else None
 
     def storage(self) -> Storage:
-        """Return the run's bucket, made when this is first asked for."""
-        client = self._client("s3", self.settings.storage_url, "storage_url", "object storage")
-        name = self.store_name
-        with explained(f"create of bucket {name!r}"):
-            self._opened.once(BUCKET, name, self._make_bucket)
-        return s3.S3Storage(client, name, explained)
+        """Return the run's bucket."""
+        return s3.S3Storage(self.account.store("s3"), self.shared(BUCKET), explained)
 
-    def table(self) -> None:
-        """Make the run's table."""
-        client = self._client("dynamodb", self.settings.table_url, "table_url", "key-value table")
-        name = self.store_name
 
-        def make() -> str:
-            dynamodb.make_table(client, name)
-            return name
-
-        with explained(f"create of table {name!r}"):
-            self._opened.once(TABLE, name, make)
-
-    def wrapper_files(self, language: str) -> Mapping[str, bytes]:
-        """Return the clients of storage and table."""
-        return shipped.wrapper_files(language)
-
-    def store_environment(self) -> dict[str, str]:
-        """Return the variables by which functions find storage and table; empty where the user gave neither."""
-        settings = self.settings
-        urls = {
-            "AWS_ENDPOINT_URL_S3": settings.storage_url_inside or settings.storage_url,
-            "AWS_ENDPOINT_URL_DYNAMODB": settings.table_url_inside or settings.table_url,
-        }
-        found = {name: url for name, url in urls.items() if url}
-        if not found:
-            return {}
-        return found | {
-            "AWS_REGION": settings.store_region,
-            "AWS_ACCESS_KEY_ID": settings.access_key,
-            "AWS_SECRET_ACCESS_KEY": settings.secret_key,
-            "SEBSX_BUCKET": self.store_name,
-            "SEBSX_TABLE": self.store_name,
-            **({TRUSTED: text_of(settings.store_certificate)} if settings.store_certificate else {}),
-        }
-
-    def store_problems(self) -> Iterator[Problem]:
-        """Yield what is wrong with storage and table, as far as the user gave them."""
-        asked = (
-            ("s3", self.settings.storage_url, "storage_url", "list_buckets"),
-            ("dynamodb", self.settings.table_url, "table_url", "list_tables"),
-        )
-        for service, url, name, question in asked:
-            if not url:
-                continue
-            yield from problems(partial(self._try, service, url, name, question))
-
-    def _try(self, service: str, url: str, name: str, question: str) -> None:
-        with explained(f"check of {name}"):
-            getattr(self._client(service, url, name, name), question)()
-
-    def store_orphans(self) -> Iterator[Resource]:
-        """Yield buckets with our tags. Tables carry none in most databases of this kind: only the ledger knows them."""
-        if not self.settings.storage_url:
-            return
-        client = self._client("s3", self.settings.storage_url, "storage_url", "object storage")
-        with explained("search for buckets with our tags"):
-            for bucket in client.list_buckets().get("Buckets", ()):
-                tags = _tags_of(client, bucket["Name"])
-                if are_ours(tags, self.name):
-                    yield resource(BUCKET, bucket["Name"], tags, region=self.settings.store_region)
-
-    def remove(self, resource: Resource) -> None:
-        """Delete a bucket or a table; one whose tags are known and not ours is refused."""
-        check_ours(resource, self.name)
-        try:
-            self._delete(resource.kind, resource.name)
-        finally:
-            if self._made is None:
-                self._close()
-
-    def _delete(self, kind: str, name: str) -> None:
-        """Delete a resource by its kind and name. Harmless when it is gone; override it for kinds of your own."""
-        self._delete_store(kind, name)
-
-    def _delete_store(self, kind: str, name: str) -> None:
-        if kind not in (BUCKET, TABLE):
-            raise UnsupportedError(f"resource {name!r} is of kind {kind!r}, which this platform does not make")
-        with explained(f"delete of {kind} {name!r}"):
-            try:
-                if kind == BUCKET:
-                    client = self._client("s3", self.settings.storage_url, "storage_url", "object storage")
-                    s3.delete_bucket(client, name, _as_it_is)
-                else:
-                    client = self._client("dynamodb", self.settings.table_url, "table_url", "key-value table")
-                    client.delete_table(TableName=name)
-            except require("botocore.exceptions", extra="aws").ClientError as exc:
-                if s3.code_of(exc) not in _GONE:
-                    raise
-
-    def _make_bucket(self) -> str:
-        client, name = self._clients["s3"], self.store_name
-        s3.make_bucket(client, name, self.settings.store_region)
-        try:
-            client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": s3.listed(self.context.tags)})
-        except client.exceptions.ClientError as exc:
-            logger.info("bucket %r carries no tags: %s", name, s3.code_of(exc))
-        return name
-
-    def _client(self, service: str, url: str, name: str, what: str) -> Any:
-        """Return the client of boto3 for a service of the user's.
-
-        Raises:
-            UnsupportedError: If the user gave none.
-        """
-        if not url:
-            raise UnsupportedError(f"platform {self.name!r} has no {what}; give one with --set {name}=https://...")
-        if service not in self._clients:
-            config = require("botocore.config", extra="aws").Config(
-                connect_timeout=min(10.0, self.settings.answer_s),
-                read_timeout=self.settings.answer_s,
-                retries={"mode": "standard", "total_max_attempts": 3},
-                s3={"addressing_style": "path"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            )
-            self._clients[service] = _session().client(
-                service,
-                endpoint_url=url,
-                region_name=self.settings.store_region,
-                aws_access_key_id=self.settings.access_key,
-                aws_secret_access_key=self.settings.secret_key,
-                config=config,
-                verify=str(expanded(certificate)) if (certificate := self.settings.store_certificate) else None,
-            )
-        return self._clients[service]
-
-    def _close(self) -> None:
-        """Close every connection. A second call is harmless."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
-
-    @property
-    def _opened(self) -> Made:
-        if self._made is None:
-            raise PlatformError(f"platform {self.name!r} is not open; use it in a `with` block")
-        return self._made
+STORES: Mapping[str, ResourceKind[SelfHostedAccount]] = {
+    BUCKET: ResourceKind(
+        make=SelfHostedAccount.make_bucket, delete=SelfHostedAccount.delete_bucket, found=SelfHostedAccount.buckets
+    ),
+    TABLE: ResourceKind(make=SelfHostedAccount.make_table, delete=SelfHostedAccount.delete_table),
+}
+"""Kinds of resources that every platform on servers of the user's own makes."""
 
 
 def paged(ask: Any, size: int) -> Iterator[Any]:
@@ -347,6 +277,10 @@ def _session() -> Any:
     for noisy in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return require("boto3", extra="aws").session.Session()
+
+
+def _is_gone(exc: BaseException) -> bool:
+    return s3.code_of(exc) in _GONE
 
 
 @contextmanager

@@ -7,11 +7,43 @@ of AWS's variables the region, the credentials and the endpoints. What clients o
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _PYTHON = ("sebsx_wrapper_http.py",)
 _SHARED = {"python": _PYTHON, "nodejs": ("sebsx_wrapper_http.cjs",)}
 _FILES = {"python": ("sebsx_wrapper.py", *_PYTHON), "nodejs": ("sebsx_wrapper.cjs",)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shipped:
+    """The files that a platform puts into packages, by language; its own are in the folder `wrapper` of its package.
+
+    Args:
+        package: Python package of the plugin.
+        entries: What the provider's runtime calls.
+        wrappers: The clients of storage and table; None for those of S3 and DynamoDB.
+    """
+
+    package: str
+    entries: Mapping[str, str] = field(default_factory=dict)
+    wrappers: Mapping[str, str] | None = None
+
+    def entry(self, language: str) -> dict[str, bytes]:
+        """Return what the provider's runtime calls; nothing where there is no such language."""
+        return own_files(self.package, self.entries[language]) if language in self.entries else {}
+
+    def wrapper(self, language: str) -> dict[str, bytes]:
+        """Return the clients of storage and table; nothing where there is no such language."""
+        if self.wrappers is None:
+            return wrapper_files(language)
+        if language not in self.wrappers:
+            return {}
+        return {**own_files(self.package, self.wrappers[language]), **shared_files(language)}
 
 
 def wrapper_files(language: str) -> dict[str, bytes]:

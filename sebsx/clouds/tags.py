@@ -59,8 +59,8 @@ def check_ours(resource: Resource, platform: str) -> None:
 
 
 def in_region(settings: S, resource: Resource) -> S:
-    """Return settings of a platform that lead to where a resource is; the same where that is unknown."""
-    known = {"region": resource.region} if resource.region else {}
+    """Return settings of a platform that lead to where a resource is; the same where regions mean nothing to them."""
+    known = {"region": resource.region} if resource.region and hasattr(settings, "region") else {}
     return replace(settings, **known)  # type: ignore[type-var]  # a dataclass, as all settings are
 
 

@@ -28,9 +28,8 @@ def storage(tmp_path: Path) -> Iterator[S3Storage]:
         logging.getLogger(name).setLevel(logging.NOTSET)
     with Endpoint() as endpoint:
         platform = made(tmp_path, MemoryLedger(), storage_url=endpoint.url(""), **KEYS)
-        client = platform._client("s3", platform.settings.storage_url, "storage_url", "object storage")
-        yield S3Storage(client, "status", selfhosted.explained)
-        platform._close()
+        yield S3Storage(platform.account.store("s3"), "status", selfhosted.explained)
+        platform.account.close()
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 

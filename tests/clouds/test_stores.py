@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sebsx.clouds import shipped
-from sebsx.clouds.selfhosted import SelfHostedPlatform, SelfHostedSettings
+from sebsx.clouds.selfhosted import STORES, SelfHostedAccount, SelfHostedPlatform, SelfHostedSettings
 from sebsx.errors import CredentialsError
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import MemoryLedger
@@ -64,12 +64,21 @@ const wrapper = require('./sebsx_wrapper.cjs');
 COMMANDS = {"python": [sys.executable, "-c", PYTHON], "nodejs": ["node", "-e", NODEJS]}
 
 
-class Hosted(SelfHostedPlatform[SelfHostedSettings]):
+class HostedServer(SelfHostedAccount):
+    """A server that asks nobody who they are."""
+
+    def prove(self) -> None:
+        pass
+
+
+class Hosted(SelfHostedPlatform[SelfHostedSettings, HostedServer]):
     """A platform that has storage and table, and nothing else."""
 
     name = "hosted"
     summary = "storage and table alone"
     Settings = SelfHostedSettings
+    Account = HostedServer
+    kinds = STORES
 
     def credentials_advice(self) -> str:
         return "look again"
@@ -109,8 +118,8 @@ def made(folder: Path, ledger: MemoryLedger, **settings: Any) -> Hosted:
 def test_driver_and_functions_share_what_the_user_has(servers: dict[str, str], tmp_path: Path) -> None:
     ledger = MemoryLedger()
     with made(tmp_path, ledger, **servers, **KEYS) as platform:
-        assert list(platform.store_problems()) == []
-        storage, environment = platform.storage(), platform.store_environment()
+        assert list(platform.account.store_problems()) == []
+        storage, environment = platform.storage(), platform.account.store_environment(platform.shared_name)
         platform.table()
         storage.put("in/a b+c", b"\0abc")
         for language, command in COMMANDS.items():

@@ -30,11 +30,11 @@ TAKEN = {
     "sebsx_docker.backend:_BRIDGE": r"[^/\s]{1,15}",
     "sebsx_docker.backend:_NETWORK": r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}",
     "sebsx_gcp.functions:NAME": r"[a-z][a-z0-9-]{0,47}[a-z0-9]",
-    "sebsx_gcp.resources:_NAME": r"(?!goog)(?!.*google)[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]",
     "sebsx_openfaas.existing:NAME": r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
     # `EntityName.REGEX` of Apache OpenWhisk.
     "sebsx_openwhisk.existing:NAME": r"[\w]|[\w][\w@ .-]{0,255}(?<! )",
-    "sebsx.clouds.selfhosted:_NAME": BUCKET,
+    # Google's rule beside that of S3, which the storage of a user's own has as well.
+    "sebsx.clouds.accounts:SHARED": rf"(?!goog)(?!.*google){BUCKET}",
 }
 NAMES = [
     "sebsx-01hzy3k9-12-inference-with-a-name-that-has-no-end-" + "and-goes-on-" * 20,

@@ -97,7 +97,7 @@ def shown(project: EmulatedProject) -> dict[str, Any]:
     return {key: service[key] for key in ("availableMemory", "availableCpu", "environmentVariables")}
 
 
-BEFORE = {"availableMemory": "256Mi", "availableCpu": "0.1666", "environmentVariables": {"MINE": "x"}}
+BEFORE = {"availableMemory": "256M", "availableCpu": "0.1666", "environmentVariables": {"MINE": "x"}}
 
 
 def test_change_is_put_back(platform: GcpPlatform, project: EmulatedProject, ledger: MemoryLedger) -> None:

@@ -181,7 +181,7 @@ def test_refusal_of_the_front_end_is_told_from_the_functions_own_answer(
     reply = Reply("r", intended_s=0, sent_s=0, connected_s=0, first_byte_s=1, done_s=1, http_status=status,
                   headers=headers, body=body, bytes_out=0)  # fmt: skip
     assert platform.status_of(reply) is Status.PLATFORM_ERROR
-    assert (platform._refusal is not None) == is_refused
+    assert (platform._denied is not None) == is_refused
 
 
 def test_no_more_instances_than_allowed_throttles(platform: GcpPlatform, echo_package: Package, clean: None) -> None:
@@ -275,9 +275,9 @@ def test_people_need_a_service_account_for_identity_tokens(project: EmulatedProj
     from google.oauth2.credentials import Credentials
 
     platform = made(tmp_path, project)
-    platform._clients.credentials = Credentials("token")
+    platform.account.credentials = Credentials("token")
     with pytest.raises(CredentialsError, match="--set impersonate="):
-        platform._clients.identity("https://f")
+        platform.account.identity("https://f")
 
 
 def test_emulators_are_sent_no_credentials(project: EmulatedProject, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_emulators_are_sent_no_credentials(project: EmulatedProject, tmp_path: P
     with server(lambda handler: seen.append(handler.headers.get("Authorization"))) as url:
         platform = made(tmp_path, project, credentials="", anonymous=True, functions_url=url, **OTHER)
         platform.check()
-        assert platform._clients.identity("https://f") == ""
+        assert platform.account.identity("https://f") == ""
     assert seen == [None]
 
 
@@ -293,7 +293,7 @@ def test_functions_send_emulators_no_credentials_either(
     platform: GcpPlatform, project: EmulatedProject, echo_package: Package, tmp_path: Path, clean: None
 ) -> None:
     """The stand-in takes nothing without a token, and says so."""
-    assert made(tmp_path, project, anonymous=True, credentials="", **OTHER)._environment("x")["SEBSX_ANONYMOUS"] == "1"
+    assert made(tmp_path, project, anonymous=True, credentials="", **OTHER)._environment()["SEBSX_ANONYMOUS"] == "1"
     config = trying.config(platform, environment={"SEBSX_ANONYMOUS": "1"})
     answer = invoke(platform, platform.deploy(echo_package, config), {"do": "table", "value": "p"})
     assert answer.status is Status.FUNCTION_ERROR

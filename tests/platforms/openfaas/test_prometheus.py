@@ -83,5 +83,5 @@ def test_prometheus_that_is_none_is_told_and_asked_no_more(
     (problem,) = platform.check()
     assert problem.severity is Severity.WARNING
     assert problem.advice.endswith("--set prometheus_url=...")
-    assert [platform._replicas.at("f.openfaas-fn", at_s) for at_s in (1.0, 9.0)] == [None, None]
+    assert [platform.account.replicas.at("f.openfaas-fn", at_s) for at_s in (1.0, 9.0)] == [None, None]
     assert caplog.text.count("replicas are not recorded any more") == 1

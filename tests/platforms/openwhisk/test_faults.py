@@ -204,7 +204,7 @@ def test_key_that_is_taken_no_more_ends_the_run_before_the_next_batch(
     deployment = platform.deploy(package, config())
     whisk.fail("POST", ACTIONS, 401)
     assert invoke(platform, deployment, {}).status is Status.PLATFORM_ERROR
-    with pytest.raises(CredentialsError, match=r"refused with HTTP 401; set the key"):
+    with pytest.raises(CredentialsError, match=r"refused: HTTP 401; set the key"):
         invoke(platform, deployment, {})
 
 
