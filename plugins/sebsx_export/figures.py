@@ -14,6 +14,7 @@ from sebsx.errors import UnknownNameError, UserError
 from sebsx.model.starts import COUNTED
 from sebsx.reading.blocks import caution
 from sebsx.reading.conditions import Condition, conditions
+from sebsx.reading.estimates import TOO_SMALL
 from sebsx.reading.summaries import ANSWERED, ERRORS, summaries
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Series:
         condition: Its invocations.
         summaries: The figures wanted; those that cannot be said are left out, and all where it is invalid.
         source: The run.
+        refused: What the others cannot say, and why: quantiles that lie among what was not answered, or that the load
+            generator made itself.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Series:
     condition: Condition
     summaries: Sequence[Summary]
     source: Source
+    refused: Sequence[str] = ()
 
     @property
     def place(self) -> str:
@@ -103,7 +107,9 @@ class Series:
         invalid = f"invalid: {self.condition.invalid}" if self.condition.invalid else ""
         failed = ", ".join(f"{n} {status}" for status, n in sorted(self.condition.failed.items()))
         emulated = "emulated processor" if self.condition.emulated else ""
-        words = (invalid, failed and f"failed: {failed}", self.condition.mixture, emulated, self.caution)
+        words = (
+            invalid, failed and f"failed: {failed}", *self.refused, self.condition.mixture, emulated, self.caution
+        )  # fmt: skip
         return "; ".join(word for word in words if word)
 
     @property
@@ -155,10 +161,10 @@ def read_series(
         raise UserError("there is no run to export; 'sebsx runs' lists those that are stored")
     sources = {view.run.id: source_of(view) for view in runs}
     series = [
-        Series(_name(labels), labels, part, _said(part, condition, confidence, says), sources[part.run.id])
+        Series(_name(labels), labels, part, _known(said), sources[part.run.id], _refused(part, said, selection))
         for condition in conditions(runs, more)
         for part, says in _apart(condition)
-        for labels in [_labels(part)]
+        for labels, said in [(_labels(part), _said(part, condition, confidence, says))]
     ]
     if not history:
         series = _told_apart(series)
@@ -198,7 +204,7 @@ def _apart(condition: Condition) -> Iterator[tuple[Condition, Callable[[Summary]
 
 
 def _said(part: Condition, whole: Condition, confidence: float, says: Callable[[Summary], bool]) -> list[Summary]:
-    """Return the summaries of a part that are numbers.
+    """Return the summaries of a part.
 
     Quantiles of times are named after the answered ones where the failures stay with the whole.
     """
@@ -208,8 +214,25 @@ def _said(part: Condition, whole: Condition, confidence: float, says: Callable[[
     return [
         replace(summary, statistic=f"{summary.statistic}{ANSWERED}") if left_out and _of_client(summary) else summary
         for summary in summaries(part, confidence)
-        if says(summary) and summary.estimate.value is not None and isfinite(summary.estimate.value)
+        if says(summary)
     ]
+
+
+def _known(said: Sequence[Summary]) -> list[Summary]:
+    """Return the summaries that are numbers."""
+    return [it for it in said if it.estimate.value is not None and isfinite(it.estimate.value)]
+
+
+def _refused(part: Condition, said: Sequence[Summary], selection: Selection) -> list[str]:
+    """Return why selected ones are not numbers though there are samples enough: a sentence for each reason."""
+    if not len(part.counted):
+        return []  # that all failed is said already
+    reasons: dict[str, list[str]] = {}
+    for it in said:
+        chosen = it.metric.name in (selection.metrics or (it.metric.name,))
+        if it.estimate.value is None and it.estimate.note not in ("", TOO_SMALL) and chosen:
+            reasons.setdefault(it.estimate.note, []).append(it.name)
+    return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
 
 def _of_client(summary: Summary) -> bool:
@@ -282,6 +305,10 @@ def _warn(series: Sequence[Series]) -> None:
         logger.warning("no figures of conditions that are invalid: %s%s", ", ".join(invalid[:_SHOWN]), more)
     elif not any(item.summaries for item in series):
         logger.warning("these runs hold no measured figure, so the export has none")
+    refused = [item for item in series if item.refused]
+    if refused:
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        logger.warning("left out of %s%s: %s", refused[0].name, more, "; ".join(refused[0].refused))
     few = [item for item in series if item.caution]
     if few:
         more = f" and {len(few) - 1} more" if len(few) > 1 else ""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, Exporter, Selection, replacing
 from sebsx.errors import UserError
+from sebsx.reading.believed import quantile_of
+from sebsx.reading.estimates import TOO_SMALL
 from sebsx_export.figures import Series, json_text, read_series
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _VERSION = "5.0.0"  # of pytest-benchmark, whose layout this is
 _METRIC = "client.latency_s"
+_LARGEST = 0.75  # the largest quantile of the format: its box ends there
 
 
 class PytestBenchmarkExporter(Exporter):
@@ -41,7 +44,8 @@ class PytestBenchmarkExporter(Exporter):
             raise UserError(f"metric {wrong[0]!r} is not in seconds, as pytest-benchmark wants it; export it as 'csv'")
         series = read_series(runs, Selection(metrics=metrics) if selection.metrics else EVERYTHING)
         found = [(item, metric, item.condition.values(metric)) for item in series for metric in metrics]
-        kept = [entry for entry in found if len(entry[2]) and not entry[0].condition.invalid]
+        refused = {(item.name, metric): _refused(item, metric) for item, metric, values in found if len(values)}
+        kept = [entry for entry in found if refused.get((entry[0].name, entry[1])) == ""]
         names = {entry[0].name for entry in kept}
         first = series[0].source if series else None
         started_at = runs[0].run.started_at.isoformat()
@@ -54,7 +58,11 @@ class PytestBenchmarkExporter(Exporter):
             "benchmarks": [_benchmark(*entry, several=len(metrics) > 1) for entry in kept],
             "datetime": started_at,
             "version": _VERSION,
-            "left_out": [_left_out(item) for item in series if item.name not in names],
+            "left_out": [
+                _left_out(item, next(filter(None, (refused.get((item.name, metric)) for metric in metrics)), ""))
+                for item in series
+                if item.name not in names
+            ],
             "runs": [run.run.id for run in runs],
         }  # fmt: skip
         with replacing(destination) as part:
@@ -91,9 +99,23 @@ def _benchmark(series: Series, metric: str, values: Numbers, *, several: bool) -
     }  # fmt: skip
 
 
-def _left_out(series: Series) -> dict[str, Any]:
+def _refused(series: Series, metric: str) -> str:
+    """Return why the statistics that this format has of every sample would mislead; empty where they do not.
+
+    It can name neither the quantiles that were refused nor those of the answered ones alone.
+    """
+    if series.condition.invalid:
+        return series.note
+    for q in (0.5, _LARGEST):
+        found = quantile_of(series.condition, metric, q)
+        if found.value is None and found.note != TOO_SMALL:
+            return found.note
+    return ""
+
+
+def _left_out(series: Series, reason: str) -> dict[str, Any]:
     return {
-        "name": series.name, "reason": series.note or "no sample", "measured": series.measured,
+        "name": series.name, "reason": reason or series.note or "no sample", "measured": series.measured,
         "failed": series.failed, **series.source.words,
     }  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
@@ -12,7 +11,7 @@ from sebsx.model.starts import counting
 from sebsx.reading.blocks import Observations, in_sandboxes
 from sebsx.reading.conditions import Condition, caption, conditions, factors_of, identity_columns, label, level, name_of
 from sebsx.reading.estimates import TOO_SMALL, median_estimate, tail_estimate
-from sebsx.reading.lateness import Punctuality
+from sebsx.reading.lateness import RESPONSE
 from sebsx.reading.starved import about_starved
 from sebsx.reading.subjects import COLUMNS, about_subjects, in_words, little
 from sebsx.reading.units import show
@@ -96,14 +95,12 @@ class _Phase:
         condition: What was under load.
         frame: Its invocations.
         started_s: Unix time at which the first request was due.
-        generator: The generator's figures by name; empty where the phase was cut short.
         earlier: Invocations of phases that were interrupted and begun again.
     """
 
     condition: Condition
     frame: Frame
     started_s: float
-    generator: Mapping[str, float]
     earlier: int
 
     @property
@@ -120,10 +117,10 @@ class _Phase:
         cell = self.condition.cell
         return bool(cell and (cell.factors.get("shape") or {}).get("users"))
 
-    @cached_property
-    def punctuality(self) -> Punctuality:
-        known = {name: self.generator.get(name) for name in ("runqueue_s", "turns")}
-        return Punctuality.of(self.frame, duration_s=self.generator.get("duration_s", 0.0), **known)
+    @property
+    def generator(self) -> Mapping[str, float]:
+        """The generator's figures by name; none but its start where the phase was cut short."""
+        return self.condition.generator
 
     @property
     def duration_s(self) -> float:
@@ -193,19 +190,12 @@ class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
 
 
 def _phases(view: RunView) -> Iterator[_Phase]:
-    values: dict[int | None, dict[str, float]] = {}
-    for value in view.values():
-        if value.metric.startswith("generator.") and value.value is not None:
-            if value.metric == "generator.started_s":
-                values[value.cell_id] = {}  # an earlier phase was interrupted: its figures are not of this one
-            values.setdefault(value.cell_id, {})[value.metric.removeprefix("generator.")] = value.value
     for condition in conditions([view], _MORE):
         cell = condition.cell
-        generator = values.get(cell.id, {}) if cell else {}
         earlier = sum(n for (kind, _, _), n in view.counts(cell.id).items() if kind is Kind.BROKEN_OFF) if cell else 0
         intended = condition.frame["client_intended_s"]
         started_s = float(intended.min()) if len(intended) else 0.0
-        yield _Phase(condition, condition.frame, started_s, generator, earlier)
+        yield _Phase(condition, condition.frame, started_s, earlier)
 
 
 def _rates(phase: _Phase) -> dict[str, Any]:
@@ -226,20 +216,20 @@ def _rates(phase: _Phase) -> dict[str, Any]:
 
 def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    due, sent = (phase.condition.observed(metric) for metric in ("client.response_s", "client.latency_s"))
+    due, sent = (phase.condition.observed(metric) for metric in (RESPONSE, "client.latency_s"))
     for name, times in (
         ("response", due),
         ("service", sent),
         *((("answered", due.answered),) if due.unserved else ()),
     ):
-        response = times is not sent
+        metric = "client.latency_s" if times is sent else RESPONSE
         estimates = {
             (f"{name}_s", 0.5): _median(times, confidence),
             (f"{name}_p90_s", 0.9): tail_estimate(times, 0.9),
             (f"{name}_p99_s", 0.99): _p99(phase, times),
         }
         for (key, q), estimate in estimates.items():
-            found[key] = phase.punctuality.believed(estimate, q, response=response)
+            found[key] = phase.condition.punctuality.believed(estimate, q, metric)
     return found
 
 

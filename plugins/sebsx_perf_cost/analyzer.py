@@ -19,8 +19,8 @@ from sebsx.contracts.analyzers import (
     about_runs,
 )
 from sebsx.model import Design, Kind, StartType, Status
+from sebsx.reading.believed import quantile_of, quantile_of_answered
 from sebsx.reading.conditions import caption, conditions, identity_columns, labels
-from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.starved import about_starved
 from sebsx.reading.subjects import COLUMNS, about_subjects, little
@@ -190,10 +190,10 @@ def _latency(found: Condition, settings: PerfCostAnalyzerSettings) -> dict[str, 
         "ok": len(observed),
         "failed": found.unserved,
         "sandboxes": observed.count or None,
-        "median_s": median_estimate(observed, settings.confidence),
-        "p90_s": tail_estimate(observed, 0.9),
-        "p99_s": tail_estimate(observed, 0.99),
-        "answered_s": median_estimate(observed.answered, settings.confidence) if found.unserved else None,
+        "median_s": quantile_of(found, _METRIC, 0.5, settings.confidence),
+        "p90_s": quantile_of(found, _METRIC, 0.9),
+        "p99_s": quantile_of(found, _METRIC, 0.99),
+        "answered_s": quantile_of_answered(found, _METRIC, 0.5, settings.confidence) if found.unserved else None,
         "cv": cv(observed.values),
         "between": spread.between if spread else None,
         "within": spread.within if spread else None,
@@ -243,12 +243,14 @@ def _overhead(
     rows = []
     for starts in _paired_by(found, "start"):
         if "cold" in starts and "warm" in starts:
-            cold, warm = starts["cold"].observed(_METRIC), starts["warm"].observed(_METRIC)
+            sides = starts["cold"], starts["warm"]
+            cold, warm = (side.observed(_METRIC) for side in sides)
+            cold_s, warm_s = (quantile_of(side, _METRIC, 0.5, settings.confidence) for side in sides)
             rows.append(
                 {
                     **_identity(starts["cold"]),
-                    "cold_s": median_estimate(cold, settings.confidence),
-                    "warm_s": median_estimate(warm, settings.confidence),
+                    "cold_s": cold_s,
+                    "warm_s": warm_s,
                     "ratio": ratio_estimate(cold, warm, settings.confidence),
                     "difference_s": difference_estimate(cold, warm, settings.confidence),
                 }
@@ -270,8 +272,8 @@ def _versions(
             rows.append(
                 {
                     **_identity(versions["new"]),
-                    "base_s": median_estimate(base, settings.confidence),
-                    "new_s": median_estimate(new, settings.confidence),
+                    "base_s": quantile_of(versions["base"], _METRIC, 0.5, settings.confidence),
+                    "new_s": quantile_of(versions["new"], _METRIC, 0.5, settings.confidence),
                     "ratio": paired or ratio_estimate(new, base, settings.confidence),
                 }
             )
@@ -300,7 +302,7 @@ def _distributions(names: Sequence[str], found: Sequence[Condition]) -> Iterator
 def _about_unserved(names: Sequence[str], found: Sequence[Condition]) -> Iterator[Finding]:
     """Yield a warning where the median of the latency lies among invocations that failed: no size is chosen by it."""
     for name, each in zip(names, found, strict=True):
-        middle = median_estimate(each.observed(_METRIC))
+        middle = quantile_of(each, _METRIC)
         if each.unserved and middle.value is None and len(each.counted):
             text = f"{name}: the median latency is {middle.note}; it is left out of choices and comparisons"
             yield Finding(text, numbers={"unserved": each.unserved, "n": len(each.frame)}, warning=True)

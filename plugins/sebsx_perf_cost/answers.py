@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from sebsx.reading.believed import quantile_of
 from sebsx.reading.conditions import factors_of, identity_columns, level, name_of
-from sebsx.reading.estimates import median_estimate
 from sebsx.reading.subjects import in_words, little
 from sebsx.reading.units import show
 
@@ -28,7 +28,7 @@ def answers(found: Sequence[Condition]) -> Iterator[str]:
     for (run, benchmark), members in benchmarks.items():
         starts: dict[str, list[tuple[Condition, Estimate]]] = defaultdict(list)
         for each in members:
-            middle = median_estimate(each.observed("client.latency_s"))
+            middle = quantile_of(each, "client.latency_s")
             if middle.value is not None:
                 starts[str(each.identity.get("start") or "")].append((each, middle))
         warm_first = sorted(starts, key=lambda start: start != "warm")

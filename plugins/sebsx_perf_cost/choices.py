@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Figure, Finding, Table
+from sebsx.reading.believed import quantile_of
 from sebsx.reading.conditions import identity_columns, level
-from sebsx.reading.estimates import mean_estimate, median_estimate
+from sebsx.reading.estimates import mean_estimate
 from sebsx.reading.units import show
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _option(condition: Condition, saved: SavedPrices, confidence: float) -> Choi
     price = saved.of(condition)
     return Choice(
         condition,
-        median_estimate(condition.observed("client.latency_s"), confidence),
+        quantile_of(condition, "client.latency_s", 0.5, confidence),
         price.million() if price else mean_estimate(condition.observed("cost_usd"), 1e6, confidence),
     )
 

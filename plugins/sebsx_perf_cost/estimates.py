@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import in_sandboxes, paired
-from sebsx.reading.estimates import TOO_SMALL
+from sebsx.reading.estimates import TOO_SMALL, between, late_side
 from sebsx.stats import (
     Interval,
     TooFewSamplesError,
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 
     from sebsx.model.frame import Numbers
     from sebsx.reading.blocks import Observations
+    from sebsx.stats import NotReachedError
 
 
 def ratio_estimate(values: Observations, base: Observations, confidence: float) -> Estimate:
     """Return the median of all ratios of a sandbox to one of the base, with its interval."""
-    return _of_two(ratio_interval, values, base, confidence)
+    return _of_two(ratio_interval, values, base, confidence, late_side(base, values), least=0.0)
 
 
 def difference_estimate(values: Observations, base: Observations, confidence: float) -> Estimate:
     """Return the median of all differences of a sandbox and one of the base, with its interval."""
-    return _of_two(shift_interval, values, base, confidence)
+    return _of_two(shift_interval, values, base, confidence, late_side(base, values))
 
 
 def paired_ratio_estimate(values: Observations, base: Observations, confidence: float) -> Estimate | None:
@@ -42,8 +44,8 @@ def paired_ratio_estimate(values: Observations, base: Observations, confidence: 
     new, old = paired(values, base)
     if not len(new):
         return None
-    found = _of_two(paired_ratio_interval, new, old, confidence)
-    if found.low is None and (old.medians > 0).all():
+    found = _of_two(paired_ratio_interval, new, old, confidence, late_side(base, values), least=0.0)
+    if found.value is None and (old.medians > 0).all() and not (values.unserved or base.unserved):
         note = TOO_SMALL if values.singles and base.singles else found.note
         return Estimate(median(new.medians / old.medians), confidence=confidence, n=len(new.medians), note=note)
     return found
@@ -54,12 +56,15 @@ def _of_two(
     values: Observations,
     base: Observations,
     confidence: float,
+    late: NotReachedError,
+    *,
+    least: float = -math.inf,
 ) -> Estimate:
     try:
-        value, interval = estimator(values.medians, base.medians, confidence)
+        value, interval = estimator(values.units, base.units, confidence)
     except TooFewSamplesError:
         fewest = min(values, base, key=lambda side: side.count)
         return Estimate(None, confidence=confidence, note=TOO_SMALL if fewest.singles else in_sandboxes(fewest.count))
     except UnusableSamplesError:
         return Estimate(None, confidence=confidence, note="not all above 0")
-    return Estimate(value, low=interval.low, high=interval.high, confidence=confidence, n=interval.n)
+    return between(value, interval.low, interval.high, late, confidence, interval.n, least=least)

@@ -5,6 +5,7 @@ docs/methods/statistics.md says why. What was measured of whole executions has n
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ class Observations:
         blocks: The sandbox of each, as a number; all one where unknown.
         rounds: The round of each in an interleaved design; NaN without.
         told: Whether the sandboxes are known, or need not be.
-        unserved: How many more have no value because they were not answered: later than all of these.
+        late: The round of each further one that has no value because it was not answered: later than all of these.
     """
 
     values: Numbers
@@ -43,31 +44,31 @@ class Observations:
     _: KW_ONLY
     rounds: Numbers
     told: bool = True
-    unserved: int = 0
+    late: Numbers | Sequence[float] = ()
 
     @classmethod
-    def of(cls, frame: Frame, metric: str, unserved: int = 0) -> Observations:
-        """Return what a frame has of a metric, and how many more were not answered."""
+    def of(cls, frame: Frame, metric: str, late: Numbers | Sequence[float] = ()) -> Observations:
+        """Return what a frame has of a metric, and the rounds of those that were not answered."""
         import numpy as np  # heavy
 
         if metric not in frame:
-            return cls(np.empty(0), np.empty(0, dtype=np.int32), rounds=np.empty(0), unserved=unserved)
-        return cls.made(frame, frame[metric], unserved)
+            return cls(np.empty(0), np.empty(0, dtype=np.int32), rounds=np.empty(0), late=late)
+        return cls.made(frame, frame[metric], late)
 
     @classmethod
-    def made(cls, frame: Frame, each: Numbers, unserved: int = 0) -> Observations:
+    def made(cls, frame: Frame, each: Numbers, late: Numbers | Sequence[float] = ()) -> Observations:
         """Return what was made of a frame's columns: one value for each of its rows, NaN where there is none."""
         import numpy as np  # heavy
 
         known: Mask = ~np.isnan(each)
         values, rounds = each[known], frame["round"][known]
         if SANDBOX not in frame:
-            return cls(values, np.arange(len(values), dtype=np.int32), rounds=rounds, unserved=unserved)
+            return cls(values, np.arange(len(values), dtype=np.int32), rounds=rounds, late=late)
         codes, levels = frame.codes(SANDBOX)
         unknown = levels.index(None) if None in levels else -1
         mine = codes[known]
         told = not len(mine) or bool((mine != unknown).any())
-        return cls(values, mine, rounds=rounds, told=told, unserved=unserved)
+        return cls(values, mine, rounds=rounds, told=told, late=late)
 
     @classmethod
     def listed(
@@ -86,6 +87,19 @@ class Observations:
     def medians(self) -> Numbers:
         """The median of each sandbox's values."""
         return block_medians(self.values, self.blocks)
+
+    @cached_property
+    def units(self) -> Numbers:
+        """The median of each sandbox's values, and infinity for the share of sandboxes that was not answered."""
+        import numpy as np  # heavy
+
+        late = math.ceil(self.unserved * len(self.medians) / len(self)) if len(self) else self.unserved
+        return np.concatenate([self.medians, np.full(late, np.inf)]) if late else self.medians
+
+    @property
+    def unserved(self) -> int:
+        """How many more have no value because they were not answered."""
+        return len(self.late)
 
     @cached_property
     def means(self) -> Numbers:
@@ -119,12 +133,27 @@ class Observations:
     @property
     def answered(self) -> Observations:
         """The same without those that were not answered."""
-        return replace(self, unserved=0)
+        return replace(self, late=())
 
     @property
     def caution(self) -> str:
         """Why no interval is given, in words; empty where there are sandboxes enough for one."""
         return caution(self.count) if len(self) else ""
+
+    def with_late(self) -> Observations:
+        """Return them with those that were not answered among them: infinite, and each of a sandbox of its own."""
+        import numpy as np  # heavy
+
+        if not self.unserved:
+            return self
+        first = 1 + (int(self.blocks.max()) if len(self) else 0)
+        return replace(
+            self,
+            values=np.concatenate([self.values, np.full(self.unserved, np.inf)]),
+            blocks=np.concatenate([self.blocks, np.arange(first, first + self.unserved, dtype=np.int32)]),
+            rounds=np.concatenate([self.rounds, self.late]),
+            late=(),
+        )
 
     def times(self, factor: float) -> Observations:
         """Return the values times a factor."""
@@ -170,10 +199,12 @@ def paired(base: Observations, new: Observations) -> tuple[Observations, Observa
     """Return both sides of the rounds that both have, numbered by the blocks that pair them.
 
     Sandboxes that share a round are of one block, on one side and across: so that a sandbox that stayed while the other
-    side changed its own is in one block with both, and no value is counted twice.
+    side changed its own is in one block with both, and no value is counted twice. What was not answered is of its
+    round, with an infinite value.
     """
     import numpy as np  # heavy
 
+    base, new = base.with_late(), new.with_late()
     both = np.intersect1d(base.rounds[~np.isnan(base.rounds)], new.rounds[~np.isnan(new.rounds)])
     old, young = (side.where(np.isin(side.rounds, both)) for side in (base, new))
     apart = 1 + (int(old.blocks.max()) if len(old) else 0)  # sandboxes of one side are none of the other

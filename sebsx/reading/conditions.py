@@ -19,6 +19,7 @@ from sebsx.model.starts import COUNTED, counting, start_name
 from sebsx.model.starved import MOST_STARVED, in_words
 from sebsx.reading.blocks import SANDBOX, Observations
 from sebsx.reading.executions import Executions
+from sebsx.reading.lateness import Punctuality, generators
 from sebsx.reading.levels import identity_of
 from sebsx.reading.starved import starved_shares
 
@@ -49,6 +50,7 @@ class Condition:
         starved: Share of its calls that had less than 0.8 of the processor time that they wanted and were due.
         executions: Every measured group of invocations, failed ones too (`RunView.execution_frame`).
         figures: The metrics that those have.
+        generator: Figures of the load generator, where it was a load (`sebsx.reading.lateness.generators`).
     """
 
     run: Run
@@ -59,6 +61,7 @@ class Condition:
     starved: float = 0.0
     executions: Frame = field(default_factory=lambda: Frame({}, {}))
     figures: Mapping[str, Metric] = field(default_factory=dict)
+    generator: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def counted(self) -> Frame:
@@ -76,7 +79,8 @@ class Condition:
 
         In times of the client, what was not answered is later than all of them.
         """
-        return Observations.of(self.counted_for(metric), metric, self.unserved if metric.startswith("client.") else 0)
+        late = self.frame["round"][~self._ok] if metric.startswith("client.") else ()
+        return Observations.of(self.counted_for(metric), metric, late)
 
     def values(self, metric: str) -> Numbers:
         """Return the values of a metric that count; empty where nothing has it."""
@@ -84,6 +88,11 @@ class Condition:
 
         frame = self.counted_for(metric)
         return frame.known(metric) if metric in frame else np.empty(0)
+
+    @cached_property
+    def punctuality(self) -> Punctuality:
+        """How late the requests were, and which quantiles the load generator made itself."""
+        return Punctuality.of(self.frame, self.generator)
 
     @property
     def wanted(self) -> str | None:
@@ -242,7 +251,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=pairs.shape[1]))[:-1])
     members: dict[tuple[Any, ...], list[int]] = {}
     executions = Executions(view)
-    starved = starved_shares(view)
+    starved, generated = starved_shares(view), generators(view)
     for code, (cell_id, deployment_id) in enumerate(pairs.T):
         identity = identity_of(factors, cells.get(int(cell_id)), deployments[int(deployment_id)])
         members.setdefault(tuple(identity.items()), []).append(code)
@@ -262,6 +271,7 @@ def conditions_of(view: RunView, frame: Frame) -> Iterable[Condition]:
             starved=starved.get(cell.id, 0.0) if cell else 0.0,
             executions=groups,
             figures=figures,
+            generator=generated.get(cell.id, {}) if cell else {},
         )
 
 

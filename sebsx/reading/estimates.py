@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from math import ceil
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
@@ -51,7 +51,7 @@ def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
     """Return the median over the sandboxes of their medians; what was not answered counts as sandboxes of its own."""
     unserved, n = values.unserved, len(values) + values.unserved
     none = Estimate(None, confidence=confidence, n=n, blocks=values.count)
-    late = ceil(unserved * len(values.medians) / len(values))
+    late = len(values.units) - len(values.medians)
     try:
         quantile_of_all(values.values, unserved, 0.5)
         value = quantile_of_all(values.medians, late, 0.5)
@@ -105,6 +105,34 @@ def mean_estimate(values: Observations, factor: float, confidence: float) -> Est
     return Estimate(
         mean * factor, low=interval.low * factor, high=interval.high * factor, confidence=confidence, n=n, blocks=blocks
     )
+
+
+def late_side(base: Observations, new: Observations) -> NotReachedError:
+    """Return how much was not answered of the side of which that is more, as what is said of what it hides."""
+    sides = ((side.unserved, len(side) + side.unserved) for side in (base, new))
+    return NotReachedError(*max(sides, key=lambda side: side[0] / side[1] if side[1] else 0.0))
+
+
+def between(
+    value: float, low: float, high: float, late: NotReachedError, confidence: float, n: int, *, least: float = -math.inf
+) -> Estimate:
+    """Return a ratio or a difference of two samples, without what lies among what was not answered.
+
+    Args:
+        value: Of the two.
+        low: Lower end of its interval.
+        high: Upper end.
+        late: What is said of what was not answered (`late_side`).
+        confidence: Of the interval.
+        n: Units of a side.
+        least: What a value made of unanswered ones of the base has, beside infinity: 0 for a ratio.
+    """
+    if not least < value < math.inf:
+        return _not_reached(Estimate(None, confidence=confidence, n=n), late)
+    if least < low and high < math.inf:
+        return Estimate(value, low=low, high=high, confidence=confidence, n=n)
+    end = "upper" if least < low else "lower"
+    return Estimate(value, confidence=confidence, n=n, note=f"{end} end {late}")
 
 
 def _quantile_estimate(

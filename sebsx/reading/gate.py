@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sebsx.contracts.analyzers import Column, Estimate, Table
 from sebsx.errors import ThresholdError, UnknownNameError, UserError
 from sebsx.model import StartType
+from sebsx.reading.believed import quantile_of
 from sebsx.reading.conditions import conditions, labels
-from sebsx.reading.estimates import mean_estimate, median_estimate, tail_estimate
-from sebsx.reading.lateness import Punctuality
+from sebsx.reading.estimates import mean_estimate
 from sebsx.reading.saved_prices import SavedPrices
 from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.reading.thresholds import Threshold, words_of
@@ -213,13 +213,7 @@ def _unknown(threshold: Threshold, levels: Iterable[Mapping[str, Any]]) -> UserE
 
 def _quantile(threshold: Threshold, condition: Condition, _prices: SavedPrices) -> Estimate:
     """Return a quantile, in which what was not answered is later than all that was."""
-    q, observed = threshold.q or 0.5, condition.observed(threshold.metric.name)
-    if q == 0.5:
-        return median_estimate(observed)
-    found = tail_estimate(observed, q)
-    if threshold.metric.name != "client.response_s":
-        return found
-    return Punctuality.of(condition.frame).believed(found, q)
+    return quantile_of(condition, threshold.metric.name, threshold.q or 0.5)
 
 
 def _errors(_threshold: Threshold, condition: Condition, _prices: SavedPrices) -> Estimate:

@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sebsx.contracts.analyzers import Estimate
+    from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Frame, Numbers
 
+RESPONSE = "client.response_s"
+_PREFIX = "generator."
 # A delay is of no matter below this share of the number it is part of, and below what timers alone cost.
 _SHARE = 0.05
 _LEAST_S = 1e-4
@@ -30,18 +35,17 @@ class Punctuality:
     wait_s: float = 0.0
 
     @classmethod
-    def of(
-        cls, frame: Frame, *, duration_s: float = 0.0, runqueue_s: float | None = None, turns: float | None = None
-    ) -> Punctuality:
-        """Return that of some invocations, and of the generator's thread where its figures are known."""
+    def of(cls, frame: Frame, generator: Mapping[str, float]) -> Punctuality:
+        """Return that of some invocations, and of the generator's thread where its figures (`generators`) are known."""
+        duration_s, runqueue_s, turns = (generator.get(name, 0.0) for name in ("duration_s", "runqueue_s", "turns"))
         sent = frame["client.response_s"] - frame["client.latency_s"]
         sent = sent[~frame.equals("status", "dropped")]
         if not runqueue_s or not turns or duration_s <= 0:
             return cls(lateness_s=sent)
         return cls(lateness_s=sent, waiting=min(1.0, runqueue_s / duration_s), wait_s=runqueue_s / turns)
 
-    def believed(self, estimate: Estimate, q: float, *, response: bool = True) -> Estimate:
-        """Return a quantile of a time, or what speaks against it.
+    def believed(self, estimate: Estimate, q: float, metric: str) -> Estimate:
+        """Return a quantile of a metric, or what speaks against it.
 
         It is refused where more than 1 - q of the requests were delayed by the generator, by what matters to this very
         number: the tail beyond it can then be the generator's own.
@@ -49,12 +53,13 @@ class Punctuality:
         Args:
             estimate: The quantile.
             q: Share below it.
-            response: Whether it counts from the intended time. One from the sent time is not changed by a late start.
+            metric: Of what. Only times of the client are the generator's too, and only the response time counts from
+                the intended time: a late start does not change what counts from the sent time.
         """
-        if estimate.value is None or not len(self.lateness_s):
+        if estimate.value is None or not len(self.lateness_s) or not metric.startswith("client."):
             return estimate
         allowed_s = max(_LEAST_S, _SHARE * estimate.value)
-        late = float((self.lateness_s > allowed_s).mean()) if response else 0.0
+        late = float((self.lateness_s > allowed_s).mean()) if metric == RESPONSE else 0.0
         waiting = self.waiting if self.wait_s > allowed_s else 0.0
         if max(late, waiting) <= 1 - q:
             return estimate
@@ -63,3 +68,18 @@ class Punctuality:
         else:
             note = f"the generator waited for a processor {100 * waiting:.2g} % of the time"
         return replace(estimate, value=None, low=None, high=None, note=note)
+
+
+def generators(view: RunView) -> dict[int | None, dict[str, float]]:
+    """Return the generator's figures of the last phase of load in each cell, by name without `generator.`.
+
+    A phase that was cut short has none but its start.
+    """
+    found: dict[int | None, dict[str, float]] = {}
+    for value in view.values():
+        if value.metric.startswith(_PREFIX) and value.value is not None:
+            name = value.metric.removeprefix(_PREFIX)
+            if name == "started_s":
+                found[value.cell_id] = {}  # an earlier phase was interrupted: its figures are not of this one
+            found.setdefault(value.cell_id, {})[name] = value.value
+    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Estimate
 from sebsx.model.metrics import CORE_METRICS, Metric
-from sebsx.reading.estimates import median_estimate, tail_estimate
-from sebsx.reading.lateness import Punctuality
+from sebsx.reading.believed import believed
+from sebsx.reading.estimates import median_estimate
 
 if TYPE_CHECKING:
     from sebsx.reading.blocks import Observations
@@ -62,7 +62,7 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
     for name, metric in condition.figures.items():
         values = condition.observed(name)
         if len(values) and name not in _SUMMARISED:
-            found += _quantiles(metric, values, confidence)
+            found += _quantiles(metric, values, condition, confidence)
     cost = counted.known("cost_usd")
     if len(cost):
         found.append(Summary(COST_PER_MILLION, "mean", estimate=Estimate(float(cost.mean()) * 1e6, n=len(cost))))
@@ -73,28 +73,19 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
 
 
 def _of_client(metric: Metric, values: Observations, condition: Condition, confidence: float) -> list[Summary]:
-    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones.
-
-    Those that the generator may have made itself are refused.
-    """
+    """Return the quantiles of a time of the client: of all, and where some were not answered, of the answered ones."""
     if not len(values) + values.unserved:
         return []
-    found = _quantiles(metric, values, confidence)
+    found = _quantiles(metric, values, condition, confidence)
     if values.unserved and len(values):
-        found += _quantiles(metric, values.answered, confidence, suffix=ANSWERED)
-    if metric.name != "client.response_s":
-        return found
-    punctual = Punctuality.of(condition.frame)
-    shares = {"p50": 0.5, **_TAILS}
+        found += _quantiles(metric, values.answered, condition, confidence, suffix=ANSWERED)
+    return found
+
+
+def _quantiles(
+    metric: Metric, values: Observations, condition: Condition, confidence: float, suffix: str = ""
+) -> list[Summary]:
     return [
-        replace(it, estimate=punctual.believed(it.estimate, shares[it.statistic.removesuffix(ANSWERED)]))
-        for it in found
+        Summary(metric, f"{name}{suffix}", estimate=believed(condition, metric.name, values, q, confidence))
+        for name, q in {"p50": 0.5, **_TAILS}.items()
     ]
-
-
-def _quantiles(metric: Metric, values: Observations, confidence: float, suffix: str = "") -> list[Summary]:
-    middle = Summary(metric, f"p50{suffix}", estimate=median_estimate(values, confidence))
-    tails = [
-        Summary(metric, f"{tail}{suffix}", estimate=tail_estimate(values, q, confidence)) for tail, q in _TAILS.items()
-    ]
-    return [middle, *tails]

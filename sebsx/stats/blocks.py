@@ -16,7 +16,9 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx.stats.ranks import signed_ranks
 from sebsx.stats.samples import UnusableSamplesError, as_array, check_share
+from sebsx.stats.student import quantile_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 LEAST_BLOCKS = 6  # below it no interval of 95 % exists: the smallest two-sided p of five is 2 / 32
 _PRICE = math.pi / 2  # variance of a median against that of a mean, many normal observations
 _RANK_PRICE = math.pi / 3  # the same of the Hodges-Lehmann estimate that belongs to a rank test
+_NODES = 200  # of a numeric integral
 _MOST_CALLS = 100  # of a block; more buy nothing that another block would not buy sooner
 
 
@@ -57,11 +60,11 @@ def block_medians(values: Values, blocks: NDArray[np.int32] | Sequence[int]) -> 
     """Return the median of each block, in the order of the blocks' numbers.
 
     Args:
-        values: Observations in any order; their unit is kept.
+        values: Observations in any order; their unit is kept. One that was never answered is infinite.
         blocks: The block of each.
 
     Raises:
-        UnusableSamplesError: If they differ in number, or an observation is not finite.
+        UnusableSamplesError: If they differ in number, or an observation is not a number.
     """
     import numpy as np
 
@@ -117,7 +120,7 @@ def blocks_for_difference(
         UserError: If the ratio lies within the threshold, so that no number of blocks is enough.
 
     Source: Guenther, Sample Size Formulas for Normal Theory t Tests (1981), with the efficiency of the signed-rank
-    test, 3 / pi (Hodges & Lehmann 1956).
+    test, 3 / pi (Hodges & Lehmann 1956), where the search begins; it ends where `_power_of_pairs` is enough.
     """
     check_share("power", power)
     check_share("alpha", alpha)
@@ -132,7 +135,10 @@ def blocks_for_difference(
     z = normal.inv_cdf(1 - alpha / 2)
     by_test = _RANK_PRICE * ((z + z_power) * deviation / distance) ** 2 + z * z / 2
     by_threshold = _RANK_PRICE * (max(z_power, 0.0) * deviation / (distance - beyond)) ** 2
-    return max(least, math.ceil(max(by_test, by_threshold)))
+    n = max(least, math.floor(max(by_test, by_threshold)) - 2)
+    while _power_of_pairs(n, deviation, beyond, distance, alpha) < power:
+        n += max(1, n // 500)
+    return n
 
 
 def calls_per_block(found: Spread, block_cost: float, call_cost: float) -> int:
@@ -172,6 +178,24 @@ def distances(ratio: float, threshold: float) -> tuple[float, float]:
     return beyond, distance
 
 
+def _power_of_pairs(n: int, deviation: float, beyond: float, distance: float, alpha: float) -> float:
+    """Return the share of experiments of n pairs in which the test rejects and the estimate passes the threshold.
+
+    The estimate is normal, the deviation that the test sees one of n - 1 degrees of freedom, and its level the exact
+    one, which for few pairs is well below alpha. Where it rejects only if all differences have one sign, that is the
+    share.
+    """
+    import numpy as np
+    from scipy.special import chdtri, ndtr
+
+    rank, coverage = signed_ranks(n, 1 - alpha)
+    error = deviation * math.sqrt(_RANK_PRICE / n)
+    seen = np.sqrt(chdtri(n - 1, (np.arange(_NODES) + 0.5) / _NODES) / (n - 1))
+    least = np.maximum(beyond, quantile_of_t((1 + coverage) / 2, n - 1) * error * seen)
+    found = float(ndtr((distance - least) / error).mean())
+    return min(found, float(ndtr(distance / deviation)) ** n) if rank == 1 else found
+
+
 def _median_price(calls: float) -> float:
     """Return the variance of a median against that of a mean: 1 for one observation, pi / 2 for many."""
     return _PRICE * calls / (calls + _PRICE - 1)
@@ -183,7 +207,7 @@ def _sorted(
     """Return the observations by block and then by size, and of each block its first place and its length."""
     import numpy as np
 
-    array, numbers = as_array(values, what="blocks", least=1), np.asarray(blocks)
+    array, numbers = as_array(values, what="blocks", least=1, late=True), np.asarray(blocks)
     if len(array) != len(numbers):
         raise UnusableSamplesError(f"{len(array)} observations and {len(numbers)} blocks do not match")
     order = np.lexsort((array, numbers))

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Literal
 from sebsx.errors import UserError
 from sebsx.model.metrics import Better
 from sebsx.stats.quantiles import median
-from sebsx.stats.samples import UnusableSamplesError, as_array, check_share
+from sebsx.stats.samples import UnusableSamplesError, check_share
 from sebsx.stats.twosample import (
     LEAST,
     cliffs_delta,
     mann_whitney,
+    numbered,
     paired_ratio_interval,
     ratio_interval,
     shift_interval,
     signed_rank,
     signed_rank_interval,
+    told,
     wilcoxon,
 )
 
@@ -56,7 +58,7 @@ class Comparison:
         ratio: New to base: Hodges-Lehmann centre of the ratios of pairs, or of all ratios without pairs. NaN, as its
             interval, where zeros or negative values leave no ratio (`compare_differences`): the shift decides then.
         low: Lower end of its interval.
-        high: Upper end.
+        high: Upper end; infinite where it lies among what was never answered.
         confidence: Of the intervals, as asked for.
         p: Of the test that fits: Wilcoxon's signed-rank for pairs, else Mann-Whitney; not corrected for other rows.
         cliff: Cliff's delta, positive if new is larger; `magnitude` has the word for it.
@@ -69,7 +71,7 @@ class Comparison:
         n_new: Observations.
         method: Whether the samples were taken as pairs.
         needed: About how many samples of each side would show in 80 % of experiments that nothing changed by the
-            threshold, if nothing did (`needed_units`); None for a threshold of 0.
+            threshold, if nothing did (`needed_units`); None for a threshold of 0, and where too much was not answered.
     """
 
     ratio: float
@@ -116,7 +118,8 @@ def compare_samples(
     """Return what is known of the change from `base` to `new`.
 
     Args:
-        base: At least 6 positive observations (8 pairs for 99 %).
+        base: At least 6 positive observations (8 pairs for 99 %); infinite where never answered, which is later than
+            all that was, and no later than another such.
         new: As many.
         pairs: True if the i-th observations of both were measured together, as blocks of sandboxes that shared rounds
             (`block_medians`); None, not known, means no.
@@ -125,12 +128,12 @@ def compare_samples(
 
     Raises:
         TooFewSamplesError: If there are fewer.
-        UnusableSamplesError: If an observation is not finite or not positive, or pairs do not match in number.
+        UnusableSamplesError: If an observation is not a number or not positive, or pairs do not match in number.
     """
     check_share("confidence", confidence)
     _check_threshold(threshold)
-    old_values = as_array(base, what="a comparison", least=LEAST, positive=True)
-    new_values = as_array(new, what="a comparison", least=LEAST, positive=True)
+    old_values = numbered(base, what="a comparison", least=LEAST, positive=True)
+    new_values = numbered(new, what="a comparison", least=LEAST, positive=True)
     if pairs:
         ratio, interval = paired_ratio_interval(new_values, old_values, confidence)
         shift, shifts = signed_rank_interval(new_values - old_values, confidence)
@@ -139,12 +142,15 @@ def compare_samples(
         ratio, interval = ratio_interval(new_values, old_values, confidence)
         shift, shifts = shift_interval(new_values, old_values, confidence)
         p = mann_whitney(new_values, old_values)
-    n, half = min(len(old_values), len(new_values)), max(interval.high / ratio, ratio / interval.low)
+    n = min(len(old_values), len(new_values))
+    bounded = interval.low > 0 and math.isfinite(interval.high)
+    half = math.log(max(interval.high / ratio, ratio / interval.low)) if bounded else math.inf
     return Comparison(
         ratio=ratio, low=interval.low, high=interval.high, confidence=confidence, p=p,
         cliff=cliffs_delta(new_values, old_values), shift=shift, shift_low=shifts.low, shift_high=shifts.high,
-        base_median=median(old_values), new_median=median(new_values), n_base=len(old_values), n_new=len(new_values),
-        method="paired" if pairs else "unpaired", needed=needed_units(n, math.log(half), threshold, confidence),
+        base_median=told(median(old_values)), new_median=told(median(new_values)),
+        n_base=len(old_values), n_new=len(new_values),
+        method="paired" if pairs else "unpaired", needed=needed_units(n, half, threshold, confidence),
     )  # fmt: skip
 
 
@@ -159,7 +165,7 @@ def compare_differences(
     """Return what is known of the change where zeros or negative values leave no ratio: its difference decides.
 
     Args:
-        base: At least 6 finite observations.
+        base: At least 6 observations; infinite where never answered.
         new: As many.
         pairs: As for `compare_samples`.
         confidence: Coverage of the interval.
@@ -167,12 +173,12 @@ def compare_differences(
 
     Raises:
         TooFewSamplesError: If there are fewer.
-        UnusableSamplesError: If an observation is not finite, or pairs do not match in number.
+        UnusableSamplesError: If an observation is not a number, or pairs do not match in number.
     """
     check_share("confidence", confidence)
     _check_threshold(threshold)
-    old_values = as_array(base, what="a comparison", least=LEAST)
-    new_values = as_array(new, what="a comparison", least=LEAST)
+    old_values = numbered(base, what="a comparison", least=LEAST)
+    new_values = numbered(new, what="a comparison", least=LEAST)
     if pairs:
         if len(old_values) != len(new_values):
             raise UnusableSamplesError(f"{len(new_values)} and {len(old_values)} samples do not form pairs")
@@ -186,12 +192,12 @@ def compare_differences(
     found = Comparison(
         ratio=math.nan, low=math.nan, high=math.nan, confidence=confidence, p=p,
         cliff=cliffs_delta(new_values, old_values), shift=shift, shift_low=interval.low, shift_high=interval.high,
-        base_median=median(old_values), new_median=median(new_values), n_base=len(old_values), n_new=len(new_values),
-        method="paired" if pairs else "unpaired", needed=None,
+        base_median=told(median(old_values)), new_median=told(median(new_values)),
+        n_base=len(old_values), n_new=len(new_values), method="paired" if pairs else "unpaired", needed=None,
     )  # fmt: skip
     limit, half = found.least_shift(threshold), max(interval.high - shift, shift - interval.low)
-    share = half / limit * math.log1p(threshold) if limit else 0.0
-    return replace(found, needed=needed_units(n, share, threshold, confidence) if limit else None)
+    share = half / limit * math.log1p(threshold) if 0 < limit < math.inf else math.inf
+    return replace(found, needed=needed_units(n, share, threshold, confidence))
 
 
 def verdict(
@@ -281,14 +287,14 @@ def needed_units(n: int, half: float, threshold: float, confidence: float, power
 
     Args:
         n: Units that there are.
-        half: Farther end of the interval from its centre, as a logarithm.
+        half: Farther end of the interval from its centre, as a logarithm; infinite for None as the answer.
         threshold: Smallest change that matters, as a share; 0 for None as the answer.
         confidence: Of the interval.
         power: Share of experiments that come to this verdict.
 
     Source: Julious, Sample Sizes for Clinical Trials with Normal Data (2004), section 4 (equivalence).
     """
-    if threshold == 0:
+    if threshold == 0 or half == math.inf:
         return None
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     factor = (z + NormalDist().inv_cdf((1 + power) / 2)) / z

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sebsx.stats.samples import FloatArray
+
+_EXACT_PAIRS = 50  # as scipy's test is exact
+_ROUNDING = 1e-9  # of probabilities that are sums
 
 
 def ranks(array: FloatArray) -> FloatArray:
@@ -63,8 +68,6 @@ def theil_sen(values: FloatArray, times: FloatArray, confidence: float) -> tuple
 
     Source: Sen, Estimates of the Regression Coefficient Based on Kendall's Tau (1968), with ties in both.
     """
-    from statistics import NormalDist
-
     import numpy as np
 
     later, earlier = np.tril_indices(len(times), -1)
@@ -77,6 +80,26 @@ def theil_sen(values: FloatArray, times: FloatArray, confidence: float) -> tuple
     low = max(round((len(slopes) - reach) / 2) - 1, 0)
     high = min(round((len(slopes) + reach) / 2), len(slopes) - 1)
     return float(np.median(slopes)), float(slopes[low]), float(slopes[high])
+
+
+@lru_cache(maxsize=256)
+def signed_ranks(n: int, confidence: float) -> tuple[int, float]:
+    """Return how many Walsh averages, counted from either end, an interval begins with, and what it covers."""
+    import numpy as np
+
+    tail = (1 - confidence) / 2
+    if n > _EXACT_PAIRS:
+        deviation = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return max(1, math.floor(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * deviation) + 1), confidence
+    shares = np.ones(1)  # of the sum of the ranks of the positive differences
+    for rank in range(1, n + 1):
+        grown = np.zeros(len(shares) + rank)
+        grown[: len(shares)] += shares / 2
+        grown[rank:] += shares / 2
+        shares = grown
+    below = np.cumsum(shares)  # P(sum <= place)
+    rank = max(1, int(np.searchsorted(below, tail * (1 + _ROUNDING), "right")))
+    return rank, 1 - 2 * float(below[rank - 1])
 
 
 def _kendall_ties(array: FloatArray) -> float:

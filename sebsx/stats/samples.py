@@ -53,7 +53,9 @@ class Interval:
     n: int
 
 
-def as_array(values: Values, *, what: str = "", least: int = 0, positive: bool = False) -> FloatArray:
+def as_array(
+    values: Values, *, what: str = "", least: int = 0, positive: bool = False, late: bool = False
+) -> FloatArray:
     """Return the observations as a one-dimensional array of floats, which may be the array given.
 
     Args:
@@ -61,9 +63,10 @@ def as_array(values: Values, *, what: str = "", least: int = 0, positive: bool =
         what: What they are needed for, as the error names it.
         least: How many are needed.
         positive: Whether each must be above 0.
+        late: Whether one may be infinite: what was never answered, later than all that was.
 
     Raises:
-        UnusableSamplesError: If one is not a number, NaN or infinite, or not positive where it must be.
+        UnusableSamplesError: If one is not a number, NaN or (unless late) infinite, or not positive where it must be.
         TooFewSamplesError: If there are fewer than `least`.
     """
     import numpy as np
@@ -74,7 +77,7 @@ def as_array(values: Values, *, what: str = "", least: int = 0, positive: bool =
         raise UnusableSamplesError(f"samples are not all numbers: {exc}") from exc
     if array.ndim != 1:
         raise UnusableSamplesError(f"samples form {array.ndim} dimensions where a plain list is needed")
-    _all_must(np.isfinite(array), array, "not a finite number")
+    _all_must(np.isfinite(array) | (late & np.isposinf(array)), array, "not a finite number")
     if positive:
         _all_must(array > 0, array, "not above 0, which a ratio or a rate needs")
     if len(array) < least:

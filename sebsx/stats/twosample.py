@@ -1,17 +1,18 @@
 """Two samples: is there a difference (tests), how large is it (ratios, shifts), how clear is it (effect size).
 
-Every function takes the new observations first and what they are compared with second.
+Every function takes the new observations first and what they are compared with second. An observation may be infinite:
+what was never answered is later than all that was, and two of them are alike. An end of an interval that lies among
+them is infinite, or 0 where it is a ratio to one of them.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from sebsx.stats.quantiles import median
-from sebsx.stats.ranks import ranks, tie_term
+from sebsx.stats.ranks import ranks, signed_ranks, tie_term
 from sebsx.stats.samples import Interval, UnusableSamplesError, as_array, check_share, thinned
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ LEAST = 6  # of each side; the smallest sample in which 95 % can be reached at a
 _POINTS = 1000  # of each side, so that all pairs are a million numbers
 _MEDIANS = 400  # resampled medians of each side
 _CONTINUITY = 0.5  # counts are whole, the normal distribution is not
-_EXACT_PAIRS = 50  # as scipy's test is exact
 _ROUNDING = 1e-9  # of probabilities that are sums
+_NEVER = 1e250  # stands for infinity, so that differences and ratios of two are numbers
+_FAR = 1e30  # beyond it lies only what was made of it, a quarter of its logarithm too
 _MAGNITUDES = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
 
 
@@ -101,11 +103,11 @@ def signed_rank_interval(differences: Values, confidence: float = 0.95) -> tuple
     points = thinned(array, _POINTS)
     rows, columns = np.triu_indices(len(points))
     averages = np.sort((points[rows] + points[columns]) / 2)
-    rank, coverage = _signed_ranks(n, confidence)
+    rank, coverage = signed_ranks(n, confidence)
     if n > len(points):
         rank = max(1, round(rank / (n * (n + 1)) * len(points) * (len(points) + 1)))
-    ends = Interval(float(averages[rank - 1]), float(averages[-rank]), coverage=coverage, n=n)
-    return median(averages), ends
+    ends = Interval(told(float(averages[rank - 1])), told(float(averages[-rank])), coverage=coverage, n=n)
+    return told(median(averages)), ends
 
 
 def cliffs_delta(values: Values, base: Values) -> float:
@@ -117,8 +119,7 @@ def cliffs_delta(values: Values, base: Values) -> float:
     """
     import numpy as np
 
-    new, old = as_array(values, what="an effect size", least=1), as_array(base, what="an effect size", least=1)
-    new, old = np.sort(new), np.sort(old)
+    new, old = (np.sort(as_array(side, what="an effect size", least=1, late=True)) for side in (values, base))
     below = int(np.searchsorted(old, new, "left").sum(dtype=np.int64))
     not_above = int(np.searchsorted(old, new, "right").sum(dtype=np.int64))
     return (below + not_above) / (len(new) * len(old)) - 1
@@ -193,7 +194,8 @@ def median_ratio_interval(values: Values, base: Values, confidence: float = 0.95
     new, old = _two(values, base, "a ratio of two medians", positive=True)
     ratios = _resampled_medians(new)[:, None] / _resampled_medians(old)[None, :]
     low, high = np.quantile(ratios, ((1 - confidence) / 2, (1 + confidence) / 2))
-    return median(new) / median(old), Interval(float(low), float(high), coverage=confidence, n=len(new) + len(old))
+    ends = Interval(told(float(low)), told(float(high)), coverage=confidence, n=len(new) + len(old))
+    return told(median(new) / median(old)), ends
 
 
 def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95) -> tuple[float, Interval]:
@@ -207,15 +209,28 @@ def paired_ratio_interval(values: Values, base: Values, confidence: float = 0.95
         confidence: Coverage wanted.
     """
     centre, interval = signed_rank_interval(_log_ratios(values, base), confidence)
-    ends = Interval(math.exp(interval.low), math.exp(interval.high), coverage=interval.coverage, n=interval.n)
-    return math.exp(centre), ends
+    low, high = (told(math.exp(end)) for end in (interval.low, interval.high))
+    return told(math.exp(centre)), Interval(low, high, coverage=interval.coverage, n=interval.n)
 
 
 def _two(values: Values, base: Values, what: str, *, positive: bool = False) -> tuple[FloatArray, FloatArray]:
-    return (
-        as_array(values, what=what, least=LEAST, positive=positive),
-        as_array(base, what=what, least=LEAST, positive=positive),
-    )
+    new, old = (numbered(side, what=what, least=LEAST, positive=positive) for side in (values, base))
+    return new, old
+
+
+def numbered(values: Values, *, what: str = "", least: int = 0, positive: bool = False) -> FloatArray:
+    """Return observations as `as_array` does, with a very large number for those that are infinite."""
+    import numpy as np
+
+    array = as_array(values, what=what, least=least, positive=positive, late=True)
+    return np.where(np.isinf(array), _NEVER, array) if np.isinf(array).any() else array
+
+
+def told(value: float) -> float:
+    """Return a median, a difference or a ratio, infinite or 0 where it was made of what is infinite."""
+    if abs(value) > _FAR:
+        return math.copysign(math.inf, value)
+    return 0.0 if abs(value) < 1 / _FAR else value
 
 
 def _log_ratios(values: Values, base: Values) -> FloatArray:
@@ -234,27 +249,7 @@ def _of_all_pairs(pairs: FloatArray, n: int, m: int, confidence: float) -> tuple
     check_share("confidence", confidence)
     half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt((n + m + 1) / (12 * n * m))
     low, middle, high = np.quantile(pairs, (max(0.0, 0.5 - half), 0.5, min(1.0, 0.5 + half)), overwrite_input=True)
-    return float(middle), Interval(float(low), float(high), coverage=confidence, n=n + m)
-
-
-@lru_cache(maxsize=256)
-def _signed_ranks(n: int, confidence: float) -> tuple[int, float]:
-    """Return how many Walsh averages, counted from either end, an interval begins with, and what it covers."""
-    import numpy as np
-
-    tail = (1 - confidence) / 2
-    if n > _EXACT_PAIRS:
-        deviation = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        return max(1, math.floor(n * (n + 1) / 4 + NormalDist().inv_cdf(tail) * deviation) + 1), confidence
-    shares = np.ones(1)  # of the sum of the ranks of the positive differences
-    for rank in range(1, n + 1):
-        grown = np.zeros(len(shares) + rank)
-        grown[: len(shares)] += shares / 2
-        grown[rank:] += shares / 2
-        shares = grown
-    below = np.cumsum(shares)  # P(sum <= place)
-    rank = max(1, int(np.searchsorted(below, tail * (1 + _ROUNDING), "right")))
-    return rank, 1 - 2 * float(below[rank - 1])
+    return told(float(middle)), Interval(told(float(low)), told(float(high)), coverage=confidence, n=n + m)
 
 
 def _resampled_medians(array: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ from sebsx.stats import (
     samples_for_difference,
     verdict,
 )
+from sebsx.stats.ranks import signed_ranks
 
 
 def test_stopping_rule_looks_at_the_farther_end_of_the_interval() -> None:
@@ -126,3 +127,16 @@ def test_planned_samples_find_the_difference_as_often_as_planned(*, threshold: f
         base, new = rng.lognormal(0, sigma, n), 1.08 * rng.lognormal(0, sigma, n)
         found += verdict(compare_samples(base, new, pairs=pairs), threshold) is Verdict.REGRESSION
     assert 0.7 <= found / 200 <= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cv", "power"), [(0.03, 0.95), (0.05, 0.9), (0.1, 0.8), (0.15, 0.95)])
+def test_few_pairs_find_the_difference_as_often_as_planned(cv: float, power: float) -> None:
+    n, experiments = samples_for_difference(cv, 1.1, power=power, threshold=0.05, pairs=True), 4000
+    deviation = math.sqrt(2 * math.log1p(cv**2))
+    logs = np.random.default_rng(6).normal(math.log(1.1), deviation, (experiments, n))
+    rows, columns = np.triu_indices(n)
+    averages = np.sort((logs[:, rows] + logs[:, columns]) / 2, axis=1)  # as `signed_rank_interval` has them
+    rank, _ = signed_ranks(n, 0.95)
+    found = (averages[:, rank - 1] > 0) & (np.median(averages, axis=1) >= math.log(1.05))
+    assert found.mean() >= power - 3 * math.sqrt(power * (1 - power) / experiments)

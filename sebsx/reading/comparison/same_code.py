@@ -236,7 +236,7 @@ def _trials(
         if str(base.identity["platform"]) != platform or base.doubt or new.doubt:
             continue  # a comparison refuses what was starved or is invalid, and so must this
         found = measure(base, new, metric, paired=True, alpha=_ALPHA, threshold=_THRESHOLD)
-        if found is None or found.comparison is None or found.ratio.value is None:
+        if found is None or found.comparison is None or found.ratio.low is None:
             continue
         assert base.cell is not None
         yield IdenticalTrial(

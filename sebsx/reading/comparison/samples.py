@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Estimate
 from sebsx.reading.blocks import caution, sandboxes
 from sebsx.reading.blocks import paired as pair_blocks
-from sebsx.reading.estimates import median_estimate
+from sebsx.reading.estimates import between, late_side, median_estimate
 from sebsx.reading.summaries import COST_PER_MILLION, ERRORS
 from sebsx.stats import (
     LEAST_BLOCKS,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sebsx.model.metrics import Metric
     from sebsx.reading.blocks import Observations
     from sebsx.reading.conditions import Condition
+    from sebsx.stats import NotReachedError
 
 _PER_MILLION = 1e6
 NOTHING = Estimate(None)
@@ -94,7 +95,11 @@ def measure(
     mean = metric.unit == "USD"
     confidence = 1 - alpha
     estimate = _mean_estimate if mean else partial(median_estimate, confidence=confidence)
-    said = MetricComparison("mean" if mean else "p50", estimate(old), estimate(young))
+    before, after = (
+        condition.punctuality.believed(estimate(side), 0.5, metric.name)
+        for condition, side in ((base, old), (new, young))
+    )
+    said = MetricComparison("mean" if mean else "p50", before, after)
     reason = _unusable(base, old, "base") or _unusable(new, young, "new") or _unreached(said)
     if reason:
         return replace(said, reason=reason)
@@ -105,11 +110,17 @@ def measure(
     values = _units(old, young, paired=paired, mean=mean)
     if few := _in_few(old, young, values):
         return _without_interval(said, values, few)
-    return _compared(said, values, paired=paired, confidence=confidence, threshold=threshold)
+    return _compared(said, values, late_side(old, young), paired=paired, confidence=confidence, threshold=threshold)
 
 
 def _compared(
-    said: MetricComparison, values: tuple[Numbers, Numbers], *, paired: bool, confidence: float, threshold: float
+    said: MetricComparison,
+    values: tuple[Numbers, Numbers],
+    late: NotReachedError,
+    *,
+    paired: bool,
+    confidence: float,
+    threshold: float,
 ) -> MetricComparison:
     """Return what is known of the change from the units of one side to those of the other."""
     try:
@@ -123,20 +134,21 @@ def _compared(
     except SamplesError as exc:
         return replace(said, reason=f"no comparison: {exc}")
     n = min(found.n_base, found.n_new)
+    ratio = between(found.ratio, found.low, found.high, late, confidence, n, least=0.0)
     return replace(
         said,
         comparison=found,
         p=found.p,
-        ratio=NOTHING
-        if found.by_shift
-        else Estimate(found.ratio, low=found.low, high=found.high, confidence=confidence, n=n),
-        shift=Estimate(found.shift, low=found.shift_low, high=found.shift_high, confidence=confidence, n=n),
+        ratio=NOTHING if found.by_shift else ratio,
+        shift=between(found.shift, found.shift_low, found.shift_high, late, confidence, n),
     )
 
 
 def _in_few(base: Observations, new: Observations, units: tuple[Numbers, Numbers]) -> str:
     """Return why nothing can be concluded from so few sandboxes, in words; empty where they are enough or as many."""
-    fewest = min(len(units[0]), len(units[1]))
+    import numpy as np  # heavy
+
+    fewest = min(int(np.isfinite(side).sum()) for side in units)
     if fewest >= LEAST_BLOCKS or (base.singles and new.singles):
         return ""
     return caution(fewest if base.told and new.told else 0)
@@ -162,7 +174,7 @@ def observed(condition: Condition, metric: Metric) -> Observations:
 def _units(base: Observations, new: Observations, *, paired: bool, mean: bool) -> tuple[Numbers, Numbers]:
     """Return a value of each unit: of each sandbox, or of each pair of blocks of sandboxes that share rounds."""
     sides = pair_blocks(base, new) if paired else (base, new)
-    old, young = (side.means if mean else side.medians for side in sides)
+    old, young = (side.means if mean else side.units for side in sides)
     return old, young
 
 
@@ -197,9 +209,12 @@ def _unusable(condition: Condition, side: Observations, name: str) -> str:
 
 
 def _unreached(said: MetricComparison) -> str:
-    """Return which median lies among what was not answered, in words; empty for none."""
+    """Return which median cannot be said, because it lies among what was not answered or is the load generator's own.
+
+    Empty for none.
+    """
     sides = (("base", said.base), ("new", said.new))
-    return next((f"no comparison: the median of {name} is {one.note}" for name, one in sides if one.value is None), "")
+    return next((f"no comparison: the median of {name}: {one.note}" for name, one in sides if one.value is None), "")
 
 
 def _mean_estimate(side: Observations) -> Estimate:
