@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.analyzers import (
     Analyzer,
     Column,
-    Figure,
     Finding,
     Method,
     Report,
@@ -21,7 +20,7 @@ from sebsx.contracts.analyzers import (
 from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
-from sebsx_dnn_inference import experiment, findings, reuse, served
+from sebsx_dnn_inference import experiment, figures, findings, memory, predicting, reuse, served, tradeoffs
 from sebsx_dnn_inference.served import Served
 
 if TYPE_CHECKING:
@@ -96,18 +95,25 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         free = findings.without_size(known)
         sound = [each for each in known if each not in free and findings.is_sound(each, emulated=settings.emulated)]
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
+        predicted, foretold = predicting.predictions(sound)
+        more = [table for table in (tradeoffs.front(sound), predicted) if table is not None]
+        own = [view for view in runs if view.counts() or all(each.condition.run.id != view.run.id for each in measured)]
         return Report(
             "DNN inference",
-            tables=tuple(_tables(known, found, settings)),
-            figures=tuple(_drawn(known, found)),
+            tables=(*_tables(known, found, settings), *more),
+            figures=tuple(figures.drawn(known, found)),
             findings=[
                 *findings.said(sound, found),
+                *memory.knees(sound, found),
+                *memory.cold_shares(sound, found),
+                *tradeoffs.orders(sound),
+                *foretold,
                 *_taken(measured, gone),
                 *_failed(found),
                 *starved,
                 *(about_limits(runs) if free else ()),
                 *about_emulation(runs),
-                *about_runs(runs),
+                *about_runs(own),
             ],
             answers=[*findings.recommendations(sound), *findings.undecided(known, sound)],
             methods=[_METHOD] if known else [],
@@ -118,11 +124,11 @@ def _served(runs: Sequence[RunView], confidence: float) -> tuple[list[Served], l
     """Return what runs measured and what they took from earlier ones, with what is said of those that are gone."""
     taken, gone = reuse.reused(runs, served.COLUMNS)
     others = {run_id: view for _, run_id, view in taken}
-    figures = _figures_of_cells([*runs, *others.values()])
+    stored = _figures_of_cells([*runs, *others.values()])
     own = [(each, each.run.id) for each in conditions(runs, served.COLUMNS)]
     found = []
     for condition, run_id in (*own, *((condition, run_id) for condition, run_id, _ in taken)):
-        known = figures.get((run_id, condition.cell.id), {}) if condition.cell else {}
+        known = stored.get((run_id, condition.cell.id), {}) if condition.cell else {}
         came = run_id if run_id != condition.run.id else ""
         found.append(Served(condition, known, confidence, came))
     return found, gone
@@ -208,45 +214,6 @@ def _conversion(each: Served) -> dict[str, Any]:
     }
     figures = {key: each.figures.get(metric) for key, metric in names.items()}
     return {"model": each.model, "engine": each.engine, **figures}
-
-
-def _drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figure]:
-    if not known:
-        return
-    names = [label(each.condition, found) for each in known]
-    latency = Column("latency_s", "time of an inference", unit="s")
-    points = [(float(place), each.latency.value or 0.0) for place, each in enumerate(known)]
-    ends = [
-        (each.latency.low or value, each.latency.high or value) for each, (_, value) in zip(known, points, strict=True)
-    ]
-    yield Figure(
-        "inference",
-        "interval",
-        title="Time of an inference",
-        x=Column("condition", "condition"),
-        y=latency,
-        series={"median": points},
-        categories=names,
-        intervals={"median": ends},
-        samples={"median": sum(len(each.times) for each in known)},
-        log="y",
-    )
-    first = "first inference"
-    parts = {"library": served.LIBRARY, "download": served.DOWNLOAD, "model": served.LOAD, first: served.INFERENCE}
-    series = {
-        name: [(float(place), each.cold(metric).value or 0.0) for place, each in enumerate(known)]
-        for name, metric in parts.items()
-    }
-    yield Figure(
-        "cold-start",
-        "stacked",
-        title="What a first call is made of",
-        x=Column("condition", "condition"),
-        y=Column("time_s", "time", unit="s"),
-        series={name: values for name, values in series.items() if any(value for _, value in values)},
-        categories=names,
-        samples={name: sum(each.cold(metric).n for each in known) for name, metric in parts.items()},
-    )
 
 
 def _failed(found: Sequence[Condition]) -> Iterator[Finding]:

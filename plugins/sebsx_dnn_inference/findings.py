@@ -41,10 +41,10 @@ def against_one(known: Sequence[Served]) -> dict[int, float]:
 
     (B / latency(B)) / (1 / latency(1)); nothing where batch 1 was not measured.
     """
-    ones = {_but(each, "batch"): each.throughput for each in known if each.batch == 1}
+    ones = {all_but(each, "batch"): each.throughput for each in known if each.batch == 1}
     found = {}
     for each in known:
-        one = ones.get(_but(each, "batch"))
+        one = ones.get(all_but(each, "batch"))
         if each.batch != 1 and one and each.throughput:
             found[id(each)] = each.throughput / one
     return found
@@ -57,7 +57,7 @@ def cost_performance(known: Sequence[Served], base_mib: int) -> list[dict[Any, A
     """
     lines: dict[tuple[Any, ...], list[Served]] = defaultdict(list)
     for each in known:
-        lines[_but(each, "memory_mib")].append(each)
+        lines[all_but(each, "memory_mib")].append(each)
     rows = []
     for line in lines.values():
         sizes = {each.memory_mib: each.latency_s for each in line}
@@ -158,12 +158,21 @@ def _saving(best: Served, default: Served) -> str:
         text += f" ({_range(*_times_an_item(best, default))})"
     if best.cost.value and default.cost.value and abs(best.cost.value / default.cost.value - 1) >= _TOLD:
         text += f" and {_change(best.cost.value / default.cost.value)} money"
+        if min(len(best.costs.medians), len(default.costs.medians)) >= LEAST_BLOCKS:
+            text += f" ({_range(*_costs_an_item(best, default))})"
     return text
 
 
 def _times_an_item(one: Served, other: Served) -> tuple[float, float]:
     """Return the interval of the ratio of times of an item."""
     _, interval = median_ratio_interval(one.times.medians, other.times.medians, one.confidence)
+    factor = other.batch / one.batch
+    return interval.low * factor, interval.high * factor
+
+
+def _costs_an_item(one: Served, other: Served) -> tuple[float, float]:
+    """Return the interval of the ratio of costs of an item."""
+    _, interval = median_ratio_interval(one.costs.medians, other.costs.medians, one.confidence)
     factor = other.batch / one.batch
     return interval.low * factor, interval.high * factor
 
@@ -193,7 +202,7 @@ def _winners(sound: Sequence[Served]) -> Iterator[Finding]:
     """Yield which engine has the smallest median for how many models; engines differ in nothing else then."""
     rivals: dict[tuple[Any, ...], list[Served]] = defaultdict(list)
     for each in sound:
-        rivals[_but(each, "optimizer")].append(each)
+        rivals[all_but(each, "optimizer")].append(each)
     counted: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for members in rivals.values():
         if len({each.engine for each in members}) > 1:
@@ -212,6 +221,7 @@ def _questions(sound: Sequence[Served]) -> dict[tuple[Any, ...], list[Served]]:
     return found
 
 
-def _but(each: Served, name: str) -> tuple[Any, ...]:
-    identity = {key: str(word) for key, word in each.condition.identity.items() if key != name}
+def all_but(each: Served, *names: str) -> tuple[Any, ...]:
+    """Return what conditions share that differ in some factors only; they are of one run."""
+    identity = {key: str(word) for key, word in each.condition.identity.items() if key not in names}
     return (each.condition.run.id, *sorted(identity.items()))

@@ -66,7 +66,7 @@ class Served:
     @cached_property
     def times(self) -> Observations:
         """Times of one inference, the first of a sandbox left out; of the handler where no inference was told."""
-        return self._warm(INFERENCE if INFERENCE in self.condition.counted else "function.duration_s")
+        return self.warm(INFERENCE if INFERENCE in self.condition.counted else "function.duration_s")
 
     @cached_property
     def latency(self) -> Estimate:
@@ -89,9 +89,14 @@ class Served:
         return self.batch / self.latency_s if self.latency_s else None
 
     @cached_property
+    def costs(self) -> Observations:
+        """What each warm call cost, in USD."""
+        return self.warm("cost_usd")
+
+    @cached_property
     def cost(self) -> Estimate:
         """Mean cost of a thousand items in warm sandboxes."""
-        return mean_estimate(self._warm("cost_usd"), 1000 / self.batch, self.confidence)
+        return mean_estimate(self.costs, 1000 / self.batch, self.confidence)
 
     @property
     def peak_bytes(self) -> float | None:
@@ -104,7 +109,8 @@ class Served:
         frame = self.condition.counted.where(~self.condition.counted.equals("start_type", "warm"))
         return median_estimate(Observations.of(frame, metric), self.confidence)
 
-    def _warm(self, metric: str) -> Observations:
+    def warm(self, metric: str) -> Observations:
+        """Return what warm calls have of a metric."""
         frame = self.condition.counted
         return Observations.of(frame.where(frame.equals("start_type", "warm")), metric)
 

@@ -83,6 +83,7 @@ class Table:
 FIGURE_KINDS = {
     "ecdf": "Distribution function", "scatter": "Points", "line": "Points joined by lines", "bar": "Bars",
     "stacked": "Stacked bars", "interval": "Points with intervals", "heatmap": "Heat map",
+    "box": "Box plot",
 }  # fmt: skip
 
 
@@ -93,15 +94,16 @@ class Figure:
     Args:
         name: Stable, kebab-case.
         kind: `ecdf`, `scatter`, `line` (only where between two points lies something), `bar`, `stacked` (bars whose
-            series add up), `interval` (points with their intervals, as in a forest plot) or `heatmap` (a row for each
-            series, darker where y is more; `labels` are written into the fields); or a word of the analyzer's
-            own, for renderers that know it.
+            series add up), `interval` (points with their intervals, as in a forest plot), `heatmap` (a row for each
+            series, darker where y is more; `labels` are written into the fields) or `box` (points are single
+            observations, x the place of their category; quartiles, median, whiskers to the last point within 1.5
+            times the box); or a word of the analyzer's own, for renderers that know it.
         title: One line.
         x: What the first number of a point is.
         y: What the second is.
         series: Points by name.
-        categories: Names that the whole numbers of x stand for, in `bar`, `stacked`, `interval` and
-            `heatmap`.
+        categories: Names that the whole numbers of x stand for, in `bar`, `stacked`, `interval`, `heatmap`
+            and `box`.
         intervals: Ends (low, high) of y for each point of a series.
         reference: Value of y that deserves a line: a ratio of 1, a threshold.
         log: Axes to be drawn logarithmic: `x`, `y`, `xy` or none.

@@ -73,6 +73,14 @@ RECIPES = {
 }
 
 
+# On ImageNet, of the trained weights IMAGENET1K_V1: https://docs.pytorch.org/vision/stable/models.html (2026-11).
+TOP1 = {
+    "squeezenet": 0.58178, "shufflenet": 0.69362, "mobilenet-v2": 0.71878, "mnasnet": 0.73456,
+    "efficientnet-b0": 0.77692, "resnet18": 0.69758, "resnet50": 0.76130, "inception-v3": 0.77294,
+    "alexnet": 0.56522, "vgg16": 0.71592,
+}  # fmt: skip
+
+
 def recipe(name: str) -> ModelRecipe:
     """Return a recipe by name.
 

@@ -234,9 +234,39 @@ def _draw_fields(axes: Axes, figure: Figure) -> list[str]:
     return [f"fields are as dark as {y.name} is large"]
 
 
+def _draw_boxes(axes: Axes, figure: Figure) -> list[str]:
+    """Draw `box`, categories downwards: quartiles, median, whiskers as Tukey drew them, and what lies beyond."""
+    import numpy as np
+
+    _, y = _axes(figure, figure.log)
+    axes.set_xlabel(y.label)
+    if y.log:
+        _make_log(axes, "x", y)
+    count = len(figure.series)
+    for number, (name, points) in enumerate(figure.series.items()):
+        color, height = SERIES[number % 8], 0.6 / max(1, count)
+        offset = (number - (count - 1) / 2) * 0.8 / max(1, count)
+        for order, place in enumerate(dict.fromkeys(point[0] for point in points)):
+            values = np.array(y.of(point[1] for point in points if point[0] == place))
+            low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+            inside = values[(values >= low - 1.5 * (high - low)) & (values <= high + 1.5 * (high - low))]
+            beyond = values[(values < inside.min()) | (values > inside.max())]
+            at = place + offset
+            label = legend_name(figure, name) if not order and (count > 1 or figure.samples) else None
+            axes.barh(at, high - low, left=low, height=height, color=color, alpha=0.5, edgecolor=INK, label=label)
+            axes.hlines([at, at], [inside.min(), high], [low, inside.max()], colors=INK, linewidth=1.0)
+            axes.vlines(middle, at - height / 2, at + height / 2, colors=INK, linewidth=2.0)
+            axes.plot(beyond, [at] * len(beyond), linestyle="none", marker=".", markersize=3, color=INK)
+    axes.set_yticks(range(len(figure.categories)), [_plain(name) for name in figure.categories])
+    axes.set_ylim(max(len(figure.categories), 1) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    told = ["boxes are quartiles with the median, whiskers reach to the last point within 1.5 times the box"]
+    return [*told, f"the axis of {y.name} is logarithmic"] if y.log else told
+
+
 _DRAWERS: Mapping[str, Callable[[Any, Any], list[str]]] = {
     "bar": _draw_categories, "stacked": _draw_categories, "interval": _draw_categories,
-    "heatmap": _draw_fields,
+    "heatmap": _draw_fields, "box": _draw_boxes,
 }  # fmt: skip
 
 

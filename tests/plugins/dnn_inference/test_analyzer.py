@@ -13,8 +13,10 @@ import pytest
 from sebsx.model import Role, StartType
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
+from sebsx_dnn_inference import plugin
 from sebsx_dnn_inference.analyzer import DnnAnalyzer, DnnAnalyzerSettings
-from sebsx_dnn_inference.experiment import DnnInference
+from sebsx_dnn_inference.experiment import DIFFERENCE, MULTIPLY_ADDS, ORIGINAL, DnnInference
+from sebsx_dnn_inference.predicting import predicted
 from tests.orchestration import store_in
 
 SANDBOXES, CALLS = 12, 6
@@ -30,7 +32,13 @@ class Sweep:
     """A run whose cells take as long as a test says."""
 
     def __init__(self, store: Store, seed: int = 1, number: int = 1) -> None:
-        self.writer = RunWriter(store, number, experiment="dnn-inference", factors=DnnInference.factors)
+        self.writer = RunWriter(
+            store,
+            number,
+            experiment="dnn-inference",
+            factors=DnnInference.factors,
+            metrics=plugin.sebsx_register_metrics(),
+        )
         self.rng = np.random.default_rng(seed)
         self.store = store
 
@@ -44,11 +52,13 @@ class Sweep:
         spread: float = 0.05,
         cost_usd: float | None = None,
         effective: Mapping[str, Any] | None = None,
+        model: str = "planted",
+        figures: Mapping[str, float] | None = None,
     ) -> None:
         """Store a cell of warm calls, sandboxes differing by a few percent."""
         luck = self.rng.lognormal(0, spread, SANDBOXES).repeat(CALLS)
         times = inference_s * luck * self.rng.lognormal(0, 0.02, SANDBOXES * CALLS)
-        self.writer.add(
+        cell = self.writer.add(
             (times * 1.1).tolist(),
             per_sandbox=CALLS,
             memory_mib=memory_mib,
@@ -56,10 +66,12 @@ class Sweep:
             samples=[{"phase.inference_s": time_s} for time_s in times],
             changes={"cost_usd": cost_usd},
             effective=effective or {},
-            model="planted",
+            model=model,
             optimizer=engine,
             batch=batch,
         )
+        for metric, value in (figures or {}).items():
+            self.store.add_value(self.writer.run.id, metric, value, cell_id=cell)
 
     def report(self, **settings: Any):
         view = self.store.view(self.writer.run.id)
@@ -123,7 +135,7 @@ def test_cheaper_engine_that_is_as_fast_has_a_saving_of_money_and_a_range_with_b
     sweep.add("other", 0.040, cost_usd=1e-6)
     (answer,) = sweep.report().answers
     assert answer.startswith("planted: serve it by other: ")
-    assert re.search(r"\(\d+% less to \d+% more\) and 50% less money than onnx$", answer), answer
+    assert re.search(r"\(\d+% less to \d+% more\) and 50% less money \(50% to 50%\) than onnx$", answer), answer
 
 
 def test_fastest_engine_is_counted_within_a_run(store: Store) -> None:
@@ -176,3 +188,64 @@ def test_cost_performance_is_one_at_its_base_and_follows_memory_where_memory_doe
 def test_identity_of_a_model_is_no_level(store: Store) -> None:
     roles = {factor.name: factor.role for factor in DnnInference.factors}
     assert roles["model_identity"] is Role.IDENTITY
+
+
+def test_knee_is_where_more_memory_stops_helping(store: Store) -> None:
+    sweep = Sweep(store)
+    for memory_mib, time_s in ((512, 0.4), (1024, 0.2), (2048, 0.1), (3072, 0.098)):
+        sweep.add("onnx", time_s, memory_mib=memory_mib, spread=0.01)
+    (knee,) = (finding for finding in sweep.report().findings if "the knee" in finding.text)
+    assert knee.text.endswith("the knee; more memory makes no inference 10% quicker")
+    assert knee.numbers["memory_mib"] == 2048
+
+
+def test_work_orders_models_where_it_is_what_times_follow(store: Store) -> None:
+    sweep = Sweep(store)
+    for name, work, size in (("a", 1e8, 500), ("b", 2e8, 20), ("c", 4e8, 300), ("d", 8e8, 40)):
+        sweep.add("onnx", work * 1e-10, model=name, spread=0.01, figures={MULTIPLY_ADDS: work, ORIGINAL: size})
+    (said,) = (finding for finding in sweep.report().findings if "multiply-adds order" in finding.text)
+    assert said.numbers == {"multiply_adds": 1.0, "size": pytest.approx(-0.4), "models": 4}  # by hand: 1 - 6 * 14 / 60
+
+
+def test_front_keeps_what_nothing_beats_in_accuracy_time_and_cost(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.040, model="resnet18", cost_usd=2e-6, figures={DIFFERENCE: 0.0})
+    sweep.add("quantised", 0.020, model="resnet18", cost_usd=1e-6, figures={DIFFERENCE: 0.01})
+    sweep.add("slow", 0.080, model="resnet18", cost_usd=3e-6, figures={DIFFERENCE: 0.01})
+    sweep.add("onnx", 0.090, model="alexnet", cost_usd=4e-6, figures={DIFFERENCE: 0.0})  # less accurate, and slower
+    sweep.add("onnx", 0.190, model="resnet50", cost_usd=9e-6, figures={DIFFERENCE: 0.0})
+    (front,) = (table for table in sweep.report().tables if table.name == "pareto")
+    assert {(row["model"], row["engine"]) for row in front.rows} == {
+        ("resnet18", "onnx"), ("resnet18", "quantised"), ("resnet50", "onnx"),
+    }  # fmt: skip
+
+
+def test_cells_that_were_not_measured_are_predicted_with_the_error_of_those_left_out() -> None:
+    def true_s(batch: int, memory_mib: int) -> float:
+        return 0.004 * batch**0.9 * (2048 / memory_mib) ** 0.8
+
+    cells = {(batch, size): true_s(batch, size) for batch in (1, 4, 32) for size in (512, 2048, 10240)}
+    del cells[4, 2048]
+    found = predicted(cells)
+    assert found is not None
+    assert found.error < 1e-6
+    assert found.missing[4, 2048] == pytest.approx(true_s(4, 2048))
+    assert found.missing[16, 1024] == pytest.approx(true_s(16, 1024))
+    assert not found.missing.keys() & cells.keys()
+    assert all(512 <= size <= 10240 and 1 <= batch <= 32 for batch, size in found.missing)
+    assert predicted({(1, 512): 0.1, (2, 512): 0.2, (4, 512): 0.4}) is None, "a line and its error need four"
+    luck = np.random.default_rng(3).lognormal(0, 0.2, len(cells))
+    noisy = predicted({cell: time_s * factor for (cell, time_s), factor in zip(cells.items(), luck, strict=True)})
+    assert noisy is not None
+    assert 0.05 < noisy.error < 0.6
+
+
+def test_times_are_drawn_as_boxes_and_throughput_as_a_map(store: Store) -> None:
+    sweep = Sweep(store)
+    for engine, batch in (("onnx", 1), ("onnx", 16), ("other", 1), ("other", 16)):
+        sweep.add(engine, 0.01 * batch, batch=batch)
+    figures = {figure.name: figure for figure in sweep.report().figures}
+    assert figures["inference-boxes"].samples == {"inferences": 4 * SANDBOXES * CALLS}
+    heat = figures["throughput-planted"]
+    assert heat.categories == ["1", "16"]
+    assert [dict(points).keys() for points in heat.series.values()] == [{0.0, 1.0}, {0.0, 1.0}]

@@ -44,6 +44,9 @@ def test_planted_engines_come_back_and_what_cannot_be_served_costs_only_itself(
     assert "operator 'Identity' is not known" in (cells["planted-failing"].error or "")
     speed = {row["optimizer"]: row for row in report.tables[0].rows}
     cold = {row["optimizer"]: row for row in report.tables[1].rows}
+    shares = [finding for finding in report.findings if "of a first call is its cold start" in finding.text]
+    assert len(shares) == 2 or report.answers == ["same: nothing is recommended; the warnings say why"]  # starved
+    assert all(0.5 < finding.numbers["cold_share"] < 1 for finding in shares)
     for name, inference_s, load_s in (("planted", 0.050, 0.1), ("planted-quick", 0.025, 0.4)):
         assert speed[name]["latency_s"].value >= inference_s
         assert speed[name]["latency_s"].low < 1.5 * inference_s  # a busy machine is late, and never early

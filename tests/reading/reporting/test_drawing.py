@@ -200,3 +200,15 @@ def test_heat_map_writes_what_its_fields_say():
     drawn = texts(figure)
     assert {"fast: 90 % right", "slow", "predicted fast", "90", "10", "3", "9"} <= set(drawn)
     assert draw(figure).notes == ("fields are as dark as share is large",)
+
+
+def test_box_has_its_quartiles_and_what_lies_beyond_its_whiskers():
+    points = [(0.0, value) for value in (1.0, 2.0, 3.0, 4.0, 20.0)] + [(1.0, 5.0)]
+    figure = Figure(
+        "times", "box", title="Times", x=Column("condition", "condition"), y=Column("time", "time"),
+        series={"all": points}, categories=["one", "other"], samples={"all": 6},
+    )  # fmt: skip
+    assert {"one", "other"} <= set(texts(figure))
+    assert draw(figure).notes == (
+        "boxes are quartiles with the median, whiskers reach to the last point within 1.5 times the box",
+    )
