@@ -61,6 +61,7 @@ def written() -> str:
     return "\n".join(line for title, lines in sections.items() if lines for line in (f"## {title}", "", *lines))
 
 
+@cache
 def names_by_module() -> Mapping[str, Sequence[str]]:
     """Return the public names, by the module that a plugin imports them from."""
     found: dict[str, set[str]] = defaultdict(set)

@@ -1,6 +1,7 @@
-"""Processes of the command line, forked from one that has imported it: the imports are paid for once in a session.
+"""Processes forked from one that has imported sebsx: the imports are paid for once in a session.
 
-`run` is what tests use. The server is a process of one thread, so that forking it is safe; it ends with its starter.
+`run` is a command line, `python` a program that would be behind `python -c`. The server is a process of one thread,
+so that forking it is safe; it ends with its starter.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 # What most commands import at some time.
 _IMPORTED = (
@@ -29,15 +31,29 @@ _IMPORTED = (
 _ENDED = struct.Struct("<i")
 
 
-def run(words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:
-    """Run `sebsx` with these words in a process of its own, and return its exit code, output and errors.
+def python(code: str, *arguments: str, timeout_s: float = 60) -> tuple[int, str, str]:
+    """Run a program in a process of its own, and return its exit code, output and errors.
+
+    What it imports may be there already: it shows nothing about that.
+
+    Raises:
+        subprocess.TimeoutExpired: If it took longer; it is killed.
+    """
+    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    return run(arguments, Path.cwd(), environment, timeout_s, code=code)
+
+
+def run(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float, *, code: str | None = None
+) -> tuple[int, str, str]:
+    """Run `sebsx`, or this code, with words in a process of its own, and return its exit code, output and errors.
 
     Raises:
         subprocess.TimeoutExpired: If it took longer; it is killed.
     """
     with socket.socket(socket.AF_UNIX) as server, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         server.connect(str(_server(environment["PYTHONWARNINGS"])))
-        asked = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
+        asked = {"words": list(words), "folder": str(folder), "environment": dict(environment), "code": code}
         socket.send_fds(server, [json.dumps(asked).encode()], [out.fileno(), err.fileno()])
         server.shutdown(socket.SHUT_WR)
         (pid,) = _ENDED.unpack(server.recv(_ENDED.size))
@@ -83,9 +99,14 @@ def _serve(address: str) -> None:
     import importlib
     import selectors
 
+    from sebsx.plugins import finding
+
     for name in _IMPORTED:
         with contextlib.suppress(Exception):  # the command that needs it will say why
             importlib.import_module(name)
+    for point, owner, _ in finding.find():
+        if owner == finding.OURS:
+            point.load()
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
@@ -137,7 +158,12 @@ def _become(asked: Mapping[str, object], files: Sequence[int]) -> None:
     os.chdir(asked["folder"])
     sys.path[0] = asked["folder"]  # as of `python -m`
     sys.argv[1:] = asked["words"]
-    runpy.run_module("sebsx", run_name="__main__", alter_sys=True)
+    if asked["code"] is None:
+        runpy.run_module("sebsx", run_name="__main__", alter_sys=True)
+        return
+    sys.argv[0] = "-c"
+    program = sys.modules["__main__"] = ModuleType("__main__")
+    exec(asked["code"], vars(program))  # what a test gives to run
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ import dataclasses
 import inspect
 import json
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 import sebsx
 from sebsx.contracts.hookspecs import API_LEVEL
 from sebsx.plugins import KINDS
+from tests import forked
 
 ROOT = Path(sebsx.__file__).parent.parent
 LEVELS = sorted((ROOT / "tests" / "api_levels").glob("level_*.py"))
@@ -101,9 +100,9 @@ def installed(folder: Path, source: Path) -> Path:
 
 
 def python(code: str, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done, stdout, stderr = forked.python(code, *arguments)
+    assert done == 0, stderr
+    return stdout
 
 
 def test_there_is_an_example_of_every_level():

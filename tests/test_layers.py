@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grimp
 import pytest
@@ -18,7 +19,7 @@ from sebsx import plugins
 from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CORE = Path(sebsx.__file__).parent
 TREE = CORE.parent
@@ -51,6 +52,15 @@ def room(path: Path) -> str:
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> dict[type[ast.AST], list[Any]]:
+    """Return the nodes of a file by their kind: each file is walked once, whatever is asked about it."""
+    found: dict[type[ast.AST], list[Any]] = {}
+    for node in ast.walk(tree_of(path)):
+        found.setdefault(type(node), []).append(node)
+    return found
 
 
 def imports(path: Path, *, at_runtime: bool = True) -> Iterator[str]:
@@ -156,9 +166,9 @@ def registered_names() -> set[str]:
     return {name for kind in kinds for name in getattr(registry, kind)}
 
 
-def branches_on(tree: ast.AST) -> Iterator[str]:
+def branches_on(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield words that code compares something with, or looks something up by."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Compare):
             parts = [node.left, *node.comparators]
         elif isinstance(node, ast.MatchValue):
@@ -185,13 +195,14 @@ HOMONYMS = {
 
 def test_core_never_branches_on_a_plugins_name():
     for path in (path for path in CORE_FILES if room(path) not in APART):
-        words = set(branches_on(tree_of(path))) - HOMONYMS.get(label(path), set())
+        nodes = chain.from_iterable(nodes_of(path).values())
+        words = set(branches_on(nodes)) - HOMONYMS.get(label(path), set())
         assert words & registered_names() == set(), label(path)
 
 
 def test_branching_is_recognised():
     code = "a == 'one'; b in ('two', x); c['three']; f('four')\nmatch d:\n    case 'five': pass"
-    assert set(branches_on(ast.parse(code))) == {"one", "two", "three", "five"}
+    assert set(branches_on(ast.walk(ast.parse(code)))) == {"one", "two", "three", "five"}
 
 
 def test_runtime_imports_the_standard_library_only():
@@ -210,7 +221,7 @@ def test_only_the_console_prints():
     for path in CORE_FILES + PLUGIN_FILES:
         if path in allowed or shipped_into_functions(path):
             continue
-        calls = [node.func for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+        calls = [node.func for node in nodes_of(path).get(ast.Call, ())]
         assert [call for call in calls if isinstance(call, ast.Name) and call.id == "print"] == [], label(path)
 
 
@@ -242,7 +253,7 @@ NAMES_OF_TWO = {"FileStorage", "S3Storage", "Services"}
 def test_no_two_classes_have_the_same_name():
     places: dict[str, list[str]] = {}
     for path in (path for room in ("sebsx", "plugins", "platforms") for path in (TREE / room).rglob("*.py")):
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+        for node in nodes_of(path).get(ast.ClassDef, ()):
+            if not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(f"{path.relative_to(TREE)}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1 and name not in NAMES_OF_TWO} == {}

@@ -13,6 +13,8 @@ from sebsx.contracts.kinds import PluginKind
 from sebsx.errors import PluginError, UnknownNameError
 from sebsx.plugins import checking
 from sebsx.plugins import registry as registry_module
+from tests import forked
+from tests.support import Said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +48,7 @@ def collector(name, *metrics):
 
 
 class Site:
-    """A folder of distributions as pip would leave them, seen by a fresh interpreter."""
+    """A folder of distributions as pip would leave them, seen by a process of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -64,15 +66,19 @@ class Site:
         (information / "METADATA").write_text("\n".join(lines) + "\n")
         (information / "entry_points.txt").write_text(f"[sebsx]\n{name or distribution} = {module}\n")
 
-    def run(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run code in an interpreter that sees these distributions and sebsx."""
+    def try_to_run(self, code: str, *arguments: str) -> Said:
+        """Run code in a process that sees these distributions and sebsx."""
         script = f"import sys; sys.path.insert(0, {str(self.root)!r})\n" + textwrap.dedent(code)
-        return subprocess.run(
-            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, timeout=60
-        )
+        return Said(*forked.python(script, *arguments))
+
+    def run(self, code: str, *arguments: str) -> Said:
+        """Run code that ends well in a process that sees these distributions and sebsx."""
+        said = self.try_to_run(code, *arguments)
+        assert said.code == 0, said.stderr
+        return said
 
     def load(self, *only: str, get: list[tuple[str, str]] | None = None) -> dict[str, Any]:
-        """Return what a fresh interpreter finds when it loads only these plugins."""
+        """Return what a process finds when it loads only these plugins."""
         done = self.run(REPORT, json.dumps(list(only)), json.dumps(get or []))
         return {**json.loads(done.stdout), "log": done.stderr}
 
@@ -395,26 +401,20 @@ def test_facts_of_plugins_are_gathered_and_a_failing_one_is_left_out(site):
     assert done.stdout.strip() == "{'rack': 7}"
 
 
-def test_loading_imports_no_contract_implementation(site):
-    done = site.run(
-        """
-        from sebsx import plugins
-        plugins.load()
-        heavy = ("sqlalchemy", "sebsx_python.language", "sebsx.store", "numpy", "pytest")
-        print([name for name in heavy if name in sys.modules])
-        """
-    )
-    assert done.stdout.strip() == "[]"
-
-
-def test_gateway_process_imports_no_client(site):
-    done = site.run(
-        """
-        import sebsx.sandboxes.__main__
-        print([name for name in ("http.client", "email", "urllib.request", "sqlalchemy") if name in sys.modules])
-        """
-    )
-    assert done.stdout.strip() == "[]"
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        (
+            "from sebsx import plugins; plugins.load()",
+            {"sqlalchemy", "sebsx_python.language", "sebsx.store", "numpy", "pytest"},
+        ),
+        ("import sebsx.sandboxes.__main__", {"http.client", "email", "urllib.request", "sqlalchemy"}),
+    ],
+)
+def test_neither_loading_nor_a_gateway_imports_what_it_does_not_need(code, heavy):
+    script = f"{code}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) & heavy == set()
 
 
 def test_plugin_of_a_later_level_is_told_what_to_do(site):
@@ -500,11 +500,8 @@ def test_command_of_core_cannot_be_taken(site):
     code = "from sebsx.cli import main; main(sys.argv[1:])"
     done = site.run(code, "--plugins", "grabber", "list", "commands", "--json")
     assert [entry["name"] for entry in json.loads(done.stdout)] == ["breaks", "deep", "runs"]
-    failed = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(site.root)!r})\n{code}", "breaks"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert failed.returncode == 3
+    failed = site.try_to_run(code, "breaks")
+    assert failed.code == 3
     assert "command 'breaks' of grabber 1.2: run() failed: ZeroDivisionError: division by zero" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "command 'runs' is left out: 'runs' is a command of sebsx already" in failed.stderr

@@ -186,7 +186,8 @@ class Registry:
         """Return all plugins after asking each for everything, and its distribution for what it requires."""
         for kind in self.kinds:
             self.of(kind)
-        told = {plugin.distribution: tuple(finding.unmet(plugin.distribution)) for plugin in self.plugins}
+        # One distribution has many plugins; what it requires is read from a hundred others.
+        told = {owner: tuple(finding.unmet(owner)) for owner in {plugin.distribution for plugin in self.plugins}}
         return [replace(plugin, doubts=(*plugin.doubts, *told[plugin.distribution])) for plugin in self.plugins]
 
     def get(self, kind: str, name: str) -> Any:

@@ -78,8 +78,8 @@ class MetricIds:
         Raises:
             StoreError: If nobody registered it.
         """
-        known = self.known.get(name)
-        return known if known is not None else self._find(connection, name)
+        (key,) = self.get_all(connection, (name,))
+        return key
 
     def get_all(self, connection: Connection, names: tuple[str, ...]) -> tuple[int, ...]:
         """Return the row numbers of metrics; invocations come with the same ones again and again.
@@ -91,7 +91,9 @@ class MetricIds:
         if found is None:
             if len(self._sets) >= _MOST_SETS:  # names may be made up by functions
                 self._sets.clear()
-            found = self._sets[names] = tuple([self.get(connection, name) for name in names])
+            if not self.known.keys() >= set(names):
+                self._find(connection, names)
+            found = self._sets[names] = tuple([self.known[name] for name in names])
         return found
 
     def forget(self) -> None:
@@ -100,18 +102,18 @@ class MetricIds:
         self._sets.clear()
         self._families.clear()
 
-    def _find(self, connection: Connection, name: str) -> int:
-        for row in connection.execute(select(schema.metric)):  # another program, or run, may have registered it
+    def _find(self, connection: Connection, names: Sequence[str]) -> None:
+        """Learn the row numbers of names, all with one look into the store: of phases there may be thousands."""
+        for row in connection.execute(select(schema.metric)):  # another program, or run, may have registered them
             self._remember(row.id, Metric(row.name, row.unit, better=Better(row.better), meaning=row.meaning))
-        if name in self.known:
-            return self.known[name]
+        self.register(connection, [self._described(name) for name in names if name not in self.known])
+
+    def _described(self, name: str) -> Metric:
         for pattern, family in self._families.items():
             if fnmatchcase(name, pattern):
-                self.register(connection, [Metric(name, family.unit, better=family.better, meaning=family.meaning)])
-                return self.known[name]
+                return Metric(name, family.unit, better=family.better, meaning=family.meaning)
         if metric := next((metric for metric in CORE_METRICS if metric.name == name), None):
-            self.register(connection, [metric])  # core may have learnt it after the run began
-            return self.known[name]
+            return metric  # core may have learnt it after the run began
         raise StoreError(
             f"metric {name!r} is not registered; its plugin must return it from sebsx_register_metrics "
             "or from its collector's metrics"

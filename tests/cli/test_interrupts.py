@@ -40,7 +40,7 @@ def interrupt(cli: Cli, call: Call, words: Sequence[str], when: Callable[[], obj
 @pytest.mark.parametrize(
     ("start", "repetitions", "signals"),
     [
-        ("warm", 150, [signal.SIGINT]),
+        pytest.param("warm", 150, [signal.SIGINT], marks=pytest.mark.slow),
         pytest.param("cold", 40, [signal.SIGTERM], marks=pytest.mark.slow),
         pytest.param("warm", 150, [signal.SIGINT, signal.SIGINT, signal.SIGTERM], marks=pytest.mark.slow),
     ],

@@ -94,6 +94,7 @@ def test_killed_run_is_resumed_at_once_while_the_old_one_is_still_swept_away(seb
     assert_clean_machine(sebsx, call)
 
 
+@pytest.mark.slow
 def test_killed_run_is_seen_as_interrupted_at_once(sebsx: Cli, call: Call) -> None:
     process = sebsx.start(*ENDLESS)
     wait_until(lambda: sebsx.count() >= 1, process)

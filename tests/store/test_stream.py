@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import Engine, event
 
 from sebsx.errors import StoreError
 from sebsx.store import checkpoints
@@ -49,6 +50,20 @@ def test_invocations_of_different_and_of_many_samples_are_stored_as_they_are(beg
     stored = [each.samples for each in begun.store.view(begun.run_id).invocations()]
     mixed[4] = {"phase.b_s": 4.0}
     assert stored == [*mixed, *mixed]
+
+
+def test_new_members_of_a_family_are_registered_with_one_look_into_the_store(begun: Begun) -> None:
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        begun.add(make_invocation(1, samples={f"phase.{number}_s": 1.0 for number in range(40)}))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert len([each for each in asked if "metric" in each]) <= 3
 
 
 def test_stream_goes_on_after_a_commit_and_beside_batches(begun: Begun) -> None:
