@@ -20,7 +20,7 @@ from sebsx.contracts.analyzers import (
 from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
 from sebsx.reading.starved import about_starved
 from sebsx.settings import setting
-from sebsx_dnn_inference import experiment, figures, findings, memory, predicting, reuse, served, tradeoffs
+from sebsx_dnn_inference import beginnings, experiment, figures, findings, memory, predicting, reuse, served, tradeoffs
 from sebsx_dnn_inference.served import Served
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         sound = [each for each in known if each not in free and findings.is_sound(each, emulated=settings.emulated)]
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         predicted, foretold = predicting.predictions(sound)
-        more = [table for table in (tradeoffs.front(sound), predicted) if table is not None]
+        loading, gains = beginnings.loading(known)
+        more = [table for table in (loading, tradeoffs.front(sound), predicted) if table is not None]
         own = [view for view in runs if view.counts() or all(each.condition.run.id != view.run.id for each in measured)]
         return Report(
             "DNN inference",
@@ -104,6 +105,8 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
             figures=tuple(figures.drawn(known, found)),
             findings=[
                 *findings.said(sound, found),
+                *beginnings.unexplained(known, found),
+                *gains,
                 *memory.knees(sound, found),
                 *memory.cold_shares(sound, found),
                 *tradeoffs.orders(sound),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sebsx_dnn_inference.engines import ConversionTarget
 
-_SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parent / "shipped"
 _NUMPY = "numpy==2.4.6"
 # With all that they depend on: what is pinned by nothing is another version next month.
 _ONNXRUNTIME = ("onnxruntime==1.32.0", _NUMPY, "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2")
@@ -42,7 +42,7 @@ class OnnxRuntime(InferenceEngine):
 
     def source(self) -> Path:
         """Return the module."""
-        return _SHIPPED / "engine_onnx.py"
+        return SHIPPED / "engine_onnx.py"
 
 
 class Quantised(OnnxRuntime):
@@ -86,7 +86,7 @@ class OpenVino(InferenceEngine):
 
     def source(self) -> Path:
         """Return the module."""
-        return _SHIPPED / "engine_openvino.py"
+        return SHIPPED / "engine_openvino.py"
 
 
 class OpenVinoBfloat16(OpenVino):
@@ -122,7 +122,7 @@ class TfLite(InferenceEngine):
 
     def source(self) -> Path:
         """Return the module."""
-        return _SHIPPED / "engine_tflite.py"
+        return SHIPPED / "engine_tflite.py"
 
 
 ENGINES = (OnnxRuntime, Quantised, OpenVino, OpenVinoBfloat16, TfLite)

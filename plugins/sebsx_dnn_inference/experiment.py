@@ -18,7 +18,7 @@ from sebsx_dnn_inference import models, zoo
 from sebsx_dnn_inference.converting import convert, reference
 from sebsx_dnn_inference.engines import ConversionTarget
 from sebsx_dnn_inference.reuse import ENVIRONMENT, REUSED, environment_of, measured_before, without_work
-from sebsx_dnn_inference.serving import STORAGE, folder_of
+from sebsx_dnn_inference.serving import STORAGE, WORD_BYTES, folder_of
 from sebsx_dnn_inference.settings import DnnSettings
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class DnnInference(Experiment[DnnSettings]):
         ),
         Factor(name="optimizer", title="engine", meaning="what serves it, and how it was converted for that"),
         Factor(name="batch", title="batch", meaning="items of one inference"),
+        Factor(name="text_bytes", title="text", unit="bytes", meaning="size of a text; none where items are made"),
         Factor(name="model_source", title="model from", meaning="the package or the storage"),
         Factor(name="tokens", meaning="length of a text"),
         Factor(name="threads", meaning="of an operator; 0 for the processors a sandbox sees"),
@@ -77,7 +78,7 @@ class DnnInference(Experiment[DnnSettings]):
         engines = {name: scene.registry.get("engines", name) for name in settings.chosen.optimizers}
         cells = [
             cell
-            for model, platform in product(models.named(settings.model).items(), scene.platforms.values())
+            for model, platform in product(models.named(settings.chosen.models).items(), scene.platforms.values())
             for cell in _cells(scene, platform, model, settings, engines)
         ]
         known = {} if settings.force else measured_before(scene, self.name, cells)
@@ -130,6 +131,7 @@ class _Kitchen:
         assert not isinstance(made, str)
         factors, provision = cell.factors, cell.provision
         fixed = factors["batch"] if self._engine(cell).fixed_batch else 1
+        parameters = self._parameters(cell, fixed) | {"text_bytes": 0}  # texts of all sizes share a function
         return FunctionSpec(
             platform=factors["platform"],
             benchmark=str(made[0]),
@@ -139,7 +141,7 @@ class _Kitchen:
             memory_mib=factors["memory_mib"] if provision is None else provision.memory_offered_mib,
             options=() if provision is None else provision.options_offered,
             timeout_s=factors["timeout_s"],
-            parameters=tuple(sorted(self._parameters(cell, fixed).items())),
+            parameters=tuple(sorted(parameters.items())),
         )
 
     def begun(self, measurement: Measurement) -> None:
@@ -165,7 +167,7 @@ class _Kitchen:
         }
 
     def _parameters(self, cell: Cell, batch: int) -> dict[str, int]:
-        return {"batch": batch, "tokens": cell.factors["tokens"], "threads": cell.factors["threads"]}
+        return {"batch": batch} | {name: cell.factors[name] or 0 for name in ("tokens", "threads", "text_bytes")}
 
     def _engine(self, cell: Cell) -> InferenceEngine:
         engine: InferenceEngine = self.session.scene.registry.get("engines", cell.factors["optimizer"])()
@@ -174,7 +176,7 @@ class _Kitchen:
     def _model(self, cell: Cell) -> NeuralModel:
         name = cell.factors["model"]
         if name not in self._models:
-            given = next(each for each in self.settings.model if models.known(each)[0] == name)
+            given = next(each for each in self.settings.chosen.models if models.known(each)[0] == name)
             self.session.observer.step(f"opening model {name}")
             self._models[name] = models.opened(given)
         return self._models[name]
@@ -191,7 +193,7 @@ class _Kitchen:
         made = self._done[key]
         if isinstance(made, str):
             return made
-        return _refused_batch(self._model(cell), factors["batch"]) or made
+        return _refused_input(self._model(cell), factors["batch"], factors["text_bytes"] or 0) or made
 
     def _convert(self, cell: Cell, engine: InferenceEngine, target: ConversionTarget) -> tuple[Path, Converted] | str:
         try:
@@ -214,8 +216,10 @@ def _take(session: Session, cell: Cell, run_id: str) -> None:
     session.finish(begun, CellStatus.FINISHED, f"measured in run {run_id}")
 
 
-def _refused_batch(model: NeuralModel, batch: int) -> str:
-    """Return why a model does not take a batch; empty where it does."""
+def _refused_input(model: NeuralModel, batch: int, text_bytes: int) -> str:
+    """Return why a model does not take a batch or a text; empty where it does."""
+    if text_bytes and not model.reads_words:
+        return f"model {model.name!r} reads no text; leave out --text-bytes"
     if model.fixed_batch in {None, batch}:
         return ""
     return f"model {model.name!r} takes {model.fixed_batch} items at a time; export it with a free first size"
@@ -242,8 +246,8 @@ def _cells(
         )
         for optimizer, batch in product(chosen.optimizers, chosen.batches)
     }
-    for provision, optimizer, batch in product(
-        scene.provisions(platform, settings.memory_mib, architecture), chosen.optimizers, chosen.batches
+    for provision, optimizer, batch, text_bytes in product(
+        scene.provisions(platform, settings.memory_mib, architecture), chosen.optimizers, chosen.batches, chosen.texts
     ):
         factors = {
             "platform": platform.name,
@@ -252,6 +256,7 @@ def _cells(
             ENVIRONMENT: environments[optimizer, batch],
             "optimizer": optimizer,
             "batch": batch,
+            "text_bytes": text_bytes or None,
             "architecture": architecture,
             **provision.factors,
             "timeout_s": min(settings.timeout_s, platform.timeout_s),
@@ -260,7 +265,8 @@ def _cells(
             "threads": settings.threads,
         }
         calls = chosen.sandboxes * (1 + chosen.calls)
-        call_s = _GUESS_S + batch * _share(name) / _SPEED
+        items = max(batch, text_bytes / (WORD_BYTES * settings.tokens))
+        call_s = _GUESS_S + items * _share(name) / _SPEED
         cost = estimate(
             platform, factors, calls, call_s, init_s=_COLD_GUESS_S / (1 + chosen.calls), provision=provision
         )
@@ -294,7 +300,8 @@ def _share(name: str) -> float:
 
 
 def _function_of(cell: Cell, engine: type[InferenceEngine]) -> tuple[Any, ...]:
-    factors = {name: level for name, level in cell.factors.items() if name != "batch" or engine.fixed_batch}
+    shared = {"text_bytes"} if engine.fixed_batch else {"text_bytes", "batch"}
+    factors = {name: level for name, level in cell.factors.items() if name not in shared}
     return tuple(sorted((name, str(level)) for name, level in factors.items()))
 
 

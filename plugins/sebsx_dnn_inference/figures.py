@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Figure
 from sebsx.reading.conditions import label
 from sebsx_dnn_inference import served
+from sebsx_dnn_inference.beginnings import text_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +59,10 @@ def drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figur
         samples={name: sum(each.cold(metric).n for each in known) for name, metric in parts.items()},
     )
     yield _boxes(known, names)
-    yield from _heat(known)
+    yield from _heat([each for each in known if not each.text_bytes])
+    texts = text_figure(known)
+    if texts is not None:
+        yield texts
 
 
 def _boxes(known: Sequence[Served], names: Sequence[str]) -> Figure:

@@ -110,7 +110,8 @@ def undecided(known: Sequence[Served], sound: Sequence[Served]) -> Iterator[str]
 
 
 def _recommended(members: Sequence[Served]) -> str:
-    model = members[0].model
+    first = members[0]
+    model = f"{first.model} with {show(float(first.text_bytes), 'bytes')} of text" if first.text_bytes else first.model
     priced = [each for each in members if each.cost.value is not None]
     by_cost = bool(priced) and len(priced) == len(members)
     best = min(members, key=lambda each: _rank(each, by_cost=by_cost))

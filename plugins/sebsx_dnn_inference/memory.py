@@ -71,7 +71,7 @@ def cold_shares(sound: Sequence[Served], found: Sequence[Condition]) -> Iterator
 def cold_share(each: Served) -> list[float]:
     """Return by sandbox the share of its first call that a later call does not have."""
     frame = each.condition.counted
-    first = frame.where(~frame.equals("start_type", "warm"))
+    first = each.first
     warm = each.warm("function.duration_s").values
     if not len(warm) or not len(first["function.duration_s"]):
         return []

@@ -74,6 +74,14 @@ class NeuralModel:
     multiply_adds: int | None
 
     @property
+    def reads_words(self) -> bool:
+        """Whether all it takes are token numbers, a text an item."""
+        return all(
+            each.kind.startswith("int") and [isinstance(size, str) for size in each.shape] == [True, True]
+            for each in self.inputs
+        )
+
+    @property
     def fixed_batch(self) -> int | None:
         """The only number of items that it takes at a time; None where calls choose."""
         first = [each.shape[0] for each in self.inputs if each.shape]

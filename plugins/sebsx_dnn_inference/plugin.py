@@ -27,8 +27,9 @@ def sebsx_register_kinds() -> Sequence[PluginKind]:
 def sebsx_register_engines() -> Sequence[type[InferenceEngine]]:
     """Return our engines."""
     from sebsx_dnn_inference.builtin import ENGINES  # loading a plugin costs nothing
+    from sebsx_dnn_inference.loading import LOADING
 
-    return ENGINES
+    return (*ENGINES, *LOADING)
 
 
 @hookimpl

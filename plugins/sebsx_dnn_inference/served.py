@@ -13,15 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sebsx.contracts.analyzers import Estimate
+    from sebsx.model.frame import Frame
     from sebsx.reading.conditions import Condition
 
 INFERENCE = "phase.inference_s"
 LIBRARY = "phase.library_load_s"
 DOWNLOAD = "phase.model_download_s"
 LOAD = "phase.model_load_s"
+PREPARE = "phase.prepare_s"
+PRIVATE = "memory-series.phase_inference_uss_peak_bytes"
 PEAK = "process.max_rss_bytes"
 COLUMNS = (
-    INFERENCE, LIBRARY, DOWNLOAD, LOAD, PEAK, "function.boot_s", "function.import_s", "cost_usd", "sandbox_id",
+    INFERENCE, LIBRARY, DOWNLOAD, LOAD, PREPARE, PEAK, PRIVATE, "function.boot_s", "function.import_s", "cost_usd",
+    "sandbox_id",
 )  # fmt: skip
 # What an engine, a size and a batch are chosen by; whatever else two conditions differ in are other questions.
 CHOSEN = ("platform", "region", "architecture", "memory_mib", "optimizer", "batch")
@@ -45,8 +49,13 @@ class Served:
 
     @property
     def batch(self) -> int:
-        """Items of one inference."""
-        return int(self.condition.identity.get("batch") or 1)
+        """Items of one call: a text is one, however many windows it has."""
+        return 1 if self.text_bytes else int(self.condition.identity.get("batch") or 1)
+
+    @property
+    def text_bytes(self) -> int:
+        """Size of the text that a call reads; 0 where it is given items."""
+        return int(self.condition.identity.get("text_bytes") or 0)
 
     @property
     def engine(self) -> str:
@@ -106,8 +115,12 @@ class Served:
 
     def cold(self, metric: str) -> Estimate:
         """Return the median of a phase of first calls."""
-        frame = self.condition.counted.where(~self.condition.counted.equals("start_type", "warm"))
-        return median_estimate(Observations.of(frame, metric), self.confidence)
+        return median_estimate(Observations.of(self.first, metric), self.confidence)
+
+    @cached_property
+    def first(self) -> Frame:
+        """The first calls of its sandboxes."""
+        return self.condition.counted.where(~self.condition.counted.equals("start_type", "warm"))
 
     def warm(self, metric: str) -> Observations:
         """Return what warm calls have of a metric."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sebsx_dnn_inference.models import NeuralModel
 
 PACKAGE, STORAGE = "package", "storage"
+WORD_BYTES = 4  # of a word of the texts that functions make
 _SHIPPED = Path(__file__).parent / "shipped"
 
 _MANIFEST = """\
@@ -44,6 +45,12 @@ type = "int"
 default = 128
 help = "length of a text"
 minimum = 1
+
+[parameters.text_bytes]
+type = "int"
+default = 0
+help = "size of a text that is read in windows of `tokens` words; 0 for `batch` items"
+minimum = 0
 
 [parameters.threads]
 type = "int"

@@ -16,11 +16,18 @@ class DnnPreset:
     batches: tuple[int, ...]
     sandboxes: int
     calls: int
+    models: tuple[str, ...] = ("squeezenet",)
+    texts: tuple[int, ...] = (0,)
 
 
+# Sizes of Ellore's texts in bytes.
+_TEXTS = (10, 1_000, 10_000, 36_000, 332_000, 3_200_000)
 PRESETS = {
     "quick": DnnPreset(("onnx", "quantised"), (1, 16), 6, 5),
     "paper": DnnPreset(("onnx", "quantised", "openvino"), (1, 2, 4, 8, 16, 32), 10, 30),
+    "loading": DnnPreset(("onnx", "onnx-external", "onnx-mapped", "onnx-shared"), (1,), 6, 3, ("resnet18",)),
+    "phases": DnnPreset(("onnx",), (1,), 6, 3, ("text-cnn", "bert-mini"), _TEXTS[:4]),
+    "phases-paper": DnnPreset(("onnx",), (1,), 10, 10, ("text-cnn", "bert"), _TEXTS),
 }
 
 
@@ -29,14 +36,17 @@ class DnnSettings:
     """What is swept; what is not given is the preset's."""
 
     model: tuple[str, ...] = setting(
-        ("squeezenet",), help="models: names (squeezenet, resnet18, bert, ...) or ONNX files (./model.onnx)"
+        (), help="models: names (squeezenet, resnet18, bert, ...) or ONNX files (./model.onnx); default: the preset's"
     )
-    preset: str = setting("quick", help="quick for a first look, paper for the study's batches", choices=tuple(PRESETS))
+    preset: str = setting("quick", help="what is swept, see the page of the method", choices=tuple(PRESETS))
     optimizer: tuple[str, ...] = setting((), help="engines that serve it (sebsx list engines); default: the preset's")
     batch: tuple[int, ...] = setting((), help="items of one inference; default: the preset's", minimum=1)
     memory_mib: tuple[int, ...] = setting((1024,), help="provisioned memory sizes in MiB", option="--memory")
     architecture: str = setting("", help="processor architecture; default: the platform's first")
     model_source: str = setting(PACKAGE, help="where functions have the model from", choices=(PACKAGE, STORAGE))
+    text_bytes: tuple[int, ...] = setting(
+        (), help="sizes of texts that are read in windows of --tokens words; default: the preset's", minimum=1
+    )
     tokens: int = setting(128, help="length of a text, for models that read words", minimum=1, maximum=512)
     threads: int = setting(0, help="threads of an operator; 0 for the processors a sandbox sees", minimum=0)
     sandboxes: int = setting(0, help="fresh sandboxes of each cell; 0 for the preset's", minimum=0, maximum=10_000)
@@ -57,4 +67,6 @@ class DnnSettings:
             tuple(sorted(set(self.batch))) or preset.batches,
             self.sandboxes or preset.sandboxes,
             self.calls or preset.calls,
+            tuple(dict.fromkeys(self.model)) or preset.models,
+            tuple(sorted(set(self.text_bytes))) or preset.texts,
         )

@@ -107,6 +107,7 @@ class RunWriter:
         per_sandbox: int = 1,
         memory_mib: int = 256,
         start: StartType = StartType.WARM,
+        starts: Sequence[StartType] = (),
         changes: Mapping[str, Any] | None = None,
         samples: Sequence[Mapping[str, float]] = (),
         facts: Mapping[str, Any] | None = None,
@@ -122,6 +123,7 @@ class RunWriter:
             per_sandbox: How many in a row each sandbox served; 0 for all in one.
             memory_mib: Of the deployment.
             start: Wanted, and met.
+            starts: Met by each invocation instead, where the design asks for none.
             changes: Fields of every invocation (`Invocation`) that are to be different.
             samples: What each invocation measured itself, in place of the usual.
             facts: What the sandbox said of itself.
@@ -133,7 +135,7 @@ class RunWriter:
         levels = {"platform": "fake", "benchmark": "echo", **(deployment or {})}
         cell_factors = {
             "platform": levels["platform"], "benchmark": levels["benchmark"], "size": "default", "language": "python",
-            "architecture": "x86_64", "memory_mib": memory_mib, **factors, "start": start.value,
+            "architecture": "x86_64", "memory_mib": memory_mib, **factors, "start": None if starts else start.value,
         }  # fmt: skip
         cell = self.store.design.add_cell(self.run.id, Cell(cell_factors, len(latencies_s)))
         first = self.store.next_sequence(self.run.id)
@@ -151,7 +153,8 @@ class RunWriter:
                 "round": None if rounds is None else rounds[index],
                 "sandbox_id": f"sandbox-{row}-{index // (per_sandbox or len(latencies_s))}",
             }
-            template = _invocation(first + index, 1, start, memory_mib, random.Random(7))  # noqa: S311  # figures
+            met = starts[index] if starts else start
+            template = _invocation(first + index, 1, met, memory_mib, random.Random(7))  # noqa: S311  # figures
             own = {"samples": samples[index]} if samples else {}
             batch.append(replace(template, **{**figures, **own, **(changes or {})}))
         self.store.add_invocations(self.run.id, row, cell, batch)

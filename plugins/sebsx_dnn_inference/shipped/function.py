@@ -19,6 +19,8 @@ def handler(event, context):
     with _loading:
         if not _served:
             _load(event, context)
+    if event["text_bytes"]:
+        return _read(event, context)
     engine, inputs = _served["engine"], _served["inputs"]
     with context.phase("prepare"):
         values = inputs.made(_served["model"]["inputs"], event["batch"], event["tokens"])
@@ -26,6 +28,19 @@ def handler(event, context):
         output = engine.run(_served["loaded"], values)
     few, largest = inputs.sample(output)
     return {"sample": few, "largest": largest, "items": len(output), "told": _served["told"]}
+
+
+def _read(event, context):
+    """Make the inferences that a text takes, window by window; return what the first window gives."""
+    engine, inputs = _served["engine"], _served["inputs"]
+    with context.phase("prepare"):
+        words = inputs.text(event["text_bytes"])
+        groups = list(inputs.windows(words, _served["model"]["inputs"], event["batch"], event["tokens"]))
+    with context.phase("inference"):
+        first = engine.run(_served["loaded"], groups[0]).copy()  # an engine may use the same memory again
+        items = len(first) + sum(len(engine.run(_served["loaded"], group)) for group in groups[1:])
+    few, largest = inputs.sample(first)
+    return {"sample": few, "largest": largest, "items": items, "told": _served["told"]}
 
 
 def _load(event, context):

@@ -1,7 +1,7 @@
 """The models that sebsx makes itself: no download, no framework, the same bytes on every machine.
 
-The eleven of the study (ten convolutional networks and BERT-base) and a small BERT for quick runs. Making one needs the
-packages `onnx` and `numpy` alone.
+The eleven of the study (ten convolutional networks and BERT-base), and for quick runs a small BERT and a small CNN of
+text. Making one needs the packages `onnx` and `numpy` alone.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ RECIPES = {
         _cnn("alexnet", 61_100_840),
         _cnn("vgg16", 138_357_544),
         ModelRecipe(name="bert", family=TRANSFORMER, parameters=108_891_648, layers=12, hidden=768, heads=12),
+        ModelRecipe(name="text-cnn", family=CNN, parameters=17_450),
         ModelRecipe(name="bert-mini", family=TRANSFORMER, parameters=11_104_768, layers=4, hidden=256, heads=4),
     )
 }
@@ -103,12 +104,15 @@ def make(name: str, path: Path) -> Counted:
     """
     from onnx import TensorProto, helper
 
-    from sebsx_dnn_inference.zoo import bert, cnns
+    from sebsx_dnn_inference.zoo import bert, cnns, texts
     from sebsx_dnn_inference.zoo.network import NeuralNetwork, Picture
 
     wanted = recipe(name)
     net = NeuralNetwork(name)
-    if wanted.family == CNN:
+    words = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+    if name == "text-cnn":
+        model = net.model(words, texts.text_cnn(net, "input_ids", TOKENS), ["batch", texts.CLASSES])
+    elif wanted.family == CNN:
         build = getattr(cnns, name.replace("-", "_"))
         out = build(net, Picture("input", 3, wanted.side, wanted.side))
         if name == "squeezenet":  # ends in a pool rather than in a dense layer
@@ -116,8 +120,7 @@ def make(name: str, path: Path) -> Counted:
         inputs = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3, wanted.side, wanted.side])
         model = net.model(inputs, out.name, ["batch", cnns.CLASSES])
     else:
-        inputs = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
         found = bert.encoder(net, "input_ids", wanted.layers, wanted.hidden, wanted.heads, TOKENS)
-        model = net.model(inputs, found, ["batch", "tokens", wanted.hidden])
+        model = net.model(words, found, ["batch", "tokens", wanted.hidden])
     path.write_bytes(model.SerializeToString(deterministic=True))
     return Counted(parameters=net.parameters, multiply_adds=net.multiply_adds)

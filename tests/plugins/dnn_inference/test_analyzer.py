@@ -73,6 +73,24 @@ class Sweep:
         for metric, value in (figures or {}).items():
             self.store.add_value(self.writer.run.id, metric, value, cell_id=cell)
 
+    def begin(self, engine: str, load_s: float, first_s: float, rest_s: float = 0.0, **levels: Any) -> None:
+        """Store a cell of sandboxes whose first calls load, and of as many later calls of 10 ms."""
+        luck = self.rng.lognormal(0, 0.02, SANDBOXES)
+        firsts = [
+            {"phase.model_load_s": load_s * factor, "phase.inference_s": first_s * factor} for factor in luck
+        ]  # fmt: skip
+        calls = [sample for first in firsts for sample in (first, {"phase.inference_s": 0.010})]
+        self.writer.add(
+            [(sum(sample.values()) + (rest_s if place % 2 == 0 else 0)) / 0.9 for place, sample in enumerate(calls)],
+            per_sandbox=2,
+            starts=[StartType.COLD, StartType.WARM] * SANDBOXES,
+            samples=calls,
+            model="planted",
+            optimizer=engine,
+            batch=1,
+            **levels,
+        )
+
     def report(self, **settings: Any):
         view = self.store.view(self.writer.run.id)
         return DnnAnalyzer().analyze([view], DnnAnalyzerSettings(**settings))
@@ -249,3 +267,42 @@ def test_times_are_drawn_as_boxes_and_throughput_as_a_map(store: Store) -> None:
     heat = figures["throughput-planted"]
     assert heat.categories == ["1", "16"]
     assert [dict(points).keys() for points in heat.series.values()] == [{0.0, 1.0}, {0.0, 1.0}]
+
+
+def test_ways_to_load_are_compared_with_the_first_inference_that_they_put_work_into(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.begin("onnx", 1.0, 0.1)
+    sweep.begin("onnx-mapped", 0.05, 0.5)
+    report = sweep.report()
+    (table,) = (table for table in report.tables if table.name == "loading")
+    rows = {row["engine"]: row for row in table.rows}
+    assert rows["onnx-mapped"]["load_s"].value == pytest.approx(0.05, rel=0.03)
+    assert rows["onnx-mapped"]["both_s"] == pytest.approx(0.55, rel=0.03)
+    (gain,) = (finding for finding in report.findings if "loads in" in finding.text)
+    assert gain.numbers["load"] == pytest.approx(0.05, rel=0.03)
+    assert gain.numbers["low"] < 0.5 < gain.numbers["high"] < 0.53
+
+
+def test_first_calls_that_their_parts_do_not_explain_are_flagged(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.begin("onnx", 1.0, 0.1)
+    sweep.begin("onnx", 1.0, 0.1, rest_s=0.1, tokens=7)
+    warnings = [finding for finding in sweep.report().findings if "add up to" in finding.text]
+    assert [finding.numbers["explained"] for finding in warnings] == [pytest.approx(1.1 / 1.2, rel=0.01)]
+
+
+def test_cold_share_is_what_a_later_call_does_not_have(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.begin("onnx", 0.180, 0.020)
+    (share,) = (finding for finding in sweep.report().findings if "is its cold start" in finding.text)
+    assert share.numbers["cold_share"] == pytest.approx(0.95, abs=0.01)  # 10 of 200 ms are no part of it
+
+
+def test_texts_are_one_item_each_and_drawn_by_size(store: Store) -> None:
+    sweep = Sweep(store)
+    for size in (1000, 10_000):
+        sweep.begin("onnx", 1.0, 0.1, text_bytes=size)
+    report = sweep.report()
+    assert [row["throughput"] for row in report.tables[0].rows] == pytest.approx([100, 100])
+    (figure,) = (figure for figure in report.figures if figure.name == "text-size")
+    assert list(figure.series.values()) == [[(1000.0, 0.010), (10_000.0, 0.010)]]

@@ -16,6 +16,7 @@ from sebsx_dnn_inference import converting, models
 from sebsx_dnn_inference.builtin import OnnxRuntime, Quantised
 from sebsx_dnn_inference.converting import convert, reference
 from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
+from sebsx_dnn_inference.loading import LOADING
 from tests.plugins.dnn_inference.planted import (
     Crashing,
     Failing,
@@ -70,6 +71,12 @@ def test_conversion_that_fails_is_told_in_one_line(
 
 def test_planted_engine_passes(model: models.NeuralModel) -> None:
     assert convert(Planted(), model, TARGET).difference == pytest.approx(0, abs=1e-6)
+
+
+def test_ways_to_load_change_no_answer() -> None:
+    model = models.opened("text-cnn")
+    for engine in LOADING:
+        assert (convert(engine(), model, TARGET).difference or 0.0) < 1e-5, engine.name
 
 
 def test_quantised_weights_are_a_quarter_and_change_the_answer_a_little() -> None:

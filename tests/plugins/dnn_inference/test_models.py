@@ -32,7 +32,8 @@ def test_model_is_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["shufflenet", "mobilenet-v2", "mnasnet", "efficientnet-b0", "resnet18", "inception-v3", "bert-mini"]
+    "name",
+    ["shufflenet", "mobilenet-v2", "mnasnet", "efficientnet-b0", "resnet18", "inception-v3", "bert-mini", "text-cnn"],
 )
 def test_model_has_the_published_number_of_parameters_and_answers_in_numbers(name: str, tmp_path: Path) -> None:
     import onnxruntime
@@ -70,6 +71,17 @@ def test_first_item_of_an_input_is_the_same_in_every_batch() -> None:
     assert (one["input"][0] == many["input"][0]).all()
     assert (one["ids"][0] == many["ids"][0]).all()
     assert len(np.unique(many["input"])) == many["input"].size
+
+
+def test_windows_of_a_text_are_the_items_of_a_batch() -> None:
+    what = [{"name": "ids", "kind": "int64", "shape": ["batch", "tokens"]}]
+    given = inputs.made(what, 6, 5)["ids"]
+    groups = [group["ids"] for group in inputs.windows(inputs.text(4 * 28), what, 2, 5)]  # 28 words
+    assert [group.shape for group in groups] == [(2, 5)] * 3
+    read = np.concatenate(groups).ravel()
+    assert (read[:28] == given.ravel()[:28]).all()
+    assert (read[28:] == 0).all()
+    assert len(inputs.text(10)) == 10
 
 
 def test_file_of_the_users_is_known_by_its_digest(tmp_path: Path) -> None:

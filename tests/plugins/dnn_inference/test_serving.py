@@ -18,13 +18,19 @@ from tests.plugins.dnn_inference.planted import identity_model
 
 
 @pytest.fixture
-def check(tmp_path: Path) -> Callable[[list[float]], str | None]:
+def check(tmp_path: Path) -> Callable[..., str | None]:
     """Return what the benchmark of a served model says of an answer to a batch of 2."""
     shutil.copy(Path(serving.__file__).parent / "shipped" / "benchmark.py", tmp_path)
     expected = {"sample": [1.0, 2.0, 3.0], "largest": 10.0, "tolerance": 0.01}
     (tmp_path / "expected.json").write_text(json.dumps(expected))
     called: Any = runpy.run_path(str(tmp_path / "benchmark.py"))["check"]
-    return lambda sample: called({"batch": 2}, {"items": 2, "sample": sample}, None)
+    event = {"batch": 2, "tokens": 5, "text_bytes": 0}
+
+    def said(sample: list[float], items: int = 2, text_bytes: int = 0) -> str | None:
+        found: str | None = called(event | {"text_bytes": text_bytes}, {"items": items, "sample": sample}, None)
+        return found
+
+    return said
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,15 @@ def test_answer_is_held_to_the_model_as_given(
 ) -> None:
     said = check(sample)
     assert said is None if told is None else (said or "").startswith(told)
+
+
+def test_text_has_as_many_windows_as_it_is_long(check: Callable[..., str | None]) -> None:
+    right, other = [1.0, 2.0, 3.0], [7.0, 7.0, 7.0]
+    assert check(right, items=4, text_bytes=41) is None  # windows of 20 bytes, in pairs
+    assert check(right, items=3, text_bytes=41) == "3 items were answered, not 4"
+    assert "differs" in (check(other, items=2, text_bytes=20) or "")
+    assert check(other, text_bytes=19) is None  # shorter than what the original was asked
+    assert check([math.nan], text_bytes=19) == "output has numbers that are not finite"
 
 
 def test_conversion_is_held_to_all_values_of_the_original() -> None:

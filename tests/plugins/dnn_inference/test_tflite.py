@@ -210,7 +210,9 @@ def test_operator_that_is_not_converted_is_named(nodes: list[Any], told: str, tm
     assert str(caught.value) == told
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "mobilenet-v2", "shufflenet", "efficientnet-b0", "bert-mini"])
+@pytest.mark.parametrize(
+    "name", ["squeezenet", "mobilenet-v2", "shufflenet", "efficientnet-b0", "bert-mini", "text-cnn"]
+)
 def test_model_of_sebsx_is_converted_whole(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     zoo.make(name, path)
