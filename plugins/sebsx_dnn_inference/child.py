@@ -1,4 +1,4 @@
-"""A task in a process of its own: `python -m sebsx_dnn_inference.child RESULT`, what to do on standard input.
+"""A task in a process of its own: `python -m sebsx_dnn_inference.child RESULT PARENT`, what to do on standard input.
 
 It converts a model (`convert`), or has an engine answer (`answer`), and writes what came out as JSON.
 """
@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from sebsx_dnn_inference.guard import guarded
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
@@ -51,7 +53,8 @@ def answer(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do the task."""
+    """Do the task, unless the parent is gone."""
+    guarded(int(sys.argv[2]))
     document = json.load(sys.stdin)
     found = {"convert": convert, "answer": answer}[document["task"]](document)
     Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")

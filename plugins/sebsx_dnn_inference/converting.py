@@ -245,7 +245,9 @@ def _child(document: dict[str, Any], what: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         task, result, printed = (Path(folder, name) for name in ("task.json", "result.json", "printed"))
         task.write_text(json.dumps(document), encoding="utf-8")
-        code = _ended([sys.executable, "-m", "sebsx_dnn_inference.child", str(result)], task, printed, what)
+        code = _ended(
+            [sys.executable, "-m", "sebsx_dnn_inference.child", str(result), str(os.getpid())], task, printed, what
+        )
         found = models.kept(result) if code == 0 else None
         said = _last_line(printed)
     if found is not None:

@@ -111,6 +111,23 @@ class Untidy(Planted):
         return "model.txt"
 
 
+class Hanging(Planted):
+    """Starts a process, says who both are, and never ends."""
+
+    name = "planted-hanging"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Hold the interpreter's lock as a compiler may that is written in C."""
+        import ctypes
+        import os
+        import subprocess
+
+        started = subprocess.Popen(["sleep", "1000"])
+        (model.parent / "processes").write_text(f"{os.getpid()} {started.pid}\n")
+        ctypes.PyDLL(None).sleep(1000)
+        return ""
+
+
 class Nested(Planted):
     """Writes a folder, which no function would get."""
 

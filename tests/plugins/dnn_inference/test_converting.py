@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +91,7 @@ def test_quantised_weights_are_a_quarter_and_change_the_answer_a_little() -> Non
 
 def waited(happened: Callable[[], bool]) -> bool:
     """Whether something happens, sooner or later."""
-    for _ in range(1000):
+    for _ in range(6000):
         if happened():
             return True
         time.sleep(0.01)
@@ -109,6 +111,24 @@ def test_what_an_engine_starts_and_prints_does_no_harm(model: models.NeuralModel
     converted = convert(Untidy(), model, TARGET)
     left = int((converted.folder / converted.file).read_text())
     assert waited(lambda: ended(left))
+
+
+def test_killed_sebsx_leaves_no_conversion_running(model: models.NeuralModel) -> None:
+    script = (
+        "import sys; from sebsx_dnn_inference import converting, models;"
+        "from sebsx_dnn_inference.engines import ConversionTarget;"
+        "from tests.plugins.dnn_inference.planted import Hanging;"
+        "target = ConversionTarget(architecture='x86_64', batch=1, tokens=16);"
+        "converting.convert(Hanging(), models.opened(sys.argv[1]), target)"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", script, str(model.path)])
+    told = model.path.parent / "processes"
+    try:
+        assert waited(lambda: told.exists() and told.read_text().endswith("\n"))
+    finally:
+        driver.kill()
+        driver.wait()
+    assert waited(lambda: all(ended(int(word)) for word in told.read_text().split()))
 
 
 def test_conversion_that_takes_too_long_is_ended_with_all_it_started(
