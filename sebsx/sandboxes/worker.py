@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sebsx.model import StartType, Status
+from sebsx.sandboxes.alarm import Alarm
 from sebsx.sandboxes.http import HttpProtocol, Request
 from sebsx.sandboxes.journal import Log, Record
 
@@ -97,7 +98,8 @@ class Worker:
         self._init_s: float | None = None
         self._launched = perf_counter()
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(self._config.init_timeout_s, self._init_timed_out)
+        self._alarm = Alarm(self._timed_out)
+        self._alarm.set(self._config.init_timeout_s)
         self.task = self._loop.create_task(self._run())
 
     def assign(self, call: PlacedCall) -> None:
@@ -105,14 +107,14 @@ class Worker:
         self.state = State.BUSY
         self._call = call
         call.start = StartType.WARM
-        self._timer = self._loop.call_later(self._config.timeout_s, self._timed_out)
+        self._alarm.set(self._config.timeout_s)
         if self._waiting is not None:
             self._dispatch(call)
 
     def end(self) -> None:
         """Kill the sandbox; an invocation in its hands is answered when it is gone. Harmless twice."""
         self.state = State.ENDING
-        self._timer.cancel()
+        self._alarm.end()
         self._pool.forget(self)
         if self._sandbox is not None:
             self._sandbox.kill()
@@ -204,8 +206,7 @@ class Worker:
         self._waiting = protocol
         if self.state is State.STARTING:
             self._init_s = perf_counter() - self._launched
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._config.timeout_s, self._timed_out)
+            self._alarm.set(self._config.timeout_s)
             self.state = State.BUSY
             if self._sandbox is not None:
                 self._limit(self._sandbox)
@@ -264,7 +265,7 @@ class Worker:
             status, body = Status.FUNCTION_ERROR, error_body("Sebsx.ResponseTooLarge", f"more than {limit} bytes")
         elif kind == "error":
             status = _status_of_error(request)
-        self._timer.cancel()
+        self._alarm.stop()
         protocol.respond(413 if request.too_large else 202, b"{}")
         malformed = request.headers.get(_ERROR_TYPE) == b"Sebsx.EventNotJson"
         self._finish(status, body, 400 if malformed else None)
@@ -298,12 +299,10 @@ class Worker:
         return f"; it said last: {words}" if words else ""
 
     def _timed_out(self) -> None:
-        body = error_body("Sebsx.Timeout", f"ended after {self._config.timeout_s:g} s")
-        self._finish(Status.TIMEOUT, body)
-        self.end()
-
-    def _init_timed_out(self) -> None:
-        body = error_body("Sebsx.InitTimeout", f"not loaded after {self._config.init_timeout_s:g} s")
+        if self.state is State.STARTING:
+            body = error_body("Sebsx.InitTimeout", f"not loaded after {self._config.init_timeout_s:g} s")
+        else:
+            body = error_body("Sebsx.Timeout", f"ended after {self._config.timeout_s:g} s")
         self._finish(Status.TIMEOUT, body)
         self.end()
 

@@ -36,6 +36,46 @@ def test_descriptor_that_is_something_else_now_is_left_alone(tmp_path: Path) -> 
     os.close(number)
 
 
+def test_call_after_a_function_closed_everything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert turns.between(turns.read()).keys() == {"function.cpu_s", "function.runqueue_s"}
+    turns._main_ns()
+    os.close(turns._main)
+    os.close(turns._tasks)
+    monkeypatch.setattr(turns, "_alone", True)
+
+    before = turns.read()
+
+    assert before is not None
+    assert len(turns.between(before)) == 2
+
+
+def test_folder_whose_number_is_something_else_now_is_opened_again(tmp_path: Path) -> None:
+    turns.between(turns.read())
+    other = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(other, number := turns._tasks)
+
+    turns.between(turns.read())
+
+    assert turns._tasks != number
+    assert os.path.samestat(os.fstat(number), tmp_path.stat())
+    os.close(number)
+    os.close(other)
+
+
+def test_thread_that_began_between_calls_counts_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_alone", True)  # as after a call that left no thread
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    monkeypatch.setattr(turns, "_waited_ns", lambda _file: 1)
+    try:
+        _, waited_ns = turns.read()
+        assert waited_ns == len(list(Path(turns.TASKS).iterdir())) > 1
+    finally:
+        done.set()
+        thread.join()
+
+
 def test_turns_of_every_thread_are_counted() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
@@ -43,7 +83,7 @@ def test_turns_of_every_thread_are_counted() -> None:
     try:
         parts = [int((task / "schedstat").read_text().split()[1]) for task in Path(turns.TASKS).iterdir()]
         assert len(parts) > 1
-        assert turns.read()[1] >= sum(parts) * 1e-9
+        assert turns.read()[1] >= sum(parts)
     finally:
         done.set()
         thread.join()

@@ -32,6 +32,14 @@ def test_second_invocation_reuses_the_sandbox(harness: Harness) -> None:
 
 
 @pytest.mark.slow
+def test_warm_call_asks_the_kernel_for_no_memory(harness: Harness) -> None:
+    code = "from resource import *\ndef handler(event, context):\n    return getrusage(RUSAGE_SELF).ru_minflt\n"
+    name = harness.deploy(code)
+    faults = [harness.call(name).json["output"] for _ in range(60)]
+
+    assert faults[-1] - faults[19] < 20  # pages that were new to the process, in 40 calls
+
+
 def test_concurrent_invocations_each_get_a_sandbox(harness: Harness) -> None:
     name = harness.deploy(HELD)
 

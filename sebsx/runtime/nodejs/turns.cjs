@@ -1,16 +1,25 @@
 'use strict';
-/** How long the threads of this process had a processor, and how long they waited while others had it (Linux). */
+/**
+ * How long the threads of this process had a processor, and how long they waited while others had it (Linux).
+ *
+ * All of this is part of every warm call: the file of each thread stays open as long as the threads are the same.
+ */
 
-const fs = require('fs');
+const { closeSync, fstatSync, openSync, readdirSync, readSync } = require('fs');
 
 const TASKS = '/proc/self/task';
 const ENDED = new Set(['ENOENT', 'ESRCH']);
+const text = Buffer.alloc(100);
+
+let tasks = null; // TASKS, opened; it has a link for each thread
+let threads = 0; // links that it had when the files were opened
+let files = []; // of the threads, opened
 
 /** Return processor time and run-queue delay of all threads so far in s; null where the kernel does not say. */
 function read() {
   try {
     const { user, system } = process.cpuUsage();
-    return { cpuS: (user + system) * 1e-6, delayS: delayS() };
+    return { cpuS: (user + system) * 1e-6, delayS: delayNs() * 1e-9 };
   } catch {
     return null; // it measures, and must harm nobody
   }
@@ -30,17 +39,56 @@ function between(before) {
   };
 }
 
-function delayS() {
-  let totalNs = 0;
-  for (const thread of fs.readdirSync(TASKS)) {
+function delayNs() {
+  try {
+    if (tasks !== null) {
+      const { ino, nlink } = fstatSync(tasks.number);
+      if (ino === tasks.ino && nlink === threads) return sum();
+    }
+  } catch {
+    // one ended and another began, or the function closed a file or has its number
+  }
+  openAll();
+  return sum();
+}
+
+function openAll() {
+  for (const file of files.concat(tasks ?? [])) if (isOurs(file)) closeSync(file.number);
+  [files, tasks] = [[], null];
+  const folder = opened(TASKS);
+  threads = fstatSync(folder.number).nlink;
+  for (const thread of readdirSync(TASKS)) {
     try {
-      totalNs += Number(fs.readFileSync(`${TASKS}/${thread}/schedstat`, 'latin1').split(' ')[1]);
+      files.push(opened(`${TASKS}/${thread}/schedstat`));
     } catch (error) {
       if (!ENDED.has(error.code)) throw error; // else it ended just now
     }
   }
+  tasks = folder;
+}
+
+function sum() {
+  let totalNs = 0;
+  for (const { number } of files) {
+    const count = readSync(number, text, 0, text.length, 0);
+    totalNs += Number(text.latin1Slice(0, count).split(' ')[1]);
+  }
   if (Number.isNaN(totalNs)) throw new TypeError('schedstat has another form');
-  return totalNs * 1e-9;
+  return totalNs;
+}
+
+function opened(path) {
+  const number = openSync(path);
+  return { number, ino: fstatSync(number).ino };
+}
+
+/** Tell whether a number is still what was opened: the function may have closed it, and opened something else. */
+function isOurs({ number, ino }) {
+  try {
+    return fstatSync(number).ino === ino;
+  } catch {
+    return false;
+  }
 }
 
 module.exports = { between, read };

@@ -1,20 +1,34 @@
-"""How long the threads of this process had a processor, and how long they waited while others had it (Linux)."""
+"""How long the threads of this process had a processor, and how long they waited while others had it (Linux).
+
+All of this is part of every warm call, and what the kernel is asked for takes several times as long after a wait as in
+a loop: nothing is looked up by its name that can stay open, and nothing is asked for twice.
+"""
 
 import os
-import time
+from _thread import _count as other_threads
+from time import process_time
 
 TASKS = "/proc/self/task"
 MAIN = "/proc/self/schedstat"
-ALONE = 3
+ALONE = 3  # a folder has a link for each folder in it, beside its own two: that costs half of listing them
+FAULTS = (OSError, ValueError, IndexError, TypeError, MemoryError)  # it measures, and must harm nobody
 
 _main = None  # descriptor of MAIN
+_tasks = None  # descriptor of TASKS
+_tasks_are = None
+_alone = False  # whether the first thread was the only one when the last call ended
 
 
 def read():
-    """Return processor time and run-queue delay of all threads so far in s; None where the kernel does not say."""
+    """Return processor time in s and run-queue delay in ns of all threads so far; None where they are not told."""
     try:
-        return time.process_time(), _delay_s()
-    except (OSError, ValueError, IndexError, MemoryError):  # it measures, and must harm nobody
+        if _alone and not other_threads():  # it waited for this call, and can have started none since
+            return process_time(), _waited_ns(_main)
+    except FAULTS:  # the function closed the file, or has its number
+        pass
+    try:
+        return process_time(), _all_ns()
+    except FAULTS:
         return None
 
 
@@ -23,16 +37,19 @@ def between(before):
 
     A thread that ended meanwhile took its delay along: then the sum may be too small, never too large.
     """
-    after = read()
-    if before is None or after is None:
+    global _alone
+    if before is None:
         return {}
-    return {"function.cpu_s": after[0] - before[0], "function.runqueue_s": max(0.0, after[1] - before[1])}
+    try:
+        cpu_s = process_time()
+        _alone = _is_alone()
+        delay_ns = _main_ns() if _alone else _all_ns()
+    except FAULTS:
+        return {}
+    return {"function.cpu_s": cpu_s - before[0], "function.runqueue_s": max(0, delay_ns - before[1]) * 1e-9}
 
 
-def _delay_s():
-    # A folder has a link for each folder in it, beside its own two: that costs half of listing them.
-    if os.stat(TASKS).st_nlink == ALONE:
-        return _main_ns() * 1e-9
+def _all_ns():
     total = 0
     for thread in os.listdir(TASKS):
         try:
@@ -45,7 +62,20 @@ def _delay_s():
             continue
         finally:
             os.close(file)
-    return total * 1e-9
+    return total
+
+
+def _is_alone():
+    global _tasks, _tasks_are
+    try:
+        folder = os.fstat(_tasks)
+    except (TypeError, OSError):
+        folder = None
+    if folder is None or (folder.st_dev, folder.st_ino) != _tasks_are:  # the function closed it, or has its number
+        _tasks = os.open(TASKS, os.O_RDONLY)
+        folder = os.fstat(_tasks)
+        _tasks_are = (folder.st_dev, folder.st_ino)
+    return folder.st_nlink == ALONE
 
 
 def _main_ns():
@@ -53,7 +83,7 @@ def _main_ns():
     global _main
     try:
         return _waited_ns(_main)
-    except (TypeError, OSError, ValueError, IndexError):  # not open yet, or the function closed it
+    except FAULTS:  # not open yet, or the function closed it
         _main = os.open(MAIN, os.O_RDONLY)
         return _waited_ns(_main)
 
