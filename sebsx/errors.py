@@ -149,10 +149,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 def nearest_names(name: str, known: Iterable[str]) -> list[str]:
     """Return the known names that may be meant by `name`, the closest first: one, or up to three that are alike.
 
-    Case does not count, and a beginning stands for the names that begin so.
+    Neither case nor the dashes of an option count, and a beginning stands for the names that begin so.
     """
-    names = {word.lower(): word for word in sorted(known, reverse=True)}
-    typed = name.lower()
+    names = {word.lower().lstrip("-"): word for word in sorted(known, reverse=True)}
+    typed = name.lower().lstrip("-")
+    if not typed:
+        return []
     if typed in names:
         return [names[typed]]
     if len(typed) >= _BEGINNING and (begun := [word for low, word in sorted(names.items()) if low.startswith(typed)]):

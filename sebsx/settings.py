@@ -258,8 +258,16 @@ def environment_prefix(section: str) -> str:
     return ENVIRONMENT_PREFIX + section.replace(".", "__").replace("-", "_").upper() + "__"
 
 
-def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[Section]) -> Layer:
+def from_assignments(
+    assignments: Iterable[str], source: str, in_play: Sequence[Section], others: Sequence[Section] = ()
+) -> Layer:
     """Read `key=value` words; a short key goes to the one section in play that has such a field, or to all platforms.
+
+    Args:
+        assignments: The words.
+        source: What they are called in errors.
+        in_play: Sections that a short key may belong to.
+        others: Further ones, to say whose a key is that belongs to none of those.
 
     Raises:
         UserError: If a word has no `=`, or its key fits no section or several.
@@ -270,7 +278,7 @@ def from_assignments(assignments: Iterable[str], source: str, in_play: Sequence[
         key = key.strip()
         if not equals or not key:
             raise UserError(f"{source} {word!r}: write KEY=VALUE")
-        values |= dict.fromkeys(_full_keys(key, source, in_play), value)
+        values |= dict.fromkeys(_full_keys(key, source, in_play, others), value)
     return Layer(source, values)
 
 
@@ -356,7 +364,7 @@ def _build(section: Section, values: dict[str, Any], *, typed: bool) -> Any:
         raise UserError(text if typed else f"settings of {section.name}: {str(exc).replace('`', '')}") from exc
 
 
-def _full_keys(key: str, source: str, in_play: Sequence[Section]) -> list[str]:
+def _full_keys(key: str, source: str, in_play: Sequence[Section], others: Sequence[Section]) -> list[str]:
     """Return the settings that a key means: one, or that of every platform which has it."""
     if "." in key:
         return [key]
@@ -365,6 +373,8 @@ def _full_keys(key: str, source: str, in_play: Sequence[Section]) -> list[str]:
         return [f"{name}.{key}" for name in takers]
     if takers:
         raise UserError(f"{source} {key!r} fits several: write one of {', '.join(f'{name}.{key}' for name in takers)}")
+    if owners := [section.name for section in others if key in section.fields]:
+        raise UserError(f"{source} {key!r} is a setting of {', '.join(owners)}, and none of them is used here")
     raise UnknownNameError(
         "setting", key, [field for section in in_play for field in section.fields], "sebsx config show"
     )

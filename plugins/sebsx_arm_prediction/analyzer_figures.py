@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Column, Figure
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.analyzer_tables import best_scope
 from sebsx_arm_prediction.pairs import CLASSES
 from sebsx_arm_prediction.scopes import SCOPES
@@ -97,12 +98,12 @@ def confusion_figure(matrix: Confusion, name: str, title: str) -> Figure:
     """Return a confusion matrix as a heat map: shares of each row, with accuracies of rows and columns beside it."""
     rows, labels, samples = {}, {}, {}
     for word, counts, accuracy in zip(CLASSES, matrix.counts, matrix.row_accuracy, strict=True):
-        row = word if accuracy is None else f"{word}: {accuracy:.2%} right"
+        row = word if accuracy is None else f"{word}: {percent(accuracy, 2)} right"
         total = sum(counts)
         rows[row] = [(place, count / total if total else 0.0) for place, count in enumerate(counts)]
         labels[row], samples[row] = [f"{count:,}" for count in counts], total
     columns = [
-        f"predicted {word}" + ("" if share is None else f": {share:.2%} right")
+        f"predicted {word}" + ("" if share is None else f": {percent(share, 2)} right")
         for word, share in zip(CLASSES, matrix.column_accuracy, strict=True)
     ]
     return Figure(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Table
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.dataset import RUNTIME
 from sebsx_arm_prediction.models import BASELINES
 from sebsx_arm_prediction.pairs import CLASSES
@@ -254,7 +255,7 @@ def confusion_table(found: Evaluation) -> Table:
         for word, counts, accuracy in zip(CLASSES, found.on_rest.counts, found.on_rest.row_accuracy, strict=True)
     ]  # fmt: skip
     columns_right = ", ".join(
-        f"{word} {share:.2%}" for word, share in zip(CLASSES, found.on_rest.column_accuracy, strict=True)
+        f"{word} {percent(share, 2)}" for word, share in zip(CLASSES, found.on_rest.column_accuracy, strict=True)
         if share is not None
     )  # fmt: skip
     return Table("confusion", columns=columns, rows=rows, caption=f"right of those predicted: {columns_right}")

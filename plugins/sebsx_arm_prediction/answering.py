@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sebsx import stats
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.analyzer_tables import best_scope
 from sebsx_arm_prediction.models import ADDED
 from sebsx_arm_prediction.scopes import ALL_IN_ONE, ARM_SPEED, FUNCTION_SPECIFIC
@@ -28,7 +29,11 @@ def answers(found: Evaluation, *, on_provider: bool) -> Iterator[str]:
         yield f"RQ-4: not measured: {source} is a provider's; a campaign from --platform local answers it."
     else:
         errors = found.errors(best_scope(found) or FUNCTION_SPECIFIC)
-        error = f"an error of {mean(errors.values()):.1%}{_interval(errors)}" if errors else "no error that was tested"
+        error = (
+            f"an error of {percent(mean(errors.values()), 1)}{_interval(errors)}"
+            if errors
+            else "no error that was tested"
+        )
         yield f"RQ-4: outside of FaaS, from {source} to {found.pairs.target_name}, the same models have {error}."
 
 
@@ -38,7 +43,7 @@ def _of_one_function(found: Evaluation) -> str:
         return "RQ-1: not measured: models of single functions are tested on a second campaign, and there is none."
     return (
         f"RQ-1: models of one function ({found.chosen[FUNCTION_SPECIFIC]}) predict it in a second campaign with an "
-        f"error of {mean(errors.values()):.2%}{_interval(errors)}."
+        f"error of {percent(mean(errors.values()), 2)}{_interval(errors)}."
     )
 
 
@@ -57,8 +62,8 @@ def _of_functions_not_seen(found: Evaluation) -> str:
         where = f"{len(errors)} functions, each left out"
     verdict = "no better than" if mean(errors.values()) >= mean(base.values()) else "where it is"
     return (
-        f"RQ-2: {scope} {name} errs by {mean(errors.values()):.1%}{_interval(errors)} on {where}, {verdict} "
-        f"{mean(base.values()):.1%} by saying the same time."
+        f"RQ-2: {scope} {name} errs by {percent(mean(errors.values()), 1)}{_interval(errors)} on {where}, {verdict} "
+        f"{percent(mean(base.values()), 1)} by saying the same time."
     )
 
 
@@ -66,11 +71,12 @@ def _of_classes(found: Evaluation) -> str:
     if not found.classifiers:
         return "RQ-3: not measured: all functions are of one class, or too few to leave one out."
     name, matrix = next(iter(found.classifiers.items()))
-    shares = f"{matrix.accuracy or 0:.1%} of the samples of functions left out"
+    shares = f"{percent(matrix.accuracy or 0, 1)} of the samples of functions left out"
     at = dict(found.voting)
-    votes = f"; of functions not seen, {at[1]:.1%} with one sample and {at[_SAMPLES]:.1%} with {_SAMPLES}" if (
-        1 in at and _SAMPLES in at
-    ) else ""  # fmt: skip
+    votes = ""
+    if 1 in at and _SAMPLES in at:
+        one, several = percent(at[1], 1), percent(at[_SAMPLES], 1)
+        votes = f"; of functions not seen, {one} with one sample and {several} with {_SAMPLES}"
     ends = stats_of_share(matrix.accuracy or 0.0, len(found.train))
     return f"RQ-3: {name} recognises the class of {shares}{ends}{votes}."
 
@@ -84,7 +90,7 @@ def stats_of_share(share: float, functions: int) -> str:
     z = 1.96  # Wilson, Probable Inference (1927)
     middle = (share + z * z / (2 * functions)) / (1 + z * z / functions)
     half = z * math.sqrt(share * (1 - share) / functions + z * z / (4 * functions**2)) / (1 + z * z / functions)
-    return f" ({max(0.0, middle - half):.0%} to {min(1.0, middle + half):.0%} for {functions} functions)"
+    return f" ({percent(max(0.0, middle - half))} to {percent(min(1.0, middle + half))} for {functions} functions)"
 
 
 def remarks(found: Evaluation) -> Iterator[str]:
@@ -95,11 +101,11 @@ def remarks(found: Evaluation) -> Iterator[str]:
         if any(method == name for _, method in found.left_out) and not scopes:
             yield f"{name} is not recommended: on functions left out it does not beat the study's methods beyond chance"
     if found.half is not None and found.level is not None:
-        share = "was not measured" if found.covered is None else f"was {found.covered:.0%}"
+        share = "was not measured" if found.covered is None else f"was {percent(found.covered)}"
         import math
 
         yield (
-            f"prediction intervals of {found.level:.0%} reach from 1/{math.exp(found.half):.2f} to "
+            f"prediction intervals of {percent(found.level)} reach from 1/{math.exp(found.half):.2f} to "
             f"{math.exp(found.half):.2f} times the prediction; their coverage of functions not seen {share}"
         )
     if found.pairs.unpaired:
@@ -112,7 +118,7 @@ def _about_arm_speed(found: Evaluation) -> Iterator[str]:
         return
     errors = {key[0]: found.left_out[key].errors for key in keys}
     told = differences(errors, ALL_IN_ONE)
-    by = f"{mean(errors[ARM_SPEED].values()):.1%} against {mean(errors[ALL_IN_ONE].values()):.1%}"
+    by = f"{percent(mean(errors[ARM_SPEED].values()), 1)} against {percent(mean(errors[ALL_IN_ONE].values()), 1)}"
     if told and told[0].is_better:
         yield f"ARM-speed errs less than all-in-one on functions left out: {by} (p = {told[0].p:.2g})"
     else:
@@ -125,4 +131,6 @@ def _interval(errors: Mapping[str, float]) -> str:
     if len(errors) < LEAST_FOR_TEST:
         return f" (mean of {len(errors)} functions: too few for an interval)"
     _, ends = stats.signed_rank_interval(list(errors.values()))
-    return f" (mean of {len(errors)} functions; typical error {max(0.0, ends.low):.2%} to {ends.high:.2%})"
+    return (
+        f" (mean of {len(errors)} functions; typical error {percent(max(0.0, ends.low), 2)} to {percent(ends.high, 2)})"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
+from sebsx.reading.units import percent
 from sebsx.settings import NoSettings, setting
 
 if TYPE_CHECKING:
@@ -163,20 +164,18 @@ class PredictModels(Command[NoSettings]):
             }
             for card in cards
         ]  # fmt: skip
-        text = (
-            "" if cards else "there is no model; make one: sebsx predict train RUN --save NAME, or try --model example"
-        )
+        text = "" if cards else "no models yet; make one: sebsx predict train RUN --save NAME, or try --model example"
         services.output.result(cards, *([Table("models", columns=columns, rows=rows)] if rows else []), text=text)
 
 
 def in_words(card: dict[str, Any]) -> str:
     """Return what a model is, in two sentences."""
     same = card["baselines"].get("same-time")
-    beside = f", where 'the same time' errs by {same:.1%}" if same is not None else ""
+    beside = f", where 'the same time' errs by {percent(same, 1)}" if same is not None else ""
     verdict = "" if same is None or card["error"] < same else "; it is no better than that"
     return (
         f"{card['scope']} {card['method']} predicts {card['target']} from {card['source']}: on functions "
-        f"it has not seen it errs by {card['error']:.1%}{beside}{verdict}. "
+        f"it has not seen it errs by {percent(card['error'], 1)}{beside}{verdict}. "
         f"It learned from {len(card['functions'])} functions in {card['rows']:,} invocations."
     )
 
@@ -274,13 +273,12 @@ def _row(found: Prediction) -> dict[str, Any]:
 def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
     functions = trained.facts.get("functions", ())
     named = ", ".join(functions[:_FEW]) + (", ..." if len(functions) > _FEW else "")
-    error = f"errs by {trained.error:.1%} on those it has not seen"
+    error = f"errs by {percent(trained.error, 1)} on those it has not seen"
     notes = [f"the model learned from {len(functions)} functions ({named}) and {error}"]
     first = found[0]
     if first.level is not None and first.coverage is not None:
-        notes.append(
-            f"intervals of {first.level:.0%} held {first.coverage:.0%} of what was measured on functions left out"
-        )
+        level, held = percent(first.level), percent(first.coverage)
+        notes.append(f"intervals of {level} held {held} of what was measured on functions left out")
     if first.break_even_ratio is not None:
         notes.append(
             f"a call costs the same there if it takes {first.break_even_ratio:.3g} times as long ({first.prices})"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.dataset import COMPONENTS, CPUS, FEATURES, RUNTIME
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def judge(dataset: Dataset, tolerance: float = TOLERANCE) -> Judged:
         errors = accounting_error(dataset)
         judged = run_s >= SHORTEST_S
         wrong = judged & (errors > tolerance)
-    causes.append((f"processor times that miss the run time by more than {tolerance:.0%}", wrong))
+    causes.append((f"processor times that miss the run time by more than {percent(tolerance)}", wrong))
     bad = np.zeros(len(dataset), dtype=bool)
     reasons = {}
     for reason, mask in causes:

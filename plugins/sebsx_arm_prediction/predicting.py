@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.conformal import best_level
 from sebsx_arm_prediction.dataset import RUNTIME
 from sebsx_arm_prediction.pairs import CLASSES, FASTER_RATIO, SLOWER_RATIO
@@ -201,19 +202,19 @@ def _sentence(found: Prediction) -> str:
 def _range(found: Prediction) -> str:
     if found.low_s is None or found.high_s is None or found.level is None:
         return " (too few training functions for an interval)"
-    return f" ({in_words(found.low_s)} to {in_words(found.high_s)} with {found.level:.0%} coverage)"
+    return f" ({in_words(found.low_s)} to {in_words(found.high_s)} with {percent(found.level)} coverage)"
 
 
 def _money(found: Prediction) -> str:
     assert found.saving is not None
-    words = f"{abs(found.saving):.0%} {'less' if found.saving >= 0 else 'more'}"
+    words = f"{percent(abs(found.saving))} {'less' if found.saving >= 0 else 'more'}"
     if found.saving_low is None or found.saving_high is None:
         return words
     return f"{words} ({_signed(found.saving_low)} to {_signed(found.saving_high)})"
 
 
 def _signed(saving: float) -> str:
-    return f"{abs(saving):.0%} {'less' if saving >= 0 else 'more'}"
+    return f"{percent(abs(saving))} {'less' if saving >= 0 else 'more'}"
 
 
 def in_words(time_s: float) -> str:

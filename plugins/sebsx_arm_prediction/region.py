@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.dataset import CPUS, RUNTIME
 from sebsx_arm_prediction.features import RATES12
 
@@ -97,7 +98,8 @@ class Region:
             if low - beyond <= value <= high + beyond:
                 continue
             if is_share:
-                yield f"its {_WORDS[name]} is {value:.0%}, where training functions had {low:.0%} to {high:.0%}"
+                others = f"{percent(low)} to {percent(high)}"
+                yield f"its {_WORDS[name]} is {percent(value)}, where training functions had {others}"
             else:
                 least, most, has = (float(np.expm1(number)) for number in (low, high, value))
                 theirs = f"training functions had {least:,.0f} to {most:,.0f}"

@@ -114,7 +114,7 @@ def find(name: str) -> Path:
         return folder() / name
     known = names()
     if not known:
-        raise UserError(f"there is no model {name!r}; make one: sebsx predict train RUN --save {name}")
+        raise UserError(f"model {name!r} is not known; make one: sebsx predict train RUN --save {name}")
     raise UnknownNameError("model", name, known, "sebsx predict models")
 
 

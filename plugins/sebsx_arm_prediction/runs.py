@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
 from sebsx.model.frame import Frame
+from sebsx.reading.units import percent
 from sebsx_arm_prediction.dataset import (
     FEATURE_NAMES,
     FROM,
@@ -81,7 +82,7 @@ def _neighbours(frame: Frame) -> list[str]:
     if not shared.any():
         return []
     note = f"{int(shared.sum()):,} of {len(frame):,} rows have processor times of neighbours"
-    return [f"{note}: more than {TOLERANCE:.0%} of the run time was not the function's own"]
+    return [f"{note}: more than {percent(TOLERANCE)} of the run time was not the function's own"]
 
 
 def _said(view: RunView) -> Any:

@@ -158,7 +158,7 @@ def read_series(
         UserError: If there is no run, or nothing of the name that was selected.
     """
     if not runs:
-        raise UserError("there is no run to export; 'sebsx runs' lists those that are stored")
+        raise UserError("no run to export; 'sebsx runs' lists those that are stored")
     sources = {view.run.id: source_of(view) for view in runs}
     series = [
         Series(_name(labels), labels, part, _known(said), sources[part.run.id], _refused(part, said, selection))

@@ -115,5 +115,5 @@ def needed(runs: Sequence[RunView]) -> Sequence[RunView]:
         UserError: If there is none.
     """
     if not runs:
-        raise UserError("there is no run to export; 'sebsx runs' lists those that are stored")
+        raise UserError("no run to export; 'sebsx runs' lists those that are stored")
     return runs

@@ -240,7 +240,7 @@ def since_minimum(exchanges: Sequence[ClockExchange]) -> int:
 
 def _check(exchanges: Sequence[ClockExchange]) -> None:
     if not exchanges:
-        raise ClockError("there is no exchange to align the clocks by")
+        raise ClockError("no exchange to align the clocks by")
     for one in exchanges:
         if one.rtt_s < -_ROUNDING_S or one.d_recv < one.d_send:
             raise ClockError(f"the clock was set: an exchange took {one.rtt_s:.6f} s on the way")

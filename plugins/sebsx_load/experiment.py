@@ -46,7 +46,7 @@ class Load(Experiment[LoadSettings]):
         if not settings.benchmark:
             raise UserError("say what to put under load: sebsx run load BENCHMARK --rate 50 (sebsx list benchmarks)")
         if not settings.shape:
-            raise UserError("say which load: one of --rate, --steps, --users, --burst, --trace")
+            raise UserError("say which load: one of --rate, --steps, --users, --burst, --trace, with a number above 0")
         benchmark = scene.benchmark(settings.benchmark)
         cells = tuple(
             self._cell(scene, platform, function, variant, provision, settings)

@@ -295,11 +295,12 @@ def _about_cells(view: RunView) -> Iterator[Finding]:
         if cell.status in _BAD:
             reason = (cell.error or cell.stop_reason or "no reason given").partition("\n")[0]
             if cell.stop_reason and reason in (view.run.error or ""):  # the run's own words told it
-                reason = cell.stop_reason
+                reason = ""
             alike.setdefault((cell.status, reason), []).append(cell)
     for (status, reason), cells in alike.items():
         levels = list(_levels(factors, cells))
-        text = f"{' '.join(words[0] for words in levels if len(words) == 1)}: {status.value}: {reason}"
+        told = f": {reason}" if reason else ""
+        text = f"{' '.join(words[0] for words in levels if len(words) == 1)}: {status.value}{told}"
         if len(cells) > 1:
             text += f" ({len(cells)} cells: {'; '.join(', '.join(words) for words in levels if len(words) > 1)})"
         numbers = {"run": view.run.id, "status": status.value, "cells": [cell.position for cell in cells]}

@@ -282,6 +282,8 @@ def load(root: Path, capabilities: Collection[str] = CORE_CAPABILITIES) -> Bench
     Raises:
         UserError: If the manifest is missing or wrong; the message names the file and the key.
     """
+    if root.is_file():
+        raise UserError(f"{str(root)!r} is a file; name the folder of the benchmark: {root.parent}")
     try:
         table = tables.read(root / MANIFEST)
     except FileNotFoundError:

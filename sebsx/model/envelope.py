@@ -207,12 +207,15 @@ def _gap(value: Any) -> float | None:
 
 
 def _describe(error: Any) -> str:
-    """Return type and message in one line, the traceback below it."""
+    """Return type and message in one line, below it the traceback, which ends in the whole message."""
     if not isinstance(error, dict):
         return _text(error)
-    first = f"{_text(error.get('type', 'Error'))}: {_text(error.get('message', ''))}"
-    traceback = error.get("traceback")
-    return f"{first}\n{_text(traceback)}" if traceback else first
+    kind, message = (_text(error.get(name, default)) for name, default in (("type", "Error"), ("message", "")))
+    if not (traceback := error.get("traceback")):
+        return f"{kind}: {message}"
+    trace = _text(traceback)
+    first, _, rest = message.partition("\n")
+    return f"{kind}: {first if rest in trace else message}\n{trace}"
 
 
 def _text(value: Any) -> str:

@@ -206,6 +206,7 @@ class Registry:
             if plugin.error and plugin.name == name:
                 raise PluginError(f"plugin {name!r} of {plugin.distribution} is broken: {plugin.error} (sebsx plugins)")
         meant = [word for word, item in known.items() if name.lower() in getattr(item, "also_called", ())]
+        meant = meant or [word for word in known if name.startswith(f"{word}:")]  # with more behind it, as a region
         raise UnknownNameError(self.kinds[kind].singular, name, known, f"sebsx list {kind}", meant=meant)
 
     def brought(self, folder: Path) -> bool:

@@ -79,5 +79,5 @@ def break_even_per_hour(vm_per_hour_usd: Decimal, invocation_usd: Decimal) -> De
     if vm_per_hour_usd < 0:
         raise UserError(f"a machine at {vm_per_hour_usd} USD per hour: a price must be 0 or more")
     if invocation_usd <= 0:
-        raise UserError("an invocation costs nothing: there is no break-even")
+        raise UserError("an invocation costs nothing, so that nothing breaks even")
     return vm_per_hour_usd / invocation_usd

@@ -154,7 +154,7 @@ class Services:
         layers = [from_file(path) for path in self.files]
         _check_variables(self.sections)
         layers.append(match_environment(from_environment(), self.sections))
-        layers.append(from_assignments(assignments, "--set", [by_name[name] for name in in_play]))
+        layers.append(from_assignments(assignments, "--set", [by_name[name] for name in in_play], self.sections))
         reader = SettingsReader([*layers, *strongest], self.sections)
         for key, source, advice in reader.unknown():
             text = f"setting {key!r} from {source} is not known" + (f"; {advice}" if advice else "")

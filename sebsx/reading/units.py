@@ -33,6 +33,11 @@ def many(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in percent: `67.8 %`."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def duration(seconds: float) -> str:
     """Return a duration for plans and progress: `42 s`, `3 min 20 s`, `2 h 5 min`."""
     minutes, rest_s = divmod(round(seconds), 60)

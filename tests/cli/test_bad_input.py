@@ -47,6 +47,8 @@ NAMES = [
     ("plan benchmark qqqqqq", ["benchmark 'qqqqqq' is not known", "sebsx list benchmarks"]),
     ("plan benchmark a-folder", ["benchmark 'a-folder' is not known; to run the folder write ./a-folder"]),
     ("plan benchmark ./a-folder", ["a-folder' is not a benchmark: it has no benchmark.toml"]),
+    ("plan benchmark a-folder/event.json", ["event.json' is a file; name the folder of the benchmark: ", "a-folder"]),
+    ("plan benchmark -P aws:us-east-1", ["platform 'aws:us-east-1' is not known; did you mean 'aws'?"]),
     ("plan benchmark sleep --against nope", ["benchmark 'nope' is not known"]),
     ("plan benchmark --suite app", ["suite 'app'", "did you mean 'apps'?", "sebsx list suites"]),
     ("run experiment perfcost", ["experiment 'perfcost'", "did you mean 'perf-cost'?", "sebsx list experiments"]),
@@ -150,6 +152,22 @@ VALUES = [
     ("plan benchmark sleep -p duration_s=long", ["parameter 'duration_s'", "'long'", "a number is wanted"]),
     ("plan benchmark sleep -p duration_s=-1", ["parameter 'duration_s'", "'-1'", "at least 0"]),
     ("plan benchmark sleep --set repetition=3", ["setting 'repetition'", "did you mean 'repetitions'?", "config show"]),
+    ("plan benchmark sleep --set region=eu-west-1", ["--set 'region' is a setting of platform.aws, ", "none of them"]),
+    ("plan benchmark sleep --reps 5", ["option '--reps' of 'sebsx plan benchmark' is not known (sebsx plan"]),
+    ("plan benchmark sleep --platforms local", ["option '--platforms'", "did you mean '--platform'?"]),
+    ("plan benchmark sleep --repetitions 99999999999999999999", ["--repetitions", "must be at most 1000000"]),
+    ("plan benchmark sleep --memory all", ["--memory 'all'", "write MiB as a number, such as 256, or 256MB or 1GB"]),
+    ("plan benchmark sleep --language py", ["language 'py' is not known; did you mean 'python'?"]),
+    ("plan benchmark sleep --architecture aarch64", ["architecture 'aarch64'", "did you mean 'arm64'?"]),
+    ("plan benchmark sleep --concurrency 0", ["--concurrency '0': must be at least 1"]),
+    ("plan benchmark sleep --fail-if p95>300", ["--fail-if 'p95>300': '300' has no unit; write 300ms"]),
+    ("plan benchmark sleep --fail-if p101>3s", ["p101 is not a quantile"]),
+    ("plan benchmark sleep --fail-if p99.9>1s", ["needs at least 2995", "--repetitions 2995"]),
+    ("plan benchmark sleep --payload 5", ["--payload '5' is neither a JSON object nor a file"]),
+    ("plan load sleep --users 0", ["say which load", "with a number above 0"]),
+    ("run experiment eviction --idle 5s..1s", ["--idle '5s..1s'", "write 5s,1s"]),
+    ("run experiment network --paths all", ["--paths 'all': must be one of client, storage"]),
+    ("clean --older 3d", ["option '--older' of 'sebsx clean' is not known (sebsx clean --help)"]),
     ("plan benchmark sleep --set repetitions", ["--set 'repetitions': write KEY=VALUE"]),
     ("plan benchmark sleep --set platform.local.prt=1", ["'platform.local.prt'", "--set", "'platform.local.port'"]),
     ("plan benchmark sleep --set platform.local.port=x", ["platform.local.port", "--set", "'x'", "an integer"]),
@@ -206,6 +224,7 @@ VALUES = [
 def folder(sebsx: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder beside the user, and plugins that are looked for once: a hundred mistakes change nothing of them."""
     (sebsx.home / "a-folder").mkdir()
+    (sebsx.home / "a-folder" / "event.json").write_text("{}", encoding="utf-8")
     monkeypatch.setattr(plugins, "load", lambda only: every() if only is None else load(only))
 
 

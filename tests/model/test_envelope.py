@@ -46,6 +46,13 @@ def test_error_is_type_and_message_in_its_first_line() -> None:
     assert envelope.error == "ValueError: bad\nFile x"
 
 
+def test_further_lines_of_a_message_stand_in_the_traceback_alone() -> None:
+    trace = "Traceback\n  File x\nValueError: bad\nworse"
+    for traceback, said in ((trace, f"ValueError: bad\n{trace}"), ("File x", "ValueError: bad\nworse\nFile x")):
+        error = {"type": "ValueError", "message": "bad\nworse", "traceback": traceback}
+        assert read_envelope(json.dumps({"sebsx": COLD["sebsx"], "error": error}).encode()).error == said
+
+
 def test_plain_json_is_the_output() -> None:
     assert read_envelope(b'{"answer": 42}').output == {"answer": 42}
     assert read_envelope(b"[1, 2]").output == [1, 2]

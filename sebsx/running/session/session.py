@@ -229,7 +229,7 @@ class RunSession(Session):
         if error:
             label = self.run.factors.label(cell.cell.factors)
             self.observer.warned(
-                f"{label}: {reason}: {error}" if error not in self._told else f"{label}: {reason}, too"
+                f"{label}: {reason}: {error}" if error not in self._told else f"{label}: failed likewise"
             )
             self._told.add(error)
 

@@ -147,7 +147,7 @@ def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     (note,) = [note for note in rows.notes if "left out" in note]
     assert note == (
         "report.csv: 4 of 6 rows left out: 1 with no run time, 1 with a run time of 0 or less, 1 with a negative "
-        "cpuNiceDelta_s, 1 with processor times that miss the run time by more than 5%"
+        "cpuNiceDelta_s, 1 with processor times that miss the run time by more than 5 %"
     )
     assert len(read(tmp_path, as_csv(ANSWER, {**ANSWER, "cpuIdleDelta": 4500}), tolerance=0.1)) == 2
 

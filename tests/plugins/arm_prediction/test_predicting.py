@@ -89,7 +89,7 @@ def test_what_lies_outside_is_not_known_and_says_why(trained, costs):
     found = answer(trained, profile([sleeping_kind()]).select(step="1"), costs)
     assert (found.decision, found.is_known) == ("unknown", False)
     assert found.sentence.startswith(
-        "Don't know for sleep (step 1): its idle time is 100%, where training functions had"
+        "Don't know for sleep (step 1): its idle time is 100 %, where training functions had"
     )
     assert all(reason in found.sentence for reason in found.reasons)
     assert len(found.reasons) > 1
@@ -131,7 +131,7 @@ def test_model_that_was_changed_or_holds_strange_types_is_refused(stored):
 
 def test_damaged_cards_and_unknown_names_are_one_line(stored, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with pytest.raises(UserError, match="there is no model 'arm'; make one: sebsx predict train"):
+    with pytest.raises(UserError, match="model 'arm' is not known; make one: sebsx predict train"):
         registry.find("arm")
     with pytest.raises(UserError, match=r"invalid name '\.\./x' of a model"):
         registry.save("../x", {}, {})

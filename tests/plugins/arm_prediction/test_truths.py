@@ -137,5 +137,5 @@ def test_function_that_sleeps_is_not_known_and_those_of_the_study_mostly_are():
     region = region_of(pair(campaign([kinds[name] for name in kinds if name not in unseen], steps=3, samples=2)))
     asked = campaign([*(kinds[name] for name in unseen), sleeping_kind()], steps=2, samples=2, sides=(SOURCE,))
     reasons = {name: list(region.reasons(asked.select(function=name))) for name in asked.functions}
-    assert any("idle time is 100%, where training functions had 3% to 50%" in reason for reason in reasons["sleep"])
+    assert any("idle time is 100 %, where training functions had 3 % to 50 %" in reason for reason in reasons["sleep"])
     assert [name for name in unseen if reasons[name]] == []
