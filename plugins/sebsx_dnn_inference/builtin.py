@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from sebsx_dnn_inference.engines import ConversionTarget
 
 SHIPPED = Path(__file__).parent / "shipped"
-_NUMPY = "numpy==2.4.6"
+NUMPY = "numpy==2.4.6"
 # With all that they depend on: what is pinned by nothing is another version next month.
-_ONNXRUNTIME = ("onnxruntime==1.32.0", _NUMPY, "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2")
+_ONNXRUNTIME = ("onnxruntime==1.32.0", NUMPY, "flatbuffers==25.12.19", "packaging==26.4", "protobuf==7.36.2")
 _LITERT = (
-    "ai-edge-litert==2.3.0", _NUMPY, "backports-strenum==1.3.1", "flatbuffers==25.12.19", "ml-dtypes==0.6.0",
+    "ai-edge-litert==2.3.0", NUMPY, "backports-strenum==1.3.1", "flatbuffers==25.12.19", "ml-dtypes==0.6.0",
     "protobuf==7.36.2", "tqdm==4.70.1", "typing-extensions==4.16.0",
 )  # fmt: skip
-_OPENVINO = ("openvino==2026.4.1", _NUMPY, "openvino-telemetry==2025.2.0", "packaging==26.4")
+_OPENVINO = ("openvino==2026.4.1", NUMPY, "openvino-telemetry==2025.2.0", "packaging==26.4")
 
 
 class OnnxRuntime(InferenceEngine):

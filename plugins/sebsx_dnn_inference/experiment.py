@@ -76,13 +76,20 @@ class DnnInference(Experiment[DnnSettings]):
     def _planned(self, scene: Scene, settings: DnnSettings) -> tuple[Plan, Mapping[str, str]]:
         """Return the plan, and by hash the run that measured a cell before."""
         engines = {name: scene.registry.get("engines", name) for name in settings.chosen.optimizers}
+        refused = [reason for name in settings.chosen.models if (reason := models.refusal(name))]
+        if len(refused) == len(settings.chosen.models):
+            raise UserError(refused[0])
         cells = [
             cell
             for model, platform in product(models.named(settings.chosen.models).items(), scene.platforms.values())
             for cell in _cells(scene, platform, model, settings, engines)
         ]
         known = {} if settings.force else measured_before(scene, self.name, cells)
-        deployed = {_function_of(cell, engines[cell.factors["optimizer"]]) for cell in cells if cell.hash not in known}
+        deployed = {
+            _function_of(cell, engines[cell.factors["optimizer"]])
+            for cell in cells
+            if cell.hash not in known and cell.unsupported is None
+        }
         cells, notes = without_work(cells, known)
         return Plan(tuple(cells), deployments=len(deployed), notes=tuple(notes), design=Design.RMIT), known
 
@@ -176,7 +183,7 @@ class _Kitchen:
     def _model(self, cell: Cell) -> NeuralModel:
         name = cell.factors["model"]
         if name not in self._models:
-            given = next(each for each in self.settings.chosen.models if models.known(each)[0] == name)
+            given = models.given(self.settings.chosen.models, name)
             self.session.observer.step(f"opening model {name}")
             self._models[name] = models.opened(given)
         return self._models[name]
@@ -234,6 +241,7 @@ def _cells(
 ) -> Iterator[Cell]:
     name, identity = model
     chosen = settings.chosen
+    refused = models.refusal(models.given(chosen.models, name))
     architecture = settings.architecture or platform.architectures[0]
     missing = settings.model_source == STORAGE and Capability.STORAGE not in platform.capabilities
     if missing:
@@ -277,7 +285,7 @@ def _cells(
             duration_s=duration_s,
             cost_usd=cost.expected_usd,
             provision=provision,
-            unsupported=_refusal(platform, architecture, engines[optimizer]()),
+            unsupported=refused or _refusal(platform, architecture, engines[optimizer]()),
         )
 
 

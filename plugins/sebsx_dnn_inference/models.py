@@ -107,18 +107,35 @@ def known(name: str) -> tuple[str, str]:
     return path.stem, _sha256(path)
 
 
+def refusal(name: str) -> str:
+    """Return why a file that is there cannot be served, as far as its name and its beginning tell; else nothing."""
+    if not _is_file(name) or not os.path.isfile(expanded(name)):  # noqa: PTH113  # as below
+        return ""
+    try:
+        _check_format(expanded(name))
+    except UserError as exc:
+        return str(exc)
+    return ""
+
+
 def named(names: Iterable[str]) -> dict[str, str]:
-    """Return what identifies each of some models, by its name in tables.
+    """Return what identifies each of some models, by its name in tables; of a file that cannot be served, its digest.
 
     Raises:
-        UserError: If one cannot be served, or two have one name in tables.
+        UserError: If there is none of a name, or two have one name in tables.
     """
     found: dict[str, str] = {}
     for given in names:
-        name, identity = known(given)
+        path = expanded(given)
+        name, identity = (path.stem, _sha256(path)) if refusal(given) else known(given)
         if found.setdefault(name, identity) != identity:
             raise UserError(f"two models are called {name!r}, the second is {given!r}; give its file another name")
     return found
+
+
+def given(names: Iterable[str], name: str) -> str:
+    """Return by what word of some a model was asked for that tables call by a name."""
+    return next(word for word in names if (expanded(word).stem if _is_file(word) else word) == name)
 
 
 def opened(name: str) -> NeuralModel:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.analyzers import Analyzer
     from sebsx.contracts.experiments import Experiment
+    from sebsx.contracts.recipes import Recipe
     from sebsx.model.metrics import Metric
     from sebsx_dnn_inference.engines import InferenceEngine
 
@@ -26,10 +27,12 @@ def sebsx_register_kinds() -> Sequence[PluginKind]:
 @hookimpl
 def sebsx_register_engines() -> Sequence[type[InferenceEngine]]:
     """Return our engines."""
-    from sebsx_dnn_inference.builtin import ENGINES  # loading a plugin costs nothing
+    from sebsx_dnn_inference.absent import ABSENT  # loading a plugin costs nothing
+    from sebsx_dnn_inference.builtin import ENGINES
+    from sebsx_dnn_inference.compiled import Tvm
     from sebsx_dnn_inference.loading import LOADING
 
-    return (*ENGINES, *LOADING)
+    return (*ENGINES, Tvm, *LOADING, *ABSENT)
 
 
 @hookimpl
@@ -46,6 +49,14 @@ def sebsx_register_analyzers() -> Sequence[type[Analyzer[Any]]]:
     from sebsx_dnn_inference.analyzer import DnnAnalyzer  # loading a plugin costs nothing
 
     return [DnnAnalyzer]
+
+
+@hookimpl
+def sebsx_register_recipes() -> Sequence[type[Recipe]]:
+    """Return the recipes of the studies' tables."""
+    from sebsx_dnn_inference.recipes import RECIPES  # loading a plugin costs nothing
+
+    return RECIPES
 
 
 @hookimpl

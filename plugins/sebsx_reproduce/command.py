@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
 from sebsx.settings import setting
-from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, compare
+from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, UNMEASURABLE, compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,8 @@ def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
     """Return how many cells came out how."""
     counts = Counter(each.status for each in found)
     parts = [f"{counts[status]} {status}" for status in (REPRODUCED, DEVIATES, NOT_MEASURED)]
+    if counts[UNMEASURABLE]:
+        parts.append(f"{counts[UNMEASURABLE]} {UNMEASURABLE}")
     return f"{recipe.name}: of {len(found)} cells {', '.join(parts)}"
 
 

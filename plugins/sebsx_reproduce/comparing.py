@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.recipes import ExpectedCell
 
 REPRODUCED, DEVIATES, NOT_MEASURED = "reproduced", "deviates", "not measured"
+UNMEASURABLE = "not measurable here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +31,16 @@ class Compared:
 
     @property
     def status(self) -> str:
-        """`reproduced`, `deviates` or `not measured`."""
+        """`reproduced`, `deviates`, `not measured` or `not measurable here`."""
         if self.measured is None:
-            return NOT_MEASURED
+            return UNMEASURABLE if self.cell.unmeasurable else NOT_MEASURED
         return REPRODUCED if abs(self.measured - self.cell.value) <= self.cell.tolerance else DEVIATES
 
     @property
     def words(self) -> str:
         """The status, and by how much it deviates."""
+        if self.status == UNMEASURABLE:
+            return f"{UNMEASURABLE}: {self.cell.unmeasurable}"
         if self.measured is None or self.status == REPRODUCED:
             return self.status
         by = self.measured - self.cell.value

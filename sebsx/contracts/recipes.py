@@ -20,6 +20,7 @@ class ExpectedCell:
         column: Key of its column.
         value: As published, in the unit of the column.
         tolerance: By how much a measured value may differ and still be the same, in that unit.
+        unmeasurable: Why sebsx cannot measure it; empty where a run may.
     """
 
     table: str
@@ -27,6 +28,7 @@ class ExpectedCell:
     column: str
     value: float
     tolerance: float
+    unmeasurable: str = ""
 
 
 class Recipe(ABC):

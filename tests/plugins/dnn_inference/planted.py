@@ -94,6 +94,27 @@ class Failing(Planted):
         raise NotImplementedError("operator 'Identity' is not known")
 
 
+class Greedy(Planted):
+    """Wants more memory than there is."""
+
+    name = "planted-greedy"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Ask for it."""
+        return str(bytearray(2**60))
+
+
+class Full(Planted):
+    """Writes where no space is left."""
+
+    name = "planted-full"
+
+    def convert(self, model: Path, folder: Path, target: ConversionTarget) -> str:
+        """Write."""
+        Path("/dev/full").write_bytes(b"weights")
+        return ""
+
+
 class Untidy(Planted):
     """Prints what is no text, and leaves a process that holds its outputs open."""
 
@@ -139,7 +160,7 @@ class Nested(Planted):
         return super().convert(model, folder, target)
 
 
-PLANTED = (Planted, Quick, Wrong, Crashing, Failing)
+PLANTED = (Planted, Quick, Wrong, Crashing, Failing, Greedy, Full)
 
 
 def identity_model(path: Path, width: int = 8) -> Path:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from sebsx.model import CellStatus
 from sebsx.running import orchestrator
@@ -25,7 +29,7 @@ def test_planted_engines_come_back_and_what_cannot_be_served_costs_only_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))  # where the planted engines are
-    engines = ("planted", "planted-quick", "planted-wrong", "planted-crash", "planted-failing")
+    engines = tuple(engine.name for engine in PLANTED)
     settings = DnnSettings(
         model=(str(identity_model(tmp_path / "same.onnx")),), optimizer=engines, batch=(1,), sandboxes=6, calls=2
     )
@@ -42,6 +46,9 @@ def test_planted_engines_come_back_and_what_cannot_be_served_costs_only_itself(
     assert "changes what same answers" in (cells["planted-wrong"].error or "")
     assert "signal 11" in (cells["planted-crash"].error or "")
     assert "operator 'Identity' is not known" in (cells["planted-failing"].error or "")
+    assert "MemoryError" in (cells["planted-greedy"].error or "")
+    assert "No space left on device" in (cells["planted-full"].error or "")
+    assert all("\n" not in (cell.error or "") for cell in cells.values())
     speed = {row["optimizer"]: row for row in report.tables[0].rows}
     cold = {row["optimizer"]: row for row in report.tables[1].rows}
     shares = [finding for finding in report.findings if "of a first call is its cold start" in finding.text]
@@ -51,3 +58,44 @@ def test_planted_engines_come_back_and_what_cannot_be_served_costs_only_itself(
         assert speed[name]["latency_s"].value >= inference_s
         assert speed[name]["latency_s"].low < 1.5 * inference_s  # a busy machine is late, and never early
         assert cold[name]["load_s"].value == pytest.approx(load_s, rel=0.5)
+
+
+def write_bad(folder: Path) -> dict[str, str]:
+    """Write models that cannot be served, and return by name what is said of each."""
+    (folder / "whole.pt").write_bytes(pickle.dumps({"weights": 1}))
+    (folder / "noise.onnx").write_bytes(b"\xff" * 64)
+    width = onnx.numpy_helper.from_array(np.ones(7, dtype=np.float32), "width")
+    for name, operator, domain in (("shapes", "Add", ""), ("operator", "Nothing", "example.com")):
+        graph = helper.make_graph(
+            [helper.make_node(operator, ["input", "width"], ["output"], domain=domain)],
+            name,
+            [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 8])],
+            [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 8])],
+            [width],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+        model.ir_version = 8
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+    return {
+        "whole": "runs code of its own when it is read",
+        "noise": "cannot be read as ONNX",
+        "shapes": "engine_onnx' failed: ",
+        "operator": "engine_onnx' failed: ",
+    }
+
+
+def test_models_that_cannot_be_served_cost_only_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    told = write_bad(tmp_path)
+    identity_model(tmp_path / "same.onnx")
+    given = [path for path in sorted(tmp_path.iterdir()) if path.suffix in {".pt", ".onnx"}]
+    settings = DnnSettings(model=tuple(map(str, given)), optimizer=("planted",), batch=(1,), sandboxes=1, calls=1)
+    registry = registry_with(sebsx_register_engines=lambda: PLANTED)
+    with store_in(tmp_path) as store:
+        spec = RunSpec(DnnInference(), settings, {"local": registry.platforms["local"].Settings()}, seed=1)
+        view = store.view(orchestrator.run(spec, registry, store, Listener()).id)
+        cells = {cell.factors["model"]: cell for cell in view.cells()}
+    assert {name for name, cell in cells.items() if cell.status is CellStatus.FINISHED} == {"same"}
+    for name, words in told.items():
+        assert words in (cells[name].error or ""), name
+        assert "\n" not in (cells[name].error or ""), name

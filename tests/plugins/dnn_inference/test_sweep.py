@@ -52,3 +52,9 @@ def test_text_model_is_served_from_a_container(tmp_path: Path) -> None:
 def test_four_models_are_swept_through_three_engines(tmp_path: Path) -> None:
     """The whole sweep: 24 cells in two to eight minutes."""
     swept(tmp_path, ("squeezenet", "mobilenet-v2", "resnet18", "bert-mini"), ("onnx", "openvino", "tflite"))
+
+
+@pytest.mark.soak
+def test_compiled_model_is_served_where_the_compiler_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("tvm", reason="needs: pip install apache-tvm==0.27.0 apache-tvm-ffi==0.1.14.post0")
+    swept(tmp_path, ("text-cnn",), ("tvm",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sebsx import plugins
 from sebsx.contracts.analyzers import Column, Estimate, Report, Table
 from sebsx.contracts.recipes import ExpectedCell
@@ -25,6 +27,8 @@ def test_each_cell_is_reproduced_deviates_or_was_not_measured():
         "reproduced", "deviates by -9.50 points", "deviates by -3 s", "not measured", "not measured",
     ]  # fmt: skip
     assert {each.words for each in compare(expected, None)} == {"not measured"}
+    never = replace(cell("csv", 0.1), unmeasurable="it is sold out")
+    assert [each.words for each in compare([never], None)] == ["not measurable here: it is sold out"]
 
 
 class Services:
