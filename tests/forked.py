@@ -24,9 +24,9 @@ from types import ModuleType
 # What most commands import at some time.
 _IMPORTED = (
     "boto3", "botocore.auth", "botocore.httpsession", "botocore.parsers", "jinja2", "matplotlib.backends.backend_svg",
-    "matplotlib.figure", "numpy", "pycurl", "rich.console", "rich.progress", "rich.table", "scipy.stats", "sqlalchemy",
-    "sqlalchemy.dialects.sqlite", "sebsx.reading.comparison", "sebsx.reading.pages", "sebsx.running.orchestrator",
-    "sebsx.store",
+    "matplotlib.figure", "numpy", "pycurl", "rich.console", "rich.progress", "rich.table", "scipy.special",
+    "sqlalchemy", "sqlalchemy.dialects.sqlite", "sebsx.reading.comparison", "sebsx.reading.pages",
+    "sebsx.running.orchestrator", "sebsx.store",
 )  # fmt: skip
 _ENDED = struct.Struct("<i")
 

@@ -33,6 +33,7 @@ _HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
 _MOST_CATEGORIES = 40
 _MOST_LETTERS, _FIRST_LETTERS = 60, 12
 _WIDTH_IN = 7.4
+_PAD = 6.0  # points
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none", "svg.hashsalt": "sebsx", "text.parse_math": False, "font.size": 9.0,
     "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
@@ -87,16 +88,37 @@ def draw(figure: Figure) -> Drawing:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has fonts of its own
         matplotlib.rcdefaults()  # whatever the user's own style says
         matplotlib.rcParams.update(_STYLE)
-        picture = Picture(figsize=(_WIDTH_IN, _height_in(figure)), layout="constrained")
-        axes = picture.add_subplot()
+        picture = Picture(figsize=(_WIDTH_IN, _height_in(figure)))
+        axes = picture.add_axes((0.25 if figure.categories else 0.1, 0.2, 0.7, 0.75))
         notes += _DRAWERS.get(figure.form, _draw_points)(axes, figure)
         handles, names = axes.get_legend_handles_labels()
+        legend = None
         if handles:
             columns = 1 if max(map(len, names)) > 40 else 2
-            picture.legend(handles, names, loc="outside lower left", ncols=columns, handlelength=3.0)
+            legend = picture.legend(handles, names, loc="lower left", ncols=columns, handlelength=3.0)
+        _fit(picture, axes, legend)
         out = io.StringIO()
         FigureCanvasSVG(picture).print_svg(out, metadata={"Date": None})  # type: ignore[no-untyped-call]  # `savefig` draws twice
     return Drawing(out.getvalue(), tuple(notes))
+
+
+def _fit(picture: Any, axes: Axes, legend: Any) -> None:
+    """Let the axes fill what their texts and the legend leave: measured once, where matplotlib's layout does it twice.
+
+    Ticks may change with the size of the axes, and their texts with them: a margin is left for that.
+    """
+    from matplotlib.transforms import Bbox
+
+    inner = axes.get_window_extent()
+    measured = (axes,) if axes.texts else (axes.xaxis, axes.yaxis)  # of what else there is nothing lies outside
+    outer = Bbox.union([inner, *filter(None, (each.get_tightbbox() for each in measured))])
+    width, height = picture.bbox.size
+    below = legend.get_window_extent().height if legend else 0.0
+    left, right = inner.x0 - outer.x0 + _PAD, outer.x1 - inner.x1 + _PAD
+    bottom, top = inner.y0 - outer.y0 + _PAD + below, outer.y1 - inner.y1 + _PAD
+    least = 0.2  # of the picture remains for the axes, however long the names are
+    wide, high = max(least, 1 - (left + right) / width), max(least, 1 - (bottom + top) / height)
+    axes.set_position((min(left / width, 1 - wide), min(bottom / height, 1 - high), wide, high))
 
 
 def legend_name(figure: Figure, name: str) -> str:

@@ -152,12 +152,6 @@ class BenchmarkContract:
         assert self._payload(benchmark, storage, stage) == first
         assert _objects(storage) == objects
 
-    def test_output_of_a_bare_interpreter_is_right(
-        self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
-    ) -> None:
-        assert isinstance(output, dict), "a handler returns a dict, so that every figure in it has a name"
-        assert benchmark.check(payload, output, storage) is None
-
     def test_output_is_right_in_each_language_with_the_default_memory(
         self, benchmark: Benchmark, sebsx_registry: Registry, sebsx_packager: Packager, tmp_path: Path
     ) -> None:
@@ -175,7 +169,8 @@ class BenchmarkContract:
                 assert answer.status is Status.OK, f"{language}: {answer.envelope or answer.reply.body!r}"
                 assert benchmark.check(payload, answer.output, storage) is None, language
                 _check_meaning(benchmark.meaning_of(self.function), answer, language)
-                self._check_catches(benchmark, payload, answer.output, storage, language)
+                if language != "python":  # whose output a test of its own breaks
+                    self._check_catches(benchmark, payload, answer.output, storage, language)
         if missing:
             pytest.skip("; ".join(missing))
 
@@ -229,9 +224,10 @@ class BenchmarkContract:
         payload = self._payload(benchmark, storage, stage)
         return payload, invoke(platform, deployment, payload)
 
-    def test_wrong_output_is_caught(
+    def test_output_of_a_bare_interpreter_is_right_and_a_wrong_one_is_caught(
         self, benchmark: Benchmark, payload: dict[str, Any], output: Any, storage: Storage | None
     ) -> None:
+        assert isinstance(output, dict), "a handler returns a dict, so that every figure in it has a name"
         assert benchmark.check(payload, output, storage) is None
         self._check_catches(benchmark, payload, output, storage, "python")
 

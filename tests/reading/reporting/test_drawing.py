@@ -212,3 +212,15 @@ def test_box_has_its_quartiles_and_what_lies_beyond_its_whiskers():
     assert draw(figure).notes == (
         "boxes are quartiles with the median, whiskers reach to the last point within 1.5 times the box",
     )
+
+
+def test_long_names_stand_inside_the_picture_and_leave_room_for_its_axes() -> None:
+    name = "graph-bfs at 256 MiB of a run with a long name, cold starts"
+    figure = replace(breakdown().figures[0], categories=[name, f"{name} too"])
+    root = ET.fromstring(draw(figure).svg)
+    width = float((root.get("viewBox") or "").split()[2])
+    names = [each for each in root.iter() if "text-anchor: end" in each.get("style", "")]
+    assert len(names) == 2
+    for each in names:
+        end = float(each.get("x", "0"))
+        assert 9 * 0.45 * len(each.text or "") < end < 0.8 * width  # letters are about half as wide as high
