@@ -89,7 +89,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
 
     def analyze(self, runs: Sequence[RunView], settings: DnnAnalyzerSettings) -> Report:
         """Return the report of one or more runs."""
-        measured, gone = _served(runs, settings.confidence)
+        measured, gone, views = _served(runs, settings.confidence)
         found = [each.condition for each in measured]
         known = [each for each in measured if each.latency_s is not None]
         free = findings.without_size(known)
@@ -102,7 +102,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         return Report(
             "DNN inference",
             tables=(*_tables(known, found, settings), *more),
-            figures=tuple(figures.drawn(known, found)),
+            figures=tuple(figures.drawn(known, found, views)),
             findings=[
                 *findings.said(sound, found),
                 *beginnings.unexplained(known, found),
@@ -123,18 +123,18 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         )
 
 
-def _served(runs: Sequence[RunView], confidence: float) -> tuple[list[Served], list[str]]:
-    """Return what runs measured and what they took from earlier ones, with what is said of those that are gone."""
+def _served(runs: Sequence[RunView], confidence: float) -> tuple[list[Served], list[str], dict[str, RunView]]:
+    """Return what runs measured and what they took from earlier ones, what is said of those that are gone, and both."""
     taken, gone = reuse.reused(runs, served.COLUMNS)
-    others = {run_id: view for _, run_id, view in taken}
-    stored = _figures_of_cells([*runs, *others.values()])
+    views = {view.run.id: view for view in runs} | {run_id: view for _, run_id, view in taken}
+    stored = _figures_of_cells(list(views.values()))
     own = [(each, each.run.id) for each in conditions(runs, served.COLUMNS)]
     found = []
     for condition, run_id in (*own, *((condition, run_id) for condition, run_id, _ in taken)):
         known = stored.get((run_id, condition.cell.id), {}) if condition.cell else {}
         came = run_id if run_id != condition.run.id else ""
         found.append(Served(condition, known, confidence, came))
-    return found, gone
+    return found, gone, views
 
 
 def _taken(measured: Sequence[Served], gone: Sequence[str]) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,17 @@ from sebsx_dnn_inference import served
 from sebsx_dnn_inference.findings import DEFAULT, all_but
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Condition
     from sebsx_dnn_inference.served import Served
 
 _UNEXPLAINED = 0.05  # of a first call, which its parts may miss
 _PARTS = (served.LIBRARY, served.DOWNLOAD, served.LOAD, served.PREPARE, served.INFERENCE)
 _TEXTS = 2  # sizes that make a line
+_SERIES = "memory-series.series"
+_MOST_LINES = 8  # that can be told apart
 _LOADING = (
     Column("model", "model"),
     Column("engine", "engine"),
@@ -113,6 +118,46 @@ def _gain(each: Served, base: Served) -> Finding:
     else:
         text += f" {len(mine)} first calls are too few for an interval of the sum"
     return Finding(text, numbers=numbers)
+
+
+def memory_figure(known: Sequence[Served], views: Mapping[str, RunView]) -> Figure | None:
+    """Return the private memory of one first call of each condition, each phase named where it begins.
+
+    Args:
+        known: The conditions.
+        views: The runs that measured them, by id; those with the collector `memory-series` have it.
+    """
+    held = {
+        (run_id, value.sequence): value.text
+        for run_id, view in views.items()
+        for value in view.values()
+        if value.metric == _SERIES and value.text
+    }
+    lines: dict[str, list[tuple[float, float]]] = {}
+    marks: dict[str, list[str]] = {}
+    for each in known[:_MOST_LINES] if held else ():
+        run_id = each.taken_from or each.condition.run.id
+        texts = (held.get((run_id, int(sequence))) for sequence in each.first["sequence"])
+        text = next(filter(None, texts), None)
+        if text is None:
+            continue
+        document, name = json.loads(text), label(each.condition, [other.condition for other in known])
+        times = [float(time_s) for time_s in document["t_s"]]
+        lines[name] = list(zip(times, map(float, document["uss_bytes"]), strict=True))
+        begins = {bisect(times, begin_s): phase for phase, begin_s, _ in document["phases"]}
+        marks[name] = [begins.get(place, "") for place in range(len(times))]
+    if not lines:
+        return None
+    return Figure(
+        "memory",
+        "line",
+        title="Private memory of a first call, with its phases",
+        x=Column("time_s", "time", unit="s"),
+        y=Column("private_bytes", "private memory", unit="bytes"),
+        series=lines,
+        labels=marks,
+        samples={name: len(points) for name, points in lines.items()},
+    )
 
 
 def text_figure(known: Sequence[Served]) -> Figure | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Column, Figure
 from sebsx.reading.conditions import label
 from sebsx_dnn_inference import served
-from sebsx_dnn_inference.beginnings import text_figure
+from sebsx_dnn_inference.beginnings import memory_figure, text_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Condition
     from sebsx_dnn_inference.served import Served
 
@@ -20,7 +21,7 @@ _MOST_POINTS = 500  # of a condition, in a figure
 _FEWEST_FIELDS = 4  # that make a map
 
 
-def drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figure]:
+def drawn(known: Sequence[Served], found: Sequence[Condition], views: Mapping[str, RunView]) -> Iterator[Figure]:
     """Yield the figures of what was measured: the first two show the answers."""
     if not known:
         return
@@ -60,9 +61,7 @@ def drawn(known: Sequence[Served], found: Sequence[Condition]) -> Iterator[Figur
     )
     yield _boxes(known, names)
     yield from _heat([each for each in known if not each.text_bytes])
-    texts = text_figure(known)
-    if texts is not None:
-        yield texts
+    yield from filter(None, (text_figure(known), memory_figure(known, views)))
 
 
 def _boxes(known: Sequence[Served], names: Sequence[str]) -> Figure:

@@ -31,7 +31,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
+class PredictedTimes:
     """What a line of measured cells says of others.
 
     Args:
@@ -72,7 +72,7 @@ def predictions(sound: Sequence[Served]) -> tuple[Table | None, list[Finding]]:
     return (Table("predicted", columns=_COLUMNS, rows=rows, caption=note) if rows else None), said
 
 
-def predicted(times: dict[tuple[int, int], float]) -> Prediction | None:
+def predicted(times: dict[tuple[int, int], float]) -> PredictedTimes | None:
     """Return what measured times say of the study's other cells between them; None where they are too few to tell.
 
     Args:
@@ -86,7 +86,7 @@ def predicted(times: dict[tuple[int, int], float]) -> Prediction | None:
         return None
     error, degree = min(fits)
     fitted = _fitted(times, degree, list(_wanted(times)))
-    return Prediction(degree=degree, error=error, cells=len(times), missing=fitted)
+    return PredictedTimes(degree=degree, error=error, cells=len(times), missing=fitted)
 
 
 def _wanted(times: dict[tuple[int, int], float]) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from sebsx.model import Role, StartType
+from sebsx.model.metrics import Metric
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
 from sebsx_dnn_inference import plugin
@@ -37,7 +39,7 @@ class Sweep:
             number,
             experiment="dnn-inference",
             factors=DnnInference.factors,
-            metrics=plugin.sebsx_register_metrics(),
+            metrics=[*plugin.sebsx_register_metrics(), Metric("memory-series.series", "json")],
         )
         self.rng = np.random.default_rng(seed)
         self.store = store
@@ -306,3 +308,20 @@ def test_texts_are_one_item_each_and_drawn_by_size(store: Store) -> None:
     assert [row["throughput"] for row in report.tables[0].rows] == pytest.approx([100, 100])
     (figure,) = (figure for figure in report.figures if figure.name == "text-size")
     assert list(figure.series.values()) == [[(1000.0, 0.010), (10_000.0, 0.010)]]
+
+
+def test_memory_of_a_first_call_is_drawn_with_its_phases(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.begin("onnx", 1.0, 0.1)
+    view = store.view(sweep.writer.run.id)
+    first = next(call for call in view.invocations() if call.start_type is StartType.COLD)
+    points = {
+        "t_s": [0.0, 0.5, 1.05],
+        "uss_bytes": [10, 20, 30],
+        "phases": [["model_load", 0.2, 1.0], ["inference", 1.0, 1.1]],
+    }
+    text = json.dumps(points)
+    store.add_value(view.run.id, "memory-series.series", None, text=text, sequence=first.sequence)
+    (figure,) = (figure for figure in sweep.report().figures if figure.name == "memory")
+    assert list(figure.series.values()) == [[(0.0, 10.0), (0.5, 20.0), (1.05, 30.0)]]
+    assert list(figure.labels.values()) == [["", "model_load", "inference"]]
