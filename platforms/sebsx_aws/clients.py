@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import re
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.accounts import CloudAccount
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.clouds.s3 import code_of
 from sebsx.errors import (
@@ -82,8 +83,7 @@ GONE = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist",
     }
 )  # fmt: skip
-
-
+_BUSY = frozenset({"ResourceConflictException", "ResourceInUseException", "OperationAborted", "DeleteConflict"})
 # The number of an account, an access key, and what a signed URL carries.
 _SECRET = re.compile(
     r"\b\d{12}\b|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|X-Amz-(?:Signature|Credential|Security-Token)=[^&\s\"']+"
@@ -93,8 +93,8 @@ _SECRET = re.compile(
 _SERVICES = {"functions": "lambda", "tagging": "resourcegroupstaggingapi"}
 
 
-class Clients:
-    """Makes clients when they are first needed; making one sends nothing.
+class Clients(CloudAccount):
+    """Makes clients when they are first needed.
 
     Args:
         settings: Profile, region and endpoint.
@@ -132,6 +132,30 @@ class Clients:
         if not region and self._session:  # which says what is missing
             raise UserError("no AWS region is known; give one with --set region=us-east-1, or set AWS_DEFAULT_REGION")
         return region
+
+    def prove(self) -> None:
+        """See that there are credentials."""
+        self.credentials()
+
+    def explained(self, what: str) -> AbstractContextManager[None]:
+        """Return a context that turns what botocore raises into an error of ours."""
+        return explained(what)
+
+    def is_gone(self, exc: BaseException) -> bool:
+        """Tell whether it does not exist, or no longer."""
+        return code_of(exc) in GONE
+
+    def is_busy(self, exc: Exception) -> bool:
+        """Tell whether something is still being made or changed."""
+        return code_of(exc) in _BUSY
+
+    def clean(self, text: str) -> str:
+        """Return words of AWS in one line, without account numbers, access keys and signatures."""
+        return clean(text)
+
+    def noted(self, name: str, made: str) -> str:
+        """Return an ARN without the number of the account; of a URL, which has it as well, the name alone."""
+        return without_account(made) if made.startswith("arn:") else name
 
     def credentials(self) -> Any:
         """Return credentials as they are now; those that expire are renewed where the chain can.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError
 from sebsx.system.lazy import require
 from sebsx_aws.clients import Clients, explained
+from sebsx_aws.resources import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,13 +93,18 @@ def left_out(found: Mapping[str, Any], architecture: str) -> list[str]:
 
 
 def code(
-    clients: Clients, bucket: Callable[[], str], subject: str, architecture: str, found: Mapping[str, Any], force: bool
+    clients: Clients,
+    shared: Callable[[str], str],
+    subject: str,
+    architecture: str,
+    found: Mapping[str, Any],
+    force: bool,
 ) -> dict[str, Any]:
     """Return the code of a copy as `create_function` takes it; it never leaves the account but for this process.
 
     Args:
         clients: The account.
-        bucket: Returns the name of a bucket for code that is too large for a request.
+        shared: Returns the name of the bucket for code that is too large for a request.
         subject: Name of the function.
         architecture: Of the copy.
         found: What Lambda tells of the function.
@@ -130,7 +136,7 @@ def code(
     key = {"SourceKMSKeyArn": place["SourceKMSKeyArn"]} if place.get("SourceKMSKeyArn") else {}
     if len(data) <= _DIRECT_BYTES:
         return {"ZipFile": data, **key}
-    where = {"Bucket": bucket(), "Key": f"packages/{hashlib.sha256(data).hexdigest()}.zip"}
+    where = {"Bucket": shared(BUCKET), "Key": f"packages/{hashlib.sha256(data).hexdigest()}.zip"}
     with explained(f"upload of the code of {subject!r}"):
         clients.s3.put_object(**where, Body=data)
     return {f"S3{name}": value for name, value in where.items()} | key

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.clouds.adopted import CHANGE, COPY
-from sebsx.clouds.fresh import NONCE, function_name
+from sebsx.clouds.adopted import Existing, parts_of
+from sebsx.clouds.refusals import passing_over
 from sebsx.clouds.s3 import code_of
 from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
-from sebsx.model import Deployment
 from sebsx_aws import copies
-from sebsx_aws.clients import DENIED, GONE, Clients, clean, explained, without_account
-from sebsx_aws.functions import NAME, Functions
-from sebsx_aws.reports import log_group
+from sebsx_aws.clients import DENIED, GONE, clean, explained
+from sebsx_aws.functions import NAME
+from sebsx_aws.reports import log_group, make_log_group
+from sebsx_aws.resources import FUNCTION
 from sebsx_aws.triggers import SDK, invoke_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption
-    from sebsx_aws.settings import AwsSettings
+    from sebsx_aws.clients import Clients
+    from sebsx_aws.functions import Functions
 
 LATEST = "$LATEST"
 _ARN = re.compile(
@@ -71,58 +72,161 @@ def read_name(target: str) -> NamedFunction:
     Raises:
         UserError: If it is neither.
     """
-    found = _ARN.fullmatch(target) or _NAME.fullmatch(target)
-    if found is None:
-        wanted = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it if you like"
-        raise UserError(f"{clean(target)!r} names no Lambda function; write its name or {wanted}")
-    return NamedFunction(**{key: value or "" for key, value in found.groupdict().items()})
+    wanted = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it if you like"
+    refusal = f"{clean(target)!r} names no Lambda function; write its name or {wanted}"
+    return NamedFunction(**parts_of(target, refusal, _ARN, _NAME))
 
 
-class ExistingLambdas:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundLambda:
+    """What Lambda tells of a function.
+
+    Args:
+        named: How it is asked for.
+        told: Its configuration.
+        found: That with its code and concurrency, where those were asked for.
+        provisioned: Sandboxes that are kept ready.
+        copy: What makes a copy of it, where one is wanted.
+    """
+
+    named: NamedFunction
+    told: Mapping[str, Any]
+    found: Mapping[str, Any] = field(default_factory=dict)
+    provisioned: int = 0
+    copy: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ExistingLambdas(Existing[FoundLambda]):
     """The user's functions in one account and region.
 
     Args:
         clients: The account.
-        settings: Of the platform.
-        context: Says where each copy and each change is written down first, and what copies are tagged with.
-        make_log_group: Makes the log group of a function.
-        bucket: Returns the name of a bucket for code that is too large for a request.
+        functions: Of that account.
+        context: See `Existing`.
+        shared: Returns the name of the bucket for code that is too large for a request.
     """
 
+    kind = FUNCTION
+    rule = NAME
+
     def __init__(
-        self,
-        clients: Clients,
-        settings: AwsSettings,
-        context: PlatformContext,
-        make_log_group: Callable[[str], None],
-        bucket: Callable[[], str],
+        self, clients: Clients, functions: Functions, context: PlatformContext, shared: Callable[[str], str]
     ) -> None:
+        super().__init__(context, clients.region)
         self._clients = clients
-        self._context = context
-        self._make_log_group = make_log_group
-        self._bucket = bucket
-        self._settings = settings
-        self._functions = Functions(clients, settings)
+        self._functions = functions
+        self._shared = shared
         self._copied: dict[str, str] = {}  # subject -> state in which it was copied first
         self._codes: dict[tuple[str, str], dict[str, Any]] = {}  # by subject and architecture
 
-    def adopt(self, adoption: Adoption) -> Deployment:
-        """Return the function, its copy, or itself with other memory; see `Platform.adopt`."""
+    def found(self, adoption: Adoption) -> FoundLambda:
+        """Return what Lambda tells of a function that can be measured."""
         named = read_name(adoption.address)
         self._check_place(named)
         found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
-        self._check_kind(named, found["Configuration"])
+        told = found["Configuration"]
+        self._check_kind(named, told)
         if named.is_alias:
-            self._check_alias(named, found["Configuration"]["Version"])
+            self._check_alias(named, told["Version"])
         provisioned = self._provisioned(named) if named.qualifier not in ("", LATEST) else 0
-        if adoption.copy:
-            return self._copied_to(adoption, self._copy(adoption, named, found), found, provisioned)
-        more: dict[str, Any] = {"notes": _warnings(found["Configuration"], provisioned)}
-        if provisioned:
-            more |= {"min_instances": provisioned, "billing_scheme": "provisioned"}
-        if adoption.in_place:
-            more[CHANGE] = self._change(adoption, named, found["Configuration"])
-        return self._deployment(adoption, named.name, named.qualifier, more)
+        copy = self._copy_of(adoption, named, found) if adoption.copy else {}
+        return FoundLambda(named=named, told=told, found=found, provisioned=provisioned, copy=copy)
+
+    def look(self, address: str) -> FoundLambda | None:
+        """Return what Lambda tells of a function as it can be changed; None if there is none."""
+        found: list[FoundLambda] = []
+        with explained(f"read of function {address!r}"), passing_over(self._clients.is_gone):
+            told = self._clients.functions.get_function_configuration(FunctionName=address)
+            found.append(FoundLambda(named=NamedFunction(address), told=told))
+        return found[0] if found else None
+
+    def address(self, told: FoundLambda) -> str:
+        """Return its name."""
+        return told.named.name
+
+    def sizes(self, told: FoundLambda) -> tuple[str, ...]:
+        """Return its memory."""
+        return (str(told.told["MemorySize"]),)
+
+    def resized(self, told: FoundLambda, memory_mib: int) -> tuple[str, ...]:
+        """Return other memory, of a function that can be changed."""
+        named = told.named
+        if named.qualifier not in ("", LATEST):
+            raise UserError(
+                f"a published version such as {named.subject!r} cannot be changed; leave out {named.qualifier!r}, "
+                "or measure a copy (without --in-place)"
+            )
+        copies.variables_of(told.told, named.subject)
+        return (str(memory_mib),)
+
+    def variables(self, told: FoundLambda) -> Mapping[str, str]:
+        """Return its environment variables."""
+        return copies.variables_of(told.told, told.named.subject)
+
+    def change(self, told: FoundLambda, sizes: Sequence[str] | None, variables: Mapping[str, str] | None) -> None:
+        """Give it other memory or variables."""
+        changes: dict[str, Any] = {} if sizes is None else {"MemorySize": int(sizes[0])}
+        if variables is not None:
+            changes["Environment"] = {"Variables": variables}
+        self._functions.update(told.named.name, **changes)
+
+    def copied(self, adoption: Adoption, told: FoundLambda, name: str) -> FoundLambda:
+        """Make a copy."""
+        make_log_group(self._clients, self.context, name)
+        what, functions = f"copy of function {told.named.subject!r}", self._clients.functions
+        with explained(what):
+            try:
+                functions.create_function(FunctionName=name, **told.copy)
+            except functions.exceptions.ClientError as exc:
+                if code_of(exc) in DENIED:
+                    raise CredentialsError(
+                        f"{what} is denied: {clean(exc.response['Error']['Message'])}; allow that, or measure the "
+                        "function as it is (without --memory) or --in-place"
+                    ) from exc
+                raise
+            self._functions.wait_active(name)
+        return self.now(name)
+
+    def effective(self, adoption: Adoption, told: FoundLambda) -> Mapping[str, Any]:
+        """Return what Lambda reports, the language of the runtime, and the log that can be read."""
+        named = told.named
+        qualifier = {"Qualifier": named.qualifier} if named.qualifier else {}
+        facts = {**self._functions.effective(named.name, qualifier), "function": named.name, "trigger": SDK}
+        if told.provisioned:
+            facts |= {"min_instances": told.provisioned, "billing_scheme": "provisioned"}
+        if runtime := _RUNTIME.fullmatch(facts.get("runtime", "")):
+            facts |= {"language": runtime[1], "language_version": runtime[2] or ""}
+        if group := self._readable_log(named.name, qualifier):
+            facts["log_group"] = group
+        return facts
+
+    def endpoint(self, told: FoundLambda) -> str:
+        """Return where Lambda takes invocations of it."""
+        qualifier = {"Qualifier": told.named.qualifier} if told.named.qualifier else {}
+        return invoke_url(self._clients, told.named.name, qualifier)
+
+    def left_out(self, told: FoundLambda, copy: FoundLambda) -> Sequence[str]:
+        """Return what a copy has not of the function."""
+        own = copies.architecture_of(copy.told)
+        notes = copies.left_out(told.found, own)
+        if told.provisioned:
+            notes.append("provisioned concurrency is not copied: the copy starts on demand")
+        runtimes = [one.told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn") for one in (told, copy)]
+        if own == copies.architecture_of(told.told) and runtimes[0] != runtimes[1]:
+            notes.append("the copy has another version of the runtime than the function: Lambda gave it the newest")
+        return notes
+
+    def warnings(self, told: FoundLambda) -> Sequence[str]:
+        """Return what makes the results of a function that is measured itself less than they seem."""
+        notes = []
+        if told.provisioned:
+            notes.append("sandboxes are kept ready for it: their price is not in the costs of the calls")
+        if told.told.get("LoggingConfig", {}).get("SystemLogLevel") == "WARN":
+            notes.append(
+                "its system log level WARN can hide what Lambda reports of durations, starts and costs; "
+                "a copy (--memory) has INFO"
+            )
+        return notes
 
     def _check_place(self, named: NamedFunction) -> None:
         region = self._clients.region
@@ -192,26 +296,6 @@ class ExistingLambdas:
                     raise CredentialsError(f"{what} is denied; allow lambda:{action} for it") from exc
                 raise
 
-    def _deployment(self, adoption: Adoption, name: str, version: str, more: Mapping[str, Any]) -> Deployment:
-        config, qualifier = adoption.config, {"Qualifier": version} if version else {}
-        effective = {**self._functions.effective(name, qualifier), "function": name, "trigger": SDK, **more}
-        effective["adopted"] = COPY if adoption.copy else "in place" if adoption.in_place else "as it is"
-        if runtime := _RUNTIME.fullmatch(effective.get("runtime", "")):
-            effective |= {"language": runtime[1], "language_version": runtime[2] or ""}
-        if group := self._readable_log(name, qualifier):
-            effective["log_group"] = group
-        region, endpoint = self._clients.region, invoke_url(self._clients, name, qualifier)
-        known = replace(
-            config,
-            memory_mib=config.memory_mib or effective["memory_mib"],
-            architecture=config.architecture or effective["architecture"],
-            timeout_s=effective["timeout_s"],
-        )
-        identifier = ":".join(filter(None, ("function", name, version)))
-        return Deployment(
-            identifier, known, effective=effective, endpoint=endpoint, headers={}, region=region, adopted=True
-        )
-
     def _readable_log(self, name: str, qualifier: Mapping[str, str]) -> str:
         """Return the log group of a function, which says what sandbox served each call; empty where we may not read it.
 
@@ -227,19 +311,8 @@ class ExistingLambdas:
             return group if code_of(exc.__cause__) in GONE else ""  # it comes with the first call
         return group
 
-    def _copied_to(self, adoption: Adoption, name: str, found: Mapping[str, Any], provisioned: int) -> Deployment:
-        """Return a copy, with what it has not of the function."""
-        copy = self._deployment(adoption, name, "", {})
-        notes = copies.left_out(found, copy.effective["architecture"])
-        if provisioned:
-            notes.append("provisioned concurrency is not copied: the copy starts on demand")
-        told, own = found["Configuration"], copy.effective
-        runtime = told.get("RuntimeVersionConfig", {}).get("RuntimeVersionArn")
-        if own["architecture"] == copies.architecture_of(told) and own.get("runtime_version") != runtime:
-            notes.append("the copy has another version of the runtime than the function: Lambda gave it the newest")
-        return replace(copy, effective={**copy.effective, "notes": notes})
-
-    def _copy(self, adoption: Adoption, named: NamedFunction, found: Mapping[str, Any]) -> str:
+    def _copy_of(self, adoption: Adoption, named: NamedFunction, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what makes a copy, as `create_function` takes it; the code of a function is read once."""
         told, config = found["Configuration"], adoption.config
         state = "/".join(str(told.get(key)) for key in ("Version", "CodeSha256", "LastModified"))
         if self._copied.setdefault(named.subject, state) != state:
@@ -250,84 +323,13 @@ class ExistingLambdas:
         architecture = config.architecture or copies.architecture_of(told)
         variables, key = copies.variables_of(told, named.subject), (named.subject, architecture)
         if key not in self._codes:
-            self._codes[key] = copies.code(self._clients, self._bucket, *key, found, adoption.force)
-        name = function_name(config, NAME)
-        wanted: dict[str, Any] = {
+            self._codes[key] = copies.code(self._clients, self._shared, *key, found, adoption.force)
+        return {
             **copies.configuration(told),
-            "FunctionName": name,
             "Description": "copy made by sebsx for measuring; deleted afterwards",
             "Architectures": [architecture],
             "MemorySize": config.memory_mib or told["MemorySize"],
             "Environment": {"Variables": variables},
             "Code": self._codes[key],
-            "Tags": dict(self._context.tags),
+            "Tags": dict(self.context.tags),
         }
-        self._make_log_group(name)
-        what = f"copy of function {named.subject!r}"
-        with self._context.ledger.creating("function", name, self._clients.region) as creation, explained(what):
-            functions = self._clients.functions
-            try:
-                arn = functions.create_function(**wanted)["FunctionArn"]
-            except functions.exceptions.ClientError as exc:
-                if code_of(exc) in DENIED:
-                    raise CredentialsError(
-                        f"{what} is denied: {clean(exc.response['Error']['Message'])}; allow that, or measure the "
-                        "function as it is (without --memory) or --in-place"
-                    ) from exc
-                raise
-            creation.provider_id = without_account(arn)
-            self._functions.wait_active(name)
-        return name
-
-    def _change(self, adoption: Adoption, named: NamedFunction, told: Mapping[str, Any]) -> str:
-        """Give the function itself other memory, after writing down what it has, and return that."""
-        if named.qualifier not in ("", LATEST):
-            raise UserError(
-                f"a published version such as {named.subject!r} cannot be changed; leave out {named.qualifier!r}, "
-                "or measure a copy (without --in-place)"
-            )
-        copies.variables_of(told, named.subject)
-        change = f"{named.name}@{told['MemorySize']}"
-        with self._context.ledger.creating(CHANGE, change, self._clients.region):
-            self._functions.update(named.name, MemorySize=adoption.config.memory_mib)
-        return change
-
-
-def put_back(clients: Clients, settings: AwsSettings, change: str) -> None:
-    """Give a function the memory back that it had, and take away what forced it cold. Harmless when done already.
-
-    Args:
-        clients: The account.
-        settings: Of the platform.
-        change: Name of the resource: function and memory.
-    """
-    name, _, memory_mib = change.rpartition("@")
-    functions = Functions(clients, settings)
-    with explained(f"read of function {name!r}"):
-        try:
-            told = clients.functions.get_function_configuration(FunctionName=name)
-        except clients.functions.exceptions.ClientError as exc:
-            if code_of(exc) in GONE:
-                return
-            raise
-    variables = dict(told.get("Environment", {}).get("Variables", {}))
-    changes: dict[str, Any] = {}
-    if told["MemorySize"] != int(memory_mib):
-        changes["MemorySize"] = int(memory_mib)
-    if variables.pop(NONCE, None) is not None:
-        changes["Environment"] = {"Variables": variables}
-    if changes:
-        functions.update(name, **changes)
-
-
-def _warnings(told: Mapping[str, Any], provisioned: int) -> list[str]:
-    """Return in words what makes the results of a function that is measured itself less than they seem."""
-    notes = []
-    if provisioned:
-        notes.append("sandboxes are kept ready for it: their price is not in the costs of the calls")
-    if told.get("LoggingConfig", {}).get("SystemLogLevel") == "WARN":
-        notes.append(
-            "its system log level WARN can hide what Lambda reports of durations, starts and costs; "
-            "a copy (--memory) has INFO"
-        )
-    return notes

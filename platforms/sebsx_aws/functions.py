@@ -130,12 +130,6 @@ class Functions:
                 self._published[name] = self._provision(name, instances)
         return str(alias["AliasArn"])
 
-    def environment(self, name: str) -> dict[str, str]:
-        """Return the variables that a function has now."""
-        with explained(f"read of function {name!r}"):
-            told = self._clients.functions.get_function_configuration(FunctionName=name)
-        return dict(told.get("Environment", {}).get("Variables", {}))
-
     def wait_active(self, name: str) -> None:
         """Wait until a function that was just made can be invoked."""
         with explained(f"create of function {name!r}"):

@@ -3,20 +3,66 @@
 from __future__ import annotations
 
 import base64
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import images
+from sebsx.clouds.registries import IMAGE
 from sebsx.errors import UnsupportedError
 from sebsx_aws.clients import Clients, clean, explained
 
 if TYPE_CHECKING:
+    from sebsx.contracts.ledger import Ledger
     from sebsx.model import Package
 
+logger = logging.getLogger(__name__)
+
+_TAG_DIGITS = 32  # of the content hash of a package
 _TASK_ROOT = "/var/task"
 # Lambda's limit for an image, all layers, uncompressed (developer guide, "Lambda quotas").
 _IMAGE_BYTES = 10 * 1024**3
 engine = partial(images.engine, "use --option package=zip", clean)
+
+
+class LambdaImages:
+    """The images of one run; on the engine nothing of them is left.
+
+    Args:
+        clients: The account.
+        ledger: Where each is written down while the engine has it.
+        base: Base image; `{language}` and `{version}` stand for the language and its version.
+    """
+
+    def __init__(self, clients: Clients, ledger: Ledger, base: str) -> None:
+        self._clients = clients
+        self._ledger = ledger
+        self._base = base
+        self._pushed: dict[str, str] = {}  # content hash of a package -> URI by digest
+
+    def of(self, package: Package, repository: str, handler: str) -> str:
+        """Return the URI by digest of the image of a package, built and pushed once; see `push_image`."""
+        key = package.content_hash
+        if key not in self._pushed:
+            logger.info("building and pushing the image of %r", package.benchmark)
+            tag = key[:_TAG_DIGITS]
+            name = f"{repository.rpartition('/')[2]}:{tag}"  # without the host, which has the number of the account
+            with engine() as client:
+                try:
+                    with self._ledger.creating(IMAGE, name):
+                        self._pushed[key] = push_image(
+                            client, self._clients, repository, tag, package, self._base, handler
+                        )
+                finally:
+                    images.remove_image(client, name)
+                    self._ledger.deleted(IMAGE, name)
+        return self._pushed[key]
+
+
+def delete_image(_clients: Clients, name: str) -> None:
+    """Remove what a build or push that was cut short left on the engine of this machine."""
+    with engine() as client:
+        images.remove_image(client, name)
 
 
 def push_image(

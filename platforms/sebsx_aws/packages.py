@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnsupportedError
 from sebsx_aws.clients import explained
+from sebsx_aws.resources import BUCKET, REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sebsx.model import Package
     from sebsx_aws.clients import Clients
-    from sebsx_aws.resources import Resources
+    from sebsx_aws.images import LambdaImages
     from sebsx_aws.settings import AwsSettings
 
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
@@ -25,7 +26,12 @@ _RUNTIMES = {"python": "python{}", "nodejs": "nodejs{}.x"}
 
 
 def handed_over(
-    package: Package, kind: str | None, settings: AwsSettings, clients: Clients, made: Resources
+    package: Package,
+    kind: str | None,
+    settings: AwsSettings,
+    clients: Clients,
+    images: LambdaImages,
+    shared: Callable[[str], str],
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return where Lambda finds the code, and how it is to be run.
 
@@ -34,7 +40,8 @@ def handed_over(
         kind: `zip`, `image`, or None for a zip where that is not too large.
         settings: Of the platform.
         clients: The account.
-        made: Bucket and repository of the run.
+        images: Those of the run.
+        shared: Returns the name of the run's bucket, and the URI of its repository.
 
     Raises:
         UnsupportedError: If a zip is wanted and too large.
@@ -46,11 +53,11 @@ def handed_over(
             "takes 250 MiB as a zip; use --option package=image"
         )
     if kind == "image" or large:
-        return {"ImageUri": made.image(package, settings.base_image, _HANDLER)}, {"PackageType": "Image"}
+        return {"ImageUri": images.of(package, shared(REPOSITORY), _HANDLER)}, {"PackageType": "Image"}
     managed = _RUNTIMES[package.target.language].format(package.target.version)
     runtime = {"PackageType": "Zip", "Runtime": managed, "Handler": _HANDLER}
     if settings.upload == "s3" or package.bytes > _DIRECT_BYTES:
-        bucket, key = made.bucket(), f"packages/{package.sha256}.zip"
+        bucket, key = shared(BUCKET), f"packages/{package.sha256}.zip"
         with explained("upload of the package"), package.path.open("rb") as file:
             clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
         return {"S3Bucket": bucket, "S3Key": key}, runtime

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sebsx.clouds.records import LateRecords
-from sebsx.clouds.s3 import code_of
+from sebsx.clouds.s3 import code_of, create_once
 from sebsx.errors import PlatformError
 from sebsx_aws import loglines
 from sebsx_aws.clients import GONE, explained
+from sebsx_aws.resources import LOG_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import ProviderRecord
     from sebsx_aws.clients import Clients
 
@@ -26,6 +29,15 @@ _PATTERNS = {"text": '"REPORT RequestId"', "json": '{ $.type = "platform.report"
 def log_group(function: str) -> str:
     """Return the name of the log group that Lambda writes to for a function."""
     return f"/aws/lambda/{function}"
+
+
+def make_log_group(clients: Clients, context: PlatformContext, function: str) -> None:
+    """Make the log group of a function, which Lambda would make without our tags and keep for ever."""
+    group = log_group(function)
+    with context.ledger.creating(LOG_GROUP, group, clients.region), explained(f"create of log group {group!r}"):
+        create = partial(clients.logs.create_log_group, logGroupName=group, tags=dict(context.tags))
+        create_once(create, "ResourceAlreadyExistsException")
+        clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
 
 
 class LogReports(LateRecords):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sebsx.clouds.accounts import AccountSettings
 from sebsx.settings import setting
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -12,7 +13,7 @@ UPLOADS = ("auto", "s3")
 
 
 @dataclass(frozen=True)
-class AwsSettings:
+class AwsSettings(AccountSettings):
     """Where functions are made, as whom and how; what each gets are its options."""
 
     profile: str = setting("", help="profile of the AWS configuration files; default: AWS's credential chain")
@@ -30,6 +31,3 @@ class AwsSettings:
         "public.ecr.aws/lambda/{language}:{version}", help="image that packages of kind `image` are built from"
     )
     log_format: str = setting("text", help="format of the platform's log lines", choices=("text", "json"))
-    ttl_h: float = setting(
-        24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
-    )

@@ -14,12 +14,11 @@ from sebsx_aws.clients import explained
 from sebsx_aws.signing import signed_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sebsx.contracts.senders import HttpAnswer
     from sebsx_aws.clients import Clients
     from sebsx_aws.functions import Functions
-    from sebsx_aws.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +38,19 @@ def invoke_url(clients: Clients, name: str, qualifier: Mapping[str, str]) -> str
 
 
 def endpoint_for(
-    trigger: str, clients: Clients, functions: Functions, made: Resources, name: str, qualifier: Mapping[str, str]
-) -> str:
+    trigger: str, clients: Clients, functions: Functions, queue: Callable[[], str], name: str,
+    qualifier: Mapping[str, str],
+) -> str:  # fmt: skip
     """Make what a trigger takes beside the function, and return where invocations are sent."""
     if trigger == URL:
         with explained(f"create of a URL for {name!r}"):
             told = clients.functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
         return str(told["FunctionUrl"])
     if trigger == ASYNC:
-        functions.send_results(name, made.queue_arn(), qualifier)
+        wanted = {"QueueUrl": queue(), "AttributeNames": ["QueueArn"]}
+        with explained(f"read of the queue for results of {name!r}"):
+            arn = clients.sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"]
+        functions.send_results(name, str(arn), qualifier)
     return invoke_url(clients, name, qualifier)
 
 

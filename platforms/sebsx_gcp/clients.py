@@ -134,40 +134,26 @@ class GcpClients(CloudAccount):
     @cached_property
     def functions(self) -> Any:
         """The client of Cloud Functions, second version of its API."""
-        package = require("google.cloud.functions_v2", extra="gcp")
-        service = "google.cloud.functions_v2.services.function_service.transports.rest"
-        transport = require(service, extra="gcp").FunctionServiceRestTransport
-        return package.FunctionServiceClient(
-            transport=self._over_rest(transport, self.settings.functions_url, "cloudfunctions.googleapis.com")
+        service = "google.cloud.functions_v2.services.function_service"
+        return self._over_rest(
+            service, "FunctionService", self.settings.functions_url or "https://cloudfunctions.googleapis.com"
         )
 
     @cached_property
     def firestore(self) -> Any:
         """The client of Firestore, over HTTP like that of the functions."""
-        service = "google.cloud.firestore_v1.services.firestore"
-        transport = require(f"{service}.transports.rest", extra="gcp").FirestoreRestTransport
-        return require(service, extra="gcp").FirestoreClient(
-            transport=self._over_rest(transport, self.settings.firestore_url, "firestore.googleapis.com")
-        )
+        url = self.settings.firestore_url or "https://firestore.googleapis.com"
+        return self._over_rest("google.cloud.firestore_v1.services.firestore", "Firestore", url)
 
     @cached_property
     def storage(self) -> Any:
         """The client of Cloud Storage."""
-        return require("google.cloud.storage", extra="gcp").Client(
-            project=self.project,
-            credentials=self.credentials,
-            client_options={"api_endpoint": self.settings.storage_url} if self.settings.storage_url else None,
-        )
+        return self._client("google.cloud.storage", self.settings.storage_url)
 
     @cached_property
     def logging(self) -> Any:
         """The client of Cloud Logging, over HTTP."""
-        return require("google.cloud.logging", extra="gcp").Client(
-            project=self.project,
-            credentials=self.credentials,
-            client_options={"api_endpoint": self.settings.logging_url} if self.settings.logging_url else None,
-            _use_grpc=False,
-        )
+        return self._client("google.cloud.logging", self.settings.logging_url, _use_grpc=False)
 
     def retry(self) -> Any:
         """Return how calls of functions and Firestore are repeated that Google refuses for now."""
@@ -201,9 +187,17 @@ class GcpClients(CloudAccount):
                 client.close()
         self._identities.clear()
 
-    def _over_rest(self, transport: Any, url: str, host: str) -> Any:
-        parts = urlsplit(url or f"https://{host}")
-        return transport(host=parts.netloc, url_scheme=parts.scheme, credentials=self.credentials)
+    def _client(self, package: str, url: str, **more: Any) -> Any:
+        """Return a client of one of the libraries that Google wrote by hand."""
+        where = {"api_endpoint": url} if url else None
+        client = require(package, extra="gcp").Client
+        return client(project=self.project, credentials=self.credentials, client_options=where, **more)
+
+    def _over_rest(self, service: str, name: str, url: str) -> Any:
+        """Return a client of one of the libraries that Google generates, which would use gRPC by itself."""
+        transport = getattr(require(f"{service}.transports.rest", extra="gcp"), f"{name}RestTransport")
+        client, parts = getattr(require(service, extra="gcp"), f"{name}Client"), urlsplit(url)
+        return client(transport=transport(host=parts.netloc, url_scheme=parts.scheme, credentials=self.credentials))
 
     @cached_property
     def _found(self) -> tuple[Any, str | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
-from sebsx.clouds.adopted import Existing
+from sebsx.clouds.adopted import Existing, parts_of
 from sebsx.errors import PlatformError, UnsupportedError, UserError
 from sebsx_gcp.clients import GcpClients, clean, is_gone
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, memory_mib
@@ -46,13 +46,9 @@ def read_name(address: str) -> GcpFunctionName:
     Raises:
         UserError: If it is neither.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise UserError(
-            f"{clean(address)!r} names no function of Google Cloud; write its name or "
-            "projects/PROJECT/locations/REGION/functions/NAME"
-        )
-    return GcpFunctionName(**{key: value or "" for key, value in found.groupdict().items()})
+    form = "write its name or projects/PROJECT/locations/REGION/functions/NAME"
+    refusal = f"{clean(address)!r} names no function of Google Cloud; {form}"
+    return GcpFunctionName(**parts_of(address, refusal, _ADDRESS))
 
 
 class GcpExisting(Existing[Any]):

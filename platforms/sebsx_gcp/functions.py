@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.fresh import NONCE, nonce
+from sebsx.clouds.quantities import quantity
 from sebsx.clouds.uploads import send_file
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
@@ -30,8 +30,6 @@ VCPU_BY_MEMORY = {
 }  # fmt: skip
 _DONE_WITHIN_S = 900.0
 _UPLOAD_WITHIN_S = 120.0
-_QUANTITY = re.compile(r"([0-9.]+)([kKMG]?)i?")
-_MIB = {"": 1 / 2**20, "k": 1 / 1024, "K": 1 / 1024, "M": 1.0, "G": 1024.0}
 
 
 class GcpFunctions:
@@ -188,7 +186,7 @@ def effective(told: Any) -> dict[str, Any]:
         "revision": service.revision,
         "service": service.service.rpartition("/")[2],
         "source_generation": str(source.generation or "") or None,
-        "vcpu": _vcpu(service.available_cpu),
+        "vcpu": quantity(service.available_cpu),
         "sandbox_concurrency": service.max_instance_request_concurrency or 1,
         "min_instances": service.min_instance_count,
         "max_instances": service.max_instance_count,
@@ -196,17 +194,10 @@ def effective(told: Any) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value not in (None, "")}
 
 
-def memory_mib(quantity: str) -> int | None:
-    """Return a quantity of memory as Google writes it (`256Mi`, `256M`, `1Gi`); None for one that cannot be read.
+def memory_mib(text: str) -> int | None:
+    """Return memory as Google writes it (`256Mi`, `256M`, `1Gi`); None for what cannot be read.
 
     `M` and `G` of Cloud Functions are powers of 1024 (API reference, `availableMemory`, and gcloud's own table).
     """
-    found = _QUANTITY.fullmatch(quantity)
-    return round(float(found[1]) * _MIB[found[2]]) if found else None
-
-
-def _vcpu(quantity: str) -> float | None:
-    try:
-        return float(quantity.removesuffix("m")) / (1000 if quantity.endswith("m") else 1)
-    except ValueError:
-        return None
+    found = quantity(text, binary=True)
+    return None if found is None else round(found / 2**20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sebsx.clouds.accounts import AccountSettings
 from sebsx.settings import setting
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -11,7 +12,7 @@ NODES = ("20", "22", "24")
 
 
 @dataclass(frozen=True)
-class GcpSettings:
+class GcpSettings(AccountSettings):
     """Where functions are made, as whom and how; what each gets are its options."""
 
     project: str = setting("", help="id of the project; default: that of the credentials")
@@ -28,6 +29,3 @@ class GcpSettings:
     firestore_url: str = setting("", help="another endpoint for Firestore, for driver and functions")
     logging_url: str = setting("", help="another endpoint for Cloud Logging")
     metadata_host: str = setting("", help="HOST:PORT that functions ask for tokens; default: Google's metadata server")
-    ttl_h: float = setting(
-        24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
-    )

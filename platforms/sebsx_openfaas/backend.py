@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.clouds.accounts import ResourceKind
+from sebsx.clouds.callbacks import CallbackSink
 from sebsx.clouds.fresh import NONCE, function_name, nonce
 from sebsx.clouds.records import LateRecords
 from sebsx.clouds.refusals import problems
@@ -26,7 +27,7 @@ from sebsx.errors import DeployError
 from sebsx.model import Between, Deployment, OneOf, Problem, ProviderRecord, Severity, Status
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TRIGGER, VCPU
 from sebsx_openfaas import functions
-from sebsx_openfaas.callbacks import AsyncExchange, Sink
+from sebsx_openfaas.callbacks import CALL_ID, HEADERS, AsyncExchange
 from sebsx_openfaas.existing import FUNCTION, NAME, ExistingFunctions, read_name
 from sebsx_openfaas.functions import ASYNC, HTTP, SECRET, TRIGGERS
 from sebsx_openfaas.gateway import ADVICE, FaasGateway
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SECRET_RESOURCE = "secret"  # noqa: S105  # kind of the resource
-CALL_ID, DURATION, INTERNAL = "x-call-id", "x-duration-seconds", "x-openfaas-internal"
+DURATION, INTERNAL = "x-duration-seconds", "x-openfaas-internal"
 # A line of of-watchdog: `POST / - 200 OK - ContentLength: 15B (0.0038s) [079d9ff9-...]`.
 _LINE = re.compile(r"[A-Z]+ \S+ - \d{3} .*\((?P<seconds>\d+\.\d+)s\) \[(?P<id>[\w-]{1,128})\]")
 _DEFAULT_NAMESPACE = "openfaas-fn"
@@ -107,7 +108,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
     def __init__(self, settings: OpenFaasSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)
         self._logs = FunctionLogs(self.account)
-        self._sink: Sink | None = None
+        self._sink: CallbackSink | None = None
         self._deployed: dict[str, dict[str, Any]] = {}  # what was asked of the gateway, by function
         images = {"python": settings.python_image, "nodejs": settings.nodejs_image}
         self._images = {
@@ -200,7 +201,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
             return None
         assert deployment.endpoint is not None
         sink = self._callback_sink()
-        return AsyncExchange(url=deployment.endpoint, callback=sink.callback, results=sink.results)
+        return AsyncExchange(url=deployment.endpoint, callback=sink.callback, results=sink.inbox)
 
     def denial(self, reply: Reply) -> str | None:
         """Return that the gateway refused: calls carry no password, and functions may answer 403 as well."""
@@ -264,9 +265,9 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
             yield resource(SECRET_RESOURCE, name, tags)
         yield from super().search()
 
-    def _callback_sink(self) -> Sink:
+    def _callback_sink(self) -> CallbackSink:
         if self._sink is None:
-            self._sink = Sink(self.settings.callback_url)
+            self._sink = CallbackSink(self.settings.callback_url, HEADERS)
         return self._sink
 
     def _store_secret(self) -> dict[str, str]:

@@ -6,7 +6,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sebsx.clouds.adopted import Existing
+from sebsx.clouds.adopted import Existing, parts_of
+from sebsx.clouds.quantities import quantity
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
@@ -54,10 +55,8 @@ def read_name(address: str) -> FaasName:
     Raises:
         UserError: If it is the name of none.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise UserError(f"{address!r} is not the name of a function; write NAME or NAME.NAMESPACE")
-    return FaasName(found["name"], found["namespace"] or "")
+    refusal = f"{address!r} is not the name of a function; write NAME or NAME.NAMESPACE"
+    return FaasName(**parts_of(address, refusal, _ADDRESS))
 
 
 class ExistingFunctions(Existing[dict[str, Any]]):
@@ -120,7 +119,7 @@ class ExistingFunctions(Existing[dict[str, Any]]):
     def resized(self, told: dict[str, Any], memory_mib: int) -> tuple[str, ...]:
         """Return another limit, and a request that is no larger."""
         limit, request = f"{memory_mib}Mi", self.sizes(told)[1]
-        return limit, limit if (functions.quantity(request) or 0) > (functions.quantity(limit) or 0) else request
+        return limit, limit if (quantity(request) or 0) > (quantity(limit) or 0) else request
 
     def variables(self, told: dict[str, Any]) -> Mapping[str, str]:
         """Return its environment variables."""

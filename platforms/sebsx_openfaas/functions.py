@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.quantities import quantity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,10 +19,6 @@ PORT = 5000
 SCALE_MIN, SCALE_MAX = "com.openfaas.scale.min", "com.openfaas.scale.max"
 _PROCESSES = {"python": f"python3 {FOLDER}/sebsx_server.py", "nodejs": f"node {FOLDER}/sebsx_server.cjs"}
 _SPARE_S = 5.0  # how much longer the watchdog waits for bodies than for the function
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)([kKMGT]?i?)")
-_FACTORS = {
-    "": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
-}  # fmt: skip
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -109,13 +107,3 @@ def effective_of(status: Mapping[str, Any]) -> dict[str, Any]:
 def replicas_of(status: Mapping[str, Any], *, available: bool = False) -> int:
     """Return how many replicas there are, or can be called: 0 where the gateway leaves the count out."""
     return int(status.get("availableReplicas" if available else "replicas") or 0)
-
-
-def quantity(text: Any) -> float | None:
-    """Return a quantity as Kubernetes writes it (`128Mi`, `0.5`, `500m`) as a number; None where it is none."""
-    if not isinstance(text, str):
-        return None
-    if text.endswith("m") and text[:-1].isdigit():
-        return int(text[:-1]) / 1000
-    found = _QUANTITY.fullmatch(text)
-    return None if found is None or found[2] not in _FACTORS else float(found[1]) * _FACTORS[found[2]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sebsx.clouds.adopted import Existing
+from sebsx.clouds.adopted import Existing, parts_of
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import UnsupportedError, UserError
 from sebsx_openwhisk import actions
@@ -45,10 +45,8 @@ def read_name(address: str) -> ActionName:
     Raises:
         UserError: If it is the name of none.
     """
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        raise UserError(f"{address!r} is not the name of an action; write NAME, PACKAGE/NAME or /NAMESPACE/NAME")
-    return ActionName(found["name"], found["namespace"] or "")
+    refusal = f"{address!r} is not the name of an action; write NAME, PACKAGE/NAME or /NAMESPACE/NAME"
+    return ActionName(**parts_of(address, refusal, _ADDRESS))
 
 
 class ExistingActions(Existing[dict[str, Any]]):

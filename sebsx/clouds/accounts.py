@@ -25,6 +25,7 @@ from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError
 from sebsx.model import Capability
+from sebsx.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
     from sebsx.model import Adoption, Deployment, FunctionConfig, Manifest, Reply, Resource, Status, Target
 
 _SHOWN_BYTES = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSettings:
+    """What every platform in an account lets a user choose."""
+
+    ttl_h: float = setting(
+        24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
+    )
 
 
 class CloudAccount(ABC):

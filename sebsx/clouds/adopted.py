@@ -11,6 +11,7 @@ from sebsx.errors import UserError
 from sebsx.model import Deployment
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.contracts.ledger import Ledger
@@ -179,6 +180,23 @@ class Existing(ABC, Generic[T]):
             region=self.region,
             adopted=True,
         )
+
+
+def parts_of(address: str, refusal: str, *forms: re.Pattern[str]) -> dict[str, str]:
+    """Return the named parts of what a user calls a function, empty for those that it leaves out.
+
+    Args:
+        address: As the user wrote it.
+        refusal: What is said where that is the name of no function, and how one is written.
+        forms: The forms that names have; the first that fits counts.
+
+    Raises:
+        UserError: If none fits.
+    """
+    found = next((found for form in forms if (found := form.fullmatch(address))), None)
+    if found is None:
+        raise UserError(refusal)
+    return {name: part or "" for name, part in found.groupdict().items()}
 
 
 def undo(

@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.clouds import dynamodb, s3
-from sebsx.clouds.accounts import AccountPlatform, CloudAccount, ResourceKind
+from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.images import one_line
 from sebsx.clouds.refusals import passing_over, problems
@@ -44,7 +44,7 @@ _STORES = {"s3": ("storage_url", "object storage"), "dynamodb": ("table_url", "k
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfHostedSettings:
+class SelfHostedSettings(AccountSettings):
     """Where storage and table are, and what the user's own servers cost."""
 
     certificate: str = setting("", help="file with the server's self-signed certificate, as PEM, to trust it")
@@ -63,9 +63,6 @@ class SelfHostedSettings:
     secret_key: str = setting("", help="secret key of storage and table", secret=True)
     price_per_gb_s_usd: float | None = setting(None, help="your price of a GiB-second; default: no cost", minimum=0)
     price_per_request_usd: float | None = setting(None, help="your price of one invocation", minimum=0)
-    ttl_h: float = setting(
-        24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
-    )
 
 
 class SelfHostedAccount(CloudAccount):

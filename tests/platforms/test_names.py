@@ -23,7 +23,6 @@ BUCKET = r"(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-
 # What the documentation of each provider takes, by where the rule for it stands; as strict as sebsx must be there.
 TAKEN = {
     "sebsx_aws.functions:NAME": r"[A-Za-z0-9_-]{1,64}",
-    "sebsx_aws.resources:_NAME": BUCKET,
     "sebsx_azure.functions:NAME": r"[a-z0-9][a-z0-9-]{0,30}[a-z0-9]",
     "sebsx_azure.resources:_ACCOUNT_NAME": r"[a-z0-9]{3,24}",
     "sebsx_azure.resources:_NAME": r"[a-z0-9][a-z0-9-]{2,58}[a-z0-9]",

@@ -10,20 +10,14 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
-const { LoadError, Shim } = require('./sebsx_runtime/shim.cjs');
+const { Shim } = require('./sebsx_runtime/shim.cjs');
 
 // In the words of sebsx; AWS may add others, which stay as they are.
 const KINDS = { 'provisioned-concurrency': 'provisioned' };
 const kind = process.env.AWS_LAMBDA_INITIALIZATION_TYPE || '';
 
 const shim = new Shim(dirname(fileURLToPath(import.meta.url)));
-const failure = await shim.load().then(
-  () => null,
-  (error) => {
-    if (!(error instanceof LoadError)) throw error;
-    return error.answer.text;
-  },
-);
+const failure = await shim.failure();
 const readyMs = Date.now();
 
 /** Serve one invocation; what the function throws is an answer, so that Lambda does not try again by itself. */

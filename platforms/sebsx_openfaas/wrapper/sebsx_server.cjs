@@ -8,7 +8,7 @@
 
 const fs = require('fs');
 const http = require('http');
-const { LoadError, Shim } = require('./sebsx_runtime/shim.cjs');
+const { Shim } = require('./sebsx_runtime/shim.cjs');
 
 const SECRETS = process.env.SEBSX_SECRETS || '/var/openfaas/secrets';
 
@@ -21,12 +21,8 @@ shim.watch();
 
 /** Return the envelope of a call, as JSON. */
 async function answerTo(event, id) {
-  try {
-    await shim.load();
-  } catch (error) {
-    if (!(error instanceof LoadError)) throw error;
-    return error.answer.text;
-  }
+  const failure = await shim.failure();
+  if (failure !== null) return failure;
   const timeoutS = Number(process.env.SEBSX_TIMEOUT_S) || null;
   return (await shim.invoke(event, id, timeoutS === null ? null : Date.now() / 1000 + timeoutS)).text;
 }

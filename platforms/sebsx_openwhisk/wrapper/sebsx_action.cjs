@@ -12,17 +12,11 @@ const IN_IMAGE = '/sebsx/package';
 Object.assign(process.env, JSON.parse(fs.readFileSync(`${__dirname}/sebsx_variables.json`, 'utf8')));
 const root = fs.existsSync(`${__dirname}/package`) ? `${__dirname}/package` : IN_IMAGE;
 process.chdir(root);
-const { LoadError, Shim } = require(`${root}/sebsx_runtime/shim.cjs`);
+const { Shim } = require(`${root}/sebsx_runtime/shim.cjs`);
 
 const shim = new Shim(root);
 shim.watch();
-const loading = shim.load().then(
-  () => null,
-  (error) => {
-    if (!(error instanceof LoadError)) throw error;
-    return error.answer.text;
-  },
-);
+const loading = shim.failure();
 
 /** Serve one activation; never throws, so that the envelope says what was wrong. */
 exports.main = async (parameters) => {

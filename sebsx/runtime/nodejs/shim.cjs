@@ -100,6 +100,17 @@ class Shim {
     return this._loading;
   }
 
+  /** Load the function, and return null, or the envelope that says why it could not be loaded. */
+  failure() {
+    return this.load().then(
+      () => null,
+      (error) => {
+        if (!(error instanceof LoadError)) throw error;
+        return error.answer.text;
+      },
+    );
+  }
+
   async _load() {
     const started = performance.now();
     let manifest;

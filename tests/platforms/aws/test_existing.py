@@ -149,7 +149,7 @@ def test_users_log_that_is_out_of_reach_leaves_the_sandboxes_unknown(
         raise EndpointConnectionError(endpoint_url="https://logs.us-east-1.amazonaws.com")
 
     user.make()
-    monkeypatch.setattr(aws._clients.logs, "filter_log_events", unreachable)  # ten real attempts take minutes
+    monkeypatch.setattr(aws.account.logs, "filter_log_events", unreachable)  # ten real attempts take minutes
     assert not aws.names_sandboxes(adopt(aws))
 
 
@@ -286,7 +286,7 @@ def test_image_is_copied_by_its_digest_and_to_no_other_architecture(aws: AwsPlat
         "Configuration": {"PackageType": "Image", "ImageConfigResponse": {"ImageConfig": config}},
         "Code": {"ImageUri": f"{IMAGE}:latest", "ResolvedImageUri": digest},
     }
-    words = (aws._clients, aws._opened.bucket, "app")
+    words = (aws.account, aws.shared, "app")
     assert copies.code(*words, "x86_64", found, False) == {"ImageUri": digest}
     assert copies.configuration(found["Configuration"]) == {"PackageType": "Image", "ImageConfig": config}
     for force in (False, True):

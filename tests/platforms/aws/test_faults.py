@@ -20,7 +20,7 @@ from sebsx.plugins import Registry
 from sebsx.testing.contracts.trying import records_of
 from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
-from sebsx_aws import clients, resources
+from sebsx_aws import clients
 from sebsx_aws.backend import AwsPlatform
 from sebsx_aws.clients import clean, without_account
 from sebsx_aws.settings import AwsSettings
@@ -101,7 +101,7 @@ class TestDeploying:
     def test_answer_that_was_lost_is_no_conflict(
         self, aws: AwsPlatform, package: Package, account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        client, sent = aws._clients.functions, []
+        client, sent = aws.account.functions, []
         create = client.create_function
 
         def twice(**wanted: Any) -> Any:
@@ -117,7 +117,7 @@ class TestDeploying:
         self, aws: AwsPlatform, package: Package, account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Everything that a run makes is made twice, as by the SDK that asks again where no answer came."""
-        clients, again = aws._clients, []
+        clients, again = aws.account, []
 
         def twice(client: Any, name: str) -> None:
             create = getattr(client, name)
@@ -137,10 +137,8 @@ class TestDeploying:
             twice(client, name)
         aws.storage().put("key", b"data")
         aws.table()
-        made = aws._opened
-        assert made.queue()
-        assert made.name in made._make_repository()
-        clients.ecr.delete_repository(repositoryName=made.name)
+        assert aws.shared("queue")
+        assert aws.shared_name in aws.shared("repository")
         assert invoke(aws, aws.deploy(package, config()), {"value": 1}).status is Status.OK
         assert sorted(again) == sorted(name for _, name in makers)
 
@@ -382,9 +380,9 @@ def test_arn_keeps_all_but_the_account() -> None:
 
 def test_names_are_short_enough_and_never_the_same(tmp_path: Path) -> None:
     context = dataclasses.replace(made(tmp_path).context, attempt="abcdef")
-    shared = resources.Resources(clients.Clients(AwsSettings(region="us-east-1")), context)
-    assert shared.name == "sebsx-01jz0000000000000000000009-aws-shared-abcdef"
-    assert len(shared.name.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
+    shared = AwsPlatform(AwsSettings(region="us-east-1"), context).shared_name
+    assert shared == "sebsx-01jz0000000000000000000009-aws-shared-abcdef"
+    assert len(shared.replace("aws", "aws-arm")) <= 63  # of a bucket, the shortest limit
 
 
 @pytest.mark.parametrize(

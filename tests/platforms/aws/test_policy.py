@@ -108,7 +108,7 @@ def test_role_of_functions_allows_what_they_ask_and_no_more(
     used = asked(account, by_functions=True)
     assert "dynamodb:PutItem" in used
     with made(tmp_path) as platform:
-        platform._opened.role()
+        platform.shared("role")
         iam = boto3.client("iam", endpoint_url=account.url, region_name=REGION)
         (role,) = iam.list_roles(PathPrefix="/sebsx/")["Roles"]
         document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName="sebsx")["PolicyDocument"]

@@ -78,7 +78,7 @@ def test_second_account_takes_all_that_the_platform_asks(
             "result": {"found": [["a", 2], ["b", 1], ["c", 1]], "a": 2, "c": None, "elsewhere": []}
         }
 
-        reports = [record for _, record in LogReports(platform._clients, "text").lines(function, 0.0) if record]
+        reports = [record for _, record in LogReports(platform.account, "text").lines(function, 0.0) if record]
         assert len(reports) == 6
         figures = [(record.duration_s, record.billed_s, record.max_memory_bytes) for record in reports]
         assert all(figure is not None for figures_of_one in figures for figure in figures_of_one)

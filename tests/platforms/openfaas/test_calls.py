@@ -1,8 +1,7 @@
-"""What answers to calls mean, and the process that takes those of asynchronous ones."""
+"""What answers to calls mean."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from sebsx.errors import CredentialsError
 from sebsx.model import Deployment, FunctionConfig, Reply, Status
 from sebsx.testing.contexts import context_for
 from sebsx_openfaas.backend import OpenFaasPlatform
-from sebsx_openfaas.callbacks import Sink
 from sebsx_openfaas.settings import OpenFaasSettings
 
 CONFIG = FunctionConfig("f", memory_mib=128, timeout_s=5.0, architecture="x86_64")
@@ -32,13 +30,3 @@ def test_function_that_lets_nobody_in_is_a_result_and_a_gateway_that_does_not_en
     platform.status_of(refused(x_openfaas_internal="gateway"))
     with pytest.raises(CredentialsError, match="HTTP 403"):
         platform.signed(deployment, b"")
-
-
-def test_results_are_taken_by_a_process_that_ctrl_c_spares_and_whose_token_nobody_sees() -> None:
-    sink = Sink("http://127.0.0.1:0")
-    try:
-        pid = sink._process.pid
-        assert os.getsid(pid) == pid
-        assert sink.results.rpartition("/")[2].encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    finally:
-        sink.close()
