@@ -25,12 +25,16 @@ class Punctuality:
 
     Args:
         lateness_s: Sent minus intended of each request that was sent.
+        answered_s: Time since it was sent of each that had a good answer, and infinity for each that had none.
+        late_s: Lateness of each of those.
         waiting: Share of the time in which the generator's thread waited for a processor: so large is the share of the
             requests or answers that came meanwhile. 0 where it is not known.
         wait_s: How long it waited each time, on average.
     """
 
     lateness_s: Numbers
+    answered_s: Numbers
+    late_s: Numbers
     waiting: float = 0.0
     wait_s: float = 0.0
 
@@ -38,17 +42,25 @@ class Punctuality:
     def of(cls, frame: Frame, generator: Mapping[str, float]) -> Punctuality:
         """Return that of some invocations, and of the generator's thread where its figures (`generators`) are known."""
         duration_s, runqueue_s, turns = (generator.get(name, 0.0) for name in ("duration_s", "runqueue_s", "turns"))
-        sent = frame["client.response_s"] - frame["client.latency_s"]
-        sent = sent[~frame.equals("status", "dropped")]
+        import numpy as np  # heavy
+
+        late_s = frame["client.response_s"] - frame["client.latency_s"]
+        ok = frame.equals("status", "ok")
+        found = cls(
+            lateness_s=late_s[~frame.equals("status", "dropped")],
+            answered_s=np.where(ok, frame["client.latency_s"], np.inf),
+            late_s=np.where(ok, late_s, 0.0),
+        )
         if not runqueue_s or not turns or duration_s <= 0:
-            return cls(lateness_s=sent)
-        return cls(lateness_s=sent, waiting=min(1.0, runqueue_s / duration_s), wait_s=runqueue_s / turns)
+            return found
+        return replace(found, waiting=min(1.0, runqueue_s / duration_s), wait_s=runqueue_s / turns)
 
     def believed(self, estimate: Estimate, q: float, metric: str) -> Estimate:
         """Return a quantile of a metric, or what speaks against it.
 
         It is refused where more than 1 - q of the requests were delayed by the generator, by what matters to this very
-        number: the tail beyond it can then be the generator's own.
+        number: the tail beyond it can then be the generator's own. A response time is refused as well where it would
+        be so much shorter had the same requests been sent in time.
 
         Args:
             estimate: The quantile.
@@ -62,12 +74,22 @@ class Punctuality:
         late = float((self.lateness_s > allowed_s).mean()) if metric == RESPONSE else 0.0
         waiting = self.waiting if self.wait_s > allowed_s else 0.0
         if max(late, waiting) <= 1 - q:
-            return estimate
-        if late >= waiting:
+            if metric != RESPONSE or (made_s := self._made_s(q)) <= allowed_s:
+                return estimate
+            note = f"the generator was late, which made {1e3 * made_s:.2g} ms of it"
+        elif late >= waiting:
             note = f"the generator was late: {100 * late:.2g} % of the requests by more than {1e3 * allowed_s:.2g} ms"
         else:
             note = f"the generator waited for a processor {100 * waiting:.2g} % of the time"
         return replace(estimate, value=None, low=None, high=None, note=note)
+
+    def _made_s(self, q: float) -> float:
+        """Return how much longer lateness made a quantile of the response times."""
+        import numpy as np  # heavy
+
+        sides = (self.answered_s + self.late_s, self.answered_s)
+        late_s, punctual_s = (float(np.quantile(side, q, method="lower")) for side in sides)
+        return late_s - punctual_s if np.isfinite(late_s) else 0.0
 
 
 def generators(view: RunView) -> dict[int | None, dict[str, float]]:

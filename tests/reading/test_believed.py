@@ -83,7 +83,10 @@ def test_unanswered_calls_change_a_ratio_as_answers_after_ages_would(store: Stor
     unanswered, ages = found
     assert unanswered.ratio.value == pytest.approx(ages.ratio.value)
     assert unanswered.p == pytest.approx(ages.p, rel=0.1)  # ages are not all alike
-    assert unanswered.ratio.value > 1.045  # of the answered ones alone it is 1.04
+    if paired:  # all other pairs are 4 % apart, so that their centre is
+        assert unanswered.ratio.note == "upper end not reached: 25 % failed"
+    else:
+        assert unanswered.ratio.value > 1.045  # of the answered ones alone it is 1.04
 
 
 def latency(rows: tuple[Row, ...]) -> Row:

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from sebsx.contracts.analyzers import Estimate
+from sebsx.model.starved import USED, is_starved
+from sebsx.reading.lateness import RESPONSE, Punctuality
+from sebsx.running.starvation import used_share
 from sebsx.sandboxes.launcher import cpu_share, unearned
 from sebsx.stats import (
     Comparison,
@@ -122,6 +127,54 @@ def test_difference_planned_for_is_found_as_often_as_promised_by_simulation(*, p
     found = said.count(Verdict.REGRESSION) / experiments
     print(f"planned, pairs={pairs} power={power}: {n} units, found {found:.4f}")
     assert 1 - found <= most(1 - power, experiments)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("pairs", [False, True])
+def test_unanswered_calls_are_no_difference_where_both_sides_have_them_by_simulation(*, pairs: bool) -> None:
+    rng, experiments, n = np.random.default_rng(20261130), 1000, 30
+
+    def side() -> NDArray[np.float64]:
+        return np.where(rng.random(n) < 0.2, np.inf, rng.lognormal(0, 0.1, n))
+
+    found = [compare_samples(side(), side(), threshold=0.05, pairs=pairs) for _ in range(experiments)]
+    excluded = sum(each.certain for each in found) / experiments
+    changed = sum(verdict(each) not in {Verdict.EQUIVALENT, Verdict.INCONCLUSIVE} for each in found) / experiments
+    print(f"unanswered, pairs={pairs}: excluded {excluded:.4f} changed {changed:.4f}")
+    assert max(excluded, changed) <= most(0.05, experiments)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
+def test_late_generator_makes_no_quantile_longer_that_is_told_by_simulation(q: float) -> None:
+    rng, experiments, n = np.random.default_rng(20261130), 1000, 2000
+    told, wrong = 0, 0.0
+    for _ in range(experiments):
+        service_s = rng.lognormal(math.log(0.001), 0.3, n)  # 5 ms late on average, up to twice as many as may be
+        late_s = np.where(rng.random(n) < rng.uniform(0, min(1.0, 2 * (1 - q))), rng.exponential(0.005, n), 0.0)
+        response_s = float(np.quantile(service_s + late_s, q))
+        generator = Punctuality(lateness_s=late_s, answered_s=service_s, late_s=late_s)
+        if generator.believed(Estimate(response_s, n=n), q, RESPONSE).value is not None:
+            told += 1
+            wrong = max(wrong, response_s - max(1e-4, 0.05 * response_s) - float(np.quantile(service_s, q)))
+    print(f"late generator, p{100 * q:g}: told {told / experiments:.4f}, too long by {max(wrong, 0.0) * 1e3:.4f} ms")
+    assert wrong <= 2e-5  # what lies between two order statistics
+    assert told
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("had", [0.5, 0.7, 0.79, 0.81, 0.9, 1.0])
+def test_call_that_others_kept_from_its_processor_is_marked_by_simulation(had: float) -> None:
+    rng, experiments = np.random.default_rng(20261130), 1000
+    marked = 0
+    for _ in range(experiments):
+        duration_s, vcpu = rng.uniform(0.1, 1.0), rng.choice([0.25, 0.5, 1.0])
+        due_s = vcpu * duration_s  # and it would run all the time: what its quota takes is not lost
+        samples = {"function.cpu_s": had * due_s, "function.runqueue_s": duration_s - had * due_s}
+        used = used_share(samples, duration_s, vcpu)
+        marked += is_starved({USED: 1.0 if used is None else used})
+    print(f"busy host, {had:g} of what was due: marked {marked / experiments:.4f}")
+    assert marked == (experiments if had < 0.8 else 0)
 
 
 @pytest.mark.soak

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from sebsx.contracts.analyzers import Report, Table
+from sebsx.contracts.analyzers import Estimate, Report, Table
 from sebsx.model import CellStatus, RunStatus, StartType, Status
+from sebsx.reading.lateness import RESPONSE, Punctuality
 from sebsx.store import open_store
 from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_invocation, make_run
@@ -162,6 +164,17 @@ def test_thread_that_waited_for_a_processor_spoils_the_way_back_too(phase: Phase
     (row,) = table(phase.analyze(), "times").rows
     assert row["service_p90_s"].value == pytest.approx(0.02)
     assert row["service_p99_s"].note == "the generator waited for a processor 3 % of the time"
+
+
+def test_lateness_of_few_is_seen_in_the_quantile_that_it_made_longer() -> None:
+    service_s = np.geomspace(0.001, 0.02, 1000)
+    late_s = np.where(np.arange(1000) % 11 == 0, 0.02, 0.0)  # 9.1 %: fewer than lie above the p90
+    generator = Punctuality(lateness_s=late_s, answered_s=service_s, late_s=late_s)
+    response_s = float(np.quantile(service_s + late_s, 0.9))  # nearly the slowest of the punctual ones
+    said = generator.believed(Estimate(response_s), 0.9, RESPONSE)
+    assert said.value is None
+    assert said.note == "the generator was late, which made 4.6 ms of it"
+    assert generator.believed(Estimate(response_s), 0.9, "client.latency_s").value == response_s
 
 
 def test_closed_loop_says_what_it_cannot_show(phase: Phase) -> None:
