@@ -11,6 +11,7 @@ import pytest
 from tests.support import Call, Cli
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["python", "nodejs"])
 def test_new_folder_runs_as_it_says(language: str, sebsx: Cli, call: Call) -> None:
     if language == "nodejs" and shutil.which("node") is None:

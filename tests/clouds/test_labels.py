@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from tests.clouds.test_tags import NOON, RUN
 VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["sebsx-run", "sebsx-owner", "sebsx-expires"]), st.text(max_size=256)))
 def test_tags_come_back_whatever_letters_they_have(made: dict[str, str]) -> None:

@@ -100,6 +100,7 @@ ENVELOPES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [read_envelope, read_answer])
 @given(document=ENVELOPES | JSON, escaped=st.booleans())
 @settings(deadline=None)

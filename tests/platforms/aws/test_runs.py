@@ -199,19 +199,20 @@ def test_update_that_takes_a_while_is_waited_for(cloud: Cli, account: EmulatedAc
 
 def test_budget_is_held_and_the_run_goes_on_with_a_larger_one(cloud: Cli, account: EmulatedAccount) -> None:
     # A cold one that lasts until its time-out costs 128 MiB for 1 s and 10 s, 2.3e-5 USD: with less it would not begin.
+    # Each sleeps for half a second, of 1e-6 USD: 20 calls use up the budget, where short ones were a hundred.
     said = cloud.say(
         "run", "benchmark", "sleep", "--platform", "aws", "--size", "test", "--start", "cold", "--repetitions", "10000",
-        "--timeout", "1", "--budget-usd", "0.000025",
+        "-p", "duration_s=0.5", "--timeout", "1", "--budget-usd", "0.000025",
     )  # fmt: skip
     said.assert_fails(1, "budget of 2.5e-05 USD reached", "sebsx run --resume ")
     ((spent_usd, count),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")
     assert 0.000020 < spent_usd <= 0.000025
     assert_empty(cloud, account)
     ((run_id,),) = cloud.rows("SELECT ulid FROM run")
-    cloud.say("run", "--resume", run_id, "--budget-usd", "0.00006").assert_fails(1, "budget of 6e-05 USD reached")
+    cloud.say("run", "--resume", run_id, "--budget-usd", "0.00005").assert_fails(1, "budget of 5e-05 USD reached")
     ((again_usd, more),) = cloud.rows("SELECT sum(cost_usd), count(*) FROM invocation")
     assert more > count
-    assert again_usd <= 0.00006
+    assert again_usd <= 0.00005
     assert_empty(cloud, account)
 
 
