@@ -112,6 +112,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
                 *tradeoffs.orders(sound),
                 *foretold,
                 *_taken(measured, gone),
+                *_images(found),
                 *_failed(found),
                 *starved,
                 *(about_limits(runs) if free else ()),
@@ -217,6 +218,17 @@ def _conversion(each: Served) -> dict[str, Any]:
     }
     figures = {key: each.figures.get(metric) for key, metric in names.items()}
     return {"model": each.model, "engine": each.engine, **figures}
+
+
+def _images(found: Sequence[Condition]) -> Iterator[Finding]:
+    """Yield which engines went as container images: because that was asked for, or because no zip takes them."""
+    names = {
+        (each.identity["platform"], str(each.identity.get("optimizer")))
+        for each in found
+        if any(deployment.effective.get("package") == "image" for deployment in each.deployments)
+    }
+    for platform, engine in sorted(names):
+        yield Finding(f"{engine} went to {platform} as a container image", numbers={"engine": engine})
 
 
 def _failed(found: Sequence[Condition]) -> Iterator[Finding]:

@@ -166,7 +166,8 @@ def text_figure(known: Sequence[Served]) -> Figure | None:
     for each in known:
         if each.text_bytes:
             identity = each.condition.identity
-            lines[f"{each.model} {each.engine} {identity['platform']} {each.memory_mib} MiB"].append(each)
+            name = f"{each.model} {each.engine} {identity['platform']} {each.memory_mib} MiB batch {identity['batch']}"
+            lines[name].append(each)
     lines = {name: line for name, line in lines.items() if len(line) >= _TEXTS}
     if not lines:
         return None

@@ -325,3 +325,11 @@ def test_memory_of_a_first_call_is_drawn_with_its_phases(store: Store) -> None:
     (figure,) = (figure for figure in sweep.report().figures if figure.name == "memory")
     assert list(figure.series.values()) == [[(0.0, 10.0), (0.5, 20.0), (1.05, 30.0)]]
     assert list(figure.labels.values()) == [["", "model_load", "inference"]]
+
+
+def test_engine_that_went_as_an_image_is_named(store: Store) -> None:
+    sweep = Sweep(store)
+    sweep.add("onnx", 0.04, effective={"package": "zip"})
+    sweep.add("openvino", 0.04, effective={"package": "image"})
+    texts = [finding.text for finding in sweep.report().findings if "container image" in finding.text]
+    assert texts == ["openvino went to fake as a container image"]

@@ -39,8 +39,27 @@ def swept(tmp_path: Path, models: tuple[str, ...], engines: tuple[str, ...], pla
     assert len(report.tables[0].rows) == len(cells)
 
 
-def test_small_model_is_swept_through_openvino(tmp_path: Path) -> None:
-    swept(tmp_path, ("squeezenet",), ("openvino",))
+def test_texts_are_read_in_windows_by_engines_that_convert(tmp_path: Path) -> None:
+    """Eight cells on two functions; items without a text are what planted engines and the other sweeps serve."""
+    sizes = (10, 10_000)
+    settings = DnnSettings(
+        model=("text-cnn",),
+        optimizer=("openvino", "onnx-shared"),
+        batch=(1, 16),
+        text_bytes=sizes,
+        sandboxes=1,
+        calls=1,
+    )
+    registry = registry_with()
+    with store_in(tmp_path) as store:
+        spec = RunSpec(DnnInference(), settings, {"local": registry.platforms["local"].Settings()}, seed=1)
+        view = store.view(orchestrator.run(spec, registry, store, Listener()).id)
+        cells = list(view.cells())
+        report = DnnAnalyzer().analyze([view], DnnAnalyzerSettings())
+    assert [cell.error for cell in cells if cell.status is not CellStatus.FINISHED] == []
+    assert len(cells) == len(report.tables[0].rows) == 8
+    (figure,) = (figure for figure in report.figures if figure.name == "text-size")
+    assert [[x for x, _ in points] for points in figure.series.values()] == [list(sizes)] * 4
 
 
 @pytest.mark.docker
