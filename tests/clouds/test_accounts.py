@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from sebsx.clouds import adopted, made, tags, targets
-from sebsx.errors import PlatformError, UnsupportedError
-from sebsx.model import Resource, Target
+from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
+from sebsx.clouds.refusals import passing_over
+from sebsx.clouds.shipped import Shipped
+from sebsx.errors import CredentialsError, PlatformError, UnsupportedError, UserError
+from sebsx.model import Deployment, FunctionConfig, Reply, Resource, Status, Target
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, MemoryLedger
 
@@ -85,3 +89,120 @@ def test_target_is_what_settings_name_and_nothing_else(tmp_path: Path) -> None:
     for language, architecture in (("cobol", own), ("python", "riscv")):
         with pytest.raises(UnsupportedError):
             targets.target_of(platform, language, architecture)
+
+
+class Hills(CloudAccount):
+    """An account of an imagined provider, whose things are in a dictionary."""
+
+    def __init__(self, settings: AccountSettings) -> None:
+        self.things: dict[str, dict[str, str]] = {}
+        self.said: list[str] = []
+        self.refuses = False
+
+    def prove(self) -> None:
+        self.said.append("prove")
+        if self.refuses:
+            raise CredentialsError("nobody is known")
+
+    def close(self) -> None:
+        self.said.append("close")
+
+    def is_gone(self, exc: BaseException) -> bool:
+        return isinstance(exc, KeyError)
+
+    def noted(self, name: str, made: str) -> str:
+        return name
+
+
+def make_table(account: Hills, name: str, more: Any) -> str:
+    account.things[name] = dict(more)
+    return f"123456789012/{name}"
+
+
+class HillsPlatform(AccountPlatform[AccountSettings, Hills]):
+    """Makes tables alone."""
+
+    name = "hills"
+    summary = "tables of an imagined provider"
+    Settings = AccountSettings
+    Account = Hills
+    kinds: ClassVar[dict[str, ResourceKind[Any]]] = {
+        "table": ResourceKind(
+            make=make_table, delete=lambda account, name: account.things.pop(name),
+            found=lambda account: list(account.things.items()),
+        ),
+    }  # fmt: skip
+    ships = Shipped(package="sebsx.clouds")
+
+    def deploy(self, package: Any, config: Any) -> Any:
+        raise NotImplementedError
+
+    def teardown(self, deployment: Any) -> None:
+        raise NotImplementedError
+
+    def denial(self, reply: Reply) -> str | None:
+        return "no longer; log in again" if reply.http_status == 401 else None
+
+
+def hills(folder: Path, ledger: MemoryLedger | None = None) -> HillsPlatform:
+    return HillsPlatform(AccountSettings(), context_for(HillsPlatform, folder, ledger=ledger or MemoryLedger()))
+
+
+def test_what_functions_share_is_made_once_found_by_its_tags_and_gone_at_the_end(tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    platform = hills(tmp_path, ledger)
+    with pytest.raises(PlatformError, match="is not open"):
+        platform.table()
+    with platform:
+        platform.table()
+        platform.table()
+        assert platform.shared("table") == f"123456789012/{platform.shared_name}"
+        platform.account.things["theirs"] = {"team": "ours"}
+        (orphan,) = platform.orphans()
+        assert (orphan.kind, orphan.name) == ("table", platform.shared_name)
+        assert list(ledger.open) == [("table", platform.shared_name)]
+    assert platform.account.things.keys() == {"theirs"}
+    assert ledger.open == {}
+    platform.remove(orphan)
+    with pytest.raises(UnsupportedError, match="does not carry our tag"):
+        platform.remove(Resource("table", "theirs", platform="hills", run_id="", tags={"team": "ours"}))
+    assert platform.account.said[-1] == "close"
+
+
+def test_nobody_enters_without_proof_and_connections_are_closed_then(tmp_path: Path) -> None:
+    platform = hills(tmp_path)
+    platform.account.refuses = True
+    with pytest.raises(CredentialsError), platform:
+        pass
+    assert platform.account.said == ["prove", "close"]
+
+
+def test_refused_invocation_ends_the_run_at_the_next_batch_and_not_the_next_run(tmp_path: Path) -> None:
+    config = FunctionConfig("f", memory_mib=128, timeout_s=1.0, architecture="x86_64")
+    deployment = Deployment("f", config, effective={})
+    reply = Reply("r", intended_s=0, sent_s=0, connected_s=0, first_byte_s=1, done_s=1, http_status=401, headers={},
+                  body=b"who  are\nyou", bytes_out=0)  # fmt: skip
+    platform = hills(tmp_path)
+    with platform:
+        assert platform.signed(deployment, b"") == {}
+        assert platform.status_of(reply) is Status.PLATFORM_ERROR
+        assert platform.error_of(reply) == "who are you"
+        with pytest.raises(CredentialsError, match="invocations are refused: no longer; log in again"):
+            platform.signed(deployment, b"")
+    with platform:
+        assert platform.signed(deployment, b"") == {}
+
+
+def test_parts_of_an_address_are_read_or_refused() -> None:
+    form = re.compile(r"(?P<name>[a-z]+)(:(?P<version>[0-9]+))?")
+    assert adopted.parts_of("f:7", "no", form) == {"name": "f", "version": "7"}
+    assert adopted.parts_of("f", "no", form) == {"name": "f", "version": ""}
+    with pytest.raises(UserError, match="write NAME"):
+        adopted.parts_of("F", "write NAME", form)
+
+
+def test_only_what_is_harmless_is_passed_over() -> None:
+    with passing_over(lambda exc: isinstance(exc, KeyError)):
+        raise KeyError
+    with pytest.raises(ValueError, match="other"), passing_over(lambda exc: isinstance(exc, KeyError)):
+        raise ValueError("other")
