@@ -322,6 +322,24 @@ def test_only_the_wanted_plugins_are_imported(site):
     assert done.stdout == ""
 
 
+def test_what_is_installed_while_the_process_runs_is_found(site):
+    done = site.run(
+        f"""
+        import os, pathlib
+        from sebsx import plugins
+        root = pathlib.Path({str(site.root)!r})
+        (root / "later-1.0.dist-info").mkdir()
+        os.utime(root, ns=(1, 1))
+        before = list(plugins.load(["good"]).plugins)
+        (root / "later-1.0.dist-info").rename(root / "later-1.1.dist-info")
+        (root / "later-1.1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\\nName: later\\nVersion: 1.1\\n")
+        (root / "later-1.1.dist-info" / "entry_points.txt").write_text("[sebsx]\\nlater = good\\n")
+        print([plugin.name for plugin in before], [plugin.name for plugin in plugins.load(["good", "later"]).plugins])
+        """
+    )
+    assert done.stdout.strip() == "['good'] ['good', 'later']"
+
+
 def test_wanting_a_plugin_that_is_not_installed_suggests_the_nearest():
     with pytest.raises(UnknownNameError, match="plugin 'pyton' is not known; did you mean 'python'"):
         plugins.load(["pyton"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +49,23 @@ class LoadedPlugin:
 
 
 def find() -> list[tuple[EntryPoint, str, str]]:
-    """Return the entry points of our group, each once, with name and version of their distributions; ours first."""
+    """Return the entry points of our group, each once, with name and version of their distributions; ours first.
+
+    What is installed is looked at again once a folder of `sys.path` has changed, as by every installation.
+    """
+    return list(_find(tuple(_state_of(path) for path in sys.path)))
+
+
+def _state_of(path: str) -> tuple[str, int]:
+    path = os.path.abspath(path)  # noqa: PTH100  # "" is the working directory; a Path costs as much as the rest
+    try:
+        return path, os.stat(path).st_mtime_ns  # noqa: PTH116  # likewise
+    except OSError:
+        return path, 0
+
+
+@lru_cache(maxsize=1)
+def _find(_paths: tuple[tuple[str, int], ...]) -> list[tuple[EntryPoint, str, str]]:
     points = {(point.name, point.value): point for point in entry_points(group=GROUP)}
     # One distribution has many; each look at its metadata would read them again.
     one_of_each = {id(point.dist): point for point in points.values()}
