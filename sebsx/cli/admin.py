@@ -143,7 +143,7 @@ def doctor_command(app: App, platforms: str | None) -> None:
     from sebsx.reading.units import many
 
     plugins = _check_plugins(app)
-    rows = [*plugins, *_check_store(app), *_check_machine(), *_check_platforms(app, platforms)]
+    rows = [*plugins, *_check_extras(), *_check_store(app), *_check_machine(), *_check_platforms(app, platforms)]
     well = [row for row in plugins if row["status"] == "ok"]
     wrong = sorted((row for row in rows if row["status"] != "ok"), key=lambda row: row["status"])  # errors first
     right = [row for row in rows if row not in (*wrong, *well)]
@@ -164,6 +164,19 @@ def _check_plugins(app: App) -> list[dict[str, str]]:
     return [
         _row(f"plugin {plugin.name}", "warning" if plugin.error else "ok", plugin.error or plugin.distribution)
         for plugin in app.registry.probed()
+    ]
+
+
+def _check_extras() -> list[dict[str, str]]:
+    """Say what is not installed that some plugins need when they are used."""
+    from sebsx.system import installing
+
+    lacking = installing.missing()
+    if not lacking:
+        return [_row("extras", "ok", "all are installed")]
+    names = ", ".join(f"{extra} ({', '.join(packages)})" for extra, packages in lacking.items())
+    return [
+        _row("extras", "ok", f"not installed: {names}; install one with: {installing.command(next(iter(lacking)))}")
     ]
 
 

@@ -1,4 +1,4 @@
-"""The command line that installs an extra into the environment that runs sebsx."""
+"""Which extras are not installed, and the command line that installs one into the environment that runs sebsx."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import shutil
 import sys
 from importlib import metadata, util
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 _NAME = "sebsx"
+_EVERY = "all"  # the extra of everything that whoever measures can use
 
 
 def command(extra: str) -> str:
@@ -20,6 +25,39 @@ def command(extra: str) -> str:
         extra: The extra.
     """
     return f"{_installer()} {_requirement(extra)}"
+
+
+def missing() -> dict[str, list[str]]:
+    """Return the extras for those who measure that are not whole, with the packages that each lacks."""
+    from packaging.requirements import Requirement  # only those who ask for it pay for it
+
+    try:
+        requires = [Requirement(text) for text in metadata.requires(_NAME) or ()]
+        extras = metadata.metadata(_NAME).get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    asked = {extra: [each.name for each in requires if _asks(each, extra)] for extra in extras}
+    every = set(asked.pop(_EVERY, ()))  # what is not of it is for those who develop
+    lacking = {
+        extra: [name for name in names if not _installed(name)]
+        for extra, names in sorted(asked.items())
+        if every.issuperset(names)
+    }
+    return {extra: names for extra, names in lacking.items() if names}
+
+
+def _asks(requirement: Requirement, extra: str) -> bool:
+    """Return whether an extra, and not sebsx itself, asks for a package."""
+    marker = requirement.marker
+    return marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _installer() -> str:

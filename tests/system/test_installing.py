@@ -68,3 +68,16 @@ def test_extra_all_has_every_extra_of_who_measures() -> None:
         "dev",
         "docs",
     }
+
+
+def test_extras_that_are_not_whole_are_named_with_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = metadata.distribution
+
+    def distribution(name: str) -> metadata.Distribution:
+        if name in ("onnx", "pytest-timeout"):  # one of an extra for those who measure, one for those who develop
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    before = installing.missing()
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    assert installing.missing() == {**before, "dnn": [*before.get("dnn", []), "onnx"]}
