@@ -42,6 +42,8 @@ _IDLE_S = 118.0
 # A server that closes right behind an answer does so from the first one on: a connection that has been used so often
 # and was idle for so short a time is taken without a look.
 _PROVEN = 8
+# So many answers are taken before requests that are due are looked for: a server that paused has hundreds at once.
+_ANSWERS = 16
 _SURE_S = 1e-3
 
 
@@ -83,6 +85,7 @@ class Transport:
         # A selector is itself a file to wait for, with finer time-outs than its own.
         self._fileno: int | None = getattr(self._selector, "fileno", lambda: None)()
         self._racing: dict[Connection, None] = {}
+        self._told: deque[tuple[Connection, int]] = deque()  # of what events, which were not taken yet
         self._looked_up: deque[tuple[Origin, str | None, str | None]] = deque()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
@@ -109,6 +112,7 @@ class Transport:
             origin.waiting.clear()
         self.busy = dict.fromkeys(left)
         self._racing.clear()
+        self._told.clear()
         self.next_race_s = OVER
         return left
 
@@ -166,12 +170,24 @@ class Transport:
         self.next_race_s = min(races, default=OVER)
 
     def take(self, wait_s: float, idle: Callable[[float], bool] | None) -> None:
-        """Wait for answers at most `wait_s`, and take in what came."""
+        """Wait for answers at most `wait_s`, and take in what came: a few at a time, the others with the next calls."""
+        if not self._told and not self._look(wait_s, idle):
+            return
+        for _ in range(min(_ANSWERS, len(self._told))):
+            connection, events = self._told.popleft()
+            if events & READ:
+                self._receive(connection)
+            # What was read may have ended the connection, or its request.
+            if events & WRITE and connection.out is not None and connection.sock is not None:
+                self._transmit_rest(connection)
+
+    def _look(self, wait_s: float, idle: Callable[[float], bool] | None) -> bool:
+        """Wait for what comes, and go on connecting; return whether the time was not used otherwise."""
         ready = []
         if idle is not None and wait_s > _SLACK_S:
             ready = self._selector.select(0)
             if not ready and idle(wait_s):
-                return
+                return False
         for key, events in ready or self._sleep(wait_s):
             connection = key.data
             if connection is None:
@@ -179,11 +195,8 @@ class Transport:
             elif not connection.ready:
                 self._proceed(connection, key.fd)
             else:
-                if events & READ:
-                    self._receive(connection)
-                # What was read may have ended the connection, or its request.
-                if events & WRITE and connection.out is not None and connection.sock is not None:
-                    self._transmit_rest(connection)
+                self._told.append((connection, events))
+        return True
 
     def _open(self, connection: Connection) -> None:
         try:

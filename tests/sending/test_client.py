@@ -60,6 +60,23 @@ def test_a_connection_used_before_has_no_connect_time(client: HttpClient, url: s
     assert second.connected_s == second.sent_s
 
 
+def test_answers_that_came_together_do_not_hold_up_what_is_due(client: HttpClient, url: str) -> None:
+    steps: list[str] = []
+
+    def request(number: int) -> Outgoing:
+        steps.append("sent")
+        return Outgoing(url, b"x", f"id-{number}")
+
+    send(client, url, [b"0.05"] * 40, users=40)  # connections to all that is sent below
+    for _ in client.drive(Closed(80, users=40), request):
+        if "got" not in steps:
+            time.sleep(0.2)  # the server answers all others meanwhile
+        steps.append("got")
+
+    until_all_sent = steps[: len(steps) - steps[::-1].index("sent")]
+    assert max(len(list(run)) for step, run in itertools.groupby(until_all_sent) if step == "got") <= 16
+
+
 def test_what_was_sent_before_a_limit_is_answered(client: HttpClient, url: str) -> None:
     left = iter(range(5))
 

@@ -72,11 +72,30 @@ def count(store: Store) -> int:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_without_gaps(recording: Recording, store: Store) -> None:
-    for number in range(2000):
+    for number in range(_BACKLOG + 500):
         recording.add(reply(number))
         assert len(recording._backlog) <= _BACKLOG
     recording.close()
-    assert count(store) == 2000
+    assert count(store) == _BACKLOG + 500
+
+
+def test_memory_is_bounded_by_the_size_of_answers_too(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sebsx.running.recording._BACKLOG_BYTES", 10 * len(BODY))
+    for number in range(40):
+        recording.add(reply(number))
+        assert len(recording._backlog) <= 10
+    recording.close()
+
+
+def test_many_answers_are_committed_without_a_gap(
+    recording: Recording, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sebsx.running.recording.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    for number in range(300):
+        recording.add(reply(number))
+    while count(store) == 0:
+        assert recording.idle(0.0001)
+    assert count(store) == 256
 
 
 @pytest.mark.slow
@@ -101,11 +120,13 @@ def test_commit_waits_for_a_gap_but_not_for_long(
     recording.add(reply(1))
     assert recording.idle(0.0001)
     now_s += 0.3
+    recording.add(reply(2))
+    assert recording.idle(0.0001)  # stored meanwhile
     assert not recording.idle(0.0001)
     assert count(store) == 0
     now_s += 0.3
     assert recording.idle(0.0001)
-    assert count(store) == 1
+    assert count(store) == 2
 
 
 def test_plugins_hear_of_what_is_safe(recording: Recording, store: Store, told: list[Invocation]) -> None:
