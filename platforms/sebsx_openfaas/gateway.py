@@ -107,7 +107,7 @@ class FaasGateway(SelfHostedAccount):
     def functions(self) -> Iterator[dict[str, Any]]:
         """Yield what the gateway says of every function."""
         query = {"namespace": self._namespace} if self._namespace else None
-        yield from self._rest.ask("list of functions", "GET", _FUNCTIONS, query=query) or ()
+        yield from self._rest.listed("list of functions", _FUNCTIONS, query)
 
     def scale(self, name: str, replicas: int, namespace: str) -> None:
         """Ask for so many replicas; how many there will be, `function` says."""

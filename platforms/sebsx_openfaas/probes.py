@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from sebsx.clouds.answers import read
 from sebsx.clouds.rest import LOOPBACK
-from sebsx.model.untrusted import UntrustedJsonError, parse_json
+from sebsx.errors import PlatformError
+from sebsx.model.untrusted import MIB, UntrustedJsonError, parse_json
 from sebsx.system.lazy import require
 from sebsx_openfaas.settings import EXTRA
 
 _WITHIN_S = 10.0
+_MOST_BYTES = MIB
 _HEALTH = "/_/health"  # of either watchdog
 
 
@@ -46,7 +49,8 @@ def _asked(method: str, url: str, certificate: str) -> tuple[int, bytes]:
         with requests.Session() as session:
             session.trust_env = urlsplit(url).hostname not in LOOPBACK
             session.verify = certificate or True
-            answer = session.request(method, url, timeout=_WITHIN_S)
-            return answer.status_code, answer.content
-    except requests.RequestException:
+            answer = session.request(method, url, timeout=_WITHIN_S, allow_redirects=False, stream=True)
+            told = read(answer, within_s=_WITHIN_S, most_bytes=_MOST_BYTES)
+            return told.status_code, told.content
+    except (requests.RequestException, PlatformError):
         return 0, b""

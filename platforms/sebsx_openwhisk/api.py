@@ -126,9 +126,7 @@ class Whisk(SelfHostedAccount):
         path = self._path("actions")
 
         def page(skip: int) -> list[dict[str, Any]]:
-            query = {"limit": str(_PAGE), "skip": str(skip)}
-            found: list[dict[str, Any]] = self._api().ask("list of actions", "GET", path, query=query) or []
-            return found
+            return self._api().listed("list of actions", path, {"limit": str(_PAGE), "skip": str(skip)})
 
         yield from paged(page, _PAGE)
 

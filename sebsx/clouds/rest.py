@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sebsx.clouds.answers import ReadAnswer, read
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UserError
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
@@ -45,7 +46,7 @@ class RestApi:
 
     Every request must be safe to send twice, unless it is sent by `once`: one whose connection breaks, or that the
     server is too busy for, is sent again, ever later. Where nobody listens, or nobody answers in time, that is told at
-    once.
+    once. No more is read of an answer than answers have, and no longer than one of any use takes.
 
     Args:
         url: What all paths begin with.
@@ -53,7 +54,7 @@ class RestApi:
         refusals: What its refusals mean; codes are `HTTP 401` and the like.
         credentials: User and password; None for none.
         certificate: File with certificates, as PEM, of whom it is trusted by; empty for whom this machine trusts.
-        answer_s: Longest time until an answer begins, in seconds.
+        answer_s: Longest time until an answer begins, in seconds, and again until a small one has ended.
     """
 
     def __init__(
@@ -108,6 +109,17 @@ class RestApi:
         except UntrustedJsonError as exc:
             raise PlatformError(f"{what}: the answer of {self._host} cannot be read: {exc}") from exc
 
+    def listed(self, what: str, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """Return the objects in the list that a GET is answered with.
+
+        Raises:
+            PlatformError: As `ask` does, or if something else is answered.
+        """
+        found = self.ask(what, "GET", path, query=query) or []
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise PlatformError(f"{what}: the answer of {self._host} is not a list of objects; is that its address?")
+        return found
+
     def tell(
         self, what: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
     ) -> bool:
@@ -140,8 +152,7 @@ class RestApi:
         if answer.status_code == _GONE:
             return []
         self._check(what, answer)
-        content: bytes = answer.content
-        return content.decode("utf-8", "replace").splitlines()
+        return answer.text.splitlines()
 
     def close(self) -> None:
         """Close its connections. A second call is harmless."""
@@ -149,7 +160,7 @@ class RestApi:
         if session is not None:
             session.close()
 
-    def _check(self, what: str, answer: Any) -> None:
+    def _check(self, what: str, answer: ReadAnswer) -> None:
         if answer.is_redirect:  # not followed: the credentials are for this server, and nothing was done
             place = urlsplit(answer.headers["location"])._replace(path="", query="", fragment="").geturl()
             raise PlatformError(
@@ -172,7 +183,7 @@ class RestApi:
         *,
         answer_s: float | None = None,
         busy: frozenset[int] = _BUSY,
-    ) -> Any:
+    ) -> ReadAnswer:
         """Return the last answer to a request, whatever its status; a broken connection is tried again if 502 is.
 
         Raises:
@@ -191,7 +202,9 @@ class RestApi:
             retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
         )
         try:
-            return tries(self._send, method, path, query, body, within_s)
+            answer: ReadAnswer = tries(self._send, method, path, query, body, within_s)
+        except PlatformError as exc:
+            raise PlatformError(f"{what}: {exc}") from exc
         except exceptions.ReadTimeout as exc:
             raise PlatformError(
                 f"{what}: {self._host} took the request and did not answer within {within_s:g} s; is it the right "
@@ -208,6 +221,7 @@ class RestApi:
             raise PlatformError(
                 f"{what}: {self._host} does not answer ({type(exc).__name__}); is the address right and the network up?"
             ) from exc
+        return answer
 
     def _may_pass(self, exc: BaseException) -> bool:
         """Tell whether a request without an answer is worth another: not where nobody listens, or is trusted."""
@@ -219,21 +233,23 @@ class RestApi:
             return not isinstance(reason, require("urllib3.exceptions", extra=self._extra).NewConnectionError)
         return isinstance(exc, exceptions.ChunkedEncodingError)
 
-    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, within_s: float) -> Any:
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, within_s: float) -> ReadAnswer:
         if self._session is None:
             self._session = require("requests", extra=self._extra).Session()
             self._session.auth = self._credentials
             self._session.verify = self._certificate or True
             self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK
         logger.debug("%s %s", method, path)
-        return self._session.request(
+        answer = self._session.request(
             method,
             self.url + path,
             params=query,
             json=body,
             timeout=(min(_CONNECT_S, within_s), within_s),
             allow_redirects=False,
+            stream=True,
         )
+        return read(answer, within_s=within_s)
 
 
 def may_have_been_taken(error: PlatformError) -> bool:

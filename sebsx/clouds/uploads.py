@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sebsx.clouds.answers import ReadAnswer, read
 from sebsx.clouds.waiting import settled
+from sebsx.model.untrusted import MIB
 from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ def send_file(
     busy: frozenset[int] = _BUSY,
     within_s: float = WITHIN_S,
     told: Callable[[str], str] = str,
-) -> Any:
-    """Return the answer of `requests` to a file, whatever its status; only for what is harmless to send twice.
+) -> ReadAnswer:
+    """Return the answer to a file, whatever its status; only for what is harmless to send twice.
 
     Args:
         what: What is being done, for messages.
@@ -54,9 +56,13 @@ def send_file(
     """
     requests = require("requests", extra=extra)
 
-    def send() -> Any:
+    def send() -> ReadAnswer:
         with path.open("rb") as file:
-            answer = requests.request(method, url, data=file, headers=headers, verify=trusted, timeout=_ANSWER_S)
+            sent = requests.request(
+                method, url, data=file, headers=headers, verify=trusted, timeout=_ANSWER_S, allow_redirects=False,
+                stream=True,
+            )  # fmt: skip
+            answer = read(sent, within_s=_ANSWER_S, most_bytes=MIB)
         if answer.status_code in busy:
             raise _TakesNoFileError(f"HTTP {answer.status_code}: {answer.text[:_SHOWN_CHARACTERS]}")
         return answer
