@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,8 @@ def page(registry: Registry) -> str:
         _MAY_BE_LESS,
         "## Options of functions",
         table(("option", "platforms", "offered", "default", "what it does"), list(_options(platforms))),
+        "## Settings with a choice",
+        table(("setting", "platform", "choices", "default", "what it does"), list(_choices(platforms))),
         "## Prices",
         _OF_PRICES,
         table(_PRICES, [row for book in books for row in _prices(book)]),
@@ -132,6 +135,17 @@ def _options(platforms: Mapping[str, type[Platform[Any]]]) -> Iterable[tuple[str
             alike[f"`{option.name}`", f"{offer} {option.unit}".strip(), default, option.help].append(_link(name))
     for (option_name, offer, default, meaning), those in sorted(alike.items()):
         yield option_name, ", ".join(those), offer, default, meaning
+
+
+def _choices(platforms: Mapping[str, type[Platform[Any]]]) -> Iterable[tuple[str, ...]]:
+    """Yield the settings that have no other values than those listed."""
+    for name, cls in platforms.items():
+        for field in fields(cls.Settings):
+            if choices := field.metadata.get("choices"):
+                yield (
+                    f"`{field.name}`", _link(name), ", ".join(map(str, choices)), str(field.default),
+                    field.metadata["help"],
+                )  # fmt: skip
 
 
 def _prices(book: PriceBook) -> Iterable[tuple[str, ...]]:

@@ -39,6 +39,13 @@ def test_every_platform_is_there_with_what_its_code_says(page: str) -> None:
     assert "| nodejs, python | arm64 | 128 to 10240 | 15 min 0 s | 6 MiB | later | any |" in limits
 
 
+def test_settings_with_a_choice_are_there(page: str) -> None:
+    row = (
+        "| `table` | [`azure`](../platforms/azure.md) | storage, cosmos | storage | what keeps the items of functions: "
+    )
+    assert row in page
+
+
 def test_prices_are_those_of_the_books(page: str) -> None:
     # A million of 100 ms with 1024 MiB, worked out by hand: 0.2 + 0.1 * 1e6 * 0.0000166667 is 1.87.
     for row in (

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from sebsx.clouds import shipped
+from sebsx.clouds.adopted import CHANGE, undo
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.fresh import function_name
 from sebsx.clouds.made import delete_each, end
@@ -16,20 +17,26 @@ from sebsx.clouds.tags import check_ours, in_region
 from sebsx.clouds.targets import target_of
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError, UserError
-from sebsx.model import (
-    Between,
-    Capability,
-    Deployment,
-    OneOf,
-    Status,
-)
+from sebsx.model import Between, Capability, Deployment, OneOf, ProviderRecord, Status
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TIER
 from sebsx_azure import existing, packages, resources
 from sebsx_azure.clients import EXTRA, AzureClients, clean, explained
-from sebsx_azure.functions import CONSUMPTION, CONSUMPTION_MIB, ENTRY, FLEX, NAME, AzureFunctions, effective, plan, site
+from sebsx_azure.existing import AzureExisting
+from sebsx_azure.functions import (
+    CONSUMPTION,
+    CONSUMPTION_MIB,
+    ENTRY,
+    FLEX,
+    FLEX_MIB,
+    NAME,
+    AzureFunctions,
+    effective,
+    plan,
+    site,
+)
 from sebsx_azure.records import RequestRecords
 from sebsx_azure.resources import FUNCTION, PLAN
-from sebsx_azure.settings import AzureSettings
+from sebsx_azure.settings import COSMOS, AzureSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +51,6 @@ if TYPE_CHECKING:
         Option,
         Package,
         Problem,
-        ProviderRecord,
         Provision,
         Reply,
         Resource,
@@ -56,6 +62,7 @@ INVOCATION_HEADER = "x-sebsx-invocation-id"  # of our entry's making: Azure tell
 _KEY_HEADER = "x-functions-key"
 _REFUSED = (401, 403)
 _WRAPPERS = {"python": "sebsx_wrapper.py", "nodejs": "sebsx_wrapper.cjs"}
+_COSMOS = {"python": "sebsx_wrapper_cosmos.py", "nodejs": "sebsx_wrapper_cosmos.cjs"}
 _PACKAGES = "packages"  # container for those of apps on Consumption
 
 
@@ -69,15 +76,18 @@ class AzurePlatform(Platform[AzureSettings]):
     provider = "azure"
     Settings = AzureSettings
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT}
-    )
+        {
+            Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE, Capability.ADOPT,
+            Capability.CHANGE,
+        }
+    )  # fmt: skip
     options: ClassVar[tuple[Option, ...]] = (
         TIER.offered(OneOf((FLEX, CONSUMPTION)), default=FLEX),
         SANDBOX_CONCURRENCY.offered(Between(1, 1000), default=1),
         MIN_INSTANCES.offered(Between(0, 1000), default=0),
         MAX_INSTANCES.offered(Between(0, 1000), default=0),
     )
-    memory_mib: ClassVar[Between | OneOf] = OneOf((512, 2048, 4096))
+    memory_mib: ClassVar[Between | OneOf] = OneOf(FLEX_MIB)
     # The front end waits no longer for an answer, whatever the function's own is (docs: "Service limits", 2026-09).
     timeout_s: ClassVar[float] = 230.0
     init_timeout_s: ClassVar[float] = 60.0
@@ -92,8 +102,10 @@ class AzurePlatform(Platform[AzureSettings]):
             self._clients, lambda: resources.AzureResources(self._clients, context).workspace_id()
         )
         self._resources: resources.AzureResources | None = None
+        self._existing = self._existing_by(self._clients)
         self._refusal: CredentialsError | None = None
-        self._called: Deployment | None = None  # last
+        self._adopted = False
+        self._shortest_s = self.timeout_s  # limit of all functions that were called
         self._missing_records = False
 
     def __enter__(self) -> Self:
@@ -173,8 +185,12 @@ class AzurePlatform(Platform[AzureSettings]):
         return "/".join(filter(None, (named.app, named.function)))
 
     def adopt(self, adoption: Adoption) -> Deployment:
-        """Return the user's function as it is."""
-        return existing.adopt(self._clients, self._functions, adoption)
+        """Return the user's function, a copy of it, or itself with other memory."""
+        return self._existing.adopt(adoption)
+
+    def release(self, deployment: Deployment) -> None:
+        """Delete a copy, or put a change back; what was measured as it is stays as it is."""
+        undo(deployment, self.ledger, delete=self.teardown, put_back=self._existing.put_back)
 
     def teardown(self, deployment: Deployment) -> None:
         """Delete the app and its plan; its package goes with the storage account, its logs when all are read."""
@@ -186,20 +202,20 @@ class AzurePlatform(Platform[AzureSettings]):
         """Return the key of the function."""
         if self._refusal is not None:
             raise self._refusal
-        self._called, place = deployment, deployment.effective["function"]
+        place = deployment.effective["function"]
+        self._adopted = deployment.adopted
+        self._shortest_s = min(self._shortest_s, self._limit_s(deployment))
         with explained(f"read of the key of function {place.partition('/')[2]!r}"):
             return {_KEY_HEADER: self._functions.key(place, deployment.effective.get("entry", ENTRY))}
 
     def status_of(self, reply: Reply) -> Status:
         """Return what an answer means; Azure's host answers 500 to a call that it ends for its time."""
-        called = self._called
-        if reply.http_status in _REFUSED and not (called and called.adopted):  # a user's own may mean something by it
+        if reply.http_status in _REFUSED and not self._adopted:  # a user's own may mean something by it
             self._refusal = CredentialsError(
                 f"invocations are refused: {self.error_of(reply)}; somebody changed the keys of the function"
             )
-        if reply.http_status in (500, 502) and INVOCATION_HEADER not in reply.headers:
-            timeout_s = called.effective.get("timeout_s", self.timeout_s) if called else self.timeout_s
-            return Status.TIMEOUT if reply.done_s - reply.sent_s >= timeout_s else Status.PLATFORM_ERROR
+        if _ended_by_host(reply):  # whose limit counts, `record_of` knows
+            return self._limit(reply, self._shortest_s)
         return super().status_of(reply)
 
     def error_of(self, reply: Reply) -> str | None:
@@ -212,6 +228,14 @@ class AzurePlatform(Platform[AzureSettings]):
         """Return the id that Azure gave the invocation, where the function came to tell it."""
         return reply.headers.get(INVOCATION_HEADER, reply.request_id)
 
+    def record_of(self, deployment: Deployment, reply: Reply) -> ProviderRecord | None:
+        """Return how a call of the user's function started, and whether the limit of its function ended a call."""
+        status = self._limit(reply, self._limit_s(deployment)) if _ended_by_host(reply) else None
+        if not deployment.adopted:
+            return ProviderRecord(self.request_id_of(reply), status=status) if status else None
+        start = self._existing.start_of(deployment.effective["function"], reply)
+        return ProviderRecord(self.request_id_of(reply), status=status, start_type=start)
+
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
         """Return what Application Insights has by now; where a user's functions tell of themselves is their affair."""
         if deployment.adopted:
@@ -220,7 +244,7 @@ class AzurePlatform(Platform[AzureSettings]):
 
     def force_cold(self, deployment: Deployment) -> None:
         """Change a setting of the app, which ends its instances."""
-        self._functions.end_instances(deployment.effective["function"])
+        self._existing.end_instances(deployment.effective["function"])
 
     def billing(self, options: Mapping[str, Scalar]) -> Billing:
         """Return the plan beside what others say."""
@@ -238,7 +262,8 @@ class AzurePlatform(Platform[AzureSettings]):
         """Return the clients of objects and table."""
         if language not in _WRAPPERS:
             return {}
-        return {**shipped.own_files("sebsx_azure", _WRAPPERS[language]), **shipped.shared_files(language)}
+        own = [_WRAPPERS[language], *([_COSMOS[language]] if self.settings.table == COSMOS else [])]
+        return {**shipped.own_files("sebsx_azure", *own), **shipped.shared_files(language)}
 
     def layout(self, package: Manifest, target: Target) -> Mapping[str, bytes]:
         """Return what Azure's worker loads, and Microsoft's library that it is written for."""
@@ -253,7 +278,13 @@ class AzurePlatform(Platform[AzureSettings]):
         """Delete one resource; one whose tags are known and not ours is refused."""
         check_ours(resource, self.name)
         with closing(AzureClients(in_region(self.settings, resource))) as clients:
-            resources.delete(clients, resource.kind, resource.name)
+            if resource.kind == CHANGE:
+                self._existing_by(clients).put_back(resource.name)
+            else:
+                resources.delete(clients, resource.kind, resource.name)
+
+    def _existing_by(self, clients: AzureClients) -> AzureExisting:
+        return AzureExisting(clients, self.context, lambda: self._opened)
 
     @property
     def _opened(self) -> resources.AzureResources:
@@ -270,14 +301,39 @@ class AzurePlatform(Platform[AzureSettings]):
             **made.urls(),
         }
 
+    def _limit_s(self, deployment: Deployment) -> float:
+        return float(deployment.effective.get("timeout_s", self.timeout_s))
+
+    @staticmethod
+    def _limit(reply: Reply, limit_s: float) -> Status:
+        """Return what ended a call without an answer: its function's limit, or something else."""
+        return Status.TIMEOUT if reply.done_s - reply.sent_s >= limit_s else Status.PLATFORM_ERROR
+
     def _look(self) -> None:
         with explained("look at the subscription"):
+            states = {
+                item.namespace.lower(): item.registration_state for item in self._clients.resources.providers.list()
+            }
             regions = {
                 "".join(item.name.split()).lower()
                 for item in self._clients.web.list_geo_regions(sku="FlexConsumption", linux_workers_enabled=True)
             }
+        needed = {
+            name.partition("/")[0] for kind, (name, _) in resources.TYPES.items()
+            if kind != resources.COSMOS_ACCOUNT or self.settings.table == COSMOS
+        }  # fmt: skip
+        if missing := sorted(name for name in needed if states.get(name.lower()) != "Registered"):
+            raise PlatformError(
+                f"the subscription has not registered {', '.join(missing)}; register each provider (az provider "
+                "register --namespace NAME --wait)"
+            )
         if self._clients.region not in regions:
             raise UserError(
                 f"{self._clients.region!r} has no Flex Consumption; choose another with --set region= "
                 "(az functionapp list-flexconsumption-locations)"
             )
+
+
+def _ended_by_host(reply: Reply) -> bool:
+    """Tell whether Azure's host answered, and not the function; a user's own may answer so itself."""
+    return reply.http_status in (500, 502) and INVOCATION_HEADER not in reply.headers

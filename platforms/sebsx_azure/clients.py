@@ -17,6 +17,7 @@ from sebsx.system.lazy import require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sebsx.clouds.answers import ReadAnswer
     from sebsx_azure.settings import AzureSettings
 
 EXTRA = "azure"
@@ -33,7 +34,13 @@ _REFUSALS = (
         advice=f"the credentials are wrong or have expired: log in again ({_LOGIN})",
     ),
     Refusal(
-        error=CredentialsError, codes=frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "403"}),
+        error=CredentialsError,
+        codes=frozenset(
+            {
+                "AuthorizationFailed", "LinkedAuthorizationFailed", "403", "AuthorizationFailure",
+                "AuthorizationPermissionMismatch", "KeyBasedAuthenticationNotPermitted",
+            }
+        ),
         advice="grant the role that docs/platforms/azure.md names, and wait some minutes",
     ),
     Refusal(
@@ -134,6 +141,11 @@ class AzureClients:
         return self._manager("azure.mgmt.storage", "StorageManagementClient")
 
     @cached_property
+    def cosmos(self) -> Any:
+        """The client of accounts of Cosmos DB."""
+        return self._manager("azure.mgmt.cosmosdb", "CosmosDBManagementClient")
+
+    @cached_property
     def logs(self) -> Any:
         """The client of Azure Monitor's logs."""
         client = require("azure.monitor.query", extra=EXTRA).LogsQueryClient
@@ -143,6 +155,11 @@ class AzureClients:
         """Return a client of the objects of a storage account, by its connection string."""
         client = require("azure.storage.blob", extra=EXTRA).BlobServiceClient
         return self._kept(client.from_connection_string(connection, **self._trust))
+
+    def blobs_as_user(self, account_url: str) -> Any:
+        """Return a client of the objects of a storage account, by the credentials of the settings."""
+        client = require("azure.storage.blob", extra=EXTRA).BlobServiceClient
+        return self._kept(client(account_url, credential=self.credential, **self._trust))
 
     def tables(self, connection: str) -> Any:
         """Return a client of the tables of a storage account, by its connection string."""
@@ -161,7 +178,7 @@ class AzureClients:
 
     def close(self) -> None:
         """Close every connection. A second call is harmless."""
-        for name in ("resources", "web", "storage", "logs", "credential"):
+        for name in ("resources", "web", "storage", "cosmos", "logs", "credential"):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
@@ -205,6 +222,11 @@ def explained(what: str) -> Iterator[None]:
                 f"{what}: no credentials, or Azure does not accept them: {said}; log in again ({_LOGIN})"
             ) from exc
         raise refused(what, exc) from exc
+    except (core.DecodeError, AttributeError, RecursionError, TypeError, ValueError) as exc:
+        # Azure's libraries take whatever comes for what they expect.
+        raise PlatformError(
+            f"{what}: the answer cannot be read ({type(exc).__name__}); are the endpoints those of Azure?"
+        ) from exc
     except core.HttpResponseError as exc:
         raise refused(what, exc) from exc
     except (core.AzureError, http.RequestException) as exc:
@@ -216,17 +238,16 @@ def refused(what: str, error: Any) -> PlatformError:
     return explain(what, code_of(error), clean(_words(error)), _REFUSALS)
 
 
-def answered(what: str, answer: Any) -> PlatformError:
+def answered(what: str, answer: ReadAnswer) -> PlatformError:
     """Return what an answer means with which an app refused a request."""
-    return explain(what, str(answer.status_code), clean(answer.text[:300]) or answer.reason, _REFUSALS)
+    return explain(what, str(answer.status_code), clean(answer.text[:300]) or "no reason was given", _REFUSALS)
 
 
 def code_of(error: Any) -> str:
     """Return Azure's name of an error, else the HTTP status; empty for an exception that is none of Azure's."""
     told = getattr(error, "error", None)
-    return str(
-        getattr(told, "code", None) or getattr(error, "error_code", None) or getattr(error, "status_code", None) or ""
-    )
+    found = getattr(told, "code", None) or getattr(error, "error_code", None) or getattr(error, "status_code", None)
+    return str(getattr(found, "value", found) or "")  # storage has an enumeration of its own
 
 
 def is_gone(error: Any) -> bool:

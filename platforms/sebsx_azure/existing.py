@@ -1,21 +1,28 @@
-"""Functions that the user has: found, and measured as they are."""
+"""Functions that the user has: found, copied with other memory, or changed and put back."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sebsx.clouds.adopted import Existing
 from sebsx.errors import PlatformError, UnsupportedError, UserError
-from sebsx.model import Deployment
+from sebsx.model import StartType
+from sebsx_azure import resources
 from sebsx_azure.clients import clean, explained, is_gone
-from sebsx_azure.functions import CONSUMPTION, FLEX, AzureFunctions, effective
+from sebsx_azure.copies import copy_of, read_package
+from sebsx_azure.functions import CONSUMPTION, FLEX, FLEX_MIB, NAME, AzureFunctions, effective, plan
+from sebsx_azure.resources import FUNCTION, PLAN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from sebsx.model import Adoption
+    from sebsx.contracts.naming import NamingRule
+    from sebsx.contracts.platforms import PlatformContext
+    from sebsx.model import Adoption, Reply
     from sebsx_azure.clients import AzureClients
+    from sebsx_azure.resources import AzureResources
 
 _SITES = "/providers/microsoft.web/sites/"
 _ADDRESS = re.compile(
@@ -57,85 +64,225 @@ def read_name(address: str) -> AzureFunctionName:
     )
 
 
-def adopt(clients: AzureClients, functions: AzureFunctions, adoption: Adoption) -> Deployment:
-    """Return the user's function as it is; see `Platform.adopt`."""
-    if adoption.copy or adoption.in_place:
-        raise UnsupportedError(
-            "a function of Azure is measured as it is: its package cannot be read back for a copy, and a change of its "
-            "memory is yours to make (az functionapp scale config set --instance-memory)"
-        )
-    named = read_name(adoption.address)
-    if named.subscription and named.subscription.lower() != clients.subscription.lower():
-        raise UserError(f"function app {named.app!r} is in another subscription; add --set subscription=ID")
-    place, app = _find(clients, functions, named)
-    region = "".join(app["location"].split()).lower()
-    if region != clients.region:
-        raise UserError(f"function app {named.app!r} is in {region}, not {clients.region}; add --set region={region}")
-    function = _pick(clients, place, named)
-    facts = {
-        **effective(app, functions.settings(place)), **_plan(clients, app), "function": place,
-        "entry": function["name"].rpartition("/")[2], "adopted": "as it is",
-    }  # fmt: skip
-    facts |= _language(str(facts.get("runtime", "")))
-    known = replace(
-        adoption.config,
-        memory_mib=facts.get("memory_mib", 0),
-        architecture=facts["architecture"],
-        timeout_s=facts.get("timeout_s", adoption.config.timeout_s),  # it may stand in the app's own host.json
-    )
-    return Deployment(
-        f"functions/{place}/{facts['entry']}", known, effective=facts, region=region, adopted=True,
-        endpoint=function["properties"]["invoke_url_template"],
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureFunction:
+    """A function that exists, and the app that it is in.
+
+    Args:
+        place: Group and name of the app.
+        app: What Azure says of the app.
+        settings: Application settings of the app.
+        sku: Of the app's plan.
+        entry: Name of the function.
+        url: Where it is called; empty if HTTP does not start it, or it is gone.
+        others: Names of the app's other functions.
+    """
+
+    place: str
+    app: Mapping[str, Any]
+    settings: Mapping[str, str]
+    sku: str
+    entry: str
+    url: str
+    others: Sequence[str] = ()
 
 
-def _find(clients: AzureClients, functions: AzureFunctions, named: AzureFunctionName) -> tuple[str, dict[str, Any]]:
-    """Return group and name of an app, and what Azure says of it."""
-    group = named.group
-    if not group:
-        with explained("search for function apps"):
-            ids = [item.id for item in clients.web.web_apps.list() if item.name.lower() == named.app.lower()]
-        if not ids:
-            raise _unknown(named)
-        group = ids[0].split("/")[4]
-    place = f"{group}/{named.app}"
-    try:
-        return place, functions.app(place)
-    except PlatformError as exc:
-        if is_gone(exc.__cause__):
-            raise _unknown(named) from exc
-        raise
+class AzureExisting(Existing[AzureFunction]):
+    """The user's functions in one subscription and region.
+
+    Args:
+        clients: The subscription.
+        context: See `Existing`.
+        opened: Returns what the run has in the subscription, where copies are made.
+    """
+
+    kind = FUNCTION
+    rule: ClassVar[NamingRule] = NAME
+
+    def __init__(
+        self,
+        clients: AzureClients,
+        context: PlatformContext,
+        opened: Callable[[], AzureResources],
+    ) -> None:
+        super().__init__(context, clients.region)
+        self._clients = clients
+        self._functions = AzureFunctions(clients)
+        self._opened = opened
+        self._fresh: set[str] = set()  # apps whose instances were ended and that were not called since
+        self._free_s: dict[str, float] = {}  # when all calls of an app had been answered
+
+    def found(self, adoption: Adoption) -> AzureFunction:
+        """Return a function that can be measured as it is asked for."""
+        named = read_name(adoption.address)
+        if named.subscription and named.subscription.lower() != self._clients.subscription.lower():
+            raise UserError(f"function app {named.app!r} is in another subscription; add --set subscription=ID")
+        place, app = self._find(named)
+        region = "".join(app["location"].split()).lower()
+        if region != self.region:
+            raise UserError(f"function app {named.app!r} is in {region}, not {self.region}; add --set region={region}")
+        known = self._listed(place)
+        chosen = named.function or (next(iter(known)) if len(known) == 1 else "")
+        if chosen not in known:
+            offered = ", ".join(f"{named.app}/{each}" for each in sorted(known)) or "none"
+            raise UserError(f"name one of the functions of {named.app!r}: {offered}")
+        if not known[chosen]:
+            raise UnsupportedError(f"function {chosen!r} is not started by HTTP")
+        told = self._told(place, app, chosen, known)
+        if (adoption.copy or adoption.in_place) and told.sku != FLEX:
+            raise UnsupportedError(
+                f"the memory of {named.app!r} cannot be chosen: it is not on Flex Consumption; measure it as it is "
+                "(without --memory)"
+            )
+        return told
+
+    def look(self, address: str) -> AzureFunction | None:
+        """Return what Azure says of a function and its app; None if there is no such app."""
+        place, _, entry = address.rpartition("/")
+        app = self._if_there(place)
+        return None if app is None else self._told(place, app, entry, self._listed(place))
+
+    def address(self, told: AzureFunction) -> str:
+        """Return group, app and function."""
+        return f"{told.place}/{told.entry}"
+
+    def new_name(self, adoption: Adoption, told: AzureFunction) -> str:
+        """Return a name in the run's group."""
+        return f"{self._opened().group}/{super().new_name(adoption, told)}"
+
+    def copied(self, adoption: Adoption, told: AzureFunction, name: str) -> AzureFunction:
+        """Make an app of the same package in which only this function is started."""
+        (size,) = self.resized(told, adoption.config.memory_mib or _memory_mib(told))
+        made, (_, _, app) = self._opened(), name.partition("/")
+        package = read_package(self._clients, told.app, told.settings, self.context.workdir / f"{app}.zip")
+        connection = made.account.connection
+        container = resources.made_container(self._clients.blobs(connection), app)
+        plan_id = resources.arm_id(self._clients, PLAN, name)
+        wanted = copy_of(told, plan_id, connection, container.url, int(size))
+        with self.context.ledger.creating(PLAN, name, self.region) as creation:
+            creation.provider_id = resources.put(self._clients, PLAN, name, made.tags, plan(FLEX))
+        resources.put(self._clients, FUNCTION, name, made.tags, wanted)
+        self._functions.publish(name, package)
+        package.unlink()
+        self._functions.started(name, told.entry)
+        return self.now(f"{name}/{told.entry}")
+
+    def sizes(self, told: AzureFunction) -> tuple[str, ...]:
+        """Return the memory of its app."""
+        return (str(_memory_mib(told)),)
+
+    def resized(self, told: AzureFunction, memory_mib: int) -> tuple[str, ...]:
+        """Return another memory, if Azure has it."""
+        if memory_mib not in FLEX_MIB:
+            raise UnsupportedError(f"{memory_mib} MiB is not offered; has {', '.join(map(str, FLEX_MIB))}")
+        return (str(memory_mib),)
+
+    def variables(self, told: AzureFunction) -> Mapping[str, Any]:
+        """Return the settings of its app."""
+        return told.settings
+
+    def change(self, told: AzureFunction, sizes: Sequence[str] | None, variables: Mapping[str, Any] | None) -> None:
+        """Give its app other memory and settings, each of which ends the instances."""
+        if sizes is not None:
+            self._functions.resize(told.place, int(sizes[0]))
+        if variables is not None:
+            self._functions.change_settings(told.place, variables)
+
+    def end_instances(self, place: str) -> None:
+        """Restart an app, so that its next call meets a new instance."""
+        self._functions.end_instances(place)
+        self._fresh.add(place)
+        self._free_s.pop(place, None)
+
+    def start_of(self, place: str, reply: Reply) -> StartType | None:
+        """Return how a call started, which nothing tells of a function without our shim.
+
+        The first one after a restart is cold. One that was sent when all earlier ones had been answered is warm: an
+        instance is free for it. Of all others it is unknown. Calls are told in the order in which they were answered.
+        """
+        free_s = self._free_s.get(place)
+        self._free_s[place] = max(reply.done_s, free_s or 0.0)
+        if place in self._fresh:
+            self._fresh.discard(place)
+            return StartType.COLD
+        return StartType.WARM if free_s is not None and reply.sent_s >= free_s else None
+
+    def effective(self, adoption: Adoption, told: AzureFunction) -> Mapping[str, Any]:
+        """Return what Azure reports, with the language of the runtime; other plans than our two have no price here."""
+        facts = {**effective(told.app, told.settings), "tier": told.sku, "billing_scheme": told.sku}
+        name, _, version = str(facts.get("runtime", "")).partition("|")
+        if name in _LANGUAGES:
+            facts |= {"language": _LANGUAGES[name], "language_version": version}
+        return {**facts, "function": told.place, "entry": told.entry}
+
+    def endpoint(self, told: AzureFunction) -> str:
+        """Return the URL of the function."""
+        return told.url
+
+    def left_out(self, told: AzureFunction, copy: AzureFunction) -> Sequence[str]:
+        """Return what a copy has not, or not in common with the app."""
+        notes = ["the copy has a storage account of its own as AzureWebJobsStorage"]
+        if told.others:
+            notes.append("the other functions of the app are disabled in the copy")
+        if told.app.get("identity"):
+            notes.append("identities of the app are not copied: what it reaches by them alone fails in the copy")
+        if told.app["properties"].get("virtualNetworkSubnetId"):
+            notes.append("the network of the app is not copied: the copy is outside of it")
+        if _ready(told):
+            notes.append("always-ready instances are not copied: the copy starts on demand")
+        return notes
+
+    def warnings(self, told: AzureFunction) -> Sequence[str]:
+        """Return that instances are kept ready, if any are."""
+        return ["instances are kept ready for it: their price is not in the costs of the calls"] if _ready(told) else []
+
+    def _find(self, named: AzureFunctionName) -> tuple[str, Mapping[str, Any]]:
+        """Return group and name of an app, and what Azure says of it."""
+        group = named.group
+        if not group:
+            with explained("search for function apps"):
+                apps = self._clients.web.web_apps.list()
+                ids = [item.id for item in apps if item.name.lower() == named.app.lower()]
+            group = ids[0].split("/")[4] if ids else ""
+        place = f"{group}/{named.app}"
+        app = self._if_there(place) if group else None
+        if app is None:
+            raise UserError(
+                f"function app {named.app!r} does not exist; look with: az functionapp list --query '[].name'"
+            )
+        return place, app
+
+    def _if_there(self, place: str) -> Mapping[str, Any] | None:
+        """Return what Azure says of an app; None if there is none."""
+        try:
+            return self._functions.app(place)
+        except PlatformError as exc:
+            if is_gone(exc.__cause__):
+                return None
+            raise
+
+    def _listed(self, place: str) -> dict[str, str]:
+        """Return the functions of an app with their URLs; empty for those that HTTP does not start."""
+        group, _, name = place.partition("/")
+        with explained(f"list of the functions of {name!r}"):
+            found = [item.as_dict() for item in self._clients.web.web_apps.list_functions(group, name)]
+        return {
+            item["name"].rpartition("/")[2]: str(item["properties"].get("invoke_url_template") or "") for item in found
+        }
+
+    def _told(self, place: str, app: Mapping[str, Any], entry: str, known: Mapping[str, str]) -> AzureFunction:
+        group, name = (app["properties"]["serverFarmId"].split("/")[at] for at in (4, 8))
+        with explained(f"read of plan {name!r}"):
+            sku = self._clients.web.app_service_plans.get(group, name).sku.name
+        return AzureFunction(
+            place=place, app=app, settings=self._functions.settings(place), sku=_TIERS.get(sku, sku), entry=entry,
+            url=known.get(entry, ""), others=sorted(known.keys() - {entry}),
+        )  # fmt: skip
 
 
-def _pick(clients: AzureClients, place: str, named: AzureFunctionName) -> Mapping[str, Any]:
-    """Return the function of an app that is meant and answers HTTP."""
-    group, _, name = place.partition("/")
-    with explained(f"list of the functions of {name!r}"):
-        found = [item.as_dict() for item in clients.web.web_apps.list_functions(group, name)]
-    known = {item["name"].rpartition("/")[2]: item for item in found}
-    chosen = named.function or (next(iter(known)) if len(known) == 1 else "")
-    if chosen not in known:
-        raise UserError(
-            f"name one of the functions of {name!r}: {', '.join(f'{name}/{each}' for each in sorted(known)) or 'none'}"
-        )
-    if not known[chosen]["properties"].get("invoke_url_template"):
-        raise UnsupportedError(f"function {chosen!r} is not started by HTTP")
-    return dict(known[chosen])
+def _memory_mib(told: AzureFunction) -> int:
+    return int(told.app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"])
 
 
-def _plan(clients: AzureClients, app: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plan of an app; of plans that are neither Flex Consumption nor Consumption nobody has a price here."""
-    group, name = (app["properties"]["serverFarmId"].split("/")[at] for at in (4, 8))
-    with explained(f"read of plan {name!r}"):
-        sku = clients.web.app_service_plans.get(group, name).sku.name
-    tier = _TIERS.get(sku, sku)
-    return {"tier": tier, "billing_scheme": tier}
-
-
-def _language(runtime: str) -> dict[str, str]:
-    name, _, version = runtime.partition("|")
-    return {"language": _LANGUAGES[name], "language_version": version} if name in _LANGUAGES else {}
-
-
-def _unknown(named: AzureFunctionName) -> UserError:
-    return UserError(f"function app {named.app!r} does not exist; look with: az functionapp list --query '[].name'")
+def _ready(told: AzureFunction) -> int:
+    return int(effective(told.app, told.settings)["min_instances"])

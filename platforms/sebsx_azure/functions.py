@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.answers import read
 from sebsx.clouds.fresh import NONCE, nonce
+from sebsx.clouds.uploads import send_file
 from sebsx.clouds.waiting import settled, until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError
+from sebsx.model.untrusted import parse_json
 from sebsx.system.lazy import require
 from sebsx_azure.clients import EXTRA, answered, clean, explained
 from sebsx_azure.resources import PLAN, arm_id
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 NAME = NamingRule(longest=32, shortest=2)
 ENTRY = "handler"
 FLEX, CONSUMPTION = "flex", "consumption"
+FLEX_MIB = (512, 2048, 4096)
 # What an app may use on Consumption, where nothing is chosen (docs: "Service limits", 2026-09).
 CONSUMPTION_MIB = 1536
 TIMEOUT = "AzureFunctionsJobHost__functionTimeout"  # takes the place of that in host.json
@@ -32,7 +36,8 @@ _SKUS = {FLEX: {"name": "FC1", "tier": "FlexConsumption"}, CONSUMPTION: {"name":
 _RUNTIMES = {"python": "python", "nodejs": "node"}
 _STORAGE = "DEPLOYMENT_STORAGE_CONNECTION_STRING"
 _DONE_WITHIN_S, _TRIGGERS_WITHIN_S = 900.0, 300.0
-_UPLOAD_WITHIN_S, _UPLOAD_TIMEOUT_S = 300.0, 300.0
+_UPLOAD_WITHIN_S, _ANSWER_S = 300.0, 60.0
+_BUSY = frozenset({409, 429, *range(500, 600)})  # statuses of an app that takes a package later
 _ENDED = {3: "failed", 4: "", -1: "was aborted"}  # Kudu's states of deployments that are over
 _SPAN = re.compile(r"(?:(?P<d>\d+)\.)?(?P<h>\d+):(?P<m>\d+):(?P<s>\d+(?:\.\d+)?)")
 _SETTLING = frozenset({400, 404, 409, 429, 500, 502, 503, 504})  # while an app is starting
@@ -53,10 +58,13 @@ class AzureFunctions:
         """Hand a package to an app on Flex Consumption, which takes it as it is, and wait until it has it."""
         what = f"upload of the package to {place.partition('/')[2]!r}"
         url = f"https://{self._scm_host(place)}/api"
-        settled(
-            lambda: self._send(f"{url}/publish?RemoteBuild=false&Deployer=sebsx", archive), _was_cut_off, what,
+        answer = send_file(
+            what, "POST", f"{url}/publish?RemoteBuild=false&Deployer=sebsx", archive, extra=EXTRA,
+            headers={**self._proof(), "content-type": "application/zip"}, trusted=self._clients.trusted, busy=_BUSY,
             within_s=_UPLOAD_WITHIN_S, told=clean,
         )  # fmt: skip
+        if not answer.ok:
+            raise answered(what, answer)
 
         def look() -> Mapping[str, Any] | None:
             told = self._asked(f"{url}/deployments/latest", what)
@@ -112,40 +120,45 @@ class AzureFunctions:
         """Change a setting: Azure restarts an app whose settings changed."""
         self.change_settings(place, {**self.settings(place), NONCE: nonce()})
 
+    def resize(self, place: str, memory_mib: int) -> None:
+        """Give an app on Flex Consumption other memory, as `az functionapp scale config set` does: all else stays."""
+        group, _, name = place.partition("/")
+        apps = self._clients.web.web_apps
+        with explained(f"change of function {name!r}"):
+            found = apps.get(group, name)
+            wanted = {key: value for key, value in found.as_dict(exclude_readonly=True).items() if value is not None}
+            wanted["properties"] = found.properties.as_dict(exclude_readonly=True)
+            if found.identity:
+                own: dict[str, Any] = {name: {} for name in found.identity.user_assigned_identities or ()}
+                wanted["identity"] = {
+                    "type": found.identity.type, **({"userAssignedIdentities": own} if own else {})
+                }  # fmt: skip
+            wanted["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] = memory_mib
+            apps.begin_create_or_update(group, name, wanted).result()
+
     def _scm_host(self, place: str) -> str:
         for state in self.app(place)["properties"].get("hostNameSslStates") or ():
             if state.get("hostType") == "Repository":
                 return str(state["name"])
         raise DeployError(f"function {place.partition('/')[2]!r} has no endpoint that takes packages")
 
-    def _send(self, url: str, archive: Path) -> None:
-        """Send a package. Repeating it is harmless: what came in part is nothing, and the last one counts."""
-        with archive.open("rb") as file:
-            answer = self._request("POST", url, data=file, headers={"content-type": "application/zip"})
-        if answer.status_code >= 400:
-            if answer.status_code in (409, 429) or answer.status_code >= 500:
-                raise _BusyError(f"HTTP {answer.status_code}: {answer.text[:300]}")
-            raise answered("upload of the package", answer)
-
     def _asked(self, url: str, what: str) -> Mapping[str, Any]:
         """Return what an app says of its deployment; nothing while it is busy or has none yet."""
+        requests = require("requests", extra=EXTRA)
         with explained(what):
-            answer = self._request("GET", url)
+            sent = requests.get(
+                url, headers=self._proof(), verify=self._clients.trusted, timeout=_ANSWER_S, allow_redirects=False,
+                stream=True,
+            )  # fmt: skip
+            answer = read(sent, within_s=_ANSWER_S)
             if answer.status_code in (404, 429) or answer.status_code >= 500:
                 return {}
-            if answer.status_code >= 400:
+            if not answer.ok:
                 raise answered(what, answer)
-            return dict(answer.json())
+            return dict(parse_json(answer.content))
 
-    def _request(self, method: str, url: str, **more: Any) -> Any:
-        headers = {"authorization": f"Bearer {self._clients.token()}", **more.pop("headers", {})}
-        requests = require("requests", extra=EXTRA)
-        trusted = self._clients.trusted
-        return requests.request(method, url, headers=headers, verify=trusted, timeout=_UPLOAD_TIMEOUT_S, **more)
-
-
-class _BusyError(Exception):
-    """An app does not take a package now."""
+    def _proof(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self._clients.token()}"}
 
 
 def plan(tier: str) -> dict[str, Any]:
@@ -185,13 +198,11 @@ def site(
     site_config: dict[str, Any] = {}
     runtime = _RUNTIMES[target.language]
     if options["tier"] == FLEX:
-        known[_STORAGE] = known["AzureWebJobsStorage"]
         ready = [{"name": "http", "instanceCount": options["min_instances"]}] if options["min_instances"] else []
-        authentication = {"type": "StorageAccountConnectionString", "storageAccountConnectionStringName": _STORAGE}
+        setting, storage = deployment_storage(container_url)
+        known[setting] = known["AzureWebJobsStorage"]
         properties["functionAppConfig"] = {
-            "deployment": {
-                "storage": {"type": "blobContainer", "value": container_url, "authentication": authentication}
-            },
+            "deployment": {"storage": storage},
             "runtime": {"name": runtime, "version": target.version},
             "scaleAndConcurrency": {
                 "instanceMemoryMB": config.memory_mib, "alwaysReady": ready,
@@ -207,6 +218,12 @@ def site(
     site_config["appSettings"] = [{"name": name, "value": value} for name, value in known.items()]
     properties["siteConfig"] = site_config
     return {"kind": "functionapp,linux", "properties": properties}
+
+
+def deployment_storage(container_url: str) -> tuple[str, dict[str, Any]]:
+    """Return the setting with the key to the container of an app's packages, and that container as Azure takes it."""
+    authentication = {"type": "StorageAccountConnectionString", "storageAccountConnectionStringName": _STORAGE}
+    return _STORAGE, {"type": "blobContainer", "value": container_url, "authentication": authentication}
 
 
 def effective(app: Mapping[str, Any], settings: Mapping[str, str]) -> dict[str, Any]:
@@ -246,12 +263,6 @@ def _span(time_s: float) -> str:
     minutes, rest_s = divmod(time_s, 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours:02}:{minutes:02}:{rest_s:06.3f}"
-
-
-def _was_cut_off(exc: Exception) -> bool:
-    """Tell whether an upload can be repeated: the connection broke, or the app is busy."""
-    http = require("requests.exceptions", extra=EXTRA)
-    return isinstance(exc, _BusyError | http.ConnectionError | http.Timeout)
 
 
 def _is_settling(exc: Exception) -> bool:

@@ -11,7 +11,9 @@ from sebsx.clouds import tags as our_tags
 from sebsx.clouds.made import Made, by_kind
 from sebsx.contracts.naming import NamingRule
 from sebsx.system.lazy import require
+from sebsx_azure import cosmos
 from sebsx_azure.clients import EXTRA, AzureClients, explained, is_gone
+from sebsx_azure.settings import COSMOS
 from sebsx_azure.storage import BlobStorage
 
 if TYPE_CHECKING:
@@ -21,12 +23,13 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Resource
 
-GROUP, ACCOUNT, WORKSPACE, COMPONENT, PLAN, FUNCTION = (
-    "resource-group", "storage-account", "workspace", "component", "plan", "function",
+GROUP, ACCOUNT, COSMOS_ACCOUNT, WORKSPACE, COMPONENT, PLAN, FUNCTION = (
+    "resource-group", "storage-account", "cosmos-account", "workspace", "component", "plan", "function",
 )  # fmt: skip
 # Resource Manager's name of each kind, and the version of the API that it is made and deleted by.
 TYPES = {
     ACCOUNT: ("Microsoft.Storage/storageAccounts", "2023-05-01"),
+    COSMOS_ACCOUNT: ("Microsoft.DocumentDB/databaseAccounts", "2024-11-15"),
     WORKSPACE: ("Microsoft.OperationalInsights/workspaces", "2023-09-01"),
     COMPONENT: ("Microsoft.Insights/components", "2020-02-02"),
     PLAN: ("Microsoft.Web/serverfarms", "2024-04-01"),
@@ -77,6 +80,7 @@ class AzureResources:
         self._account_name = context.name("shared", _ACCOUNT_NAME)
         self._known: Account | None = None
         self._connection = ""
+        self._items: dict[str, str] = {}
 
     @property
     def group(self) -> str:
@@ -129,12 +133,20 @@ class AzureResources:
         return f"{container.url}/{name}?{proof}"
 
     def table(self) -> None:
-        """Make the run's table."""
+        """Make the run's table; an account of Cosmos DB takes Azure some minutes."""
+        if self._clients.settings.table == COSMOS:
+            if not self._items:
+                name = self._make(COSMOS_ACCOUNT, self._account_name, cosmos.account(self._clients.region))
+                self._items = cosmos.made_container(self._clients, self.group, name)
+            return
         with explained("create of the table"):
             self._clients.tables(self.account.connection).create_table_if_not_exists(_TABLE)
 
     def urls(self) -> dict[str, str]:
-        """Return what functions reach objects and table by: URLs, each with a signature that is good for it alone."""
+        """Return what functions reach objects and table by: URLs, each with a signature that is good for it alone.
+
+        Items in Cosmos DB are reached by the key of their account.
+        """
         account = self.account
         blob, tables = require("azure.storage.blob", extra=EXTRA), require("azure.data.tables", extra=EXTRA)
         credential = require("azure.core.credentials", extra=EXTRA).AzureNamedKeyCredential(account.name, account.key)
@@ -148,6 +160,7 @@ class AzureResources:
         return {
             "SEBSX_CONTAINER_URL": f"{account.endpoints['blob'].rstrip('/')}/{_OBJECTS}?{objects}",
             "SEBSX_TABLE_URL": f"{account.endpoints['table'].rstrip('/')}/{_TABLE}?{items}",
+            **self._items,
         }
 
     def workspace_id(self) -> str:
@@ -162,7 +175,7 @@ class AzureResources:
 
     def delete_all(self) -> None:
         """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
-        self._known, self._connection = None, ""
+        self._known, self._connection, self._items = None, "", {}
         self._made.delete_all()
 
     def _make_group(self) -> str:

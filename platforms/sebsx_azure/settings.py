@@ -8,6 +8,7 @@ from sebsx.settings import setting
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 NODES = ("20", "22")
+STORAGE, COSMOS = TABLES = ("storage", "cosmos")
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class AzureSettings:
     client_secret: str = setting("", help="secret of that service principal", secret=True)
     python: str = setting("3.12", help="version of the Python runtime", choices=PYTHONS)
     nodejs: str = setting("22", help="version of the Node.js runtime", choices=NODES)
+    table: str = setting(STORAGE, help="what keeps the items of functions: Table storage or Cosmos DB", choices=TABLES)
     login_url: str = setting("https://login.microsoftonline.com", help="endpoint of Microsoft Entra ID")
     arm_url: str = setting("https://management.azure.com", help="endpoint of Azure Resource Manager")
     logs_url: str = setting("https://api.loganalytics.io", help="endpoint of Azure Monitor's logs")

@@ -26,6 +26,7 @@ _SDKS = {
     "storage": ("azure.mgmt.storage.operations._operations", "azure.mgmt.storage.models"),
     "resources": ("azure.mgmt.resource.resources.operations._operations", "azure.mgmt.resource.resources.models"),
     "loganalytics": ("azure.mgmt.loganalytics.operations._operations", "azure.mgmt.loganalytics.models"),
+    "cosmosdb": ("azure.mgmt.cosmosdb.operations._operations", "azure.mgmt.cosmosdb.models"),
     "insights": (
         "azure.mgmt.applicationinsights.v2020_02_02.operations._components_operations",
         "azure.mgmt.applicationinsights.v2020_02_02.models",
@@ -46,6 +47,17 @@ _BODIES: dict[tuple[str, str, str], tuple[str | None, str | None]] = {
     ("storage", "PUT", "/storageAccounts/{accountName}"): ("StorageAccountCreateParameters", "StorageAccount"),
     ("storage", "GET", "/storageAccounts/{accountName}"): (None, "StorageAccount"),
     ("storage", "POST", "/storageAccounts/{accountName}/listKeys"): (None, "StorageAccountListKeysResult"),
+    ("cosmosdb", "PUT", "/databaseAccounts/{accountName}"): (
+        "DatabaseAccountCreateUpdateParameters", "DatabaseAccountGetResults",
+    ),
+    ("cosmosdb", "GET", "/databaseAccounts/{accountName}"): (None, "DatabaseAccountGetResults"),
+    ("cosmosdb", "POST", "/databaseAccounts/{accountName}/listKeys"): (None, "DatabaseAccountListKeysResult"),
+    ("cosmosdb", "PUT", "/sqlDatabases/{databaseName}"): (
+        "SqlDatabaseCreateUpdateParameters", "SqlDatabaseGetResults",
+    ),
+    ("cosmosdb", "PUT", "/containers/{containerName}"): (
+        "SqlContainerCreateUpdateParameters", "SqlContainerGetResults",
+    ),
     ("loganalytics", "PUT", "/workspaces/{workspaceName}"): ("Workspace", "Workspace"),
     ("loganalytics", "GET", "/workspaces/{workspaceName}"): (None, "Workspace"),
     ("insights", "PUT", "/components/{resourceName}"): ("ApplicationInsightsComponent", "ApplicationInsightsComponent"),
@@ -53,7 +65,8 @@ _BODIES: dict[tuple[str, str, str], tuple[str | None, str | None]] = {
     ("resources", "PUT", "/resourcegroups/{resourceGroupName}"): ("ResourceGroup", "ResourceGroup"),
     ("resources", "GET", "/resourcegroups"): (None, "[ResourceGroup]"),
     ("resources", "GET", "/resources"): (None, "[GenericResourceExpanded]"),
-}
+    ("resources", "GET", "{subscriptionId}/providers"): (None, "[Provider]"),
+}  # fmt: skip
 _PLAIN = {"str": str, "int": int, "bool": bool, "float": float}
 
 
@@ -170,10 +183,10 @@ def _resolved(hint: Any, names: dict[str, Any]) -> Any:
         return eval(hint.__forward_arg__, dict(names))
     if isinstance(hint, str):
         return eval(hint, dict(names))
-    arguments = tuple(_resolved(argument, names) for argument in typing.get_args(hint))
-    if not arguments or typing.get_origin(hint) is typing.Literal:
-        return hint
     origin = typing.get_origin(hint)
+    arguments = () if origin is typing.Literal else tuple(_resolved(each, names) for each in typing.get_args(hint))
+    if not arguments:
+        return hint
     return functools.reduce(operator.or_, arguments) if _is_union(origin) else origin[arguments]
 
 
@@ -187,6 +200,9 @@ def _check_hint(hint: Any, value: Any, where: str, of_request: bool) -> None:
         _check_any(typing.get_args(hint), value, where, of_request)
     elif origin in (list, dict):
         _check_many(hint, value, where, of_request)
+    elif origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ViolationError(f"{where} is {value!r}, none of {typing.get_args(hint)}")
     elif isinstance(hint, type) and issubclass(hint, enum.Enum):
         if value not in [member.value for member in hint]:
             raise ViolationError(f"{where} is {value!r}, none of {[member.value for member in hint]}")

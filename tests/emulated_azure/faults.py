@@ -21,6 +21,7 @@ class Fault:
         times: How many requests get it; None for all.
         after: How many are let through first.
         headers: Sent with the error.
+        raw: Sent in place of the error.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Fault:
     times: int | None = 1
     after: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes = b""
     seen: int = 0
     given: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -49,7 +51,7 @@ class Fault:
     @property
     def body(self) -> bytes:
         """The error as Resource Manager tells it."""
-        return error(self.code, self.message)
+        return self.raw or error(self.code, self.message)
 
 
 def error(code: str, message: str) -> bytes:

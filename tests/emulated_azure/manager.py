@@ -10,6 +10,7 @@ import uuid
 from copy import deepcopy
 from typing import Any
 
+from tests.emulated_azure import cosmos
 from tests.emulated_azure.storage import KEY, Storage
 
 _GROUP = re.compile(r"/subscriptions/[^/]+/resourcegroups/([^/]+)", re.IGNORECASE)
@@ -20,12 +21,14 @@ _FILTER = re.compile(r"tagName eq '([^']+)' and tagValue eq '([^']+)'")
 _TYPES = {
     "microsoft.web/sites": "Microsoft.Web/sites", "microsoft.web/serverfarms": "Microsoft.Web/serverFarms",
     "microsoft.storage/storageaccounts": "Microsoft.Storage/storageAccounts",
+    "microsoft.documentdb/databaseaccounts": "Microsoft.DocumentDB/databaseAccounts",
     "microsoft.insights/components": "microsoft.insights/components",
     "microsoft.operationalinsights/workspaces": "Microsoft.OperationalInsights/workspaces",
 }  # fmt: skip
 _NAMES = {
     "microsoft.web/sites": r"[a-z0-9A-Z][a-zA-Z0-9-]{0,58}[a-zA-Z0-9]", "microsoft.web/serverfarms": r"[\w-]{1,60}",
-    "microsoft.storage/storageaccounts": r"[a-z0-9]{3,24}", "microsoft.insights/components": r"[^%&?/]{1,260}",
+    "microsoft.storage/storageaccounts": r"[a-z0-9]{3,24}",
+    "microsoft.documentdb/databaseaccounts": r"[a-z0-9-]{3,44}", "microsoft.insights/components": r"[^%&?/]{1,260}",
     "microsoft.operationalinsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
 }  # fmt: skip
 _FLEX_MIB = (512, 2048, 4096)
@@ -47,15 +50,19 @@ class Manager:
         base: URL of the stand-in.
         subscription: Its id.
         storage: Where storage accounts are.
+        items: Where accounts of Cosmos DB are.
         apps: What makes and ends function apps: told of each that is made, changed, started or deleted.
 
     Attributes:
         settle_s: How long it takes until what was made is there.
+        unregistered: Providers that the subscription has not registered.
     """
 
-    def __init__(self, base: str, subscription: str, storage: Storage, apps: Any) -> None:
+    def __init__(self, base: str, subscription: str, storage: Storage, items: cosmos.Cosmos, apps: Any) -> None:
         self._base, self._subscription, self._storage, self._apps = base, subscription, storage, apps
+        self._cosmos = items
         self.settle_s = 0.0
+        self.unregistered: set[str] = set()
         self.groups: dict[str, dict[str, Any]] = {}
         self.resources: dict[str, dict[str, Any]] = {}
         self.settings: dict[str, dict[str, str]] = {}  # of sites, by id
@@ -70,6 +77,7 @@ class Manager:
         for told in (self.groups, self.resources, self.settings, self.keys, self._settles, self._deleting):
             told.clear()
         self.settle_s = 0.0
+        self.unregistered.clear()
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any, dict[str, str]]:
         """Return status, body and headers of an answer; raises `RefusedError`."""
@@ -103,6 +111,12 @@ class Manager:
         if rest == "/resources":
             shown = ("id", "name", "type", "location", "tags", "kind")
             return [{key: item.get(key) for key in shown} for item in self._filtered(self.resources, query)]
+        if rest == "/providers":
+            names = {kind.partition("/")[0] for kind in _TYPES.values()}
+            return [
+                {"namespace": name, "registrationState": "NotRegistered" if name in self.unregistered else "Registered"}
+                for name in sorted(names)
+            ]
         if rest == "/providers/microsoft.web/sites":
             return [self._shown(key) for key in self.resources if "/sites/" in key]
         if rest == "/providers/microsoft.web/georegions":
@@ -140,7 +154,7 @@ class Manager:
                 raise RefusedError(400, "InvalidTagValue", "a tag is too long")
             self._made(key, identity, kind, name, deepcopy(body))
             self._settles[key] = time.monotonic() + self.settle_s
-            return 201, self._shown(key), {"Retry-After": "0"}
+            return (200 if "microsoft.web" in kind else 201), self._shown(key), {"Retry-After": "0"}
         if key not in self.resources:
             if method == "DELETE":
                 return 204, None, {}
@@ -155,6 +169,8 @@ class Manager:
         properties = told.setdefault("properties", {})
         if kind == "microsoft.storage/storageaccounts":
             properties["primaryEndpoints"] = self._storage.endpoints(name)
+        elif kind == "microsoft.documentdb/databaseaccounts":
+            told["properties"] = {**properties, "documentEndpoint": self._cosmos.made(name)}
         elif kind == "microsoft.operationalinsights/workspaces":
             properties["customerId"] = str(uuid.uuid4())
         elif kind == "microsoft.insights/components":
@@ -194,6 +210,11 @@ class Manager:
         if key not in self.resources:
             raise RefusedError(404, "ResourceNotFound", f"The Resource '{key}' was not found.")
         told = self.resources[key]
+        if action == "/listkeys" and "/databaseaccounts/" in key:
+            return {"primaryMasterKey": cosmos.KEY, "secondaryMasterKey": cosmos.KEY}
+        if action.startswith("/sqldatabases/"):
+            self._cosmos.make(told["name"], action.removeprefix("/sqldatabases/"), body["properties"]["resource"])
+            return {"id": told["id"] + action, "properties": {"resource": body["properties"]["resource"]}}
         if action == "/listkeys":
             keys = [{"keyName": "key1", "value": KEY, "permissions": "FULL"}]
             return {"keys": keys}
@@ -234,6 +255,8 @@ class Manager:
         if "/sites/" in key:
             self._apps.remove(told["name"])
             self.settings.pop(key)
+        elif "/databaseaccounts/" in key:
+            self._cosmos.remove(told["name"])
 
     def _shown(self, key: str) -> dict[str, Any]:
         told = deepcopy(self.resources[key])

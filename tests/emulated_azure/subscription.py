@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import urllib3
+from azure.storage.blob import BlobServiceClient
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from sebsx_azure.functions import TIMEOUT, seconds
 from tests.emulated_azure import certificates, contract
+from tests.emulated_azure.cosmos import Cosmos
 from tests.emulated_azure.data_plane import Answer, App, DataPlane
 from tests.emulated_azure.faults import Fault, error
 from tests.emulated_azure.manager import Manager, RefusedError
@@ -42,6 +44,7 @@ _COLUMNS = (
     ("TimeGenerated", "datetime"), ("DurationMs", "real"), ("ResultCode", "string"), ("ItemCount", "int"),
     ("InvocationId", "string"), ("ExecutionMs", "real"), ("Instance", "string"),
 )  # fmt: skip
+_STORAGE_SCOPE = "https://storage.azure.com/.default"
 _TOO_LARGE = 100 * 1024 * 1024
 
 
@@ -60,6 +63,7 @@ class EmulatedSubscription:
 
     Attributes:
         law: How it treats instances and calls.
+        cosmos: The accounts of Cosmos DB.
         faults: What goes wrong on purpose; may be changed at any time.
         requests: Every request so far.
         violations: What was not as Azure's SDKs say, of requests and of answers.
@@ -86,7 +90,8 @@ class EmulatedSubscription:
         self._storage = Storage(workdir, self._secret)
         self._data = DataPlane(workdir, self.certificate)
         self._apps = Apps(self)
-        self.manager = Manager(self.url, SUBSCRIPTION, self._storage, self._apps)
+        self.cosmos = Cosmos(self._listening, self._started)
+        self.manager = Manager(self.url, SUBSCRIPTION, self._storage, self.cosmos, self._apps)
         self.tokens: set[str] = set()
         self._entries: list[tuple[float, str, dict[str, Any]]] = []
         self._lock = threading.Lock()
@@ -100,6 +105,7 @@ class EmulatedSubscription:
         self.reset()
         self._ended(self._server)
         self._data.stop()
+        self.cosmos.stop()
         self._storage.stop()
 
     @property
@@ -119,6 +125,7 @@ class EmulatedSubscription:
     def reset(self) -> None:
         """Empty the subscription and forget every fault and request; instances end."""
         self.manager.reset()
+        self.cosmos.reset()
         self.law = Law()
         for told in (self.faults, self.requests, self.violations, self._entries, self.tokens):
             told.clear()
@@ -201,7 +208,7 @@ class EmulatedSubscription:
         if (form["client_id"], form["client_secret"]) != (CLIENT, SECRET):
             said = "AADSTS7000215: Invalid client secret provided."
             return Response(json.dumps({"error": "invalid_client", "error_description": said}), 401, content_type=_JSON)
-        assert form["scope"] == f"{self.url}/.default", form["scope"]
+        assert form["scope"] in (f"{self.url}/.default", _STORAGE_SCOPE), form["scope"]
         token = f"eyJ{secrets.token_urlsafe(40)}"
         self.tokens.add(token)
         return _json({"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
@@ -341,9 +348,21 @@ class Apps:
                 self._deploy(name, path)
             except ValueError as exc:
                 words = str(exc)
+        if not words:
+            self._keep(name, path)
         told = {"id": identity, "status": 3 if words else 4, "status_text": words, "complete": True}
         self._deployments[name] = told
         return Response(json.dumps(identity), 202, content_type=_JSON)
+
+    def _keep(self, name: str, package: Path) -> None:
+        """Put a package where Flex Consumption keeps it: into the app's container, by the app's own key."""
+        told, settings = self._told[name]
+        storage = told["properties"]["functionAppConfig"]["deployment"]["storage"]
+        connection = settings[storage["authentication"]["storageAccountConnectionStringName"]]
+        account = BlobServiceClient.from_connection_string(connection, connection_verify=str(self._all.certificate))
+        container = storage["value"].rpartition("/")[2]
+        with account, package.open("rb") as file:
+            account.get_blob_client(container, "released-package.zip").upload_blob(file, overwrite=True)
 
     def _invoked(self, name: str, request: Request) -> Response:
         key = request.headers.get("x-functions-key")

@@ -103,4 +103,9 @@ function itemOf(entity) {
 exports.storage = () => new BlobStorage(process.env.SEBSX_CONTAINER_URL);
 
 /** Return the client behind `context.table`. */
-exports.table = () => new StorageTable(process.env.SEBSX_TABLE_URL);
+exports.table = () => {
+  const { SEBSX_COSMOS_URL: url, SEBSX_COSMOS_KEY: key, SEBSX_TABLE_URL: place } = process.env;
+  if (!url) return new StorageTable(place);
+  const { CosmosTable } = require('./sebsx_wrapper_cosmos.cjs'); // in the package where it is asked for alone
+  return new CosmosTable(url, key);
+};

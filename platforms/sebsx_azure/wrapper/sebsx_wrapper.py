@@ -110,4 +110,8 @@ def storage():
 
 def table():
     """Return the client behind `context.table`."""
+    if "SEBSX_COSMOS_URL" in os.environ:
+        from sebsx_wrapper_cosmos import CosmosTable  # in the package where it is asked for alone
+
+        return CosmosTable(os.environ["SEBSX_COSMOS_URL"], os.environ["SEBSX_COSMOS_KEY"])
     return StorageTable(os.environ["SEBSX_TABLE_URL"])

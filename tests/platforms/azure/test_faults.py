@@ -250,3 +250,13 @@ def test_options_that_do_not_go_together_are_refused_before(subscription: Emulat
     assert platform.provision(600, {"tier": "consumption"}, "x86_64").memory_offered_mib == 1536
     with pytest.raises(UserError, match="cannot be read"):
         _ = made(tmp_path, subscription, certificate="/none").certificates
+
+
+@pytest.mark.parametrize("raw", [b"[1,null]", b'"x"', b"<html>", b'{"value":[1,null]}', b"[" * 5000])
+def test_whatever_resource_manager_answers_is_one_problem(
+    subscription: EmulatedSubscription, tmp_path: Path, raw: bytes
+) -> None:
+    subscription.faults += [Fault("GET", r".*/(providers|geoRegions)$", 200, raw=raw, times=None)]
+    [problem] = made(tmp_path, subscription).check()
+    assert problem.message.startswith("look at the subscription")
+    assert problem.advice

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sebsx.clouds.fresh import function_name
-from sebsx.model import FunctionConfig
+from sebsx.model import Deployment, FunctionConfig, Status
 from sebsx.testing.contexts import context_for
 from sebsx_azure import packages
 from sebsx_azure.backend import AzurePlatform
@@ -18,6 +18,7 @@ from sebsx_azure.functions import NAME, _span, effective, seconds
 from sebsx_azure.settings import AzureSettings
 
 MILLION = 1e-6
+CONFIG = FunctionConfig("f", memory_mib=512, timeout_s=60, architecture="x86_64")
 
 
 def platform(folder: Path, **settings: Any) -> AzurePlatform:
@@ -83,6 +84,24 @@ def test_id_of_an_invocation_comes_with_the_answer(tmp_path: Path) -> None:
     for headers, wanted in (({"x-sebsx-invocation-id": "abc"}, "abc"), ({}, "own")):
         reply: Any = SimpleNamespace(headers=headers, request_id="own")
         assert azure.request_id_of(reply) == wanted
+
+
+def test_call_is_ended_by_the_limit_of_its_own_function(tmp_path: Path) -> None:
+    azure = platform(tmp_path)
+    azure._functions.key = lambda *_: "key"  # type: ignore[method-assign]
+    short, long = (
+        Deployment("d", CONFIG, effective={"function": "g/a", "timeout_s": limit_s}) for limit_s in (2.0, 60.0)
+    )
+    for deployment in (short, long):
+        azure.signed(deployment, b"")
+    reply: Any = SimpleNamespace(http_status=500, headers={}, body=b"", request_id="r", sent_s=1.0, done_s=3.5)
+    ended = {limit_s: azure.record_of(deployment, reply) for limit_s, deployment in ((2, short), (60, long))}
+    assert {limit_s: record and record.status for limit_s, record in ended.items()} == {
+        2: Status.TIMEOUT, 60: Status.PLATFORM_ERROR,
+    }  # fmt: skip
+    assert azure.status_of(reply) is Status.TIMEOUT  # as long as nobody says whose call it was
+    answered: Any = SimpleNamespace(http_status=200, headers={}, request_id="r")
+    assert azure.record_of(short, answered) is None
 
 
 def test_sampling_is_off_and_the_library_is_in_the_package() -> None:
