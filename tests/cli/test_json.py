@@ -99,6 +99,7 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("run", "experiment", "selftest", "--benchmark", "nothing"), 2),
     (("list", "nothing"), 2),
     (("run", "experiment", "dnn-inference", "--model", "nothing"), 2),
+    (("run", "experiment", "memory-sharing", "--strategies", "nothing"), 2),
     (("run", "experiment", "arm-prediction", "--benchmarks", "nothing"), 2),
     (("predict", "arm", "--from", "nothing"), 2),
     (("predict", "train", "nothing"), 2),
