@@ -36,6 +36,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "network"), dict),
     (("plan", "experiment", "dnn-inference"), dict),
     (("plan", "experiment", "memory-sharing"), dict),
+    (("plan", "experiment", "serving-lab"), dict),
     (("plan", "experiment", "arm-prediction", "--platform", "local,docker"), dict),
     (("predict", "models"), list),
     (("reproduce", "arm-table3"), dict),
@@ -49,7 +50,8 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "perf-cost", "--benchmarks", "sleep"), dict),
     *[(("list", kind), list) for kind in (
         "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages",
-        "pricelists", "channels", "suites", "commands", "metrics", "capabilities", "kinds", "engines", "recipes")],
+        "pricelists", "channels", "suites", "commands", "metrics", "capabilities", "kinds", "engines", "recipes",
+        "notify")],
     (("plugins",), list),
     (("runs",), list),
     (("runs", "note", RUN, "the first"), dict),

@@ -53,6 +53,10 @@ RUNS: dict[str, tuple[str, ...]] = {
     "perf-cost": (
         "--benchmarks", "sleep", "--start", "warm", "--repetitions", "1", "--option", "vcpu=0.25,0.5", *LISTS,
     ),
+    "serving-lab": (
+        "--modes", "threads", "--work", "released", "--policies", "bare", "--loads", "users", "--inference", "1ms",
+        "--duration", "0.4s", "--period", "0.2s", "--saturate", "0.1s",
+    ),
     "selftest": ("--benchmark", "sleep", "--trials", "1", "--repetitions", "6", "--detect", "0"),
 }  # fmt: skip
 FROM_A_REGISTRY = {"dnn-inference"}  # its functions have dependencies

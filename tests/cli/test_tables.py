@@ -31,7 +31,8 @@ TABLES = (
     "prices break-even last --vm-per-hour 0.01", "reprice last --as aws:us-east-1", "records last",
     "plan benchmark sleep dynamic-html --memory 128,256", "plan experiment eviction",
     "plan load sleep --rate 5 --duration 2s",
-    "plan experiment dnn-inference", "plan experiment memory-sharing", "predict models", "reproduce arm-table3",
+    "plan experiment dnn-inference", "plan experiment memory-sharing", "plan experiment serving-lab",
+    "predict models", "reproduce arm-table3",
     "plan experiment invocation-overhead", "plan experiment communication", "plan experiment network",
     "analyze last -a data-quality", "analyze last -a stability", "selftest --run last",
 )  # fmt: skip
