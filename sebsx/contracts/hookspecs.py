@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from sebsx.contracts.languages import Language
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.pricelists import Pricelist
+    from sebsx.contracts.registered import Registered
     from sebsx.model import Capability, Deployment, Invocation, Run
     from sebsx.model.metrics import Metric
+    from sebsx.settings import SettingsReader
 
 NAMESPACE = "sebsx"
 # The level of everything on docs/api.md. It grows only when something there changes that a plugin may rely on.
@@ -136,5 +138,9 @@ def sebsx_invocations_stored(run: Run, deployment: Deployment, invocations: Sequ
 
 
 @hookspec
-def sebsx_run_finished(run: Run) -> None:
-    """Hear that a run was closed, whatever its status."""
+def sebsx_run_finished(run: Run, registry: Registered, settings: SettingsReader | None) -> None:
+    """Hear that a run was closed, whatever its status.
+
+    `registry` has what plugins registered, and `settings` reads the settings of today, those of `--set` among them, by
+    section; None where a program that runs sebsx gave none.
+    """

@@ -22,6 +22,7 @@ class PluginKind:
         page: Page of the documentation on how to write one, below `docs/`; for a kind of a plugin, where that is.
         contract: Class of `sebsx.testing.contracts` that holds one to its contract; empty where registering checks all.
         has_settings: Whether users set its `Settings` under `[<singular>.<name>]`.
+        settings_word: First word of those sections where it is not the singular: `notify` for notifiers.
         of_instances: Whether instances are registered rather than classes.
         in_folders: Whether folders are registered, below which each `benchmark.toml` is one.
         raises: Exceptions of Python that belong to the contract of a method; all others must be ours.
@@ -36,10 +37,11 @@ class PluginKind:
     of_instances: bool = False
     in_folders: bool = False
     raises: tuple[tuple[str, tuple[type[Exception], ...]], ...] = ()
+    settings_word: str = ""
 
     @property
     def singular(self) -> str:
-        """What one of them is called, in messages and as the first word of its settings section."""
+        """What one of them is called, in messages and, unless it has a word of its own, in its settings section."""
         return self.name.removesuffix("ies") + "y" if self.name.endswith("ies") else self.name.removesuffix("s")
 
     @property
@@ -55,7 +57,7 @@ class PluginKind:
 
     def section(self, name: str) -> str:
         """Return the settings section of one of them."""
-        return f"{self.singular}.{name}"
+        return f"{self.settings_word or self.singular}.{name}"
 
 
 # Earlier ones are asked first: a platform is checked against the capabilities that are registered.

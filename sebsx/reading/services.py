@@ -226,6 +226,7 @@ class Services:
             limits=limits or Limits(),
             options=core.options,
             fail_if=core.fail_if,
+            reader=reader,
         )
 
     def resumed(self, name: str, limits: Limits | None = None) -> RunSpec:
@@ -262,6 +263,7 @@ class Services:
             limits=limits or Limits(),
             options=run.settings.get("options", {}),  # none in a run of before they could be asked for
             fail_if=run.settings.get("fail_if", ()),
+            reader=reader,
         )
 
     def plan(self, experiment: str, settings: Mapping[str, Any] | None = None, **asked: Any) -> Plan:

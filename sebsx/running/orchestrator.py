@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import Platform
     from sebsx.model import Plan, Problem, Scalar
     from sebsx.plugins import Registry
+    from sebsx.settings import SettingsReader
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class RunSpec:
         limits: What it may spend at most.
         options: Levels of options of functions, by name, each a factor of the design.
         fail_if: Thresholds of its gate as written (`p95>300ms`); they change nothing of what is measured.
+        reader: Reads the settings of today, for plugins that hear of its end; None for none.
     """
 
     experiment: Experiment[Any]
@@ -85,6 +87,7 @@ class RunSpec:
     limits: Limits = field(default_factory=Limits)
     options: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
     fail_if: Sequence[str] = ()
+    reader: SettingsReader | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse a seed that no store holds.
@@ -188,7 +191,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     finally:
         with interrupts.shielded(swallow=True):
             current = store.finish_run(run_id, status, error)
-            registry.notify("sebsx_run_finished", run=current)
+            registry.notify("sebsx_run_finished", run=current, registry=registry, settings=spec.reader)
     return current
 
 

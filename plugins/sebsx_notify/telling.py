@@ -1,0 +1,69 @@
+"""Tells every notifier that is set up, each within its time; what fails is one line of warning."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from sebsx.errors import SebsxError, UserError
+from sebsx.system.outside import without_environment, without_secrets
+from sebsx_notify.notifiers import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sebsx.contracts.registered import Registered
+    from sebsx.model import Run
+    from sebsx.settings import SettingsReader
+    from sebsx_notify.notifiers import Notifier
+
+logger = logging.getLogger(__name__)
+
+
+def tell_all(run: Run, registry: Registered, reader: SettingsReader) -> None:
+    """Tell of a run that has ended, where somebody waits for runs as long as it was."""
+    if run.finished_at is None:
+        return
+    ended = Ended(run=run, lasted_s=(run.finished_at - run.started_at).total_seconds())
+    notifiers: Mapping[str, type[Notifier]] = registry.of("notifiers")
+    for name, cls in notifiers.items():
+        try:
+            settings = reader.read(f"notify.{name}").value
+        except UserError as exc:
+            logger.warning("nobody was told of the end of the run by %s: %s", name, exc)
+            continue
+        notifier = cls(settings)
+        if notifier.is_set_up and ended.lasted_s >= settings.after_s:
+            _tell(name, notifier, ended)
+
+
+def _tell(name: str, notifier: Notifier, ended: Ended) -> None:
+    """Tell in a thread: one that sends a byte now and then would hold a run up for ever, whatever its time-outs."""
+    failed: list[str] = []
+
+    def tell() -> None:
+        try:
+            notifier.tell(ended)
+        except Exception as exc:  # noqa: BLE001  # who tells of a run must never end it
+            failed.append(_words(exc, notifier.settings))
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    thread.join(notifier.settings.timeout_s)
+    if thread.is_alive():
+        failed.append(f"no answer within {notifier.settings.timeout_s:g} s")
+    if failed:
+        logger.warning("nobody was told of the end of the run by %s: %s", name, failed[0])
+
+
+def _words(exc: Exception, settings: Any) -> str:
+    """Return what went wrong in one line, without a secret that a server or a library repeated."""
+    words = str(exc) if isinstance(exc, SebsxError) else f"{type(exc).__name__}: {exc}"
+    text = without_environment(without_secrets(" ".join(words.split())))
+    for field in dataclasses.fields(settings):
+        value = str(getattr(settings, field.name))
+        if field.metadata.get("secret") and value:
+            text = text.replace(value, "(secret)")
+    return text
