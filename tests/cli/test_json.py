@@ -37,6 +37,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     (("plan", "experiment", "dnn-inference"), dict),
     (("plan", "experiment", "memory-sharing"), dict),
     (("plan", "experiment", "serving-lab"), dict),
+    (("plan", "experiment", "hot-start"), dict),
     (("plan", "experiment", "arm-prediction", "--platform", "local,docker"), dict),
     (("predict", "models"), list),
     (("reproduce", "arm-table3"), dict),
@@ -51,7 +52,7 @@ COMMANDS: list[tuple[tuple[str, ...], type]] = [
     *[(("list", kind), list) for kind in (
         "platforms", "benchmarks", "experiments", "collectors", "analyzers", "exporters", "languages",
         "pricelists", "channels", "suites", "commands", "metrics", "capabilities", "kinds", "engines", "recipes",
-        "notify")],
+        "notifiers")],
     (("plugins",), list),
     (("runs",), list),
     (("runs", "note", RUN, "the first"), dict),

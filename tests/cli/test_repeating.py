@@ -44,6 +44,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "dnn-inference": ("--optimizer", "onnx", "--batch", "1", "--sandboxes", "1", "--calls", "1"),
     "eviction": ("--idle", "0.1", "--d-init", "1", "--repetitions", "1", "--max-time", "5m"),
     "function": ("--address", "URL", "--payload", '{"ms": 1}', "--expect", '{"more": [1, 2]}', "--repetitions", "6"),
+    "hot-start": ("--sandboxes", "1", "--exchanges", "5", "--payload-bytes", "1", "--start", "hot"),
     "invocation-overhead": (
         "--sweeps", "payload", "--start", "warm", "--payload-bytes", "1024", "--repetitions", "6",
     ),

@@ -32,7 +32,7 @@ TABLES = (
     "plan benchmark sleep dynamic-html --memory 128,256", "plan experiment eviction",
     "plan load sleep --rate 5 --duration 2s",
     "plan experiment dnn-inference", "plan experiment memory-sharing", "plan experiment serving-lab",
-    "predict models", "reproduce arm-table3",
+    "plan experiment hot-start", "predict models", "reproduce arm-table3",
     "plan experiment invocation-overhead", "plan experiment communication", "plan experiment network",
     "analyze last -a data-quality", "analyze last -a stability", "selftest --run last",
 )  # fmt: skip
