@@ -27,6 +27,7 @@ OWN = Path("/proc/self/cgroup")
 PREFIX = "sebsx-"
 _OWNER_WORDS = 3  # process, its start, its namespace; see `sebsx.sandboxes.owners`
 CONTROLLERS = ("memory", "cpu", "pids")
+ACCOUNTING = "cpuacct"  # version 1 may count processor time in a hierarchy of its own: collectors read it there
 PIDS_MAX = 1024  # processes and threads, as in AWS Lambda
 _ENABLE = " ".join(f"+{name}" for name in CONTROLLERS)
 _ROUNDS = 200
@@ -225,7 +226,8 @@ def _open_v1(root: Path, lines: Sequence[Sequence[str]], name: str) -> dict[str,
     """Make a folder in the hierarchy of each controller."""
     folders = {}
     for _, controllers, path in lines:
-        for controller in set(controllers.split(",")) & set(CONTROLLERS):
+        words = set(controllers.split(","))
+        for controller in words & set(CONTROLLERS) or words & {ACCOUNTING}:
             mount = next((root / word for word in (controllers, controller) if (root / word).is_dir()), None)
             if mount is None:
                 continue

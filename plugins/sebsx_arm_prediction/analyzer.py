@@ -92,7 +92,7 @@ class ArmPredictionAnalyzer(Analyzer[ArmPredictionAnalyzerSettings]):
             tables=tables(found, money),
             figures=figures(found),
             findings=[*about, *map(Finding, remarks(found))],
-            answers=list(answers(found, on_provider=_on_provider(runs, dataset))),
+            answers=list(answers(found, on_provider=_on_provider(runs, found.pairs.source))),
             methods=_METHODS,
         )
 
@@ -108,9 +108,9 @@ def _plan(settings: ArmPredictionAnalyzerSettings) -> Extent:
     )
 
 
-def _on_provider(runs: Sequence[RunView], dataset: Dataset) -> bool:
+def _on_provider(runs: Sequence[RunView], profiled: Dataset) -> bool:
     """Tell whether what was profiled ran at a provider, which has regions, rather than on a machine of one's own."""
-    platforms = set(dataset.levels("platform"))
+    platforms = set(profiled.levels("platform"))
     return any(item.region for item in _deployments(runs) if item.platform in platforms)
 
 

@@ -20,21 +20,16 @@ _SAMPLES = 10  # of which the plurality is told, as in the study
 
 
 def answers(found: Evaluation, *, on_provider: bool) -> Iterator[str]:
-    """Yield the answers to RQ-1 to RQ-4."""
+    """Yield the answers to RQ-1 to RQ-4, one sentence each with its interval, or why there is none.
+
+    Args:
+        found: All that was fitted and tested.
+        on_provider: Whether what was profiled ran at a provider rather than on a machine of one's own.
+    """
     yield _of_one_function(found)
     yield _of_functions_not_seen(found)
     yield _of_classes(found)
-    source = found.pairs.source_name
-    if on_provider:
-        yield f"RQ-4: not measured: {source} is a provider's; a campaign from --platform local answers it."
-    else:
-        errors = found.errors(best_scope(found) or FUNCTION_SPECIFIC)
-        error = (
-            f"an error of {percent(mean(errors.values()), 1)}{_interval(errors)}"
-            if errors
-            else "no error that was tested"
-        )
-        yield f"RQ-4: outside of FaaS, from {source} to {found.pairs.target_name}, the same models have {error}."
+    yield _outside(found, on_provider=on_provider)
 
 
 def _of_one_function(found: Evaluation) -> str:
@@ -43,7 +38,7 @@ def _of_one_function(found: Evaluation) -> str:
         return "RQ-1: not measured: models of single functions are tested on a second campaign, and there is none."
     return (
         f"RQ-1: models of one function ({found.chosen[FUNCTION_SPECIFIC]}) predict it in a second campaign with an "
-        f"error of {percent(mean(errors.values()), 2)}{_interval(errors)}."
+        f"error of {percent(mean(errors.values()), 1)}{_interval(errors)}."
     )
 
 
@@ -52,19 +47,44 @@ def _of_functions_not_seen(found: Evaluation) -> str:
     if scope is None:
         return "RQ-2: not measured: there are too few functions to leave one out."
     name = found.chosen[scope]
-    errors = found.errors(scope, found.unseen)
-    base_key = (ALL_IN_ONE, "same-time")
-    if errors and base_key in found.tested:
-        base = {each: error for each, error in found.tested[base_key].errors.items() if each in errors}
-        where = f"{len(errors)} functions that were not seen"
-    else:
-        errors, base = found.left_out[scope, name].errors, found.left_out[base_key].errors
-        where = f"{len(errors)} functions, each left out"
+    errors, base, where = _not_seen(found, scope)
     verdict = "no better than" if mean(errors.values()) >= mean(base.values()) else "where it is"
     return (
         f"RQ-2: {scope} {name} errs by {percent(mean(errors.values()), 1)}{_interval(errors)} on {where}, {verdict} "
         f"{percent(mean(base.values()), 1)} by saying the same time."
     )
+
+
+def _not_seen(found: Evaluation, scope: str) -> tuple[Mapping[str, float], Mapping[str, float], str]:
+    """Return the errors of functions that were not seen, those of saying the same time, and which functions they are.
+
+    Functions that the campaign kept back are taken where they are enough for an interval, else each training function
+    left out in turn.
+    """
+    base_key = (ALL_IN_ONE, "same-time")
+    errors, left_out = found.errors(scope, found.unseen), found.left_out[scope, found.chosen[scope]].errors
+    if base_key in found.tested and errors and (len(errors) >= LEAST_FOR_TEST or len(left_out) <= len(errors)):
+        base = {each: error for each, error in found.tested[base_key].errors.items() if each in errors}
+        return errors, base, f"{len(errors)} functions that were not seen"
+    return left_out, found.left_out[base_key].errors, f"{len(left_out)} functions, each left out"
+
+
+def _outside(found: Evaluation, *, on_provider: bool) -> str:
+    source, target = found.pairs.source_name, found.pairs.target_name
+    if on_provider:
+        return f"RQ-4: not measured: {source} is a provider's; a campaign from --platform local answers it."
+    scope, own = best_scope(found), found.errors(FUNCTION_SPECIFIC)
+    parts = []
+    if scope is not None:
+        errors, _, where = _not_seen(found, scope)
+        parts.append(
+            f"{scope} {found.chosen[scope]} errs by {percent(mean(errors.values()), 1)}{_interval(errors)} on {where}"
+        )
+    if own:
+        parts.append(f"models of one function by {percent(mean(own.values()), 1)}{_interval(own)} in a second campaign")
+    if not parts:
+        return "RQ-4: not measured: there are too few functions to leave one out, and no second campaign."
+    return f"RQ-4: outside of FaaS, from {source} to {target}, {', and '.join(parts)}."
 
 
 def _of_classes(found: Evaluation) -> str:
@@ -77,11 +97,11 @@ def _of_classes(found: Evaluation) -> str:
     if 1 in at and _SAMPLES in at:
         one, several = percent(at[1], 1), percent(at[_SAMPLES], 1)
         votes = f"; of functions not seen, {one} with one sample and {several} with {_SAMPLES}"
-    ends = stats_of_share(matrix.accuracy or 0.0, len(found.train))
+    ends = interval_of_share(matrix.accuracy or 0.0, len(found.train))
     return f"RQ-3: {name} recognises the class of {shares}{ends}{votes}."
 
 
-def stats_of_share(share: float, functions: int) -> str:
+def interval_of_share(share: float, functions: int) -> str:
     """Return the interval of a share of which each function is one observation: rows of one repeat each other."""
     import math
 
@@ -131,6 +151,5 @@ def _interval(errors: Mapping[str, float]) -> str:
     if len(errors) < LEAST_FOR_TEST:
         return f" (mean of {len(errors)} functions: too few for an interval)"
     _, ends = stats.signed_rank_interval(list(errors.values()))
-    return (
-        f" (mean of {len(errors)} functions; typical error {percent(max(0.0, ends.low), 2)} to {percent(ends.high, 2)})"
-    )
+    low, high = percent(max(0.0, ends.low), 1), percent(ends.high, 1)
+    return f" (mean of {len(errors)} functions; typical error {low} to {high})"

@@ -18,6 +18,7 @@ LONGEST_S = 3600.0  # the longest time-out that a provider offers is an hour (Go
 # Beyond all that is measured, and within what estimators reckon with (float32) after one is divided by the other.
 _LARGEST, _SHORTEST_S = 1e18, 1e-9
 _THOUSANDFOLD = (300.0, 3000.0)  # ratios of two times that are taken for 1,000 with what accounting misses
+_LEAST_ROWS, _LEAST_STEPS = 9, 3  # of each function: the preset `quick` has them
 _FEW = 2  # more that are missing are counted
 
 
@@ -41,7 +42,7 @@ def validate(dataset: Dataset, needed: Sequence[str] = (), *, functions: int = 1
 def problems(dataset: Dataset, needed: Sequence[str] = (), *, functions: int = 1) -> Iterator[str]:
     """Yield what is wrong with a dataset, one line each."""
     if not len(dataset):
-        yield "there are no rows"
+        yield no_rows(dataset)
         return
     there = dataset.functions
     if len(there) < functions:
@@ -52,7 +53,22 @@ def problems(dataset: Dataset, needed: Sequence[str] = (), *, functions: int = 1
         )
     yield from _missing(dataset, needed)
     yield from _impossible(dataset)
-    yield from _mixed_units(dataset)
+    yield from mixed_units(dataset)
+
+
+def no_rows(dataset: Dataset) -> str:
+    """Return that a dataset is empty, and what became of its rows."""
+    return ": ".join(["there are no rows", *dataset.notes[-1:]])
+
+
+def few_rows(rows: int, functions: int, steps: int) -> str | None:
+    """Return what must be known of a model that was fitted to few rows, in one line; None where there are enough."""
+    if rows >= _LEAST_ROWS * functions and steps >= _LEAST_STEPS * functions:
+        return None
+    return (
+        f"{rows} rows of {functions} functions and {steps} steps are few: errors and intervals say little with fewer "
+        f"than {_LEAST_ROWS} rows and {_LEAST_STEPS} steps of each function"
+    )
 
 
 def _missing(dataset: Dataset, needed: Sequence[str]) -> Iterator[str]:
@@ -89,7 +105,7 @@ def _impossible(dataset: Dataset) -> Iterator[str]:
         yield f"{_rows(dataset, none)} a {RUNTIME} of 0"
 
 
-def _mixed_units(dataset: Dataset) -> Iterator[str]:
+def mixed_units(dataset: Dataset) -> Iterator[str]:
     """Yield where times are in the wrong unit: beyond all limits, or 1,000 times those accounted for."""
     import numpy as np  # heavy
 
@@ -113,7 +129,8 @@ def _mixed_units(dataset: Dataset) -> Iterator[str]:
     for factor, wrong in ((typical, RUNTIME), (1 / typical, "the processor times")):
         if _THOUSANDFOLD[0] <= factor <= _THOUSANDFOLD[1]:
             other = "the processor times account for" if wrong == RUNTIME else f"{RUNTIME} tells"
-            yield f"{wrong} are about 1,000 times what {other}: milliseconds were taken for seconds"
+            verb = "is" if wrong == RUNTIME else "are"
+            yield f"{wrong} {verb} about 1,000 times what {other}: milliseconds were taken for seconds"
 
 
 def _rows(dataset: Dataset, mask: Mask) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.system.lazy import require
 from sebsx_arm_prediction.features import RATES12, FeatureSet, feature_set
+from sebsx_arm_prediction.forests import shares_of_classes
 from sebsx_arm_prediction.models import EXTRA, Effort, learned
 from sebsx_arm_prediction.pairs import CLASSES
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Labels = NDArray[np.int64]
 
 MOST_FOR_PROCESS = 600  # rows that a Gaussian process is fitted to: its time grows with their cube
+_LEAST_TO_STOP = 200  # rows from which on a tenth of them tells when a network has learned enough
+_NEIGHBOURS = 15
 _SUBSETS = 200  # random choices of k samples of a step
 
 
@@ -46,7 +49,7 @@ class Classifier:
         """Return the probability of each of `CLASSES` for each row."""
         import numpy as np  # heavy
 
-        given = self.estimator.predict_proba(feature_set(self.features).matrix(dataset))
+        given = shares_of_classes(self.estimator, feature_set(self.features).matrix(dataset))
         found = np.zeros((len(dataset), len(CLASSES)))
         found[:, self.estimator.classes_] = given
         return found
@@ -62,7 +65,7 @@ def fit_classifier(name: str, pairs: Pairs, features: FeatureSet = RATES12, effo
 
     Raises:
         UnknownNameError: If there is none of that name.
-        UserError: If all rows are of one class.
+        UserError: If all rows are of one class, or there are too few of one.
     """
     import numpy as np  # heavy
 
@@ -78,42 +81,54 @@ def fit_classifier(name: str, pairs: Pairs, features: FeatureSet = RATES12, effo
         chosen = np.random.default_rng(effort.seed).choice(len(inputs), MOST_FOR_PROCESS, replace=False)
         chosen = np.union1d(chosen, [int(np.flatnonzero(labels == label)[0]) for label in there])
         inputs, labels = inputs[chosen], labels[chosen]
-    estimator = learned(CLASSIFIERS[name](effort), inputs, labels)
+    try:
+        estimator = learned(CLASSIFIERS[name](effort, len(inputs)), inputs, labels)
+    except ValueError as exc:
+        least, place = min((int((labels == label).sum()), int(label)) for label in there)
+        raise UserError(
+            f"{name} cannot be fitted to {len(labels)} rows, of which {least} "
+            f"{'is' if least == 1 else 'are'} {CLASSES[place]!r}: measure more steps"
+        ) from exc
     if hasattr(estimator, "n_jobs"):
         estimator.set_params(n_jobs=None)  # starting threads takes longer than one row
     return Classifier(name=name, features=str(features), estimator=estimator)
 
 
-def _forest(effort: Effort) -> Any:
+def _forest(effort: Effort, _rows: int) -> Any:
     return require("sklearn.ensemble", extra=EXTRA).RandomForestClassifier(
         n_estimators=effort.trees, min_samples_leaf=2, random_state=effort.seed
     )
 
 
-def _adaboost(effort: Effort) -> Any:
+def _adaboost(effort: Effort, _rows: int) -> Any:
     tree = require("sklearn.tree", extra=EXTRA).DecisionTreeClassifier(max_depth=2, random_state=effort.seed)
     return require("sklearn.ensemble", extra=EXTRA).AdaBoostClassifier(
         tree, n_estimators=effort.trees, random_state=effort.seed
     )
 
 
-def _mlp(effort: Effort) -> Any:
+def _mlp(effort: Effort, rows: int) -> Any:
     return _scaled(
         require("sklearn.neural_network", extra=EXTRA).MLPClassifier(
-            (32, 16), early_stopping=True, n_iter_no_change=5, max_iter=60, random_state=effort.seed, tol=1e-3
+            (32, 16),
+            early_stopping=rows >= _LEAST_TO_STOP,
+            n_iter_no_change=5,
+            max_iter=60,
+            random_state=effort.seed,
+            tol=1e-3,
         )
     )
 
 
-def _tree(effort: Effort) -> Any:
+def _tree(effort: Effort, _rows: int) -> Any:
     return require("sklearn.tree", extra=EXTRA).DecisionTreeClassifier(min_samples_leaf=2, random_state=effort.seed)
 
 
-def _neighbours(effort: Effort) -> Any:
-    return _scaled(require("sklearn.neighbors", extra=EXTRA).KNeighborsClassifier(15))
+def _neighbours(effort: Effort, rows: int) -> Any:
+    return _scaled(require("sklearn.neighbors", extra=EXTRA).KNeighborsClassifier(min(_NEIGHBOURS, rows)))
 
 
-def _process(effort: Effort) -> Any:
+def _process(effort: Effort, _rows: int) -> Any:
     kernels = require("sklearn.gaussian_process.kernels", extra=EXTRA)
     return _scaled(
         require("sklearn.gaussian_process", extra=EXTRA).GaussianProcessClassifier(
@@ -122,7 +137,7 @@ def _process(effort: Effort) -> Any:
     )
 
 
-def _quadratic(effort: Effort) -> Any:
+def _quadratic(effort: Effort, _rows: int) -> Any:
     return _scaled(
         require("sklearn.discriminant_analysis", extra=EXTRA).QuadraticDiscriminantAnalysis(
             solver="eigen", shrinkage=0.1
@@ -135,7 +150,7 @@ def _scaled(estimator: Any) -> Any:
     return require("sklearn.pipeline", extra=EXTRA).make_pipeline(scaler, estimator)
 
 
-CLASSIFIERS: Mapping[str, Callable[[Effort], Any]] = {
+CLASSIFIERS: Mapping[str, Callable[[Effort, int], Any]] = {
     "random-forest": _forest,
     "decision-tree": _tree,
     "gaussian-process": _process,

@@ -30,7 +30,10 @@ class PredictSettings:
     features: str = setting(
         "", help="a file of profiles: CSV, JSON or Parquet of sebsx, SAAF or FaaS Runner", option="--features"
     )
-    function: str = setting("", help="a function you have: its ARN; it is called ten times", option="--function")
+    function: str = setting(
+        "", help="a function you have: its ARN; it is called ten times as it is, which tells its run time alone",
+        option="--function",
+    )  # fmt: skip
     model: str = setting(
         "", help="name or folder of a model; default: the only one there is (sebsx predict models); `example` to try it"
     )
@@ -107,6 +110,7 @@ class PredictTrain(Command[TrainSettings]):
         from pathlib import Path
 
         from sebsx_arm_prediction import learning, registry
+        from sebsx_arm_prediction.checks import few_rows
         from sebsx_arm_prediction.dataset import joined_datasets
         from sebsx_arm_prediction.files import read_files
         from sebsx_arm_prediction.models import Effort
@@ -128,8 +132,10 @@ class PredictTrain(Command[TrainSettings]):
         card, estimators = learning.to_parts(trained)
         path = registry.save(settings.save, card, estimators) if settings.save else None
         document = {**card, "saved": None if path is None else str(path)}
+        if few := few_rows(len(pairs), len(pairs.functions), len(pairs.step_names)):
+            services.output.warning(few)
         services.output.result(document, _card_table(card), text=in_words(card))
-        for note in dataset.notes:
+        for note in card["notes"]:
             services.output.note(note)
         services.output.note(f"kept in {path}" if path else "nothing is kept; --save NAME keeps the model")
 
@@ -194,8 +200,10 @@ def _profile(services: Services, settings: PredictSettings, trained: Trained) ->
     from pathlib import Path
 
     from sebsx_arm_prediction.checks import validate
+    from sebsx_arm_prediction.dataset import RUNTIME
     from sebsx_arm_prediction.files import read_files
     from sebsx_arm_prediction.learning import needed
+    from sebsx_arm_prediction.region import absent_of
     from sebsx_arm_prediction.runs import dataset_of_run
 
     given = [name for name in ("from_run", "features", "function") if getattr(settings, name)]
@@ -210,13 +218,20 @@ def _profile(services: Services, settings: PredictSettings, trained: Trained) ->
         here = rows.levels("environment")
         if len(here) > 1 and trained.source in here:
             rows = rows.select(environment=trained.source)
-    validate(rows, needed(trained))
+    wanted = needed(trained)
+    if settings.function and absent_of(rows) and set(wanted) - {RUNTIME}:
+        raise UserError(
+            f"{settings.function!r} was called as it is, which tells its run time alone; the model reads a profile: "
+            "put SAAF into the function and give what it answers (--features FILE), or deploy its code as a benchmark "
+            "(--collect saaf) and give the run (--from RUN)"
+        )
+    validate(rows, wanted)
     return rows
 
 
 def _called(services: Services, address: str) -> str:
     """Call a function that exists and return the run."""
-    run = services.run("function", {"address": address, "repetitions": 10, "start": ["warm"]}, collectors=["saaf"])
+    run = services.run("function", {"address": address, "repetitions": 10, "start": ["warm"]})
     return run.id
 
 
@@ -277,8 +292,8 @@ def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
     notes = [f"the model learned from {len(functions)} functions ({named}) and {error}"]
     first = found[0]
     if first.level is not None and first.coverage is not None:
-        level, held = percent(first.level), percent(first.coverage)
-        notes.append(f"intervals of {level} held {held} of what was measured on functions left out")
+        held = f"held {percent(first.coverage)} of what was measured on functions left out"
+        notes.append(f"intervals of {percent(first.level)} {held}")
     if first.break_even_ratio is not None:
         notes.append(
             f"a call costs the same there if it takes {first.break_even_ratio:.3g} times as long ({first.prices})"

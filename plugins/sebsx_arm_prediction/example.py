@@ -1,7 +1,8 @@
 """A model to try `sebsx predict arm` with: an x86 machine and an ARM that qemu emulates on it.
 
-What ships is the campaign it learns from, as text; it is fitted when it is first asked for, and again for another
-version of scikit-learn. Emulation is another processor to predict, and says nothing of ARM's speed.
+What ships is the campaign it learns from, as text: the preset `medium` with shorter run times. It is fitted when it is
+first asked for, and again for another version of scikit-learn. Emulation is another processor to predict, and says
+nothing of ARM's speed.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from sebsx.errors import UserError
 from sebsx.model.frame import Frame
 from sebsx.system.lazy import require
 from sebsx.system.outside import for_spreadsheets
+from sebsx_arm_prediction.checks import mixed_units
 from sebsx_arm_prediction.dataset import (
     COMPONENTS,
     CPUS,
@@ -59,7 +60,8 @@ def read_files(
         tolerance: Relative error of the accounting of processor time that is allowed.
 
     Raises:
-        UserError: If a file cannot be read, is of no known kind, or there is no such word or column.
+        UserError: If a file cannot be read, is of no known kind, has times in the wrong unit, or there is no such word
+            or column.
     """
     for name in (*(columns or {}), *(given or {})):
         if name not in WORDS:
@@ -202,6 +204,8 @@ def _read(path: Path, columns: Mapping[str, str], given: Mapping[str, str], tole
     dataset = Dataset(frame=Frame(numbers, {name: (column, level) for name, (column, level) in words.items()}))
     dataset, notes = _in_seconds(dataset, gathering.mapped)
     judged = judge(dataset, tolerance)
+    if not len(judged.good) and (wrong := next(mixed_units(dataset), None)):
+        raise UserError(f"{path.name}: {wrong}")
     found = judged.good.completed()
     return Dataset(frame=found.frame, notes=tuple(f"{path.name}: {note}" for note in (
         *_about(gathering, len(judged.good)), *notes, *judged.good.notes)))  # fmt: skip

@@ -81,7 +81,7 @@ def accounting_error(dataset: Dataset) -> Numbers:
         of_group = np.isnan(dataset[_IDLE])
         error: Numbers = np.where(of_group, np.maximum(0.0, busy_s - run_s), np.abs(total_s - run_s))
         error = error / run_s
-    error[np.isnan(dataset["cpuUserDelta_s"])] = np.nan
+    error[np.isnan(dataset["cpuUserDelta_s"]) | np.isnan(dataset["cpuKernelDelta_s"])] = np.nan
     return error
 
 

@@ -88,10 +88,11 @@ def train(
     scope, name = choose(tested)
     best, effort = tested[scope, name], effort or Effort(seed=seed)
     rows = pairs.thinned(ROWS_FITTED)
+    classifier, notes = None, list(pairs.source.notes)
     try:
         classifier = fit_classifier("random-forest", rows, effort=effort) if _profiled(pairs.source) else None
-    except UserError:
-        classifier = None  # one class only: nothing to tell apart
+    except UserError as exc:  # one class only: nothing to tell apart
+        notes.append(f"{exc}; answers take it from the predicted time")
     predictor = fit_scope(scope, name, rows, classifier=classifier or "random-forest", effort=effort)
     scores = best.scores
     halves = {level: half for level in LEVELS if (half := half_width(scores, level)) is not None}
@@ -105,7 +106,7 @@ def train(
         baselines={each: tested[ALL_IN_ONE, each].error for each in BASELINES},
         source=pairs.source_name,
         target=pairs.target_name,
-        facts=_facts(pairs, best),
+        facts=_facts(pairs, best, notes),
     )
 
 
@@ -128,7 +129,7 @@ def _profiled(dataset: Dataset) -> bool:
     return not bool(np.isnan(dataset["cpuUserDelta_s"]).all())
 
 
-def _facts(pairs: Pairs, best: HeldOut) -> dict[str, Any]:
+def _facts(pairs: Pairs, best: HeldOut, notes: Sequence[str]) -> dict[str, Any]:
     import numpy as np  # heavy
 
     labels = np.array([int(np.argmax(np.bincount(pairs.of([name]).labels))) for name in pairs.functions])
@@ -140,7 +141,7 @@ def _facts(pairs: Pairs, best: HeldOut) -> dict[str, Any]:
         "campaigns": pairs.campaigns,
         "classes": {word: int((labels == place).sum()) for place, word in enumerate(CLASSES)},
         "errors": best.errors,
-        "notes": list(pairs.source.notes),
+        "notes": list(notes),
     }
 
 

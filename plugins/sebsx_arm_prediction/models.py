@@ -17,6 +17,7 @@ from sebsx.errors import UnknownNameError
 from sebsx.system.lazy import require
 from sebsx_arm_prediction.dataset import COMPONENTS, CPUS, RUNTIME
 from sebsx_arm_prediction.features import CPU8, RATES12, RUNTIME1, FeatureSet, feature_set
+from sebsx_arm_prediction.forests import predicted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,7 @@ class Model:
             with _threads().limit(limits=1):
                 found = run_s * np.exp(self.estimators[0].predict(inputs))
         else:
-            found = self.estimators[0].predict(inputs)
+            found = predicted(self.estimators[0], inputs)
         return np.maximum(found, _LEAST_SHARE * run_s)
 
     def components(self, dataset: Dataset) -> dict[str, Numbers]:
@@ -137,7 +138,7 @@ class Model:
 
         inputs = feature_set(self.features).matrix(dataset)
         return {
-            name: np.maximum(0.0, estimator.predict(_inputs_of(name, self.features, inputs)))
+            name: np.maximum(0.0, predicted(estimator, _inputs_of(name, self.features, inputs)))
             for name, estimator in zip(self.targets, self.estimators, strict=True)
         }
 
@@ -263,9 +264,13 @@ def _boosting(effort: Effort) -> Any:
 def learned(estimator: Any, inputs: Numbers, target: Any, **more: Any) -> Any:
     """Return an estimator, fitted in one thread of BLAS and OpenMP.
 
-    Theirs wait for each other by spinning: beside anything else that runs, more of them take longer than one.
+    Theirs wait for each other by spinning: beside anything else that runs, more of them take longer than one. What
+    scikit-learn warns of (rows that are few, a fit that has not converged) shows in the errors on functions left out.
     """
-    with _threads().limit(limits=1):
+    import warnings
+
+    with _threads().limit(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return estimator.fit(inputs, target, **more)
 
 

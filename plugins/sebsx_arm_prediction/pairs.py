@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sebsx.errors import UserError
+from sebsx_arm_prediction.checks import no_rows
 from sebsx_arm_prediction.dataset import COMPONENTS, FROM, RUNTIME, Dataset, natural
 
 if TYPE_CHECKING:
@@ -158,8 +159,10 @@ def pair(dataset: Dataset, source: str = "", target: str = "") -> Pairs:
         target: The environment that is predicted; by default the other one.
 
     Raises:
-        UserError: If it is not plain which is which, or they have no step in common.
+        UserError: If there are no rows, it is not plain which is which, or they have no step in common.
     """
+    if not len(dataset):
+        raise UserError(no_rows(dataset))
     source, target = _named(dataset, source, target)
     here, there = _Steps(dataset.select(environment=source)), _Steps(dataset.select(environment=target))
     common = [name for name in here.names if name in there.place]

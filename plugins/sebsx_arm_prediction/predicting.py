@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sebsx.reading.units import percent
+from sebsx.reading.units import percent, show
 from sebsx_arm_prediction.conformal import best_level
 from sebsx_arm_prediction.dataset import RUNTIME
 from sebsx_arm_prediction.pairs import CLASSES, FASTER_RATIO, SLOWER_RATIO
+from sebsx_arm_prediction.region import absent_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +53,7 @@ class Prediction:
         level: Nominal coverage of the interval.
         coverage: What was covered on functions left out of training.
         word: Most probable class; by the predicted time where there is no classifier.
-        probabilities: Of each class; empty where there is no classifier.
+        probabilities: Of each class; empty where there is no classifier, or the profile lacks what it reads.
         cost_here_usd: Of an invocation where it was profiled; None where it has no price.
         cost_there_usd: On the other machine, at the predicted time.
         saving: Predicted share of the cost that is saved, negative where it costs more; with the ends of the interval.
@@ -126,7 +127,7 @@ def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: f
     half = None if wanted is None else trained.half_widths.get(wanted)
     low_s, high_s = (None, None) if half is None else (there_s * math.exp(-half), there_s * math.exp(half))
     probabilities: dict[str, float] = {}
-    if trained.classifier is not None:
+    if trained.classifier is not None and not absent_of(rows):
         means = trained.classifier.probabilities(rows).mean(axis=0)
         probabilities = {word: float(share) for word, share in zip(CLASSES, means, strict=True)}
     word = max(probabilities, key=probabilities.__getitem__) if probabilities else _class_of(there_s / here_s)
@@ -188,7 +189,8 @@ def _sentence(found: Prediction) -> str:
     name = f"{found.function} (step {found.step})" if found.step else found.function
     if found.reasons:
         return f"Don't know for {name}: {'; '.join(found.reasons)}. Measure it on {found.target}."
-    times = f"{in_words(found.there_s)}{_range(found)} on {found.target} instead of {in_words(found.here_s)}"
+    here, there = show(found.here_s, "s"), show(found.there_s, "s")
+    times = f"{there}{_range(found)} on {found.target} instead of {here}"
     if found.saving is None:
         return f"{name} takes {times}: {found.word}; what that costs is not known without prices."
     saving = _money(found)
@@ -202,7 +204,8 @@ def _sentence(found: Prediction) -> str:
 def _range(found: Prediction) -> str:
     if found.low_s is None or found.high_s is None or found.level is None:
         return " (too few training functions for an interval)"
-    return f" ({in_words(found.low_s)} to {in_words(found.high_s)} with {percent(found.level)} coverage)"
+    low, high = show(found.low_s, "s"), show(found.high_s, "s")
+    return f" ({low} to {high} with {percent(found.level)} coverage)"
 
 
 def _money(found: Prediction) -> str:
@@ -215,8 +218,3 @@ def _money(found: Prediction) -> str:
 
 def _signed(saving: float) -> str:
     return f"{percent(abs(saving))} {'less' if saving >= 0 else 'more'}"
-
-
-def in_words(time_s: float) -> str:
-    """Return a time for a sentence: `12.3 s`, `85 ms`."""
-    return f"{time_s:.3g} s" if time_s >= 1 else f"{1000 * time_s:.3g} ms"

@@ -62,11 +62,17 @@ class Region:
         """Yield why rows of one function lie outside, in words; nothing where they do not."""
         import numpy as np  # heavy
 
-        yield from self._machine(dataset)
+        absent = absent_of(dataset)
+        if not absent:
+            yield from self._machine(dataset)
         run_s = float(np.median(dataset[RUNTIME]))
         shortest, longest = self.run_s
         if not shortest / _BEYOND_TIME <= run_s <= longest * _BEYOND_TIME:
             yield f"it ran for {run_s:.3g} s, where training functions ran for {shortest:.3g} s to {longest:.3g} s"
+        if absent:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            yield f"its profile lacks {absent[0]}{more}, without which it cannot be compared with training functions"
+            return
         profile = np.median(RATES12.matrix(dataset), axis=0)
         outside = list(self._columns(profile))
         yield from outside
@@ -104,6 +110,13 @@ class Region:
                 least, most, has = (float(np.expm1(number)) for number in (low, high, value))
                 theirs = f"training functions had {least:,.0f} to {most:,.0f}"
                 yield f"it had {has:,.0f} {_WORDS[name]} a second, where {theirs}"
+
+
+def absent_of(dataset: Dataset) -> list[str]:
+    """Return the columns that some row lacks of those by which profiles are compared and classified."""
+    import numpy as np  # heavy
+
+    return [name for name in RATES12.needs if np.isnan(dataset[name]).any()]
 
 
 def region_of(pairs: Pairs) -> Region:

@@ -1,7 +1,8 @@
 """Stored models: a folder with the estimators, without pickle, and a card that says what they are.
 
-`model.skops` holds estimators of scikit-learn. What it holds is looked at before anything is loaded: only the types
-that this plugin writes are, so that a file from elsewhere cannot run code. `card.json` holds all the rest.
+`model-HASH.skops` holds estimators of scikit-learn. What it holds is looked at before anything is loaded: only the
+types that this plugin writes are, so that a file from elsewhere cannot run code. `card.json` holds all the rest, and
+names that file: a model is replaced when its card is, in one rename.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from sebsx_arm_prediction.models import EXTRA
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-CARD, ESTIMATORS = "card.json", "model.skops"
-SCHEMA = 2
+CARD, ESTIMATORS = "card.json", "model-{:.12}.skops"  # the hash of what it holds: a card names the file that is its own
+SCHEMA = 3
 _SEAL = "card_sha256"  # of all the rest: what was edited or half written is told, and never predicts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _MOST_BYTES = 256 * 2**20  # unpacked; a model of all scopes with 100 trees has 60 MB
@@ -35,7 +36,7 @@ _TYPES = frozenset(
         "builtins.dict", "builtins.list", "builtins.tuple", "builtins.str", "builtins.int", "builtins.float",
         "builtins.bool", "builtins.NoneType", "builtins.type", "builtins.slice",
         "numpy.ndarray", "numpy.int64", "numpy.float64", "numpy.int32", "numpy.bool_", "numpy.bool", "numpy.dtype",
-        "numpy.float32", "numpy.uint8", "numpy.uint32",
+        "numpy.float32", "numpy.uint8", "numpy.uint32", "numpy.uint64",
         "sklearn.linear_model._base.LinearRegression",
         "sklearn.ensemble._forest.RandomForestRegressor", "sklearn.ensemble._forest.RandomForestClassifier",
         "sklearn.tree._classes.DecisionTreeRegressor", "sklearn.tree._classes.DecisionTreeClassifier",
@@ -86,17 +87,21 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
     }  # fmt: skip
     target = (place or folder()) / name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
-            made = Path(temporary, name)
-            made.mkdir()
-            (made / ESTIMATORS).write_bytes(content)
-            check_types(made / ESTIMATORS)  # what could not be read back is told now
-            (made / CARD).write_text(json.dumps(_sealed(whole), indent=1) + "\n", encoding="utf-8")
-            target.mkdir(exist_ok=True)
-            for file in (ESTIMATORS, CARD):
-                (made / file).replace(target / file)
+            made = Path(temporary, ESTIMATORS.format(whole["skops_sha256"]))
+            made.write_bytes(content)
+            check_types(made, name)  # what could not be read back is told now
+            card_made = Path(temporary, CARD)
+            card_made.write_text(json.dumps(_sealed(whole), indent=1) + "\n", encoding="utf-8")
+            made.replace(target / made.name)
+            card_made.replace(target / CARD)  # from here on it is the new one
+        for old in target.glob(ESTIMATORS.format("*")):
+            if old.name != made.name:
+                old.unlink(missing_ok=True)
     except OSError as exc:
+        with suppress(OSError):
+            target.rmdir()  # made for nothing
         raise UserError(f"model {name!r} cannot be written: {exc.strerror or exc}") from exc
     return target
 
@@ -149,14 +154,14 @@ def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             f"installed; train it again (sebsx predict train {' '.join(card.get('runs', ())) or 'RUN'} --save "
             f"{place.name}), or install that version"
         )
-    path = place / ESTIMATORS
+    path = place / ESTIMATORS.format(str(card.get("skops_sha256")))
     try:
         content = path.read_bytes()
     except OSError as exc:
         raise UserError(f"model {place.name!r} cannot be read: {exc}") from exc
     if hashlib.sha256(content).hexdigest() != card.get("skops_sha256"):
-        raise UserError(f"model {place.name!r} is damaged: {ESTIMATORS} is not the file that its card names")
-    types = check_types(path)
+        raise UserError(f"model {place.name!r} is damaged: {path.name} is not the file that its card names")
+    types = check_types(path, place.name)
     loaded: dict[str, Any] = skops_io.loads(content, trusted=sorted(types))
     return card, loaded
 
@@ -171,8 +176,12 @@ def _seal(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def check_types(path: Path) -> set[str]:
+def check_types(path: Path, name: str) -> set[str]:
     """Return the types that a file of estimators holds.
+
+    Args:
+        path: The file.
+        name: Of the model, for messages.
 
     Raises:
         UserError: If it is not such a file, is too large, or holds a type that no model of ours has.
@@ -180,14 +189,12 @@ def check_types(path: Path) -> set[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             if (size := sum(item.file_size for item in archive.infolist())) > _MOST_BYTES:
-                raise UserError(f"model {path.parent.name!r} has {size:,} bytes, more than the {_MOST_BYTES:,} allowed")
+                raise UserError(f"model {name!r} has {size:,} bytes, more than the {_MOST_BYTES:,} allowed")
             found = set(_types(json.loads(archive.read("schema.json"))))
     except (OSError, KeyError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error) as exc:
-        raise UserError(f"model {path.parent.name!r} is damaged: {exc}") from exc
+        raise UserError(f"model {name!r} is damaged: {exc}") from exc
     if unknown := sorted(found - _TYPES):
-        raise UserError(
-            f"model {path.parent.name!r} holds {', '.join(unknown)}, which no model of sebsx has; it is not loaded"
-        )
+        raise UserError(f"model {name!r} holds {', '.join(unknown)}, which no model of sebsx has; it is not loaded")
     return found
 
 

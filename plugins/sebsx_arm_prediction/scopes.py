@@ -26,6 +26,7 @@ GENERALISED = (ALL_IN_ONE, RESOURCE_BOUND, ARM_SPEED)  # those that know of func
 SCOPES = (FUNCTION_SPECIFIC, *GENERALISED)
 _ALL, _USER, _KERNEL = "all", "user", "kernel"
 _LEAST_OF_SIDE = 2  # functions on each side of a threshold
+_LEAST_GAP = 1e-6  # between their shares of the kernel: rounding tells nothing apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -139,12 +140,12 @@ def _by_class(
 def threshold(pairs: Pairs) -> float:
     """Return the share of the kernel at which the training functions are best split in two.
 
-    Each candidate lies between two functions, with two functions or more on each side. The one is taken with which
-    functions that are left out in turn are predicted best by planes over the parts of processor time (MLR), whatever
-    the method is that is fitted then.
+    Each candidate lies between two functions whose shares differ, with two functions or more on each side. The one is
+    taken with which functions that are left out in turn are predicted best by planes over the parts of processor time
+    (MLR), whatever the method is that is fitted then.
 
     Raises:
-        UserError: If there are fewer than four functions.
+        UserError: If there are fewer than four functions, or none differ where they could be split.
     """
     import numpy as np  # heavy
 
@@ -156,7 +157,10 @@ def threshold(pairs: Pairs) -> float:
     share, function_of = kernel_share(pairs.source), pairs.function_of
     means = np.bincount(function_of, weights=share) / np.bincount(function_of)
     ordered = np.sort(means)
-    candidates = (ordered[1:] + ordered[:-1])[_LEAST_OF_SIDE - 1 : count - _LEAST_OF_SIDE] / 2
+    low, high = (side[_LEAST_OF_SIDE - 1 : count - _LEAST_OF_SIDE] for side in (ordered[:-1], ordered[1:]))
+    candidates = ((low + high) / 2)[high - low > _LEAST_GAP]
+    if not len(candidates):
+        raise UserError("functions cannot be split by the share of the kernel: it is the same for those in the middle")
     planes = _Planes(pairs)
     errors = [planes.left_out_error(means >= tau) for tau in candidates]
     return float(candidates[int(np.argmin(errors))])

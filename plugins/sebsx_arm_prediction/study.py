@@ -295,9 +295,8 @@ def _classes(
         try:
             matrices[name] = left_out_confusion(few, name)
         except UserError as exc:
-            notes.append(f"classes were not predicted: {exc}")
-            return {}, None, [], []
-    if rest is None:
+            notes.append(f"classes were not predicted by {name}: {exc}")
+    if rest is None or plan.classifiers[0] not in matrices:
         return matrices, None, [], []
     best = fit_classifier(plan.classifiers[0], ours, effort=Effort(trees=plan.trees, seed=plan.seed))
     probabilities = best.probabilities(rest.source)

@@ -214,3 +214,14 @@ def sleeping_kind() -> FunctionKind:
     return FunctionKind(
         name="sleep", shares={"cpuUserDelta_s": 0.002}, here_s=(5.0, 60.0), switches_per_s=5, faults_per_s=5
     )
+
+
+def network_kind() -> FunctionKind:
+    """Return a function that waits for answers of others: idle for most of the time, and woken by each packet."""
+    return FunctionKind(
+        name="network",
+        shares={"cpuUserDelta_s": 0.03, "cpuKernelDelta_s": 0.04, "cpuSoftIrqDelta_s": 0.02},
+        here_s=(5.0, 60.0),
+        switches_per_s=3_000,
+        faults_per_s=40,
+    )

@@ -30,7 +30,7 @@ class DnnBatching(Recipe):
     settings: ClassVar[Mapping[str, Any]] = {
         "preset": "paper",
         "model": "resnet18",
-        "memory": "512,1024,2048,4096,8192,10240",
+        "memory_mib": "512,1024,2048,4096,8192,10240",
     }
     platforms = ("aws", "aws-arm")
     analyzer = "dnn-inference"
@@ -58,7 +58,7 @@ class DnnLoading(Recipe):
     summary = "loading a model by copy, by one copy and by none"
     source = "Ellore, thesis on serverless inference: ways to load a model"
     experiment = "dnn-inference"
-    settings: ClassVar[Mapping[str, Any]] = {"preset": "loading", "model": "bert", "memory": "3008"}
+    settings: ClassVar[Mapping[str, Any]] = {"preset": "loading", "model": "bert", "memory_mib": "3008"}
     platforms = ("aws",)
     analyzer = "dnn-inference"
 
@@ -88,7 +88,7 @@ class DnnPhases(Recipe):
     summary = "inference and loading of a small CNN and of BERT against the size of a text"
     source = "Ellore, thesis on serverless inference: phases of a call against the size of a text"
     experiment = "dnn-inference"
-    settings: ClassVar[Mapping[str, Any]] = {"preset": "phases-paper", "memory": "3008"}
+    settings: ClassVar[Mapping[str, Any]] = {"preset": "phases-paper", "memory_mib": "3008"}
     platforms = ("aws",)
     analyzer = "dnn-inference"
 

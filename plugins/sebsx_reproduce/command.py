@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
-from sebsx.settings import setting
+from sebsx.settings import option_name, setting
 from sebsx_reproduce.comparing import DEVIATES, NOT_MEASURED, REPRODUCED, UNMEASURABLE, compare
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.analyzers import Table
     from sebsx.contracts.commands import Services
     from sebsx.contracts.recipes import Recipe
+    from sebsx.contracts.registered import Registered
     from sebsx_reproduce.comparing import Compared
 
 
@@ -49,6 +51,7 @@ class ReproduceCommand(Command[ReproduceSettings]):
         if not settings.recipe:
             raise UserError("name a published table, such as: sebsx reproduce arm-table3 (sebsx list recipes)")
         recipe: Recipe = services.registry.get("recipes", settings.recipe)()
+        command = how_to_run(recipe, services.registry)
         found = compare(recipe.expected(), None)
         if settings.from_runs:
             with services.open_store() as store:
@@ -56,11 +59,11 @@ class ReproduceCommand(Command[ReproduceSettings]):
                 found = compare(recipe.expected(), services.analyze(views, recipe.analyzer))
                 if all(each.measured is None for each in found):
                     runs = ", ".join(f"{view.run.id} ({view.run.experiment})" for view in views)
-                    raise UserError(f"no cell of {recipe.name!r} was measured by {runs}; run: {how_to_run(recipe)}")
+                    raise UserError(f"no cell of {recipe.name!r} was measured by {runs}; run: {command}")
         document = {
             "recipe": recipe.name,
             "source": recipe.source,
-            "command": how_to_run(recipe),
+            "command": command,
             "cells": [
                 {
                     "table": each.cell.table, "row": dict(each.cell.row), "column": each.cell.column,
@@ -73,7 +76,7 @@ class ReproduceCommand(Command[ReproduceSettings]):
         services.output.result(document, _table(recipe, found), text=summary(recipe, found))
         services.output.note(f"published in {recipe.source}")
         if not settings.from_runs:
-            services.output.note(f"to measure it: {how_to_run(recipe)}")
+            services.output.note(f"to measure it: {command}")
 
 
 def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
@@ -85,11 +88,16 @@ def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
     return f"{recipe.name}: of {len(found)} cells {', '.join(parts)}"
 
 
-def how_to_run(recipe: Recipe) -> str:
+def how_to_run(recipe: Recipe, registry: Registered) -> str:
     """Return the command that measures what a recipe is of."""
+    fields = {
+        field.name: field for field in dataclasses.fields(registry.get("experiments", recipe.experiment).Settings)
+    }
     words = ["sebsx run experiment", recipe.experiment]
     words += [f"--platform {','.join(recipe.platforms)}"] if recipe.platforms else []
-    words += [f"--{name.replace('_', '-')} {value}" for name, value in recipe.settings.items()]
+    for name, value in recipe.settings.items():
+        text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        words.append(f"{option_name(fields[name])} {text}")
     return " ".join(words)
 
 

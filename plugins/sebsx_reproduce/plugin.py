@@ -19,7 +19,7 @@ def sebsx_register_kinds() -> Sequence[PluginKind]:
     from sebsx.contracts.kinds import PluginKind  # loading a plugin costs nothing
 
     return [PluginKind(name="recipes", title="published tables to measure again", base="sebsx.contracts.recipes:Recipe",
-                       page="reproduce.md")]  # fmt: skip
+                       page="reproduce.md", contract="RecipeContract")]  # fmt: skip
 
 
 @hookimpl

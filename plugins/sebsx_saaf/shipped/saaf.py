@@ -30,9 +30,9 @@ def begin(_call):
     global _groups  # the same as long as the sandbox lives
     started = perf_counter()
     if _groups is None:
-        _groups = (group("cpuacct", "cpu"), group("memory", "memory"))
-    counters, at, own_s = _counters()
-    return counters, at, own_s, started, perf_counter()
+        _groups = (group("cpuacct", "cpu"), group("memory", "memory"), group("cpu", "cpu"))
+    counters, at, own_s, used_s = _counters()
+    return counters, at, own_s, used_s, started, perf_counter()
 
 
 def end(state, call):
@@ -41,15 +41,17 @@ def end(state, call):
     Calls that share the process share its counters: differences, and what is made of them, are left out then.
     """
     ended = perf_counter()
-    before, at_before, own_before_s, started, ready = state
-    after, at, own_s = _counters()
+    before, at_before, own_before_s, used_before_s, started, ready = state
+    after, at, own_s, used_s = _counters()
     samples = {"saaf." + name: value for name, value in after.items()}
     delta = {}
-    for name, value in after.items():
-        if name in before and not call.concurrent:
+    if not call.concurrent:
+        grown = {name: value - before[name] for name, value in after.items() if name in before}
+        if used_s is not None and used_before_s is not None:
+            grown.update(_split(grown, used_s - used_before_s))
+        for name, value in grown.items():
             quantity, _, unit = name.rpartition("_")
-            delta[quantity] = value - before[name]
-            samples["saaf.%sDelta_%s" % (quantity, unit)] = delta[quantity]
+            delta[quantity] = samples["saaf.%sDelta_%s" % (quantity, unit)] = value
     cpus = _cpus()
     samples.update(_memory())
     samples.update(_accounting(delta, at - at_before, own_s - own_before_s, cpus))
@@ -64,7 +66,7 @@ def end(state, call):
 
 def facts():
     """Return the words of this sandbox: processor, boot time, container, and whose counters these are."""
-    cpu_group, memory_group = _groups or (None, None)
+    cpu_group, memory_group, _quota_group = _groups or (None, None, None)
     found = {
         "lang": "python",
         "newcontainer": 1,  # facts are those of the first call
@@ -86,14 +88,20 @@ def facts():
 
 
 def _counters():
-    """Return what grows, by SAAF's name and unit; when it was read; and the processor time of our own processes."""
-    cpu_group, memory_group = _groups
+    """Return what grows, by SAAF's name and unit; when it was read; and the processor time of our own processes.
+
+    Last comes the exact processor time of the group, where its parts are no more than a sample of it.
+    """
+    cpu_group, memory_group, _quota_group = _groups
+    used_s = None
     stat = read("/proc/stat")
     at = perf_counter()
     own, children = getrusage(RUSAGE_SELF), getrusage(RUSAGE_CHILDREN)
     own_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
     if cpu_group:
         found = _group_cpu(*cpu_group)
+        used_ns = _whole(cpu_group[1] + "/cpuacct.usage") if cpu_group[0] == 1 else None
+        used_s = None if used_ns is None else used_ns * 1e-9
         switches = own.ru_nvcsw + own.ru_nivcsw + children.ru_nvcsw + children.ru_nivcsw
     else:
         fields = stat[: stat.find(b"\n")].split()[1:]
@@ -106,7 +114,7 @@ def _counters():
         value = _number(faults, key)
         if value is not None:
             found[name] = value
-    return found, at, own_s
+    return found, at, own_s, used_s
 
 
 def _group_cpu(version, folder):
@@ -122,13 +130,27 @@ def _group_cpu(version, folder):
     return found
 
 
+def _split(grown, used_s):
+    """Return user and kernel time that sum to the exact time used: version 1 counts whole ticks."""
+    user_s, kernel_s = grown.get("cpuUser_s"), grown.get("cpuKernel_s")
+    if user_s is None or kernel_s is None:
+        return {}
+    kernel_share = kernel_s / (user_s + kernel_s) if user_s + kernel_s > 0 else 0.0
+    return {"cpuUser_s": used_s * (1 - kernel_share), "cpuKernel_s": used_s * kernel_share}
+
+
 def _cpus():
-    """Return how many processors the counters are of: the machine's, or what the group may use."""
-    cpu_group = _groups[0]
+    """Return how many processors the counters are of: the machine's, or what the group may use.
+
+    In version 1 the quota may stand in a hierarchy other than that of the time used.
+    """
+    cpu_group, _memory_group, quota_group = _groups
     if not cpu_group:
         return max(1, read("/proc/stat").count(b"\ncpu"))
-    version, folder = cpu_group
     cpus = len(os.sched_getaffinity(0))
+    if not quota_group:
+        return cpus
+    version, folder = quota_group
     if version == 2:
         quota, _, period = read(folder + "/cpu.max").partition(b" ")
     else:

@@ -12,6 +12,7 @@ from sebsx.testing.contracts.exporters import ExporterContract
 from sebsx.testing.contracts.languages import LanguageContract
 from sebsx.testing.contracts.platforms import PlatformContract
 from sebsx.testing.contracts.pricelists import PricelistContract
+from sebsx.testing.contracts.recipes import RecipeContract
 from sebsx.testing.contracts.storage import StorageContract
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "LanguageContract",
     "PlatformContract",
     "PricelistContract",
+    "RecipeContract",
     "StorageContract",
 ]

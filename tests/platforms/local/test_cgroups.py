@@ -104,6 +104,18 @@ def test_v1_folders_are_found_by_controller(tmp_path: Path) -> None:
     assert group.kind("pids") is None
 
 
+def test_v1_counts_processor_time_where_that_is_a_hierarchy_of_its_own(tmp_path: Path) -> None:
+    for name in ("memory", "cpu", "cpuacct"):
+        (tmp_path / name).mkdir()
+    own = tmp_path / "own"
+    own.write_text("4:memory:/\n3:cpu:/\n2:cpuacct:/\n")
+
+    group = cgroups.open_group(OWNER, tmp_path, own)
+
+    assert group is not None
+    assert tmp_path / "cpuacct" / NAME / "s1" / "cgroup.procs" in group.sandbox("s1", 2**27).entrances
+
+
 def test_v1_sandbox_gets_its_limits(tmp_path: Path) -> None:
     root = tmp_path / "cgroup"
     (root / "memory").mkdir(parents=True)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from sebsx_arm_prediction.dataset import Dataset
 
 
-def store_campaign(store: Store, dataset: Dataset, number: int = 1, *, memory_mib: int = 3008) -> RunView:
+def store_campaign(
+    store: Store, dataset: Dataset, number: int = 1, *, memory_mib: int = 3008, region: str = "us-east-1"
+) -> RunView:
     """Write a cell for each step of each function on each machine, and return the run.
 
-    All invocations of a step have the profile of its first one.
+    Without a region the machines are one's own. All invocations of a step have the profile of its first one.
     """
     writer = RunWriter(store, number, experiment="arm-prediction", metrics=SaafCollector.metrics)
     for environment in dataset.levels("environment"):
@@ -39,7 +41,7 @@ def store_campaign(store: Store, dataset: Dataset, number: int = 1, *, memory_mi
                         changes={"samples": samples},
                         deployment={
                             "platform": platform, "benchmark": function, "config": config,
-                            "deployment": Deployment(function, config, effective=effective, region="us-east-1"),
+                            "deployment": Deployment(function, config, effective=effective, region=region),
                         },
                         campaign=campaign,
                         size=step,

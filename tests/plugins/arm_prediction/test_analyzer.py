@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sebsx.store import open_store
@@ -38,9 +40,9 @@ def two_campaigns(kinds, steps=3, samples=2):
     )
 
 
-def analyzed(tmp_path, *datasets):
+def analyzed(tmp_path, *datasets, **more):
     with open_store(tmp_path / "runs.db") as store:
-        views = [store_campaign(store, dataset, number) for number, dataset in enumerate(datasets, 1)]
+        views = [store_campaign(store, dataset, number, **more) for number, dataset in enumerate(datasets, 1)]
         report = ArmPredictionAnalyzer().analyze(views, LITTLE)
     check_report(report)
     return report
@@ -71,6 +73,28 @@ def test_table_of_the_study_has_every_column_from_a_campaign_with_its_run_times(
     assert "is a provider's" in report.answers[3]
 
 
+def test_each_question_is_answered_in_one_sentence_with_its_interval(tmp_path):
+    report = analyzed(tmp_path, two_campaigns(published_kinds(), samples=10), region="")
+    share = r"[\d.]+ %"
+    mean = rf"{share} \(mean of \d+ functions; typical error {share} to {share}\)"
+    method = r"[a-z-]+ [a-z-]+"
+    unseen = "on 7 functions that were not seen"
+    wanted = (
+        rf"RQ-1: models of one function \([a-z-]+\) predict it in a second campaign with an error of {mean}\.",
+        rf"RQ-2: {method} errs by {mean} {unseen}, (where it is|no better than) {share} by saying the same time\.",
+        (
+            rf"RQ-3: [a-z-]+ recognises the class of {share} of the samples of functions left out \({share} to {share} "
+            rf"for 11 functions\); of functions not seen, {share} with one sample and {share} with 10\."
+        ),
+        (
+            rf"RQ-4: outside of FaaS, from aws x86_64 3008 MiB to aws-arm arm64 3008 MiB, {method} errs by {mean} "
+            rf"{unseen}, and models of one function by {mean} in a second campaign\."
+        ),
+    )
+    for pattern, answer in zip(wanted, report.answers, strict=True):
+        assert re.fullmatch(pattern, answer), answer
+
+
 def test_methods_are_told_apart_where_they_differ_and_answers_say_so():
     found = study(pair(two_campaigns(planted_kinds())), PLAN)
     assert found.chosen["all-in-one"] == "lta-linear"
@@ -92,9 +116,19 @@ def test_one_campaign_or_one_class_is_said_and_the_rest_reported(tmp_path):
     report = analyzed(tmp_path, campaign(structureless_kinds(1.0, count=6), steps=3, samples=2))
     told = [finding.text for finding in report.findings]
     assert "models of single functions were not tested, which takes a second campaign: --campaigns train,test" in told
-    assert any(text.startswith("classes were not predicted: all steps are 'similar'") for text in told)
+    assert any(text.startswith("classes were not predicted by decision-tree: all steps are 'similar'") for text in told)
     assert report.answers[0].startswith("RQ-1: not measured")
     assert report.answers[2].startswith("RQ-3: not measured")
+
+
+def test_campaigns_of_a_few_rows_are_studied_without_a_word_of_scikit_learn(recwarn):
+    pairs = pair(two_campaigns(planted_kinds()[::4], steps=1, samples=1))
+    found = study(pairs, Extent(methods=("slr-linear",), trees=3))
+    assert "random-forest" in found.classifiers
+    assert any(
+        "cannot be fitted to 2 rows, of which 1 is 'similar': measure more steps" in note for note in found.notes
+    )
+    assert [str(each.message) for each in recwarn] == []
 
 
 def test_rows_of_one_machine_alone_are_listed_and_the_pair_is_asked_for(tmp_path):

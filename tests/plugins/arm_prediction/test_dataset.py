@@ -116,7 +116,7 @@ def test_select_takes_words_and_tells_those_there_are():
         ([row(contextSwitchesDelta_count=math.inf)], "an infinite contextSwitchesDelta_count"),
         ([row(runtime_s=54_000.0)], "the median runtime_s is 54,000 s.*are these milliseconds"),
         ([row(runtime_s=0.002, cpuUserDelta_s=2.0, cpuIdleDelta_s=2.0)], "the processor times are about 1,000 times"),
-        ([row(runtime_s=2.0, cpuUserDelta_s=0.002, cpuIdleDelta_s=0.002)], "runtime_s are about 1,000 times what"),
+        ([row(runtime_s=2.0, cpuUserDelta_s=0.002, cpuIdleDelta_s=0.002)], "runtime_s is about 1,000 times what"),
     ],
 )
 def test_each_bad_input_is_one_line(rows, line):

@@ -12,10 +12,15 @@ from sebsx.running import orchestrator
 from sebsx.running.orchestrator import RunSpec
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx.testing.registries import registry_with
+from sebsx_arm_prediction import learning, registry
 from sebsx_arm_prediction.experiment import ArmPrediction
 from sebsx_arm_prediction.pairs import pair
 from sebsx_arm_prediction.runs import dataset_of_run
+from sebsx_arm_prediction.scopes import ALL_IN_ONE
 from sebsx_arm_prediction.settings import CampaignSettings
+from sebsx_arm_prediction.synthetic import campaign, planted_kinds
+from tests.cli.test_function_on_aws import User
+from tests.emulated_aws import EmulatedAccount
 from tests.orchestration import Listener, store_in
 from tests.platforms.aws.conftest import account, cloud, one_account
 from tests.platforms.docker.conftest import needs_engine, needs_qemu
@@ -80,6 +85,30 @@ def test_emulated_aws_predicts_its_arm(cloud: Cli) -> None:
     assert answer["there_s"] > 0
     assert answer["word"] in ("faster", "similar", "slower")
     assert cloud.json("clean", "--dry-run", "--platform", "aws,aws-arm") == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_function_of_a_user_is_called_and_answered_for(
+    cloud: Cli, account: EmulatedAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = User(account)
+    arn = user.make("thumbs", MemorySize=1769)
+    before = user.state("thumbs")
+    monkeypatch.setenv("XDG_DATA_HOME", cloud.environment["XDG_DATA_HOME"])
+    pairs = pair(campaign(planted_kinds(), steps=3, samples=2))
+    for name in ("slr-linear", "lta-linear"):
+        registry.save(name, *learning.to_parts(learning.train(pairs, methods=(name,), scopes=(ALL_IN_ONE,))))
+    (answer,) = cloud.json("predict", "arm", "--function", arn, "--model", "slr-linear", "--anyway")["answers"]
+    assert (answer["function"], answer["rows"], answer["probabilities"]) == ("thumbs", 10, {})
+    assert answer["low_s"] < answer["there_s"] < answer["high_s"]
+    said = cloud.say("predict", "arm", "--function", arn, "--model", "slr-linear")
+    assert "Don't know for thumbs: " in said.stdout
+    assert "its profile lacks cpuUserDelta_s and 11 more, without which" in said.stdout
+    cloud.say("predict", "arm", "--function", arn, "--model", "lta-linear").assert_fails(
+        2, "was called as it is, which tells its run time alone; the model reads a profile", "--features FILE"
+    )
+    assert user.state("thumbs") == before
 
 
 @pytest.mark.slow

@@ -20,7 +20,8 @@ def test_campaign_of_the_example_can_be_learned_from() -> None:
     pairs = pair(rows)
     assert "emulated" in pairs.target_name
     assert pairs.source.levels("platform") == ["local"]
-    assert len(Path(example.__file__).with_name("example_profiles.csv").read_bytes()) < 100_000
+    assert len(pairs.step_names) == 8 * len(pairs.functions) >= 8 * 15  # the preset `medium`, but for what failed
+    assert len(Path(example.__file__).with_name("example_profiles.csv").read_bytes()) < 800_000
 
 
 @pytest.mark.slow

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sebsx import plugins
 from sebsx.errors import UserError
-from sebsx_arm_prediction import learning, registry
+from sebsx.model.frame import Frame
+from sebsx_arm_prediction import forests, learning, registry
+from sebsx_arm_prediction.dataset import Dataset
 from sebsx_arm_prediction.models import Effort
 from sebsx_arm_prediction.money import costs_of
 from sebsx_arm_prediction.pairs import pair
-from sebsx_arm_prediction.predicting import answer, answers, regardless
-from sebsx_arm_prediction.scopes import ALL_IN_ONE
+from sebsx_arm_prediction.predicting import _class_of, answer, answers, regardless
+from sebsx_arm_prediction.scopes import ALL_IN_ONE, ARM_SPEED
 from sebsx_arm_prediction.synthetic import SOURCE, campaign, planted_kinds, sleeping_kind
 
 pytestmark = pytest.mark.slow  # scikit-learn is imported
@@ -117,16 +122,18 @@ def test_model_that_was_changed_or_holds_strange_types_is_refused(stored):
     import skops.io
     from sklearn.linear_model import Ridge
 
-    path = stored / "model.skops"
+    (path,) = stored.glob("model-*.skops")
     path.write_bytes(skops.io.dumps({"all/0": Ridge()}))
-    with pytest.raises(UserError, match=r"is damaged: model\.skops is not the file"):
+    with pytest.raises(UserError, match=r"is damaged: model-[0-9a-f]{12}\.skops is not the file"):
         registry.load(stored)
-    edit(stored, skops_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    path = path.rename(stored / f"model-{sha256[:12]}.skops")
+    edit(stored, skops_sha256=sha256)
     with pytest.raises(UserError, match=r"holds sklearn\.linear_model\._ridge\.Ridge, which no model of sebsx has"):
         registry.load(stored)
     path.write_bytes(b"no zip")
     with pytest.raises(UserError, match="is damaged"):
-        registry.check_types(path)
+        registry.check_types(path, stored.name)
 
 
 def test_damaged_cards_and_unknown_names_are_one_line(stored, monkeypatch, tmp_path):
@@ -158,14 +165,86 @@ def test_model_stays_where_a_new_one_of_its_name_cannot_be_written(trained, stor
     def full(path, *_arguments, **_more):
         raise OSError(28, "No space left on device")
 
+    changed = ({**card, "tau": 0.9}, {**estimators, "more": estimators["all/0"]})
     with monkeypatch.context() as patch:
         patch.setattr(type(stored), "write_text", full)
         with pytest.raises(UserError, match="model 'planted' cannot be written: No space left on device"):
-            registry.save("planted", {**card, "tau": 0.9}, {**estimators, "more": estimators["all/0"]}, stored.parent)
+            registry.save("planted", *changed, stored.parent)
+        with pytest.raises(UserError, match="model 'new' cannot be written"):
+            registry.save("new", *changed, stored.parent)
     assert registry.load(stored)[0] == before
     assert [path.name for path in stored.parent.iterdir()] == ["planted"]
     with pytest.raises(UserError):
         registry.find("a" * 5000)
+
+
+def test_model_is_replaced_in_one_rename(trained, stored, monkeypatch):
+    """Whoever is killed at any rename leaves the old model or the new one, whole."""
+    card, estimators = learning.to_parts(trained)
+    changed = ({**card, "tau": 0.9}, {**estimators, "more": estimators["all/0"]})
+    rename, found = type(stored).replace, []
+
+    class Killed(BaseException):
+        pass
+
+    for survived in (0, 1, 2):
+        left = iter([True] * survived)
+
+        def replace_or_die(path, target, left=left):
+            if not next(left, False):
+                raise Killed
+            return rename(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(stored), "replace", replace_or_die)
+            with suppress(Killed):
+                registry.save("planted", *changed, stored.parent)
+        found.append((registry.load(stored)[0]["tau"], sorted(registry.load(stored)[1])))
+    old, new = (
+        (None, ["all/0", "all/1", "all/2", "classifier"]),
+        (0.9, ["all/0", "all/1", "all/2", "classifier", "more"]),
+    )
+    assert found == [old, old, new]
+    assert len(list(stored.iterdir())) == 2  # the card and its file
+
+
+@pytest.mark.parametrize("method", ["boosting", "lta-forest"])
+def test_models_with_trees_are_stored_and_answer_the_same_within_their_time(method, tmp_path):
+    pairs = pair(campaign(planted_kinds(), steps=4, samples=2))
+    fitted = learning.train(pairs, methods=(method,), scopes=(ARM_SPEED,), effort=Effort(trees=50))
+    again = learning.from_parts(*registry.load(registry.save("trees", *learning.to_parts(fitted), place=tmp_path)))
+    rows = campaign(planted_kinds()[3:4], steps=1, samples=10, seed=8, sides=(SOURCE,))
+    assert answer(again, rows) == answer(fitted, rows)
+
+    def answered_s():
+        began = time.process_time()
+        answer(again, rows)
+        return time.process_time() - began
+
+    assert min(answered_s() for _ in range(10)) < 0.05
+
+
+def test_trees_asked_one_by_one_answer_as_their_forest_does():
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    rng = np.random.default_rng(1)
+    inputs, labels = rng.normal(size=(200, 5)), rng.integers(0, 3, 200)
+    regressor = RandomForestRegressor(7, random_state=0).fit(inputs, inputs[:, 0] ** 2)
+    classifier = RandomForestClassifier(7, random_state=0).fit(inputs, labels)
+    assert forests.predicted(regressor, inputs) == pytest.approx(regressor.predict(inputs))
+    assert forests.shares_of_classes(classifier, inputs) == pytest.approx(classifier.predict_proba(inputs))
+
+
+def test_profile_of_a_run_time_alone_is_not_known_and_asks_no_classifier(trained):
+    rows = profile(planted_kinds()[:1]).select(step="1")
+    bare = Dataset(frame=rows.frame.beside(Frame({"cpuUserDelta_s": np.full(len(rows), np.nan)}, {})))
+    by_time = learning.fit_scope(ALL_IN_ONE, "slr-linear", pair(campaign(planted_kinds(), steps=2, samples=1)))
+    found = answer(replace(trained, predictor=by_time), bare)
+    assert found.reasons == (
+        "its profile lacks cpuUserDelta_s, without which it cannot be compared with training functions",
+    )
+    anyway = regardless(found)
+    assert (anyway.word, anyway.probabilities) == (_class_of(anyway.there_s / anyway.here_s), {})
 
 
 def test_a_damaged_model_hides_no_other(trained, stored, monkeypatch, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,9 @@ from sebsx_arm_prediction.scopes import ALL_IN_ONE, FUNCTION_SPECIFIC, RESOURCE_
 from sebsx_arm_prediction.synthetic import (
     SOURCE,
     TEST,
+    FunctionKind,
     campaign,
+    network_kind,
     planted_kinds,
     published_kinds,
     published_table,
@@ -70,6 +74,16 @@ def test_threshold_of_the_kernel_lies_between_functions_that_behave_differently(
     few = pair(campaign(planted_kinds(count=3), steps=3, samples=1))
     with pytest.raises(UserError, match="3 functions cannot be split by the share of the kernel: 4 or more"):
         threshold(few)
+
+
+def test_functions_without_kernel_time_leave_no_side_of_a_threshold_empty():
+    kinds = [FunctionKind(name=f"user-{number}", shares={"cpuUserDelta_s": 0.4}, cv_here=0) for number in range(3)]
+    train = pair(campaign([*kinds, *planted_kinds(cv=0)[-3:]], steps=3, samples=2))
+    assert threshold(train) > 0
+    assert set(fit_scope(RESOURCE_BOUND, "slr-linear", train).models) == {"user", "kernel"}
+    alike = [replace(kind, name=f"{kind.name}-again") for kind in kinds]
+    with pytest.raises(UserError, match="it is the same for those in the middle"):
+        threshold(pair(campaign([*kinds, *alike], steps=3, samples=2)))
 
 
 def test_one_class_only_is_told():
@@ -131,11 +145,13 @@ def test_intervals_cover_what_they_say_on_functions_left_out():
     assert np.mean(covered) == pytest.approx(0.85, abs=0.05)  # never below what is said
 
 
-def test_function_that_sleeps_is_not_known_and_those_of_the_study_mostly_are():
+def test_functions_that_sleep_or_wait_for_a_network_are_not_known_and_those_of_the_study_are():
     unseen = [row["function"] for row in published_table("table3") if row["split"] == "unseen"]
     kinds = {kind.name: kind for kind in published_kinds()}
     region = region_of(pair(campaign([kinds[name] for name in kinds if name not in unseen], steps=3, samples=2)))
-    asked = campaign([*(kinds[name] for name in unseen), sleeping_kind()], steps=2, samples=2, sides=(SOURCE,))
+    strange = [sleeping_kind(), network_kind()]
+    asked = campaign([*(kinds[name] for name in unseen), *strange], steps=2, samples=2, sides=(SOURCE,))
     reasons = {name: list(region.reasons(asked.select(function=name))) for name in asked.functions}
     assert any("idle time is 100 %, where training functions had 3 % to 50 %" in reason for reason in reasons["sleep"])
+    assert any("idle time is 91 %, where training functions had 3 % to 50 %" in each for each in reasons["network"])
     assert [name for name in unseen if reasons[name]] == []

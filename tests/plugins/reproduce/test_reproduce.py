@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
+
+import pytest
 
 from sebsx import plugins
 from sebsx.contracts.analyzers import Column, Estimate, Report, Table
-from sebsx.contracts.recipes import ExpectedCell
+from sebsx.contracts.recipes import ExpectedCell, Recipe
 from sebsx.store import open_store
+from sebsx.testing.contracts import RecipeContract
 from sebsx.testing.runs import RunWriter
 from sebsx_reproduce.command import ReproduceCommand, ReproduceSettings, how_to_run
 from sebsx_reproduce.comparing import compare
 from tests.support import BUILT_IN, Call, Cli
+
+REGISTRY = plugins.load(BUILT_IN)
 
 
 def cell(function, value, column="error", tolerance=0.01):
@@ -35,7 +41,7 @@ class Services:
     """What a command is handed, and what it said."""
 
     def __init__(self):
-        self.registry, self.output, self.said, self.notes = plugins.load(BUILT_IN), self, None, []
+        self.registry, self.output, self.said, self.notes = REGISTRY, self, None, []
 
     def result(self, document, *tables, text=""):
         self.said = document, tables, text
@@ -61,14 +67,25 @@ def test_table_that_is_not_named_is_asked_for(call: Call) -> None:
     call("reproduce").assert_fails(2, "name a published table", "sebsx list recipes")
 
 
-def test_recipes_are_plans_that_can_be_made():
-    registry = plugins.load(BUILT_IN)
-    for name, cls in registry.of("recipes").items():
-        recipe = cls()
-        assert registry.get("experiments", recipe.experiment)
-        assert registry.get("analyzers", recipe.analyzer)
-        assert how_to_run(recipe).startswith("sebsx run experiment")
-        assert recipe.expected(), name
+class TestRecipes(RecipeContract):
+    @pytest.fixture(params=sorted(REGISTRY.of("recipes")))
+    def recipe(self, request: pytest.FixtureRequest) -> Recipe:
+        return REGISTRY.get("recipes", request.param)()
+
+
+class Twice(Recipe):
+    name, summary, source = "twice", "two numbers in one cell", "nobody (2026)"
+    experiment, analyzer = "perf-cost", "perf-cost"
+    settings: ClassVar = {"memory_mib": (128, 256), "repetitions": 5}
+
+    def expected(self):
+        return [cell("csv", 0.1), cell("csv", 0.2)]
+
+
+def test_two_numbers_in_one_cell_are_noticed_and_settings_are_options():
+    with pytest.raises(AssertionError, match="two numbers stand in one cell"):
+        RecipeContract().test_each_number_stands_in_a_place_of_its_own(Twice())
+    assert how_to_run(Twice(), REGISTRY) == "sebsx run experiment perf-cost --memory 128,256 --repetitions 5"
 
 
 def test_run_of_something_else_is_refused_with_the_command_that_measures_the_table(sebsx: Cli, call: Call) -> None:

@@ -44,12 +44,12 @@ def machine(shipped: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
     monkeypatch.setattr(shipped, "read", lambda path: files.get(path, "").encode())
     monkeypatch.setattr(shipped, "perf_counter", lambda: float(files["clock"]))
     monkeypatch.setattr(shipped, "TICK_S", 0.01)
-    shipped._groups = (None, None)
+    shipped._groups = (None, None, None)
     return files
 
 
 def test_every_feature_of_the_study_is_there_on_this_machine(shipped: ModuleType) -> None:
-    shipped._groups = (None, None)
+    shipped._groups = (None, None, None)
     samples = shipped.end(shipped.begin(Call()), Call())
     assert len(STUDY) == 21
     assert [name for name in STUDY if name not in samples] == []
@@ -98,7 +98,7 @@ def test_call_too_short_for_ticks_has_no_accounting_error(shipped: ModuleType, m
 def test_group_s_figures_are_taken_where_there_is_one(
     shipped: ModuleType, machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shipped._groups = ((2, "/g"), (2, "/g"))
+    shipped._groups = ((2, "/g"), (2, "/g"), (2, "/g"))
     monkeypatch.setattr(shipped.os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3})
     machine["/g/cpu.max"] = "50000 100000\n"
     machine["/g/cpu.stat"] = "usage_usec 0\nuser_usec 0\nsystem_usec 0\n"
@@ -120,10 +120,28 @@ def test_group_s_figures_are_taken_where_there_is_one(
     assert shipped.facts()["saaf"]["cpuScope"] == "group"
 
 
+def test_version_1_counts_and_limits_in_hierarchies_of_their_own(
+    shipped: ModuleType, machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped._groups = ((1, "/a"), None, (1, "/q"))
+    monkeypatch.setattr(shipped.os, "sched_getaffinity", lambda _pid: {0, 1})
+    machine |= {"/q/cpu.cfs_quota_us": "10000\n", "/q/cpu.cfs_period_us": "20000\n"}
+    machine |= dict.fromkeys(("/a/cpuacct.usage", "/a/cpuacct.usage_user", "/a/cpuacct.usage_sys"), "0\n")
+    state = shipped.begin(Call())
+    # At ticks it was seen for 0.6 s, of which 0.2 s in the kernel; it used 0.45 s.
+    machine |= {"/a/cpuacct.usage": "450000000\n", "/a/cpuacct.usage_user": "400000000\n"}
+    machine |= {"/a/cpuacct.usage_sys": "200000000\n", "clock": "1.0"}
+    samples = shipped.end(state, Call())
+    assert samples["saaf.cpuUserDelta_s"] == pytest.approx(0.3)
+    assert samples["saaf.cpuKernelDelta_s"] == pytest.approx(0.15)
+    assert samples["saaf.availableCPUs_count"] == 0.5
+    assert samples["saaf.accounting_error_1"] == 0.0
+
+
 @pytest.mark.slow
 def test_accounting_holds_on_this_machine(shipped: ModuleType) -> None:
     """Median of three: between two readings of one counter the kernel may be busy elsewhere."""
-    shipped._groups = (None, None)
+    shipped._groups = (None, None, None)
     errors = []
     for _ in range(3):
         state = shipped.begin(Call())
@@ -134,7 +152,7 @@ def test_accounting_holds_on_this_machine(shipped: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_work_of_others_is_told_from_one_s_own(shipped: ModuleType) -> None:
-    shipped._groups = (None, None)
+    shipped._groups = (None, None, None)
     work = "import time\nwhile time.process_time() < 0.3: pass"
     state = shipped.begin(Call())
     other = subprocess.Popen([sys.executable, "-I", "-S", "-c", work])
