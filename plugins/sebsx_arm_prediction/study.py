@@ -290,12 +290,15 @@ def _classes(
 ) -> tuple[dict[str, Confusion], Confusion | None, list[tuple[int, float]], list[tuple[int, float]]]:
     """Return confusions on functions left out and on the rest, and the voting curve with its bound."""
     few = ours.thinned(ROWS_LEFT_OUT)
-    matrices = {}
+    matrices, refused = {}, dict[str, list[str]]()
     for name in plan.classifiers:
         try:
             matrices[name] = left_out_confusion(few, name)
         except UserError as exc:
-            notes.append(f"classes were not predicted by {name}: {exc}")
+            refused.setdefault(str(exc), []).append(name)
+    for reason, names in refused.items():
+        by = "" if len(names) == len(plan.classifiers) else f" by {', '.join(names)}"
+        notes.append(f"classes were not predicted{by}: {reason}")
     if rest is None or plan.classifiers[0] not in matrices:
         return matrices, None, [], []
     best = fit_classifier(plan.classifiers[0], ours, effort=Effort(trees=plan.trees, seed=plan.seed))
