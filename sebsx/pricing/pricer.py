@@ -146,8 +146,8 @@ class Pricer:
         provider = self._plain_billing(platform).provider
         if not provider:
             return None
-        if not region:  # a platform that needs one says so itself when it is opened
-            logger.info("cost on %r is not known: no region is known", platform.name)
+        if not region:
+            self._warn(platform, UserError("no region is known; give one with --set region=REGION"))
             return None
         key = (provider, region, architecture, scheme)
         if key not in self._rates:

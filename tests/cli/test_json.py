@@ -103,6 +103,8 @@ FAILING: list[tuple[tuple[str, ...], int]] = [
     (("list", "nothing"), 2),
     (("run", "experiment", "dnn-inference", "--model", "nothing"), 2),
     (("run", "experiment", "memory-sharing", "--strategies", "nothing"), 2),
+    (("run", "experiment", "serving-lab", "--policies", "nothing"), 2),
+    (("run", "experiment", "hot-start", "--ways", "nothing"), 2),
     (("run", "experiment", "arm-prediction", "--benchmarks", "nothing"), 2),
     (("predict", "arm", "--from", "nothing"), 2),
     (("predict", "train", "nothing"), 2),

@@ -226,5 +226,5 @@ def test_table_of_break_even_is_whole() -> None:
 
 
 def test_free_invocations_have_no_break_even() -> None:
-    with pytest.raises(UserError, match="no break-even"):
+    with pytest.raises(UserError, match="nothing breaks even"):
         break_even_per_hour(Decimal("0.01"), Decimal())
