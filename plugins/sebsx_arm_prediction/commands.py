@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.commands import Command
 from sebsx.errors import UserError
-from sebsx.reading.units import percent
 from sebsx.settings import NoSettings, setting
 
 if TYPE_CHECKING:
@@ -176,6 +175,8 @@ class PredictModels(Command[NoSettings]):
 
 def in_words(card: dict[str, Any]) -> str:
     """Return what a model is, in two sentences."""
+    from sebsx.reading.units import percent  # heavy
+
     same = card["baselines"].get("same-time")
     beside = f", where 'the same time' errs by {percent(same, 1)}" if same is not None else ""
     verdict = "" if same is None or card["error"] < same else "; it is no better than that"
@@ -286,6 +287,8 @@ def _row(found: Prediction) -> dict[str, Any]:
 
 
 def _notes(trained: Trained, found: Sequence[Prediction]) -> list[str]:
+    from sebsx.reading.units import percent  # heavy
+
     functions = trained.facts.get("functions", ())
     named = ", ".join(functions[:_FEW]) + (", ..." if len(functions) > _FEW else "")
     error = f"errs by {percent(trained.error, 1)} on those it has not seen"

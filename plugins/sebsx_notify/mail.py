@@ -21,17 +21,17 @@ STARTTLS, TLS, NONE = "starttls", "tls", "none"
 class MailSettings:
     """Which server, as whom, to whom, and after how long a run."""
 
-    to: tuple[str, ...] = setting((), help="addresses that are told; none for no e-mail")
-    sender: str = setting("", help="address it comes from; default: the first that is told")
+    to: tuple[str, ...] = setting((), help="addresses that get the e-mail; default: none is sent")
+    sender: str = setting("", help="address it comes from; default: the first that gets it")
     host: str = setting("localhost", help="mail server (SMTP)")
     port: int = setting(587, help="its port", minimum=1, maximum=65535)
     security: str = setting(
         STARTTLS, help="how the connection is encrypted; none only without a password", choices=(STARTTLS, TLS, NONE)
     )
     ca_file: str = setting("", help="certificates that are trusted; default: those of the machine", metavar="FILE")
-    user: str = setting("", help="name to sign in with; none for no sign-in")
+    user: str = setting("", help="name to sign in with; default: without signing in")
     password: str = setting("", help="password to sign in with", secret=True)
-    after_s: float = setting(600.0, help="runs that were shorter are not told of", minimum=0)
+    after_s: float = setting(600.0, help="shorter runs send nothing", minimum=0)
     timeout_s: float = setting(20.0, help="time within which it must be sent", minimum=0.1, maximum=300)
 
     def __post_init__(self) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class WebhookSettings:
     """Where to, with what token, and after how long a run."""
 
-    url: str = setting("", help="address that is posted to; none for no webhook", secret=True)
+    url: str = setting("", help="address that is posted to; default: nothing is posted", secret=True)
     token: str = setting("", help="sent as `Authorization: Bearer TOKEN`", secret=True)
-    after_s: float = setting(600.0, help="runs that were shorter are not told of", minimum=0)
+    after_s: float = setting(600.0, help="shorter runs send nothing", minimum=0)
     timeout_s: float = setting(20.0, help="time within which it must be answered", minimum=0.1, maximum=300)
 
     def __post_init__(self) -> None:
