@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -60,6 +62,23 @@ def test_folder_whose_number_is_something_else_now_is_opened_again(tmp_path: Pat
     assert os.path.samestat(os.fstat(number), tmp_path.stat())
     os.close(number)
     os.close(other)
+
+
+def test_forked_process_reads_its_own_turns() -> None:
+    program = """
+import os, sys
+from sebsx.runtime.python import turns
+turns.between(turns.read())
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+turns.between(turns.read())
+files = (os.readlink(f"/proc/self/fd/{number}") for number in (turns._main, turns._tasks))
+print(*(file.split("/")[2] == str(os.getpid()) for file in files))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr
 
 
 def test_thread_that_began_between_calls_counts_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,18 +53,26 @@ function delayNs() {
 }
 
 function openAll() {
+  closeAll();
+  try {
+    tasks = opened(TASKS);
+    threads = fstatSync(tasks.number).nlink;
+    for (const thread of readdirSync(TASKS)) {
+      try {
+        files.push(opened(`${TASKS}/${thread}/schedstat`));
+      } catch (error) {
+        if (!ENDED.has(error.code)) throw error; // else it ended just now
+      }
+    }
+  } catch (error) {
+    closeAll(); // the function may need the last numbers that are left
+    throw error;
+  }
+}
+
+function closeAll() {
   for (const file of files.concat(tasks ?? [])) if (isOurs(file)) closeSync(file.number);
   [files, tasks] = [[], null];
-  const folder = opened(TASKS);
-  threads = fstatSync(folder.number).nlink;
-  for (const thread of readdirSync(TASKS)) {
-    try {
-      files.push(opened(`${TASKS}/${thread}/schedstat`));
-    } catch (error) {
-      if (!ENDED.has(error.code)) throw error; // else it ended just now
-    }
-  }
-  tasks = folder;
 }
 
 function sum() {

@@ -45,6 +45,28 @@ worker.once('exit', () => {
   console.log(JSON.stringify(said));
 });
 """
+FULL = """
+const fs = require('fs');
+const turns = require(process.argv[1]);
+if (turns.read() === null) process.exit(3);
+const fill = () => {
+  const numbers = [];
+  try {
+    for (;;) numbers.push(fs.openSync('/dev/null'));
+  } catch (error) {
+    if (error.code !== 'EMFILE') throw error;
+  }
+  return numbers;
+};
+const ours = fs.readdirSync('/proc/self/fd').map(Number).filter((number) => {
+  try { return fs.readlinkSync(`/proc/self/fd/${number}`).includes('/task'); } catch { return false; }
+});
+fill();
+for (const number of ours) fs.closeSync(number);
+for (const number of fill().slice(0, 2)) fs.closeSync(number);
+const said = [turns.read(), turns.read(), turns.read()];
+console.log(JSON.stringify([...said, fill().length]));
+"""
 
 
 def test_turns_of_every_thread_are_counted_whatever_happens_to_open_files() -> None:
@@ -65,3 +87,16 @@ def test_turns_of_every_thread_are_counted_whatever_happens_to_open_files() -> N
         "closed": True,
         "taken": True,
     }
+
+
+def test_function_has_its_last_file_numbers_where_threads_have_none_left() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no Node.js")
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", node, "-e", FULL, str(TURNS)]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60)
+    if done.returncode == 3:
+        pytest.skip("this kernel has no schedstat")
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [None, None, None, 2]
