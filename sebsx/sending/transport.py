@@ -42,9 +42,9 @@ _IDLE_S = 118.0
 # A server that closes right behind an answer does so from the first one on: a connection that has been used so often
 # and was idle for so short a time is taken without a look.
 _PROVEN = 8
+_SURE_S = 1e-3
 # So many answers are taken before requests that are due are looked for: a server that paused has hundreds at once.
 _ANSWERS = 16
-_SURE_S = 1e-3
 
 
 class Answered(Protocol):
@@ -157,9 +157,15 @@ class Transport:
             self._open(connection)
 
     def expire(self, now_s: float) -> float:
-        """Fail what waited for too long, and return the earliest deadline of what is left."""
+        """Fail what waited for too long, and return the earliest deadline of what is left.
+
+        An answer that is there is taken: that nobody looked at it in time is of our making.
+        """
         for connection in [each for each in self.busy if each.deadline_s <= now_s]:
-            self._fail(connection, "timeout")
+            if connection.ready:
+                self._receive(connection)
+            if connection in self.busy and connection.deadline_s <= now_s:
+                self._fail(connection, "timeout")
         return min((each.deadline_s for each in self.busy), default=OVER)
 
     def race(self, now_s: float) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import signal
 import socket
 import threading
@@ -75,6 +76,26 @@ def test_answers_that_came_together_do_not_hold_up_what_is_due(client: HttpClien
 
     until_all_sent = steps[: len(steps) - steps[::-1].index("sent")]
     assert max(len(list(run)) for step, run in itertools.groupby(until_all_sent) if step == "got") <= 16
+
+
+def test_answer_that_nobody_looked_at_in_time_is_no_time_out(client: HttpClient, url: str) -> None:
+    def request(number: int) -> Outgoing:
+        return Outgoing(url, b"10" if number == 0 else b"0.05", f"id-{number}", timeout_s=60)
+
+    replies = []
+    for reply in client.drive(Closed(40, users=40), request):
+        if not replies:  # hold the sender up until all but the first call are answered, and past every deadline
+            busy = client._engine.transport.busy
+            for connection in busy:
+                assert connection.request is not None
+                if connection.request.request_id != "id-0":
+                    select.select([connection.sock], [], [], 30)
+                connection.deadline_s = 0.0
+            client._engine._deadline_s = 0.0
+        replies.append(reply)
+
+    assert {reply.request_id: reply.error for reply in replies if reply.error} == {"id-0": "timeout"}
+    assert len(replies) == 40
 
 
 def test_what_was_sent_before_a_limit_is_answered(client: HttpClient, url: str) -> None:
