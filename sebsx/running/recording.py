@@ -165,12 +165,17 @@ class Recording:
             self._rest_until_s = now_s + _GAP_S
 
     def close(self) -> None:
-        """Store and commit what is left, unless the store has failed before."""
+        """Store and commit what is left, unless the store has failed before.
+
+        A plugin that fails at an answer ends that: what was read before it is safe.
+        """
         try:
-            while self._backlog:
-                self._store(_TOGETHER)
-            if not self._failed:
-                self.commit()
+            try:
+                while self._backlog:
+                    self._store(_TOGETHER)
+            finally:
+                if not self._failed:
+                    self.commit()
         finally:
             self._stream.close()
 
@@ -207,26 +212,33 @@ class Recording:
         """Store so many of those that wait, the oldest first."""
         if not self._stored:
             self._commit_s = time.monotonic() + _COMMIT_S
-        read, sequence, check = self._read, self.sequence, self._check
-        invocations, late_by_s, took_s = [], [], []
-        for _ in range(min(most, len(self._backlog))):
-            reply, called = self._backlog.popleft()
-            self._backlog_bytes -= len(reply.body)
-            invocation, envelope = read(reply, sequence=sequence, check=check if called is None else called.check)
-            if called is not None and called.read is not None and invocation.status is Status.OK:
-                invocation.samples = {**invocation.samples, **called.read(envelope.output)}
-            invocation.round = self._round
-            if envelope.facts or envelope.series or self._meaning.facts:
-                self._extras.add(invocation, envelope, self._meaning)
-            sequence += 1
-            invocations.append(invocation)
-            if reply.limit is not None:
-                self._limits[reply.limit] = None
-            if reply.error != DROPPED:
-                late_by_s.append(reply.sent_s - reply.intended_s)
-            if invocation.status is Status.OK:
-                took_s.append(reply.done_s - reply.sent_s)
-        self.sequence = sequence
+        read, check = self._read, self._check
+        invocations: list[Invocation] = []
+        late_by_s, took_s = [], []
+        try:
+            for sequence in range(self.sequence, self.sequence + min(most, len(self._backlog))):
+                reply, called = self._backlog.popleft()
+                self._backlog_bytes -= len(reply.body)
+                invocation, envelope = read(reply, sequence=sequence, check=check if called is None else called.check)
+                if called is not None and called.read is not None and invocation.status is Status.OK:
+                    invocation.samples = {**invocation.samples, **called.read(envelope.output)}
+                invocation.round = self._round
+                if envelope.facts or envelope.series or self._meaning.facts:
+                    self._extras.add(invocation, envelope, self._meaning)
+                invocations.append(invocation)
+                if reply.limit is not None:
+                    self._limits[reply.limit] = None
+                if reply.error != DROPPED:
+                    late_by_s.append(reply.sent_s - reply.intended_s)
+                if invocation.status is Status.OK:
+                    took_s.append(reply.done_s - reply.sent_s)
+        finally:  # a plugin that fails at an answer takes no other along
+            if invocations:
+                self._keep(invocations, late_by_s, took_s)
+
+    def _keep(self, invocations: list[Invocation], late_by_s: Sequence[float], took_s: Sequence[float]) -> None:
+        """Add invocations to the transaction, and count them."""
+        self.sequence += len(invocations)
         self.statuses.update([invocation.status for invocation in invocations])
         self._lateness.add(late_by_s)
         self._late += sum([late_s > LATE_S for late_s in late_by_s])
@@ -243,6 +255,7 @@ class Recording:
         except BaseException:
             self._failed = True
             self._backlog.clear()
+            self._backlog_bytes = 0
             self._stored.clear()
             raise
 

@@ -158,6 +158,25 @@ def test_nothing_is_told_or_stored_after_the_disk_was_full(
     assert [each.sequence for each in store.view(RUN).invocations()] == list(range(1, len(stored) + 1))
 
 
+def test_plugin_that_fails_at_an_answer_takes_no_other_along(
+    recording: Recording, store: Store, told: list[Invocation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(output: object) -> str | None:
+        if output == {"n": 3}:
+            raise ZeroDivisionError
+        return None
+
+    monkeypatch.setattr(recording, "_check", check)
+    for number in range(1, 7):
+        recording.add(reply(number, body=BODY.replace(b'{"n": 1}', b'{"n": %d}' % number)))
+
+    with pytest.raises(ZeroDivisionError):
+        recording.close()
+
+    assert [(each.sequence, each.request_id) for each in store.view(RUN).invocations()] == [(1, "r1"), (2, "r2")]
+    assert [each.request_id for each in told] == ["r1", "r2"]
+
+
 def test_statuses_lateness_and_drops_are_counted(recording: Recording) -> None:
     recording.add(reply(1, late_s=0.004))
     recording.add(reply(2, body=b'{"output": 5}'))
