@@ -61,6 +61,8 @@ def test_build_that_fails_costs_the_cells_of_its_benchmark_alone(tmp_path: Path)
     assert sorted(Preparing.prepared) == ["first", "third"]
     built = listener.steps.index("built 2 of 3 packages")
     assert not [step for step in listener.steps[:built] if step.startswith("deploying")]
+    assert "deploying first (default) on fake with 128 MiB" in listener.steps
+    assert not [step for step in listener.steps if str(tmp_path) in step]  # a path leaves no room for the progress
 
 
 def test_run_of_which_nothing_can_be_built_ends(tmp_path: Path) -> None:

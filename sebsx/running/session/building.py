@@ -56,7 +56,8 @@ class Builder:
     ) -> Stage | None:
         """Return what a benchmark makes on the driver before it is deployed; None where it makes nothing."""
         if benchmark.builds:
-            self._observer.step(f"building the artifacts of {spec.label}")
+            label = replace(spec, benchmark=benchmark.name).label
+            self._observer.step(f"building the artifacts of {label}")
         return self._packager.stage(benchmark, parameters, target, spec.function, spec.variant)
 
     def package(self, spec: FunctionSpec, benchmark: Benchmark, target: Target, stage: Stage | None) -> Package:
@@ -76,7 +77,7 @@ class Builder:
         if ahead is not None and ahead.path.exists():
             del self._ahead[_built_of(spec)]  # what is deployed of it next finds it in the cache
             return ahead
-        self._observer.step(f"building {spec.benchmark} for {target.language} {target.version} {target.architecture}")
+        self._observer.step(f"building {benchmark.name} for {target.language} {target.version} {target.architecture}")
         return self._build_of(spec, benchmark, target, stage)()
 
     def build_ahead(self, specs: Iterable[FunctionSpec]) -> None:

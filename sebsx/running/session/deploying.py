@@ -76,6 +76,7 @@ class Deployer:
         """
         platform, benchmark = self._scene.platforms[spec.platform], self._scene.benchmark(spec.benchmark)
         parameters = benchmark.resolve(spec.size, dict(spec.parameters))
+        label = replace(spec, benchmark=benchmark.name).label  # the spec may have the path of its folder
         run = self._run.id
         config = FunctionConfig(
             name=f"sebsx-{run[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._tried}-{self._token}",
@@ -106,7 +107,7 @@ class Deployer:
             package = self._builder.package(spec, benchmark, target, stage)
             facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
             self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
-            self._observer.step(f"deploying {spec.label}")
+            self._observer.step(f"deploying {label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in needs else None
             source = FunctionSource(
@@ -123,7 +124,7 @@ class Deployer:
         described |= {"language_version": package.target.version, "package": package}
         function = Function(
             id=0,
-            label=spec.label,
+            label=label,
             platform=platform,
             deployment=deployment,
             payload=payload,
