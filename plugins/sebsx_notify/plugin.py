@@ -1,4 +1,4 @@
-"""Registers the kind `notifiers` with e-mail and webhook, and tells each of them when a run has ended."""
+"""Registers the kind `notifiers` with e-mail and webhook, checks each as a run begins, and tells each of its end."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ def sebsx_register_notifiers() -> Sequence[type[Notifier]]:
     from sebsx_notify.webhook import Webhook
 
     return [Mail, Webhook]
+
+
+@hookimpl
+def sebsx_run_started(registry: Registered, settings: SettingsReader | None) -> None:
+    """Warn of settings by which nobody could be told at the end."""
+    if settings is not None:
+        from sebsx_notify.telling import check_all  # loading a plugin costs nothing
+
+        check_all(registry, settings)
 
 
 @hookimpl

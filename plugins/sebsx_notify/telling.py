@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def check_all(registry: Registered, reader: SettingsReader) -> None:
+    """Warn of each notifier that could not tell anybody, before the run takes its hours."""
+    for name in registry.of("notifiers"):
+        try:
+            reader.read(f"notify.{name}")
+        except UserError as exc:
+            logger.warning("nobody will be told of the end of this run by %s: %s", name, exc)
+
+
 def tell_all(run: Run, registry: Registered, reader: SettingsReader) -> None:
     """Tell of a run that has ended, where somebody waits for runs as long as it was."""
     if run.finished_at is None:
@@ -55,12 +64,16 @@ def _tell(name: str, notifier: Notifier, ended: Ended) -> None:
     if thread.is_alive():
         failed.append(f"no answer within {notifier.settings.timeout_s:g} s")
     if failed:
-        logger.warning("nobody was told of the end of the run by %s: %s", name, failed[0])
+        advice = f"check its settings: sebsx config show notify.{name}"
+        logger.warning("nobody was told of the end of the run by %s: %s; %s", name, failed[0], advice)
 
 
 def _words(exc: Exception, settings: Any) -> str:
     """Return what went wrong in one line, without a secret that a server or a library repeated."""
-    words = str(exc) if isinstance(exc, SebsxError) else f"{type(exc).__name__}: {exc}"
+    if isinstance(exc, OSError) and exc.strerror:
+        words = exc.strerror
+    else:
+        words = str(exc) if isinstance(exc, SebsxError) or type(exc) is OSError else f"{type(exc).__name__}: {exc}"
     text = without_environment(without_secrets(" ".join(words.split())))
     for field in dataclasses.fields(settings):
         value = str(getattr(settings, field.name))

@@ -49,7 +49,8 @@ class Webhook(Notifier):
         Raises:
             OSError: If it cannot be reached, or answers with anything but 2xx.
         """
-        import urllib.request  # not needed where nobody is told
+        import urllib.error  # neither is needed where nobody is told
+        import urllib.request
 
         class NoRedirections(urllib.request.HTTPRedirectHandler):
             def redirect_request(self, *_words: Any) -> None:
@@ -60,5 +61,10 @@ class Webhook(Notifier):
             headers["Authorization"] = f"Bearer {self.settings.token}"
         body = json.dumps(ended.document).encode()
         request = urllib.request.Request(self.settings.url, body, headers)  # noqa: S310  # its scheme was checked
-        with urllib.request.build_opener(NoRedirections).open(request, timeout=self.settings.timeout_s):
-            return
+        try:
+            with urllib.request.build_opener(NoRedirections).open(request, timeout=self.settings.timeout_s):
+                return
+        except urllib.error.HTTPError as exc:
+            raise OSError(f"the server answered {exc.code} {exc.reason}") from exc
+        except urllib.error.URLError as exc:
+            raise exc.reason if isinstance(exc.reason, OSError) else OSError(exc.reason) from exc

@@ -128,8 +128,12 @@ def sebsx_environment_facts() -> Mapping[str, Any]:  # type: ignore[empty-body] 
 
 
 @hookspec
-def sebsx_run_started(run: Run) -> None:
-    """Hear that a run was written to the store and begins."""
+def sebsx_run_started(run: Run, registry: Registered, settings: SettingsReader | None) -> None:
+    """Hear that a run was written to the store and begins.
+
+    `registry` and `settings` are those that `sebsx_run_finished` hears of: what is wrong with a setting that is needed
+    at the end can be said before hours are spent.
+    """
 
 
 @hookspec

@@ -168,7 +168,7 @@ def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> 
     current = _begin(spec, registry, store, run_id, design)
     status, error = RunStatus.FAILED, None
     try:
-        registry.notify("sebsx_run_started", run=current)
+        registry.notify("sebsx_run_started", run=current, registry=registry, settings=spec.reader)
         with _opened(platforms, current, directory, store, observer):
             scene = _scene(spec, registry, platforms, results)
             meter = Meter(spec.limits, *store.used(run_id))

@@ -25,9 +25,12 @@ from aiosmtpd.smtp import AuthResult
 from sebsx import plugins
 from sebsx.errors import UserError
 from sebsx.model import Run, RunStatus
+from sebsx.running import orchestrator
 from sebsx.settings import Layer, SettingsReader
+from sebsx.testing.fakes import FakePlatform
 from sebsx_notify.telling import tell_all
 from tests.emulated_azure import certificates
+from tests.orchestration import Listener, registry_with, run_spec, store_in
 from tests.support import BUILT_IN, Cli
 
 PASSWORD, TOKEN = "correct-horse-battery", "token-that-nobody-sees"
@@ -211,7 +214,8 @@ def test_webhook_that_refuses_or_sends_elsewhere_is_one_line(
     url, kind = hook
     kind.status = status
     (warning,) = told(caplog, webhook__url=url, webhook__token=TOKEN)
-    assert str(status) in warning
+    assert f"the server answered {status}" in warning
+    assert "sebsx config show notify.webhook" in warning
     assert len(kind.got) == 1
     assert "secret-path" not in warning
     assert TOKEN not in warning
@@ -228,6 +232,20 @@ def test_short_runs_are_not_told_of(hook: tuple[str, type[Hook]], caplog: pytest
 def test_address_that_is_not_of_the_web_is_refused(url: str) -> None:
     with pytest.raises((UserError, ValueError), match="https://"):
         plugins.load(BUILT_IN).get("notifiers", "webhook").Settings(url=url)
+
+
+def test_settings_that_cannot_work_are_told_as_the_run_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    registry = registry_with(FakePlatform)
+    sections = [section for section in registry.sections() if section.name.startswith("notify.")]
+    reader = SettingsReader([Layer("test", {"notify.webhook.url": "example.org", "notify.mail.to": "me"})], sections)
+    listener = Listener()
+    with store_in(tmp_path) as store, caplog.at_level(logging.WARNING):
+        orchestrator.run(replace(run_spec(), reader=reader), registry, store, listener)
+    warned = [each.getMessage() for each in caplog.records if each.name == "sebsx_notify.telling"]
+    assert [line.split(":")[0] for line in warned] == [
+        "nobody will be told of the end of this run by webhook", "nobody was told of the end of the run by webhook",
+    ]  # fmt: skip
+    assert "must begin with https://" in warned[0]
 
 
 @pytest.mark.slow
