@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.accounts import CloudAccount
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
@@ -16,6 +17,7 @@ from sebsx.system.lazy import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from sebsx.clouds.answers import ReadAnswer
     from sebsx_azure.settings import AzureSettings
@@ -79,7 +81,7 @@ _SECRET = re.compile(
 )
 
 
-class AzureClients:
+class AzureClients(CloudAccount):
     """Makes clients when they are first needed; making one sends nothing but for credentials.
 
     Args:
@@ -88,8 +90,28 @@ class AzureClients:
 
     def __init__(self, settings: AzureSettings) -> None:
         self.settings = settings
-        self.region = settings.region
         self._opened: list[Any] = []  # clients of accounts
+
+    @property
+    def region(self) -> str:
+        """The region of everything that is made."""
+        return self.settings.region
+
+    def prove(self) -> None:
+        """See that Azure gives out a token."""
+        self.token()
+
+    def explained(self, what: str) -> AbstractContextManager[None]:
+        """Return a context that turns what Azure's libraries raise into an error of ours."""
+        return explained(what)
+
+    def is_gone(self, exc: BaseException) -> bool:
+        """Tell whether it does not exist, or no longer."""
+        return is_gone(exc)
+
+    def clean(self, text: str) -> str:
+        """Return words of Azure in one line, without ids of subscriptions, tokens, keys and signatures."""
+        return clean(text)
 
     @cached_property
     def subscription(self) -> str:

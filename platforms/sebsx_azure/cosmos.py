@@ -25,12 +25,13 @@ def account(region: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def made_container(clients: AzureClients, group: str, name: str) -> dict[str, str]:
+def made_container(clients: AzureClients, place: str) -> dict[str, str]:
     """Make the container of items in an account, and return what functions reach it by.
 
     Its key is good for the account, which has nothing else. Nothing is indexed but what items are found by.
     """
     databases, accounts = clients.cosmos.sql_resources, clients.cosmos.database_accounts
+    group, _, name = place.partition("/")
     container = {
         "id": CONTAINER, "partitionKey": {"paths": ["/partition"], "kind": "Hash", "version": 2},
         "indexingPolicy": {

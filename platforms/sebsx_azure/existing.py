@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.clouds.adopted import Existing
+from sebsx.clouds.adopted import Existing, parts_of
 from sebsx.errors import PlatformError, UnsupportedError, UserError
 from sebsx.model import StartType
 from sebsx_azure import resources
@@ -56,12 +56,9 @@ def read_name(address: str) -> AzureFunctionName:
     Raises:
         UserError: If it is neither.
     """
-    if found := _ADDRESS.fullmatch(address):
-        return AzureFunctionName(**{key: value or "" for key, value in found.groupdict().items()})
-    raise UserError(
-        f"{clean(address)!r} names no function of Azure; write APP/FUNCTION or "
-        "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Web/sites/APP/functions/FUNCTION"
-    )
+    form = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Web/sites/APP/functions/FUNCTION"
+    refusal = f"{clean(address)!r} names no function of Azure; write APP/FUNCTION or {form}"
+    return AzureFunctionName(**parts_of(address, refusal, _ADDRESS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +90,8 @@ class AzureExisting(Existing[AzureFunction]):
     Args:
         clients: The subscription.
         context: See `Existing`.
-        opened: Returns what the run has in the subscription, where copies are made.
+        group: Returns the resource group of copies, which exists then.
+        shared: Returns what copies share with the functions of the run.
     """
 
     kind = FUNCTION
@@ -103,12 +101,14 @@ class AzureExisting(Existing[AzureFunction]):
         self,
         clients: AzureClients,
         context: PlatformContext,
-        opened: Callable[[], AzureResources],
+        group: Callable[[], str],
+        shared: Callable[[], AzureResources],
     ) -> None:
         super().__init__(context, clients.region)
         self._clients = clients
         self._functions = AzureFunctions(clients)
-        self._opened = opened
+        self._group = group
+        self._shared = shared
         self._fresh: set[str] = set()  # apps whose instances were ended and that were not called since
         self._free_s: dict[str, float] = {}  # when all calls of an app had been answered
 
@@ -148,20 +148,20 @@ class AzureExisting(Existing[AzureFunction]):
 
     def new_name(self, adoption: Adoption, told: AzureFunction) -> str:
         """Return a name in the run's group."""
-        return f"{self._opened().group}/{super().new_name(adoption, told)}"
+        return f"{self._group()}/{super().new_name(adoption, told)}"
 
     def copied(self, adoption: Adoption, told: AzureFunction, name: str) -> AzureFunction:
         """Make an app of the same package in which only this function is started."""
         (size,) = self.resized(told, adoption.config.memory_mib or _memory_mib(told))
-        made, (_, _, app) = self._opened(), name.partition("/")
+        tags, app = self.context.tags, name.partition("/")[2]
         package = read_package(self._clients, told.app, told.settings, self.context.workdir / f"{app}.zip")
-        connection = made.account.connection
+        connection = self._shared().account.connection
         container = resources.made_container(self._clients.blobs(connection), app)
         plan_id = resources.arm_id(self._clients, PLAN, name)
         wanted = copy_of(told, plan_id, connection, container.url, int(size))
         with self.context.ledger.creating(PLAN, name, self.region) as creation:
-            creation.provider_id = resources.put(self._clients, PLAN, name, made.tags, plan(FLEX))
-        resources.put(self._clients, FUNCTION, name, made.tags, wanted)
+            creation.provider_id = resources.put(self._clients, PLAN, name, tags, plan(FLEX))
+        resources.put(self._clients, FUNCTION, name, tags, wanted)
         self._functions.publish(name, package)
         package.unlink()
         self._functions.started(name, told.entry)
@@ -188,11 +188,11 @@ class AzureExisting(Existing[AzureFunction]):
         if variables is not None:
             self._functions.change_settings(told.place, variables)
 
-    def end_instances(self, place: str) -> None:
-        """Restart an app, so that its next call meets a new instance."""
-        self._functions.end_instances(place)
-        self._fresh.add(place)
-        self._free_s.pop(place, None)
+    def end_sandboxes(self, address: str) -> None:
+        """Restart an app, by group and name, so that its next call meets a new instance."""
+        self._functions.end_instances(address)
+        self._fresh.add(address)
+        self._free_s.pop(address, None)
 
     def start_of(self, place: str, reply: Reply) -> StartType | None:
         """Return how a call started, which nothing tells of a function without our shim.

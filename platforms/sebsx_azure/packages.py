@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from importlib import metadata
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.building.tools import run_installer
 from sebsx.clouds import archives, shipped
-from sebsx.errors import PackagingError, UnsupportedError
+from sebsx.errors import PackagingError
 from sebsx.system.folders import cache_folder
 from sebsx.system.lazy import require
 from sebsx_azure.clients import EXTRA
@@ -27,14 +26,13 @@ NODE_LIBRARY = "@azure/functions@4.16.5"
 _SITE_PACKAGES = ".python_packages/lib/site-packages"
 # Pure Python, or with a pure part that serves as well: one copy for every version of Python.
 _LIBRARIES = ("azure-functions", "werkzeug", "markupsafe")
-_ZIPPED_BYTES = 10**9  # of a deployment package (docs: "Service limits", 2026-09)
+_ZIPPED_MB = 1000  # of a deployment package (docs: "Service limits", 2026-09)
 
 
-def files_for(language: str) -> Mapping[str, bytes]:
-    """Return what a package in a language needs at Azure."""
-    if language == "python":
-        return {**shipped.own_files("sebsx_azure", HOST, PYTHON_ENTRY), **_python_library()}
-    return shipped.own_files("sebsx_azure", HOST, NODE_ENTRY) if language == "nodejs" else {}
+def beside_entry(language: str) -> Mapping[str, bytes]:
+    """Return what a package in a language needs at Azure beside what Azure's worker loads."""
+    library = _python_library() if language == "python" else {}
+    return {**shipped.own_files("sebsx_azure", HOST), **library}
 
 
 def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
@@ -50,21 +48,14 @@ def laid_out(package: Package, folder: Path) -> tuple[Path, str]:
         PackagingError: If there is no npm, or it cannot get the library.
         UnsupportedError: If the package is too large.
     """
-    if package.bytes > _ZIPPED_BYTES:
-        raise UnsupportedError(
-            f"package of {package.benchmark!r} is {package.bytes / 1e6:.0f} MB zipped, and Azure takes 1000 MB"
-        )
+    archives.check_size(package, "Azure", zipped_mb=_ZIPPED_MB)
     if package.target.language == "python":
         return package.path, ""
-    folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / f"{package.content_hash}.zip"
-    if not copy.exists():
-        partial = copy.with_suffix(".partial")
-        manifest = archives.with_entry(package.path, NODE_ENTRY)
-        archives.with_files(package.path, partial, {archives.MANIFEST: manifest, **_node_library()})
-        partial.rename(copy)
-    with copy.open("rb") as file:
-        return copy, hashlib.file_digest(file, "sha256").hexdigest()
+
+    def files() -> dict[str, bytes]:
+        return {archives.MANIFEST: archives.with_entry(package.path, NODE_ENTRY), **_node_library()}
+
+    return archives.laid_out(package, folder, files)
 
 
 def _python_library() -> dict[str, bytes]:

@@ -1,26 +1,26 @@
-"""What a run makes in a subscription beside functions: made when first needed, tagged, written down, and deleted."""
+"""What is made in a subscription: how each kind of resource is made, deleted and found, and how functions reach it."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import tags as our_tags
-from sebsx.clouds.made import Made, by_kind
+from sebsx.clouds.accounts import ResourceKind
 from sebsx.contracts.naming import NamingRule
 from sebsx.system.lazy import require
 from sebsx_azure import cosmos
-from sebsx_azure.clients import EXTRA, AzureClients, explained, is_gone
+from sebsx_azure.clients import EXTRA, AzureClients, explained
 from sebsx_azure.settings import COSMOS
 from sebsx_azure.storage import BlobStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
-    from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Resource
 
 GROUP, ACCOUNT, COSMOS_ACCOUNT, WORKSPACE, COMPONENT, PLAN, FUNCTION = (
@@ -37,8 +37,8 @@ TYPES = {
 }
 _KINDS = {name.lower(): kind for kind, (name, _) in TYPES.items()}
 # Storage accounts are the strictest (docs: "Naming rules and restrictions for Azure resources", 2026-09).
-_ACCOUNT_NAME = NamingRule(longest=24, shortest=3, marks="")
-_NAME = NamingRule(longest=60, shortest=4)
+ACCOUNT_NAME = NamingRule(longest=24, shortest=3, marks="")
+SHARED_NAME = NamingRule(longest=60, shortest=4)
 _OBJECTS, _TABLE = "objects", "items"
 
 
@@ -64,63 +64,34 @@ class Account:
 
 
 class AzureResources:
-    """The shared resources of one run.
+    """What the functions of one run share, as they reach it; each is made when it is first asked for.
 
     Args:
         clients: The subscription.
-        context: Says what they are called, what each is tagged with, and where it is written down before it is made.
+        shared: Returns the place of the resource of a kind, which exists then; see `AccountPlatform.shared`.
+        expires_at: When signatures end.
     """
 
-    def __init__(self, clients: AzureClients, context: PlatformContext) -> None:
+    def __init__(self, clients: AzureClients, shared: Callable[[str], str], expires_at: datetime) -> None:
         self._clients = clients
-        self._made = Made(context.ledger, partial(delete, clients), clients.region)
-        self.tags = dict(context.tags)
-        self._expires_at = context.expires_at
-        self._own_group = context.name("shared", _NAME)
-        self._account_name = context.name("shared", _ACCOUNT_NAME)
-        self._known: Account | None = None
-        self._connection = ""
+        self._shared = shared
+        self._expires_at = expires_at
         self._items: dict[str, str] = {}
 
-    @property
-    def group(self) -> str:
-        """The resource group of everything, which exists when this returns."""
-        if self._clients.settings.resource_group:
-            return self._clients.settings.resource_group
-        return self._made.once(GROUP, self._own_group, self._make_group)
-
-    @property
+    @cached_property
     def account(self) -> Account:
         """The run's storage account."""
-        if self._known is None:
-            name = self._make(ACCOUNT, self._account_name, {
-                "kind": "StorageV2", "sku": {"name": "Standard_LRS"},
-                "properties": {"allowBlobPublicAccess": False, "minimumTlsVersion": "TLS1_2"},
-            })  # fmt: skip
-            self._known = read_account(self._clients, self.group, name)
-        return self._known
+        return read_account(self._clients, self._shared(ACCOUNT))
 
-    @property
+    @cached_property
     def insights(self) -> str:
         """The connection string by which apps tell Application Insights of their requests."""
-        if not self._connection:
-            keeps = {"sku": {"name": "PerGB2018"}, "retentionInDays": 30}
-            workspace = self._make(WORKSPACE, self._own_group, {"properties": keeps})
-            wanted = {
-                "Application_Type": "web", "IngestionMode": "LogAnalytics",
-                "WorkspaceResourceId": arm_id(self._clients, WORKSPACE, f"{self.group}/{workspace}"),
-            }  # fmt: skip
-            name = self._make(COMPONENT, self._own_group, {"kind": "web", "properties": wanted})
-            self._connection = str(read(self._clients, COMPONENT, f"{self.group}/{name}")["ConnectionString"])
-        return self._connection
-
-    def container(self) -> Any:
-        """Return a client of the run's container of objects, which exists when this returns."""
-        return made_container(self._clients.blobs(self.account.connection), _OBJECTS)
+        self._shared(WORKSPACE)
+        return str(read(self._clients, COMPONENT, self._shared(COMPONENT))["ConnectionString"])
 
     def storage(self) -> BlobStorage:
         """Return the run's objects."""
-        return BlobStorage(self.container())
+        return BlobStorage(made_container(self._clients.blobs(self.account.connection), _OBJECTS))
 
     def upload(self, container: Any, name: str, path: Path) -> str:
         """Write a package, and return a URL by which an app reads it as long as the run may last."""
@@ -135,9 +106,7 @@ class AzureResources:
     def table(self) -> None:
         """Make the run's table; an account of Cosmos DB takes Azure some minutes."""
         if self._clients.settings.table == COSMOS:
-            if not self._items:
-                name = self._make(COSMOS_ACCOUNT, self._account_name, cosmos.account(self._clients.region))
-                self._items = cosmos.made_container(self._clients, self.group, name)
+            self._items = self._items or cosmos.made_container(self._clients, self._shared(COSMOS_ACCOUNT))
             return
         with explained("create of the table"):
             self._clients.tables(self.account.connection).create_table_if_not_exists(_TABLE)
@@ -163,36 +132,10 @@ class AzureResources:
             **self._items,
         }
 
-    def workspace_id(self) -> str:
-        """Return the id by which the run's logs are asked for; the run may have ended."""
-        group = self._clients.settings.resource_group or self._own_group
-        return str(read(self._clients, WORKSPACE, f"{group}/{self._own_group}")["customerId"])
 
-    def keep_logs(self) -> None:
-        """Leave the logs, and the group that they are in, to `sebsx records` and whoever cleans up."""
-        self._made.leave(WORKSPACE, f"{self.group}/{self._own_group}")
-        self._made.leave(GROUP, self._own_group)
-
-    def delete_all(self) -> None:
-        """Delete what was made; one that cannot be stays in the ledger, for whoever cleans up."""
-        self._known, self._connection, self._items = None, "", {}
-        self._made.delete_all()
-
-    def _make_group(self) -> str:
-        with explained(f"create of {GROUP} {self._own_group!r}"):
-            wanted = {"location": self._clients.region, "tags": self.tags}
-            self._clients.resources.resource_groups.create_or_update(self._own_group, wanted)
-        return self._own_group
-
-    def _make(self, kind: str, name: str, wanted: Mapping[str, Any]) -> str:
-        place = f"{self.group}/{name}"
-        self._made.once(kind, place, lambda: put(self._clients, kind, place, self.tags, wanted))
-        return name
-
-
-def read_account(clients: AzureClients, group: str, name: str) -> Account:
+def read_account(clients: AzureClients, place: str) -> Account:
     """Return a storage account with its key."""
-    endpoints = read(clients, ACCOUNT, f"{group}/{name}")["primaryEndpoints"]
+    endpoints, (group, _, name) = read(clients, ACCOUNT, place)["primaryEndpoints"], place.partition("/")
     with explained(f"read of the keys of {ACCOUNT} {name!r}"):
         [key, *_] = clients.storage.storage_accounts.list_keys(group, name).keys_property
     known = {service: endpoints[service] for service in ("blob", "queue", "table") if service in endpoints}
@@ -236,36 +179,70 @@ def read(clients: AzureClients, kind: str, place: str) -> Mapping[str, Any]:
     return dict(found.properties or {})
 
 
-def delete(clients: AzureClients, kind: str, place: str) -> None:
-    """Delete one resource by its kind and place, and wait until it is gone. Harmless when it is.
-
-    Raises:
-        PlatformError: If it exists and cannot be deleted.
-    """
-    by_kind({GROUP: (), **TYPES}, kind, place)
-    errors = require("azure.core.exceptions", extra=EXTRA)
-    with explained(f"delete of {kind} {place!r}"):
-        try:
-            if kind == GROUP:
-                clients.resources.resource_groups.begin_delete(place).result()
-                return
-            clients.resources.resources.begin_delete_by_id(
-                arm_id(clients, kind, place), api_version=TYPES[kind][1]
-            ).result()
-        except errors.HttpResponseError as exc:
-            if not is_gone(exc):
-                raise
+def workspace_id(clients: AzureClients, place: str) -> str:
+    """Return the id by which the logs in a workspace are asked for."""
+    return str(read(clients, WORKSPACE, place)["customerId"])
 
 
 def tagged(clients: AzureClients, platform: str) -> Iterator[Resource]:
     """Yield every resource that the platform made in the subscription, by our tags, whatever run it was for."""
     wanted = f"tagName eq '{our_tags.PLATFORM_TAG}' and tagValue eq '{platform}'"
-    with explained("search for resources with our tags"):
-        found = [*clients.resources.resources.list(filter=wanted)]
-        found += clients.resources.resource_groups.list(filter=wanted)
+    found = [*clients.resources.resources.list(filter=wanted)]
+    found += clients.resources.resource_groups.list(filter=wanted)
     for item in found:
         tags = dict(item.tags or {})
         kind = _KINDS.get((item.type or "").lower(), GROUP)
         if our_tags.are_ours(tags, platform) and (kind != GROUP or "/providers/" not in item.id):
             name = item.name if kind == GROUP else f"{item.id.split('/')[4]}/{item.name}"
             yield our_tags.resource(kind, name, tags, region=item.location, provider_id=name)
+
+
+def _make_group(clients: AzureClients, name: str, tags: Mapping[str, str]) -> str:
+    clients.resources.resource_groups.create_or_update(name, {"location": clients.region, "tags": dict(tags)})
+    return name
+
+
+def _make_account(clients: AzureClients, place: str, tags: Mapping[str, str]) -> str:
+    properties = {"allowBlobPublicAccess": False, "minimumTlsVersion": "TLS1_2"}
+    wanted = {"kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": properties}
+    return put(clients, ACCOUNT, place, tags, wanted)
+
+
+def _make_cosmos_account(clients: AzureClients, place: str, tags: Mapping[str, str]) -> str:
+    return put(clients, COSMOS_ACCOUNT, place, tags, cosmos.account(clients.region))
+
+
+def _make_workspace(clients: AzureClients, place: str, tags: Mapping[str, str]) -> str:
+    keeps = {"sku": {"name": "PerGB2018"}, "retentionInDays": 30}
+    return put(clients, WORKSPACE, place, tags, {"properties": keeps})
+
+
+def _make_component(clients: AzureClients, place: str, tags: Mapping[str, str]) -> str:
+    """Make what takes in the requests of apps; the workspace that keeps them has the same name."""
+    wanted = {
+        "Application_Type": "web", "IngestionMode": "LogAnalytics",
+        "WorkspaceResourceId": arm_id(clients, WORKSPACE, place),
+    }  # fmt: skip
+    return put(clients, COMPONENT, place, tags, {"kind": "web", "properties": wanted})
+
+
+def _delete_group(clients: AzureClients, name: str) -> None:
+    clients.resources.resource_groups.begin_delete(name).result()
+
+
+def _delete(kind: str, clients: AzureClients, place: str) -> None:
+    """Delete a resource that is in a group, and wait until it is gone."""
+    where = arm_id(clients, kind, place)
+    clients.resources.resources.begin_delete_by_id(where, api_version=TYPES[kind][1]).result()
+
+
+_MAKE = {
+    ACCOUNT: _make_account,
+    COSMOS_ACCOUNT: _make_cosmos_account,
+    WORKSPACE: _make_workspace,
+    COMPONENT: _make_component,
+}
+KINDS = {
+    GROUP: ResourceKind(make=_make_group, delete=_delete_group),
+    **{kind: ResourceKind(make=_MAKE.get(kind), delete=partial(_delete, kind)) for kind in TYPES},
+}

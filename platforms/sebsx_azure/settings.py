@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sebsx.clouds.accounts import AccountSettings
 from sebsx.settings import setting
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
@@ -12,7 +13,7 @@ STORAGE, COSMOS = TABLES = ("storage", "cosmos")
 
 
 @dataclass(frozen=True)
-class AzureSettings:
+class AzureSettings(AccountSettings):
     """Where functions are made, as whom and how; what each gets are its options."""
 
     subscription: str = setting("", help="id of the subscription; default: AZURE_SUBSCRIPTION_ID")
@@ -28,6 +29,3 @@ class AzureSettings:
     arm_url: str = setting("https://management.azure.com", help="endpoint of Azure Resource Manager")
     logs_url: str = setting("https://api.loganalytics.io", help="endpoint of Azure Monitor's logs")
     certificate: str = setting("", help="file with self-signed certificates of all endpoints, as PEM, to trust them")
-    ttl_h: float = setting(
-        24.0, help="hours after which `sebsx clean` on any machine may delete what is left", minimum=0.1
-    )

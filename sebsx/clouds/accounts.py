@@ -185,9 +185,16 @@ class AccountPlatform(Platform[S], Generic[S, A]):
         """The name that the resources have, or would have, which the functions of the run share."""
         return self.context.name("shared", self.shared_rule)
 
+    def shared_as(self, kind: str) -> str:
+        """Return the name of the resource of a kind that functions share, as `ResourceKind` and the ledger have it.
+
+        It is `shared_name` unless a provider has other rules for some kinds, or names things by where they are.
+        """
+        return self.shared_name
+
     def shared(self, kind: str) -> str:
         """Return how the provider calls the resource of a kind that functions share, made when this is first asked."""
-        name, make = self.shared_name, self.kinds[kind].make
+        name, make = self.shared_as(kind), self.kinds[kind].make
         assert make is not None
         with self.account.explained(f"create of {kind} {name!r}"):
             return self.made.once(

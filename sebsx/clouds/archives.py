@@ -52,11 +52,13 @@ def check_size(package: Package, provider: str, *, zipped_mb: int, unzipped_mb: 
     """
     most_unzipped = package.unpacked_bytes if unzipped_mb is None else unzipped_mb * 10**6
     if package.bytes > zipped_mb * 10**6 or package.unpacked_bytes > most_unzipped:
-        limits = f"{zipped_mb} MB" if unzipped_mb is None else f"{zipped_mb} and {unzipped_mb} MB"
-        raise UnsupportedError(
-            f"package of {package.benchmark!r} is {package.bytes / 1e6:.0f} MB zipped and "
-            f"{package.unpacked_bytes / 1e6:.0f} MB unzipped, and {provider} takes {limits}"
-        )
+        has, limits = f"{package.bytes / 1e6:.0f} MB zipped", f"{zipped_mb} MB"
+        if unzipped_mb is not None:
+            has, limits = (
+                f"{has} and {package.unpacked_bytes / 1e6:.0f} MB unzipped",
+                f"{zipped_mb} and {unzipped_mb} MB",
+            )
+        raise UnsupportedError(f"package of {package.benchmark!r} is {has}, and {provider} takes {limits}")
 
 
 def with_files(source: Path, target: Path, files: Mapping[str, bytes]) -> None:

@@ -169,6 +169,23 @@ def test_what_functions_share_is_made_once_found_by_its_tags_and_gone_at_the_end
     assert platform.account.said[-1] == "close"
 
 
+class PlacedPlatform(HillsPlatform):
+    """Names tables by where they are."""
+
+    def shared_as(self, kind: str) -> str:
+        return f"valley/{kind}"
+
+
+def test_what_functions_share_is_made_written_down_and_deleted_by_the_name_that_its_provider_wants(
+    tmp_path: Path,
+) -> None:
+    ledger = MemoryLedger()
+    with PlacedPlatform(AccountSettings(), context_for(PlacedPlatform, tmp_path, ledger=ledger)) as platform:
+        assert platform.shared("table") == "123456789012/valley/table"
+        assert list(ledger.open) == [("table", "valley/table")]
+    assert (platform.account.things, ledger.open) == ({}, {})
+
+
 def test_nobody_enters_without_proof_and_connections_are_closed_then(tmp_path: Path) -> None:
     platform = hills(tmp_path)
     platform.account.refuses = True

@@ -24,8 +24,8 @@ BUCKET = r"(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-
 TAKEN = {
     "sebsx_aws.functions:NAME": r"[A-Za-z0-9_-]{1,64}",
     "sebsx_azure.functions:NAME": r"[a-z0-9][a-z0-9-]{0,30}[a-z0-9]",
-    "sebsx_azure.resources:_ACCOUNT_NAME": r"[a-z0-9]{3,24}",
-    "sebsx_azure.resources:_NAME": r"[a-z0-9][a-z0-9-]{2,58}[a-z0-9]",
+    "sebsx_azure.resources:ACCOUNT_NAME": r"[a-z0-9]{3,24}",
+    "sebsx_azure.resources:SHARED_NAME": r"[a-z0-9][a-z0-9-]{2,58}[a-z0-9]",
     "sebsx_docker.backend:_BRIDGE": r"[^/\s]{1,15}",
     "sebsx_docker.backend:_NETWORK": r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}",
     "sebsx_gcp.functions:NAME": r"[a-z][a-z0-9-]{0,47}[a-z0-9]",

@@ -53,7 +53,7 @@ def test_items_are_the_same_in_both_languages_and_gone_with_the_account(
         platform.table()
         platform.table()
         assert {orphan.kind for orphan in platform.orphans()} == {"resource-group", "cosmos-account"}
-        known = {**platform._opened.urls(), "SEBSX_TRUSTED": platform.certificates}
+        known = {**platform._resources.urls(), "SEBSX_TRUSTED": platform.certificates}
         known |= {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(subscription.certificate)}
         for language in ("python", "nodejs"):
             for name, data in platform.wrapper_files(language).items():

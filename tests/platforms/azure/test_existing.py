@@ -59,10 +59,10 @@ def ledger() -> MemoryLedger:
 def platform(subscription: EmulatedSubscription, tmp_path: Path, ledger: MemoryLedger) -> Iterator[AzurePlatform]:
     """A platform in whose subscription somebody has an app."""
     with made(tmp_path, subscription, ledger=ledger) as opened:
-        clients = opened._clients
+        clients = opened.account
         clients.resources.resource_groups.create_or_update("mine", {"location": REGION})
         resources.put(clients, resources.ACCOUNT, "mine/theirstore", {}, {"sku": {"name": "Standard_LRS"}})
-        account = resources.read_account(clients, "mine", "theirstore")
+        account = resources.read_account(clients, "mine/theirstore")
         container = resources.made_container(clients.blobs(account.connection), "packages").url
         authentication = {"type": "StorageAccountConnectionString", "storageAccountConnectionStringName": KEY}
         storage = {"type": "blobContainer", "value": container, "authentication": authentication}
@@ -86,7 +86,7 @@ def platform(subscription: EmulatedSubscription, tmp_path: Path, ledger: MemoryL
 
 def publish(opened: AzurePlatform, folder: Path, code: bytes) -> bytes:
     """Give the app a package with these functions, and return the package."""
-    library = {key: data for key, data in packages.files_for("python").items() if key.startswith(".python")}
+    library = {key: data for key, data in packages.beside_entry("python").items() if key.startswith(".python")}
     package = zip_package(folder / "p.zip", "x86_64", "x = 1\n", function_app__py=code)
     add(package.path, library)
     opened._functions.publish(PLACE, package.path)
@@ -141,16 +141,16 @@ def test_copy_has_the_memory_asked_for_starts_that_function_alone_and_goes(
     assert (deployment.effective["memory_mib"], deployment.effective["sandbox_concurrency"]) == (512, 16)
     assert any("other functions of the app are disabled" in note for note in deployment.effective["notes"])
     assert any("identities of the app are not copied" in note for note in deployment.effective["notes"])
-    settings, account = platform._functions.settings(place), platform._opened.account
+    settings, account = platform._functions.settings(place), platform._resources.account
     assert settings["AzureWebJobs.other.Disabled"] == "true"
     assert {settings[key] for key in settings if key.startswith("AzureWebJobsStorage")} == {account.connection}
-    kept = platform._clients.blobs(account.connection).get_blob_client(place.partition("/")[2], "released-package.zip")
+    kept = platform.account.blobs(account.connection).get_blob_client(place.partition("/")[2], "released-package.zip")
     assert kept.download_blob().readall() == package
     assert {orphan.name for orphan in platform.orphans() if orphan.kind == "function"} == {place}
     platform.force_cold(deployment)
     assert b'"mine": "x"' in invoke(platform, deployment, {"status": 200}).reply.body
     platform.release(deployment)
-    platform._opened.delete_all()
+    platform.made.delete_all()
     assert shown(subscription) == before
     assert subscription.remaining() == {
         "resourceGroups": ["mine"], "storageAccounts": ["theirstore"], "serverFarms": [APP], "sites": [APP],
@@ -226,7 +226,7 @@ def test_change_that_azure_refuses_leaves_the_app_and_is_harmless_to_put_back(
         platform.remove(resource)
     platform.remove(resource)
     assert shown(subscription) == before
-    platform._clients.web.web_apps.delete("mine", APP)
+    platform.account.web.web_apps.delete("mine", APP)
     platform.remove(resource)  # what is gone needs nothing back
 
 
@@ -234,7 +234,7 @@ def test_package_that_cannot_be_read_is_refused_before_an_app_is_made(
     platform: AzurePlatform, subscription: EmulatedSubscription, ledger: MemoryLedger
 ) -> None:
     connection = subscription.manager.settings[FULL.lower()][KEY]
-    package = platform._clients.blobs(connection).get_blob_client("packages", "released-package.zip")
+    package = platform.account.blobs(connection).get_blob_client("packages", "released-package.zip")
     package.delete_blob()
     with pytest.raises(UnsupportedError, match=r"no released-package.zip in its container 'packages'; measure it as"):
         platform.adopt(adoption(memory_mib=512, copy=True))

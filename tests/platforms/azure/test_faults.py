@@ -227,7 +227,7 @@ def test_existing_group_is_used_and_stays(
     subscription: EmulatedSubscription, tmp_path: Path, echo_package: Package, ledger: MemoryLedger
 ) -> None:
     with made(tmp_path, subscription, ledger=ledger) as other:
-        other._clients.resources.resource_groups.create_or_update("mine", {"location": "eastus"})
+        other.account.resources.resource_groups.create_or_update("mine", {"location": "eastus"})
     with made(tmp_path, subscription, ledger=ledger, resource_group="mine") as platform:
         deployment = platform.deploy(echo_package, trying.config(platform, options={"tier": "consumption"}))
         assert deployment.effective["function"].startswith("mine/")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sebsx.clouds.fresh import function_name
-from sebsx.model import Deployment, FunctionConfig, Status
+from sebsx.model import Deployment, FunctionConfig, Manifest, Status, Target
 from sebsx.testing.contexts import context_for
-from sebsx_azure import packages
 from sebsx_azure.backend import AzurePlatform
 from sebsx_azure.clients import clean
 from sebsx_azure.functions import NAME, _span, effective, seconds
@@ -104,9 +103,13 @@ def test_call_is_ended_by_the_limit_of_its_own_function(tmp_path: Path) -> None:
     assert azure.record_of(short, answered) is None
 
 
-def test_sampling_is_off_and_the_library_is_in_the_package() -> None:
-    files = packages.files_for("python")
-    assert b'"samplingSettings": {"isEnabled": false}' in files["host.json"]
-    assert ".python_packages/lib/site-packages/azure/functions/__init__.py" in files
-    assert packages.files_for("nodejs").keys() == {"host.json", "sebsx_wrapper_azure.cjs"}
-    assert packages.files_for("fortran") == {}
+def test_sampling_is_off_and_the_library_is_in_the_package(tmp_path: Path) -> None:
+    azure, package = platform(tmp_path), cast("Manifest", None)  # which says nothing of it
+    python, nodejs, fortran = (
+        azure.layout(package, Target(language, "1", architecture="x86_64"))
+        for language in ("python", "nodejs", "fortran")
+    )
+    assert b'"samplingSettings": {"isEnabled": false}' in python["host.json"]
+    assert ".python_packages/lib/site-packages/azure/functions/__init__.py" in python
+    assert nodejs.keys() == {"host.json", "sebsx_wrapper_azure.cjs"}
+    assert fortran == {}
