@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import importlib
+import re
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +13,7 @@ import pytest
 from sebsx import settings, texts
 from sebsx.errors import UnknownNameError, UserError
 from sebsx.reading.services import Services
+from sebsx.running.rounds import StoppingRule
 from sebsx.settings import COMMAND_LINE, Layer, Section, SettingsReader, option_name, setting
 
 
@@ -398,3 +402,28 @@ def test_settings_that_contradict_each_other_are_named_as_they_were_given():
         timed(COMMAND_LINE, wait_s="2m")
     with pytest.raises(UserError, match=r"^settings of experiment.timed: wait_s must be at most max_time_s$"):
         timed("sebsx.toml", wait_s="2m")
+
+
+@pytest.mark.slow
+def test_every_setting_of_a_plugin_is_read_somewhere(sebsx_registry):
+    shared = words("sebsx.clouds") | words("sebsx.sandboxes") | words("sebsx.running.contexts")
+    rule = {field.name for field in fields(StoppingRule)}
+    unread = set()
+    for kind in sebsx_registry.kinds.values():
+        for cls in sebsx_registry.of(kind.name).values() if kind.has_settings else ():
+            known = words(cls.__module__.partition(".")[0]) | shared
+            if "StoppingRule" not in known:  # the settings are handed on as one
+                known |= rule
+            unread |= {f"{kind.section(cls.name)}.{field.name}" for field in fields(cls.Settings)} - {
+                f"{kind.section(cls.name)}.{name}" for name in known
+            }
+    assert not unread
+
+
+@cache
+def words(module):
+    """Return the attributes that a module, or a package, reads, the names in quotes, and what it calls."""
+    path = Path(importlib.import_module(module).__file__)
+    files = path.parent.rglob("*.py") if path.name == "__init__.py" else [path]
+    text = "".join(file.read_text() for file in files)
+    return set(re.findall(r'[."]([a-z]\w*)', text)) | set(re.findall(r"(\w+)\(", text))

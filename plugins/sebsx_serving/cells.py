@@ -38,7 +38,7 @@ class ModeTurns(Turns):
     """
 
     def __init__(self, measurement: Measurement, settings: ServingSettings) -> None:
-        super().__init__(measurement, StoppingRule(repetitions=1, max_failures=settings.max_failures))
+        super().__init__(measurement, _once(settings))
         self._settings = settings
 
     def take(self, number: int) -> None:
@@ -64,7 +64,7 @@ class ScalingTurns(Turns):
     """
 
     def __init__(self, measurement: Measurement, settings: ServingSettings) -> None:
-        super().__init__(measurement, StoppingRule(repetitions=1, max_failures=settings.max_failures))
+        super().__init__(measurement, _once(settings))
         self._settings = settings
         self._policy = POLICIES[measurement.cell.factors["policy"]]
         self._load = settings.load(measurement.cell.factors["load"])
@@ -189,6 +189,10 @@ class ScalingTurns(Turns):
             self._whole.append(self._load.duration_s)
 
 
+def _once(settings: ServingSettings) -> StoppingRule:
+    return StoppingRule(repetitions=1, max_failures=settings.max_failures, max_time_s=settings.max_time_s)
+
+
 def saturated(output: Mapping[str, Any]) -> dict[str, float]:
     """Return what a call at full load measured."""
     found = {metrics.THROUGHPUT: output["completed"] / output["seconds"], metrics.LOAD: output["load_s"]}
@@ -216,6 +220,6 @@ def _work_of(settings: ServingSettings, *, held: bool) -> dict[str, Any]:
     return {
         "model_bytes": parse_bytes(settings.model),
         "held": held,
-        "work_s": settings.chosen.work_s,
+        "work_s": settings.chosen.inference_s,
         "rounds": 0,
     }

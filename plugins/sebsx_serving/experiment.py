@@ -127,7 +127,7 @@ def _cell(
         "architecture": settings.architecture or platform.architectures[0],
         **provision.factors,
         "timeout_s": min(benchmark.demands().timeout_s, platform.timeout_s),
-        "inference_s": chosen.work_s,
+        "inference_s": chosen.inference_s,
         "model_bytes": parse_bytes(settings.model),
         **levels,
     }
@@ -136,7 +136,7 @@ def _cell(
         calls, call_s = max(1, round(chosen.duration_s / chosen.period_s)), chosen.period_s
         duration_s = chosen.duration_s
         if levels["policy"] == CONCURRENCY:
-            calls, call_s, in_flight = settings.load(levels["load"]).expected, chosen.work_s, 2
+            calls, call_s, in_flight = settings.load(levels["load"]).expected, chosen.inference_s, 2
     cost = estimate(platform, factors, calls, call_s, init_s=_COLD_GUESS_S / calls, provision=provision)
     return Cell(
         factors,

@@ -17,7 +17,7 @@ RELEASED, HELD = "released", "held"
 class ServingPreset:
     """Values for the settings that are not given."""
 
-    work_s: float
+    inference_s: float
     duration_s: float
     period_s: float
     saturate_s: float
@@ -78,7 +78,7 @@ class ServingSettings:
         """The preset with what was given in place of its own."""
         preset = PRESETS[self.preset]
         return ServingPreset(
-            self.inference_s or preset.work_s,
+            self.inference_s or preset.inference_s,
             self.duration_s or preset.duration_s,
             self.period_s or preset.period_s,
             self.saturate_s or preset.saturate_s,
