@@ -88,7 +88,7 @@ class Notifier(ABC):
     Settings: ClassVar[type[Any]]
 
     def __init__(self, settings: Any) -> None:
-        self.settings = settings
+        self.settings: NotifySettings = settings
 
     @property
     @abstractmethod

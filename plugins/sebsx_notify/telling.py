@@ -39,12 +39,12 @@ def tell_all(run: Run, registry: Registered, reader: SettingsReader) -> None:
     notifiers: Mapping[str, type[Notifier]] = registry.of("notifiers")
     for name, cls in notifiers.items():
         try:
-            settings = reader.read(f"notify.{name}").value
-        except UserError as exc:
-            logger.warning("nobody was told of the end of the run by %s: %s", name, exc)
+            notifier = cls(reader.read(f"notify.{name}").value)
+            due = notifier.is_set_up and ended.lasted_s >= notifier.settings.after_s
+        except Exception as exc:  # noqa: BLE001  # wrong settings, or a plugin's fault: the others are told
+            logger.warning("nobody was told of the end of the run by %s: %s", name, _in_a_line(exc))
             continue
-        notifier = cls(settings)
-        if notifier.is_set_up and ended.lasted_s >= settings.after_s:
+        if due:
             _tell(name, notifier, ended)
 
 
@@ -70,13 +70,17 @@ def _tell(name: str, notifier: Notifier, ended: Ended) -> None:
 
 def _words(exc: Exception, settings: Any) -> str:
     """Return what went wrong in one line, without a secret that a server or a library repeated."""
-    if isinstance(exc, OSError) and exc.strerror:
-        words = exc.strerror
-    else:
-        words = str(exc) if isinstance(exc, SebsxError) or type(exc) is OSError else f"{type(exc).__name__}: {exc}"
-    text = without_environment(without_secrets(" ".join(words.split())))
+    text = _in_a_line(exc)
     for field in dataclasses.fields(settings):
         value = str(getattr(settings, field.name))
         if field.metadata.get("secret") and value:
             text = text.replace(value, "(secret)")
     return text
+
+
+def _in_a_line(exc: Exception) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        words = exc.strerror
+    else:
+        words = str(exc) if isinstance(exc, SebsxError) or type(exc) is OSError else f"{type(exc).__name__}: {exc}"
+    return without_environment(without_secrets(" ".join(words.split())))

@@ -28,6 +28,7 @@ from sebsx.model import Run, RunStatus
 from sebsx.running import orchestrator
 from sebsx.settings import Layer, SettingsReader
 from sebsx.testing.fakes import FakePlatform
+from sebsx_notify.mail import Mail
 from sebsx_notify.telling import tell_all
 from tests.emulated_azure import certificates
 from tests.orchestration import Listener, registry_with, run_spec, store_in
@@ -226,6 +227,17 @@ def test_short_runs_are_not_told_of(hook: tuple[str, type[Hook]], caplog: pytest
     short = replace(RUN, finished_at=BEGAN + timedelta(seconds=59))
     assert told(caplog, short, webhook__url=url, webhook__after_s=60.0) == []
     assert kind.got == []
+
+
+def test_notifier_that_fails_before_it_tells_silences_no_other(
+    hook: tuple[str, type[Hook]], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, kind = hook
+    monkeypatch.setattr(Mail, "is_set_up", property(lambda _self: 1 / 0))
+    (warning,) = told(caplog, webhook__url=url)
+    assert "by mail: " in warning
+    assert "division by zero" in warning
+    assert len(kind.got) == 1
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "example.org"])
