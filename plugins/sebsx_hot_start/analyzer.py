@@ -90,7 +90,8 @@ class HotStartAnalyzer(Analyzer[HotStartAnalyzerSettings]):
             times = _times(each, series)
             if len(times):
                 trips.append(_Trips(each, times, median_estimate(times, settings.confidence)))
-        bound = _bounds(trips)
+        certain = _bounds([each for each in trips if not each.condition.was_starved])
+        bound = certain or _bounds(trips)
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         none = [] if trips else [Finding("not enough data: nothing came back", warning=True)]
         return Report(
@@ -98,7 +99,7 @@ class HotStartAnalyzer(Analyzer[HotStartAnalyzerSettings]):
             tables=[_table(trips, bound, settings)] if trips else [],
             figures=list(_drawn(trips)),
             findings=[*none, *_without(trips, bound), *_failed(found), *starved, *about_runs(runs)],
-            answers=list(_answers(trips, bound)),
+            answers=list(_answers(trips, certain)),
             methods=[_METHOD] if trips else [],
         )
 
@@ -124,13 +125,9 @@ def _bounds(trips: Sequence[_Trips]) -> dict[Any, float]:
     """Return for each payload the median of the quickest polling sandbox."""
     found: dict[Any, float] = {}
     for each in trips:
-        if each.hot and each.median.value is not None and not each.condition.was_starved:
+        if each.hot and each.median.value is not None:
             found[each.payload] = min(each.median.value, found.get(each.payload, each.median.value))
-    return found or _starved_bounds(trips)
-
-
-def _starved_bounds(trips: Sequence[_Trips]) -> dict[Any, float]:
-    return {each.payload: each.median.value for each in trips if each.hot and each.median.value is not None}
+    return found
 
 
 def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: HotStartAnalyzerSettings) -> Table:
@@ -155,7 +152,9 @@ def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: HotStartA
 
 
 def _answers(trips: Sequence[_Trips], bound: dict[Any, float]) -> Iterator[str]:
-    """Yield for each payload the bound and how far all others are from it."""
+    """Yield for each payload the bound and how far all others are from it; what was starved is left out."""
+    if not bound and any(each.hot for each in trips):
+        yield "no bound is known: the polling sandboxes were starved; measure again on a machine with less to do"
     for payload, least in sorted(bound.items(), key=lambda pair: str(pair[0]).zfill(12)):
         said = []
         for each in trips:

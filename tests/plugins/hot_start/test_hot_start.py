@@ -109,13 +109,15 @@ class Polled(StrEnum):
     HOT = "hot"
 
 
-def test_distance_is_from_the_quickest_polling_sandbox(store: Store) -> None:
+@pytest.mark.parametrize("starved", [False, True])
+def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: bool) -> None:
     writer = RunWriter(store, experiment="hot-start", factors=HotStart.factors, metrics=sebsx_register_metrics())
     for way, time_s in (("shared-memory", 5e-6), ("loopback", 4e-5)):
         cell = writer.add([1.0] * 6, start=Polled.HOT, way=way, payload_bytes=1024, changes=COLD)  # type: ignore[arg-type]
         for number in range(6):
             text = json.dumps({"round": number, "t_s": [time_s] * 50})
             store.add_value(writer.run.id, experiment.SERIES, None, cell_id=cell, text=text)
+        store.add_value(writer.run.id, "host.starved", 1.0 if starved else 0.0, cell_id=cell)
     writer.add([0.002] * 12, start=StartType.WARM, way="platform", payload_bytes=1024)
     writer.add([0.2] * 6, start=StartType.COLD, way="platform", payload_bytes=1024)
     report = HotStartAnalyzer().analyze([writer.finish()], HotStartAnalyzerSettings())
@@ -125,6 +127,8 @@ def test_distance_is_from_the_quickest_polling_sandbox(store: Store) -> None:
     assert found["loopback", "hot"]["times"] == pytest.approx(8)
     assert found["platform", "warm"]["distance_s"] == pytest.approx(0.002 - 5e-6, rel=1e-3)
     assert found["platform", "cold"]["times"] == pytest.approx(40_000, rel=1e-3)
-    assert report.answers == [
+    unknown = "no bound is known: the polling sandboxes were starved; measure again on a machine with less to do"
+    known = (
         "1.00 KiB to a polling sandbox and back 5.00 us; fake warm 2.00 ms (400 times), fake cold 200 ms (40,000 times)"
-    ]
+    )
+    assert report.answers == [unknown if starved else known]
