@@ -197,8 +197,12 @@ def _fits(known: Sequence[_Measured]) -> Iterator[tuple[_Measured, float, float,
 
 
 def _answers(known: Sequence[_Measured]) -> Iterator[str]:
-    """Yield a sentence for each model on each platform: what the most replicas take, and what each strategy saves."""
+    """Yield a sentence for each model on each platform: the strategy by which the most replicas take least.
+
+    One whose control shares what it cannot share is left out.
+    """
     savings = {id(each): saving for each, saving in _savings(known)}
+    doubted = {_strategy_of(each) for each in known if _missing(each) > _NOTHING}
     alike: dict[Any, list[_Measured]] = defaultdict(list)
     for each in known:
         if each.level("weights") == SAME:
@@ -207,22 +211,45 @@ def _answers(known: Sequence[_Measured]) -> Iterator[str]:
         most = max(each.level("replicas") for each in those)
         last = [each for each in those if each.level("replicas") == most]
         place = name_of({key: last[0].level(key) for key in ("platform",)})
-        said = [
-            f"{each.level('strategy')} {show(each.pss, 'bytes')}"
-            + (f" ({-savings[id(each)]:+.0%})" if id(each) in savings else "")
-            for each in sorted(last, key=lambda each: each.pss or 0.0)
-        ]
-        yield f"{place}: {many(most, 'replica')} of {last[0].level('model')}: {', '.join(said)}"
+        what = f"{place}: {many(most, 'replica')} of {last[0].level('model')}"
+        trusted = sorted((each for each in last if _strategy_of(each) not in doubted), key=lambda each: each.pss or 0.0)
+        if not trusted:
+            yield f"{what}: nothing is recommended; the warnings say why"
+            continue
+        best, *others = trusted
+        taken = f"take {show(best.pss, 'bytes')} by {best.level('strategy')}"
+        beside = ", ".join(f"{each.level('strategy')} {show(each.pss, 'bytes')}" for each in others)
+        if not others:
+            yield f"{what} {taken}; other --strategies show what they would save"
+        elif best.level("strategy") == "copy":
+            yield f"{what} {taken}, and no strategy takes less ({beside})"
+        else:
+            less = f", {savings[id(best)]:.0%} less than copies" if id(best) in savings else ""
+            yield f"{what} {taken}{less} ({beside})"
+
+
+def _strategy_of(each: _Measured) -> Any:
+    return each.beside("replicas", "weights")
+
+
+def _is_control(each: _Measured) -> bool:
+    return bool(each.level("weights") == DIFFERENT and each.level("replicas") > 1)
+
+
+def _missing(each: _Measured) -> float:
+    """Return the share of their models that replicas with nothing in common seem to share; 0 for others."""
+    if not _is_control(each):
+        return 0.0
+    whole = float(each.level("replicas") * each.condition.identity["model_bytes"])
+    return 1 - (each.of(metrics.MODEL_PSS).value or 0.0) / whole
 
 
 def _controls(known: Sequence[_Measured]) -> Iterator[Finding]:
     """Yield what replicas with different weights seem to share of their models, which must be nothing."""
     for each in known:
-        if each.level("weights") != DIFFERENT or each.level("replicas") < 2:
+        if not _is_control(each):
             continue
-        whole = each.level("replicas") * each.condition.identity["model_bytes"]
-        held = each.of(metrics.MODEL_PSS).value or 0.0
-        missing = 1 - held / whole
+        missing = _missing(each)
         name = f"{each.level('strategy')}, {each.level('replicas')} replicas with different weights"
         numbers = {"strategy": each.level("strategy"), "missing": missing}
         if missing > _NOTHING:

@@ -63,6 +63,7 @@ _CLAIMS = (
     Column("because", "because"),
 )
 _COST = Column("thousand_usd", "per 1000 answers", unit="USD", meaning="processors and memory, by the prices set")
+_GAIN = 1.1  # times what one worker answers, from which more of them are worth their memory
 _METHOD = Method(
     of="latency and memory of a scaling policy",
     unit="the request of one load",
@@ -295,22 +296,42 @@ def _wide(errors: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             )
 
 
+def _modes_to_use(busy: Sequence[Condition]) -> Iterator[str]:
+    """Yield for each kind of work the mode that most workers serve it best in; none where one of them was starved."""
+    efficiencies = _efficiencies(busy)
+    gains: dict[Any, dict[str, float]] = defaultdict(dict)
+    most = max((each.identity.get("workers") or 0 for each in busy), default=0)
+    starved = {_kind_of_work(each) for each in busy if each.was_starved}
+    for place, each in enumerate(busy):
+        if most > 1 and each.identity.get("workers") == most and place in efficiencies:
+            gains[_kind_of_work(each)][str(each.identity.get("mode"))] = efficiencies[place] * most
+    for kind, by_mode in gains.items():
+        platform, work = kind
+        where = f"work that {'holds' if work == 'held' else 'releases'} the interpreter lock"
+        best = max(by_mode, key=lambda mode: by_mode[mode])
+        others = ", ".join(f"{mode} {gain:.2f} times" for mode, gain in by_mode.items() if mode != best)
+        beside = f" ({others})" if others else ""
+        if kind in starved:
+            yield f"{platform}: nothing is recommended for {where}; the warnings say why"
+        elif by_mode[best] < _GAIN:
+            gained = f"{most} {best} answer {by_mode[best]:.2f} times as much"
+            yield f"{platform}: one worker is enough for {where}: {gained}{beside}"
+        else:
+            gained = f"{most} answer {by_mode[best]:.2f} times as much as one"
+            yield f"{platform}: use {best} for {where}: {gained}{beside}"
+
+
+def _kind_of_work(condition: Condition) -> tuple[Any, Any]:
+    return condition.identity.get("platform"), condition.identity.get("work")
+
+
 def _answers(
     busy: Sequence[Condition],
     simulated: Sequence[Carried],
     errors: Sequence[Mapping[str, Any]],
     settings: ServingAnalyzerSettings,
 ) -> Iterator[str]:
-    efficiencies = _efficiencies(busy)
-    alike: dict[Any, list[str]] = defaultdict(list)
-    most = max((each.identity.get("workers") or 0 for each in busy), default=0)
-    for place, each in enumerate(busy):
-        if most > 1 and each.identity.get("workers") == most and place in efficiencies:
-            said = f"{each.identity.get('mode')} {efficiencies[place]:.0%}"
-            alike[each.identity.get("platform"), each.identity.get("work")].append(said)
-    for (platform, work), named in alike.items():
-        does = "holds" if work == "held" else "releases"
-        yield f"{platform}: {most} workers with work that {does} the interpreter lock scale to {', '.join(named)}"
+    yield from _modes_to_use(busy)
     known = [abs(row["p50_error"]) for row in errors if row["p50_error"] is not None]
     for kind in dict.fromkeys(each.load.kind for each in simulated):
         mine = [(summary(each.course)["p99_s"], each) for each in simulated if each.load.kind == kind]

@@ -55,8 +55,34 @@ def test_private_and_shared_memory_are_found_and_savings_are_against_as_many_cop
     assert saved["mapped", 1] == pytest.approx(0)
     assert saved["mapped", 4] == pytest.approx(1 - 260 / 560)
     assert saved["copy", 4] is None
-    assert report.answers == ["fake: 4 replicas of resnet50: mapped 260 MiB (-54%), copy 560 MiB"]
+    assert report.answers == [
+        "fake: 4 replicas of resnet50 take 260 MiB by mapped, 54% less than copies (copy 560 MiB)"
+    ]
     assert any("a first write to a page takes 4.00 us (0.10 us in a copy)" in each.text for each in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("cells", "answer"),
+    [
+        ([("copy", 100.0), ("mapped", 110.0)], "take 100 MiB by copy, and no strategy takes less (mapped 110 MiB)"),
+        ([("mapped", 110.0)], "take 110 MiB by mapped; other --strategies show what they would save"),
+        ([("mapped", 110.0), ("forked", 90.0)], "take 90.0 MiB by forked (mapped 110 MiB)"),
+    ],
+)
+def test_answer_names_the_strategy_that_takes_least(store: Store, cells: list[tuple[str, float]], answer: str) -> None:
+    report = report_of(store, *((strategy, 2, pss_mib) for strategy, pss_mib in cells))
+    assert report.answers == [f"fake: 2 replicas of resnet50 {answer}"]
+
+
+def test_strategy_whose_control_shares_is_not_recommended(store: Store) -> None:
+    writer = RunWriter(store, experiment="memory-sharing", factors=MemorySharing.factors, metrics=metrics.METRICS)
+    for strategy, pss_mib in (("copy", 280.0), ("mapped", 180.0)):
+        add(writer, strategy, 2, pss_mib, weights="same")
+    add(writer, "mapped", 2, 180.0, weights="different")
+    report = MemorySharingAnalyzer().analyze([writer.finish()], MemorySharingAnalyzerSettings())
+    assert report.answers == [
+        "fake: 2 replicas of resnet50 take 280 MiB by copy; other --strategies show what they would save"
+    ]
 
 
 def test_control_that_shares_is_a_reason_not_to_trust_the_strategy(store: Store) -> None:

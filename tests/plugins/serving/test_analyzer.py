@@ -80,7 +80,12 @@ def test_modes_courses_and_the_error_of_the_simulation_come_back(store: Store) -
     assert abs(error["p50_error"]) < 0.1  # of what was served as it is simulated, but for the users' thinking
     assert abs(error["throughput_error"]) < 0.1
     assert {row["policy"] for row in found["simulated"]} == set(POLICIES)
-    assert any("threads 50%, processes 95%" in answer for answer in report.answers)
+    released, held = report.answers[:2]
+    assert (
+        released == "fake: use threads for work that releases the interpreter lock: 2 answer 2.00 times as much as one"
+    )
+    assert held.startswith("fake: use processes for work that holds the interpreter lock: 2 answer 1.90 times as much")
+    assert held.endswith("(threads 1.00 times)")
     published = compare(HybridScaling().expected(), report)
     assert {each.cell.row["claim"]: each.words for each in published}["flat-memory"] == "reproduced"
     assert len(published) == 6
@@ -105,6 +110,19 @@ def store_again(store: Store) -> Store:
     for run in store.runs():
         store.delete_run(run.id)
     return store
+
+
+def test_modes_that_gain_nothing_or_were_starved_are_not_recommended(store: Store) -> None:
+    writer = RunWriter(store, experiment="serving-lab", factors=ServingLab.factors, metrics=metrics.METRICS)
+    for work, speed in (("released", 20.0), ("held", 10.4)):
+        for workers, mine in ((1, 10.0), (2, speed)):
+            sample = {metrics.THROUGHPUT: mine, metrics.MEMORY: 1.0, metrics.LOAD: 0.2, metrics.BOOT: 1.8}
+            cell = writer.add([1.0], samples=[sample], part="modes", mode="threads", work=work, workers=workers)
+            store.add_value(writer.run.id, "host.starved", float(work == "released"), cell_id=cell)
+    assert ServingAnalyzer().analyze([writer.finish()], SHORT).answers == [
+        "fake: nothing is recommended for work that releases the interpreter lock; the warnings say why",
+        "fake: one worker is enough for work that holds the interpreter lock: 2 threads answer 1.04 times as much",
+    ]
 
 
 def test_without_simpy_the_measured_part_is_told_and_the_rest_named(
