@@ -213,6 +213,8 @@ def _money(found: Prediction) -> str:
     words = f"{percent(abs(found.saving))} {'less' if found.saving >= 0 else 'more'}"
     if found.saving_low is None or found.saving_high is None:
         return words
+    if max(found.saving_low, found.saving_high) < 0:  # both are more: the smaller number first
+        return f"{words} ({percent(-found.saving_high)} to {percent(-found.saving_low)} more)"
     return f"{words} ({_signed(found.saving_low)} to {_signed(found.saving_high)})"
 
 

@@ -146,7 +146,7 @@ def arranged(table: Table, width: int | None, *, wide: bool = False) -> Layout:
         columns = _fitting(kept, essential, width)
         records = not several or width < RECORDS_BELOW or not columns
         columns = kept if records else columns
-    if hidden := [column.title for column in kept if column not in columns]:
+    if hidden := [column.title or column.key for column in kept if column not in columns]:
         caption.append(f"--wide adds {', '.join(hidden)}")
     widths = None if records else tuple(_widths(columns, None if wide else width))
     return Layout(

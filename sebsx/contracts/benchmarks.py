@@ -214,7 +214,8 @@ class Benchmark:
             values[parameter.name] = round(value) if parameter.type == "int" else value
         else:
             words = [*self.sizes, *([f"1..{self.steps.count}"] if self.steps else [])]
-            raise UnknownNameError("size", size, words, of=f"benchmark {self.name!r}")
+            hint = "" if words else "it has one size: leave it out"
+            raise UnknownNameError("size", size, words, hint, of=f"benchmark {self.name!r}")
         for name, value in overrides.items():
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "no parameters"

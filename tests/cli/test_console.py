@@ -90,6 +90,15 @@ def test_last_columns_give_way_and_the_caption_names_them(drawn: Draw) -> None:
     assert headings.split() == ["benchmark", "median"]
 
 
+def test_column_without_a_heading_is_named_in_the_caption_by_its_key() -> None:
+    columns = (Column("benchmark", "benchmark"), Column("x", "x" * 20), Column("y", "y" * 20), Column("refused", ""))
+    rows = [
+        {"benchmark": "bfs", "x": 3, "y": 4},
+        {"benchmark": "thumbnailer", "x": 5, "y": 6, "refused": "unsupported"},
+    ]
+    assert arranged(Table("plan", columns=columns, rows=rows), 60).caption == "--wide adds refused"
+
+
 def test_wide_shows_every_column_whatever_the_room(drawn: Draw) -> None:
     _, _, headings, *_ = drawn(TABLE, 40, wide=True)
     assert headings.split()[:7] == ["benchmark", "MiB", "median", "p90", "p99", "failed", "region"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,12 @@ def test_bad_size_or_parameter_is_one_clear_line(tmp_path, size, overrides, mess
     with pytest.raises(UserError) as caught:
         benchmarks.load(make(tmp_path / "count")).resolve(size, overrides)
     assert message in str(caught.value)
+
+
+def test_size_of_a_benchmark_that_has_none_is_to_be_left_out(tmp_path):
+    benchmark = replace(benchmarks.load(make(tmp_path / "count")), sizes={})
+    with pytest.raises(UserError, match=r"'test' .* is not known \(it has one size: leave it out\)"):
+        benchmark.resolve("test", {})
 
 
 def test_payload_is_the_same_for_a_seed(tmp_path):

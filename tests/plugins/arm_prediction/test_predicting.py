@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -87,6 +88,8 @@ def test_sentence_says_what_to_do(trained, costs):
     assert faster.break_even_ratio == pytest.approx(1.25, abs=0.001)
     assert (slower.decision, slower.word) == ("stay", "slower")
     assert slower.saving < 0
+    low, high = (float(word.split()[0]) for word in re.search(r"more \((.+) more\)", slower.sentence)[1].split(" to "))
+    assert low < high
     assert sum(slower.probabilities.values()) == pytest.approx(1.0)
 
 
