@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import select
 import selectors
-import socket
 import ssl
 import time
 from collections import deque
@@ -24,6 +23,7 @@ from sebsx.contracts.schedules import OVER
 from sebsx.sending.connection import READ, RECEIVE_BYTES, WRITE, Connection
 from sebsx.sending.faults import BrokenConnectionError, limit_of, reason
 from sebsx.sending.http1 import MOST_BYTES, AnswerReader, whole
+from sebsx.sending.lookups import LookedUpNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,10 +86,8 @@ class Transport:
         self._fileno: int | None = getattr(self._selector, "fileno", lambda: None)()
         self._racing: dict[Connection, None] = {}
         self._told: deque[tuple[Connection, int]] = deque()  # of what events, which were not taken yet
-        self._looked_up: deque[tuple[Origin, str | None, str | None]] = deque()
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.setblocking(False)
-        self._selector.register(self._wake_receiver.fileno(), READ, None)
+        self._looked_up = LookedUpNames()
+        self._selector.register(self._looked_up, READ, None)
 
     def close(self) -> None:
         """Close every connection; once."""
@@ -99,8 +97,7 @@ class Transport:
                 connection.close()
             origin.idle.clear()
         self._selector.close()
-        self._wake_receiver.close()
-        self._wake_sender.close()
+        self._looked_up.close()
 
     def abandon(self, kept: Callable[[Connection], bool] = lambda _connection: False) -> list[Connection]:
         """Give up every request except those on connections that are to be kept, and return these."""
@@ -206,7 +203,7 @@ class Transport:
 
     def _open(self, connection: Connection) -> None:
         try:
-            addresses = connection.origin.addresses(self._on_looked_up)
+            addresses = connection.origin.addresses(self._looked_up.tell)
             if not addresses:
                 connection.origin.waiting.append(connection)
                 return
@@ -400,16 +397,8 @@ class Transport:
             self.spun_s += _perf() - before_s
         return ready
 
-    def _on_looked_up(self, origin: Origin, error: str | None, limit: str | None) -> None:
-        """Hear, in a thread, that a name was looked up, and wake the loop."""
-        self._looked_up.append((origin, error, limit))
-        with contextlib.suppress(OSError):
-            self._wake_sender.send(b"\0")
-
     def _take_addresses(self) -> None:
-        self._wake_receiver.recv(64)
-        while self._looked_up:
-            origin, error, limit = self._looked_up.popleft()
+        for origin, error, limit in self._looked_up.take():
             waiting, origin.waiting = origin.waiting, []
             for connection in waiting:
                 if error is None:

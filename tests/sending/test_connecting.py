@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import resource
 import socket
 import subprocess
@@ -142,8 +143,8 @@ def elsewhere() -> Iterator[str]:
 @pytest.mark.slow
 def test_no_descriptors_left_is_this_machines_fault_and_names_the_limit(client: HttpClient, elsewhere: str) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = _highest_descriptor()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 8, before[1]))
+    limit = _limit_that_leaves(8)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
         replies = list(client.drive(Arrivals([0.0] * 40), lambda n: Outgoing(elsewhere, b"{}", str(n))))
     finally:
@@ -151,7 +152,7 @@ def test_no_descriptors_left_is_this_machines_fault_and_names_the_limit(client: 
     failed = [reply for reply in replies if reply.error]
     assert len(replies) == 40
     assert 20 < len(failed) < 40
-    assert {reply.limit for reply in failed} == {f"open files of this process (ulimit -n {used + 8})"}
+    assert {reply.limit for reply in failed} == {f"open files of this process (ulimit -n {limit})"}
 
 
 def test_no_ports_left_is_this_machines_fault(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,5 +189,8 @@ def test_proxy_on_the_way_is_a_fact_without_its_password(monkeypatch: pytest.Mon
     }
 
 
-def _highest_descriptor() -> int:
-    return max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+def _limit_that_leaves(count: int) -> int:
+    """Return the limit below which so many numbers are free, whatever this process was started with."""
+    used = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+    free = (number for number in itertools.count() if number not in used)
+    return next(itertools.islice(free, count, None))
