@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 import threading
 from enum import StrEnum
@@ -24,6 +26,7 @@ from sebsx_hot_start.polling import FOLDER, WAYS, client
 from sebsx_local.backend import LocalPlatform
 from tests.orchestration import store_in
 from tests.plugins.delays import home, run_on
+from tests.sandboxes.conftest import eventually
 
 __all__ = ["home"]
 
@@ -61,6 +64,33 @@ def test_changed_payload_is_an_error_and_not_a_time(slot: Any, way: str) -> None
         end.serve(lambda data: bytes([data[0] ^ 1]) + data[1:], 1)
         with pytest.raises(PlatformError, match="came back changed"):
             asking.times_s()
+
+
+_KILLED = """
+import sys, time
+from sebsx_hot_start.polling import client
+with client(sys.argv[1], 4096, exchanges=1, warmups=0, timeout_s=600) as asking:
+    print(asking.process.pid, asking.event.get("path", ""), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_sebsx_leaves_no_client_and_no_memory(way: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", _KILLED, way], stdout=subprocess.PIPE, text=True) as sebsx:
+        assert sebsx.stdout is not None
+        pid, _, path = sebsx.stdout.readline().strip().partition(" ")
+        sebsx.send_signal(signal.SIGKILL)
+    assert not path or not Path(path).exists()
+    eventually(lambda: not _runs(int(pid)))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow
