@@ -11,6 +11,8 @@ from sebsx_serving.policies import POLICIES
 
 MODES = ("threads", "forked", "processes")
 RELEASED, HELD = "released", "held"
+_SHORTEST_S = 0.01  # from one call to the next
+_MOST_REQUESTS = 300_000  # of a ramp, whose times are the payload of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,20 @@ class ServingSettings:
             parse_durations(self.think)
         except ValueError as exc:
             raise ValueError(f"`think` {exc}") from None
+        chosen = self.chosen
+        if chosen.duration_s > self.max_time_s:
+            raise ValueError(
+                f"`duration_s` of {chosen.duration_s:g} s is longer than the {self.max_time_s:g} s of `max_time_s`"
+            )
+        if chosen.period_s < _SHORTEST_S:
+            raise ValueError(f"`period_s` must be at least {_SHORTEST_S:g} s: each period is a call")
+        if RAMP in self.loads and self.policies:
+            requests = chosen.rate * chosen.duration_s / 2
+            if not 1 <= requests <= _MOST_REQUESTS:
+                raise ValueError(
+                    f"a ramp to a `rate` of {chosen.rate:g}/s in {chosen.duration_s:g} s makes {requests:,.1f} "
+                    f"requests; 1 to {_MOST_REQUESTS:,} are possible"
+                )
 
     @property
     def chosen(self) -> ServingPreset:
