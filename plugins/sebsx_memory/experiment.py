@@ -41,7 +41,7 @@ class MemorySharing(Experiment[SharingSettings]):
     needs = frozenset({Capability.FORCE_COLD})
     factors = (
         Factor(name="model", meaning="what each replica loads"),
-        Factor(name="model_bytes", role=Role.DERIVED, of=("model",), meaning="its size"),
+        Factor(name="model_bytes", title="model size", role=Role.DERIVED, of=("model",), meaning="its size"),
         Factor(name="strategy", meaning="how a replica gets the model", base="copy"),
         Factor(name="weights", meaning="whether all replicas have the same, or each its own (the control)"),
         Factor(name="replicas", title="replicas", meaning="at the same time"),

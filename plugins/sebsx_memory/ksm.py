@@ -56,7 +56,7 @@ def refusal(folder: Path = KNOBS) -> str:
         with (folder / "run").open("r+"):
             return ""
     except OSError as exc:
-        return f"{folder}/run cannot be written: {exc.strerror}"
+        return f"{folder}/run cannot be written: {exc.strerror}; run sebsx as root"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

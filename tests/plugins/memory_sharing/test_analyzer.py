@@ -55,6 +55,7 @@ def test_private_and_shared_memory_are_found_and_savings_are_against_as_many_cop
     assert saved["mapped", 1] == pytest.approx(0)
     assert saved["mapped", 4] == pytest.approx(1 - 260 / 560)
     assert saved["copy", 4] is None
+    assert "model size 100 MiB" in report.tables[0].caption
     assert report.answers == [
         "fake: 4 replicas of resnet50 take 260 MiB by mapped, 54% less than copies (copy 560 MiB)"
     ]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,18 @@ def knobs(tmp_path: Path) -> Path:
 
 def state(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_knobs_that_cannot_be_written_say_what_to_do(knobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Path.open
+
+    def refusing(self: Path, mode: str = "r", *words: Any, **more: Any) -> Any:
+        if mode == "r+":  # root writes whatever the mode of a file is
+            raise PermissionError(13, "Permission denied")
+        return opened(self, mode, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    assert ksm.refusal(knobs) == f"{knobs}/run cannot be written: Permission denied; run sebsx as root"
 
 
 def test_an_error_inside_puts_every_knob_back(knobs: Path) -> None:
