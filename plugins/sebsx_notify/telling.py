@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import SebsxError, UserError
-from sebsx.system.outside import without_environment, without_secrets
+from sebsx.system.outside import visible, without_environment, without_secrets
 from sebsx_notify.notifiers import Ended
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sebsx_notify.notifiers import Notifier
 
 logger = logging.getLogger(__name__)
+_MOST_WORDS = 300  # characters of what a server or a library told
 
 
 def check_all(registry: Registered, reader: SettingsReader) -> None:
@@ -75,7 +76,8 @@ def _words(exc: Exception, settings: Any) -> str:
         value = str(getattr(settings, field.name))
         if field.metadata.get("secret") and value:
             text = text.replace(value, "(secret)")
-    return text
+    text = visible(text)  # only now: what was cut would no longer be known for a secret
+    return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]} ..."
 
 
 def _in_a_line(exc: Exception) -> str:

@@ -26,6 +26,8 @@ class WebhookSettings:
     def __post_init__(self) -> None:
         if self.url and urlsplit(self.url).scheme not in ("http", "https"):
             raise ValueError("`url` must begin with https:// or http://")
+        if any(mark.isspace() or not mark.isprintable() for mark in self.url):  # an error would show parts of it
+            raise ValueError("`url` is one word, without spaces")
         if any(mark in self.token for mark in "\r\n"):
             raise ValueError("`token` is one line")
 

@@ -246,6 +246,23 @@ def test_address_that_is_not_of_the_web_is_refused(url: str) -> None:
         plugins.load(BUILT_IN).get("notifiers", "webhook").Settings(url=url)
 
 
+def test_address_with_a_space_is_refused_and_not_shown() -> None:
+    with pytest.raises((UserError, ValueError), match="without spaces") as refused:
+        plugins.load(BUILT_IN).get("notifiers", "webhook").Settings(url=f"https://example.org/ {TOKEN}")
+    assert TOKEN not in str(refused.value)
+
+
+def test_words_of_a_server_are_short_and_steer_no_terminal(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = f"\x1b]0;owned\x07 {'x' * 280} {TOKEN} {'y' * 50_000}"
+    monkeypatch.setattr("sebsx_notify.webhook.Webhook.tell", lambda *_: (_ for _ in ()).throw(OSError(answer)))
+    (warning,) = told(caplog, webhook__url="http://127.0.0.1:1/", webhook__token=TOKEN)
+    assert "\x1b" not in warning
+    assert TOKEN[:4] not in warning
+    assert len(warning) < 500
+
+
 def test_settings_that_cannot_work_are_told_as_the_run_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     registry = registry_with(FakePlatform)
     sections = [section for section in registry.sections() if section.name.startswith("notify.")]
