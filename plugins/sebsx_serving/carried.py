@@ -122,6 +122,8 @@ def claims(simulated: Sequence[Carried]) -> Iterator[Claim]:
             BETTER_TAIL: _better_tail(by[HYBRID], by[HORIZONTAL]),
             SLOWER_WHILE_GROWING: _slower_while_growing(by[HYBRID], by[BARE]),
         }
+        if all(len(by[name].course.workers) <= 1 for name in (HYBRID, HORIZONTAL)):
+            judged = dict.fromkeys(judged, (None, "nothing grew: one worker was enough"))
         for name, (confirmed, because) in judged.items():
             yield Claim(name=name, load=kind, text=_TEXTS[name], confirmed=confirmed, because=because)
 

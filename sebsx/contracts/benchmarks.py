@@ -214,7 +214,7 @@ class Benchmark:
             values[parameter.name] = round(value) if parameter.type == "int" else value
         else:
             words = [*self.sizes, *([f"1..{self.steps.count}"] if self.steps else [])]
-            hint = "" if words else "it has one size: leave it out"
+            hint = "" if len(words) > 1 else "it has one size: leave it out"
             raise UnknownNameError("size", size, words, hint, of=f"benchmark {self.name!r}")
         for name, value in overrides.items():
             if name not in self.parameters:

@@ -121,8 +121,8 @@ def test_bad_size_or_parameter_is_one_clear_line(tmp_path, size, overrides, mess
     assert message in str(caught.value)
 
 
-def test_size_of_a_benchmark_that_has_none_is_to_be_left_out(tmp_path):
-    benchmark = replace(benchmarks.load(make(tmp_path / "count")), sizes={})
+def test_size_of_a_benchmark_that_has_one_alone_is_to_be_left_out(tmp_path):
+    benchmark = replace(benchmarks.load(make(tmp_path / "count")), sizes={"default": {}})
     with pytest.raises(UserError, match=r"'test' .* is not known \(it has one size: leave it out\)"):
         benchmark.resolve("test", {})
 
