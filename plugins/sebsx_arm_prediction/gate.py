@@ -52,6 +52,8 @@ def judge(dataset: Dataset, tolerance: float = TOLERANCE) -> Judged:
         causes: list[tuple[str, Mask]] = [
             ("no run time", np.isnan(run_s)),
             ("a run time of 0 or less", run_s <= 0),
+            ("an infinite run time", np.isinf(run_s)),
+            *((f"an infinite {feature.name}", np.isinf(dataset[feature.name])) for feature in FEATURES),
             *((f"a negative {feature.name}", dataset[feature.name] < 0) for feature in FEATURES),
         ]
         errors = accounting_error(dataset)

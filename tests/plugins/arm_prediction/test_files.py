@@ -152,6 +152,14 @@ def test_bad_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert len(read(tmp_path, as_csv(ANSWER, {**ANSWER, "cpuIdleDelta": 4500}), tolerance=0.1)) == 2
 
 
+def test_infinite_values_are_left_out(tmp_path: Path) -> None:
+    infinite = [{"runtime": "1e999"}, {"contextSwitchesDelta": "inf"}]
+    rows = read(tmp_path, as_csv(ANSWER, *({**ANSWER, **change} for change in infinite)))
+    assert len(rows) == 1
+    (note,) = [note for note in rows.notes if "left out" in note]
+    assert "1 with an infinite run time, 1 with an infinite contextSwitchesDelta_count" in note
+
+
 def test_group_has_no_idle_time_and_must_not_use_more_than_there_is() -> None:
     row = {"runtime_s": 2.0, "availableCPUs_count": 1.0, "cpuUserDelta_s": 1.0, "cpuKernelDelta_s": 0.5}
     rows = dataset_of([row, {**row, "cpuUserDelta_s": 2.0}, {**row, "runtime_s": 0.3}, {"runtime_s": 2.0}])
