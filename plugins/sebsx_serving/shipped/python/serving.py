@@ -59,7 +59,6 @@ class ModelServer:
         self._zero = time.perf_counter()
         self._crowd = _Users(load) if "users" in load else _Arrivals(load)
         thread = threading.Thread(target=self._generate, daemon=True)
-        self._threads_of_load = [thread]
         thread.start()
 
     def period(self, until_s):
