@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import (
@@ -11,6 +10,7 @@ from sebsx.contracts.analyzers import (
     Column,
     Estimate,
     Finding,
+    IntervalSettings,
     Method,
     Report,
     ReportFile,
@@ -22,7 +22,6 @@ from sebsx.reading.blocks import caution
 from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
-from sebsx.settings import setting
 from sebsx_communication.figures import SIZE, figures
 from sebsx_communication.groups import ChannelGroup, answer, fit, groups_of
 from sebsx_communication.model import bandwidth, crossover, fastest, interval
@@ -114,21 +113,14 @@ _LINE = Method(
 )
 
 
-@dataclass(frozen=True)
-class CommunicationAnalyzerSettings:
-    """How the report is made."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
-class CommunicationAnalyzer(Analyzer[CommunicationAnalyzerSettings]):
+class CommunicationAnalyzer(Analyzer[IntervalSettings]):
     """Latency, bandwidth and cost by channel and size; the alpha-beta model, its crossovers and its choices."""
 
     name: ClassVar[str] = "communication"
     summary: ClassVar[str] = "alpha-beta model of each channel, crossovers, and the model's choices against the best"
-    Settings: ClassVar[type[Any]] = CommunicationAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: CommunicationAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report over all channels of all runs."""
         groups = groups_of(runs)
         for group in groups:

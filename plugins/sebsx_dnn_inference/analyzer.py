@@ -10,6 +10,7 @@ from sebsx.contracts.analyzers import (
     Analyzer,
     Column,
     Finding,
+    IntervalSettings,
     Method,
     Report,
     Table,
@@ -69,10 +70,9 @@ _METHOD = Method(
 
 
 @dataclass(frozen=True)
-class DnnAnalyzerSettings:
+class DnnAnalyzerSettings(IntervalSettings):
     """How sure intervals are, and what the recommendation weighs."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
     base_memory_mib: int = setting(
         2048, help="memory that cost-performance is 1 at, in MiB; the smallest measured where it was not", minimum=1
     )

@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Estimate,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.model import Status
 from sebsx.reading.conditions import name_of
 from sebsx.reading.units import show
@@ -87,10 +98,9 @@ _LAW = Method(
 
 
 @dataclass(frozen=True)
-class EvictionAnalyzerSettings:
+class EvictionAnalyzerSettings(IntervalSettings):
     """How the report is made."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
     keep_warm: int = setting(1, help="sandboxes that a warming schedule keeps", minimum=1)
     probability: float = setting(
         0.99, help="probability with which it keeps them, 0.5 to 0.9999", minimum=0.5, maximum=0.9999

@@ -7,7 +7,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     caption,
@@ -22,7 +32,6 @@ from sebsx.reading.conditions import (
 from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
-from sebsx.settings import setting
 from sebsx_hot_start.experiment import HOT, SERIES
 
 if TYPE_CHECKING:
@@ -50,13 +59,6 @@ _METHOD = Method(
 )
 
 
-@dataclass(frozen=True)
-class HotStartAnalyzerSettings:
-    """How sure intervals are."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
 @dataclass(frozen=True, slots=True)
 class _Trips:
     """Round trips of one condition."""
@@ -74,14 +76,14 @@ class _Trips:
         return bool(self.condition.wanted == HOT)
 
 
-class HotStartAnalyzer(Analyzer[HotStartAnalyzerSettings]):
+class HotStartAnalyzer(Analyzer[IntervalSettings]):
     """Round trips by payload of polling, warm and cold sandboxes, and the distance from the first."""
 
     name = "hot-start"
     summary = "how far each platform is from the quickest invocation that this machine can make"
-    Settings: ClassVar[type[Any]] = HotStartAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: HotStartAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report of one or more runs; the bound is the quickest polling sandbox of all."""
         found = conditions(runs)
         series = {view.run.id: _series(view) for view in runs}
@@ -130,7 +132,7 @@ def _bounds(trips: Sequence[_Trips]) -> dict[Any, float]:
     return found
 
 
-def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: HotStartAnalyzerSettings) -> Table:
+def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: IntervalSettings) -> Table:
     among = [each.condition for each in trips]
     identity = identity_columns(among)
     rows = []

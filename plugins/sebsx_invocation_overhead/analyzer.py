@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Estimate,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.reading.blocks import Observations, caution, in_sandboxes
 from sebsx.reading.conditions import name_of
 from sebsx.reading.estimates import median_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import scale, show
-from sebsx.settings import setting
 from sebsx.stats import LEAST_BLOCKS
 from sebsx_invocation_overhead.series import (
     SizeCell,
@@ -109,21 +119,14 @@ _METHODS = (
 )
 
 
-@dataclass(frozen=True)
-class InvocationOverheadAnalyzerSettings:
-    """How sure intervals are."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
-class InvocationOverheadAnalyzer(Analyzer[InvocationOverheadAnalyzerSettings]):
+class InvocationOverheadAnalyzer(Analyzer[IntervalSettings]):
     """Overhead by size with both intervals, the lines, the clocks, and what had to be left out."""
 
     name = "invocation-overhead"
     summary = "time to the start of the handler by payload and package size, with a line and its intervals"
-    Settings: ClassVar[type[Any]] = InvocationOverheadAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: InvocationOverheadAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report of one or more runs."""
         found = [cell for view in runs for cell in cells_of(view)]
         telling = [column for column in _IDENTITY if len({cell.identity[column.key] for cell in found}) > 1]

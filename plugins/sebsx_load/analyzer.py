@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Estimate, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Estimate,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.model import Kind
 from sebsx.model.starts import counting
 from sebsx.reading.blocks import Observations, in_sandboxes
@@ -15,7 +26,6 @@ from sebsx.reading.lateness import RESPONSE
 from sebsx.reading.starved import about_starved
 from sebsx.reading.subjects import COLUMNS, about_subjects, in_words, little
 from sebsx.reading.units import show
-from sebsx.settings import setting
 from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_blocks
 
 if TYPE_CHECKING:
@@ -81,13 +91,6 @@ _GENERATOR = (
 
 
 @dataclass(frozen=True)
-class LoadAnalyzerSettings:
-    """How the report is made."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
-@dataclass(frozen=True)
 class _Phase:
     """The last phase of load of one condition; times are since its start.
 
@@ -146,14 +149,14 @@ _QUANTILES = Method(
 )
 
 
-class LoadAnalyzer(Analyzer[LoadAnalyzerSettings]):
+class LoadAnalyzer(Analyzer[IntervalSettings]):
     """Rates, response time and service time per condition, over time, with the generator's health."""
 
     name: ClassVar[str] = "load"
     summary: ClassVar[str] = "rates, response and service time under load, and the generator's health"
-    Settings: ClassVar[type[Any]] = LoadAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: LoadAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report over all conditions of all runs."""
         phases = [phase for view in runs for phase in _phases(view)]
         among = [phase.condition for phase in phases]

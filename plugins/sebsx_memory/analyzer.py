@@ -6,12 +6,21 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import caption, conditions, factors_of, identity_columns, level, name_of
 from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import many, show
-from sebsx.settings import setting
 from sebsx_memory import metrics
 from sebsx_memory.settings import DIFFERENT, SAME
 
@@ -60,13 +69,6 @@ _METHOD = Method(
 )
 
 
-@dataclass(frozen=True)
-class MemorySharingAnalyzerSettings:
-    """How sure intervals are."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
 @dataclass(frozen=True, slots=True)
 class _Measured:
     """The rounds of one condition."""
@@ -92,14 +94,14 @@ class _Measured:
         return (self.condition.run.id, *sorted(held.items()))
 
 
-class MemorySharingAnalyzer(Analyzer[MemorySharingAnalyzerSettings]):
+class MemorySharingAnalyzer(Analyzer[IntervalSettings]):
     """PSS by strategy and number of replicas, the fit of what is private and shared, and the price of sharing."""
 
     name = "memory-sharing"
     summary = "memory of replicas by strategy: private, shared, and what could be shared"
-    Settings: ClassVar[type[Any]] = MemorySharingAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: MemorySharingAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report of one or more runs."""
         found = conditions(runs)
         measured = [_Measured(each, settings.confidence) for each in found]

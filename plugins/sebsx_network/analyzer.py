@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.contracts.analyzers import Analyzer, Column, Figure, Finding, Method, Report, Table, about_runs
+from sebsx.contracts.analyzers import (
+    Analyzer,
+    Column,
+    Figure,
+    Finding,
+    IntervalSettings,
+    Method,
+    Report,
+    Table,
+    about_runs,
+)
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     Condition,
@@ -21,7 +31,6 @@ from sebsx.reading.conditions import (
 from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
-from sebsx.settings import setting
 from sebsx.stats import ecdf
 from sebsx_network.experiment import DOWNLOAD, UPLOAD
 
@@ -58,13 +67,6 @@ _WAYS = Method(
 )
 
 
-@dataclass(frozen=True)
-class NetworkAnalyzerSettings:
-    """How sure intervals are."""
-
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
-
-
 @dataclass(frozen=True, slots=True)
 class _Way:
     """The times of one way of one condition, with their sandboxes."""
@@ -75,14 +77,14 @@ class _Way:
     object_bytes: int | None
 
 
-class NetworkAnalyzer(Analyzer[NetworkAnalyzerSettings]):
+class NetworkAnalyzer(Analyzer[IntervalSettings]):
     """Medians with exact intervals, tails where the sample is large enough, and what differs between sandboxes."""
 
     name = "network"
     summary = "distributions of round trips from the client, and of transfers to the storage"
-    Settings: ClassVar[type[Any]] = NetworkAnalyzerSettings
+    Settings: ClassVar[type[Any]] = IntervalSettings
 
-    def analyze(self, runs: Sequence[RunView], settings: NetworkAnalyzerSettings) -> Report:
+    def analyze(self, runs: Sequence[RunView], settings: IntervalSettings) -> Report:
         """Return the report of one or more runs."""
         found = conditions(runs, ("client_connected_s", "client_first_byte_s", "sandbox_id", UPLOAD, DOWNLOAD))
         identity = identity_columns(found)
@@ -120,7 +122,7 @@ def _ways(condition: Condition) -> Iterator[_Way]:
     yield _Way(condition, _ROUND_TRIP, Observations.made(frame, times), None)
 
 
-def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
+def _row(way: _Way, settings: IntervalSettings) -> dict[str, Any]:
     medians, spread = way.times_s.medians, way.times_s.spread
     middle = median_estimate(way.times_s, settings.confidence)
     speed = way.object_bytes / middle.value / 2**20 if way.object_bytes and middle.value else None
@@ -140,7 +142,7 @@ def _row(way: _Way, settings: NetworkAnalyzerSettings) -> dict[str, Any]:
     }
 
 
-def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAnalyzerSettings) -> Iterator[Finding]:
+def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: IntervalSettings) -> Iterator[Finding]:
     """Yield all medians in one sentence."""
     parts, numbers = [], {}
     for way in ways:
@@ -159,7 +161,7 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAna
         yield Finding(f"not enough data: no round trip was measured{busy}", warning=True)
 
 
-def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: NetworkAnalyzerSettings) -> Iterator[str]:
+def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: IntervalSettings) -> Iterator[str]:
     """Yield one sentence for each place that was measured: how long each way to it takes."""
     paths: dict[Any, list[Condition]] = {}
     for condition in found:

@@ -12,6 +12,7 @@ from sebsx.contracts.analyzers import (
     Column,
     Figure,
     Finding,
+    IntervalSettings,
     Report,
     Table,
     about_emulation,
@@ -98,10 +99,9 @@ _VERSIONS = (
 
 
 @dataclass(frozen=True)
-class PerfCostAnalyzerSettings:
+class PerfCostAnalyzerSettings(IntervalSettings):
     """How the report is made."""
 
-    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
     cost_weight: float = setting(
         0.5, help="weight of cost against duration in the balanced choice, 0 to 1", minimum=0, maximum=1
     )

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sebsx.model import CellStatus, Role, RunStatus
-from sebsx.settings import NoSettings
+from sebsx.settings import NoSettings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -319,6 +319,13 @@ def _levels(factors: Factors, cells: Sequence[StoredCell]) -> Iterator[list[str]
         if len(levels) == 1 or pattern not in seen:
             yield levels
         seen.add(pattern)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalSettings:
+    """How sure intervals are: the settings of an analyzer, or the first of them."""
+
+    confidence: float = setting(0.95, help="confidence of the intervals, 0.5 to 0.999", minimum=0.5, maximum=0.999)
 
 
 class Analyzer(ABC, Generic[S]):

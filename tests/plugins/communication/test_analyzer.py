@@ -13,7 +13,7 @@ from sebsx.contracts.analyzers import Report
 from sebsx.model import Cell, CellStatus, RunStatus, Status
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.store import open_store
-from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
+from sebsx_communication.analyzer import CommunicationAnalyzer, IntervalSettings
 from sebsx_communication.exchanges import EXCHANGE, METRICS, OPERATIONS, RATE
 from tests.store.conftest import RUN, add_deployment, make_invocation, make_run
 
@@ -73,7 +73,7 @@ class Exchanges:
 
     def report(self) -> Report:
         self.store.finish_run(RUN, RunStatus.FINISHED)
-        return CommunicationAnalyzer().analyze([self.store.view(RUN)], CommunicationAnalyzerSettings())
+        return CommunicationAnalyzer().analyze([self.store.view(RUN)], IntervalSettings())
 
 
 @pytest.fixture

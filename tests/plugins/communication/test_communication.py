@@ -21,7 +21,7 @@ from sebsx.store import Store
 from sebsx.testing.contexts import context_for
 from sebsx.testing.fakes import FakePlatform, FakeSettings
 from sebsx.testing.registries import registry_with
-from sebsx_communication.analyzer import CommunicationAnalyzer, CommunicationAnalyzerSettings
+from sebsx_communication.analyzer import CommunicationAnalyzer, IntervalSettings
 from sebsx_communication.costs import operations_usd
 from sebsx_communication.exchanges import exchanged
 from sebsx_communication.experiment import Communication
@@ -62,7 +62,7 @@ def measure(store: Store, registry: Registry | None = None, listener: Listener |
 
 
 def table(view: RunView, name: str) -> list[Any]:
-    report = CommunicationAnalyzer().analyze([view], CommunicationAnalyzerSettings())
+    report = CommunicationAnalyzer().analyze([view], IntervalSettings())
     return next(list(each.rows) for each in report.tables if each.name == name)
 
 
@@ -175,7 +175,7 @@ def test_refusing_server_is_a_result_and_the_others_are_measured(store: Store) -
     # Tried under a cap, and what was tried is stored.
     tried = [item for item in view.invocations(kind=Kind.WARMUP) if item.status is not Status.OK]
     assert len(tried) == 2 * 3
-    report = CommunicationAnalyzer().analyze([view], CommunicationAnalyzerSettings())
+    report = CommunicationAnalyzer().analyze([view], IntervalSettings())
     (told,) = [finding for finding in report.findings if ": unsupported: " in finding.text]
     assert told.warning
     assert " redis " in told.text
@@ -344,7 +344,7 @@ def test_injected_latency_and_bandwidth_come_back(
     choices = table(view, "choices")
     assert [row["best"] for row in choices] == ["tcp"] * 3 + ["redis"] * 2
     assert all(row["chosen"] == row["best"] for row in choices)
-    report = CommunicationAnalyzer().analyze([view], CommunicationAnalyzerSettings())
+    report = CommunicationAnalyzer().analyze([view], IntervalSettings())
     first = report.findings[0]
     assert not first.warning
     assert "tcp takes" in first.text

@@ -19,7 +19,7 @@ from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform
 from sebsx.testing.runs import RunWriter
 from sebsx_hot_start import experiment
-from sebsx_hot_start.analyzer import HotStartAnalyzer, HotStartAnalyzerSettings
+from sebsx_hot_start.analyzer import HotStartAnalyzer, IntervalSettings
 from sebsx_hot_start.experiment import HotSettings, HotStart
 from sebsx_hot_start.plugin import sebsx_register_metrics
 from sebsx_hot_start.polling import FOLDER, WAYS, client
@@ -113,7 +113,7 @@ def test_polling_sandboxes_are_measured_beside_warm_and_cold_ones(store: Store) 
     settings = HotSettings(payload_bytes=(1, 2000), sandboxes=1, exchanges=20, calls=2)
     view = run_on(LocalPlatform, HotStart(), settings, store)
     assert {cell.status for cell in view.cells()} == {CellStatus.FINISHED}, [cell.error for cell in view.cells()]
-    report = HotStartAnalyzer().analyze([view], HotStartAnalyzerSettings())
+    report = HotStartAnalyzer().analyze([view], IntervalSettings())
     found = {(row["way"], row["start"], row["payload_bytes"]): row for row in report.tables[0].rows}
     assert len(found) == 2 * 4
     assert {key[1]: row["n"] for key, row in found.items()} == {"hot": 20, "warm": 2, "cold": 1}
@@ -126,7 +126,7 @@ def test_polling_sandboxes_are_measured_beside_warm_and_cold_ones(store: Store) 
 def test_platform_whose_memory_is_not_shared_has_no_polling_sandbox(store: Store) -> None:
     view = run_on(FakePlatform, HotStart(), HotSettings(payload_bytes=(1,), start=("hot", "warm"), sandboxes=1), store)
     assert [cell.status for cell in view.cells()] == [CellStatus.UNSUPPORTED] * 2 + [CellStatus.FINISHED]
-    report = HotStartAnalyzer().analyze([view], HotStartAnalyzerSettings())
+    report = HotStartAnalyzer().analyze([view], IntervalSettings())
     assert "no sandbox polled: there is no bound" in report.findings[0].text
 
 
@@ -150,7 +150,7 @@ def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: bo
         store.add_value(writer.run.id, "host.starved", 1.0 if starved else 0.0, cell_id=cell)
     writer.add([0.002] * 12, start=StartType.WARM, way="platform", payload_bytes=1024)
     writer.add([0.2] * 6, start=StartType.COLD, way="platform", payload_bytes=1024)
-    report = HotStartAnalyzer().analyze([writer.finish()], HotStartAnalyzerSettings())
+    report = HotStartAnalyzer().analyze([writer.finish()], IntervalSettings())
     found = {(row["way"], row["start"]): row for row in report.tables[0].rows}
     assert found["shared-memory", "hot"]["n"] == 300
     assert found["shared-memory", "hot"]["sandboxes"] == 6

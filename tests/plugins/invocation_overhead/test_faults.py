@@ -18,7 +18,7 @@ from sebsx.running import orchestrator
 from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx.testing.registries import registry_with
-from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
+from sebsx_invocation_overhead.analyzer import IntervalSettings, InvocationOverheadAnalyzer
 from sebsx_invocation_overhead.experiment import InvocationOverhead
 from sebsx_invocation_overhead.settings import OverheadSettings
 from sebsx_invocation_overhead.windows import STEPPED, judge_all
@@ -42,7 +42,7 @@ def measure(store: Store, platform: type[FakePlatform], start: str = "warm", **m
 
 
 def texts(view: RunView) -> str:
-    report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+    report = InvocationOverheadAnalyzer().analyze([view], IntervalSettings())
     return "\n".join(finding.text for finding in report.findings)
 
 
@@ -176,7 +176,7 @@ def test_package_is_padded_with_what_does_not_compress(store: Store) -> None:
     assert small is not None
     assert large is not None
     assert large - small == pytest.approx(200_000, abs=200)
-    report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+    report = InvocationOverheadAnalyzer().analyze([view], IntervalSettings())
     assert [row["bytes"] for row in report.tables[0].rows] == [small, large]
 
 

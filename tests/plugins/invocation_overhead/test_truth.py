@@ -11,7 +11,7 @@ from sebsx.contracts.runs import RunView
 from sebsx.model import CellStatus, StartType
 from sebsx.store import Store
 from sebsx_docker.backend import DockerPlatform
-from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
+from sebsx_invocation_overhead.analyzer import IntervalSettings, InvocationOverheadAnalyzer
 from sebsx_invocation_overhead.experiment import InvocationOverhead
 from sebsx_invocation_overhead.settings import OverheadSettings
 from sebsx_invocation_overhead.windows import Window, judge_all
@@ -144,7 +144,7 @@ def test_long_window_finds_the_drift_and_is_aligned_by_a_hull(tmp_path: Path) ->
 def test_finding_is_one_sentence_with_its_interval_and_the_figures_are_there(tmp_path: Path) -> None:
     with store_in(tmp_path) as store, delayed(out_s=0.03, least_bytes=BETWEEN) as platform:
         view = run_on(platform, InvocationOverhead(), settings("warm", 6, {"shift_s": "5"}), store)
-        report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+        report = InvocationOverheadAnalyzer().analyze([view], IntervalSettings())
     assert report.findings[0].text.startswith("invocation overhead is warm ")
     assert "with a payload of 1.00 KiB, and a MiB adds" in report.findings[0].text
     (answer,) = report.answers
@@ -166,7 +166,7 @@ def test_finding_is_one_sentence_with_its_interval_and_the_figures_are_there(tmp
 
 
 def test_sizes_without_any_difference_show_none(tmp_path: Path) -> None:
-    wanted = InvocationOverheadAnalyzerSettings(confidence=0.999)
+    wanted = IntervalSettings(confidence=0.999)
     with store_in(tmp_path) as store, delayed(out_s=0.0, least_bytes=BETWEEN) as platform:
         view = run_on(platform, InvocationOverhead(), settings("warm", 6, {}), store)
         report = InvocationOverheadAnalyzer().analyze([view], wanted)
@@ -177,7 +177,7 @@ def test_sizes_without_any_difference_show_none(tmp_path: Path) -> None:
 def test_one_sandbox_has_no_intervals_and_says_so(tmp_path: Path) -> None:
     with store_in(tmp_path) as store, delayed(out_s=0.0) as platform:
         view = run_on(platform, InvocationOverhead(), settings("warm", 6, {}, window=6), store)
-        report = InvocationOverheadAnalyzer().analyze([view], InvocationOverheadAnalyzerSettings())
+        report = InvocationOverheadAnalyzer().analyze([view], IntervalSettings())
     for row in report.tables[0].rows:
         assert (row["n"], row["sandboxes"]) == (6, 1)
         assert (row["outbound_s"].low, row["outbound_s"].note) == (None, "1 sandbox")

@@ -10,7 +10,7 @@ import pytest
 from sebsx.model import Invocation, Kind, StartType, Status
 from sebsx.model.metrics import Metric
 from sebsx.store import open_store
-from sebsx_invocation_overhead.analyzer import InvocationOverheadAnalyzer, InvocationOverheadAnalyzerSettings
+from sebsx_invocation_overhead.analyzer import IntervalSettings, InvocationOverheadAnalyzer
 from sebsx_invocation_overhead.windows import RECEIVED, REPLIED, STEPPED, judge, judge_all
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_run
 
@@ -90,7 +90,7 @@ def test_cell_of_restored_sandboxes_says_so(tmp_path: Path) -> None:
         cell = store.design.add_cell(RUN, make_cell("cold"))
         calls = [measured(1, -1.0, 0.4, start=StartType.RESTORED), *AFTER]
         store.add_invocations(RUN, add_deployment(store, RUN), cell, calls)
-        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())
+        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], IntervalSettings())
     assert [(row["start"], row["n"]) for row in report.tables[0].rows] == [("restored", 1)]
 
 
@@ -115,7 +115,7 @@ def test_line_and_answer_pass_over_sizes_that_were_starved(tmp_path: Path, starv
                 store.add_invocations(RUN, deployment, cell, calls)
             if place in starved:
                 store.add_value(RUN, "host.starved", 0.9, cell_id=cell)
-        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], InvocationOverheadAnalyzerSettings())
+        report = InvocationOverheadAnalyzer().analyze([store.view(RUN)], IntervalSettings())
     (fit,) = report.tables[1].rows
     told = [finding.text for finding in report.findings if "left out of lines and answers" in finding.text]
     if starved == (1,):

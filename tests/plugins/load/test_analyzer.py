@@ -11,7 +11,7 @@ from sebsx.contracts.analyzers import Estimate, Report, Table
 from sebsx.model import CellStatus, RunStatus, StartType, Status
 from sebsx.reading.lateness import RESPONSE, Punctuality
 from sebsx.store import open_store
-from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings
+from sebsx_load.analyzer import IntervalSettings, LoadAnalyzer
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_invocation, make_run
 
 
@@ -72,7 +72,7 @@ class Phase:
     def analyze(self, status: CellStatus = CellStatus.FINISHED, reason: str = "the load ended") -> Report:
         self.store.design.finish_cell(self.cell, status, reason)
         self.store.finish_run(RUN, RunStatus.FINISHED)
-        return LoadAnalyzer().analyze([self.store.view(RUN)], LoadAnalyzerSettings())
+        return LoadAnalyzer().analyze([self.store.view(RUN)], IntervalSettings())
 
 
 @pytest.fixture
@@ -233,5 +233,5 @@ def test_phase_without_an_end_says_so(phase: Phase) -> None:
 
 
 def test_no_runs_make_a_report_that_says_so() -> None:
-    report = LoadAnalyzer().analyze([], LoadAnalyzerSettings())
+    report = LoadAnalyzer().analyze([], IntervalSettings())
     assert [finding.text for finding in report.findings] == ["there is no run to analyze"]

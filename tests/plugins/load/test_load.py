@@ -287,7 +287,7 @@ def test_poisson_arrivals_of_a_seed_are_the_same_each_time(store: Store) -> None
 
 
 def test_resumed_load_begins_again_and_only_the_last_phase_counts(tmp_path: Path, store: Store) -> None:
-    from sebsx_load.analyzer import LoadAnalyzer, LoadAnalyzerSettings
+    from sebsx_load.analyzer import IntervalSettings, LoadAnalyzer
 
     class Interrupting(FakePlatform):
         calls = 0
@@ -309,7 +309,7 @@ def test_resumed_load_begins_again_and_only_the_last_phase_counts(tmp_path: Path
     orchestrator.run(orchestrator.replace(request, resume=interrupted.id), registry, store, Listener())
     view = store.view(interrupted.id)
     assert sum(view.counts().values()) == 15
-    report = LoadAnalyzer().analyze([view], LoadAnalyzerSettings())
+    report = LoadAnalyzer().analyze([view], IntervalSettings())
     assert report.tables[0].rows[0]["requests"] == 10
     assert any("5 invocations of an interrupted phase" in finding.text for finding in report.findings)
     assert [(each.attempt, each.status) for each in view.phases()] == [(1, "broken_off"), (2, "finished")]

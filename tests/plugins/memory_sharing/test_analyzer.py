@@ -10,7 +10,7 @@ import pytest
 from sebsx.store import Store
 from sebsx.testing.runs import RunWriter
 from sebsx_memory import metrics
-from sebsx_memory.analyzer import MemorySharingAnalyzer, MemorySharingAnalyzerSettings
+from sebsx_memory.analyzer import IntervalSettings, MemorySharingAnalyzer
 from sebsx_memory.experiment import MemorySharing
 from sebsx_memory.recipe import PageMerging
 from sebsx_memory.replicas import redundancy
@@ -41,7 +41,7 @@ def report_of(store: Store, *cells: tuple[Any, ...], **more: Any):
     writer = RunWriter(store, experiment="memory-sharing", factors=MemorySharing.factors, metrics=metrics.METRICS)
     for cell in cells:
         add(writer, *cell, **more)
-    return MemorySharingAnalyzer().analyze([writer.finish()], MemorySharingAnalyzerSettings())
+    return MemorySharingAnalyzer().analyze([writer.finish()], IntervalSettings())
 
 
 def test_private_and_shared_memory_are_found_and_savings_are_against_as_many_copies(store: Store) -> None:
@@ -80,7 +80,7 @@ def test_strategy_whose_control_shares_is_not_recommended(store: Store) -> None:
     for strategy, pss_mib in (("copy", 280.0), ("mapped", 180.0)):
         add(writer, strategy, 2, pss_mib, weights="same")
     add(writer, "mapped", 2, 180.0, weights="different")
-    report = MemorySharingAnalyzer().analyze([writer.finish()], MemorySharingAnalyzerSettings())
+    report = MemorySharingAnalyzer().analyze([writer.finish()], IntervalSettings())
     assert report.answers == [
         "fake: 2 replicas of resnet50 take 280 MiB by copy; other --strategies show what they would save"
     ]

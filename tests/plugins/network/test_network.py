@@ -17,7 +17,7 @@ from sebsx.store import Store
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx.testing.registries import registry_with
 from sebsx.testing.runs import RunWriter
-from sebsx_network.analyzer import NetworkAnalyzer, NetworkAnalyzerSettings
+from sebsx_network.analyzer import IntervalSettings, NetworkAnalyzer
 from sebsx_network.experiment import DOWNLOAD, UPLOAD, Network, NetworkSettings
 from tests.orchestration import Listener, failing, store_in
 from tests.plugins.delays import delayed, home, run_on
@@ -37,12 +37,12 @@ def settings(*paths: str, **more: Any) -> NetworkSettings:
 
 
 def rows(view: RunView) -> dict[str, dict[str, Any]]:
-    report = NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings())
+    report = NetworkAnalyzer().analyze([view], IntervalSettings())
     return {row["what"]: dict(row) for table in report.tables for row in table.rows}
 
 
 def texts(view: RunView) -> list[str]:
-    return [finding.text for finding in NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings()).findings]
+    return [finding.text for finding in NetworkAnalyzer().analyze([view], IntervalSettings()).findings]
 
 
 @pytest.mark.slow
@@ -102,7 +102,7 @@ def test_times_of_the_way_to_the_storage_are_the_functions_own(store: Store) -> 
     for cell in view.cells():
         for call in view.invocations(cell_id=cell.id, kind=Kind.MEASURED):
             assert 0 < call.samples[UPLOAD] + call.samples[DOWNLOAD] < call.latency_s
-    report = NetworkAnalyzer().analyze([view], NetworkAnalyzerSettings())
+    report = NetworkAnalyzer().analyze([view], IntervalSettings())
     found = {(row["what"], row["parameters"]): row for row in report.tables[0].rows}
     assert len(found) == 4
     upload = found["upload", "object_bytes=65536,round_trips=1"]
@@ -169,7 +169,7 @@ def test_answer_passes_over_what_was_starved(store: Store) -> None:
     busy = writer.add([0.1] * 12, path="client", deployment={"platform": "busy"})
     writer.add([0.1] * 12, path="client", deployment={"platform": "calm"})
     store.add_value(writer.run.id, "host.starved", 0.9, cell_id=busy)
-    report = NetworkAnalyzer().analyze([writer.finish()], NetworkAnalyzerSettings())
+    report = NetworkAnalyzer().analyze([writer.finish()], IntervalSettings())
     assert report.answers[0] == "busy: round trip not told, the machine was busy"
     assert report.answers[1].startswith("calm: round trip 9.")
     assert "busy" not in report.findings[0].text
