@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -190,6 +190,11 @@ class Cli:
         done = self(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+def beyond_this_machine(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return what `sebsx clean --json` found outside of the cache, where killed runs of other tests leave folders."""
+    return [resource for resource in resources if resource["platform"] != "-"]
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulated_gcp import EmulatedProject
-from tests.support import Cli, wait_until
+from tests.support import Cli, beyond_this_machine, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SMALL = ("--platform", "gcp", "--size", "test", "--repetitions", "2")
@@ -17,7 +17,7 @@ SMALL = ("--platform", "gcp", "--size", "test", "--repetitions", "2")
 
 def assert_empty(cloud: Cli, project: EmulatedProject) -> None:
     assert project.remaining() == {}
-    assert cloud.json("clean", "--dry-run", "--platform", "gcp") == []
+    assert beyond_this_machine(cloud.json("clean", "--dry-run", "--platform", "gcp")) == []
     assert cloud.rows("SELECT kind, name, state FROM resource WHERE state != 'deleted'") == []
 
 
