@@ -96,6 +96,9 @@ class CloudAccount(ABC):
 A = TypeVar("A", bound=CloudAccount)
 S = TypeVar("S")
 
+SHARED = NamingRule(longest=63, shortest=3)
+"""Of names of buckets, at nearly every provider the strictest of what functions share."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResourceKind(Generic[A]):
@@ -139,7 +142,7 @@ class AccountPlatform(Platform[S], Generic[S, A]):
 
     Account: ClassVar[type[Any]]
     kinds: ClassVar[Mapping[str, ResourceKind[Any]]]
-    shared_rule: ClassVar[NamingRule] = NamingRule(longest=63, shortest=3)  # of buckets: nearly always the strictest
+    shared_rule: ClassVar[NamingRule] = SHARED
     ships: ClassVar[Shipped]
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
