@@ -7,13 +7,15 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
+from importlib import import_module
 from typing import Any, TextIO
 
 import click
 
 from sebsx import __version__
-from sebsx.cli import completing, extending
-from sebsx.cli.app import App, CommandGroup
+from sebsx.cli import completing
+from sebsx.cli.app import App, CommandGroup, Described
 from sebsx.cli.console import VisibleFormatter
 from sebsx.cli.mistakes import in_one_line
 from sebsx.cli.repeating import OnceFilter
@@ -25,38 +27,61 @@ _CANNOT_BE_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _VERBOSITY = (logging.WARNING, logging.INFO, logging.DEBUG)
 
 
+# Titles of the help text, below each the commands of core with the module of `sebsx.cli` that each is in.
 _SECTIONS = {
-    "Measure": ("run", "plan", "new"),
-    "Read": ("runs", "show", "analyze", "compare", "baseline", "report", "export", "records"),
-    "Prices": ("prices", "reprice"),
-    "Set up": ("list", "plugins", "doctor", "config", "completion", "clean", "db"),
-}
+    "Measure": {"run": "running", "plan": "running", "new": "creating"},
+    "Read": {
+        "runs": "listing", "show": "results", "analyze": "results", "compare": "comparing", "baseline": "comparing",
+        "report": "reporting", "export": "results", "records": "records",
+    },
+    "Prices": {"prices": "prices", "reprice": "repricing"},
+    "Set up": {
+        "list": "inventory", "plugins": "inventory", "doctor": "admin", "config": "settings",
+        "completion": "settings", "clean": "admin", "db": "stores",
+    },
+}  # fmt: skip
+_MODULES = {name: module for names in _SECTIONS.values() for name, module in names.items()}
 
 
 class Commands(CommandGroup):
-    """The commands of core and those that plugins add; plugins are loaded only when theirs may be meant."""
+    """The commands of core and those that plugins add; a module, or all plugins, are loaded when one may be meant."""
+
+    def own(self, name: str) -> click.Command | None:
+        """Return a command of core, whose module is imported for it, or one that a plugin added."""
+        if name in _MODULES and name not in self.commands:
+            for command in import_module(f"sebsx.cli.{_MODULES[name]}").COMMANDS:
+                self.add_command(command)
+        return super().own(name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of plugins with them."""
+        return sorted({*_MODULES, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command of core, or of a plugin of this App."""
-        command = super().get_command(ctx, cmd_name)
-        if isinstance(command, extending.PluginCommand | extending.PluginGroup):
-            self.gather(ctx)  # it may be that of an earlier App
-            command = super().get_command(ctx, cmd_name)
-        return command
+        if cmd_name not in _MODULES:
+            self.gather(ctx)  # what is there of plugins may be that of an earlier App
+        return super().get_command(ctx, cmd_name)
 
     def gather(self, ctx: click.Context) -> None:
         """Add the commands of all plugins."""
         app = ctx.ensure_object(App)
         if not app.commands_added:
+            from sebsx.cli import extending  # only when plugins are loaded
+
             app.commands_added = True
             extending.add_commands(app, self)
 
+    def described(self, ctx: click.Context) -> list[Described]:
+        """Return what the help text says of each command, as it was said last time if nothing changed since."""
+        from sebsx.cli import overview  # only for help
+
+        return overview.kept(ctx.ensure_object(App), partial(super().described, ctx))
+
     def sections(self, ctx: click.Context) -> list[tuple[str, list[str]]]:
         """Return the commands by what they are for; those of plugins last."""
-        known = self.list_commands(ctx)
-        ours = {name for names in _SECTIONS.values() for name in names}
-        sections = [(title, [name for name in names if name in known]) for title, names in _SECTIONS.items()]
-        return [*sections, ("Plugins", [name for name in known if name not in ours])]
+        plugins = [name for name in self.list_commands(ctx) if name not in _MODULES]
+        return [*((title, list(names)) for title, names in _SECTIONS.items()), ("Plugins", plugins)]
 
     def unknown(self, ctx: click.Context, word: str) -> UserError:
         """Return where a word belongs that is one behind `run`, or what helps."""
@@ -107,43 +132,6 @@ def cli(ctx: click.Context, store: str | None, verbose: int) -> None:
     if app.plugin_names:
         _ = app.registry  # a name that is none is told, whether or not the command asks for a plugin
     logging.getLogger().setLevel(_VERBOSITY[min(verbose, len(_VERBOSITY) - 1)])
-
-
-def _add_commands() -> None:
-    from sebsx.cli import (  # a cycle otherwise
-        admin,
-        comparing,
-        creating,
-        inventory,
-        prices,
-        records,
-        reporting,
-        repricing,
-        results,
-        running,
-        settings,
-        stores,
-    )
-
-    for module in (
-        creating,
-        running,
-        results,
-        comparing,
-        reporting,
-        prices,
-        repricing,
-        records,
-        inventory,
-        stores,
-        settings,
-        admin,
-    ):
-        for command in module.COMMANDS:
-            cli.add_command(command)
-
-
-_add_commands()
 
 
 def main(arguments: list[str] | None = None) -> None:

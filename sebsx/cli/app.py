@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sebsx.contracts.observers import Observer
     from sebsx.reading.repricing import PriceChoice
     from sebsx.settings import Layer, SettingsReader
+
+Described: TypeAlias = "tuple[str, list[tuple[str, str]]]"  # a title, and below it names with their summaries
 
 __all__ = ["CORE", "App", "CommandGroup", "command", "output_options"]
 
@@ -101,19 +103,30 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command of core, or of a plugin if core has none of that name."""
-        command = super().get_command(ctx, cmd_name)
+        command = self.own(cmd_name)
         if command is None:
             self.gather(ctx)
-            command = super().get_command(ctx, cmd_name)
+            command = self.own(cmd_name)
         return command
+
+    def own(self, name: str) -> click.Command | None:
+        """Return what is there under a name by now; no plugin is loaded for it."""
+        return self.commands.get(name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in sections; a summary that does not fit on its line goes on below and is not cut."""
+        for title, rows in self.described(ctx):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def described(self, ctx: click.Context) -> list[Described]:
+        """Return the titles under which commands stand in the help text, with names and summaries."""
+        found = []
         for title, names in self.sections(ctx):
-            found = [(name, made) for name in names if (made := self.get_command(ctx, name)) and not made.hidden]
-            if found:
-                with formatter.section(title):
-                    formatter.write_dl([(name, made.get_short_help_str(_WHOLE)) for name, made in found])
+            shown = [(name, made) for name in names if (made := self.get_command(ctx, name)) and not made.hidden]
+            if shown:
+                found.append((title, [(name, made.get_short_help_str(_WHOLE)) for name, made in shown]))
+        return found
 
     def sections(self, ctx: click.Context) -> list[tuple[str, list[str]]]:
         """Return the titles under which commands stand in the help text, with their names."""

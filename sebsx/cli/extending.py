@@ -38,7 +38,7 @@ class PluginGroup(CommandGroup):
         self.help = f"Commands of {owners}: {', '.join(sorted(self.commands))}."
 
 
-def add_commands(app: App, group: click.Group) -> None:
+def add_commands(app: App, group: CommandGroup) -> None:
     """Add the commands of all plugins to a group; one whose words core has already is told and left out.
 
     Those that an earlier App of this process added are taken out: its plugins may be others.
@@ -49,21 +49,21 @@ def add_commands(app: App, group: click.Group) -> None:
         owner = app.registry.owner_of("commands", name)
         place, taken = group, None
         for word in groups:
-            found = place.commands.get(word)
+            found = place.own(word)
             if found is None:
                 found = PluginGroup(word)
                 _add(place, owner, found)
-            if not isinstance(found, click.Group):
+            if not isinstance(found, CommandGroup):
                 taken = word
                 break
             place = found
-        if taken or last in place.commands:
+        if taken or place.own(last):
             app.console.warning(f"command {name!r} is left out: {taken or last!r} is a command of sebsx already")
             continue
         _add(place, owner, _made(last, name, cls))
 
 
-def _add(place: click.Group, owner: str, command: click.Command) -> None:
+def _add(place: CommandGroup, owner: str, command: click.Command) -> None:
     if isinstance(place, PluginGroup):
         place.add_of(owner, command)
     else:

@@ -203,3 +203,5 @@ def note_command(app: App, run: str | None, campaign: str | None, text: str | No
 
 for _command in (delete_command, note_command):
     runs_command.add_command(_command)
+
+COMMANDS = (runs_command,)

@@ -29,6 +29,11 @@ class Repeats:
     def __init__(self) -> None:
         self._kinds: dict[str, _Kind] = {}
 
+    @property
+    def nothing_said(self) -> bool:
+        """Whether no warning was said by now."""
+        return not self._kinds
+
     def is_new(self, text: str) -> bool:
         """Return whether nothing of this kind was said yet; else it is counted."""
         found = _SUBJECT.fullmatch(text)

@@ -1,4 +1,4 @@
-"""`sebsx runs`, `show`, `analyze`, `export`: what was measured and what it says."""
+"""`sebsx show`, `analyze`, `export`: what was measured and what it says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sebsx.cli import completing
 from sebsx.cli.app import CORE, App, command
 from sebsx.cli.describing import show_benchmark
 from sebsx.cli.failing import failure_text, show_failures
-from sebsx.cli.listing import runs_command, took
+from sebsx.cli.listing import took
 from sebsx.cli.options import FAIL_IF, names_runs
 from sebsx.cli.running import show_judged
 from sebsx.errors import PluginError, UserError
@@ -282,4 +282,4 @@ def _words(values: dict[str, Any]) -> str:
     )
 
 
-COMMANDS = (runs_command, show_command, analyze_command, export_command)
+COMMANDS = (show_command, analyze_command, export_command)

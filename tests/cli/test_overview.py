@@ -1,0 +1,82 @@
+"""What `sebsx --help` says of commands is kept, and never said when it may be another."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from sebsx.cli import overview
+from sebsx.cli.app import App, Described
+
+MADE: list[Described] = [("Measure", [("run", "Build, deploy, call.")])]
+
+
+class Maker:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> list[Described]:
+        self.times += 1
+        return MADE
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Maker()
+
+
+def app(error: str | None = None, names: list[str] | None = None) -> App:
+    made = App(plugin_names=names)
+    made.__dict__["registry"] = SimpleNamespace(plugins=[SimpleNamespace(error=error)])
+    return made
+
+
+def test_commands_are_described_once(make: Maker) -> None:
+    assert overview.kept(app(), make) == overview.kept(app(), make) == MADE
+    assert make.times == 1
+
+
+def test_commands_are_described_again_when_a_file_of_them_changed(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("sebsx.of_a_test")
+    module.__file__ = str(tmp_path / "of_a_test.py")
+    Path(module.__file__).touch()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    overview.kept(app(), make)
+    os.utime(module.__file__, ns=(1, 1))
+    assert overview.kept(app(), make) == MADE
+    assert make.times == 2
+
+
+def test_commands_are_described_again_after_an_installation(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    overview.kept(app(), make)
+    (tmp_path / "other-1.dist-info").mkdir()
+    os.utime(tmp_path, ns=(1, 1))
+    overview.kept(app(), make)
+    assert make.times == 2
+
+
+@pytest.mark.parametrize("asked", [app("it cannot be imported"), app(names=["local"])])
+def test_broken_plugins_and_a_choice_of_plugins_are_not_kept(asked: App, make: Maker) -> None:
+    overview.kept(asked, make)
+    overview.kept(app(), make)
+    assert make.times == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"made_of": {}}', '{"made_of": {"files": 1}, "commands": 2}'])
+def test_damaged_file_is_made_again(content: str, make: Maker, tmp_path: Path) -> None:
+    file = tmp_path / "cache" / "sebsx" / "help.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    assert overview.kept(app(), make) == MADE
+    assert overview.kept(app(), make) == MADE
+    assert make.times == 1
