@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sebsx_arm_prediction.study import Evaluation
 
+_LEAST_FOR_INTERVAL = 2  # functions
 _SAMPLES = 10  # of which the plurality is told, as in the study
 
 
@@ -147,9 +148,12 @@ def _about_arm_speed(found: Evaluation) -> Iterator[str]:
 
 
 def _interval(errors: Mapping[str, float]) -> str:
-    """Return the interval of the typical error of functions."""
-    if len(errors) < LEAST_FOR_TEST:
-        return f" (mean of {len(errors)} functions: too few for an interval)"
-    _, ends = stats.signed_rank_interval(list(errors.values()))
+    """Return the interval of the typical error of functions: of 95 %, or of what so few functions allow."""
+    count = len(errors)
+    if count < _LEAST_FOR_INTERVAL:
+        return f" (mean of {count} function{'s' if count != 1 else ''}: no interval)"
+    confidence = 0.95 if count >= LEAST_FOR_TEST else 1 - 2.0 ** (1 - count)  # the extremes hold the centre so often
+    _, ends = stats.signed_rank_interval(list(errors.values()), confidence)
     low, high = percent(max(0.0, ends.low), 1), percent(ends.high, 1)
-    return f" (mean of {len(errors)} functions; typical error {low} to {high})"
+    at = "" if count >= LEAST_FOR_TEST else f" with {percent(confidence)} confidence, all that {count} functions allow"
+    return f" (mean of {count} functions; typical error {low} to {high}{at})"

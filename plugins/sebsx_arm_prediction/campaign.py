@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sebsx_arm_prediction.settings import CampaignSettings
     from sebsx_arm_prediction.steps import FittedSteps
 
-FIRST_STEP = "1"
+FIRST_STEP, NO_STEPS = "1", "no steps"
 
 
 class Lane:
@@ -69,15 +69,23 @@ class Campaign:
         self._session = session
         self._settings = settings
         self._steps = steps
+        self._without_steps: dict[str, str] = {}
         self._every = max(1, math.ceil(settings.runs / settings.sandboxes))
 
     def run(self, cells: Sequence[Cell]) -> None:
-        """Measure some cells, in groups of as many functions as may be deployed at once."""
+        """Measure some cells, in groups of as many functions as may be deployed at once.
+
+        Steps are found where functions are profiled; the other machine gets those that have some.
+        """
         for group in _groups(cells, self._settings.max_deployed):
             with ExitStack() as stack:
-                lanes = list(self._deployed(group, stack))
+                profiled = list(self._deployed([each for each in group if _is_profiled(each)], stack))
+                self._calibrate(profiled)
+                others = [each for each in group if not _is_profiled(each)]
+                lanes = [*profiled, *self._deployed([each for each in others if self._has_steps(each)], stack)]
                 settle([sampler for lane in lanes for sampler in lane.samplers])
-                self._calibrate(lanes)
+                for lane in lanes:
+                    self._set_input(lane)
                 self._measure(lanes)
 
     def _deployed(self, group: Sequence[tuple[FunctionSpec, list[Cell]]], stack: ExitStack) -> Iterator[Lane]:
@@ -99,32 +107,40 @@ class Campaign:
         )
 
     def _calibrate(self, lanes: Sequence[Lane]) -> None:
-        """Give each cell the input of its step, which the machine that is profiled decides.
-
-        A function whose steps cannot be found is given up on both machines.
-        """
-        session, broken = self._session, dict[str, str]()
-        for lane in sorted(lanes, key=lambda lane: lane.samplers[0].measurement.cell.factors["side"] != FROM):
+        """Find the steps of functions on the machine that is profiled; those that have none are given up."""
+        for lane in lanes:
             benchmark = lane.function.known_source().benchmark
+            if benchmark.name in self._steps:
+                continue
             first = lane.samplers[0].measurement
             try:
-                if benchmark.name not in self._steps and benchmark.name not in broken:
-                    if first.cell.factors["side"] != FROM:
-                        raise UserError(f"{benchmark.name!r} could not be deployed where it is profiled")
-                    self._steps[benchmark.name] = fit_steps(session, benchmark, first, self._settings.ends_s)
+                self._steps[benchmark.name] = fit_steps(self._session, benchmark, first, self._settings.ends_s)
             except UserError as exc:
-                broken[benchmark.name] = str(exc)
-            if benchmark.name in broken:
-                lane.refuse("no steps", broken[benchmark.name])
+                self._without_steps[benchmark.name] = str(exc)
+                lane.refuse(NO_STEPS, str(exc))
+
+    def _has_steps(self, each: tuple[FunctionSpec, list[Cell]]) -> bool:
+        """Tell whether steps of a function were found; the cells of one that has none are stored so."""
+        _, cells = each
+        name = cells[0].factors["benchmark"]
+        if name in self._steps:
+            return True
+        error = self._without_steps.get(name, f"{name!r} could not be deployed where it is profiled")
+        self._session.refuse(cells, NO_STEPS, error, CellStatus.FAILED)
+        return False
+
+    def _set_input(self, lane: Lane) -> None:
+        """Give each cell the input of its step."""
+        benchmark = lane.function.known_source().benchmark
+        for sampler in lane.samplers:
+            if sampler.closed:
                 continue
-            for sampler in lane.samplers:
-                measurement = sampler.measurement
-                step = int(measurement.cell.factors["size"])
-                parameters = self._steps[benchmark.name].parameters(benchmark, step)
-                try:
-                    measurement.function = session.called(lane.function, parameters)
-                except UnsupportedError as exc:
-                    sampler.end(CellStatus.UNSUPPORTED, "not possible", str(exc))
+            measurement = sampler.measurement
+            parameters = self._steps[benchmark.name].parameters(benchmark, int(measurement.cell.factors["size"]))
+            try:
+                measurement.function = self._session.called(lane.function, parameters)
+            except UnsupportedError as exc:
+                sampler.end(CellStatus.UNSUPPORTED, "not possible", str(exc))
 
     def _measure(self, lanes: Sequence[Lane]) -> None:
         samplers = [sampler for lane in lanes for sampler in lane.samplers]
@@ -211,6 +227,10 @@ class _Volley:
             )
             self._flying[calls] = sampler
             self._agenda.add(calls, client_clock().now())
+
+
+def _is_profiled(each: tuple[FunctionSpec, list[Cell]]) -> bool:
+    return bool(each[1][0].factors["side"] == FROM)
 
 
 def spec_of(cell: Cell) -> FunctionSpec:

@@ -61,8 +61,8 @@ class PredictArm(Command[PredictSettings]):
         from sebsx_arm_prediction.learning import from_parts
 
         name = settings.model or _only_model()
-        place = example.place() if name == example.NAME else registry.find(name)
-        trained = from_parts(*registry.load(place))
+        card, estimators = example.load() if name == example.NAME else registry.load(registry.find(name))
+        trained = from_parts(card, estimators)
         rows = _profile(services, settings, trained)
         found = list(predicting.answers(trained, rows, _costs(services, settings, rows), settings.level))
         known = [predicting.regardless(each) if settings.anyway else each for each in found]
@@ -70,7 +70,7 @@ class PredictArm(Command[PredictSettings]):
             for reason in each.reasons if settings.anyway else ():
                 services.output.warning(f"{each.function}: {reason}")
         document = {
-            "model": place.name,
+            "model": card["name"],
             "answers": [{"sentence": each.sentence, "decision": each.decision, **asdict(each)} for each in known],
         }
         services.output.result(document, _table(known), text="\n".join(each.sentence for each in known))

@@ -122,7 +122,8 @@ def answers(
 def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: float = LEVEL) -> Prediction:
     """Return the answer for rows of one step of one function."""
     here_s = float(rows[RUNTIME].mean())
-    there_s = float(trained.predictor.predict(rows).mean())
+    within, factor = trained.region.within(rows)
+    there_s = float((trained.predictor.predict(within) * factor).mean())
     wanted = best_level(len(trained.region.functions), level)
     half = None if wanted is None else trained.half_widths.get(wanted)
     low_s, high_s = (None, None) if half is None else (there_s * math.exp(-half), there_s * math.exp(half))

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sebsx.model.frame import Frame
 from sebsx.reading.units import percent
-from sebsx_arm_prediction.dataset import CPUS, RUNTIME
+from sebsx_arm_prediction.dataset import CPUS, FEATURES, RUNTIME, Dataset
 from sebsx_arm_prediction.features import RATES12
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sebsx.model.frame import Numbers
-    from sebsx_arm_prediction.dataset import Dataset
     from sebsx_arm_prediction.pairs import Pairs
 
 _BEYOND_SHARE = 0.1  # of processor time that a share may lie outside of what was seen
 _BEYOND_LOG = 2.303  # a factor of ten of a count a second
 _BEYOND_TIME = 2.0  # factor of a run time
+_GROWING = tuple(
+    each.name for each in FEATURES if each.unit == "s" or each.name.endswith("Delta_count")
+)  # with the work
 _LEAST_SHARE_SCALE, _LEAST_LOG_SCALE = 0.03, 0.5
 _WORDS = {
     "cpuUser_share": "time in user mode", "cpuNice_share": "time at low priority", "cpuKernel_share": "kernel time",
@@ -42,7 +45,7 @@ class Region:
         points: Mean of each function, scaled; one row for each.
         functions: Their names.
         farthest: How far a function of the training set is from the nearest other one at most.
-        run_s: Shortest and longest run time.
+        run_s: Mean run time of the shortest and the longest step.
         cpus: Processors.
         environment: Where rows were profiled.
     """
@@ -57,6 +60,21 @@ class Region:
     run_s: tuple[float, float]
     cpus: float
     environment: str
+
+    def within(self, dataset: Dataset) -> tuple[Dataset, Numbers]:
+        """Return rows with run times of the training set, and the factors by which the times of rows differ from them.
+
+        A line or a forest says nothing beyond what it was fitted to. There, a multiple of the work takes the same
+        multiple of the time, on both machines.
+        """
+        import numpy as np  # heavy
+
+        run_s = dataset[RUNTIME]
+        factor: Numbers = run_s / np.clip(run_s, *self.run_s)
+        if (factor == 1).all():
+            return dataset, factor
+        scaled = Frame({name: dataset[name] / factor for name in _GROWING}, {})
+        return Dataset(frame=dataset.frame.beside(scaled), notes=dataset.notes), factor
 
     def reasons(self, dataset: Dataset) -> Iterator[str]:
         """Yield why rows of one function lie outside, in words; nothing where they do not."""
@@ -132,7 +150,6 @@ def region_of(pairs: Pairs) -> Region:
     points = (means - centre) / scale
     distances = np.sqrt(np.mean((points[:, None] - points[None]) ** 2, axis=2))
     np.fill_diagonal(distances, np.inf)
-    run_s = pairs.source[RUNTIME]
     return Region(
         low=_plain(means.min(axis=0)),
         high=_plain(means.max(axis=0)),
@@ -141,7 +158,7 @@ def region_of(pairs: Pairs) -> Region:
         points=tuple(map(_plain, points)),
         functions=tuple(names),
         farthest=float(distances.min(axis=1).max()) if len(names) > 1 else float("inf"),
-        run_s=(float(run_s.min()), float(run_s.max())),
+        run_s=(float(pairs.source_s.min()), float(pairs.source_s.max())),
         cpus=float(pairs.source[CPUS].mean()),
         environment=pairs.source_name,
     )

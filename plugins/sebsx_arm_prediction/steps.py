@@ -3,12 +3,17 @@
 A few calls of growing work and a line through them do. They are made as a campaign begins, and are no samples; a
 calibration that `sebsx calibrate --save` kept is taken in their place. What was found is stored with the run, so that
 one that is resumed, and its second campaign, have the same steps.
+
+Where even the least of a parameter takes far longer than the first step should (one file of 64 MiB, where 50 ms are
+wanted), the other parameters are those of a smaller size.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +40,7 @@ _STRIDES = (2.0, 10.0)
 _LEAST_POINTS, _MOST_POINTS = 3, 12
 # A call shorter than this is made three times: what a first call or a tick of the clock adds is not lost in it.
 _SHORT_S = 1.0
+_TOO_LONG = 2.0  # times the run time wanted of the first step, from which on a smaller size is tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,7 @@ class FittedSteps:
         first: Its value at step 1.
         last: Its value at step 40.
         growth: Exponent by which work grows with it.
+        size: Whose other parameters all steps have; empty for the defaults.
     """
 
     benchmark: str
@@ -54,11 +61,13 @@ class FittedSteps:
     first: float
     last: float
     growth: float
+    size: str = ""
 
     def parameters(self, benchmark: Benchmark, step: int) -> dict[str, Any]:
         """Return the parameters of the benchmark at a step."""
         value = Steps(self.parameter, first=self.first, last=self.last, count=STEPS, growth=self.growth).value(step)
-        return {self.parameter: round(value) if benchmark.parameters[self.parameter].type == "int" else value}
+        whole = benchmark.parameters[self.parameter].type == "int"
+        return {**_others(benchmark, self.parameter, self.size), self.parameter: round(value) if whole else value}
 
 
 def stored_steps(view: RunView) -> dict[str, FittedSteps]:
@@ -84,37 +93,86 @@ def fit_steps(
     steps = needed_steps(benchmark)
     config = measurement.function.deployment.config
     known = find(benchmark, measurement.function.platform.name, config.memory_mib)
-    work = _Work(benchmark, steps)
     if known is not None:
         points = [(known.first**known.growth, known.first_s), (known.last**known.growth, known.last_s)]
+        best = _fitted(_Work(benchmark, steps), points, ends_s)
     else:
         session.observer.step(f"calibrating the steps of {measurement.function.label}")
-        points = _climb(work, ends_s[1], lambda value: _seconds(session, measurement, steps.parameter, value))
-    first, last = _ends(work, points, ends_s)
-    if last <= first:
+        best = _measured(session, measurement, [_Work(benchmark, steps, size) for size in _sizes(benchmark)], ends_s)
+    if best.last <= best.first:
         raise UserError(
             f"steps of benchmark {benchmark.name!r} cannot take {ends_s[0]:g} s to {ends_s[1]:g} s here: "
-            f"{steps.parameter} would be {first:g} to {last:g}; choose other run times (--run-times)"
+            f"{steps.parameter} would be {best.first:g} to {best.last:g}; choose other run times (--run-times)"
         )
     found = FittedSteps(
-        benchmark=benchmark.name, parameter=steps.parameter, first=first, last=last, growth=steps.growth
-    )
+        benchmark=benchmark.name, parameter=steps.parameter, first=best.first, last=best.last, growth=steps.growth,
+        size=best.size,
+    )  # fmt: skip
     session.record(STEPS_METRIC, json.dumps(asdict(found)))
     return found
 
 
-def _ends(work: _Work, points: Sequence[tuple[float, float]], ends_s: tuple[float, float]) -> tuple[float, float]:
-    """Return the values that take wanted run times; in proportion to the longest point where noise hides the line."""
-    try:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """Values that take wanted run times.
+
+    Args:
+        first: For the first step.
+        last: For the last step.
+        first_s: What the first takes by the line through what was measured.
+        size: Whose other parameters were called with.
+    """
+
+    first: float
+    last: float
+    first_s: float
+    size: str
+
+
+def _measured(session: Session, measurement: Measurement, works: Sequence[_Work], ends_s: tuple[float, float]) -> _Ends:
+    """Return the ends with the parameters of the first size that can be so quick, else of the quickest."""
+    found: list[_Ends] = []
+    for work in works:
+        points = _climb(work, ends_s[1], partial(_seconds, session, measurement, work))
+        found.append(_fitted(work, points, ends_s))
+        if found[-1].first < found[-1].last and found[-1].first_s <= _TOO_LONG * ends_s[0]:
+            return found[-1]
+    return min(found, key=lambda ends: (ends.last <= ends.first, ends.first_s))
+
+
+def _fitted(work: _Work, points: Sequence[tuple[float, float]], ends_s: tuple[float, float]) -> _Ends:
+    """Return the values that take wanted run times; in proportion to the longest point where noise hides the line.
+
+    Without a line nothing is known to be quicker than the quickest of the points.
+    """
+    with suppress(UserError):
         base_s, unit_s = line(points)
         first, last = (work.value((end_s - base_s) / unit_s) for end_s in ends_s)
-    except UserError:
-        first = last = 0.0
-    if first < last:
-        return first, last
+        if first < last:
+            return _Ends(first=first, last=last, first_s=base_s + unit_s * work.of(first), size=work.size)
     most, took_s = max(points)
-    low, high = (work.value(most * end_s / took_s) for end_s in ends_s)
-    return low, high
+    first, last = (work.value(most * end_s / took_s) for end_s in ends_s)
+    return _Ends(first=first, last=last, first_s=min(each_s for _, each_s in points), size=work.size)
+
+
+def _sizes(benchmark: Benchmark) -> list[str]:
+    """Return the defaults, and then the sizes whose other parameters differ from them, the largest first."""
+    parameter = needed_steps(benchmark).parameter
+    found: dict[str, dict[str, Any]] = {"": {}}
+    for size in sorted(benchmark.sizes, key=lambda name: benchmark.expect.get(name, 0.0), reverse=True):
+        others = _others(benchmark, parameter, size)
+        if others and others not in found.values():
+            found[size] = others
+    return list(found)
+
+
+def _others(benchmark: Benchmark, parameter: str, size: str) -> dict[str, Any]:
+    """Return the parameters of a size that differ from the defaults, without the one that steps set."""
+    return {
+        name: value
+        for name, value in benchmark.sizes.get(size, {}).items()
+        if name != parameter and value != benchmark.parameters[name].default
+    }
 
 
 def needed_steps(benchmark: Benchmark) -> Steps:
@@ -150,6 +208,11 @@ class _Work:
 
     benchmark: Benchmark
     steps: Steps
+    size: str = ""  # whose other parameters it is called with; empty for the defaults
+
+    def given(self, value: float) -> dict[str, Any]:
+        """Return what the benchmark is called with at a value."""
+        return {**_others(self.benchmark, self.steps.parameter, self.size), self.steps.parameter: value}
 
     @property
     def smallest(self) -> float:
@@ -173,7 +236,7 @@ class _Work:
 def _climb(work: _Work, high_s: float, seconds: Callable[[float], float]) -> list[tuple[float, float]]:
     """Return (work, duration in s) of a few values, from the smallest until a good share of the last step's run time.
 
-    Where the smallest takes longer than that already, the work is made smaller instead.
+    Where the smallest takes longer than that already, the work is made smaller instead, until it does not.
     """
     least, most = _STRIDES
     goal_s = high_s * _LADDER_END
@@ -183,17 +246,18 @@ def _climb(work: _Work, high_s: float, seconds: Callable[[float], float]) -> lis
     while len(points) < _MOST_POINTS and value not in points:
         points[value] = took_s = seconds(value)
         down = took_s > goal_s if len(points) == 1 else down
-        if len(points) >= _LEAST_POINTS and (down or took_s >= goal_s):
+        if len(points) >= _LEAST_POINTS and (took_s <= goal_s if down else took_s >= goal_s):
             break
-        stride = min(most, max(least, goal_s / max(took_s, 1e-6)))
-        value = work.value(work.of(value) * (1 / least if down else stride))
+        missing = took_s / goal_s if down else goal_s / max(took_s, 1e-6)
+        stride = min(most, max(least, missing))
+        value = work.value(work.of(value) * (1 / stride if down else stride))
     return [(work.of(value), took_s) for value, took_s in points.items()]
 
 
-def _seconds(session: Session, measurement: Measurement, parameter: str, value: float) -> float:
+def _seconds(session: Session, measurement: Measurement, work: _Work, value: float) -> float:
     """Return the median run time at a value, of calls that do not count."""
     function = measurement.function
-    measurement.function = session.called(function, {parameter: value})
+    measurement.function = session.called(function, work.given(value))
     try:
         times = _times(measurement, 1)
         return times[0] if times[0] >= _SHORT_S else median(_times(measurement, 2))

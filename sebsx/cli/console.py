@@ -138,7 +138,7 @@ class Console:
         """Say something that is not the result."""
         if not self.json:
             with suppress(OSError):
-                self._write(visible(text) + "\n", sys.stderr)
+                self._message(text)
 
     def warning(self, text: str) -> None:
         """Say what may make the result wrong; what was said already is counted, for `say_repeats`."""
@@ -152,7 +152,16 @@ class Console:
 
     def _warn(self, text: str) -> None:
         with suppress(OSError):  # it must not end a run
-            self._write(f"warning: {visible(without_secrets(text))}\n", sys.stderr)
+            self._message(f"warning: {without_secrets(text)}")
+
+    def _message(self, text: str) -> None:
+        """Write words beside the result: folded between words on a terminal; in a file or a pipe one line stays one."""
+        shown = visible(text)
+        if sys.stderr.isatty():
+            from sebsx.cli.drawing import folded, room  # rich costs start-up time
+
+            shown = "\n".join(part for line in shown.split("\n") for part in folded(line, room(sys.stderr)))
+        self._write(f"{shown}\n", sys.stderr)
 
     def error(self, text: str) -> None:
         """Say in one line what went wrong; the exit code says it, too, where errors cannot be written."""

@@ -137,7 +137,7 @@ class Pen:
     def _lines(self, text: str, style: str = "", mark: Text | None = None) -> None:
         """Write a text in lines that are broken between words alone: a longer word stands out."""
         mark = mark or Text()
-        for line in _folded(text, None if self._width is None else self._width - len(mark)):
+        for line in folded(text, None if self._width is None else self._width - len(mark)):
             self._print(mark + Text(line, style))
             mark = Text(" " * len(mark))
 
@@ -170,7 +170,7 @@ def _grid(layout: Layout, widths: Sequence[int]) -> RichTable:
     return drawn
 
 
-def _folded(text: str, width: int | None) -> Iterator[str]:
+def folded(text: str, width: int | None) -> Iterator[str]:
     """Yield a text in lines of a width."""
     indent = text[: len(text) - len(text.lstrip())]
     line = ""

@@ -123,6 +123,23 @@ def test_steps_take_the_run_times_asked_for(store: Store, waits: str) -> None:
 
 
 @pytest.mark.slow
+def test_work_of_a_smaller_size_is_done_where_the_least_of_the_default_takes_too_long(
+    store: Store, write_function: Callable[..., Path]
+) -> None:
+    code = "import time\ndef handler(event, context):\n    time.sleep(event['n'] * event['each_s'])\n    return {}\n"
+    manifest = (
+        MANIFEST.replace('"float"', '"int"').replace("minimum = 0", "minimum = 1")
+        + '[parameters.each_s]\ntype = "float"\ndefault = 0.5\n'
+    ).replace("{ n = 5 }", "{ n = 5, each_s = 0.001 }\nsmall = { n = 5, each_s = 0.2 }\nlarge = { n = 9 }")
+    pieces = str(write_function("pieces", code, manifest=manifest))
+    view = run(store, settings(pieces, campaigns=("train",), runs=1), "fake")
+    (found,) = stored_steps(view).values()
+    assert found.size == "test"
+    assert {cell.status for cell in view.cells()} == {CellStatus.FINISHED}
+    assert max(view.column("function.duration_s", kind=Kind.MEASURED)) < 0.2  # the least of the others' run times
+
+
+@pytest.mark.slow
 def test_one_platform_is_a_pair_with_itself(store: Store, waits: str) -> None:
     view = run(store, settings(waits, campaigns=("train",)), "fake")
     assert [item.platform for item in view.deployments()] == ["fake", "fake"]
@@ -147,6 +164,10 @@ def test_function_that_fails_is_a_result_and_the_others_go_on(
     assert by_name["waits"] == {(CellStatus.FINISHED, "enough samples")}
     assert by_name["fails"] == {(CellStatus.FAILED, "no steps")}
     assert "not today" in next(cell.error or "" for cell in view.cells() if cell.factors["benchmark"] == "fails")
+    # Without steps it is not deployed where it would be predicted.
+    assert Counter((item.platform, item.benchmark) for item in view.deployments()) == {
+        ("fake", "fails"): 1, ("fake", "waits"): 1, ("other", "waits"): 1,
+    }  # fmt: skip
 
 
 @pytest.mark.slow

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sebsx_arm_prediction import example
+from sebsx_arm_prediction import example, registry
 from sebsx_arm_prediction.checks import LEAST_FUNCTIONS, problems
 from sebsx_arm_prediction.dataset import FEATURE_NAMES
+from sebsx_arm_prediction.files import write_file
 from sebsx_arm_prediction.pairs import pair
+from sebsx_arm_prediction.synthetic import campaign, planted_kinds
 from tests.support import Call
 
 
@@ -35,3 +37,17 @@ def test_example_answers_and_says_that_it_is_no_arm(call: Call, tmp_path: Path) 
     assert len(said.json["answers"]) == 1
     (card,) = call("predict", "models", "--json").json
     assert (card["name"], "emulated" in card["target"]) == ("example", True)
+
+
+@pytest.mark.slow
+def test_example_is_fitted_again_when_its_rows_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "folder", lambda: tmp_path / "models")
+    rows = tmp_path / "rows.csv"
+    monkeypatch.setattr(example, "_rows", lambda: rows)
+    fitted = []
+    for count in (3, 3, 4):
+        write_file(campaign(planted_kinds(count=count), steps=3, samples=1), rows)
+        card, _ = example.load()
+        fitted.append((len(card["functions"]), (tmp_path / "models" / "example" / "card.json").stat().st_mtime_ns))
+    assert [count for count, _ in fitted] == [3, 3, 4]
+    assert fitted[0] == fitted[1]  # not written again

@@ -104,6 +104,23 @@ def test_what_lies_outside_is_not_known_and_says_why(trained, costs):
     assert regardless(found).is_known
 
 
+@pytest.mark.parametrize("method", ["slr-linear", "mlr-forest", "lta-linear"])
+def test_beyond_the_run_times_learned_from_time_grows_with_the_work(method):
+    """A line's base, or the last leaf of a tree, is not what a call of a millisecond takes."""
+    pairs = pair(campaign(planted_kinds(), steps=4, samples=2))
+    fitted = learning.train(pairs, methods=(method,), scopes=(ALL_IN_ONE,), effort=Effort(trees=5))
+    shortest, longest = fitted.region.run_s
+    kind = planted_kinds(cv=0)[3]
+    ratios = {}
+    for took_s in (shortest, 0.001, longest, 10 * longest):
+        rows = campaign([replace(kind, here_s=(took_s, took_s + 1e-9))], steps=1, samples=4, sides=(SOURCE,))
+        found = answer(fitted, rows)
+        assert found.is_known == (shortest <= took_s <= longest)
+        ratios[took_s] = regardless(found).there_s / took_s
+    assert ratios[0.001] == pytest.approx(ratios[shortest], rel=0.02)
+    assert ratios[10 * longest] == pytest.approx(ratios[longest], rel=0.02)
+
+
 def test_model_of_another_machine_is_told(trained):
     import dataclasses
 
