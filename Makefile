@@ -59,6 +59,7 @@ define install
 	@echo "setting up $(VENV) with sebsx$(1): once, less than a minute with uv, a few with pip alone"
 	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(BIN)/python -e '.$(1)'; \
 	  else $(BIN)/python -m pip install -q --disable-pip-version-check -e '.$(1)'; fi
+	@$(BIN)/python -m compileall -q sebsx platforms plugins
 	@touch $@
 endef
 

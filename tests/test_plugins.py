@@ -426,7 +426,14 @@ def test_facts_of_plugins_are_gathered_and_a_failing_one_is_left_out(site):
             "from sebsx import plugins; plugins.load()",
             {"sqlalchemy", "sebsx_python.language", "sebsx.store", "numpy", "pytest"},
         ),
-        ("import sebsx.sandboxes.__main__", {"http.client", "email", "urllib.request", "sqlalchemy"}),
+        (
+            "from sebsx import plugins; plugins.load().get('languages', 'python')",
+            {"packaging.specifiers", "multiprocessing", "sqlalchemy", "numpy"},
+        ),
+        (
+            "import sebsx.sandboxes.__main__",
+            {"http.client", "email", "urllib.request", "sqlalchemy", "sebsx.model.untrusted"},
+        ),
     ],
 )
 def test_neither_loading_nor_a_gateway_imports_what_it_does_not_need(code, heavy):

@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import CodeType
@@ -55,6 +54,8 @@ def compile_folder(folder: Path, shelf: Path) -> None:
         for path in paths:
             one(path)
         return
+    from concurrent.futures import ProcessPoolExecutor  # half of the start of this program
+
     with ProcessPoolExecutor() as processes:
         for _ in processes.map(one, paths, chunksize=_PIECE):
             pass

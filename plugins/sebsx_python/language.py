@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sebsx.building import default_cache
 from sebsx.building.tools import run_tool
 from sebsx.contracts.languages import Built, Language, Starter
-from sebsx_python import compiling, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from sebsx.contracts.languages import Inputs
     from sebsx.model import Target
 
 _RUNTIME = "sebsx_runtime"
+_REQUIREMENTS = "requirements.txt"
+_COMPILES = Path(__file__).with_name("compiling.py")
 _SEPARATOR = re.compile(r"[./]")
 _HANDLER = re.compile(r"[^.].*\.[^./]+")
 _STARTER = '''\
@@ -59,7 +60,7 @@ class PythonLanguage(Language):
     def prepare(self, package_root: Path) -> None:
         """Compile every module, so that no cold start compiles; code that does not compile fails when it is called."""
         shelf = default_cache() / "bytecode"
-        run_tool([sys.executable, "-I", compiling.__file__, str(package_root), str(shelf)], package_root)
+        run_tool([sys.executable, "-I", str(_COMPILES), str(package_root), str(shelf)], package_root)
 
     def runtime_files(self) -> Mapping[str, bytes]:
         """Return every module of the shim, as a regular package."""
@@ -73,10 +74,18 @@ class PythonLanguage(Language):
 
     def inputs(self, source: Path, target: Target) -> Inputs | None:
         """Return `requirements.txt` and all that it names, with the tool; None where it asks for nothing."""
-        file = source / requirements.FILE
+        file = source / _REQUIREMENTS
+        if not file.is_file():
+            return None
+        from sebsx_python import requirements  # heavy, and most functions ask for nothing
+
         return requirements.inputs(file) if requirements.any_in(file) else None
 
     def build(self, source: Path, destination: Path, target: Target) -> Built:
         """Install what `requirements.txt` asks for, for `target`."""
-        file = source / requirements.FILE
+        file = source / _REQUIREMENTS
+        if not file.is_file():
+            return Built()
+        from sebsx_python import requirements  # heavy, and most functions ask for nothing
+
         return requirements.install(file, destination, target) if requirements.any_in(file) else Built()

@@ -58,8 +58,8 @@ _CONFIGURATIONS = (
 
 
 def any_in(file: Path) -> bool:
-    """Return whether a requirements file is there and asks for anything."""
-    return file.is_file() and files.read(file).any
+    """Return whether a requirements file asks for anything."""
+    return files.read(file).any
 
 
 def inputs(file: Path) -> Inputs:

@@ -137,8 +137,15 @@ def guard_methods(
         setattr(guarded, name, _guarded(guarded, base, name, what, raises.get(name, ()), giver))
 
 
-def methods_of(base: type[Any]) -> dict[str, Any]:
+def methods_of(base: type[Any]) -> Mapping[str, Any]:
     """Return the methods and properties of a contract by name, as they stand in the class."""
+    contract: Any = base  # a type, which mypy would not let be hashed
+    found: Mapping[str, Any] = _methods_of(contract)
+    return found
+
+
+@cache
+def _methods_of(base: Any) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     whose = {"sebsx", base.__module__.partition(".")[0]}  # a kind that a plugin added has its contract there
     for cls in reversed(base.__mro__):

@@ -11,7 +11,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import DeployError, PlatformError
-from sebsx.model.untrusted import parse_json
 
 if TYPE_CHECKING:
     import http.client
@@ -173,6 +172,8 @@ class Gateway:
 
     def _control(self, action: str, **arguments: Any) -> Any:
         import http.client
+
+        from sebsx.model.untrusted import parse_json  # the gateway's own process needs no model
 
         if self._connection is None or self._process is None:
             raise PlatformError("the gateway is not running; open the platform with `with` first")
