@@ -72,6 +72,10 @@ class _Trips:
         return self.condition.identity.get("payload_bytes")
 
     @property
+    def typical_s(self) -> float | None:
+        return self.median.value
+
+    @property
     def hot(self) -> bool:
         return bool(self.condition.wanted == HOT)
 
@@ -92,8 +96,7 @@ class HotStartAnalyzer(Analyzer[IntervalSettings]):
             times = _times(each, series)
             if len(times):
                 trips.append(_Trips(each, times, median_estimate(times, settings.confidence)))
-        certain = _bounds([each for each in trips if not each.condition.was_starved])
-        bound = certain or _bounds(trips)
+        bound = _bounds(trips)
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         none = [] if trips else [Finding("not enough data: nothing came back", warning=True)]
         return Report(
@@ -101,7 +104,7 @@ class HotStartAnalyzer(Analyzer[IntervalSettings]):
             tables=[_table(trips, bound, settings)] if trips else [],
             figures=list(_drawn(trips)),
             findings=[*none, *_without(trips, bound), *_failed(found), *starved, *about_runs(runs)],
-            answers=list(_answers(trips, certain)),
+            answers=list(_answers(trips, bound)),
             methods=[_METHOD] if trips else [],
         )
 
@@ -123,21 +126,21 @@ def _times(condition: Condition, series: dict[str, dict[int, list[tuple[int, flo
     return condition.observed("client.latency_s")
 
 
-def _bounds(trips: Sequence[_Trips]) -> dict[Any, float]:
-    """Return for each payload the median of the quickest polling sandbox."""
-    found: dict[Any, float] = {}
-    for each in trips:
-        if each.hot and each.median.value is not None:
-            found[each.payload] = min(each.median.value, found.get(each.payload, each.median.value))
+def _bounds(trips: Sequence[_Trips]) -> dict[Any, _Trips]:
+    """Return for each payload the quickest polling: who waits for a processor is slower, and never too quick."""
+    found: dict[Any, _Trips] = {}
+    for each in sorted(trips, key=lambda each: each.typical_s or 0.0):
+        if each.hot and each.typical_s:
+            found.setdefault(each.payload, each)
     return found
 
 
-def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: IntervalSettings) -> Table:
+def _table(trips: Sequence[_Trips], bound: dict[Any, _Trips], settings: IntervalSettings) -> Table:
     among = [each.condition for each in trips]
     identity = identity_columns(among)
     rows = []
     for each in trips:
-        least, middle = bound.get(each.payload), each.median.value
+        least, middle = bound[each.payload].typical_s if each.payload in bound else None, each.typical_s
         rows.append(
             {
                 **{column.key: level(each.condition, column.key) for column in identity},
@@ -153,17 +156,19 @@ def _table(trips: Sequence[_Trips], bound: dict[Any, float], settings: IntervalS
     return Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(among))
 
 
-def _answers(trips: Sequence[_Trips], bound: dict[Any, float]) -> Iterator[str]:
+def _answers(trips: Sequence[_Trips], bound: dict[Any, _Trips]) -> Iterator[str]:
     """Yield for each payload the bound and how far all others are from it; what was starved is left out."""
-    if not bound and any(each.hot for each in trips):
-        yield "no bound is known: the polling sandboxes were starved; measure again on a machine with less to do"
-    for payload, least in sorted(bound.items(), key=lambda pair: str(pair[0]).zfill(12)):
+    for payload, quickest in sorted(bound.items(), key=lambda pair: str(pair[0]).zfill(12)):
+        size = show(payload, "bytes") if isinstance(payload, int) else str(payload)
+        least = quickest.typical_s
+        if quickest.condition.was_starved or least is None:
+            yield f"{size}: no bound is known, its polling sandboxes were starved; measure on a machine with less to do"
+            continue
         said = []
         for each in trips:
-            if each.payload == payload and not each.hot and each.median.value and not each.condition.was_starved:
+            if each.payload == payload and not each.hot and each.typical_s and not each.condition.was_starved:
                 place = name_of({key: level(each.condition, key) for key in ("platform", "start")})
-                said.append(f"{place} {show(each.median.value, 's')} ({_times_of(each.median.value / least)})")
-        size = show(payload, "bytes") if isinstance(payload, int) else str(payload)
+                said.append(f"{place} {show(each.typical_s, 's')} ({_times_of(each.typical_s / least)})")
         beside = f"; {', '.join(said)}" if said else ""
         yield f"{size} to a polling sandbox and back {show(least, 's')}{beside}"
 
@@ -172,7 +177,7 @@ def _times_of(ratio: float) -> str:
     return f"{ratio:,.0f} times" if ratio >= 100 else f"{ratio:.3g} times"
 
 
-def _without(trips: Sequence[_Trips], bound: dict[Any, float]) -> Iterator[Finding]:
+def _without(trips: Sequence[_Trips], bound: dict[Any, _Trips]) -> Iterator[Finding]:
     if trips and not bound:
         yield Finding("no sandbox polled: there is no bound to hold platforms against (--platform local)", warning=True)
 

@@ -49,7 +49,7 @@ class HotPreset:
 
 
 PRESETS = {
-    "quick": HotPreset((1, 1024, 1_000_000), 6, 100, 5),
+    "quick": HotPreset((1024, 1_000_000), 6, 50, 3),
     "full": HotPreset((1, 1024, 65_536, 1_000_000, 5_000_000), 20, 1000, 20),
 }
 

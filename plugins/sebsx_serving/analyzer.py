@@ -123,7 +123,7 @@ class ServingAnalyzer(Analyzer[ServingAnalyzerSettings]):
         )
         return Report(
             "Serving lab",
-            tables=[*tables, *_claims(simulated)],
+            tables=tables,
             figures=list(_drawn(simulated)),
             findings=[
                 *_claimed(simulated),

@@ -141,7 +141,7 @@ class ScalingTurns(Turns):
             found = self._call(event, number, Kind.MEASURED)
             if found is None:
                 return False
-            seen = observed(found["latency_s"], found["waiting_s"], sum(found["service_s"]), found["ready"] * period_s)
+            seen = observed(found["latency_s"], found["waiting_s"], found["busy_s"], found["workers_s"])
             wanted = self._policy.next(workers, seen, most)
             if wanted != workers:
                 workers = wanted

@@ -101,7 +101,7 @@ def _cells(scene: Scene, platform: Platform[Any], settings: ServingSettings) -> 
                     else {
                         "users": settings.chosen.users,
                         "spawn_rate": settings.chosen.spawn_rate,
-                        "think": settings.think,
+                        "think": settings.chosen.think,
                     }
                 ),
             }

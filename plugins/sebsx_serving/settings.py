@@ -25,12 +25,13 @@ class ServingPreset:
     saturate_s: float
     users: int
     spawn_rate: float
+    think: str
     rate: float
 
 
 PRESETS = {
-    "quick": ServingPreset(0.02, 6.0, 1.5, 0.5, 20, 10.0, 20.0),
-    "paper": ServingPreset(0.5, 120.0, 5.0, 10.0, 100, 2.0, 100.0),
+    "quick": ServingPreset(0.02, 1.5, 0.5, 0.2, 10, 10.0, "0.2s..0.4s", 20.0),
+    "paper": ServingPreset(0.5, 120.0, 5.0, 10.0, 100, 2.0, "2s..3s", 100.0),
 }
 
 
@@ -58,7 +59,7 @@ class ServingSettings:
     )  # fmt: skip
     users: int = setting(0, help="people of the load; 0 for the preset's", minimum=0, maximum=10_000)
     spawn_rate: float = setting(0.0, help="how many join each second; 0 for the preset's", minimum=0)
-    think: str = setting("2s..3s", help="time between an answer and the next request", metavar="TIME")
+    think: str = setting("", help="time between an answer and the next request; default: the preset's", metavar="TIME")
     rate: float = setting(
         0.0, help="requests a second at the end of the ramp; 0 for the preset's", minimum=0, maximum=10_000
     )
@@ -71,7 +72,7 @@ class ServingSettings:
     def __post_init__(self) -> None:
         parse_bytes(self.model)
         try:
-            parse_durations(self.think)
+            parse_durations(self.chosen.think)
         except ValueError as exc:
             raise ValueError(f"`think` {exc}") from None
         chosen = self.chosen
@@ -100,6 +101,7 @@ class ServingSettings:
             self.saturate_s or preset.saturate_s,
             self.users or preset.users,
             self.spawn_rate or preset.spawn_rate,
+            self.think or preset.think,
             self.rate or preset.rate,
         )
 
@@ -111,6 +113,6 @@ class ServingSettings:
             duration_s=chosen.duration_s,
             users=chosen.users,
             spawn_rate=chosen.spawn_rate,
-            think_s=parse_durations(self.think),
+            think_s=parse_durations(chosen.think),
             rate=chosen.rate,
         )

@@ -109,7 +109,7 @@ class _Simulation:
         self._window: list[float] = []
         self._busy_s = self._workers_s = 0.0
         self._counted_s = 0.0
-        self._ready = 0
+        self._ready = self._working = 0
 
     def run(self) -> Course:
         """Return the course up to the end of the load; what waits then is not in it."""
@@ -140,7 +140,9 @@ class _Simulation:
             self._widen(self._policy.next(self._wanted, seen, self._most))
 
     def _count_workers(self) -> None:
+        """Add up the time of all workers, and of those that work: whatever changes either number comes after this."""
         self._workers_s += self._ready * (self._env.now - self._counted_s)
+        self._busy_s += self._working * (self._env.now - self._counted_s)
         self._counted_s = self._env.now
 
     def _work(self, delay_s: float) -> Generator[Any, Any, None]:
@@ -149,11 +151,13 @@ class _Simulation:
         self._ready += 1
         while True:
             number, due, answered = yield self._queue.get()
-            service_s = self._rng.choice(self._costs.service_s)
-            yield self._env.timeout(service_s)
+            self._count_workers()
+            self._working += 1
+            yield self._env.timeout(self._rng.choice(self._costs.service_s))
+            self._count_workers()
+            self._working -= 1
             del self._waiting[number]
             latency_s = self._env.now - due
-            self._busy_s += service_s
             self._window.append(latency_s)
             self._course.ended_s.append(self._env.now)
             self._course.latency_s.append(latency_s)

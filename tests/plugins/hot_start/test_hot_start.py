@@ -109,16 +109,23 @@ def test_sandbox_gives_up_a_client_that_ended(slot: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("home")
-def test_polling_sandboxes_are_measured_beside_warm_and_cold_ones(store: Store) -> None:
-    settings = HotSettings(payload_bytes=(1, 2000), sandboxes=1, exchanges=20, calls=2)
+def test_preset_for_a_first_look_measures_polling_sandboxes_beside_warm_and_cold_ones(store: Store) -> None:
+    settings = HotSettings()
     view = run_on(LocalPlatform, HotStart(), settings, store)
     assert {cell.status for cell in view.cells()} == {CellStatus.FINISHED}, [cell.error for cell in view.cells()]
     report = HotStartAnalyzer().analyze([view], IntervalSettings())
     found = {(row["way"], row["start"], row["payload_bytes"]): row for row in report.tables[0].rows}
-    assert len(found) == 2 * 4
-    assert {key[1]: row["n"] for key, row in found.items()} == {"hot": 20, "warm": 2, "cold": 1}
-    # Even where everything waits for a processor: memory and a socket are quicker than HTTP through a gateway.
-    assert found["shared-memory", "hot", 1]["min_s"] < found["platform", "warm", 1]["min_s"]
+    assert len(found) == 4 * len(settings.chosen.payload_bytes)
+    assert {row["sandboxes"] for row in found.values()} == {settings.chosen.sandboxes}
+    sizes = {"hot": settings.chosen.exchanges, "warm": settings.chosen.calls, "cold": 1}
+    assert {key[1]: row["n"] for key, row in found.items()} == {
+        start: each * settings.chosen.sandboxes for start, each in sizes.items()
+    }
+    # Even where everything waits for a processor: memory is quicker than HTTP through a gateway.
+    least = min(settings.chosen.payload_bytes)
+    assert found["shared-memory", "hot", least]["min_s"] < found["platform", "warm", least]["min_s"]
+    assert min(row["distance_s"] for row in found.values()) == 0
+    assert len(report.answers) == len(settings.chosen.payload_bytes)
     assert threading.active_count() < 50
 
 
@@ -139,15 +146,15 @@ class Polled(StrEnum):
     HOT = "hot"
 
 
-@pytest.mark.parametrize("starved", [False, True])
-def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: bool) -> None:
+@pytest.mark.parametrize("starved", ["", "loopback", "shared-memory"])
+def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: str) -> None:
     writer = RunWriter(store, experiment="hot-start", factors=HotStart.factors, metrics=sebsx_register_metrics())
     for way, time_s in (("shared-memory", 5e-6), ("loopback", 4e-5)):
         cell = writer.add([1.0] * 6, start=Polled.HOT, way=way, payload_bytes=1024, changes=COLD)  # type: ignore[arg-type]
         for number in range(6):
             text = json.dumps({"round": number, "t_s": [time_s] * 50})
             store.add_value(writer.run.id, experiment.SERIES, None, cell_id=cell, text=text)
-        store.add_value(writer.run.id, "host.starved", 1.0 if starved else 0.0, cell_id=cell)
+        store.add_value(writer.run.id, "host.starved", float(way == starved), cell_id=cell)
     writer.add([0.002] * 12, start=StartType.WARM, way="platform", payload_bytes=1024)
     writer.add([0.2] * 6, start=StartType.COLD, way="platform", payload_bytes=1024)
     report = HotStartAnalyzer().analyze([writer.finish()], IntervalSettings())
@@ -157,8 +164,8 @@ def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: bo
     assert found["loopback", "hot"]["times"] == pytest.approx(8)
     assert found["platform", "warm"]["distance_s"] == pytest.approx(0.002 - 5e-6, rel=1e-3)
     assert found["platform", "cold"]["times"] == pytest.approx(40_000, rel=1e-3)
-    unknown = "no bound is known: the polling sandboxes were starved; measure again on a machine with less to do"
+    unknown = "1.00 KiB: no bound is known, its polling sandboxes were starved; measure on a machine with less to do"
     known = (
         "1.00 KiB to a polling sandbox and back 5.00 us; fake warm 2.00 ms (400 times), fake cold 200 ms (40,000 times)"
     )
-    assert report.answers == [unknown if starved else known]
+    assert report.answers == [unknown if starved == "shared-memory" else known]

@@ -27,6 +27,11 @@ def test_hybrid_workers_stay_where_latency_is_low() -> None:
     assert simulate(Hybrid(), quiet, ServerCosts(service_s=[0.1]), most=56).workers == [(0, 1)]
 
 
+def test_pods_are_busy_with_what_has_not_ended_yet() -> None:
+    course = simulate(Horizontal(), FLOOD, ServerCosts(service_s=[5.0]), most=8, period_s=1.0)
+    assert course.workers[:2] == [(0, 1), (3, 2)]  # the first request comes after 1.4 s, none has ended at 3 s
+
+
 @dataclass(frozen=True, kw_only=True)
 class Poisson(ServingLoad):
     """Arrivals of a Poisson process."""

@@ -34,7 +34,8 @@ class ModelServer:
         self._waiting = {}  # number of a request -> when it was due
         self._done = []  # (due, latency, service)
         self._children, self._threads, self._started = [], [], []
-        self._ready = 0
+        self._ready = self._working = 0
+        self._counted_s = self._busy_s = self._workers_s = 0.0
         self._closed = False
         self._crowd = None
         self._zero = time.perf_counter()
@@ -56,7 +57,9 @@ class ModelServer:
 
     def begin(self, load):
         """Let requests come: users that think, or arrivals at given times; time counts from now on."""
-        self._zero = time.perf_counter()
+        with self._lock:
+            self._zero = time.perf_counter()
+            self._counted_s = self._busy_s = self._workers_s = 0.0
         self._crowd = _Users(load) if "users" in load else _Arrivals(load)
         thread = threading.Thread(target=self._generate, daemon=True)
         thread.start()
@@ -66,15 +69,18 @@ class ModelServer:
         time.sleep(max(0.0, until_s - self._now()))
         with self._lock:
             done, self._done = self._done, []
-            now = self._now()
+            now = self._count()
             waiting = [now - due for due in self._waiting.values()]
+            busy_s, workers_s = self._busy_s, self._workers_s
+            self._busy_s = self._workers_s = 0.0
         return {
             "until_s": now,
             "due_s": [each[0] for each in done],
             "latency_s": [each[1] for each in done],
             "service_s": [each[2] for each in done],
             "waiting_s": waiting,
-            "ready": self._ready,
+            "busy_s": busy_s,
+            "workers_s": workers_s,
             "pss_bytes": self.memory(),
         }
 
@@ -123,25 +129,37 @@ class ModelServer:
     def _now(self):
         return time.perf_counter() - self._zero
 
+    def _count(self):
+        """Add up the time of all workers and of those that work, and return now; call it with the lock."""
+        now = self._now()
+        self._workers_s += self._ready * (now - self._counted_s)
+        self._busy_s += self._working * (now - self._counted_s)
+        self._counted_s = now
+        return now
+
     def _work(self, child):
         if self._mode == "processes":
             child = self._start_process()
         if child is not None:
             self._children.append(child)
         with self._lock:
+            self._count()
             self._ready += 1
             self._lock.notify_all()
         while True:
             number = self._queue.get()
             if number is None or self._closed:
                 return
-            began = self._now()
+            with self._lock:
+                began = self._count()
+                self._working += 1
             try:
                 service = self._infer(child)
             except (OSError, ValueError):  # closed meanwhile
                 return
-            now = self._now()
             with self._lock:
+                now = self._count()
+                self._working -= 1
                 due = self._waiting.pop(number)
                 self._done.append((due, now - due, service or now - began))
                 if self._crowd is not None:
