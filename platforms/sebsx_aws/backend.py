@@ -160,6 +160,12 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
         """Tell whether a word is an ARN; either architecture is measured here."""
         return address.startswith("arn:")
 
+    @classmethod
+    def settings_in(cls, address: str) -> Mapping[str, str]:
+        """Return the region of an ARN."""
+        region = read_name(address).region
+        return {"region": region} if region else {}
+
     def subject_of(self, address: str) -> str:
         """Return name and qualifier of a function, without the account."""
         return read_name(address).subject

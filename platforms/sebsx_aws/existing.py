@@ -233,7 +233,7 @@ class ExistingLambdas(Existing[FoundLambda]):
         if named.region and named.region != region:
             raise UserError(
                 f"the ARN of {named.subject!r} is of {named.region}, and the region set is {region}; "
-                f"add --set region={named.region}"
+                f"leave out --set region={region}"
             )
         if not named.account:
             return

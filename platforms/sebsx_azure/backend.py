@@ -180,6 +180,12 @@ class AzurePlatform(AccountPlatform[AzureSettings, AzureClients]):
         """Tell whether a word is the full id of an app or of a function in it."""
         return is_id(address)
 
+    @classmethod
+    def settings_in(cls, address: str) -> Mapping[str, str]:
+        """Return the subscription of a full id, which does not say the region."""
+        subscription = read_name(address).subscription
+        return {"subscription": subscription} if subscription else {}
+
     def subject_of(self, address: str) -> str:
         """Return the name of an app, and of the function in it if it is named; without subscription and group."""
         named = read_name(address)

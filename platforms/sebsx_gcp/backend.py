@@ -121,6 +121,12 @@ class GcpPlatform(AccountPlatform[GcpSettings, GcpClients]):
         """Tell whether a word is the full name of a resource."""
         return address.startswith("projects/") and "/functions/" in address
 
+    @classmethod
+    def settings_in(cls, address: str) -> Mapping[str, str]:
+        """Return project and region of a full name."""
+        named = read_name(address)
+        return {"project": named.project, "region": named.region} if named.project else {}
+
     def subject_of(self, address: str) -> str:
         """Return the name of a function, without project."""
         return read_name(address).name

@@ -15,7 +15,7 @@ from sebsx_function.sampling import Slot, changes_sandboxes, measure
 from sebsx_function.settings import FunctionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
@@ -56,6 +56,10 @@ class FunctionExperiment(Experiment[FunctionSettings]):
                 f"address {settings.address!r} is neither an ARN nor a URL; a name needs its platform: --platform aws"
             )
         return found[:1]
+
+    def settings_of(self, platform: type[Platform[Any]], settings: FunctionSettings) -> Mapping[str, str]:
+        """Return what the address says of the place: region, project, subscription."""
+        return platform.settings_in(settings.address) if settings.address else {}
 
     def plan(self, scene: Scene, settings: FunctionSettings) -> Plan:
         """Return one cell per memory size, architecture, start type and input."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from sebsx.settings import NoSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from sebsx.contracts.platforms import Platform
     from sebsx.contracts.registered import Registered
     from sebsx.contracts.scene import Scene
     from sebsx.contracts.session import Session
@@ -49,6 +50,13 @@ class Experiment(ABC, Generic[S]):
     def platforms(self, registry: Registered, settings: S) -> Sequence[str]:
         """Return the platforms that the settings mean where the user names none; empty for the default one."""
         return ()
+
+    def settings_of(self, platform: type[Platform[Any]], settings: S) -> Mapping[str, str]:
+        """Return settings of a platform by name that those of the experiment say, such as the region of a function.
+
+        They are stronger than environment and files, and weaker than `--set`.
+        """
+        return {}
 
     @abstractmethod
     def plan(self, scene: Scene, settings: S) -> Plan:

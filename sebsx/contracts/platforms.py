@@ -256,6 +256,17 @@ class Platform(ABC, Generic[S]):
         """Tell by its form alone whether a word can only mean a function that `adopt` finds here."""
         return False
 
+    @classmethod
+    def settings_in(cls, address: str) -> Mapping[str, str]:
+        """Return settings by name that the address of a function says, such as its region; empty for none.
+
+        They are stronger than environment and files, and weaker than `--set`.
+
+        Raises:
+            UserError: If the word cannot name a function here.
+        """
+        return {}
+
     def subject_of(self, address: str) -> str:
         """Return the name of the function that a word means, without account, key or query. Works unopened.
 

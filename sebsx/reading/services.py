@@ -143,8 +143,20 @@ class Services:
         found = [*([] if own is None else [own / FILE_NAME]), Path(FILE_NAME)]
         return [path for path in found if path.is_file()]
 
-    def reader(self, assignments: Sequence[str] = (), in_play: Sequence[str] = (), *strongest: Layer) -> SettingsReader:
+    def reader(
+        self,
+        assignments: Sequence[str] = (),
+        in_play: Sequence[str] = (),
+        *strongest: Layer,
+        implied: Layer | None = None,
+    ) -> SettingsReader:
         """Return a reader over defaults, files, environment, `--set` and, strongest, the given layers.
+
+        Args:
+            assignments: `key=value` words of `--set`.
+            in_play: Sections that a short key may belong to.
+            strongest: Layers over all others.
+            implied: What else was asked for says by the way; stronger than environment and files.
 
         Raises:
             UserError: If a key is unknown; it names key, source and the nearest. Only a warning for a
@@ -154,6 +166,7 @@ class Services:
         layers = [from_file(path) for path in self.files]
         _check_variables(self.sections)
         layers.append(match_environment(from_environment(), self.sections))
+        layers += [implied] if implied else []
         layers.append(from_assignments(assignments, "--set", [by_name[name] for name in in_play], self.sections))
         reader = SettingsReader([*layers, *strongest], self.sections)
         for key, source, advice in reader.unknown():
@@ -214,7 +227,14 @@ class Services:
         meant = () if chosen else experiment().platforms(self.registry, given.read(section).value)
         names = self.choose_platforms(chosen or tuple(meant))
         in_play = [CORE, section, *(f"platform.{name}" for name in names)]
-        reader = self.reader(assignments, in_play, *strongest)
+        asked = given.read(section).value
+        said = {
+            f"platform.{name}.{key}": value
+            for name in names
+            for key, value in experiment().settings_of(self.registry.platforms[name], asked).items()
+        }
+        implied = Layer(f"experiment {experiment.name}", said)
+        reader = self.reader(assignments, in_play, *strongest, implied=implied)
         core = reader.read(CORE).value
         return RunSpec(
             experiment=experiment(),

@@ -11,6 +11,8 @@ from sebsx.contracts.experiments import Experiment
 from sebsx.contracts.scene import Scene
 from sebsx.model import Design
 from sebsx.plugins import Registry
+from sebsx.reading.services import Services
+from sebsx.settings import Layer
 from sebsx.testing.contexts import context_for
 from sebsx.testing.contracts import ExperimentContract
 from sebsx_aws.backend import AwsPlatform
@@ -69,3 +71,36 @@ def test_as_it_is_there_is_one_warm_cell_and_in_place_is_sequential(aws: Scene) 
 @pytest.mark.parametrize(("address", "platform"), [(ARN, ["aws"]), ("https://h/", ["url"]), ("HTTP://h/", ["url"])])
 def test_platform_follows_from_the_address(sebsx_registry: Registry, address: str, platform: list[str]) -> None:
     assert list(FunctionExperiment().platforms(sebsx_registry, FunctionSettings(address=address))) == platform
+
+
+APP = f"/subscriptions/{'0' * 36}/resourceGroups/g/providers/Microsoft.Web/sites/app/functions/f"
+
+
+@pytest.mark.parametrize(
+    ("platform", "address", "said"),
+    [
+        ("aws", ARN.replace("us-east-1", "eu-north-1"), {"region": "eu-north-1"}),
+        ("aws-arm", ARN, {"region": "us-east-1"}),
+        ("aws", "123456789012:function:f", {}),
+        ("gcp", "projects/p/locations/europe-west1/functions/f", {"project": "p", "region": "europe-west1"}),
+        ("gcp", "f", {}),
+        ("azure", APP, {"subscription": "0" * 36}),
+        ("azure", "app/f", {}),
+        ("url", "https://h/", {}),
+    ],
+)
+def test_address_says_where_its_function_is(
+    sebsx_registry: Registry, platform: str, address: str, said: dict[str, str]
+) -> None:
+    chosen = sebsx_registry.platforms[platform]
+    assert FunctionExperiment().settings_of(chosen, FunctionSettings(address=address)) == said
+
+
+def test_region_of_an_arn_is_stronger_than_the_environment_and_weaker_than_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEBSX_PLATFORM__AWS__REGION", "eu-west-3")
+    services, asked = Services(), Layer("command line", {"experiment.function.address": ARN})
+    for assignments, region in (((), "us-east-1"), (("region=eu-north-1",), "eu-north-1")):
+        spec = services.spec(FunctionExperiment, asked, assignments=assignments)
+        assert spec.platforms["aws"].region == region
