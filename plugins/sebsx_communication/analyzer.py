@@ -18,8 +18,8 @@ from sebsx.contracts.analyzers import (
     about_emulation,
     about_runs,
 )
+from sebsx.reading.believed import quantile_of_units
 from sebsx.reading.blocks import caution
-from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx_communication.figures import SIZE, figures
@@ -60,7 +60,7 @@ _SIZES = (
         "latency_s",
         "latency",
         unit="s",
-        meaning="median over pairs of sandboxes of half a round trip, with its interval",
+        meaning="median over pairs of sandboxes of half a round trip; what was sent again or lost is later than all",
     ),
     Column("p90_s", "p90", unit="s", meaning="of half a round trip"),
     Column("p99_s", "p99", unit="s", meaning="of half a round trip"),
@@ -155,7 +155,7 @@ class CommunicationAnalyzer(Analyzer[IntervalSettings]):
             figures=figures(groups, confidence),
             findings=findings,
             files=files,
-            answers=[answer(group, confidence) for group in groups],
+            answers=[answer(group) for group in groups],
             methods=[_LINE],
         )
 
@@ -195,7 +195,7 @@ def _files(groups: Sequence[ChannelGroup]) -> Iterator[ReportFile]:
 
 def _line_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any]]:
     for name, cells in group.channels.items():
-        streams = [median_estimate(each.stream).value for each in cells if each.bandwidth]
+        streams = [quantile_of_units(each.stream).value for each in cells if each.bandwidth]
         best = max((value for value in streams if value is not None), default=None)
         n = sum(len(each.latencies_s) for each in cells)
         row = {
@@ -231,10 +231,10 @@ def _size_rows(group: ChannelGroup, confidence: float) -> Iterator[dict[str, Any
                 "exchanges": len(each.trips_s),
                 "sandboxes": _blocks([each]),
                 "n": len(latencies),
-                "latency_s": median_estimate(each.latency_s, confidence),
-                "p90_s": tail_estimate(each.latency_s, 0.9, confidence),
-                "p99_s": tail_estimate(each.latency_s, 0.99, confidence),
-                "bandwidth": median_estimate(each.stream, confidence) if each.bandwidth else None,
+                "latency_s": quantile_of_units(each.latency_s, 0.5, confidence),
+                "p90_s": quantile_of_units(each.latency_s, 0.9, confidence),
+                "p99_s": quantile_of_units(each.latency_s, 0.99, confidence),
+                "bandwidth": quantile_of_units(each.stream, 0.5, confidence) if each.bandwidth else None,
                 "operations": sum(count for key, count in operations.items() if key != "poll") if operations else None,
                 "polls": operations.get("poll", 0.0) if operations else None,
                 "retries": each.retries,
@@ -267,7 +267,7 @@ def _choice_rows(group: ChannelGroup) -> Iterator[dict[str, Any]]:
         here = {name: each for name, each in group.measured(size).items() if name in group.lines}
         if len(here) < 2:
             continue
-        latencies = {name: float(median_estimate(each.latency_s).value or 0.0) for name, each in here.items()}
+        latencies = {name: each.median_s for name, each in here.items()}
         predicted = {name: float(group.lines[name].without(size).latency_s(size)[0]) for name in here}
         best, chosen = min(latencies, key=latencies.__getitem__), min(predicted, key=predicted.__getitem__)
         row = {
@@ -286,7 +286,7 @@ def _modelled_cost(group: ChannelGroup, name: str, size: int, latency_s: float) 
     """Return what a message would cost by the model, its operations read off the other sizes."""
     import numpy as np  # heavy
 
-    cells = [each for each in group.channels[name] if each.calm and each.message_usd is not None]
+    cells = [each for each in group.channels[name] if each.usable and each.message_usd is not None]
     others = [each for each in cells if each.cell.factors["message_bytes"] != size] or cells
     known = np.interp(
         size, [each.cell.factors["message_bytes"] for each in others], [each.operations_usd or 0.0 for each in others]
@@ -299,8 +299,9 @@ def _sentence(group: ChannelGroup, confidence: float) -> Finding:
     sizes = group.sizes()
     if not group.lines:
         names = ", ".join(sorted(name for name, cells in group.channels.items() if any(c.latencies_s for c in cells)))
-        calm = all(each.calm for cells in group.channels.values() for each in cells if each.latencies_s)
-        only = "one size of message only" if calm else "fewer than two sizes of message that were not starved"
+        all_usable = all(each.usable for cells in group.channels.values() for each in cells if each.latencies_s)
+        few = "fewer than two sizes of message that were not starved and mostly answered"
+        only = "one size of message only" if all_usable else few
         text = f"{group.name}: not enough data for a model: {names} came back at {only}"
         return Finding(text, numbers={"sizes": sizes}, warning=True)
     top = max(line.sizes[-1] for line in group.lines.values())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Kind
 from sebsx.model.metrics import Better, Metric
 from sebsx.model.starved import MOST_STARVED
+from sebsx.reading.believed import quantile_of_units
 from sebsx.reading.blocks import Observations, joined
-from sebsx.reading.estimates import median_estimate
 from sebsx.reading.starved import starved_shares
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Exchanged:
         streamed: The block of each.
         usd_per_s: What the time of both functions costs; None where there is no price.
         operations_usd: What a message costs in operations; None where there is no price.
+        broken: Exchanges that ended before their last message was answered.
         consumers: Exchanges whose consumer was an invocation of its own.
         same_sandbox: Exchanges whose two ends were one sandbox.
         starved: Share of its calls that did not have the processor they were due.
@@ -80,14 +82,15 @@ class Exchanged:
     streamed: list[int] = field(default_factory=list)
     usd_per_s: float | None = None
     operations_usd: float | None = None
+    broken: int = 0
     consumers: int = 0
     same_sandbox: int = 0
     starved: float = 0.0
 
     @property
-    def calm(self) -> bool:
-        """Whether lines and answers may be made of it: messages came back, and its calls had their processor."""
-        return bool(self.latencies_s) and self.starved <= MOST_STARVED
+    def usable(self) -> bool:
+        """Whether lines and answers may be made of it: most messages came back, and its calls had their processor."""
+        return self.median_s < math.inf and self.starved <= MOST_STARVED
 
     @property
     def latencies_s(self) -> list[float]:
@@ -96,17 +99,23 @@ class Exchanged:
 
     @property
     def latency_s(self) -> Observations:
-        """The same, with the block of each."""
+        """The same, with the block of each; a message that was not answered in time is later than all of them."""
         blocks = [block for block, trips in zip(self.blocks, self.trips_s, strict=True) for _ in trips]
-        return Observations.listed(self.latencies_s, blocks)
+        late = [math.nan] * (len(self.retried_s) + self.broken)
+        return Observations.listed(self.latencies_s, blocks, late=late)
+
+    @property
+    def median_s(self) -> float:
+        """The median of those; infinite where it lies among what was not answered."""
+        found = quantile_of_units(self.latency_s).value
+        return math.inf if found is None else found
 
     @property
     def message_usd(self) -> float | None:
         """Cost of a message: its operations, and the time of both functions for the median latency."""
-        latency_s = median_estimate(self.latency_s).value
-        if latency_s is None or self.usd_per_s is None or self.operations_usd is None:
+        if self.median_s == math.inf or self.usd_per_s is None or self.operations_usd is None:
             return None
-        return latency_s * self.usd_per_s + self.operations_usd
+        return self.median_s * self.usd_per_s + self.operations_usd
 
     @property
     def stream(self) -> Observations:
@@ -137,6 +146,7 @@ class Exchanged:
         self.retried_s += told.get("retried_s", ())
         # An exchange cut short tells no operations, and so no messages for them either.
         self.messages += told.get("messages", 0) if told.get("operations") else 0
+        self.broken += not told.get("operations")
         stream = told.get("stream") or {}
         if stream.get("messages") and not stream.get("retried") and stream["time_s"] > 0:
             self.streamed.append(block)

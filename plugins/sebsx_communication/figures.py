@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sebsx.contracts.analyzers import Column, Figure
-from sebsx.reading.estimates import median_estimate
+from sebsx.reading.believed import quantile_of_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +30,14 @@ def figures(groups: Sequence[ChannelGroup], confidence: float) -> list[Figure]:
     samples: dict[str, int] = {}
     for label, cells, line in named:
         known = [(float(each.cell.factors["message_bytes"]), each) for each in cells if each.latencies_s]
-        medians = [(size, median_estimate(each.latency_s, confidence)) for size, each in known]
+        medians = [(size, quantile_of_units(each.latency_s, 0.5, confidence)) for size, each in known]
         shown = [(size, found, found.value) for size, found in medians if found.value]
         latency[label] = [(size, value) for size, _, value in shown]
         intervals[label] = [(found.low or value, found.high or value) for _, found, value in shown]
         samples[label] = sum(found.n for _, found, _ in shown)
         if line is not None:
             latency[f"{label}, model"] = _drawn(line)
-        streams[label] = [(size, median_estimate(each.stream).value or 0.0) for size, each in known if each.bandwidth]
+        streams[label] = [(size, quantile_of_units(each.stream).value or 0.0) for size, each in known if each.bandwidth]
         costs[label] = [(size, cost) for size, each in known if (cost := each.message_usd)]
     drawn = []
     for name, title, y, series in (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sebsx.model.starved import MOST_STARVED
 from sebsx.reading.conditions import name_of
-from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import show
 from sebsx_communication.exchanges import Exchanged, exchanged, sizes_of
 from sebsx_communication.model import Line, fitted, resampled_medians
@@ -27,17 +27,22 @@ class ChannelGroup:
     lines: dict[str, Line] = field(default_factory=dict)
 
     def measured(self, size: int) -> dict[str, Exchanged]:
-        """Return what was measured at a size, by channel; what was starved is left out."""
+        """Return what was measured at a size, by channel; what was starved, or mostly unanswered, is left out."""
         return {
             name: each
             for name, cells in self.channels.items()
             for each in cells
-            if each.cell.factors["message_bytes"] == size and each.calm
+            if each.cell.factors["message_bytes"] == size and each.usable
         }
 
     def sizes(self) -> list[int]:
-        """Return the sizes at which something was measured that was not starved."""
-        return sizes_of([each for cells in self.channels.values() for each in cells if each.calm])
+        """Return the sizes at which something was measured that may be used."""
+        return sizes_of([each for cells in self.channels.values() for each in cells if each.usable])
+
+    @property
+    def starved(self) -> bool:
+        """Whether any of its cells did not have the processor that it was due."""
+        return any(each.starved > MOST_STARVED for cells in self.channels.values() for each in cells)
 
     @property
     def answered(self) -> bool:
@@ -65,11 +70,11 @@ def groups_of(runs: Sequence[RunView]) -> list[ChannelGroup]:
 
 
 def fit(group: ChannelGroup) -> None:
-    """Fit every channel with two sizes or more that were not starved; the resamples are the same for the same data."""
+    """Fit every channel with two sizes or more that may be used; the resamples are the same for the same data."""
     import numpy as np  # heavy
 
     for name, cells in group.channels.items():
-        known = [each for each in cells if each.calm and any(value > 0 for value in each.latencies_s)]
+        known = [each for each in cells if each.usable and any(value > 0 for value in each.latencies_s)]
         if len(known) < 2:
             continue
         rng = np.random.default_rng(0)
@@ -78,14 +83,14 @@ def fit(group: ChannelGroup) -> None:
         group.lines[name] = fitted(sizes, resampled_medians([each.where(each.values > 0) for each in observed], rng))
 
 
-def answer(group: ChannelGroup, confidence: float) -> str:
+def answer(group: ChannelGroup) -> str:
     """Return in one sentence which channel to take at which size, by what was measured."""
     best: list[tuple[str, list[int]]] = []  # neighbouring sizes with the same fastest channel
     latencies = {}
     for size in group.sizes():
-        found = {name: median_estimate(each.latency_s, confidence) for name, each in group.measured(size).items()}
-        name = min(found, key=lambda name: found[name].value or 0.0)
-        latencies[size] = show(found[name].value, "s")
+        found = group.measured(size)
+        name = min(found, key=lambda name: found[name].median_s)
+        latencies[size] = show(found[name].median_s, "s")
         if not best or best[-1][0] != name:
             best.append((name, []))
         best[-1][1].append(size)
@@ -95,6 +100,8 @@ def answer(group: ChannelGroup, confidence: float) -> str:
         span = " to ".join(f"{show(size, 'bytes')} ({latencies[size]})" for size in ends)
         said.append(f"{name} for {span}")
     if not best:
-        return f"{group.name}: the machine was too busy to tell how long a message takes"
-    several = len([name for name, cells in group.channels.items() if any(each.calm for each in cells)]) > 1
+        if group.starved:
+            return f"{group.name}: the machine was too busy to tell how long a message takes"
+        return f"{group.name}: most messages were not answered in time, so that none tells how long they take"
+    several = len([name for name, cells in group.channels.items() if any(each.usable for each in cells)]) > 1
     return f"{group.name}: {'the fastest channel is' if several else 'messages were sent by'} {', '.join(said)}"

@@ -101,7 +101,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         own = [view for view in runs if view.counts() or all(each.condition.run.id != view.run.id for each in measured)]
         return Report(
             "DNN inference",
-            tables=(*_tables(known, found, settings), *more),
+            tables=(*_tables(measured, known, found, settings), *more),
             figures=tuple(figures.drawn(known, found, views)),
             findings=[
                 *findings.said(sound, found),
@@ -157,8 +157,11 @@ def _figures_of_cells(runs: Sequence[RunView]) -> dict[tuple[str, int], dict[str
     return found
 
 
-def _tables(known: Sequence[Served], found: Sequence[Condition], settings: DnnAnalyzerSettings) -> Iterator[Table]:
-    if not known:
+def _tables(
+    measured: Sequence[Served], known: Sequence[Served], found: Sequence[Condition], settings: DnnAnalyzerSettings
+) -> Iterator[Table]:
+    answered = [each for each in measured if len(each.times)]  # of which most may have failed
+    if not answered:
         return
     identity = [column for column in identity_columns(found) if column.key != "start"]
     told, ratios = caption(found), findings.against_one(known)
@@ -166,9 +169,9 @@ def _tables(known: Sequence[Served], found: Sequence[Condition], settings: DnnAn
     def named(each: Served) -> dict[str, Any]:
         return {column.key: level(each.condition, column.key) for column in identity}
 
-    speed = [{**named(each), **_speed(each, ratios.get(id(each)))} for each in known]
+    speed = [{**named(each), **_speed(each, ratios.get(id(each)))} for each in answered]
     yield Table("inference", columns=(*identity, *_SPEED), rows=speed, caption=told)
-    cold = [{**named(each), **_cold(each)} for each in known]
+    cold = [{**named(each), **_cold(each)} for each in answered]
     yield Table("cold-start", columns=(*identity, *_COLD), rows=cold, caption="medians of first calls")
     rows = findings.cost_performance(known, settings.base_memory_mib)
     if rows:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sebsx.reading.believed import believed
 from sebsx.reading.blocks import Observations
-from sebsx.reading.estimates import mean_estimate, median_estimate, tail_estimate
+from sebsx.reading.estimates import mean_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,18 +75,25 @@ class Served:
 
     @cached_property
     def times(self) -> Observations:
-        """Times of one inference, the first of a sandbox left out; of the handler where no inference was told."""
-        return self.warm(INFERENCE if INFERENCE in self.condition.counted else "function.duration_s")
+        """Times of one inference, the first of a sandbox left out; of the handler where no inference was told.
+
+        A call that failed was asked for one, too, and is later than all others.
+        """
+        return replace(self.warm(self._timed), late=self.condition.late)
+
+    @property
+    def _timed(self) -> str:
+        return INFERENCE if INFERENCE in self.condition.counted else "function.duration_s"
 
     @cached_property
     def latency(self) -> Estimate:
         """Median time of one inference."""
-        return median_estimate(self.times, self.confidence)
+        return believed(self.condition, self._timed, self.times, 0.5, self.confidence)
 
     @property
     def tail(self) -> Estimate:
         """90th percentile of it."""
-        return tail_estimate(self.times, 0.9, self.confidence)
+        return believed(self.condition, self._timed, self.times, 0.9, self.confidence)
 
     @property
     def latency_s(self) -> float | None:
@@ -115,7 +123,7 @@ class Served:
 
     def cold(self, metric: str) -> Estimate:
         """Return the median of a phase of first calls."""
-        return median_estimate(Observations.of(self.first, metric), self.confidence)
+        return believed(self.condition, metric, Observations.of(self.first, metric), 0.5, self.confidence)
 
     @cached_property
     def first(self) -> Frame:

@@ -18,6 +18,7 @@ from sebsx.contracts.analyzers import (
     Table,
     about_runs,
 )
+from sebsx.reading.believed import believed
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     caption,
@@ -29,7 +30,6 @@ from sebsx.reading.conditions import (
     level,
     name_of,
 )
-from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx_hot_start.experiment import HOT, SERIES
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.reading.conditions import Condition
 
+_LATENCY = "client.latency_s"
 _COLUMNS = (
     Column("median_s", "median", unit="s", meaning="of the sandboxes' medians", essential=True),
     Column("p99_s", "p99", unit="s"),
@@ -95,7 +96,7 @@ class HotStartAnalyzer(Analyzer[IntervalSettings]):
         for each in found:
             times = _times(each, series)
             if len(times):
-                trips.append(_Trips(each, times, median_estimate(times, settings.confidence)))
+                trips.append(_Trips(each, times, believed(each, _LATENCY, times, 0.5, settings.confidence)))
         bound = _bounds(trips)
         starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         none = [] if trips else [Finding("not enough data: nothing came back", warning=True)]
@@ -122,8 +123,16 @@ def _series(view: RunView) -> dict[int, list[tuple[int, float]]]:
 def _times(condition: Condition, series: dict[str, dict[int, list[tuple[int, float]]]]) -> Observations:
     if condition.wanted == HOT and condition.cell is not None:
         pairs = series[condition.run.id].get(condition.cell.id, [])
-        return Observations.listed([time_s for _, time_s in pairs], [number for number, _ in pairs])
-    return condition.observed("client.latency_s")
+        numbers = [number for number, _ in pairs]
+        return Observations.listed([time_s for _, time_s in pairs], numbers, late=_unheard(condition, numbers))
+    return condition.observed(_LATENCY)
+
+
+def _unheard(condition: Condition, numbers: Sequence[int]) -> list[float]:
+    """Return the round of each exchange that was not answered: a sandbox that gave none would have given as many."""
+    heard = set(numbers)
+    unheard = [float(number) for number in condition.frame["round"] if number not in heard]
+    return unheard * (len(numbers) // len(heard) if heard else 1)
 
 
 def _bounds(trips: Sequence[_Trips]) -> dict[Any, _Trips]:
@@ -145,7 +154,7 @@ def _table(trips: Sequence[_Trips], bound: dict[Any, _Trips], settings: Interval
             {
                 **{column.key: level(each.condition, column.key) for column in identity},
                 "median_s": each.median,
-                "p99_s": tail_estimate(each.times, 0.99, settings.confidence),
+                "p99_s": believed(each.condition, _LATENCY, each.times, 0.99, settings.confidence),
                 "min_s": float(each.times.values.min()),
                 "distance_s": None if least is None or middle is None else middle - least,
                 "times": None if not least or middle is None else middle / least,

@@ -19,9 +19,9 @@ from sebsx.contracts.analyzers import (
     Table,
     about_runs,
 )
+from sebsx.reading.believed import quantile_of_units
 from sebsx.reading.blocks import Observations, caution, in_sandboxes
 from sebsx.reading.conditions import name_of
-from sebsx.reading.estimates import median_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import scale, show
 from sebsx.stats import LEAST_BLOCKS
@@ -185,7 +185,7 @@ def _overhead(cell: SizeCell, confidence: float) -> dict[str, Any]:
 
 def _widened(values: Observations, samples: Sequence[Sample], confidence: float) -> Estimate:
     """Return a median whose interval holds for the sampling and for the clocks together; nothing takes less than 0."""
-    found = median_estimate(values, confidence)
+    found = quantile_of_units(values, 0.5, confidence)
     by = uncertainty_s_of(samples)
     if found.value is None or found.low is None or found.high is None or by is None:
         return found
@@ -196,7 +196,7 @@ def _fit(each: SizeSeries, confidence: float) -> dict[str, Any]:
     line = each.fit(confidence)
     row: dict[str, Any] = {"sweep": each.sweep, "start": each.start}
     if line is None:
-        calm = "" if len(each.calm) == len(each.cells) else " that were not starved"
+        calm = "" if len(each.calm) == len(each.cells) else " that were not starved and mostly answered"
         none = Estimate(None, n=len(each.points), note=f"too few samples or sizes{calm}")
         return {
             **row, "n": len(each.points), "rounds": None, "intercept_s": none, "slope_s": none, "r_squared": None,
@@ -260,8 +260,11 @@ def _said(series: Sequence[SizeSeries], named: Any, confidence: float) -> Iterat
 
 
 def _busy(members: Sequence[SizeSeries]) -> str:
-    """Return in words that there are samples, of which a busy machine leaves none to count; empty where that is not."""
-    return ": all sizes were starved of the processor" if any(each.samples for each in members) else ""
+    """Return in words why samples that there are do not count; empty where there are none."""
+    reached = any(cell.reached for each in members for cell in each.cells)
+    if not any(each.samples for each in members):
+        return ""
+    return ": all sizes were starved of the processor" if reached else ": most calls were not answered"
 
 
 def _answers(series: Sequence[SizeSeries], named: Any, confidence: float) -> Iterator[str]:

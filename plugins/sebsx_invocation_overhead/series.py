@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import median
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.model import StartType
 from sebsx.model.starts import COUNTED, start_name
 from sebsx.model.starved import MOST_STARVED
+from sebsx.reading.believed import quantile_of_units
 from sebsx.reading.blocks import Observations, joined
 from sebsx.reading.starved import starved_shares
 from sebsx.stats import SamplesError, fit_line
@@ -34,6 +36,11 @@ class SizeCell:
     window: Window
     starved: float
 
+    @property
+    def reached(self) -> bool:
+        """Whether its median lies among what was answered."""
+        return quantile_of_units(observed(self)).value is not None
+
 
 @dataclass(frozen=True, slots=True)
 class SizeSeries:
@@ -51,13 +58,13 @@ class SizeSeries:
 
     @property
     def calm(self) -> list[SizeCell]:
-        """The cells whose calls had the processor that they were due: what a line and an answer are made of."""
-        return [cell for cell in self.cells if cell.starved <= MOST_STARVED]
+        """What a line and an answer are made of: cells whose calls were mostly answered, and had their processor."""
+        return [cell for cell in self.cells if cell.starved <= MOST_STARVED and cell.reached]
 
     @property
     def first(self) -> SizeCell | None:
-        """The smallest size of which something counts; None where no cell is calm or has samples."""
-        return next((cell for cell in self.calm if cell.window.samples), None)
+        """The smallest size of which something counts; None where no cell is calm."""
+        return next(iter(self.calm), None)
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -140,11 +147,12 @@ def uncertainty_s_of(samples: Sequence[Sample]) -> float | None:
 
 
 def observed(cell: SizeCell, way: str = "outbound_s") -> Observations:
-    """Return the times of one way, with the sandboxes that they came from."""
+    """Return the times of one way, with the sandboxes that they came from; what was not answered is later than all."""
     samples = cell.window.samples
     known = {name: number for number, name in enumerate(dict.fromkeys(sample.sandbox_id for sample in samples))}
     return Observations.listed(
         [getattr(sample, way) for sample in samples],
         [known[sample.sandbox_id] for sample in samples],
         [sample.round for sample in samples],
+        late=[math.nan] * cell.window.unanswered,
     )

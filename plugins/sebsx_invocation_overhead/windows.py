@@ -55,6 +55,7 @@ class Window:
     Args:
         samples: Those that count.
         discarded: How many measured calls do not, by reason.
+        unanswered: How many of those had no good answer.
         lost: Exchanges that failed or met another sandbox.
         alignments: One for each sandbox whose clock could be aligned.
         settled: The fewest exchanges that followed the shortest one, of all alignments.
@@ -62,6 +63,7 @@ class Window:
 
     samples: list[Sample] = field(default_factory=list)
     discarded: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
     lost: int = 0
     alignments: list[Alignment] = field(default_factory=list)
     settled: int | None = None
@@ -70,6 +72,7 @@ class Window:
         """Take in another window."""
         self.samples += other.samples
         self.discarded += other.discarded
+        self.unanswered += other.unanswered
         self.lost += other.lost
         self.alignments += other.alignments
         known = [settled for settled in (self.settled, other.settled) if settled is not None]
@@ -111,6 +114,7 @@ def judge(calls: Sequence[Invocation], start: StartType) -> Window:
     """
     window = Window()
     measured = [call for call in calls if call.kind is Kind.MEASURED]
+    window.unanswered = sum(call.status is not Status.OK for call in measured)
     wanted = {call.sandbox_id for call in measured}
     exchanges: dict[str | None, list[ClockExchange]] = defaultdict(list)
     for call in sorted((call for call in calls if call.kind is Kind.WARMUP), key=lambda call: call.sequence):

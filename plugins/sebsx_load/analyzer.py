@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.analyzers import (
@@ -19,14 +19,12 @@ from sebsx.contracts.analyzers import (
 )
 from sebsx.model import Kind
 from sebsx.model.starts import counting
-from sebsx.reading.blocks import Observations, in_sandboxes
+from sebsx.reading.believed import quantile_of_requests
 from sebsx.reading.conditions import Condition, caption, conditions, factors_of, identity_columns, label, level, name_of
-from sebsx.reading.estimates import TOO_SMALL, median_estimate, tail_estimate
 from sebsx.reading.lateness import RESPONSE
 from sebsx.reading.starved import about_starved
 from sebsx.reading.subjects import COLUMNS, about_subjects, in_words, little
 from sebsx.reading.units import show
-from sebsx.stats import NotReachedError, TooFewSamplesError, quantile_interval_of_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -226,42 +224,11 @@ def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
         *((("answered", due.answered),) if due.unserved else ()),
     ):
         metric = "client.latency_s" if times is sent else RESPONSE
-        estimates = {
-            (f"{name}_s", 0.5): _median(times, confidence),
-            (f"{name}_p90_s", 0.9): tail_estimate(times, 0.9),
-            (f"{name}_p99_s", 0.99): _p99(phase, times),
-        }
-        for (key, q), estimate in estimates.items():
-            found[key] = phase.condition.punctuality.believed(estimate, q, metric)
+        for key, q in ((f"{name}_s", 0.5), (f"{name}_p90_s", 0.9), (f"{name}_p99_s", 0.99)):
+            found[key] = quantile_of_requests(phase.condition, metric, times, q, confidence)
+        if why := phase.condition.invalid:  # whatever its tail is, it may be the generator's
+            found[key] = Estimate(None, n=len(times) + times.unserved, note=why.partition(":")[0])
     return found
-
-
-def _median(times: Observations, confidence: float) -> Estimate:
-    """Return the median of all requests, with its interval over the sandboxes that answered them.
-
-    A sandbox counts by what it answered: most of many may have answered one request each, their first.
-    """
-    found = median_estimate(times.values, confidence, times.unserved)
-    if times.singles or found.value is None:
-        return found
-    found = replace(found, low=None, high=None, note="", blocks=times.count)
-    if times.caution:
-        return replace(found, note=in_sandboxes(times.count))
-    try:
-        interval = quantile_interval_of_blocks(times.values, times.blocks, times.unserved, 0.5, confidence)
-    except NotReachedError as exc:
-        return replace(found, note=f"upper end {exc}")
-    except TooFewSamplesError:
-        return replace(found, note=TOO_SMALL)
-    return replace(found, low=interval.low, high=interval.high)
-
-
-def _p99(phase: _Phase, times: Observations) -> Estimate:
-    """Return the tail, unless the whole phase must not be believed."""
-    why = phase.condition.invalid
-    if why:
-        return Estimate(None, n=len(times) + times.unserved, note=why.partition(":")[0])
-    return tail_estimate(times, 0.99)
 
 
 def _generator(phase: _Phase) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from sebsx.contracts.analyzers import (
     Table,
     about_runs,
 )
+from sebsx.reading.believed import believed
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import caption, conditions, factors_of, identity_columns, level, name_of
-from sebsx.reading.estimates import median_estimate
 from sebsx.reading.units import many, show
 from sebsx_memory import metrics
 from sebsx_memory.settings import DIFFERENT, SAME
@@ -79,7 +79,7 @@ class _Measured:
     def of(self, metric: str) -> Estimate:
         frame = self.condition.executions
         good = frame.where(frame.equals("status", "ok")) if len(frame) else frame
-        return median_estimate(Observations.of(good, metric), self.confidence)
+        return believed(self.condition, metric, Observations.of(good, metric), 0.5, self.confidence)
 
     @property
     def pss(self) -> float | None:

@@ -16,6 +16,7 @@ from sebsx.contracts.analyzers import (
     Table,
     about_runs,
 )
+from sebsx.reading.believed import believed
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import (
     Condition,
@@ -28,7 +29,6 @@ from sebsx.reading.conditions import (
     level,
     name_of,
 )
-from sebsx.reading.estimates import median_estimate, tail_estimate
 from sebsx.reading.starved import about_starved
 from sebsx.reading.units import show
 from sebsx.stats import ecdf
@@ -37,6 +37,7 @@ from sebsx_network.experiment import DOWNLOAD, UPLOAD
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sebsx.contracts.analyzers import Estimate
     from sebsx.contracts.runs import RunView
 
 _ROUND_TRIP = "round trip"
@@ -73,8 +74,13 @@ class _Way:
 
     condition: Condition
     what: str
+    metric: str
     times_s: Observations
     object_bytes: int | None
+
+    def quantile(self, q: float, settings: IntervalSettings) -> Estimate:
+        """Return a quantile of its times."""
+        return believed(self.condition, self.metric, self.times_s, q, settings.confidence)
 
 
 class NetworkAnalyzer(Analyzer[IntervalSettings]):
@@ -115,23 +121,23 @@ def _ways(condition: Condition) -> Iterator[_Way]:
         size = cell.factors["parameters"].get("object_bytes") if cell else None
         for what, metric in (("upload", UPLOAD), ("download", DOWNLOAD)):
             times = frame[metric] if metric in frame else np.full(len(frame), np.nan)
-            yield _Way(condition, what, Observations.made(frame, times), size)
+            yield _Way(condition, what, metric, Observations.made(frame, times, condition.late), size)
         return
     connected, first_byte = frame["client_connected_s"], frame["client_first_byte_s"]
     times = first_byte - connected - frame["function.duration_s"]
-    yield _Way(condition, _ROUND_TRIP, Observations.made(frame, times), None)
+    yield _Way(condition, _ROUND_TRIP, "client.latency_s", Observations.made(frame, times, condition.late), None)
 
 
 def _row(way: _Way, settings: IntervalSettings) -> dict[str, Any]:
     medians, spread = way.times_s.medians, way.times_s.spread
-    middle = median_estimate(way.times_s, settings.confidence)
+    middle = way.quantile(0.5, settings)
     speed = way.object_bytes / middle.value / 2**20 if way.object_bytes and middle.value else None
     return {
         "what": way.what,
         "n": len(way.times_s),
         "median_s": middle,
-        "p90_s": tail_estimate(way.times_s, 0.9, settings.confidence),
-        "p99_s": tail_estimate(way.times_s, 0.99, settings.confidence),
+        "p90_s": way.quantile(0.9, settings),
+        "p99_s": way.quantile(0.99, settings),
         "min_s": float(way.times_s.values.min()),
         "sandboxes": way.times_s.count or None,
         "between": spread.between if spread else None,
@@ -148,7 +154,7 @@ def _said(ways: Sequence[_Way], found: Sequence[Condition], settings: IntervalSe
     for way in ways:
         if way.condition.was_starved:
             continue
-        estimate = median_estimate(way.times_s, settings.confidence)
+        estimate = way.quantile(0.5, settings)
         size = f" of {show(way.object_bytes, 'bytes')}" if way.object_bytes else ""
         where = f" ({label(way.condition, found)})" if len({each.run.id for each in found}) > 1 else ""
         platform = f" on {way.condition.identity['platform']}" if len(_platforms(found)) > 1 else ""
@@ -181,9 +187,9 @@ def _answers(ways: Sequence[_Way], found: Sequence[Condition], settings: Interva
         if way.condition.was_starved:
             said.append(f"{what} not told, the machine was busy")
             continue
-        tail = tail_estimate(way.times_s, 0.9, settings.confidence).value
+        tail = way.quantile(0.9, settings).value
         beyond = "" if tail is None else f" (p90 {show(tail, 's')})"
-        said.append(f"{what} {show(median_estimate(way.times_s, settings.confidence), 's')}{beyond}")
+        said.append(f"{what} {show(way.quantile(0.5, settings), 's')}{beyond}")
     for place, said in places.items():
         yield f"{place}: {', '.join(said)}"
 

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.analyzers import Column, Estimate, Figure, Finding
-from sebsx.reading.estimates import median_estimate
+from sebsx.reading.believed import believed
+from sebsx.reading.blocks import Observations
 from sebsx.settings import setting
 from sebsx.stats import cv
 from sebsx_quality.evidence import sandboxes_of
@@ -203,8 +204,13 @@ class Study:
                 "cpu_model": model,
                 "sandboxes": len(np.unique(self._sandbox_of[mine])),
                 "n": len(mine),
-                "median_s": median_estimate(self.values[mine], self.settings.confidence),
+                "median_s": self._median(mine),
             }
+
+    def _median(self, mine: Places) -> Estimate:
+        """Return the median of some of the values that were answered; sandboxes are the units."""
+        values = Observations.listed(self.values[mine].tolist(), self._sandbox_of[mine].tolist())
+        return believed(self.condition, self.settings.metric, values, 0.5, self.settings.confidence)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is not stable about it, with what explains it."""

@@ -72,13 +72,22 @@ class Observations:
 
     @classmethod
     def listed(
-        cls, values: Sequence[float], sandboxes: Sequence[int], rounds: Sequence[int | None] | None = None
+        cls,
+        values: Sequence[float],
+        sandboxes: Sequence[int],
+        rounds: Sequence[int | None] | None = None,
+        late: Sequence[float] = (),
     ) -> Observations:
-        """Return observations from lists: the sandbox and the round of each value, as numbers."""
+        """Return observations from lists: the sandbox and the round of each value, as numbers, and `late` as it is."""
         import numpy as np  # heavy
 
         turns = np.full(len(values), np.nan) if rounds is None else np.array(rounds, dtype=float)
-        return cls(np.array(values, dtype=float), np.array(sandboxes, dtype=np.int32), rounds=turns)
+        return cls(np.array(values, dtype=float), np.array(sandboxes, dtype=np.int32), rounds=turns, late=late)
+
+    @classmethod
+    def each(cls, values: Sequence[float], *, unserved: int) -> Observations:
+        """Return observations of which each is a unit of its own, and how many more were not answered."""
+        return cls.listed(values, range(len(values)), late=[float("nan")] * unserved)
 
     def __len__(self) -> int:
         return len(self.values)

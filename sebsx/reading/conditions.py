@@ -79,8 +79,7 @@ class Condition:
 
         In times of the client, what was not answered is later than all of them.
         """
-        late = self.frame["round"][~self._ok] if metric.startswith("client.") else ()
-        return Observations.of(self.counted_for(metric), metric, late)
+        return Observations.of(self.counted_for(metric), metric, self.late if metric.startswith("client.") else ())
 
     def values(self, metric: str) -> Numbers:
         """Return the values of a metric that count; empty where nothing has it."""
@@ -113,6 +112,11 @@ class Condition:
     def unserved(self) -> int:
         """Measured invocations without a good answer: in quantiles of times they are later than all that had one."""
         return sum(self.failed.values())
+
+    @property
+    def late(self) -> Numbers:
+        """The round of each invocation without a good answer: in times that a user waits they are later than all."""
+        return self.frame["round"][~self._ok]
 
     @property
     def wrong_start(self) -> int:

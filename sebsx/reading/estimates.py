@@ -14,7 +14,9 @@ from sebsx.stats import (
     NotReachedError,
     TooFewSamplesError,
     mean_interval,
+    quantile,
     quantile_interval_of_all,
+    quantile_interval_of_blocks,
     quantile_of_all,
     tail_samples,
 )
@@ -54,10 +56,10 @@ def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
     late = len(values.units) - len(values.medians)
     try:
         quantile_of_all(values.values, unserved, 0.5)
-        value = quantile_of_all(values.medians, late, 0.5)
-    except NotReachedError:
-        return _not_reached(none, NotReachedError(unserved, n))
-    known = replace(none, value=value)
+    except NotReachedError as exc:
+        return _not_reached(none, exc)
+    # Of sandboxes there is no fraction: of one that answered all calls but one, the median is not out of reach.
+    known = replace(none, value=quantile(values.medians, min(1.0, 0.5 * n / len(values))))
     if values.count < LEAST_BLOCKS:
         return replace(known, note=in_sandboxes(values.count))
     try:
@@ -67,6 +69,23 @@ def _median_of_blocks(values: Observations, confidence: float) -> Estimate:
     except NotReachedError:
         return replace(known, note=f"upper end {NotReachedError(unserved, n)}")
     return replace(known, low=interval.low, high=interval.high)
+
+
+def median_of_requests(values: Observations, confidence: float = 0.95) -> Estimate:
+    """Return the median of all requests, with its interval over the sandboxes, which count by what they answered."""
+    found = median_estimate(values.values, confidence, values.unserved)
+    if values.singles or found.value is None:
+        return found
+    found = replace(found, low=None, high=None, note="", blocks=values.count)
+    if values.caution:
+        return replace(found, note=in_sandboxes(values.count))
+    try:
+        interval = quantile_interval_of_blocks(values.values, values.blocks, values.unserved, 0.5, confidence)
+    except NotReachedError as exc:
+        return replace(found, note=f"upper end {exc}")
+    except TooFewSamplesError:
+        return replace(found, note=TOO_SMALL)
+    return replace(found, low=interval.low, high=interval.high)
 
 
 def tail_estimate(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sebsx.contracts.analyzers import Estimate
 from sebsx.model.metrics import CORE_METRICS, Metric
 from sebsx.reading.believed import believed
-from sebsx.reading.estimates import median_estimate
 
 if TYPE_CHECKING:
     from sebsx.reading.blocks import Observations
@@ -58,7 +57,7 @@ def summaries(condition: Condition, confidence: float = 0.95) -> list[Summary]:
         if name.startswith("client."):
             found += _of_client(_METRICS[name], values, condition, confidence)
         elif len(values):
-            found.append(Summary(_METRICS[name], "p50", estimate=median_estimate(values, confidence)))
+            found.append(Summary(_METRICS[name], "p50", estimate=believed(condition, name, values, 0.5, confidence)))
     for name, metric in condition.figures.items():
         values = condition.observed(name)
         if len(values) and name not in _SUMMARISED:

@@ -5,7 +5,7 @@ Held in every place that says a quantile: tables, gates, comparisons, and answer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from sebsx import plugins
 from sebsx.model import Design, StartType, Status
 from sebsx.model.metrics import CORE_METRICS
 from sebsx.reading import gate
+from sebsx.reading.believed import quantile_of
 from sebsx.reading.comparison import Options, compare_runs
 from sebsx.reading.conditions import conditions
 from sebsx.reading.summaries import summaries
@@ -87,6 +88,44 @@ def test_unanswered_calls_change_a_ratio_as_answers_after_ages_would(store: Stor
         assert unanswered.ratio.note == "upper end not reached: 25 % failed"
     else:
         assert unanswered.ratio.value > 1.045  # of the answered ones alone it is 1.04
+
+
+# Analyzers of times that a client waits: what their cells are told by, and the column of the median.
+CLIENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "perf-cost": ({}, "median_s"),
+    "load": ({}, "response_s"),
+    "network": ({"path": "client"}, "median_s"),
+    "hot-start": ({"way": "platform", "payload_bytes": 1}, "median_s"),
+    "dnn-inference": ({"model": "planted", "optimizer": "onnx", "batch": 1}, "latency_s"),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("failed", [8, 24])
+def test_median_is_of_all_that_was_asked_for(store: Store, name: str, failed: int) -> None:
+    factors, key = CLIENTS[name]
+    writer = RunWriter(store, experiment=name)
+    samples = [{"phase.inference_s": 0.01}] * 16
+    writer.add(
+        [0.01 + place / 1000 for place in range(16)], per_sandbox=2, rounds=range(16), samples=samples, **factors
+    )
+    writer.add([9.0] * failed, rounds=range(16, 16 + failed), changes=FAILED, **factors)
+    analyzer = plugins.load(only=[name, "reproduce"]).analyzers[name]
+    report = analyzer().analyze([writer.finish()], analyzer.Settings())
+    found = next(row[key] for table in report.tables for row in table.rows if key in row)
+    if failed == 24:
+        assert (found.value, found.note) == (None, "not reached: 60 % failed")
+    else:
+        assert found.value is not None
+        assert found.n == 24
+
+
+def test_one_failed_call_of_the_only_sandbox_leaves_its_median_in_reach(store: Store) -> None:
+    writer = RunWriter(store)
+    writer.add([0.1 + place / 1000 for place in range(59)], per_sandbox=0)
+    writer.add([9.0], changes=FAILED)
+    (condition,) = conditions([writer.finish()])
+    assert quantile_of(condition, "client.latency_s").value == pytest.approx(0.129)
 
 
 def latency(rows: tuple[Row, ...]) -> Row:

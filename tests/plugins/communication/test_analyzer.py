@@ -253,3 +253,23 @@ def test_nothing_is_answered_where_all_was_starved(exchanges: Exchanges) -> None
     report = exchanges.report()
     assert report.answers == ["local: the machine was too busy to tell how long a message takes"]
     assert "fewer than two sizes of message that were not starved" in report.findings[0].text
+
+
+def test_message_that_was_sent_again_or_lost_is_later_than_all(exchanges: Exchanges) -> None:
+    exchanges.line("tcp", 0.002, 4e6)
+    for size in SIZES:
+        exchanges.add("redis", size, [0.0002] * 9, more={"retried_s": [1.0] * 9})
+        exchanges.add("storage", size, [0.0002], more={"operations": {}}, status=Status.FUNCTION_ERROR)
+    report = exchanges.report()
+    found = {(row["channel"], row["message_bytes"]): row["latency_s"] for row in rows(report, "sizes")}
+    assert (found["redis", 1].value, found["redis", 1].note) == (None, "not reached: 50 % failed")
+    assert (found["storage", 1].value, found["storage", 1].note) == (None, "not reached: 50 % failed")
+    assert report.answers == ["local: messages were sent by tcp for 1.00 B (2.00 ms) to 977 KiB (252 ms)"]
+    assert rows(report, "choices") == []
+
+
+def test_nothing_is_answered_where_most_was_unanswered(exchanges: Exchanges) -> None:
+    exchanges.add("tcp", 1, [0.002] * 3, more={"retried_s": [1.0] * 4})
+    assert exchanges.report().answers == [
+        "local: most messages were not answered in time, so that none tells how long they take"
+    ]

@@ -146,11 +146,25 @@ class Polled(StrEnum):
     HOT = "hot"
 
 
+@pytest.mark.parametrize("failed", [1, 4])
+def test_sandbox_that_gave_no_answer_counts(store: Store, failed: int) -> None:
+    writer = RunWriter(store, experiment="hot-start", factors=HotStart.factors, metrics=sebsx_register_metrics())
+    cell = writer.add(
+        [1.0] * 10, rounds=range(10), start=Polled.HOT, way="loopback", payload_bytes=1, changes=COLD,  # type: ignore[arg-type]
+    )  # fmt: skip
+    for number in range(10 - 2 * failed):
+        text = json.dumps({"round": number, "t_s": [4e-5] * 50})
+        store.add_value(writer.run.id, experiment.SERIES, None, cell_id=cell, text=text)
+    (row,) = HotStartAnalyzer().analyze([writer.finish()], IntervalSettings()).tables[0].rows
+    assert row["median_s"].value == (4e-5 if failed == 1 else None)
+    assert row["median_s"].note == ("upper end not reached: 20 % failed" if failed == 1 else "not reached: 80 % failed")
+
+
 @pytest.mark.parametrize("starved", ["", "loopback", "shared-memory"])
 def test_distance_is_from_the_quickest_polling_sandbox(store: Store, starved: str) -> None:
     writer = RunWriter(store, experiment="hot-start", factors=HotStart.factors, metrics=sebsx_register_metrics())
     for way, time_s in (("shared-memory", 5e-6), ("loopback", 4e-5)):
-        cell = writer.add([1.0] * 6, start=Polled.HOT, way=way, payload_bytes=1024, changes=COLD)  # type: ignore[arg-type]
+        cell = writer.add([1.0] * 6, rounds=range(6), start=Polled.HOT, way=way, payload_bytes=1024, changes=COLD)  # type: ignore[arg-type]
         for number in range(6):
             text = json.dumps({"round": number, "t_s": [time_s] * 50})
             store.add_value(writer.run.id, experiment.SERIES, None, cell_id=cell, text=text)

@@ -9,8 +9,10 @@ import pytest
 
 from sebsx.model import Invocation, Kind, StartType, Status
 from sebsx.model.metrics import Metric
+from sebsx.reading.believed import quantile_of_units
 from sebsx.store import open_store
 from sebsx_invocation_overhead.analyzer import IntervalSettings, InvocationOverheadAnalyzer
+from sebsx_invocation_overhead.series import SizeCell, SizeSeries, observed
 from sebsx_invocation_overhead.windows import RECEIVED, REPLIED, STEPPED, judge, judge_all
 from tests.store.conftest import METRICS, RUN, add_deployment, make_cell, make_run
 
@@ -123,9 +125,22 @@ def test_line_and_answer_pass_over_sizes_that_were_starved(tmp_path: Path, starv
         assert told[0].startswith("payload warm of 2.00 KiB was starved: 90 % of the calls")
         assert "10.0 ms warm" in report.answers[0]
     else:
-        assert fit["slope_s"].note == "too few samples or sizes that were not starved"
+        assert fit["slope_s"].note == "too few samples or sizes that were not starved and mostly answered"
         assert report.answers[0].endswith(": all sizes were starved of the processor")
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(("failed", "median_s"), [(3, 0.2), (5, None)])
+def test_call_that_was_not_answered_is_later_than_all(failed: int, median_s: float | None) -> None:
+    windows = [judge([*BEFORE, measured(5, 0.5, 0.2), *AFTER], StartType.WARM) for _ in range(4)]
+    broken = [replace(measured(9, 0.6, 0.2), status=Status.TIMEOUT) for _ in range(failed)]
+    window = judge([*BEFORE, *broken, *AFTER], StartType.WARM)
+    for each in windows:
+        window.add(each)
+    cell = SizeCell({}, "payload", "warm", 1, window, 0.0)
+    found = quantile_of_units(observed(cell)).value
+    assert found == (None if median_s is None else pytest.approx(median_s))
+    assert SizeSeries({}, "payload", "warm", [cell]).calm == ([] if median_s is None else [cell])
 
 
 def test_warm_sample_needs_exchanges_before_and_after() -> None:
