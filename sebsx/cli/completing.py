@@ -71,8 +71,8 @@ def _registered(kind: str) -> Names:
 
 
 def _runs(app: App, _ctx: click.Context) -> list[str]:
-    with app.open_store(read=True) as store:
-        return ["last", *(item.name for item in store.baselines()), *(run.id for run in store.runs(_RUNS_OFFERED))]
+    with app.open_index() as index:
+        return ["last", *(item.name for item in index.baselines()), *(run.id for run in index.runs(_RUNS_OFFERED))]
 
 
 def _shown(app: App, ctx: click.Context) -> list[str]:
@@ -83,18 +83,18 @@ def _shown(app: App, ctx: click.Context) -> list[str]:
 
 
 def _resumable(app: App, _ctx: click.Context) -> list[str]:
-    with app.open_store(read=True) as store:
-        return [run.id for run in store.runs() if run.status.value in ("interrupted", "failed")][:_RUNS_OFFERED]
+    with app.open_index() as index:
+        return [run.id for run in index.runs() if run.status.value in ("interrupted", "failed")][:_RUNS_OFFERED]
 
 
 def _campaigns(app: App, _ctx: click.Context) -> list[str]:
-    with app.open_store(read=True) as store:
-        return sorted({run.campaign for run in store.runs()} - {""})
+    with app.open_index() as index:
+        return sorted({run.campaign for run in index.runs()} - {""})
 
 
 def _baselines(app: App, _ctx: click.Context) -> list[str]:
-    with app.open_store(read=True) as store:
-        return [item.name for item in store.baselines()]
+    with app.open_index() as index:
+        return [item.name for item in index.baselines()]
 
 
 def _sizes(app: App, ctx: click.Context) -> list[str]:

@@ -79,10 +79,10 @@ def _list(app: App, status: str | None, limit: int | None, wanted: dict[str, Any
 
     choice = Wanted(status=RunStatus(status) if status else None, **wanted)
     damaged: list[StoreError] = []
-    with app.open_store(read=True) as store:
-        found = listed(store, choice, damaged.append)
+    with app.open_index() as index:
+        found = listed(index, choice, damaged.append)
         shown, more = list(islice(found, limit)), next(found, None)
-        baselines = store.baselines()
+        baselines = index.baselines()
     names = {item.run.id: [base.name for base in baselines if base.run == item.run.id] for item in shown}
     document = [
         {

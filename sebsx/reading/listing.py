@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.runs import RunView
     from sebsx.model import Run, RunStatus
     from sebsx.store import Store
+    from sebsx.store.index import RunIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +71,15 @@ class Listed:
     note: str
 
 
-def listed(store: Store, wanted: Wanted, tell: Callable[[StoreError], None]) -> Iterator[Listed]:
+def listed(index: RunIndex, wanted: Wanted, tell: Callable[[StoreError], None]) -> Iterator[Listed]:
     """Yield the runs that are wanted, newest first; one that is damaged is told and keeps no other back."""
-    sound, damaged = store.sound_runs()
+    sound, damaged = index.sound_runs()
     for damage in damaged.values():
         tell(damage)
     for run in sound:
         if wanted.accepts(run):
             try:
-                item = _listed(store, run)
+                item = _listed(index, run)
             except StoreError as exc:
                 tell(exc)
                 continue
@@ -110,11 +111,10 @@ def note_of(view: RunView) -> str:
     return next((value.text or "" for value in reversed(view.values()) if value.metric == RUN_NOTE.name), "")
 
 
-def _listed(store: Store, run: Run) -> Listed:
-    view = store.view(run.id)
-    cells = [cell.factors for cell in view.cells()]
+def _listed(index: RunIndex, run: Run) -> Listed:
+    cells = index.factors(run.id)
     counts = {True: 0, False: 0}
-    for (kind, status, _), n in view.counts().items():
+    for (kind, status, _), n in index.counts(run.id).items():
         if kind is Kind.MEASURED:
             counts[status is Status.OK] += n
     return Listed(
@@ -125,7 +125,7 @@ def _listed(store: Store, run: Run) -> Listed:
         memory_mib=tuple(sorted(_levels(cells, "memory_mib"))),
         ok=counts[True],
         failed=counts[False],
-        note=note_of(view),
+        note=index.note(run.id),
     )
 
 

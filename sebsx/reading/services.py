@@ -26,7 +26,7 @@ from sebsx.settings import (
     misspelt_variables,
     setting,
 )
-from sebsx.system.folders import config_folder
+from sebsx.system.folders import config_folder, store_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sebsx.running.limits import Limits
     from sebsx.running.orchestrator import RunSpec
     from sebsx.store import Store
+    from sebsx.store.index import RunIndex
 
 logger = logging.getLogger(__name__)
 
@@ -200,6 +201,16 @@ class Services:
             if check:
                 store.quick_check()
             yield store
+
+    @contextmanager
+    def open_index(self) -> Iterator[RunIndex]:
+        """Open what the store says of its runs as a whole, to be read; SQLAlchemy is not loaded for a file."""
+        from sebsx.store.index import open_file
+
+        target = self.store_target()
+        path = store_file() if target is None else Path(target)
+        with ExitStack() as stack:
+            yield stack.enter_context(open_file(path)) or stack.enter_context(self.open_store(read=True)).index
 
     def spec(
         self,

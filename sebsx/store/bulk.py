@@ -15,7 +15,7 @@ from sebsx.model import Kind, StartType, Status
 from sebsx.model.frame import Frame, coded
 from sebsx.model.stored import Page
 from sebsx.store import schema
-from sebsx.store.values import check_columns
+from sebsx.store.columns import check_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

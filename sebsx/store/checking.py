@@ -12,7 +12,8 @@ from sebsx.errors import StoreError
 from sebsx.store import schema
 from sebsx.store.artifacts import open_artifact
 from sebsx.store.blobs import blocks_of
-from sebsx.store.values import TABLES, check_rows, damaged, moment
+from sebsx.store.columns import TABLES, check_rows
+from sebsx.store.values import damaged, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

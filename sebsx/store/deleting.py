@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 from sebsx.errors import UserError
 from sebsx.model import ResourceState, RunStatus
 from sebsx.store import schema
-from sebsx.store.runs import read_runs
+from sebsx.store.index import read_runs
+from sebsx.store.runs import asking
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,7 +31,7 @@ def delete_run(connection: Connection, key: int) -> Run:
     Raises:
         UserError: If it is under way, or the ledger still names resources of it: only the ledger knows of those.
     """
-    (run,) = read_runs(connection, key=key)
+    (run,) = read_runs(asking(connection), key=key)
     if run.status is RunStatus.RUNNING:
         raise UserError(f"run {run.id!r} is under way; interrupt it first")
     c = schema.resource.c

@@ -7,12 +7,10 @@ switches it to write-ahead logging.
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sqlite3
 import time
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
 from sebsx.errors import StoreError, UserError
-from sebsx.store import migrations
+from sebsx.store import files, migrations
 from sebsx.system.interrupts import interrupts
 from sebsx.system.lazy import require
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-BUSY_TIMEOUT_S = 15.0
 _LOOK_MS = 4  # how often a writer looks for the lock at least
 _WRITING = "BEGIN IMMEDIATE"
 _CHECKPOINT_PAGES = 1000  # SQLite's own default
@@ -160,13 +157,13 @@ class Database:
         try:
             yield
         except exc.DBAPIError as error:
-            raise StoreError(_explain(str(error.orig or error), self.location)) from error
+            raise StoreError(files.explain(str(error.orig or error), self.location)) from error
         except self._driver_error as error:  # of what went past SQLAlchemy
-            raise StoreError(_explain(str(error), self.location)) from error
+            raise StoreError(files.explain(str(error), self.location)) from error
         except UnicodeDecodeError as error:  # of the driver: text, or its message about it, is not UTF-8
-            raise StoreError(_explain("malformed: text that is not UTF-8", self.location)) from error
+            raise StoreError(files.explain("malformed: text that is not UTF-8", self.location)) from error
         except (exc.SQLAlchemyError, OverflowError) as error:  # sqlite3's own word for an integer beyond 64 bits
-            raise StoreError(f"store {self.location!r} failed: {_first_line(str(error))}") from error
+            raise StoreError(f"store {self.location!r} failed: {files.first_line(str(error))}") from error
 
 
 def open_database(target: str | Path, *, read_only: bool = False) -> Database:
@@ -230,15 +227,15 @@ def _open_sqlite(path: Path, *, read_only: bool) -> Database:
     if empty and read_only:
         return _open_sqlite(path, read_only=False)
     if not empty:
-        _refuse_foreign(path)
+        files.refuse_foreign(path)
     if read_only:
         return _open_to_read(path)
     engine = create_engine(
         URL.create(_SQLITE, database=location),
         execution_options={"compiled_cache": _COMPILED},
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        connect_args={"timeout": files.BUSY_TIMEOUT_S, "check_same_thread": False},
         json_serializer=_to_json,
-        json_deserializer=_from_json,
+        json_deserializer=files.from_json,
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
@@ -247,10 +244,10 @@ def _open_sqlite(path: Path, *, read_only: bool) -> Database:
 
 def _open_to_read(path: Path) -> Database:
     """Return a database that is not written to, upgraded before if it is older."""
-    address = address_to_read(path)
+    address = files.address_to_read(path)
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        return sqlite3.connect(address, uri=True, timeout=files.BUSY_TIMEOUT_S, check_same_thread=False)
 
     engine = create_engine(
         f"{_SQLITE}://",
@@ -258,7 +255,7 @@ def _open_to_read(path: Path) -> Database:
         creator=connect,
         poolclass=QueuePool,
         json_serializer=_to_json,
-        json_deserializer=_from_json,
+        json_deserializer=files.from_json,
     )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
@@ -266,28 +263,9 @@ def _open_to_read(path: Path) -> Database:
     return _current(database) or _open_sqlite(path, read_only=False)
 
 
-def address_to_read(path: Path) -> str:
-    """Return the URI under which SQLite reads a file without writing anything.
-
-    In write-ahead mode that needs a small file beside the database; where none can be made, and no log waits, the
-    database cannot change and is read as it is.
-    """
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except UnicodeDecodeError:
-        pass  # whatever is wrong with it is told by who reads it
-    except sqlite3.OperationalError:
-        log = path.with_name(path.name + "-wal")
-        if not log.exists() or log.stat().st_size == 0:
-            return f"{address}&immutable=1"
-    return address
-
-
 def _open_postgresql(url: URL, *, read_only: bool) -> Database:
     require("psycopg", extra="postgresql")
-    engine = create_engine(url, json_serializer=_to_json, json_deserializer=_from_json)
+    engine = create_engine(url, json_serializer=_to_json, json_deserializer=files.from_json)
     event.listen(engine, "begin", _lock_for_writing)
     location = url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
     if read_only and (current := _current(Database(engine, location, read_only=True))):
@@ -306,7 +284,7 @@ def _current(database: Database) -> Database | None:
         with database.read() as connection:
             database.version_found = migrations.version_of(connection)
         migrations.check(database.version_found, database.location)
-        current = database.version_found == migrations.newest()
+        current = database.version_found == files.NEWEST
     finally:
         if not current:
             database.close()
@@ -318,42 +296,13 @@ def _migrated(database: Database) -> Database:
         with database.read() as connection:
             database.version_found = migrations.version_of(connection)
         migrations.check(database.version_found, database.location)
-        if database.version_found < migrations.newest():
+        if database.version_found < files.NEWEST:
             with database.write() as connection:
                 migrations.migrate(connection, database.location)
     except BaseException:
         database.close()
         raise
     return database
-
-
-def _refuse_foreign(path: Path) -> None:
-    """Look whether a file is a store of ours, without changing it.
-
-    Only SQLite opens it: closing a file ends all locks that its process has on it (fcntl), and with those of a store
-    that is open here another program would take itself for the last, and delete the log that is written to.
-
-    Raises:
-        StoreError: If it is not a database, or somebody else's.
-    """
-    try:
-        if path.is_dir() or not os.access(path, os.R_OK):
-            error = errno.EISDIR if path.is_dir() else errno.EACCES
-            raise StoreError(f"store {str(path)!r} cannot be read: {os.strerror(error)}")
-        with closing(sqlite3.connect(address_to_read(path), uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if tables and not {"schema_info", "invocation"} <= tables:
-                raise StoreError(
-                    f"{str(path)!r} is an SQLite database of something else; name another file with --store"
-                )
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise StoreError(
-                f"{str(path)!r} is not a store: it is not an SQLite database; name another with --store"
-            ) from error
-        raise StoreError(_explain(str(error), str(path))) from error
-    except UnicodeDecodeError as error:  # in the message of an error, or in the name of a table
-        raise StoreError(_explain("malformed", str(path))) from error
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
@@ -388,7 +337,7 @@ def _begin_writing(connection: Connection) -> None:
     SQLite's own wait looks every 100 ms in the end, and misses the gaps of milliseconds that a run under load leaves.
     """
     driver: Any = connection.connection.driver_connection
-    until_s = time.monotonic() + BUSY_TIMEOUT_S
+    until_s = time.monotonic() + files.BUSY_TIMEOUT_S
     driver.execute(f"PRAGMA busy_timeout={_LOOK_MS}")
     try:
         while time.monotonic() < until_s:
@@ -401,55 +350,15 @@ def _begin_writing(connection: Connection) -> None:
                 return
         connection.exec_driver_sql(_WRITING)  # raises what is in the way
     finally:
-        driver.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_TIMEOUT_S)}")
+        driver.execute(f"PRAGMA busy_timeout={round(1000 * files.BUSY_TIMEOUT_S)}")
 
 
 def _lock_for_writing(connection: Connection) -> None:
     """Let one program write at a time, as SQLite does, so that looking up and inserting cannot race."""
     if connection.get_execution_options().get("sebsx_begin"):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{files.BUSY_TIMEOUT_S:.0f}s'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7310587)")
 
 
 def _to_json(value: Any) -> str:
     return json.dumps(value, default=str)
-
-
-def _from_json(text: Any) -> Any:
-    if not isinstance(text, str | bytes):
-        return text  # whoever reads the row holds it against its column
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StoreError(
-            f"the store is damaged: {str(text)[:100]!r} stands where JSON should ({error}); "
-            "take it from a snapshot or measure again (sebsx db check)"
-        ) from error
-
-
-_ADVICE = (
-    ("lock timeout", "another program holds it; wait for it to end"),
-    ("locked", "another program holds it; wait for it to end, or name another with --store"),
-    ("disk is full", "the disk is full; free some space: what was stored so far is safe"),
-    ("No space left", "the disk is full; free some space: what was stored so far is safe"),
-    ("disk I/O error", "the disk failed or is full; what was stored so far is safe"),
-    ("readonly", "it is read-only; make file and folder writable, or name another with --store"),
-    ("read-only", "it is read-only; connect to a server that can be written, or name another with --store"),
-    ("unable to open", "it cannot be opened; check that the folder exists and may be read and written"),
-    ("not a database", "it is not an SQLite database, or is encrypted; name another with --store"),
-    ("malformed", "the file is damaged; take what can be saved with: sqlite3 FILE .recover"),
-    ("permission denied", "the user has not the right; ask the database's owner to grant it"),
-    ("password", "the server refused user or password; check the URL, or use PGPASSWORD or ~/.pgpass"),
-    ("connection", "the server cannot be reached; check that it runs, and host, port and database in the URL"),
-)
-
-
-def _explain(message: str, location: str) -> str:
-    for word, advice in _ADVICE:
-        if word in message:
-            return f"store {location!r} cannot be used: {advice} ({_first_line(message)})"
-    return f"store {location!r} failed: {_first_line(message)}"
-
-
-def _first_line(message: str) -> str:
-    return message.strip().splitlines()[0] if message.strip() else "no reason given"

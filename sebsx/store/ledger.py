@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from sebsx.contracts.ledger import Creation
 from sebsx.model import Resource, ResourceState
 from sebsx.store import schema
-from sebsx.store.values import check_rows, now
+from sebsx.store.columns import check_rows
+from sebsx.store.values import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, inspect, select
 
 from sebsx import __version__
 from sebsx.errors import StoreError
-from sebsx.store import schema
+from sebsx.store import files, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,11 +96,6 @@ def _drop_views(connection: Connection) -> None:
 UPGRADES: tuple[Callable[[Connection], None], ...] = (_interleaved_designs, _restored_starts, _groups_and_files)
 
 
-def newest() -> int:
-    """Return the version that this sebsx writes."""
-    return 1 + len(UPGRADES)
-
-
 def version_of(connection: Connection) -> int:
     """Return the version of a store, 0 for a database that holds none."""
     if not inspect(connection).has_table(schema.schema_info.name):
@@ -114,9 +109,9 @@ def check(version: int, location: str) -> None:
     Raises:
         StoreError: If it is newer; the message names both versions.
     """
-    if version > newest():
+    if version > files.NEWEST:
         raise StoreError(
-            f"store {location!r} has version {version}, and sebsx {__version__} knows up to version {newest()}; "
+            f"store {location!r} has version {version}, and sebsx {__version__} knows up to version {files.NEWEST}; "
             "update sebsx, or name another store"
         )
 
@@ -129,7 +124,7 @@ def migrate(connection: Connection, location: str) -> None:
     """
     version = version_of(connection)
     check(version, location)
-    if version == newest():
+    if version == files.NEWEST:
         return
     if version == 0:
         schema.create_all(connection)
@@ -139,5 +134,5 @@ def migrate(connection: Connection, location: str) -> None:
             step(connection)
         schema.create_views(connection)
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    row = {"version": newest(), "sebsx_version": __version__, "changed_at": now}
+    row = {"version": files.NEWEST, "sebsx_version": __version__, "changed_at": now}
     connection.execute(insert(schema.schema_info).values(row))

@@ -26,10 +26,12 @@ from sebsx.model.stored import (
 from sebsx.store import schema, snapshots
 from sebsx.store.artifacts import copy_artifact, open_artifact, read_artifacts
 from sebsx.store.bulk import ALWAYS, FIGURES, BulkReader, factors_of, view_columns
+from sebsx.store.columns import check_rows
 from sebsx.store.groups import frame_of
-from sebsx.store.runs import find_run, read_runs, record
+from sebsx.store.index import read_runs
+from sebsx.store.runs import asking, find_run, record
 from sebsx.store.spreading import spread
-from sebsx.store.values import check_rows, moment
+from sebsx.store.values import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,7 +71,7 @@ class StoredRun(RunView):
     @cached_property
     def run(self) -> Run:
         with self._database.read() as connection:
-            return read_runs(connection, key=self._key)[0]
+            return read_runs(asking(connection), key=self._key)[0]
 
     @property
     def status(self) -> RunStatus:

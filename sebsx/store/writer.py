@@ -13,13 +13,14 @@ from sqlalchemy import func, insert, select, update
 from sebsx.errors import StoreError, UserError
 from sebsx.model import ResourceState, RunStatus, content_hash
 from sebsx.model.metrics import RUN_NOTE
-from sebsx.store import checking, ledger, migrations, schema, snapshots
+from sebsx.store import checking, files, ledger, schema, snapshots
 from sebsx.store.artifacts import ArtifactStore
 from sebsx.store.checkpoints import Checkpointer
 from sebsx.store.deleting import delete_run
 from sebsx.store.design import DesignTables, get_or_create
 from sebsx.store.engine import Database, open_database
 from sebsx.store.groups import Groups, break_off_executions
+from sebsx.store.index import RunIndex, read_runs
 from sebsx.store.invocations import (
     InvocationStream,
     MetricIds,
@@ -30,7 +31,7 @@ from sebsx.store.invocations import (
 )
 from sebsx.store.owner import is_alive
 from sebsx.store.reader import StoredRun, read_counts
-from sebsx.store.runs import find_run, read_baselines, read_runs, read_sound_runs, remove_baseline, set_baseline
+from sebsx.store.runs import asking, find_run, remove_baseline, set_baseline
 from sebsx.store.values import now, text_of
 from sebsx.system.folders import store_file
 
@@ -82,6 +83,7 @@ class Store:
         artifacts: Keeps files.
         design: Stores cells, deployments and sandboxes.
         groups: Stores executions, phases of load, and the machines that send.
+        index: What it says of its runs as a whole.
     """
 
     def __init__(self, database: Database) -> None:
@@ -91,6 +93,7 @@ class Store:
         self.artifacts = ArtifactStore(database, self._run_key)
         self.design = DesignTables(database, self._run_key)
         self.groups = Groups(self._write_metrics, self._metrics, self._run_key)
+        self.index = RunIndex(self._ask)
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +123,7 @@ class Store:
 
     def upgrade(self) -> tuple[int, int]:
         """Return the version found when it was opened and the one it has now; opening upgrades."""
-        return self._database.version_found, migrations.newest()
+        return self._database.version_found, files.NEWEST
 
     # Runs
 
@@ -174,7 +177,7 @@ class Store:
         values = {"status": status.value, "error": clean(error), "finished_at": ended, "heartbeat_at": ended}
         with self._database.write() as connection:
             connection.execute(update(schema.run).where(schema.run.c.id == key).values(values))
-            return read_runs(connection, key=key)[0]
+            return read_runs(asking(connection), key=key)[0]
 
     # Measurements
 
@@ -290,13 +293,11 @@ class Store:
 
     def runs(self, limit: int | None = None) -> list[Run]:
         """Return runs, newest first."""
-        with self._database.read() as connection:
-            return read_runs(connection, limit=limit)
+        return self.index.runs(limit)
 
     def sound_runs(self) -> tuple[list[Run], dict[str, StoreError]]:
         """Return the runs that can be read, newest first, and what is wrong with the rows of the others, by id."""
-        with self._database.read() as connection:
-            return read_sound_runs(connection)
+        return self.index.sound_runs()
 
     def view(self, run_id: str) -> RunView:
         """Return a run to read from.
@@ -336,8 +337,7 @@ class Store:
 
     def baselines(self) -> list[Baseline]:
         """Return the baselines by name."""
-        with self._database.read() as connection:
-            return read_baselines(connection)
+        return self.index.baselines()
 
     def set_note(self, run_id: str, text: str) -> None:
         """Store what a user says of a run; the last one counts, and an empty one takes it back."""
@@ -385,6 +385,10 @@ class Store:
         except BaseException:
             self._metrics.forget()
             raise
+
+    def _ask(self, statement: str) -> Sequence[Sequence[Any]]:
+        with self._database.read() as connection:
+            return asking(connection)(statement)
 
     def _unused(self, run_id: str, column: Column[int], first: int) -> int:
         key = self._run_key(run_id)

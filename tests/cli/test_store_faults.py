@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sebsx.store import engine
+from sebsx.store import files
 from tests.support import Call, Cli, assert_nothing_left
 
 STORE = 5
@@ -77,7 +77,7 @@ def test_server_that_does_not_answer_is_named_without_its_password(call: Call) -
 @pytest.mark.slow
 def test_store_locked_by_another_program_is_told(sebsx: Cli, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("runs").code == 0
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.3)  # 15 s otherwise
+    monkeypatch.setattr(files, "BUSY_TIMEOUT_S", 0.3)  # 15 s otherwise
     with closing(sqlite3.connect(sebsx.store, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         call(*SLEEP).assert_fails(STORE, str(sebsx.store), "another program holds it", "wait")

@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from sebsx.errors import StoreError, UserError
 from sebsx.model import PhaseStatus
-from sebsx.store import engine, migrations, open_store
+from sebsx.store import files, migrations, open_store
 from sebsx.store.engine import open_database
 from sebsx.system.folders import store_file
 from tests.store.conftest import RUN, Begun, make_invocation, make_run
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 def test_new_store_says_it_was_created_and_an_old_one_that_it_is_current(target: str | Path) -> None:
     with open_store(target) as created:
-        assert created.upgrade() == (0, migrations.newest())
+        assert created.upgrade() == (0, files.NEWEST)
     with open_store(target) as opened:
-        assert opened.upgrade() == (migrations.newest(), migrations.newest())
+        assert opened.upgrade() == (files.NEWEST, files.NEWEST)
 
 
 def test_store_without_a_name_is_in_the_users_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_newer_store_is_refused_and_both_versions_named(target: str | Path) -> N
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE schema_info SET version = 99")
     database.close()
-    with pytest.raises(StoreError, match=rf"has version 99.*up to version {migrations.newest()}; update sebsx"):
+    with pytest.raises(StoreError, match=rf"has version 99.*up to version {files.NEWEST}; update sebsx"):
         open_store(target)
 
 
@@ -119,8 +119,9 @@ def test_older_store_is_upgraded_and_keeps_its_rows(target: str | Path, monkeypa
     with open_store(target) as store:
         Begun(store).add(make_invocation(1))
     monkeypatch.setattr(migrations, "UPGRADES", (*migrations.UPGRADES, _add_column))
+    monkeypatch.setattr(files, "NEWEST", files.NEWEST + 1)
     with open_store(target) as store:
-        assert store.upgrade() == (migrations.newest() - 1, migrations.newest())
+        assert store.upgrade() == (files.NEWEST - 1, files.NEWEST)
         assert store.view(RUN).column("client.latency_s") == [0.25]
     assert "mood" in _columns(target)
 
@@ -130,10 +131,11 @@ def test_upgrade_that_fails_leaves_the_store_as_it_was(target: str | Path, monke
         Begun(store).add(make_invocation(1))
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "UPGRADES", (*migrations.UPGRADES, _add_column, _fail))
+        patch.setattr(files, "NEWEST", files.NEWEST + 2)
         with pytest.raises(StoreError, match="no_such_column"):
             open_store(target)
     with open_store(target) as store:
-        assert store.upgrade() == (migrations.newest(), migrations.newest())
+        assert store.upgrade() == (files.NEWEST, files.NEWEST)
         assert store.view(RUN).column("client.latency_s") == [0.25]
     assert not {"mood", "temper"} & _columns(target)
 
@@ -167,7 +169,7 @@ def test_url_of_another_kind_is_refused_and_shows_no_password(url: str) -> None:
 
 
 def test_locked_store_says_that_another_program_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(files, "BUSY_TIMEOUT_S", 0.1)
     with open_store(tmp_path / "s.sqlite") as store:
         begun = Begun(store)
         other = sqlite3.connect(tmp_path / "s.sqlite", isolation_level=None)
@@ -184,7 +186,7 @@ def test_locked_store_says_that_another_program_holds_it(tmp_path: Path, monkeyp
 def test_locked_server_says_that_another_program_holds_it(
     postgresql_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(files, "BUSY_TIMEOUT_S", 1.0)
     with open_store(postgresql_target) as store, open_store(postgresql_target) as other:
         begun = Begun(store)
         with other._database.write(), pytest.raises(StoreError, match="another program holds it"):
@@ -215,7 +217,7 @@ def test_reader_sees_what_is_committed_while_another_writes(target: str | Path) 
 
 
 def test_a_long_read_does_not_stop_a_writer(target: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(files, "BUSY_TIMEOUT_S", 1.0)
     with open_store(target) as store, open_store(target) as other:
         begun = Begun(store)
         with other._database.read() as connection:
@@ -403,7 +405,7 @@ def test_store_of_version_2_counts_restored_starts_once_it_is_upgraded(tmp_path:
         connection.executescript(f"DROP VIEW measured; {MEASURED_V2}; UPDATE schema_info SET version = 2")
         assert connection.execute("SELECT count(*) FROM measured WHERE cell_id = 1").fetchone() == (1,)
     with open_store(path) as old:
-        assert old.upgrade() == (2, migrations.newest())
+        assert old.upgrade() == (2, files.NEWEST)
         rows = [(row["sequence"], row["start_type"]) for row in old.view(RUN).rows("measured") if row["cell_id"] == 1]
         assert rows == [(1, "cold"), (2, "restored")]
 
@@ -414,7 +416,7 @@ def test_store_of_version_1_becomes_what_a_new_one_is(tmp_path: Path) -> None:
         connection.executescript(Path(__file__).with_name("schema_v1.sql").read_text(encoding="utf-8"))
         connection.execute("INSERT INTO schema_info VALUES (1, '0.1.0', '2026-01-01T00:00:00.000000+00:00')")
     with open_store(tmp_path / "old.sqlite") as old, open_store(tmp_path / "new.sqlite"):
-        assert old.upgrade() == (1, migrations.newest())
+        assert old.upgrade() == (1, files.NEWEST)
         Begun(old).add(make_invocation(1))
     assert _schema(tmp_path / "old.sqlite") == _schema(tmp_path / "new.sqlite")
 
@@ -442,7 +444,7 @@ def _old_store(target: str | Path) -> None:
 def test_store_of_version_3_is_upgraded_with_all_that_it_holds(target: str | Path) -> None:
     _old_store(target)
     with open_store(target) as store:
-        assert store.upgrade() == (3, migrations.newest())
+        assert store.upgrade() == (3, files.NEWEST)
         view = store.view("release")
         assert [item.sequence for item in view.invocations()] == [1, 2, 3, 4, 5, 6]
         assert {(item.attempts, item.polls, item.execution, item.client) for item in view.invocations()} == {
