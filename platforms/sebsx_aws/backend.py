@@ -136,6 +136,12 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
         old = language == "python" and tuple(map(int, found.version.split("."))) < _NEW_GLIBC
         return dataclasses.replace(found, binaries="manylinux2014") if old else found
 
+    def base_image(self, target: Target, options: Mapping[str, Scalar]) -> str:
+        """Return the image that packages of kind `image` are built from."""
+        if options.get("package") != "image":
+            return ""
+        return self.settings.base_image.format(language=target.language, version=target.version)
+
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""
         options, shared = self.chosen(config), self.shared_name

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
-    from sebsx.model import FunctionConfig, Option, Package, Reply, Resource
+    from sebsx.model import FunctionConfig, Option, Package, Reply, Resource, Scalar, Target
 
 logger = logging.getLogger(__name__)
 
@@ -110,10 +110,10 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
         self._logs = FunctionLogs(self.account)
         self._sink: CallbackSink | None = None
         self._deployed: dict[str, dict[str, Any]] = {}  # what was asked of the gateway, by function
-        images = {"python": settings.python_image, "nodejs": settings.nodejs_image}
+        self._bases = {"python": settings.python_image, "nodejs": settings.nodejs_image}
         self._images = {
             language: PushedImages(settings, context.ledger, base=base, folder=functions.FOLDER)
-            for language, base in images.items()
+            for language, base in self._bases.items()
         }
 
     def __exit__(self, *_exc: object) -> None:
@@ -138,6 +138,10 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
             return found
         said = "functions are images, and no registry is known: only functions that exist can be measured"
         return [Problem(said, advice="name one with --set registry=HOST/PATH", severity=Severity.WARNING), *found]
+
+    def base_image(self, target: Target, options: Mapping[str, Scalar]) -> str:
+        """Return the image that functions in a language are built from."""
+        return self._bases[target.language].format(language=target.language, version=target.version)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function, wait until it answers, and return it as the gateway reports it back."""

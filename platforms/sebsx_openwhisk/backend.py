@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
-    from sebsx.model import FunctionConfig, Offers, Option, Package, ProviderRecord, Reply
+    from sebsx.model import FunctionConfig, Offers, Option, Package, ProviderRecord, Reply, Scalar, Target
 
 _RECORDS_S = 5.0  # longest time of one look for records; the core looks again
 _ONE_AT_A_TIME = "python"  # language whose runtime serves one activation at a time
@@ -104,6 +104,12 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings, Whisk]):
     def offers(self, architecture: str) -> Offers:
         """Return memory up to what the settings say that the server allows."""
         return replace(super().offers(architecture), memory_mib=Between(128, self.settings.memory_max_mib))
+
+    def base_image(self, target: Target, options: Mapping[str, Scalar]) -> str:
+        """Return the image that packages of kind `image` are built from."""
+        if options.get("package") != actions.IMAGE:
+            return ""
+        return self.settings.base_image.format(language=target.language, version=target.version)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an action and return it as the server reports it back."""

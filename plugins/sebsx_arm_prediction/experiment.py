@@ -52,6 +52,7 @@ class ArmPrediction(Experiment[CampaignSettings]):
     Settings: ClassVar[type[Any]] = CampaignSettings
     collectors = ("saaf",)
     analyzer = NAME
+    extras = ("ml",)
     factors = (
         Factor(name="campaign", meaning="two independent ones: to train on and to test with"),
         Factor(

@@ -68,6 +68,7 @@ class DnnInference(Experiment[DnnSettings]):
     )
     collectors = ("process",)
     analyzer = "dnn-inference"
+    extras = ("dnn",)
 
     def plan(self, scene: Scene, settings: DnnSettings) -> Plan:
         """Return one cell for each model, engine, batch, memory size and platform; nothing is converted."""

@@ -53,6 +53,7 @@ class ServingLab(Experiment[ServingSettings]):
         Factor(name="model_bytes", title="model", meaning="memory of the model"),
     )
     analyzer = "serving-lab"
+    extras = ("lab",)
 
     def plan(self, scene: Scene, settings: ServingSettings) -> Plan:
         """Return a cell for each mode, kind of work and number of workers, and for each policy and load."""

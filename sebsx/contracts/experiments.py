@@ -33,6 +33,7 @@ class Experiment(ABC, Generic[S]):
         analyzer: Name of the analyzer that reads its runs; None for none.
         without_options: Why its functions cannot be given options (`--option`), for the message that refuses them;
             empty where they can.
+        extras: Extras of the distribution that its runs or its analyzer use; `plan` says which are not installed.
         subject: The word after `sebsx run` that means this experiment (`sebsx run benchmark NAME...`), beside
             `sebsx run experiment NAME`; None for none. Settings marked `positional` are its arguments.
     """
@@ -45,6 +46,7 @@ class Experiment(ABC, Generic[S]):
     factors: ClassVar[Sequence[Factor]] = ()
     analyzer: ClassVar[str | None] = None
     without_options: ClassVar[str] = ""
+    extras: ClassVar[Sequence[str]] = ()
     subject: ClassVar[str | None] = None
 
     def platforms(self, registry: Registered, settings: S) -> Sequence[str]:

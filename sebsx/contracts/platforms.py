@@ -227,6 +227,17 @@ class Platform(ABC, Generic[S]):
             return str(exc)
         return None
 
+    def base_image(self, target: Target, options: Mapping[str, Scalar]) -> str:
+        """Return the image that functions are built from on the Docker engine of this machine; empty for none.
+
+        `plan` says so: the engine pulls what it lacks. Works unopened and touches nothing.
+
+        Args:
+            target: What they are built for.
+            options: Those asked for.
+        """
+        return ""
+
     def prepare(self, package: Package) -> None:
         """Do ahead what `deploy` of a package needs of this machine alone, while nothing is measured.
 

@@ -29,6 +29,7 @@ from sebsx.settings import Layer, public
 from sebsx.settings import secrets as secrets_of
 from sebsx.store.owner import current_owner
 from sebsx.store.values import damaged
+from sebsx.system import installing
 from sebsx.system.folders import cache_folder, remove_folder
 from sebsx.system.interrupts import interrupts
 from sebsx.system.outside import without_secrets
@@ -135,7 +136,16 @@ def plan(spec: RunSpec, registry: Registry, results: Results | None = None) -> P
     platforms = {name: make_platform(registry, name, settings, directory) for name, settings in spec.platforms.items()}
     design = _plan(spec, registry, platforms, results or NoResults())
     caveats = [describe_problem(name, item) for name, platform in platforms.items() for item in platform.caveats()]
-    return replace(design, notes=(*design.notes, *caveats))
+    return replace(design, notes=(*design.notes, *caveats, *_not_installed(spec, platforms)))
+
+
+def _not_installed(spec: RunSpec, platforms: Mapping[str, Platform[Any]]) -> Iterator[str]:
+    """Say which extras a run uses that are not installed, and how to install them."""
+    used = dict.fromkeys((*(cls.extra for cls in platforms.values() if cls.extra), *spec.experiment.extras))
+    lacking = installing.missing() if used else {}
+    if extras := [extra for extra in used if extra in lacking]:
+        packages = ", ".join(package for extra in extras for package in lacking[extra])
+        yield f"not installed, and needed by this: {packages}; run: {installing.command(','.join(extras))}"
 
 
 def run(spec: RunSpec, registry: Registry, store: Store, observer: Observer) -> Run:

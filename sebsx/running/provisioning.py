@@ -77,7 +77,7 @@ def placed(plan: Plan, scene: Scene, experiment: Experiment[Any]) -> Plan:
                 f"experiment {experiment.name!r} does not accept options of functions, such as {ignored[0]!r}{why}"
             )
     _check_somewhere(cells, scene)
-    return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells))))
+    return replace(plan, cells=tuple(cells), notes=(*plan.notes, *dict.fromkeys(_notes(cells)), *_images(cells, scene)))
 
 
 def placed_cell(cell: Cell, scene: Scene) -> Cell:
@@ -166,6 +166,19 @@ def _notes(cells: Sequence[Cell]) -> Iterator[str]:
         )
     for reason, count in unsupported.items():
         yield f"{count} cell{'s are' if count > 1 else ' is'} unsupported: {reason}"
+
+
+def _images(cells: Sequence[Cell], scene: Scene) -> Iterator[str]:
+    """Say what the Docker engine of this machine may have to pull."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        language, architecture = cell.factors.get("language"), cell.factors.get("architecture")
+        if cell.unsupported is None and language and architecture:
+            platform = scene.platforms[cell.factors["platform"]]
+            options = dict(cell.provision.options) if cell.provision else {}
+            found[platform.base_image(platform.target(language, architecture), options)] = None
+    if images := ", ".join(filter(None, found)):
+        yield f"the Docker engine of this machine builds functions as images, and pulls what it lacks of {images}"
 
 
 def _known_options(registry: Registered, platforms: Mapping[str, Platform[Any]]) -> dict[str, Option]:

@@ -9,6 +9,7 @@ import pytest
 from sebsx import plugins
 from sebsx.model import Cell, Plan
 from sebsx.reading.planned_prices import expected_cost, total_cost
+from sebsx.system import installing
 from tests.support import BUILT_IN
 
 if TYPE_CHECKING:
@@ -89,3 +90,23 @@ def test_a_range_ends_at_the_most_that_can_be_spent() -> None:
     assert expected_cost(impossible) is None
     assert total_cost(Plan((dear, unknown), deployments=2)) is None
     assert total_cost(Plan((dear, impossible), deployments=2)) == cost
+
+
+def test_a_plan_says_what_has_to_be_installed_and_pulled_before(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installing, "missing", lambda: {"aws": ["boto3"], "dnn": ["onnx"], "ml": ["skops"]})
+    lacking = {
+        ("benchmark", "sleep"): "",
+        ("benchmark", "sleep", "--platform", "aws"): "boto3; run: {aws}",
+        ("experiment", "dnn-inference"): "onnx; run: {dnn}",
+        ("experiment", "arm-prediction", "--platform", "aws,aws-arm"): "boto3, skops; run: {aws,ml}",
+    }
+    for words, said in lacking.items():
+        notes = [note for note in call("plan", *words, "--json").json["notes"] if "not installed" in note]
+        extras = said.partition("{")[2].rstrip("}")
+        wanted = said.replace(f"{{{extras}}}", installing.command(extras))
+        assert notes == ([f"not installed, and needed by this: {wanted}"] if said else [])
+    images = {"openfaas": "python:3.12-slim", "aws": "public.ecr.aws/lambda/python:3.12"}
+    for platform, image in images.items():
+        option = ("--option", "package=image") if platform == "aws" else ()
+        notes = call("plan", "benchmark", "sleep", "--platform", platform, *option, "--json").json["notes"]
+        assert [note for note in notes if note.endswith(f"pulls what it lacks of {image}")], notes
