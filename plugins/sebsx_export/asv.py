@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.contracts.exporters import EVERYTHING, FOLDER_MARK, Exporter, Selection, replacing
 from sebsx.errors import UserError
+from sebsx.reading.believed import quantile_of
 from sebsx_export.figures import CHOOSES, Series, json_text, read_series, unit_word
 
 if TYPE_CHECKING:
@@ -140,8 +141,6 @@ def _result(series: Series, summary: Summary | None, started_ms: int) -> list[An
     return [*row, [estimate.low], [estimate.high], [q25], [q75], [1], [estimate.n], None, None]
 
 
-def _quartiles(series: Series, summary: Summary) -> tuple[float, float]:
-    import numpy as np  # heavy
-
-    low, high = np.quantile(series.condition.values(summary.metric.name), (0.25, 0.75))
-    return float(low), float(high)
+def _quartiles(series: Series, summary: Summary) -> tuple[float | None, float | None]:
+    name = summary.metric.name
+    return quantile_of(series.condition, name, 0.25).value, quantile_of(series.condition, name, 0.75).value

@@ -14,7 +14,7 @@ from sebsx.reading.units import show
 from sebsx.settings import setting
 from sebsx_serving import metrics
 from sebsx_serving.carried import carried, claims, overlap
-from sebsx_serving.courses import served_of, summary
+from sebsx_serving.courses import latency_of, reached_s, served_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +41,7 @@ _LATENCIES = (
     Column("p99_s", "p99", unit="s", essential=True),
     Column("throughput", "answers/s"),
 )
+_QUANTILES = (0.5, 0.8, 0.95, 0.99)  # of those columns
 _COURSE = (
     Column("workers", "workers", unit="count", meaning="in the end"),
     Column("memory_bytes", "peak memory", unit="bytes", meaning="of all workers together"),
@@ -196,6 +197,7 @@ def _named(each: ServedLoad) -> dict[str, Any]:
 def _row(course: Course) -> dict[str, Any]:
     memory = [each for _, each in course.memory if each]
     return {
+        **{column.key: latency_of(course, q) for column, q in zip(_LATENCIES, _QUANTILES, strict=False)},
         **summary(course),
         "workers": course.workers[-1][1] if course.workers else None,
         "memory_bytes": max(memory, default=None),
@@ -204,21 +206,21 @@ def _row(course: Course) -> dict[str, Any]:
 
 
 def _error(real: ServedLoad, simulated: Course) -> dict[str, Any]:
-    measured, model = summary(real.course), summary(simulated)
-
-    def off(key: str) -> float | None:
-        mine, theirs = measured[key], model[key]
+    def off(mine: float | None, theirs: float | None) -> float | None:
         return theirs / mine - 1 if mine and theirs is not None else None
 
+    (p50, model_p50), (p95, model_p95) = (
+        [latency_of(course, q) for course in (real.course, simulated)] for q in (0.5, 0.95)
+    )
     return {
         **_named(real),
-        "p50_s": measured["p50_s"],
-        "simulated_p50_s": model["p50_s"],
-        "p95_s": measured["p95_s"],
-        "simulated_p95_s": model["p95_s"],
-        "p50_error": off("p50_s"),
-        "p95_error": off("p95_s"),
-        "throughput_error": off("throughput"),
+        "p50_s": p50,
+        "simulated_p50_s": model_p50,
+        "p95_s": p95,
+        "simulated_p95_s": model_p95,
+        "p50_error": off(p50.value, model_p50.value),
+        "p95_error": off(p95.value, model_p95.value),
+        "throughput_error": off(*(summary(course)["throughput"] for course in (real.course, simulated))),
     }
 
 
@@ -334,11 +336,12 @@ def _answers(
     yield from _modes_to_use(busy)
     known = [abs(row["p50_error"]) for row in errors if row["p50_error"] is not None]
     for kind in dict.fromkeys(each.load.kind for each in simulated):
-        mine = [(summary(each.course)["p99_s"], each) for each in simulated if each.load.kind == kind]
-        ranked = sorted((p99_s, each.policy) for p99_s, each in mine if p99_s is not None)
+        mine = [(latency_of(each.course, 0.99), each.policy) for each in simulated if each.load.kind == kind]
+        told = [(order, policy, p99) for p99, policy in mine if (order := reached_s(p99)) is not None]
+        ranked = [(policy, p99) for _, policy, p99 in sorted(told, key=lambda each: each[:2])]
         if ranked:
             off = f"; medians of the simulation are up to {max(known):.0%} off the measured ones" if known else ""
-            tails = ", ".join(f"{policy} {show(p99_s, 's')}" for p99_s, policy in ranked)
+            tails = ", ".join(f"{policy} {show(p99, 's')}" for policy, p99 in ranked)
             yield f"{kind}, up to {settings.cap} workers (simulated): p99 of {tails}{off}"
 
 
@@ -364,9 +367,8 @@ def _drawn(simulated: Sequence[Carried]) -> Iterator[Figure]:
 
 
 def _quantiles(course: Course, quantiles: Sequence[float]) -> list[tuple[float, float]]:
-    from sebsx.stats import quantile
-
-    return [(q, quantile(course.latency_s, q)) for q in quantiles]
+    found = ((q, latency_of(course, q).value) for q in quantiles)
+    return [(q, latency_s) for q, latency_s in found if latency_s is not None]
 
 
 def _steps(course: Course) -> list[tuple[float, float]]:

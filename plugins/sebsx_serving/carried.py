@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sebsx_serving.courses import costs_of, served_of, summary
+from sebsx.reading.units import show
+from sebsx_serving.courses import costs_of, latency_of, reached_s, served_of, summary
 from sebsx_serving.loads import RAMP, USERS, ServingLoad
 from sebsx_serving.policies import BARE, HORIZONTAL, HYBRID, POLICIES
 from sebsx_serving.simulation import simulate
@@ -136,15 +137,15 @@ def _flat(hybrid: Carried, pods: Carried) -> tuple[bool | None, str]:
 
 
 def _better_tail(hybrid: Carried, pods: Carried) -> tuple[bool | None, str]:
-    mine, theirs = summary(hybrid.course), summary(pods.course)
-    names = [f"p{round(100 * q)}" for q in _FROM_ON]
-    pairs = [(mine[f"{name}_s"], theirs[f"{name}_s"]) for name in names]
-    if any(each is None or other is None for each, other in pairs):
+    pairs = [[latency_of(each.course, q) for each in (hybrid, pods)] for q in _FROM_ON]
+    orders = [[reached_s(each) for each in pair] for pair in pairs]
+    if any(None in pair for pair in orders):
         return None, "too few requests were answered"
     because = ", ".join(
-        f"{name} {each:.3g} against {other:.3g} s" for name, (each, other) in zip(names, pairs, strict=True)
+        f"p{round(100 * q)} {show(mine, 's')} against {show(theirs, 's')}"
+        for q, (mine, theirs) in zip(_FROM_ON, pairs, strict=True)
     )
-    return all((each or 0) < (other or 0) for each, other in pairs), because
+    return all((mine or 0) < (theirs or 0) for mine, theirs in orders), because
 
 
 def _slower_while_growing(hybrid: Carried, bare: Carried) -> tuple[bool | None, str]:

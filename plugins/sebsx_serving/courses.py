@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from sebsx.stats import quantile
+from sebsx.reading.believed import quantile_of_units
+from sebsx.reading.blocks import Observations
 from sebsx_serving import metrics
 from sebsx_serving.loads import ServingLoad
 from sebsx_serving.policies import CONCURRENCY
@@ -17,6 +19,7 @@ from sebsx_serving.simulation import Course, ServerCosts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sebsx.contracts.analyzers import Estimate
     from sebsx.contracts.runs import RunView
     from sebsx.model.frame import Frame
     from sebsx.model.stored import StoredCell
@@ -53,18 +56,29 @@ class ServedLoad:
 
 
 def summary(course: Course, begin_s: float = 0.0, end_s: float = float("inf")) -> dict[str, float | None]:
-    """Return quantiles and mean of latency, and the throughput, of the requests that were answered within a time."""
+    """Return the throughput, number and mean latency of the requests that were answered within a time."""
     chosen = [
         latency_s
         for ended_s, latency_s in zip(course.ended_s, course.latency_s, strict=True)
         if begin_s <= ended_s < end_s
     ]
     span_s = min(end_s, course.duration_s) - begin_s
-    found: dict[str, float | None] = {
-        f"p{round(100 * q)}_s": quantile(chosen, q) if chosen else None for q in (0.5, 0.8, 0.95, 0.99)
+    return {
+        "throughput": len(chosen) / span_s if span_s > 0 else None,
+        "n": len(chosen),
+        "mean_s": fmean(chosen) if chosen else None,
     }
-    return {**found, "throughput": len(chosen) / span_s if span_s > 0 else None, "n": len(chosen),
-            "mean_s": fmean(chosen) if chosen else None}  # fmt: skip
+
+
+def latency_of(course: Course, q: float) -> Estimate:
+    """Return a quantile of the latency of all requests, without an interval: they wait for each other."""
+    asked = Observations.each(course.latency_s, unserved=course.unanswered)
+    return replace(quantile_of_units(asked, q), low=None, high=None)
+
+
+def reached_s(latency: Estimate) -> float | None:
+    """Return a quantile as what it is ordered by: infinite among what was not answered, None of too few requests."""
+    return math.inf if latency.unserved else latency.value
 
 
 def served_of(view: RunView) -> list[ServedLoad]:
@@ -151,6 +165,7 @@ def _of_periods(periods: Sequence[Mapping[str, Any]], load: ServingLoad) -> tupl
         course.ended_s += [due + latency for due, latency in zip(period["due_s"], period["latency_s"], strict=True)]
         service_s += period["service_s"]
         began_s = period["until_s"]
+        course.unanswered = len(period["waiting_s"])
     course.duration_s = began_s or load.duration_s
     return course, service_s
 
@@ -178,4 +193,5 @@ def _of_calls(frame: Frame, load: ServingLoad) -> tuple[Course, list[float]]:
             course.memory.append((ended_s, sum(seen.values())))
         else:
             seen.setdefault(int(codes[row]), 0.0)
+    course.unanswered = len(frame) - len(course.latency_s)
     return course, [float(each) for each in good[metrics.SERVICE]]

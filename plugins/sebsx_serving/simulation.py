@@ -60,6 +60,7 @@ class Course:
         latency_s: Its time since it was due.
         workers: (time, workers) at each change.
         memory: (time, bytes) at each look.
+        unanswered: How many requests failed, or still waited in the end: later than all that were answered.
     """
 
     duration_s: float
@@ -67,6 +68,7 @@ class Course:
     latency_s: list[float] = field(default_factory=list)
     workers: list[tuple[float, int]] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
+    unanswered: int = 0
 
     @property
     def worker_s(self) -> float:
@@ -112,11 +114,12 @@ class _Simulation:
         self._ready = self._working = 0
 
     def run(self) -> Course:
-        """Return the course up to the end of the load; what waits then is not in it."""
+        """Return the course up to the end of the load; what waits then is unanswered."""
         self._widen(self._policy.first(self._most), at_once=True)
         self._env.process(self._ramp() if self._load.kind == RAMP else self._crowd())
         self._env.process(self._control())
         self._env.run(until=self._load.duration_s)
+        self._course.unanswered = len(self._waiting)
         return self._course
 
     def _widen(self, workers: int, *, at_once: bool = False) -> None:

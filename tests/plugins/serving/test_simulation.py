@@ -8,9 +8,10 @@ from math import factorial
 
 import pytest
 
+from sebsx_serving.courses import latency_of, reached_s
 from sebsx_serving.loads import ServingLoad
 from sebsx_serving.policies import POLICIES, Bare, Horizontal, Hybrid, Observed, observed
-from sebsx_serving.simulation import ServerCosts, simulate
+from sebsx_serving.simulation import Course, ServerCosts, simulate
 
 FLOOD = ServingLoad(kind="ramp", rate=60.0, duration_s=60.0)
 
@@ -30,6 +31,20 @@ def test_hybrid_workers_stay_where_latency_is_low() -> None:
 def test_pods_are_busy_with_what_has_not_ended_yet() -> None:
     course = simulate(Horizontal(), FLOOD, ServerCosts(service_s=[5.0]), most=8, period_s=1.0)
     assert course.workers[:2] == [(0, 1), (3, 2)]  # the first request comes after 1.4 s, none has ended at 3 s
+
+
+def test_requests_that_still_wait_are_later_than_all_that_were_answered() -> None:
+    course = simulate(Bare(), FLOOD, ServerCosts(service_s=[0.1]), most=1)
+    asked = sum(due_s < FLOOD.duration_s for due_s in FLOOD.times_s)
+    assert course.unanswered == asked - len(course.latency_s)
+    median, tail = latency_of(course, 0.5), latency_of(course, 0.99)
+    assert (median.value, tail.value) == (None, None)
+    assert tail.note == f"not reached: {100 * course.unanswered / asked:.3g} % failed"
+    assert reached_s(tail) == float("inf")
+    few = Course(1.0, ended_s=[0.1] * 20, latency_s=[0.1] * 20)
+    assert (latency_of(few, 0.5).value, latency_of(few, 0.99).note, reached_s(latency_of(few, 0.99))) == (
+        0.1, "n too small", None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
