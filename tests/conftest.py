@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,6 +22,26 @@ def pytest_configure() -> None:
     """Take interrupts where the shell made this a background job, which ignores them: tests interrupt runs."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Import this worker's share of the tests first, so that no two workers compile the same files at a time."""
+    if worker := getattr(session.config, "workerinput", None):
+        root = session.config.rootpath
+        files = sorted({path.resolve() for word in session.config.args for path in Path(word).rglob("test_*.py")})
+        for path in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # the collection says what is wrong with it
+                importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that ask for the longest time limits, so that no worker is left with one at the end."""
+    limits_s: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        if limit := item.get_closest_marker("timeout"):
+            limits_s[item.path] = max(limits_s[item.path], *limit.args)
+    items.sort(key=lambda item: -limits_s[item.path])
 
 
 def pytest_collection_finish() -> None:

@@ -1,13 +1,14 @@
 """Processes forked from one that has imported sebsx: the imports are paid for once in a session.
 
 `run` is a command line, `python` a program that would be behind `python -c`. The server is a process of one thread,
-so that forking it is safe; it ends with its starter.
+so that forking it is safe. The first worker of a session that needs it starts it; it ends with the last.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -74,33 +75,50 @@ def run(
 
 @cache
 def _server(warnings: str) -> Path:
-    """Start the server of this process and return the socket that it listens at."""
-    folder = tempfile.TemporaryDirectory()
-    address = Path(folder.name, "socket")
-    process = subprocess.Popen(
-        [sys.executable, "-W", warnings, str(Path(__file__).resolve()), str(address)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n", "the server of forked processes did not start"
+    """Return the socket of the session's server, started if no process of the session has done so.
 
-    def stop() -> None:
-        process.kill()
-        process.communicate()
-        folder.cleanup()
-
-    atexit.register(stop)
-    return address
+    It runs for as long as a process holds its pipe `alive` open, as each that has asked for it does until its end.
+    """
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    folder = Path(tempfile.gettempdir(), f"sebsx-forked-{session}-{warnings}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with Path(folder, "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _hold(folder):
+            _start(folder, warnings)
+            assert _hold(folder), "the server of forked processes has ended"
+    return folder / "socket"
 
 
-def _serve(address: str) -> None:
-    """Fork for each connection a process that looks after one more, until the starter is gone."""
+def _hold(folder: Path) -> bool:
+    """Open the pipe for the rest of this process; return False where no server reads it."""
+    try:
+        os.open(folder / "alive", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.ENXIO):
+            raise
+        return False
+    return True
+
+
+def _start(folder: Path, warnings: str) -> None:
+    """Start the server, and wait until it says that it is ready and closes its output."""
+    words = [sys.executable, "-W", warnings, str(Path(__file__).resolve()), str(folder)]
+    started = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    assert started.stdout == b"ready\n", "the server of forked processes did not start"
+
+
+def _serve(folder: Path) -> None:
+    """Fork for each connection a process that looks after one more, until nobody holds the pipe `alive`."""
     import gc
     import importlib
     import selectors
+    import shutil
 
     from sebsx.plugins import finding
 
+    if os.fork():  # a server of nobody: it outlives the worker that happened to start it
+        return
     for name in _IMPORTED:
         with contextlib.suppress(Exception):  # the command that needs it will say why
             importlib.import_module(name)
@@ -110,22 +128,27 @@ def _serve(address: str) -> None:
     gc.collect()
     gc.freeze()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen()
+    listener.bind(str(folder / "socket"))
+    listener.listen(64)
+    os.mkfifo(folder / "alive")
+    alive = os.open(folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that look after others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(1, b"ready\n")
+    os.dup2(0, 1)
     ready = selectors.DefaultSelector()
-    for each in (listener, 0):
+    for each in (listener, alive):
         ready.register(each, selectors.EVENT_READ)
     while True:
         for key, _ in ready.select():
-            if key.fileobj == 0:
+            if key.fileobj == alive:
+                shutil.rmtree(folder)
                 return
             connection, _ = listener.accept()
             if not os.fork():
                 ready.close()
                 listener.close()
+                os.close(alive)
                 _look_after(connection)
                 return
             connection.close()
@@ -167,4 +190,4 @@ def _become(asked: Mapping[str, object], files: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(Path(sys.argv[1]))
