@@ -17,7 +17,8 @@ from sebsx.errors import UnsupportedError
 from sebsx.model import Between, Deployment, OneOf, Option, Status
 from sebsx.model.options import EPHEMERAL_MIB, MAX_INSTANCES, MIN_INSTANCES, PACKAGE, TRIGGER
 from sebsx_aws import loglines
-from sebsx_aws.clients import CREDENTIALS, Clients, clean, explained, without_account
+from sebsx_aws.clients import Clients
+from sebsx_aws.errors import CREDENTIALS, ERRORS, without_account
 from sebsx_aws.existing import ExistingLambdas, read_name
 from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import LambdaImages, image_facts
@@ -111,7 +112,7 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
         """Ask AWS who we are, the cheapest question that tells whether credentials are good."""
 
         def ask() -> None:
-            with explained("check of credentials"):
+            with ERRORS.explained("check of credentials"):
                 self.account.sts.get_caller_identity()
 
         return problems(ask)
@@ -227,7 +228,7 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
     def error_of(self, reply: Reply) -> str | None:
         """Return AWS's words for a refusal, without the number of the account."""
         kind = reply.headers.get(_KIND_HEADER, "").partition(":")[0]
-        return clean(": ".join(filter(None, (kind, said(reply.body)[1])))) or None
+        return ERRORS.clean(": ".join(filter(None, (kind, said(reply.body)[1])))) or None
 
     def request_id_of(self, reply: Reply) -> str:
         """Return the id that Lambda gave the invocation."""
@@ -253,7 +254,7 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
 
     def storage(self) -> S3Storage:
         """Return the run's bucket."""
-        return S3Storage(self.account.s3, self.shared(BUCKET), explained)
+        return S3Storage(self.account.s3, self.shared(BUCKET), ERRORS.explained)
 
     def search(self) -> Iterator[Resource]:
         """Yield everything in account and region with our tags."""

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import zipfile
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.archives import foreign_code
 from sebsx.errors import CredentialsError, DeployError, UnsupportedError
 from sebsx.system.lazy import require
-from sebsx_aws.clients import Clients, explained
+from sebsx_aws.errors import ERRORS
 from sebsx_aws.resources import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sebsx_aws.clients import Clients
+
 _DIRECT_BYTES = 50 * 1000 * 1000
-# ELF header: the magic number, and what machine the code is for (System V ABI, chapter 4).
-_ELF = b"\x7fELF"
-_MACHINE_AT = slice(18, 20)
-_MACHINES = {62: "x86_64", 183: "arm64"}
 _KEPT = ("Runtime", "RuntimeConfig", "Handler", "Role", "Timeout", "PackageType", "KMSKeyArn", "FileSystemConfigs")
 # All that is copied, in this shape or another, said to be left out, or no part of how a function runs.
 _KNOWN = frozenset(
@@ -127,7 +124,7 @@ def code(
     if "Error" in place:
         raise CredentialsError(f"the code of function {subject!r} cannot be read; allow kms:Decrypt for its key")
     data = _download(subject, place["Location"], told.get("CodeSha256"))
-    if other and not force and (native := _native(data, architecture)):
+    if other and not force and (native := foreign_code(data, architecture)):
         first, more = native[0], f" and {len(native) - 1} more" if len(native) > 1 else ""
         raise UnsupportedError(
             f"the package of {subject!r} holds code that does not run on {architecture} "
@@ -137,7 +134,7 @@ def code(
     if len(data) <= _DIRECT_BYTES:
         return {"ZipFile": data, **key}
     where = {"Bucket": shared(BUCKET), "Key": f"packages/{hashlib.sha256(data).hexdigest()}.zip"}
-    with explained(f"upload of the code of {subject!r}"):
+    with ERRORS.explained(f"upload of the code of {subject!r}"):
         clients.s3.put_object(**where, Body=data)
     return {f"S3{name}": value for name, value in where.items()} | key
 
@@ -159,19 +156,3 @@ def _download(subject: str, url: str, digest: str | None) -> bytes:
     if digest and base64.b64encode(hashlib.sha256(data).digest()).decode() != digest:
         raise DeployError(f"{what} gave something else than Lambda runs; try again")
     return data
-
-
-def _native(package: bytes, architecture: str) -> list[str]:
-    """Return `FILE for MACHINE` for each file in a package that is machine code of another architecture."""
-    found = []
-    try:
-        with zipfile.ZipFile(io.BytesIO(package)) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as file:
-                    head = file.read(_MACHINE_AT.stop)
-                machine = int.from_bytes(head[_MACHINE_AT], "little")
-                if head.startswith(_ELF) and _MACHINES.get(machine) != architecture:
-                    found.append(f"{entry.filename} for {_MACHINES.get(machine, f'machine {machine}')}")
-    except zipfile.BadZipFile as exc:
-        raise DeployError(f"the code is not a zip archive: {exc}") from exc
-    return found

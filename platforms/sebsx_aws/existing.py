@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sebsx.clouds.adopted import Existing, parts_of
-from sebsx.clouds.refusals import passing_over
+from sebsx.clouds.adopted import Existing, check_place, language_of, parts_of
 from sebsx.clouds.s3 import code_of
 from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
 from sebsx_aws import copies
-from sebsx_aws.clients import DENIED, GONE, clean, explained
+from sebsx_aws.errors import DENIED, ERRORS
 from sebsx_aws.functions import NAME
 from sebsx_aws.reports import log_group, make_log_group
 from sebsx_aws.resources import FUNCTION
@@ -31,7 +31,6 @@ _ARN = re.compile(
     r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?"
 )
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9_-]{1,64})(:(?P<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?")
-_RUNTIME = re.compile(r"([a-z]+?)([0-9][0-9.x]*)?")
 # Functions that are called or charged in another way, by the part of the configuration that makes them so.
 _OTHER_KINDS = {
     "CapacityProviderConfig": "runs on managed instances",
@@ -73,7 +72,7 @@ def read_name(target: str) -> NamedFunction:
         UserError: If it is neither.
     """
     wanted = "arn:aws:lambda:REGION:ACCOUNT:function:NAME, with :VERSION or :ALIAS behind it if you like"
-    refusal = f"{clean(target)!r} names no Lambda function; write its name or {wanted}"
+    refusal = f"{ERRORS.clean(target)!r} names no Lambda function; write its name or {wanted}"
     return NamedFunction(**parts_of(target, refusal, _ARN, _NAME))
 
 
@@ -108,6 +107,7 @@ class ExistingLambdas(Existing[FoundLambda]):
 
     kind = FUNCTION
     rule = NAME
+    listing = "aws lambda list-functions --region {region}"
 
     def __init__(
         self, clients: Clients, functions: Functions, context: PlatformContext, shared: Callable[[str], str]
@@ -134,11 +134,9 @@ class ExistingLambdas(Existing[FoundLambda]):
 
     def look(self, address: str) -> FoundLambda | None:
         """Return what Lambda tells of a function as it can be changed; None if there is none."""
-        found: list[FoundLambda] = []
-        with explained(f"read of function {address!r}"), passing_over(self._clients.is_gone):
-            told = self._clients.functions.get_function_configuration(FunctionName=address)
-            found.append(FoundLambda(named=NamedFunction(address), told=told))
-        return found[0] if found else None
+        read = partial(self._clients.functions.get_function_configuration, FunctionName=address)
+        told = self._clients.if_there(f"read of function {address!r}", read)
+        return None if told is None else FoundLambda(named=NamedFunction(address), told=told)
 
     def address(self, told: FoundLambda) -> str:
         """Return its name."""
@@ -173,17 +171,8 @@ class ExistingLambdas(Existing[FoundLambda]):
     def copied(self, adoption: Adoption, told: FoundLambda, name: str) -> FoundLambda:
         """Make a copy."""
         make_log_group(self._clients, self.context, name)
-        what, functions = f"copy of function {told.named.subject!r}", self._clients.functions
-        with explained(what):
-            try:
-                functions.create_function(FunctionName=name, **told.copy)
-            except functions.exceptions.ClientError as exc:
-                if code_of(exc) in DENIED:
-                    raise CredentialsError(
-                        f"{what} is denied: {clean(exc.response['Error']['Message'])}; allow that, or measure the "
-                        "function as it is (without --memory) or --in-place"
-                    ) from exc
-                raise
+        with ERRORS.explained(f"copy of function {told.named.subject!r}"):
+            self._clients.functions.create_function(FunctionName=name, **told.copy)
             self._functions.wait_active(name)
         return self.now(name)
 
@@ -194,8 +183,7 @@ class ExistingLambdas(Existing[FoundLambda]):
         facts = {**self._functions.effective(named.name, qualifier), "function": named.name, "trigger": SDK}
         if told.provisioned:
             facts |= {"min_instances": told.provisioned, "billing_scheme": "provisioned"}
-        if runtime := _RUNTIME.fullmatch(facts.get("runtime", "")):
-            facts |= {"language": runtime[1], "language_version": runtime[2] or ""}
+        facts |= language_of(facts.get("runtime", ""))
         if group := self._readable_log(named.name, qualifier):
             facts["log_group"] = group
         return facts
@@ -229,15 +217,10 @@ class ExistingLambdas(Existing[FoundLambda]):
         return notes
 
     def _check_place(self, named: NamedFunction) -> None:
-        region = self._clients.region
-        if named.region and named.region != region:
-            raise UserError(
-                f"the ARN of {named.subject!r} is of {named.region}, and the region set is {region}; "
-                f"leave out --set region={region}"
-            )
+        check_place(f"function {named.subject!r}", "region", named.region, self.region)
         if not named.account:
             return
-        with explained("check of credentials"):
+        with ERRORS.explained("check of credentials"):
             account = self._clients.sts.get_caller_identity()["Account"]
         if account != named.account:
             raise UserError(
@@ -282,33 +265,27 @@ class ExistingLambdas(Existing[FoundLambda]):
         self, named: NamedFunction, action: str, call: Callable[..., dict[str, Any]], **words: str
     ) -> dict[str, Any]:
         """Return what Lambda tells of a function."""
-        what, functions = f"read of function {named.subject!r}", self._clients.functions
-        with explained(what):
-            try:
-                return call(**words)
-            except functions.exceptions.ClientError as exc:
-                if code_of(exc) in GONE:
-                    raise UserError(
-                        f"function {named.subject!r} does not exist in {self._clients.region}; "
-                        "look with: aws lambda list-functions"
-                    ) from exc
-                if code_of(exc) in DENIED:
-                    raise CredentialsError(f"{what} is denied; allow lambda:{action} for it") from exc
-                raise
+        what = f"read of function {named.subject!r}"
+        try:
+            return self.there(f"function {named.subject!r}", self._clients.if_there(what, partial(call, **words)))
+        except CredentialsError as exc:
+            if code_of(exc.__cause__) in DENIED:
+                raise CredentialsError(f"{what} is denied; allow lambda:{action} for it") from exc
+            raise
 
     def _readable_log(self, name: str, qualifier: Mapping[str, str]) -> str:
         """Return the log group of a function, which says what sandbox served each call; empty where we may not read it.
 
         That takes `logs:FilterLogEvents`, which sebsx does not need otherwise.
         """
-        with explained(f"read of function {name!r}"):
+        with ERRORS.explained(f"read of function {name!r}"):
             told = self._clients.functions.get_function_configuration(FunctionName=name, **qualifier)
         group = str(told.get("LoggingConfig", {}).get("LogGroup") or log_group(name))
+        read = partial(self._clients.logs.filter_log_events, logGroupName=group, limit=1)
         try:
-            with explained(f"read of log group {group!r}"):
-                self._clients.logs.filter_log_events(logGroupName=group, limit=1)
-        except PlatformError as exc:  # refused, or out of reach, as from networks that know Lambda alone
-            return group if code_of(exc.__cause__) in GONE else ""  # it comes with the first call
+            self._clients.if_there(f"read of log group {group!r}", read)  # one that is not comes with the first call
+        except PlatformError:  # refused, or out of reach, as from networks that know Lambda alone
+            return ""
         return group
 
     def _copy_of(self, adoption: Adoption, named: NamedFunction, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.fresh import NONCE, nonce
 from sebsx.clouds.s3 import code_of
-from sebsx.clouds.waiting import settled, until
+from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import QuotaError
-from sebsx_aws.clients import Clients, clean, explained
+from sebsx.errors import DeployError, QuotaError
+from sebsx_aws.errors import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sebsx.model import FunctionConfig
+    from sebsx_aws.clients import Clients
     from sebsx_aws.settings import AwsSettings
 
 ALIAS = "sebsx"
@@ -86,13 +88,16 @@ class Functions:
         if options["snapstart"]:
             wanted["SnapStart"] = {"ApplyOn": "PublishedVersions"}
         what = f"create of function {name!r}"
-        with explained(what):
-            try:
-                made = settled(lambda: functions.create_function(**wanted), self._role_is_new, what, told=clean)
-            except functions.exceptions.ResourceConflictException:
-                # No other has this name: the answer to an earlier attempt was lost on its way.
+        try:
+            made = self._clients.settled(what, partial(functions.create_function, **wanted), self._role_is_new)
+        except DeployError as exc:
+            if not ERRORS.is_busy(exc.__cause__):
+                raise
+            # No other has this name: the answer to an earlier attempt was lost on its way.
+            with ERRORS.explained(what):
                 made = functions.get_function_configuration(FunctionName=name)
-            arn = str(made["FunctionArn"])
+        arn = str(made["FunctionArn"])
+        with ERRORS.explained(what):
             self.wait_active(name)
             if most := options["max_instances"]:
                 told = functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
@@ -106,13 +111,8 @@ class Functions:
         """Change the configuration of a function and wait until that has arrived."""
         functions = self._clients.functions
         what = f"update of function {name!r}"
-        with explained(what):
-            settled(
-                lambda: functions.update_function_configuration(FunctionName=name, **changes),
-                _is_busy,
-                what,
-                told=clean,
-            )
+        self._clients.settled(what, partial(functions.update_function_configuration, FunctionName=name, **changes))
+        with ERRORS.explained(what):
             functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
         if name in self._published:
             self._publish(name, functions.update_alias)
@@ -120,7 +120,7 @@ class Functions:
     def _publish(self, name: str, name_it: Callable[..., Mapping[str, Any]]) -> str:
         """Publish a version, let the alias name it, wait until it can be invoked, and return the alias's ARN."""
         functions = self._clients.functions
-        with explained(f"publication of function {name!r}"):
+        with ERRORS.explained(f"publication of function {name!r}"):
             version = functions.publish_version(FunctionName=name)["Version"]
             functions.get_waiter("published_version_active").wait(
                 FunctionName=name, Qualifier=version, WaiterConfig=_WAIT
@@ -132,7 +132,7 @@ class Functions:
 
     def wait_active(self, name: str) -> None:
         """Wait until a function that was just made can be invoked."""
-        with explained(f"create of function {name!r}"):
+        with ERRORS.explained(f"create of function {name!r}"):
             self._clients.functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=_WAIT)
 
     def effective(self, name: str, qualifier: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Functions:
             qualifier: Which version of it; None for the one that its options call for.
         """
         functions = self._clients.functions
-        with explained(f"read of function {name!r}"):
+        with ERRORS.explained(f"read of function {name!r}"):
             told = functions.get_function_configuration(
                 FunctionName=name, **(self.qualifier_of(name) if qualifier is None else qualifier)
             )
@@ -169,20 +169,12 @@ class Functions:
 
     def send_results(self, name: str, queue_arn: str, qualifier: Mapping[str, str]) -> None:
         """Send the result of every asynchronous invocation to a queue, and do none again."""
-        what = f"destinations of {name!r}"
         destination = {"Destination": queue_arn}
-        with explained(what):
-            settled(
-                lambda: self._clients.functions.put_function_event_invoke_config(
-                    FunctionName=name,
-                    MaximumRetryAttempts=0,
-                    DestinationConfig={"OnSuccess": destination, "OnFailure": destination},
-                    **qualifier,
-                ),
-                self._role_is_new,
-                what,
-                told=clean,
-            )
+        send = partial(
+            self._clients.functions.put_function_event_invoke_config, FunctionName=name, MaximumRetryAttempts=0,
+            DestinationConfig={"OnSuccess": destination, "OnFailure": destination}, **qualifier,
+        )  # fmt: skip
+        self._clients.settled(f"destinations of {name!r}", send, self._role_is_new)
 
     def _role_is_new(self, exc: Exception) -> bool:
         """Tell whether Lambda has not heard of our role or of what it may do yet, which takes some seconds."""
@@ -203,11 +195,8 @@ class Functions:
             if said["Status"] == "IN_PROGRESS":
                 return None
             if said["Status"] != "READY":
-                raise QuotaError(f"provisioning of {name!r} failed: {clean(said.get('StatusReason', said['Status']))}")
+                reason = ERRORS.clean(said.get("StatusReason", said["Status"]))
+                raise QuotaError(f"provisioning of {name!r} failed: {reason}")
             return int(said.get("AllocatedProvisionedConcurrentExecutions", instances))
 
         return until(ready, f"provisioning of {name!r}", within_s=_PROVISIONED_WITHIN_S)
-
-
-def _is_busy(exc: Exception) -> bool:
-    return code_of(exc) == "ResourceConflictException"

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sebsx.clouds import images
 from sebsx.clouds.registries import IMAGE
 from sebsx.errors import UnsupportedError
-from sebsx_aws.clients import Clients, clean, explained
+from sebsx_aws.errors import ERRORS
 
 if TYPE_CHECKING:
     from sebsx.contracts.ledger import Ledger
     from sebsx.model import Package
+    from sebsx_aws.clients import Clients
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _TAG_DIGITS = 32  # of the content hash of a package
 _TASK_ROOT = "/var/task"
 # Lambda's limit for an image, all layers, uncompressed (developer guide, "Lambda quotas").
 _IMAGE_BYTES = 10 * 1024**3
-engine = partial(images.engine, "use --option package=zip", clean)
+engine = partial(images.engine, "use --option package=zip", ERRORS.clean)
 
 
 class LambdaImages:
@@ -86,18 +87,18 @@ def push_image(
     """
     name, what = f"{repository}:{tag}", f"image of {package.benchmark!r}"
     recipe = [f'CMD ["{handler}"]']
-    built = images.build_image(client, name, package, base=base, folder=_TASK_ROOT, recipe=recipe, told=clean)
+    built = images.build_image(client, name, package, base=base, folder=_TASK_ROOT, recipe=recipe, told=ERRORS.clean)
     if built["Size"] > _IMAGE_BYTES:
         raise UnsupportedError(
             f"{what} is {built['Size'] / 2**30:.1f} GiB, and Lambda takes 10 GiB; leave out what it does not need"
         )
     advice = "log in again (aws sso login), or allow it with the policy that 'sebsx aws policy' prints"
-    return images.push_image(client, name, _login(clients), what=what, advice=advice, told=clean)
+    return images.push_image(client, name, _login(clients), what=what, advice=advice, told=ERRORS.clean)
 
 
 def image_facts(clients: Clients, function: str) -> dict[str, Any]:
     """Return what ECR says of the image that Lambda runs for a function: digest, and bytes, compressed."""
-    with explained(f"read of the image of {function!r}"):
+    with ERRORS.explained(f"read of the image of {function!r}"):
         uri = clients.functions.get_function(FunctionName=function)["Code"]["ResolvedImageUri"]
         repository, _, digest = uri.partition("/")[2].partition("@")
         told = clients.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
@@ -106,7 +107,7 @@ def image_facts(clients: Clients, function: str) -> dict[str, Any]:
 
 def _login(clients: Clients) -> dict[str, str]:
     """Return what a push is allowed by."""
-    with explained("log-in to the registry"):
+    with ERRORS.explained("log-in to the registry"):
         told = clients.ecr.get_authorization_token()["authorizationData"][0]
     user, _, password = base64.b64decode(told["authorizationToken"]).decode().partition(":")
     return {"username": user, "password": password}

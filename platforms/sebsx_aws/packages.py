@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnsupportedError
-from sebsx_aws.clients import explained
+from sebsx_aws.errors import ERRORS
 from sebsx_aws.resources import BUCKET, REPOSITORY
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def handed_over(
     runtime = {"PackageType": "Zip", "Runtime": managed, "Handler": _HANDLER}
     if settings.upload == "s3" or package.bytes > _DIRECT_BYTES:
         bucket, key = shared(BUCKET), f"packages/{package.sha256}.zip"
-        with explained("upload of the package"), package.path.open("rb") as file:
+        with ERRORS.explained("upload of the package"), package.path.open("rb") as file:
             clients.s3.put_object(Bucket=bucket, Key=key, Body=file)
         return {"S3Bucket": bucket, "S3Key": key}, runtime
     return {"ZipFile": package.path.read_bytes()}, runtime

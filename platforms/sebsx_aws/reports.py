@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sebsx.clouds.records import LateRecords
-from sebsx.clouds.s3 import code_of, create_once
+from sebsx.clouds.s3 import create_once
 from sebsx.errors import PlatformError
 from sebsx_aws import loglines
-from sebsx_aws.clients import GONE, explained
+from sebsx_aws.errors import ERRORS
 from sebsx_aws.resources import LOG_GROUP
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def log_group(function: str) -> str:
 def make_log_group(clients: Clients, context: PlatformContext, function: str) -> None:
     """Make the log group of a function, which Lambda would make without our tags and keep for ever."""
     group = log_group(function)
-    with context.ledger.creating(LOG_GROUP, group, clients.region), explained(f"create of log group {group!r}"):
+    with context.ledger.creating(LOG_GROUP, group, clients.region), ERRORS.explained(f"create of log group {group!r}"):
         create = partial(clients.logs.create_log_group, logGroupName=group, tags=dict(context.tags))
         create_once(create, "ResourceAlreadyExistsException")
         clients.logs.put_retention_policy(logGroupName=group, retentionInDays=1)
@@ -60,7 +60,7 @@ class LogReports(LateRecords):
 
     def reports(self, group: str, since_s: float) -> Iterator[tuple[float, str, ProviderRecord | None]]:
         """Yield the reports of a log group, each with the name of its log stream."""
-        with explained(f"read of log group {group!r}"):
+        with ERRORS.explained(f"read of log group {group!r}"):
             pages = self._clients.logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group, filterPattern=self._pattern, startTime=int(since_s * 1000)
             )
@@ -82,5 +82,5 @@ class SandboxReports(LogReports):
                 sandbox = _SANDBOX.search(stream)
                 yield at_s, replace(record, sandbox_id=sandbox[1]) if record and sandbox else record
         except PlatformError as exc:
-            if code_of(exc.__cause__) not in GONE:
+            if not ERRORS.is_gone(exc):
                 raise

@@ -11,13 +11,14 @@ from sebsx.clouds import tags as our_tags
 from sebsx.clouds.accounts import ResourceKind
 from sebsx.clouds.registries import IMAGE
 from sebsx.clouds.s3 import create_once, listed
-from sebsx_aws.clients import Clients, explained, without_account
+from sebsx_aws.errors import ERRORS, without_account
 from sebsx_aws.images import delete_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sebsx.model import Resource
+    from sebsx_aws.clients import Clients
 
 FUNCTION, LOG_GROUP, ROLE, BUCKET, TABLE, QUEUE, REPOSITORY = (
     "function", "log-group", "role", "bucket", "table", "queue", "repository",
@@ -77,7 +78,7 @@ def _make_bucket(clients: Clients, name: str, tags: Mapping[str, str]) -> str:
 
 
 def _delete_bucket(clients: Clients, name: str) -> None:
-    s3.delete_bucket(clients.s3, name, explained)
+    s3.delete_bucket(clients.s3, name, ERRORS.explained)
 
 
 def _make_table(clients: Clients, name: str, tags: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from sebsx.contracts.senders import Arrives, Delivery, Done, Exchange, HttpRequest, Inbox
 from sebsx.model.untrusted import UntrustedJsonError, parse_json
-from sebsx_aws.clients import explained
+from sebsx_aws.errors import ERRORS
 from sebsx_aws.signing import signed_headers
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def endpoint_for(
 ) -> str:  # fmt: skip
     """Make what a trigger takes beside the function, and return where invocations are sent."""
     if trigger == URL:
-        with explained(f"create of a URL for {name!r}"):
+        with ERRORS.explained(f"create of a URL for {name!r}"):
             told = clients.functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
         return str(told["FunctionUrl"])
     if trigger == ASYNC:
         wanted = {"QueueUrl": queue(), "AttributeNames": ["QueueArn"]}
-        with explained(f"read of the queue for results of {name!r}"):
+        with ERRORS.explained(f"read of the queue for results of {name!r}"):
             arn = clients.sqs.get_queue_attributes(**wanted)["Attributes"]["QueueArn"]
         functions.send_results(name, str(arn), qualifier)
     return invoke_url(clients, name, qualifier)

@@ -15,7 +15,8 @@ from sebsx.errors import PlatformError, UserError
 from sebsx.model import Between, Deployment, OneOf, ProviderRecord, Status
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TIER
 from sebsx_azure import packages
-from sebsx_azure.clients import EXTRA, AzureClients, explained
+from sebsx_azure.clients import EXTRA, AzureClients
+from sebsx_azure.errors import ERRORS
 from sebsx_azure.existing import AzureExisting, is_id, read_name
 from sebsx_azure.functions import (
     CONSUMPTION,
@@ -202,7 +203,7 @@ class AzurePlatform(AccountPlatform[AzureSettings, AzureClients]):
         place = deployment.effective["function"]
         self._adopted = deployment.adopted
         self._shortest_s = min(self._shortest_s, self._limit_s(deployment))
-        with explained(f"read of the key of function {place.partition('/')[2]!r}"):
+        with ERRORS.explained(f"read of the key of function {place.partition('/')[2]!r}"):
             return {_KEY_HEADER: self._functions.key(place, deployment.effective.get("entry", ENTRY))}
 
     def denial(self, reply: Reply) -> str | None:
@@ -225,7 +226,7 @@ class AzurePlatform(AccountPlatform[AzureSettings, AzureClients]):
         status = self._limit(reply, self._limit_s(deployment)) if _ended_by_host(reply) else None
         if not deployment.adopted:
             return ProviderRecord(self.request_id_of(reply), status=status) if status else None
-        start = self._existing.start_of(deployment.effective["function"], reply)
+        start = self._existing.starts.of(deployment.effective["function"], reply)
         return ProviderRecord(self.request_id_of(reply), status=status, start_type=start)
 
     def records(self, deployment: Deployment, request_ids: Sequence[str]) -> Mapping[str, ProviderRecord]:
@@ -302,7 +303,7 @@ class AzurePlatform(AccountPlatform[AzureSettings, AzureClients]):
         return Status.TIMEOUT if reply.done_s - reply.sent_s >= limit_s else Status.PLATFORM_ERROR
 
     def _look(self) -> None:
-        with explained("look at the subscription"):
+        with ERRORS.explained("look at the subscription"):
             states = {
                 item.namespace.lower(): item.registration_state for item in self.account.resources.providers.list()
             }

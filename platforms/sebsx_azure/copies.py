@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sebsx.clouds.fresh import NONCE
 from sebsx.errors import UnsupportedError
 from sebsx.system.lazy import require
-from sebsx_azure.clients import EXTRA, explained
+from sebsx_azure.clients import EXTRA
+from sebsx_azure.errors import ERRORS
 from sebsx_azure.functions import deployment_storage
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def read_package(clients: AzureClients, app: Mapping[str, Any], settings: Mappin
     blobs = clients.blobs(secret) if secret else clients.blobs_as_user(account)
     errors = require("azure.core.exceptions", extra=EXTRA)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with explained(f"read of the package of {name!r}"), path.open("wb") as file:
+    with ERRORS.explained(f"read of the package of {name!r}"), path.open("wb") as file:
         try:
             blobs.get_blob_client(container, PACKAGE).download_blob().readinto(file)
         except errors.ResourceNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sebsx_azure.clients import explained
+from sebsx_azure.errors import ERRORS
 
 if TYPE_CHECKING:
     from sebsx_azure.clients import AzureClients
@@ -39,7 +39,7 @@ def made_container(clients: AzureClients, place: str) -> dict[str, str]:
             "excludedPaths": [{"path": "/*"}],
         },
     }  # fmt: skip
-    with explained(f"create of the table in {name!r}"):
+    with ERRORS.explained(f"create of the table in {name!r}"):
         wanted: dict[str, Any] = {"location": clients.region, "properties": {"resource": {"id": DATABASE}}}
         databases.begin_create_update_sql_database(group, name, DATABASE, wanted).result()
         wanted["properties"] = {"resource": container}

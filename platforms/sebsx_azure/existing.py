@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sebsx.clouds.adopted import Existing, parts_of
-from sebsx.errors import PlatformError, UnsupportedError, UserError
-from sebsx.model import StartType
+from sebsx.clouds.adopted import Existing, check_place, language_of, parts_of
+from sebsx.clouds.starts import KnownStarts
+from sebsx.errors import UnsupportedError, UserError
 from sebsx_azure import resources
-from sebsx_azure.clients import clean, explained, is_gone
 from sebsx_azure.copies import copy_of, read_package
+from sebsx_azure.errors import ERRORS
 from sebsx_azure.functions import CONSUMPTION, FLEX, FLEX_MIB, NAME, AzureFunctions, effective, plan
 from sebsx_azure.resources import FUNCTION, PLAN
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.naming import NamingRule
     from sebsx.contracts.platforms import PlatformContext
-    from sebsx.model import Adoption, Reply
+    from sebsx.model import Adoption
     from sebsx_azure.clients import AzureClients
     from sebsx_azure.resources import AzureResources
 
@@ -32,7 +33,6 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _TIERS = {"FC1": FLEX, "Y1": CONSUMPTION}
-_LANGUAGES = {"python": "python", "node": "nodejs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def read_name(address: str) -> AzureFunctionName:
         UserError: If it is neither.
     """
     form = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Web/sites/APP/functions/FUNCTION"
-    refusal = f"{clean(address)!r} names no function of Azure; write APP/FUNCTION or {form}"
+    refusal = f"{ERRORS.clean(address)!r} names no function of Azure; write APP/FUNCTION or {form}"
     return AzureFunctionName(**parts_of(address, refusal, _ADDRESS))
 
 
@@ -96,6 +96,7 @@ class AzureExisting(Existing[AzureFunction]):
 
     kind = FUNCTION
     rule: ClassVar[NamingRule] = NAME
+    listing = "az functionapp list --query '[].name'"
 
     def __init__(
         self,
@@ -109,8 +110,7 @@ class AzureExisting(Existing[AzureFunction]):
         self._functions = AzureFunctions(clients)
         self._group = group
         self._shared = shared
-        self._fresh: set[str] = set()  # apps whose instances were ended and that were not called since
-        self._free_s: dict[str, float] = {}  # when all calls of an app had been answered
+        self.starts = KnownStarts()
 
     def found(self, adoption: Adoption) -> AzureFunction:
         """Return a function that can be measured as it is asked for."""
@@ -119,8 +119,7 @@ class AzureExisting(Existing[AzureFunction]):
             raise UserError(f"function app {named.app!r} is in another subscription; add --set subscription=ID")
         place, app = self._find(named)
         region = "".join(app["location"].split()).lower()
-        if region != self.region:
-            raise UserError(f"function app {named.app!r} is in {region}, not {self.region}; add --set region={region}")
+        check_place(f"function app {named.app!r}", "region", region, self.region)
         known = self._listed(place)
         chosen = named.function or (next(iter(known)) if len(known) == 1 else "")
         if chosen not in known:
@@ -191,28 +190,12 @@ class AzureExisting(Existing[AzureFunction]):
     def end_sandboxes(self, address: str) -> None:
         """Restart an app, by group and name, so that its next call meets a new instance."""
         self._functions.end_instances(address)
-        self._fresh.add(address)
-        self._free_s.pop(address, None)
-
-    def start_of(self, place: str, reply: Reply) -> StartType | None:
-        """Return how a call started, which nothing tells of a function without our shim.
-
-        The first one after a restart is cold. One that was sent when all earlier ones had been answered is warm: an
-        instance is free for it. Of all others it is unknown. Calls are told in the order in which they were answered.
-        """
-        free_s = self._free_s.get(place)
-        self._free_s[place] = max(reply.done_s, free_s or 0.0)
-        if place in self._fresh:
-            self._fresh.discard(place)
-            return StartType.COLD
-        return StartType.WARM if free_s is not None and reply.sent_s >= free_s else None
+        self.starts.ended(address)
 
     def effective(self, adoption: Adoption, told: AzureFunction) -> Mapping[str, Any]:
         """Return what Azure reports, with the language of the runtime; other plans than our two have no price here."""
         facts = {**effective(told.app, told.settings), "tier": told.sku, "billing_scheme": told.sku}
-        name, _, version = str(facts.get("runtime", "")).partition("|")
-        if name in _LANGUAGES:
-            facts |= {"language": _LANGUAGES[name], "language_version": version}
+        facts |= language_of(str(facts.get("runtime", "")))
         return {**facts, "function": told.place, "entry": told.entry}
 
     def endpoint(self, told: AzureFunction) -> str:
@@ -240,31 +223,21 @@ class AzureExisting(Existing[AzureFunction]):
         """Return group and name of an app, and what Azure says of it."""
         group = named.group
         if not group:
-            with explained("search for function apps"):
+            with ERRORS.explained("search for function apps"):
                 apps = self._clients.web.web_apps.list()
                 ids = [item.id for item in apps if item.name.lower() == named.app.lower()]
             group = ids[0].split("/")[4] if ids else ""
         place = f"{group}/{named.app}"
-        app = self._if_there(place) if group else None
-        if app is None:
-            raise UserError(
-                f"function app {named.app!r} does not exist; look with: az functionapp list --query '[].name'"
-            )
-        return place, app
+        return place, self.there(f"function app {named.app!r}", self._if_there(place) if group else None)
 
     def _if_there(self, place: str) -> Mapping[str, Any] | None:
         """Return what Azure says of an app; None if there is none."""
-        try:
-            return self._functions.app(place)
-        except PlatformError as exc:
-            if is_gone(exc.__cause__):
-                return None
-            raise
+        return self._clients.if_there(f"read of function {place!r}", partial(self._functions.app, place))
 
     def _listed(self, place: str) -> dict[str, str]:
         """Return the functions of an app with their URLs; empty for those that HTTP does not start."""
         group, _, name = place.partition("/")
-        with explained(f"list of the functions of {name!r}"):
+        with ERRORS.explained(f"list of the functions of {name!r}"):
             found = [item.as_dict() for item in self._clients.web.web_apps.list_functions(group, name)]
         return {
             item["name"].rpartition("/")[2]: str(item["properties"].get("invoke_url_template") or "") for item in found
@@ -272,7 +245,7 @@ class AzureExisting(Existing[AzureFunction]):
 
     def _told(self, place: str, app: Mapping[str, Any], entry: str, known: Mapping[str, str]) -> AzureFunction:
         group, name = (app["properties"]["serverFarmId"].split("/")[at] for at in (4, 8))
-        with explained(f"read of plan {name!r}"):
+        with ERRORS.explained(f"read of plan {name!r}"):
             sku = self._clients.web.app_service_plans.get(group, name).sku.name
         return AzureFunction(
             place=place, app=app, settings=self._functions.settings(place), sku=_TIERS.get(sku, sku), entry=entry,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.answers import read
 from sebsx.clouds.fresh import NONCE, nonce
 from sebsx.clouds.uploads import send_file
-from sebsx.clouds.waiting import settled, until
+from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError
 from sebsx.model.untrusted import parse_json
 from sebsx.system.lazy import require
-from sebsx_azure.clients import EXTRA, answered, clean, explained
+from sebsx_azure.clients import EXTRA
+from sebsx_azure.errors import ERRORS, answered
 from sebsx_azure.resources import PLAN, arm_id
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class AzureFunctions:
         answer = send_file(
             what, "POST", f"{url}/publish?RemoteBuild=false&Deployer=sebsx", archive, extra=EXTRA,
             headers={**self._proof(), "content-type": "application/zip"}, trusted=self._clients.trusted, busy=_BUSY,
-            within_s=_UPLOAD_WITHIN_S, told=clean,
+            within_s=_UPLOAD_WITHIN_S, told=ERRORS.clean,
         )  # fmt: skip
         if not answer.ok:
             raise answered(what, answer)
@@ -72,18 +74,16 @@ class AzureFunctions:
 
         told = until(look, what, within_s=_DONE_WITHIN_S)
         if failure := _ENDED[told["status"]]:
-            raise DeployError(f"{what} {failure}: {clean(str(told.get('status_text') or told.get('message') or ''))}")
+            said = ERRORS.clean(str(told.get("status_text") or told.get("message") or ""))
+            raise DeployError(f"{what} {failure}: {said}")
 
     def started(self, place: str, function: str = ENTRY) -> str:
         """Return the URL of a function once Azure knows it and hands out its key."""
         group, _, name = place.partition("/")
         apps, what = self._clients.web.web_apps, f"start of function {name!r}"
-        with explained(what):
-            settled(
-                lambda: apps.sync_function_triggers(group, name), _is_settling, what, within_s=_TRIGGERS_WITHIN_S,
-                told=clean,
-            )  # fmt: skip
-            settled(lambda: self.key(place, function), _is_settling, what, within_s=_TRIGGERS_WITHIN_S, told=clean)
+        for step in (partial(apps.sync_function_triggers, group, name), partial(self.key, place, function)):
+            self._clients.settled(what, step, _is_settling, _TRIGGERS_WITHIN_S)
+        with ERRORS.explained(what):
             found = apps.get_function(group, name, function).as_dict()["properties"]
         return str(found["invoke_url_template"])
 
@@ -99,21 +99,21 @@ class AzureFunctions:
     def app(self, place: str) -> dict[str, Any]:
         """Return what Azure says of an app, as it came."""
         group, _, name = place.partition("/")
-        with explained(f"read of function {name!r}"):
+        with ERRORS.explained(f"read of function {name!r}"):
             found: dict[str, Any] = self._clients.web.web_apps.get(group, name).as_dict()
         return found
 
     def settings(self, place: str) -> dict[str, str]:
         """Return the application settings of an app."""
         group, _, name = place.partition("/")
-        with explained(f"read of the settings of function {name!r}"):
+        with ERRORS.explained(f"read of the settings of function {name!r}"):
             found = self._clients.web.web_apps.list_application_settings(group, name).as_dict()
         return dict(found.get("properties") or {})
 
     def change_settings(self, place: str, settings: Mapping[str, str]) -> None:
         """Give an app other application settings, which ends all its instances."""
         group, _, name = place.partition("/")
-        with explained(f"update of function {name!r}"):
+        with ERRORS.explained(f"update of function {name!r}"):
             self._clients.web.web_apps.update_application_settings(group, name, {"properties": dict(settings)})
 
     def end_instances(self, place: str) -> None:
@@ -124,7 +124,7 @@ class AzureFunctions:
         """Give an app on Flex Consumption other memory, as `az functionapp scale config set` does: all else stays."""
         group, _, name = place.partition("/")
         apps = self._clients.web.web_apps
-        with explained(f"change of function {name!r}"):
+        with ERRORS.explained(f"change of function {name!r}"):
             found = apps.get(group, name)
             wanted = {key: value for key, value in found.as_dict(exclude_readonly=True).items() if value is not None}
             wanted["properties"] = found.properties.as_dict(exclude_readonly=True)
@@ -145,7 +145,7 @@ class AzureFunctions:
     def _asked(self, url: str, what: str) -> Mapping[str, Any]:
         """Return what an app says of its deployment; nothing while it is busy or has none yet."""
         requests = require("requests", extra=EXTRA)
-        with explained(what):
+        with ERRORS.explained(what):
             sent = requests.get(
                 url, headers=self._proof(), verify=self._clients.trusted, timeout=_ANSWER_S, allow_redirects=False,
                 stream=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.clouds.records import LateRecords
 from sebsx.errors import PlatformError
 from sebsx.model import ProviderRecord, Status
-from sebsx_azure.clients import clean, explained
+from sebsx_azure.errors import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,13 +49,13 @@ class RequestRecords(LateRecords):
         """Yield the requests of an app."""
         self._id = self._id or self._workspace()
         since = datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        with explained(f"read of the log of {function!r}"):
+        with ERRORS.explained(f"read of the log of {function!r}"):
             told = self._clients.logs.query_workspace(self._id, _QUERY.format(app=function, since=since), timespan=None)
         for table in getattr(told, "tables", None) or getattr(told, "partial_data", None) or ():
             for row in table.rows:
                 yield self._read(dict(zip(table.columns, row, strict=True)))
         if error := getattr(told, "partial_error", None):
-            raise PlatformError(f"read of the log of {function!r}: only a part came: {clean(str(error))}")
+            raise PlatformError(f"read of the log of {function!r}: only a part came: {ERRORS.clean(str(error))}")
 
     def _read(self, row: dict[str, Any]) -> tuple[float, ProviderRecord | None]:
         at_s = row["TimeGenerated"].timestamp()

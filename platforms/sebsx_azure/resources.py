@@ -12,7 +12,8 @@ from sebsx.clouds.accounts import ResourceKind
 from sebsx.contracts.naming import NamingRule
 from sebsx.system.lazy import require
 from sebsx_azure import cosmos
-from sebsx_azure.clients import EXTRA, AzureClients, explained
+from sebsx_azure.clients import EXTRA, AzureClients
+from sebsx_azure.errors import ERRORS
 from sebsx_azure.settings import COSMOS
 from sebsx_azure.storage import BlobStorage
 
@@ -108,7 +109,7 @@ class AzureResources:
         if self._clients.settings.table == COSMOS:
             self._items = self._items or cosmos.made_container(self._clients, self._shared(COSMOS_ACCOUNT))
             return
-        with explained("create of the table"):
+        with ERRORS.explained("create of the table"):
             self._clients.tables(self.account.connection).create_table_if_not_exists(_TABLE)
 
     def urls(self) -> dict[str, str]:
@@ -136,7 +137,7 @@ class AzureResources:
 def read_account(clients: AzureClients, place: str) -> Account:
     """Return a storage account with its key."""
     endpoints, (group, _, name) = read(clients, ACCOUNT, place)["primaryEndpoints"], place.partition("/")
-    with explained(f"read of the keys of {ACCOUNT} {name!r}"):
+    with ERRORS.explained(f"read of the keys of {ACCOUNT} {name!r}"):
         [key, *_] = clients.storage.storage_accounts.list_keys(group, name).keys_property
     known = {service: endpoints[service] for service in ("blob", "queue", "table") if service in endpoints}
     return Account(name=name, key=key.value, endpoints=known)
@@ -145,7 +146,7 @@ def read_account(clients: AzureClients, place: str) -> Account:
 def made_container(blobs: Any, name: str) -> Any:
     """Return a client of a container, which exists when this returns."""
     container, errors = blobs.get_container_client(name), require("azure.core.exceptions", extra=EXTRA)
-    with explained(f"create of container {name!r}"), contextlib.suppress(errors.ResourceExistsError):
+    with ERRORS.explained(f"create of container {name!r}"), contextlib.suppress(errors.ResourceExistsError):
         container.create_container()
     return container
 
@@ -164,7 +165,7 @@ def arm_id(clients: AzureClients, kind: str, place: str) -> str:
 
 def put(clients: AzureClients, kind: str, place: str, tags: Mapping[str, str], wanted: Mapping[str, Any]) -> str:
     """Make or change a resource, wait until it is there, and return its place."""
-    with explained(f"create of {kind} {place.partition('/')[2]!r}"):
+    with ERRORS.explained(f"create of {kind} {place.partition('/')[2]!r}"):
         clients.resources.resources.begin_create_or_update_by_id(
             arm_id(clients, kind, place), {"location": clients.region, "tags": dict(tags), **wanted},
             api_version=TYPES[kind][1],
@@ -174,7 +175,7 @@ def put(clients: AzureClients, kind: str, place: str, tags: Mapping[str, str], w
 
 def read(clients: AzureClients, kind: str, place: str) -> Mapping[str, Any]:
     """Return the properties of a resource."""
-    with explained(f"read of {kind} {place.partition('/')[2]!r}"):
+    with ERRORS.explained(f"read of {kind} {place.partition('/')[2]!r}"):
         found = clients.resources.resources.get_by_id(arm_id(clients, kind, place), api_version=TYPES[kind][1])
     return dict(found.properties or {})
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.objects import Objects
 from sebsx.clouds.refusals import passing_over
-from sebsx_azure.clients import explained, is_gone
+from sebsx_azure.errors import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ class BlobStorage(Objects):
     """
 
     def __init__(self, container: Any) -> None:
-        super().__init__(explained, is_gone)
+        super().__init__(ERRORS.explained, ERRORS.is_gone)
         self._container = container
 
     def write(self, key: str, data: bytes) -> None:
@@ -44,5 +44,5 @@ class BlobStorage(Objects):
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, one after the other: batches are a protocol of their own that emulators lack."""
         for key in keys:
-            with passing_over(is_gone):
+            with passing_over(ERRORS.is_gone):
                 self._container.delete_blob(key)

@@ -14,7 +14,8 @@ from sebsx.clouds.shipped import Shipped
 from sebsx.model import Between, Deployment, OneOf, Problem, Severity
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, VCPU
 from sebsx_gcp import packages
-from sebsx_gcp.clients import GcpClients, clean
+from sebsx_gcp.clients import GcpClients
+from sebsx_gcp.errors import ERRORS
 from sebsx_gcp.existing import GcpExisting, read_name
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, service_config
 from sebsx_gcp.logs import RequestLogs
@@ -80,7 +81,8 @@ class GcpPlatform(AccountPlatform[GcpSettings, GcpClients]):
         for runtime in sorted(wanted if offered else ()):
             told = offered.get(runtime)
             missing = Problem(f"{self.region} has no runtime {runtime!r}", advice=advice, severity=Severity.WARNING)
-            found += [missing] if told is None else [Problem(clean(said), severity=Severity.WARNING) for said in told]
+            said = [ERRORS.clean(words) for words in told or ()]
+            found += [missing] if told is None else [Problem(words, severity=Severity.WARNING) for words in said]
         return found
 
     def provision(self, memory_mib: int, options: Mapping[str, Scalar], architecture: str) -> Provision:

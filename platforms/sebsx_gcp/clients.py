@@ -1,71 +1,24 @@
-"""Clients of one project and region, who they act as, and what Google's errors mean to a person."""
+"""Clients of one project and region, and who they act as."""
 
 from __future__ import annotations
 
-import re
-from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sebsx.clouds.accounts import CloudAccount
-from sebsx.clouds.refusals import Refusal, explain
+from sebsx.clouds.accounts import Client, CloudAccount
 from sebsx.clouds.rest import LOOPBACK
-from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError, UserError
+from sebsx.errors import CredentialsError, UserError
 from sebsx.system.lazy import require
+from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sebsx_gcp.settings import GcpSettings
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 # How long a call of the control plane is repeated that Google refuses for now.
 RETRY_S = 60.0
-_LOGIN = "gcloud auth application-default login"
 _TRANSIENT = frozenset({429, 503})
-_STATUS = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ALREADY_EXISTS", 413: "TOO_LARGE",
-    429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
-}  # fmt: skip
-# The first that covers an error counts.
-_REFUSALS = (
-    Refusal(
-        error=CredentialsError, codes=frozenset({"UNAUTHENTICATED"}),
-        advice=f"the credentials are wrong or have expired: log in again ({_LOGIN})",
-    ),
-    Refusal(
-        error=PlatformError, words=("has not been used in project", "it is disabled"),
-        advice="enable the services that docs/platforms/gcp.md lists (gcloud services enable ...)",
-    ),
-    Refusal(
-        error=PlatformError, words=("illing account", "illing to be enabled"),
-        advice="link the project to a billing account (gcloud billing projects link)",
-    ),
-    Refusal(
-        error=PlatformError, words=("database (default) does not exist", "database does not exist"),
-        advice="make it once: gcloud firestore databases create --location=REGION",
-    ),
-    Refusal(
-        error=CredentialsError, codes=frozenset({"PERMISSION_DENIED"}),
-        advice="grant the roles that docs/platforms/gcp.md lists",
-    ),
-    Refusal(
-        error=QuotaError, codes=frozenset({"RESOURCE_EXHAUSTED"}), words=("uota exceeded", "uota limit"),
-        advice="run fewer functions at once, later, or ask Google for a higher quota (IAM & Admin, Quotas)",
-    ),
-    Refusal(
-        error=UnsupportedError, codes=frozenset({"TOO_LARGE"}), words=("too large", "exceeds the maximum"),
-        advice="give a larger payload through storage, and leave out of a package what it does not need",
-    ),
-)  # fmt: skip
-# Numbers of projects, tokens, keys, and what a signed URL carries.
-_SECRET = re.compile(
-    r"\b\d{10,13}\b|ya29\.[\w.-]+|eyJ[\w.-]{20,}|\bAIza[\w-]{30,}"
-    r"|(?:X-Goog-(?:Signature|Credential)|GoogleAccessId|Signature)=[^&\s\"']+"
-)
-
-_REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts before Google's words
 
 
 class GcpClients(CloudAccount):
@@ -74,6 +27,8 @@ class GcpClients(CloudAccount):
     Args:
         settings: Project, region, credentials and endpoints.
     """
+
+    errors = ERRORS
 
     def __init__(self, settings: GcpSettings) -> None:
         self.settings = settings
@@ -87,18 +42,6 @@ class GcpClients(CloudAccount):
     def prove(self) -> None:
         """See that credentials and a project are known."""
         _ = self.credentials, self.project
-
-    def explained(self, what: str) -> AbstractContextManager[None]:
-        """Return a context that turns what Google's libraries raise into an error of ours."""
-        return explained(what)
-
-    def is_gone(self, exc: BaseException) -> bool:
-        """Tell whether it does not exist, or no longer."""
-        return is_gone(exc)
-
-    def clean(self, text: str) -> str:
-        """Return words of Google in one line, without numbers of projects, tokens and signatures."""
-        return clean(text)
 
     @cached_property
     def credentials(self) -> Any:
@@ -131,7 +74,7 @@ class GcpClients(CloudAccount):
         """The root of Firestore's documents."""
         return f"projects/{self.project}/databases/{self.settings.database}/documents"
 
-    @cached_property
+    @Client
     def functions(self) -> Any:
         """The client of Cloud Functions, second version of its API."""
         service = "google.cloud.functions_v2.services.function_service"
@@ -139,18 +82,18 @@ class GcpClients(CloudAccount):
             service, "FunctionService", self.settings.functions_url or "https://cloudfunctions.googleapis.com"
         )
 
-    @cached_property
+    @Client
     def firestore(self) -> Any:
         """The client of Firestore, over HTTP like that of the functions."""
         url = self.settings.firestore_url or "https://firestore.googleapis.com"
         return self._over_rest("google.cloud.firestore_v1.services.firestore", "Firestore", url)
 
-    @cached_property
+    @Client
     def storage(self) -> Any:
         """The client of Cloud Storage."""
         return self._client("google.cloud.storage", self.settings.storage_url)
 
-    @cached_property
+    @Client
     def logging(self) -> Any:
         """The client of Cloud Logging, over HTTP."""
         return self._client("google.cloud.logging", self.settings.logging_url, _use_grpc=False)
@@ -172,19 +115,14 @@ class GcpClients(CloudAccount):
         if audience not in self._identities:
             self._identities[audience] = self._identity(audience)
         found = self._identities[audience]
-        with explained("identity token"):
+        with self.explained("identity token"):
             if not found.valid or found.expired:
                 found.refresh(require("google.auth.transport.requests", extra="gcp").Request())
         return str(found.token)
 
     def close(self) -> None:
         """Close every connection. A second call is harmless."""
-        for name in ("functions", "firestore", "storage", "logging"):
-            client = self.__dict__.pop(name, None)
-            if hasattr(client, "transport"):
-                client.transport.close()
-            elif client is not None:
-                client.close()
+        super().close()
         self._identities.clear()
 
     def _client(self, package: str, url: str, **more: Any) -> Any:
@@ -206,7 +144,7 @@ class GcpClients(CloudAccount):
         if self.settings.anonymous:
             return require("google.auth.credentials", extra="gcp").AnonymousCredentials(), None
         self._check_encrypted()
-        with explained("credentials"):
+        with self.explained("credentials"):
             if self.settings.credentials:
                 found = _from_key(self.settings.credentials)
                 project = found.project_id
@@ -251,64 +189,6 @@ class GcpClients(CloudAccount):
             "a person's credentials make no identity tokens for functions; act as a service account with "
             "--set impersonate=NAME@PROJECT.iam.gserviceaccount.com"
         )
-
-
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn what Google's libraries raise in the body into an error of ours that says what to do.
-
-    Args:
-        what: What was being done, for the message: `create of function 'f'`.
-    """
-    api = require("google.api_core.exceptions", extra="gcp")
-    auth = require("google.auth.exceptions", extra="gcp")
-    http = require("requests.exceptions", extra="gcp")
-    try:
-        yield
-    except api.RetryError as exc:
-        raise refused(what, exc.cause) from exc
-    except api.GoogleAPICallError as exc:
-        raise refused(what, exc) from exc
-    except auth.DefaultCredentialsError as exc:
-        raise CredentialsError(
-            f"no Google credentials were found ({clean(str(exc))[:200]}); log in ({_LOGIN}), or --set credentials=FILE"
-        ) from exc
-    except (auth.TransportError, http.RequestException) as exc:
-        raise PlatformError(
-            f"{what}: {clean(str(exc))}; are region and endpoints right, and is the network up?"
-        ) from exc
-    except auth.GoogleAuthError as exc:
-        raise CredentialsError(
-            f"Google takes the credentials no more: {clean(str(exc))}; log in again ({_LOGIN})"
-        ) from exc
-
-
-def refused(what: str, error: Any) -> PlatformError:
-    """Return what an error of a call means."""
-    words = _REQUEST.sub("", getattr(error, "message", "") or str(error))
-    return explain(what, code_of(error), clean(words), _REFUSALS)
-
-
-def failed(what: str, status: Any) -> PlatformError:
-    """Return what the status means with which an operation ended."""
-    codes = require("google.rpc.code_pb2", extra="gcp").Code
-    return explain(what, codes.Name(status.code), clean(status.message), _REFUSALS)
-
-
-def code_of(error: Any) -> str:
-    """Return Google's name of an error; empty for an exception that is none of Google's."""
-    code = getattr(error, "code", None)
-    return "" if code is None else _STATUS.get(int(code), str(int(code)))
-
-
-def is_gone(error: Any) -> bool:
-    """Tell whether it does not exist, or no longer."""
-    return code_of(error) == "NOT_FOUND"
-
-
-def clean(text: str) -> str:
-    """Return words of Google in one line, without numbers of projects, tokens and signatures."""
-    return _SECRET.sub("***", " ".join(text.split()))
 
 
 def _from_key(path: str) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
-from sebsx.clouds.adopted import Existing, parts_of
-from sebsx.errors import PlatformError, UnsupportedError, UserError
-from sebsx_gcp.clients import GcpClients, clean, is_gone
+from sebsx.clouds.adopted import Existing, check_place, language_of, parts_of
+from sebsx.errors import UnsupportedError
+from sebsx_gcp.errors import ERRORS
 from sebsx_gcp.functions import NAME, VCPU_BY_MEMORY, GcpFunctions, effective, memory_mib
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption
+    from sebsx_gcp.clients import GcpClients
 
 _ADDRESS = re.compile(
     r"(projects/(?P<project>[a-z0-9.:-]+)/locations/(?P<region>[a-z0-9-]+)/functions/)?(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})"
 )
-_RUNTIME = re.compile(r"([a-z]+)([0-9]+)")
 # What a copy takes over of how a function runs; memory, processors and labels are its own.
 _KEPT = (
     "timeout_seconds", "environment_variables", "max_instance_count", "vpc_connector", "vpc_connector_egress_settings",
@@ -47,7 +48,7 @@ def read_name(address: str) -> GcpFunctionName:
         UserError: If it is neither.
     """
     form = "write its name or projects/PROJECT/locations/REGION/functions/NAME"
-    refusal = f"{clean(address)!r} names no function of Google Cloud; {form}"
+    refusal = f"{ERRORS.clean(address)!r} names no function of Google Cloud; {form}"
     return GcpFunctionName(**parts_of(address, refusal, _ADDRESS))
 
 
@@ -60,6 +61,7 @@ class GcpExisting(Existing[Any]):
     """
 
     rule = NAME
+    listing = "gcloud functions list --regions={region}"
     sizes_kept = 2
 
     def __init__(self, clients: GcpClients, context: PlatformContext) -> None:
@@ -70,16 +72,10 @@ class GcpExisting(Existing[Any]):
     def found(self, adoption: Adoption) -> Any:
         """Return what Google says of a function that can be measured."""
         named = read_name(adoption.address)
-        for what, word, own in (
-            ("region", named.region, self._clients.region), ("project", named.project, self._clients.project),
-        ):  # fmt: skip
-            if word and word != own:
-                raise UserError(f"function {named.name!r} is in {what} {word}, not {own}; add --set {what}={word}")
-        told = self.look(named.name)
-        if told is None:
-            raise UserError(
-                f"function {named.name!r} does not exist in {self._clients.region}; look with: gcloud functions list"
-            )
+        what = f"function {named.name!r}"
+        check_place(what, "region", named.region, self.region)
+        check_place(what, "project", named.project, self._clients.project)
+        told = self.there(what, self.look(named.name))
         if told.environment.name == "GEN_1":
             raise UnsupportedError(
                 f"function {named.name!r} is of the first generation, which is called and charged in another way; "
@@ -102,12 +98,7 @@ class GcpExisting(Existing[Any]):
 
     def look(self, address: str) -> Any:
         """Return what Google says of a function; None if there is none."""
-        try:
-            return self._functions.get(address)
-        except PlatformError as exc:
-            if is_gone(exc.__cause__):
-                return None
-            raise
+        return self._clients.if_there(f"read of function {address!r}", partial(self._functions.get, address))
 
     def address(self, told: Any) -> str:
         """Return its name, without project and region."""
@@ -136,11 +127,8 @@ class GcpExisting(Existing[Any]):
 
     def effective(self, adoption: Adoption, told: Any) -> Mapping[str, Any]:
         """Return what Google reports, with the language of the runtime."""
-        facts = {**effective(told), "function": self.address(told)}
-        if runtime := _RUNTIME.fullmatch(facts["runtime"]):
-            language, version = runtime.groups()
-            facts |= {"language": language, "language_version": f"3.{version[1:]}" if language == "python" else version}
-        return facts
+        facts = effective(told)
+        return {**facts, **language_of(facts["runtime"]), "function": self.address(told)}
 
     def endpoint(self, told: Any) -> str:
         """Return its URI."""

@@ -12,7 +12,7 @@ from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError
 from sebsx.system.lazy import require
-from sebsx_gcp.clients import clean, explained, failed
+from sebsx_gcp.errors import ERRORS, failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +49,12 @@ class GcpFunctions:
     def upload(self, archive: Path) -> Any:
         """Hand over a package, and return under what source a function is made of it."""
         what, parent = "upload of the package", self._clients.location
-        with explained(what):
+        with ERRORS.explained(what):
             told = self._call("generate_upload_url", {"parent": parent, "environment": "GEN_2"})
             # The URL is signed, and takes no credentials.
             answer = send_file(
                 what, "PUT", told.upload_url, archive, extra="gcp", headers={"content-type": "application/zip"},
-                within_s=_UPLOAD_WITHIN_S, told=clean,
+                within_s=_UPLOAD_WITHIN_S, told=ERRORS.clean,
             )  # fmt: skip
             if not answer.ok:
                 errors = require("google.api_core.exceptions", extra="gcp")
@@ -77,7 +77,7 @@ class GcpFunctions:
         }  # fmt: skip
         errors = require("google.api_core.exceptions", extra="gcp")
         request = {"parent": self._clients.location, "function_id": name, "function": wanted}
-        with explained(what):
+        with ERRORS.explained(what):
             try:
                 self._done(self._call("create_function", request), what)
             except errors.Conflict:  # no other has this name: the answer to an earlier attempt was lost on its way
@@ -91,23 +91,23 @@ class GcpFunctions:
             "function": {"name": self.path(name), "service_config": service},
             "update_mask": {"paths": [f"service_config.{key}" for key in service]},
         }
-        with explained(what):
+        with ERRORS.explained(what):
             self._done(self._call("update_function", request), what)
         return self.get(name)
 
     def get(self, name: str) -> Any:
         """Return what Google says of a function."""
-        with explained(f"read of function {name!r}"):
+        with ERRORS.explained(f"read of function {name!r}"):
             return self._call("get_function", {"name": self.path(name)})
 
     def all(self) -> list[Any]:
         """Return every function of project and region, whoever made it."""
-        with explained("search for functions with our labels"):
+        with ERRORS.explained("search for functions with our labels"):
             return list(self._call("list_functions", {"parent": self._clients.location}))
 
     def runtimes(self) -> dict[str, list[str]]:
         """Return the runtimes that the region offers for the second generation, with Google's warnings of each."""
-        with explained("list of runtimes"):
+        with ERRORS.explained("list of runtimes"):
             told = self._call("list_runtimes", {"parent": self._clients.location})
         return {item.name: list(item.warnings) for item in told.runtimes if item.environment.name == "GEN_2"}
 
@@ -137,7 +137,7 @@ class GcpFunctions:
     def _if_deployed(self, name: str) -> Any:
         told = self.get(name)
         if told.state.name == "FAILED":
-            said = "; ".join(clean(message.message) for message in told.state_messages)
+            said = "; ".join(ERRORS.clean(message.message) for message in told.state_messages)
             raise DeployError(f"create of function {name!r} failed: {said}")
         return told if told.state.name == "ACTIVE" else None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.records import LateRecords
 from sebsx.model import ProviderRecord, StartType, Status
-from sebsx_gcp.clients import explained
+from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +89,7 @@ class RequestLogs(LateRecords):
             f'resource.type="cloud_run_revision" AND resource.labels.service_name="{service}" '
             f'AND logName=({names}) AND timestamp>="{since}"'
         )
-        with explained(f"read of the log of {service!r}"):
+        with ERRORS.explained(f"read of the log of {service!r}"):
             yield from self._clients.logging.list_entries(
                 resource_names=[f"projects/{project}"], filter_=wanted, order_by="timestamp asc", page_size=_PAGE
             )

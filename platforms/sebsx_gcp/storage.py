@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.objects import Objects
 from sebsx.clouds.refusals import passing_over
-from sebsx_gcp.clients import explained, is_gone
+from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ class GcsStorage(Objects):
     """
 
     def __init__(self, client: Any, bucket: str) -> None:
-        super().__init__(explained, is_gone)
+        super().__init__(ERRORS.explained, ERRORS.is_gone)
         self._client = client
         self._bucket = client.bucket(bucket)
 
@@ -47,5 +47,5 @@ class GcsStorage(Objects):
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, one after the other: batches are a protocol of their own that emulators lack."""
         for key in keys:
-            with passing_over(is_gone):
+            with passing_over(ERRORS.is_gone):
                 self._bucket.blob(key).delete()

@@ -233,7 +233,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
         facts = deployment.effective
         named, start = read_name(facts["function"]), None
         if deployment.adopted:
-            start = self._existing.start_of(facts["function"], reply)
+            start = self._existing.starts.of(facts["function"], reply)
         replicas = self.account.replicas.at(
             f"{named.name}.{facts.get('namespace') or _DEFAULT_NAMESPACE}", reply.sent_s
         )

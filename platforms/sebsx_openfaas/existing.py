@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sebsx.clouds.adopted import Existing, parts_of
 from sebsx.clouds.quantities import quantity
+from sebsx.clouds.starts import KnownStarts
 from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import UnsupportedError, UserError
-from sebsx.model import StartType
+from sebsx.errors import UnsupportedError
 from sebsx_openfaas import functions
 from sebsx_openfaas.functions import HTTP
 from sebsx_openfaas.probes import is_healthy
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sebsx.contracts.platforms import PlatformContext
-    from sebsx.model import Adoption, Reply
+    from sebsx.model import Adoption
     from sebsx_openfaas.gateway import FaasGateway
 
 FUNCTION = "function"  # kind of the resource
@@ -71,19 +71,17 @@ class ExistingFunctions(Existing[dict[str, Any]]):
 
     kind = FUNCTION
     rule = NAME
+    listing = "faas-cli list"
     sizes_kept = 2
 
     def __init__(self, gateway: FaasGateway, context: PlatformContext) -> None:
         super().__init__(context)
         self._gateway = gateway
-        self._fresh: set[str] = set()  # functions whose only replica was replaced and not called since
-        self._answered: dict[str, float] = {}  # when a function had first answered since then
+        self.starts = KnownStarts(serves_all=True)  # no replica is started for a call
 
     def found(self, adoption: Adoption) -> dict[str, Any]:
         """Return what the gateway says of a function."""
-        told = self.look(adoption.address)
-        if told is None:
-            raise UserError(f"function {adoption.subject!r} does not exist; look with: faas-cli list")
+        told = self.there(f"function {adoption.subject!r}", self.look(adoption.address))
         if adoption.copy or adoption.in_place:
             self._check_told(adoption.subject, told)
         return told
@@ -139,21 +137,7 @@ class ExistingFunctions(Existing[dict[str, Any]]):
     def end_sandboxes(self, address: str) -> None:
         """Replace a function by itself with another variable, so that its next call meets a new replica."""
         super().end_sandboxes(address)
-        self._answered.pop(address, None)
-        if functions.replicas_of(self.now(address)) == 1:
-            self._fresh.add(address)
-
-    def start_of(self, address: str, reply: Reply) -> StartType | None:
-        """Return how a call started: no replica is started for a call, so that those after an answer are warm.
-
-        The first one is cold where it met a replica that had just replaced the only one, else unknown.
-        """
-        if address not in self._answered:
-            self._answered[address] = reply.done_s
-            start = StartType.COLD if address in self._fresh else None
-            self._fresh.discard(address)
-            return start
-        return StartType.WARM if self._answered[address] <= reply.sent_s else None
+        self.starts.ended(address, all_of_them=functions.replicas_of(self.now(address)) == 1)
 
     def effective(self, adoption: Adoption, told: dict[str, Any]) -> Mapping[str, Any]:
         """Return what the gateway reports."""

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sebsx.clouds.failures import ProviderErrors
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, unauthorised
 from sebsx.clouds.selfhosted import SelfHostedAccount, paged
@@ -32,7 +33,7 @@ _REFUSALS = (
     unauthorised(ADVICE),
     Refusal(
         error=UnsupportedError,
-        codes=frozenset({"HTTP 413"}),
+        codes=("HTTP 413",),
         advice="a larger package needs --option package=image, a larger payload storage",
     ),
     Refusal(
@@ -48,6 +49,11 @@ _REFUSALS = (
 )
 
 
+def _is_conflict(exc: Exception) -> bool:
+    """Tell whether somebody else, or an earlier request of ours, is changing the same thing."""
+    return isinstance(exc, DeployError) and _CONFLICT in str(exc)
+
+
 class Whisk(SelfHostedAccount):
     """The API of one namespace; the file of the `wsk` client is read when it is first needed.
 
@@ -57,6 +63,8 @@ class Whisk(SelfHostedAccount):
     Attributes:
         allowed: The limits of the namespace, once somebody has asked.
     """
+
+    errors = ProviderErrors(busy=_is_conflict)
 
     def __init__(self, settings: OpenWhiskSettings) -> None:
         super().__init__(settings)
@@ -81,10 +89,6 @@ class Whisk(SelfHostedAccount):
             raise PlatformError(f"{what}: {host} does not answer as OpenWhisk does; is it the API host?")
         self.allowed = told or {}
 
-    def is_busy(self, exc: Exception) -> bool:
-        """Tell whether somebody else, or an earlier request of ours, is changing the same thing."""
-        return isinstance(exc, DeployError) and _CONFLICT in str(exc)
-
     @property
     def headers(self) -> dict[str, str]:
         """What proves who sends an invocation."""
@@ -107,7 +111,7 @@ class Whisk(SelfHostedAccount):
             path = self._path("actions", name, namespace)
             return self._api().ask(what, "PUT", path, query={"overwrite": "true"}, body=document)
 
-        told = settled(put, self.is_busy, what)
+        told = settled(put, _is_conflict, what)
         return told if isinstance(told, dict) else {}
 
     def action(self, name: str, namespace: str = "", *, with_code: bool = False) -> dict[str, Any] | None:

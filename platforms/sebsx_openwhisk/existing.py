@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sebsx.clouds.adopted import Existing, parts_of
+from sebsx.clouds.adopted import Existing, language_of, parts_of
 from sebsx.contracts.naming import NamingRule
-from sebsx.errors import UnsupportedError, UserError
+from sebsx.errors import UnsupportedError
 from sebsx_openwhisk import actions
 from sebsx_openwhisk.activations import BLOCKING, annotations_of
 
@@ -22,7 +22,6 @@ ACTION = "action"  # kind of the resource
 # Names of entities (`EntityName` of OpenWhisk): letters, digits, `_@ .-`, at most 256.
 NAME = NamingRule(longest=256, marks="-_.")
 _ADDRESS = re.compile(r"(?:/(?P<namespace>[\w@ .-]{1,256})/)?(?P<name>(?:[\w@ .-]{1,256}/)?[\w@ .-]{1,256})")
-_KIND = re.compile(r"(?P<language>[a-z]+):(?P<version>[\w.]+)")
 _SEQUENCE = "sequence"
 _GIVEN = frozenset({"exec"})  # annotations that the server writes itself
 
@@ -59,6 +58,7 @@ class ExistingActions(Existing[dict[str, Any]]):
 
     kind = ACTION
     rule = NAME
+    listing = "wsk action list"
 
     def __init__(self, whisk: Whisk, context: PlatformContext) -> None:
         super().__init__(context)
@@ -67,9 +67,7 @@ class ExistingActions(Existing[dict[str, Any]]):
     def found(self, adoption: Adoption) -> dict[str, Any]:
         """Return what the server says of an action, with its code where that is to be copied."""
         named = read_name(adoption.address)
-        action = self._read(named, with_code=adoption.copy)
-        if action is None:
-            raise UserError(f"action {adoption.subject!r} does not exist; look with: wsk action list")
+        action = self.there(f"action {adoption.subject!r}", self._read(named, with_code=adoption.copy))
         is_sequence = action.get("exec", {}).get("kind") == _SEQUENCE
         if is_sequence and (adoption.copy or adoption.in_place):
             raise UnsupportedError(f"action {adoption.subject!r} is a sequence: its actions have memory, it has none")
@@ -123,9 +121,7 @@ class ExistingActions(Existing[dict[str, Any]]):
     def effective(self, adoption: Adoption, told: dict[str, Any]) -> Mapping[str, Any]:
         """Return what the server reports, with the language of the runtime."""
         facts = {**actions.effective_of(told), "function": told["address"], "trigger": BLOCKING}
-        if runtime := _KIND.fullmatch(str(facts.get("runtime", ""))):
-            facts |= {"language": runtime["language"], "language_version": runtime["version"]}
-        return facts
+        return {**facts, **language_of(str(facts.get("runtime", "")))}
 
     def endpoint(self, told: dict[str, Any]) -> str:
         """Return the URL of an action."""

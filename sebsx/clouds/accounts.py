@@ -9,18 +9,18 @@ credentials are no longer accepted.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from sebsx.clouds.adopted import CHANGE, undo
-from sebsx.clouds.images import one_line
+from sebsx.clouds.failures import EXPLAINED
 from sebsx.clouds.made import Made, by_kind, delete_each, end
 from sebsx.clouds.refusals import passing_over
 from sebsx.clouds.tags import are_ours, check_ours, in_region, resource
 from sebsx.clouds.targets import target_of
-from sebsx.clouds.waiting import settled
+from sebsx.clouds.waiting import SETTLES_S, settled
 from sebsx.contracts.naming import NamingRule
 from sebsx.contracts.platforms import Platform
 from sebsx.errors import CredentialsError, PlatformError
@@ -29,11 +29,15 @@ from sebsx.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from sebsx.clouds.adopted import Existing
+    from sebsx.clouds.failures import ProviderErrors
     from sebsx.clouds.shipped import Shipped
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption, Deployment, FunctionConfig, Manifest, Reply, Resource, Status, Target
+
+T = TypeVar("T")
 
 _SHOWN_BYTES = 300
 
@@ -47,8 +51,18 @@ class AccountSettings:
     )
 
 
+class Client(cached_property[Any]):
+    """A client of an account's: made when it is first used, by a function of the account, and closed with it."""
+
+
 class CloudAccount(ABC):
-    """One account and region at a provider, or one server. Making one sends nothing; it is used from one thread."""
+    """One account and region at a provider, or one server. Making one sends nothing; it is used from one thread.
+
+    Class attributes:
+        errors: What its exceptions mean.
+    """
+
+    errors: ClassVar[ProviderErrors] = EXPLAINED
 
     @property
     def region(self) -> str:
@@ -64,9 +78,11 @@ class CloudAccount(ABC):
             UserError: If settings are missing.
         """
 
-    @abstractmethod
     def close(self) -> None:
         """Close every connection. A second call is harmless, and a later use opens them again."""
+        kept = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), Client)]
+        for client in map(self.__dict__.pop, kept):
+            (client if hasattr(client, "close") else client.transport).close()
 
     def explained(self, what: str) -> AbstractContextManager[None]:
         """Return a context that turns what the SDK raises into an error of ours that says what to do.
@@ -74,19 +90,41 @@ class CloudAccount(ABC):
         Args:
             what: What is being done, for the message: `create of function 'f'`.
         """
-        return nullcontext()
+        return self.errors.explained(what)
 
-    def is_gone(self, exc: BaseException) -> bool:
-        """Tell whether an exception says that there is no such thing, or no longer."""
-        return False
+    def if_there(self, what: str, read: Callable[[], T]) -> T | None:
+        """Return what a read gives; None where there is no such thing.
 
-    def is_busy(self, exc: Exception) -> bool:
-        """Tell whether an exception says that something is still being made or changed."""
-        return False
+        Args:
+            what: What is read, for messages.
+            read: The read.
+        """
+        with passing_over(self.errors.is_gone), self.explained(what):
+            return read()
+        return None
 
-    def clean(self, text: str) -> str:
-        """Return words of the provider in one line, without keys, signatures and numbers of accounts."""
-        return one_line(text)
+    def settled(
+        self,
+        what: str,
+        call: Callable[[], T],
+        passes: Callable[[Exception], bool] | None = None,
+        within_s: float = SETTLES_S,
+    ) -> T:
+        """Return what a call gives, called again while what it fails for will pass; see `waiting.settled`.
+
+        Args:
+            what: What is being done, for messages.
+            call: The call.
+            passes: Whether an exception of it will pass; None for what is still being made or changed.
+            within_s: Time after which it is given up.
+        """
+        with self.explained(what):
+            return settled(call, passes or self.errors.is_busy, what, within_s=within_s, told=self.clean)
+
+    @property
+    def clean(self) -> Callable[[str], str]:
+        """Makes words of the provider fit to be shown: in one line, without keys and numbers of accounts."""
+        return self.errors.clean
 
     def noted(self, name: str, made: str) -> str:
         """Return what the ledger keeps of how the provider calls a resource that was made under a name."""
@@ -106,7 +144,7 @@ class ResourceKind(Generic[A]):
 
     Args:
         delete: Deletes one and returns when it is gone; where there is none, it does nothing or raises what
-            `CloudAccount.is_gone` knows.
+            `ProviderErrors.gone` knows.
         make: Makes the one that the functions of a run share, with our tags, and returns how the provider calls it.
         found: Yields all that there are, with the tags of each; None where nothing finds them.
     """
@@ -126,8 +164,8 @@ class ResourceKind(Generic[A]):
         Raises:
             PlatformError: If it exists and cannot be deleted.
         """
-        with account.explained(what), passing_over(account.is_gone):
-            settled(lambda: self.delete(account, name), account.is_busy, what, told=account.clean)
+        with passing_over(account.errors.is_gone):
+            account.settled(what, partial(self.delete, account, name))
 
 
 class AccountPlatform(Platform[S], Generic[S, A]):

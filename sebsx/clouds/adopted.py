@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from sebsx.clouds.fresh import NONCE, function_name, nonce
-from sebsx.errors import UserError
+from sebsx.errors import CredentialsError, UserError
 from sebsx.model import Deployment
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Mapping, Sequence
 
     from sebsx.contracts.ledger import Ledger
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sebsx.model import Adoption
 
 T = TypeVar("T")
+U = TypeVar("U")
+
+_RUNTIME = re.compile(r"(?P<language>[a-z]+?)(?:[:|](?P<apart>[\w.]+)|(?P<behind>\d[\d.]*?)(?:\.x)?)?")
+_LANGUAGES = {"node": "nodejs"}
 
 CHANGE = "memory-change"
 """Kind of the resource that stands for a change of a function; its name tells what to put back."""
@@ -40,11 +44,13 @@ class Existing(ABC, Generic[T]):
     Class attributes:
         kind: Kind of the resource that a copy is.
         rule: By which copies are named.
+        listing: The provider's own command that lists functions, with `{region}` where it asks for one.
         sizes_kept: How many texts `sizes` returns.
     """
 
     kind: ClassVar[str] = "function"
     rule: ClassVar[NamingRule]
+    listing: ClassVar[str] = ""
     sizes_kept: ClassVar[int] = 1
 
     def __init__(self, context: PlatformContext, region: str = "") -> None:
@@ -118,7 +124,7 @@ class Existing(ABC, Generic[T]):
         if adoption.copy:
             name = self.new_name(adoption, told)
             with ledger.creating(self.kind, name, self.region) as creation:
-                copy = self.copied(adoption, told, name)
+                copy = self._copy(adoption, told, name)
                 creation.provider_id = name
             return self._deployment(adoption, copy, COPY, notes=list(self.left_out(told, copy)))
         notes = list(self.warnings(told))
@@ -152,6 +158,16 @@ class Existing(ABC, Generic[T]):
         told = self.now(address)
         self.change(told, None, {**self.variables(told), NONCE: nonce()})
 
+    def there(self, what: str, told: U | None) -> U:
+        """Return what the provider says of something: `function 'f'`.
+
+        Raises:
+            UserError: If there is no such thing.
+        """
+        if told is None:
+            raise UserError(f"{what} does not exist; look with: {self.listing.format(region=self.region)}")
+        return told
+
     def now(self, address: str) -> T:
         """Return what the provider says of a function that is being measured.
 
@@ -162,6 +178,14 @@ class Existing(ABC, Generic[T]):
         if told is None:
             raise UserError(f"{self.kind} {address!r} was deleted while it was measured")
         return told
+
+    def _copy(self, adoption: Adoption, told: T, name: str) -> T:
+        try:
+            return self.copied(adoption, told, name)
+        except CredentialsError as exc:
+            raise CredentialsError(
+                f"{exc}; or measure the {self.kind} as it is (without --memory) or --in-place"
+            ) from exc
 
     def _deployment(self, adoption: Adoption, told: T, how: str, **more: Any) -> Deployment:
         facts = {**self.effective(adoption, told), "adopted": how, **more}
@@ -197,6 +221,36 @@ def parts_of(address: str, refusal: str, *forms: re.Pattern[str]) -> dict[str, s
     if found is None:
         raise UserError(refusal)
     return {name: part or "" for name, part in found.groupdict().items()}
+
+
+def check_place(what: str, setting: str, there: str, here: str) -> None:
+    """Refuse a function that is elsewhere than the settings lead to.
+
+    Args:
+        what: What is asked for: `function 'f'`.
+        setting: Name of the setting: `region`.
+        there: Where the function is; empty where its name does not say.
+        here: Where the settings lead to.
+
+    Raises:
+        UserError: If these differ.
+    """
+    if there and there != here:
+        raise UserError(f"{what} is in {setting} {there}, not {here}; use --set {setting}={there}")
+
+
+def language_of(runtime: str) -> dict[str, str]:
+    """Return the facts `language` and `language_version` of a runtime, as providers write one.
+
+    That is `python3.12`, `nodejs22.x`, `python312`, `node|22` or `python:3.12`; nothing of what is none of these.
+    """
+    found = _RUNTIME.fullmatch(runtime)
+    if found is None:
+        return {}
+    language, version = _LANGUAGES.get(found["language"], found["language"]), found["apart"] or found["behind"] or ""
+    if language == "python" and version.isdecimal():
+        version = f"{version[0]}.{version[1:]}".rstrip(".")
+    return {"language": language, "language_version": version}
 
 
 def undo(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import zipfile
 from typing import TYPE_CHECKING
 
-from sebsx.errors import UnsupportedError
+from sebsx.errors import DeployError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from sebsx.model import Package
 
 MANIFEST = "package.json"
+# ELF header: the magic number, and what machine the code is for (System V ABI, chapter 4).
+_ELF = b"\x7fELF"
+_MACHINE_AT = slice(18, 20)
+_MACHINES = {62: "x86_64", 183: "arm64"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -90,6 +95,26 @@ def with_entry(package: Path, entry: str) -> bytes:
         manifest = json.loads(archive.read(MANIFEST)) if MANIFEST in archive.namelist() else {}
     kept = {key: value for key, value in manifest.items() if key not in ("scripts", "devDependencies")}
     return json.dumps({"name": "function", "version": "1.0.0", **kept, "main": entry}, indent=1).encode()
+
+
+def foreign_code(package: bytes, architecture: str) -> list[str]:
+    """Return `FILE for MACHINE` for each file in a package that is machine code of another architecture.
+
+    Raises:
+        DeployError: If the package is not a zip.
+    """
+    found = []
+    try:
+        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as file:
+                    head = file.read(_MACHINE_AT.stop)
+                machine = int.from_bytes(head[_MACHINE_AT], "little")
+                if head.startswith(_ELF) and _MACHINES.get(machine) != architecture:
+                    found.append(f"{entry.filename} for {_MACHINES.get(machine, f'machine {machine}')}")
+    except zipfile.BadZipFile as exc:
+        raise DeployError(f"the code is not a zip archive: {exc}") from exc
+    return found
 
 
 def _add(archive: zipfile.ZipFile, files: Mapping[str, bytes]) -> None:

@@ -27,7 +27,7 @@ class Refusal:
 
     error: type[PlatformError]
     advice: str
-    codes: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 
     def covers(self, code: str, message: str) -> bool:

@@ -29,7 +29,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 REFUSALS = (
     Refusal(
         error=QuotaError,
-        codes=frozenset({"HTTP 429"}),
+        codes=("HTTP 429",),
         advice="it kept refusing for too many requests: run fewer functions at once, or later",
     ),
 )
@@ -38,7 +38,7 @@ REFUSALS = (
 
 def unauthorised(advice: str) -> Refusal:
     """Return the refusal of credentials, with what to do."""
-    return Refusal(error=CredentialsError, codes=frozenset({"HTTP 401", "HTTP 403"}), advice=advice)
+    return Refusal(error=CredentialsError, codes=("HTTP 401", "HTTP 403"), advice=advice)
 
 
 class RestApi:

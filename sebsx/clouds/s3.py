@@ -113,6 +113,14 @@ def code_of(error: Any) -> str:
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
+def words_of(error: Any) -> str:
+    """Return what a service said, or what it said at last of what was waited for."""
+    told = getattr(error, "last_response", None) or {}
+    told = told.get("Configuration", told)
+    message = getattr(error, "response", {}).get("Error", {}).get("Message")
+    return str(message or told.get("StateReason") or told.get("LastUpdateStatusReason") or error)
+
+
 def listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags as AWS's services take them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
 from sebsx.clouds.certificates import text_of
-from sebsx.clouds.images import one_line
-from sebsx.clouds.refusals import passing_over, problems
+from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.refusals import Refusal, passing_over, problems
 from sebsx.clouds.shipped import Shipped
 from sebsx.contracts.prices import OwnPrices
-from sebsx.errors import CredentialsError, PlatformError, UnsupportedError
+from sebsx.errors import CredentialsError, UnsupportedError
 from sebsx.settings import setting
 from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
@@ -38,6 +38,27 @@ BUCKET, TABLE = "bucket", "table"
 TRUSTED = "SEBSX_TRUSTED"
 """The variable by which functions have the certificate of storage and table, as PEM."""
 _GONE = s3.GONE | {"ResourceNotFoundException"}
+STORE_ERRORS = ProviderErrors(
+    code_of=s3.code_of,
+    words_of=s3.words_of,
+    refused=("botocore.exceptions.ClientError",),
+    refusals=(
+        Refusal(
+            error=CredentialsError,
+            codes=("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException"),
+            advice="set access_key and secret_key",
+        ),
+    ),
+    failures={
+        "botocore.exceptions.SSLError": Failure(
+            text="{what}: its certificate is not trusted; name the file of a self-signed one with "
+            "--set store_certificate=...",
+        ),
+        "botocore.exceptions.BotoCoreError": Failure(text="{what}: {said}; is its URL right and the network up?"),
+    },
+    gone=lambda exc: s3.code_of(exc) in _GONE,
+)
+"""What the errors of storage and table mean, as boto3 raises them."""
 _REFUSED = frozenset({401, 403})
 # What is said by which setting, by the service's name in boto3.
 _STORES = {"s3": ("storage_url", "object storage"), "dynamodb": ("table_url", "key-value table")}
@@ -143,13 +164,13 @@ class SelfHostedAccount(CloudAccount):
         self._stores.clear()
 
     def _ask(self, service: str, question: str) -> None:
-        with explained(f"check of {_STORES[service][0]}"):
+        with STORE_ERRORS.explained(f"check of {_STORES[service][0]}"):
             getattr(self.store(service), question)()
 
     def make_bucket(self, name: str, tags: Mapping[str, str]) -> str:
         """Make a bucket and return its name."""
         client = self.store("s3")
-        with explained(f"create of bucket {name!r}"):
+        with STORE_ERRORS.explained(f"create of bucket {name!r}"):
             s3.make_bucket(client, name, self._hosted.store_region)
             try:
                 client.put_bucket_tagging(Bucket=name, Tagging={"TagSet": s3.listed(tags)})
@@ -160,20 +181,20 @@ class SelfHostedAccount(CloudAccount):
     def make_table(self, name: str, _tags: Mapping[str, str]) -> str:
         """Make a table and return its name. It has no tags, which most databases of this kind do not know."""
         client = self.store("dynamodb")
-        with explained(f"create of table {name!r}"):
+        with STORE_ERRORS.explained(f"create of table {name!r}"):
             dynamodb.make_table(client, name)
         return name
 
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket with all that is in it. Harmless when it is gone."""
         client = self.store("s3")
-        with explained(f"delete of bucket {name!r}"), passing_over(_is_gone):
+        with STORE_ERRORS.explained(f"delete of bucket {name!r}"), passing_over(STORE_ERRORS.is_gone):
             s3.delete_bucket(client, name, _as_it_is)
 
     def delete_table(self, name: str) -> None:
         """Delete a table. Harmless when it is gone."""
         client = self.store("dynamodb")
-        with explained(f"delete of table {name!r}"), passing_over(_is_gone):
+        with STORE_ERRORS.explained(f"delete of table {name!r}"), passing_over(STORE_ERRORS.is_gone):
             client.delete_table(TableName=name)
 
     def buckets(self) -> Iterator[tuple[str, dict[str, str]]]:
@@ -181,7 +202,7 @@ class SelfHostedAccount(CloudAccount):
         if not self._hosted.storage_url:
             return
         client = self.store("s3")
-        with explained("search for buckets with our tags"):
+        with STORE_ERRORS.explained("search for buckets with our tags"):
             for bucket in client.list_buckets().get("Buckets", ()):
                 yield bucket["Name"], _tags_of(client, bucket["Name"])
 
@@ -216,7 +237,7 @@ class SelfHostedPlatform(AccountPlatform[S, A]):
 
     def storage(self) -> Storage:
         """Return the run's bucket."""
-        return s3.S3Storage(self.account.store("s3"), self.shared(BUCKET), explained)
+        return s3.S3Storage(self.account.store("s3"), self.shared(BUCKET), STORE_ERRORS.explained)
 
 
 STORES: Mapping[str, ResourceKind[SelfHostedAccount]] = {
@@ -244,40 +265,12 @@ def paged(ask: Any, size: int) -> Iterator[Any]:
         skip += len(items)
 
 
-@contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn what boto3 raises in the body into an error of ours that says what to do.
-
-    Args:
-        what: What was being done, for the message: `create of bucket 'b'`.
-    """
-    exceptions = require("botocore.exceptions", extra="aws")
-    try:
-        yield
-    except exceptions.ClientError as exc:
-        code = s3.code_of(exc)
-        if code in {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException"}:
-            raise CredentialsError(f"{what} is refused ({code}); set access_key and secret_key") from exc
-        raise PlatformError(f"{what} failed: {one_line(str(exc))}") from exc
-    except exceptions.BotoCoreError as exc:
-        if isinstance(exc, exceptions.SSLError):
-            raise PlatformError(
-                f"{what}: its certificate is not trusted; name the file of a self-signed one with "
-                "--set store_certificate=..."
-            ) from exc
-        raise PlatformError(f"{what} failed: {one_line(str(exc))}; is its URL right and the network up?") from exc
-
-
 @cache
 def _session() -> Any:
     """Return what makes clients: descriptions of services are read once."""
     for noisy in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return require("boto3", extra="aws").session.Session()
-
-
-def _is_gone(exc: BaseException) -> bool:
-    return s3.code_of(exc) in _GONE
 
 
 @contextmanager

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SETTLES_S = 60.0
+SETTLES_S = 60.0
+"""How long a provider is given to settle, unless it is known to take longer."""
 _FIRST_PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 0.2, 1.6, 5.0
 
 
@@ -25,7 +26,7 @@ def settled(
     is_transient: Callable[[Exception], bool],
     what: str,
     *,
-    within_s: float = _SETTLES_S,
+    within_s: float = SETTLES_S,
     told: Callable[[str], str] = str,
 ) -> T:
     """Return what a call gives, called again while the provider has not heard everywhere of what was just made.

@@ -356,12 +356,12 @@ def test_native_code_is_copied_to_another_architecture_by_force_only(sebsx: Cli,
 @pytest.mark.parametrize(
     ("target", "words", "code", "told"),
     [
-        ("nobody", ["--platform", "aws"], USAGE, ["'nobody' does not exist in us-east-1"]),
+        ("nobody", ["--platform", "aws"], USAGE, ["'nobody' does not exist", f"--region {REGION}"]),
         (
             f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:plain",
             ["--set", f"region={REGION}"],
             USAGE,
-            ["eu-west-1", f"leave out --set region={REGION}"],
+            [f"is in region eu-west-1, not {REGION}", "use --set region=eu-west-1"],
         ),
         (f"arn:aws:lambda:{REGION}:999999999999:function:plain", [], USAGE, ["another account", "profile"]),
         (f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:plain:none", [], USAGE, ["'plain:none' does not exist"]),

@@ -12,6 +12,7 @@ import pytest
 
 from sebsx.clouds import adopted, made, tags, targets
 from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
+from sebsx.clouds.failures import ProviderErrors
 from sebsx.clouds.refusals import passing_over
 from sebsx.clouds.shipped import Shipped
 from sebsx.errors import CredentialsError, PlatformError, UnsupportedError, UserError
@@ -94,6 +95,8 @@ def test_target_is_what_settings_name_and_nothing_else(tmp_path: Path) -> None:
 class Hills(CloudAccount):
     """An account of an imagined provider, whose things are in a dictionary."""
 
+    errors = ProviderErrors(gone=lambda exc: isinstance(exc, KeyError))
+
     def __init__(self, settings: AccountSettings) -> None:
         self.things: dict[str, dict[str, str]] = {}
         self.said: list[str] = []
@@ -106,9 +109,6 @@ class Hills(CloudAccount):
 
     def close(self) -> None:
         self.said.append("close")
-
-    def is_gone(self, exc: BaseException) -> bool:
-        return isinstance(exc, KeyError)
 
     def noted(self, name: str, made: str) -> str:
         return name

@@ -8,8 +8,8 @@ from sebsx.clouds.refusals import Refusal, explain
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError, UnsupportedError
 
 KNOWN = (
-    Refusal(error=CredentialsError, codes=frozenset({"Expired"}), advice="log in again"),
-    Refusal(error=QuotaError, codes=frozenset({"Limit", "Throttled"}), advice="ask for more"),
+    Refusal(error=CredentialsError, codes=("Expired",), advice="log in again"),
+    Refusal(error=QuotaError, codes=("Limit", "Throttled"), advice="ask for more"),
     Refusal(error=UnsupportedError, words=("too large",), advice="make it smaller"),
 )
 

@@ -28,7 +28,7 @@ def storage(tmp_path: Path) -> Iterator[S3Storage]:
         logging.getLogger(name).setLevel(logging.NOTSET)
     with Endpoint() as endpoint:
         platform = made(tmp_path, MemoryLedger(), storage_url=endpoint.url(""), **KEYS)
-        yield S3Storage(platform.account.store("s3"), "status", selfhosted.explained)
+        yield S3Storage(platform.account.store("s3"), "status", selfhosted.STORE_ERRORS.explained)
         platform.account.close()
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
@@ -43,5 +43,5 @@ def test_client_tells_no_keys_signatures_and_payloads(storage: S3Storage, caplog
 def test_upload_that_is_refused_is_an_error_of_ours(storage: S3Storage, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x")
-    with pytest.raises(PlatformError, match="write of object '403' failed"):
+    with pytest.raises(PlatformError, match="write of object '403': "):
         storage.put_file("403", file)

@@ -141,7 +141,7 @@ def test_driver_and_functions_share_what_the_user_has(servers: dict[str, str], t
 
 
 def test_wrong_key_is_told(servers: dict[str, str], tmp_path: Path) -> None:
-    refused = r"create of bucket .* is refused \(InvalidAccessKeyId\); set access_key and secret_key"
+    refused = r"create of bucket .*: The AWS Access Key Id .* \(InvalidAccessKeyId\); set access_key and secret_key"
     wrong = {**KEYS, "access_key": "nobody"}
     platform = made(tmp_path, MemoryLedger(), **servers, **wrong)
     with platform, pytest.raises(CredentialsError, match=refused):

@@ -22,7 +22,7 @@ from sebsx.testing.fakes import MemoryLedger
 from sebsx.testing.invoking import invoke
 from sebsx_aws import clients
 from sebsx_aws.backend import AwsPlatform
-from sebsx_aws.clients import clean, without_account
+from sebsx_aws.errors import ERRORS, without_account
 from sebsx_aws.settings import AwsSettings
 from tests.emulated_aws import EmulatedAccount
 from tests.platforms.aws.conftest import made
@@ -367,7 +367,7 @@ class TestRuns:
     ],
 )
 def test_words_of_aws_come_without_secrets(text: str, wanted: str) -> None:
-    assert clean(text) == wanted
+    assert ERRORS.clean(text) == wanted
 
 
 def test_arn_keeps_all_but_the_account() -> None:

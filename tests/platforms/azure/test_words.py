@@ -12,7 +12,7 @@ from sebsx.clouds.fresh import function_name
 from sebsx.model import Deployment, FunctionConfig, Manifest, Status, Target
 from sebsx.testing.contexts import context_for
 from sebsx_azure.backend import AzurePlatform
-from sebsx_azure.clients import clean
+from sebsx_azure.errors import ERRORS
 from sebsx_azure.functions import NAME, _span, effective, seconds
 from sebsx_azure.settings import AzureSettings
 
@@ -68,7 +68,7 @@ def test_words_of_azure_come_without_secrets() -> None:
         "/subscriptions/0A1b2c3d-1111-2222-3333-444455556666/x token eyJhbGciOiJSUzI1NiIsImtpZCI6 at\n"
         "https://s/x?sv=1&sig=abc%3D&se=2 AccountKey=secret==;x"
     )
-    assert clean(said) == "/subscriptions/***/x token *** at https://s/x?sv=1&***&se=2 ***;x"
+    assert ERRORS.clean(said) == "/subscriptions/***/x token *** at https://s/x?sv=1&***&se=2 ***;x"
 
 
 def test_what_azure_reports_of_plans_is_read() -> None:

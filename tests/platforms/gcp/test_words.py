@@ -16,7 +16,8 @@ from sebsx.model import FunctionConfig, Package, Status, Target
 from sebsx.testing.contexts import context_for
 from sebsx_gcp import packages
 from sebsx_gcp.backend import GcpPlatform
-from sebsx_gcp.clients import GcpClients, clean
+from sebsx_gcp.clients import GcpClients
+from sebsx_gcp.errors import ERRORS
 from sebsx_gcp.functions import NAME, memory_mib, service_config
 from sebsx_gcp.logs import _Instances, _record
 from sebsx_gcp.settings import GcpSettings
@@ -107,7 +108,7 @@ def test_words_of_google_come_without_secrets() -> None:
         "project 123456789012: token ya29.a0Af_x-y, eyJhbGciOiJSUzI1NiIsImtpZCI6 at "
         "https://s/x?X-Goog-Signature=0abc&GoogleAccessId=me@p\n  twice"
     )
-    assert clean(said) == "project ***: token ***, *** at https://s/x?***&*** twice"
+    assert ERRORS.clean(said) == "project ***: token ***, *** at https://s/x?***&*** twice"
 
 
 @pytest.mark.parametrize(("region", "usd"), [("us-central1", 3.05e-6), ("europe-west3", 4.11e-6)])
