@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,13 @@ from tests.stats.test_lines import missed_by_lines
 from tests.stats.test_means import SHAPES, Draw, wrong
 from tests.stats.test_unserved import missed_by_load
 
-EXPERIMENTS = 2000
+
+def draws(n: int) -> int:
+    """Return how many experiments of `n` are simulated: fewer where it is only asked whether jobs start."""
+    return math.ceil(n * float(os.environ.get("SOAK_DRAWS", "1")))
+
+
+EXPERIMENTS = draws(2000)
 
 
 def most(share: float, n: int) -> float:
@@ -59,7 +66,7 @@ def test_levels_and_power_are_nominal_by_simulation(between: float) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("between", [0.0, 0.02, 0.05, 0.1])
 def test_interval_of_a_median_is_nominal_by_simulation(between: float) -> None:
-    rng, experiments, missed = np.random.default_rng(20261130), 1000, 0
+    rng, experiments, missed = np.random.default_rng(20261130), draws(1000), 0
     blocks = np.repeat(np.arange(12), 5)
     for _ in range(experiments):
         calls = np.exp(np.repeat(rng.normal(0, between, 12), 5) + rng.normal(0, 0.05, 60))
@@ -74,7 +81,7 @@ def test_interval_of_a_median_is_nominal_by_simulation(between: float) -> None:
 @pytest.mark.parametrize("n", [10, 30])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_means_are_nominal_by_simulation(shape: Draw, n: int, pairs: bool) -> None:
-    experiments = 1000
+    experiments = draws(1000)
     different, _ = wrong(shape, n, experiments, pairs=pairs)
     _, missed = wrong(shape, n, experiments, pairs=pairs, factor=1.5)
     print(f"{shape.__name__} n={n} pairs={pairs}: different {different:.4f} missed {missed:.4f}")
@@ -92,9 +99,9 @@ def test_lines_are_nominal_by_simulation(blocks: int) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("blocks", [6, 10])
 def test_alpha_and_beta_are_nominal_by_simulation(blocks: int) -> None:
-    alpha, beta = missed_by_model(blocks, 300)
+    alpha, beta = missed_by_model(blocks, draws(300))
     print(f"channels of {blocks} blocks: alpha {alpha:.4f} beta {beta:.4f}")
-    assert max(alpha, beta) <= most(0.05, 300)
+    assert max(alpha, beta) <= most(0.05, draws(300))
 
 
 @pytest.mark.soak
@@ -109,8 +116,8 @@ def test_median_of_a_load_is_nominal_by_simulation(between: float) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("pairs", [False, True])
 def test_advice_tells_that_nothing_changed_as_often_as_promised_by_simulation(*, pairs: bool) -> None:
-    rng, experiments = np.random.default_rng(20261130), 1000
-    advised = [_compared(rng, 20, pairs=pairs).needed or 0 for _ in range(200)]
+    rng, experiments = np.random.default_rng(20261130), draws(1000)
+    advised = [_compared(rng, 20, pairs=pairs).needed or 0 for _ in range(draws(200))]
     n = round(float(np.median(advised)))  # one advice is as uncertain as the twenty values that it stands on
     found = sum(verdict(_compared(rng, n, pairs=pairs)) is Verdict.EQUIVALENT for _ in range(experiments)) / experiments
     print(f"advice, pairs={pairs}: {n} units, equivalent {found:.4f}")
@@ -121,7 +128,7 @@ def test_advice_tells_that_nothing_changed_as_often_as_promised_by_simulation(*,
 @pytest.mark.parametrize("power", [0.8, 0.95])
 @pytest.mark.parametrize("pairs", [False, True])
 def test_difference_planned_for_is_found_as_often_as_promised_by_simulation(*, pairs: bool, power: float) -> None:
-    rng, experiments = np.random.default_rng(20261130), 4000  # so many that 77.9 % are not taken for 80
+    rng, experiments = np.random.default_rng(20261130), draws(4000)  # so many that 77.9 % are not taken for 80
     n = samples_for_difference(0.1, 1.1, threshold=0.05, power=power, pairs=pairs)
     said = [verdict(_compared(rng, n, pairs=pairs, factor=1.1)) for _ in range(experiments)]
     found = said.count(Verdict.REGRESSION) / experiments
@@ -132,7 +139,7 @@ def test_difference_planned_for_is_found_as_often_as_promised_by_simulation(*, p
 @pytest.mark.soak
 @pytest.mark.parametrize("pairs", [False, True])
 def test_unanswered_calls_are_no_difference_where_both_sides_have_them_by_simulation(*, pairs: bool) -> None:
-    rng, experiments, n = np.random.default_rng(20261130), 1000, 30
+    rng, experiments, n = np.random.default_rng(20261130), draws(1000), 30
 
     def side() -> NDArray[np.float64]:
         return np.where(rng.random(n) < 0.2, np.inf, rng.lognormal(0, 0.1, n))
@@ -147,7 +154,7 @@ def test_unanswered_calls_are_no_difference_where_both_sides_have_them_by_simula
 @pytest.mark.soak
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
 def test_late_generator_makes_no_quantile_longer_that_is_told_by_simulation(q: float) -> None:
-    rng, experiments, n = np.random.default_rng(20261130), 1000, 2000
+    rng, experiments, n = np.random.default_rng(20261130), draws(1000), 2000
     told, wrong = 0, 0.0
     for _ in range(experiments):
         service_s = rng.lognormal(math.log(0.001), 0.3, n)  # 5 ms late on average, up to twice as many as may be
@@ -165,7 +172,7 @@ def test_late_generator_makes_no_quantile_longer_that_is_told_by_simulation(q: f
 @pytest.mark.soak
 @pytest.mark.parametrize("had", [0.5, 0.7, 0.79, 0.81, 0.9, 1.0])
 def test_call_that_others_kept_from_its_processor_is_marked_by_simulation(had: float) -> None:
-    rng, experiments = np.random.default_rng(20261130), 1000
+    rng, experiments = np.random.default_rng(20261130), draws(1000)
     marked = 0
     for _ in range(experiments):
         duration_s, vcpu = rng.uniform(0.1, 1.0), rng.choice([0.25, 0.5, 1.0])
@@ -180,14 +187,14 @@ def test_call_that_others_kept_from_its_processor_is_marked_by_simulation(had: f
 @pytest.mark.soak
 @pytest.mark.parametrize("n", [29, 60, 200])
 def test_interval_of_a_mean_with_one_cold_start_in_ten_by_simulation(n: int) -> None:
-    rng, experiments = np.random.default_rng(20261130), 1000
+    rng, experiments = np.random.default_rng(20261130), draws(1000)
     truth, covered = math.exp(0.1**2 / 2) * (1 + 0.1 * 4), 0  # one in ten costs five times as much
     for _ in range(experiments):
         values = rng.lognormal(0, 0.1, n)
         interval = mean_interval(np.where(rng.random(n) < 0.1, 5 * values, values))
         covered += interval.low <= truth <= interval.high
     print(f"mean of {n}: covered {covered / experiments:.4f}")
-    assert covered / experiments >= 0.87
+    assert 1 - covered / experiments <= most(0.06, experiments)
 
 
 @pytest.mark.soak
