@@ -23,7 +23,7 @@ from sebsx_aws.existing import ExistingLambdas, read_name
 from sebsx_aws.functions import NAME, Functions
 from sebsx_aws.images import LambdaImages, image_facts
 from sebsx_aws.loglines import said
-from sebsx_aws.packages import deployed_digest, handed_over
+from sebsx_aws.packages import UNZIPPED_BYTES, deployed_digest, handed_over
 from sebsx_aws.reports import LogReports, SandboxReports, log_group, make_log_group
 from sebsx_aws.resources import BUCKET, FUNCTION, KINDS, LOG_GROUP, QUEUE, ROLE, tagged
 from sebsx_aws.settings import AwsSettings
@@ -100,6 +100,7 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
     # Developer guide, "Lambda execution environment lifecycle": one that takes longer is repeated within the time-out.
     init_timeout_s: ClassVar[float] = 10.0
     late_records: ClassVar[bool] = True
+    zip_bytes: ClassVar[int | None] = UNZIPPED_BYTES
 
     def __init__(self, settings: AwsSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Limits of Lambda (developer guide, "Lambda quotas"): a zip in the request, and unzipped.
 _DIRECT_BYTES = 50 * 1000 * 1000
-_UNZIPPED_BYTES = 250 * 1024 * 1024
+UNZIPPED_BYTES = 250 * 1024 * 1024
 _HANDLER = "sebsx_wrapper_lambda.handler"
 # Developer guide, "Lambda runtimes": what a managed runtime is called by language and version.
 _RUNTIMES = {"python": "python{}", "nodejs": "nodejs{}.x"}
@@ -46,7 +46,7 @@ def handed_over(
     Raises:
         UnsupportedError: If a zip is wanted and too large.
     """
-    large = package.unpacked_bytes > _UNZIPPED_BYTES
+    large = package.unpacked_bytes > UNZIPPED_BYTES
     if large and kind == "zip":
         raise UnsupportedError(
             f"package of {package.benchmark!r} is {package.unpacked_bytes / 2**20:.0f} MiB unzipped, and Lambda "

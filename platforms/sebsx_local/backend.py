@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sebsx.errors import PlatformError, UnsupportedError
-from sebsx.model import FunctionConfig, Problem, Resource, Severity, Target
+from sebsx.model import Capability, FunctionConfig, Problem, Resource, Severity, Target
 from sebsx.sandboxes import Gateway
 from sebsx.sandboxes.platforms import GatewayPlatform, host_binaries
 from sebsx.sandboxes.trees import Trees
@@ -33,6 +33,7 @@ class LocalPlatform(GatewayPlatform[LocalSettings]):
     summary = "processes of this machine behind a loopback gateway; no account, root or Docker needed"
     default = True
     Settings = LocalSettings
+    capabilities: ClassVar[frozenset[Capability]] = GatewayPlatform.capabilities | {Capability.SHARED_MEMORY}
 
     def __init__(self, settings: LocalSettings, context: PlatformContext) -> None:
         super().__init__(settings, context)

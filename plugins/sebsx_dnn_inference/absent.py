@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, ClassVar
 
-from sebsx_dnn_inference.builtin import SHIPPED
 from sebsx_dnn_inference.engines import InferenceEngine
 
 if TYPE_CHECKING:
@@ -46,8 +45,12 @@ class AbsentEngine(InferenceEngine, ABC):
         return ()
 
     def source(self) -> Path:
-        """Return the module of the default engine; it is never served."""
-        return SHIPPED / "engine_onnx.py"
+        """Refuse.
+
+        Raises:
+            NotImplementedError: In any case.
+        """
+        raise NotImplementedError(self.reason)
 
 
 class Vanilla(AbsentEngine):

@@ -18,8 +18,8 @@ from sebsx.contracts.analyzers import (
     about_limits,
     about_runs,
 )
-from sebsx.reading.conditions import caption, conditions, identity_columns, label, labels, level
-from sebsx.reading.starved import about_starved
+from sebsx.reading.conditions import caption, conditions, identity_columns, level
+from sebsx.reading.doubts import about_conditions
 from sebsx.settings import setting
 from sebsx_dnn_inference import beginnings, experiment, figures, findings, memory, predicting, reuse, served, tradeoffs
 from sebsx_dnn_inference.served import Served
@@ -94,7 +94,6 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
         known = [each for each in measured if each.latency_s is not None]
         free = findings.without_size(known)
         sound = [each for each in known if each not in free and findings.is_sound(each, emulated=settings.emulated)]
-        starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         predicted, foretold = predicting.predictions(sound)
         loading, gains = beginnings.loading(known)
         more = [table for table in (loading, tradeoffs.front(sound), predicted) if table is not None]
@@ -113,11 +112,10 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
                 *foretold,
                 *_taken(measured, gone),
                 *_images(found),
-                *_failed(found),
-                *starved,
+                *about_conditions(found),
                 *(about_limits(runs) if free else ()),
                 *about_emulation(runs),
-                *about_runs(own),
+                *(about_runs(own) if own or not runs else ()),
             ],
             answers=[*findings.recommendations(sound), *findings.undecided(known, sound)],
             methods=[_METHOD] if known else [],
@@ -232,10 +230,3 @@ def _images(found: Sequence[Condition]) -> Iterator[Finding]:
     }
     for platform, engine in sorted(names):
         yield Finding(f"{engine} went to {platform} as a container image", numbers={"engine": engine})
-
-
-def _failed(found: Sequence[Condition]) -> Iterator[Finding]:
-    for condition in found:
-        for status, count in sorted(condition.failed.items()):
-            text = f"{label(condition, found)}: {count} of {len(condition.frame)} calls ended as {status}"
-            yield Finding(text, numbers={"status": status, "count": count}, warning=True)

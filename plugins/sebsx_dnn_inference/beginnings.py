@@ -54,6 +54,8 @@ def _explained(each: Served) -> list[float]:
         return []
     wholes = first["function.duration_s"]
     parts = [first[name] for name in _PARTS if name in first]
+    if not parts:
+        return []
     sums = [sum(value for value in row if value == value) for row in zip(*parts, strict=True)]  # NaN: not told
     return [part / whole for part, whole in zip(sums, wholes, strict=True) if whole > 0]
 

@@ -45,6 +45,8 @@ class InferenceEngine(ABC):
         fixed_batch: Whether what was converted takes one batch size, so that each has a conversion and a function.
         fixed_tokens: Whether what was converted takes texts of one length.
         architectures: Of functions that it can serve in.
+        installed_bytes: About what its requirements take, installed; 0 where nobody looked. For plans.
+        weight_share: Size of a converted model by that of the original. For plans.
     """
 
     name: ClassVar[str]
@@ -53,9 +55,14 @@ class InferenceEngine(ABC):
     fixed_batch: ClassVar[bool] = False
     fixed_tokens: ClassVar[bool] = False
     architectures: ClassVar[Sequence[str]] = ("x86_64", "arm64")
+    installed_bytes: ClassVar[int] = 0
+    weight_share: ClassVar[float] = 1.0
 
     def lacking(self) -> str:
-        """Return what is missing on this machine to convert, with what to do; empty where nothing is."""
+        """Return what is missing on this machine to convert, with what to do; empty where nothing is.
+
+        An engine that lacks something is asked for nothing else.
+        """
         return ""
 
     @abstractmethod

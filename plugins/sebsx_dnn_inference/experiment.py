@@ -14,7 +14,7 @@ from sebsx.errors import MissingDependencyError, PluginError, UserError
 from sebsx.model import Capability, Cell, CellStatus, Design, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.running.rounds import StoppingRule, interleave
-from sebsx_dnn_inference import models, zoo
+from sebsx_dnn_inference import images, models, zoo
 from sebsx_dnn_inference.converting import convert, reference
 from sebsx_dnn_inference.engines import ConversionTarget
 from sebsx_dnn_inference.reuse import ENVIRONMENT, REUSED, environment_of, measured_before, without_work
@@ -52,15 +52,17 @@ class DnnInference(Experiment[DnnSettings]):
     summary = "which engine, batch and memory size serve a DNN best, with cold starts and cost"
     Settings: ClassVar[type[Any]] = DnnSettings
     factors = (
-        Factor(name="model", meaning="what is served"),
+        Factor(name="model", meaning="what is served", always=True),
         Factor(name="model_identity", role=Role.IDENTITY, meaning="SHA-256 of a file, version of a model of sebsx"),
         Factor(
             name=ENVIRONMENT,
             role=Role.IDENTITY,
             meaning="digest of the machine, the platform's settings, the engine and its versions",
         ),
-        Factor(name="optimizer", title="engine", meaning="what serves it, and how it was converted for that"),
-        Factor(name="batch", title="batch", meaning="items of one inference"),
+        Factor(
+            name="optimizer", title="engine", meaning="what serves it, and how it was converted for that", always=True
+        ),
+        Factor(name="batch", title="batch", meaning="items of one inference", always=True),
         Factor(name="text_bytes", title="text", unit="bytes", meaning="size of a text; none where items are made"),
         Factor(name="model_source", title="model from", meaning="the package or the storage"),
         Factor(name="tokens", meaning="length of a text"),
@@ -92,6 +94,7 @@ class DnnInference(Experiment[DnnSettings]):
             if cell.hash not in known and cell.unsupported is None
         }
         cells, notes = without_work(cells, known)
+        notes += images.said(cells, settings.chosen.models, engines, scene.platforms)
         return Plan(tuple(cells), deployments=len(deployed), notes=tuple(notes), design=Design.RMIT), known
 
     def run(self, session: Session, settings: DnnSettings) -> None:

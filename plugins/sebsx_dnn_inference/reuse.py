@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from sebsx.model import CellStatus, Kind, Status
 from sebsx.model.starved import MOST_STARVED
 from sebsx.reading.conditions import conditions
 from sebsx.reading.starved import starved_shares
+from sebsx.reading.units import many
 from sebsx.running.environment import machine
 from sebsx.settings import public
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Condition
     from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
 
+_log = logging.getLogger(__name__)
 REUSED = "dnn.reused_from"
 ENVIRONMENT = "environment"
 _MOST_RUNS = 50  # so many are looked through, the newest first
@@ -39,12 +42,12 @@ def environment_of(platform: Platform[Any], engine: InferenceEngine, target: Con
     Two cells with the same factors, this one among them, are one measurement: the machine, the settings of the
     platform, the engine with its versions and the module that serves.
     """
-    parts = {
-        "machine": machine(),
-        "platform": public(platform.settings),
-        "requirements": list(engine.requirements(target)),
-        "source": hashlib.sha256(engine.source().read_bytes()).hexdigest(),
-    }
+    parts: dict[str, Any] = {"machine": machine(), "platform": public(platform.settings)}
+    if not engine.lacking():  # else nothing is served
+        parts |= {
+            "requirements": list(engine.requirements(target)),
+            "source": hashlib.sha256(engine.source().read_bytes()).hexdigest(),
+        }
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
@@ -63,10 +66,18 @@ def measured_before(scene: Scene, experiment: str, cells: Iterable[Cell]) -> dic
         if len(found) == len(wanted):
             break
         if run.experiment == experiment:
-            view = scene.results.view(run.id)
-            for known in _measured(view, wanted):
+            for known in _measured_by(scene, run.id, wanted):
                 found.setdefault(known, run.id)
     return found
+
+
+def _measured_by(scene: Scene, run_id: str, wanted: Mapping[str, int]) -> list[str]:
+    """Return the hashes of cells that a run measured; none where its rows cannot be read: they are measured again."""
+    try:
+        return list(_measured(scene.results.view(run_id), wanted))
+    except SebsxError as exc:
+        _log.warning("run %s cannot be looked through for cells to reuse: %s", run_id, exc)
+        return []
 
 
 def _measured(view: RunView, wanted: Mapping[str, int]) -> Iterator[str]:
@@ -105,22 +116,27 @@ def reused(views: Iterable[RunView], more: Sequence[str]) -> tuple[list[tuple[Co
 
     Returns:
         Each condition as one of the run that took it, with the id and the view of the run that measured it; and one
-        line for each run that can no longer be read.
+        line for each run that is gone or damaged.
     """
     found, gone = [], []
     for view in views:
         taken = {value.cell_id: value.text for value in view.values() if value.metric == REUSED and value.text}
         hashes = {cell.hash: taken[cell.id] for cell in view.cells() if cell.id in taken}
         for run_id in dict.fromkeys(hashes.values()):
+            count = list(hashes.values()).count(run_id)
             try:
                 other = view.beside(run_id)
             except SebsxError:
-                count = list(hashes.values()).count(run_id)
-                gone.append(f"{count} cells were taken from run {run_id}, which is no longer stored")
+                gone.append(f"{many(count, 'cell')} taken from run {run_id}, which is no longer stored")
                 continue
-            found += [
-                (replace(condition, run=view.run), run_id, other)
-                for condition in conditions([other], more)
-                if condition.cell is not None and hashes.get(condition.cell.hash) == run_id
-            ]
+            try:
+                other.values()
+                theirs = conditions([other], more)
+            except SebsxError as exc:
+                gone.append(f"{many(count, 'cell')} taken from run {run_id}, which cannot be read: {exc}")
+                continue
+            mine = [each for each in theirs if each.cell is not None and hashes.get(each.cell.hash) == run_id]
+            if not mine:
+                gone.append(f"{many(count, 'cell')} taken from run {run_id}, which measured none of them")
+            found += [(replace(condition, run=view.run), run_id, other) for condition in mine]
     return found, gone

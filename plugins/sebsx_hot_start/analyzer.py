@@ -25,12 +25,10 @@ from sebsx.reading.conditions import (
     conditions,
     factors_of,
     identity_columns,
-    label,
-    labels,
     level,
     name_of,
 )
-from sebsx.reading.starved import about_starved
+from sebsx.reading.doubts import about_conditions
 from sebsx.reading.units import show
 from sebsx_hot_start.experiment import HOT, SERIES
 
@@ -98,13 +96,12 @@ class HotStartAnalyzer(Analyzer[IntervalSettings]):
             if len(times):
                 trips.append(_Trips(each, times, believed(each, _LATENCY, times, 0.5, settings.confidence)))
         bound = _bounds(trips)
-        starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
         none = [] if trips else [Finding("not enough data: nothing came back", warning=True)]
         return Report(
             "Hot start",
             tables=[_table(trips, bound, settings)] if trips else [],
             figures=list(_drawn(trips)),
-            findings=[*none, *_without(trips, bound), *_failed(found), *starved, *about_runs(runs)],
+            findings=[*none, *_without(trips, bound), *about_conditions(found), *about_runs(runs)],
             answers=list(_answers(trips, bound)),
             methods=[_METHOD] if trips else [],
         )
@@ -189,13 +186,6 @@ def _times_of(ratio: float) -> str:
 def _without(trips: Sequence[_Trips], bound: dict[Any, _Trips]) -> Iterator[Finding]:
     if trips and not bound:
         yield Finding("no sandbox polled: there is no bound to hold platforms against (--platform local)", warning=True)
-
-
-def _failed(found: Sequence[Condition]) -> Iterator[Finding]:
-    for condition in found:
-        for status, count in sorted(condition.failed.items()):
-            text = f"{label(condition, found)}: {count} of {len(condition.frame)} calls ended as {status}"
-            yield Finding(text, numbers={"status": status, "count": count}, warning=True)
 
 
 def _drawn(trips: Sequence[_Trips]) -> Iterator[Figure]:

@@ -17,9 +17,8 @@ from sebsx.errors import PlatformError
 from sebsx.model import Capability, Cell, Design, Factor, Kind, Plan, StartType, Status
 from sebsx.pricing.planning import estimate
 from sebsx.running.rounds import StoppingRule, interleave
-from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx.settings import setting
-from sebsx_hot_start.polling import FOLDER, WAYS, client
+from sebsx_hot_start.polling import FOLDER, LOOPBACK, SHARED_MEMORY, WAYS, client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,9 @@ HOT = "hot"
 PLATFORM = "platform"
 _WARMUPS = 10
 _TIMEOUT_S = 60.0
-_CALL_GUESS_S, _COLD_GUESS_S, _BYTES_PER_S = 0.01, 0.5, 5e7
+# For plans, before anything was measured: a call, a start, and an exchange with a polling sandbox by its way.
+_CALL_GUESS_S, _COLD_GUESS_S, _BYTES_PER_S = 0.01, 0.3, 5e7
+_EXCHANGE_S = {SHARED_MEMORY: (1e-5, 2.5e9), LOOPBACK: (5e-5, 5e8)}  # of a byte, and bytes a second there and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,9 @@ def _cell(platform: Platform[Any], provision: Provision, factors: dict[str, Any]
     calls = chosen.sandboxes * (chosen.calls if start == "warm" else 1)
     call_s = _CALL_GUESS_S + size / _BYTES_PER_S
     if start == HOT:
-        call_s = _COLD_GUESS_S + chosen.exchanges * 2 * size / _BYTES_PER_S
-    init_s = _COLD_GUESS_S if start == "cold" else _COLD_GUESS_S * chosen.sandboxes / calls
+        least_s, bytes_per_s = _EXCHANGE_S[factors["way"]]
+        call_s = (chosen.exchanges + _WARMUPS) * (least_s + 2 * size / bytes_per_s)
+    init_s = _COLD_GUESS_S * chosen.sandboxes / calls
     cost = estimate(platform, factors, calls, call_s, init_s=init_s, provision=provision)
     return Cell(
         factors,
@@ -164,7 +166,7 @@ def _cell(platform: Platform[Any], provision: Provision, factors: dict[str, Any]
 
 def _refusal(platform: Platform[Any], start: str, size: int) -> str | None:
     """Return why a cell cannot be measured, as far as that is known before anything runs."""
-    if start == HOT and not (isinstance(platform, GatewayPlatform) and platform.inside is None):
+    if start == HOT and Capability.SHARED_MEMORY not in platform.capabilities:
         return f"a client shares neither memory nor loopback with the sandboxes of platform {platform.name!r}"
     if start == "cold" and Capability.FORCE_COLD not in platform.capabilities:
         return "no way to force a cold start"

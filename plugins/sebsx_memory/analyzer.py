@@ -20,6 +20,7 @@ from sebsx.contracts.analyzers import (
 from sebsx.reading.believed import believed
 from sebsx.reading.blocks import Observations
 from sebsx.reading.conditions import caption, conditions, factors_of, identity_columns, level, name_of
+from sebsx.reading.doubts import about_failed
 from sebsx.reading.units import many, show
 from sebsx_memory import metrics
 from sebsx_memory.settings import DIFFERENT, SAME
@@ -115,6 +116,7 @@ class MemorySharingAnalyzer(Analyzer[IntervalSettings]):
                 *_beyond(known),
                 *_prices(known),
                 *_controls(known),
+                *about_failed(found),
                 *about_runs(runs),
             ],
             answers=list(_answers(known)),

@@ -12,7 +12,6 @@ from sebsx.model import Capability, Cell, Design, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.reading.units import parse_bytes, show
 from sebsx.running.rounds import take_turns
-from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx_memory.replicas import Rounds, model_bytes, shape
 from sebsx_memory.settings import DIFFERENT, MERGING, SAME, SharingSettings
 
@@ -122,7 +121,7 @@ def _cell(
 
 def _refusal(platform: Platform[Any], provision: Provision, factors: dict[str, Any], processes: int) -> str | None:
     """Return why a cell cannot be measured, as far as that is known before anything runs."""
-    if factors["strategy"] in MERGING and not isinstance(platform, GatewayPlatform):
+    if factors["strategy"] in MERGING and Capability.COLOCATED not in platform.capabilities:
         return f"KSM is set in the kernel below the sandboxes, which platform {platform.name!r} does not give away"
     alone = factors["strategy"] != "forked" or factors["weights"] == DIFFERENT
     need = processes * (_INTERPRETER_BYTES + factors["private_bytes"])

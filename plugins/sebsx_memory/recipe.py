@@ -20,7 +20,8 @@ class PageMerging(Recipe):
     name = "page-merging"
     summary = "memory of 16 containers whose equal pages are merged, of that without: AlexNet, ResNet50"
     source = (
-        "user-guided page merging for memory deduplication in serverless systems (UPM), IEEE BigData 2023, evaluation"
+        "Qiu, Copik, Wang, Calotoiu, Hoefler, User-guided Page Merging for Memory Deduplication in Serverless Systems "
+        "(IEEE BigData 2023, arXiv:2311.13588): memory of 16 concurrent containers"
     )
     experiment = "memory-sharing"
     settings: ClassVar[Mapping[str, Any]] = {

@@ -25,11 +25,10 @@ from sebsx.reading.conditions import (
     factors_of,
     identity_columns,
     label,
-    labels,
     level,
     name_of,
 )
-from sebsx.reading.starved import about_starved
+from sebsx.reading.doubts import about_conditions
 from sebsx.reading.units import show
 from sebsx.stats import ecdf
 from sebsx_network.experiment import DOWNLOAD, UPLOAD
@@ -100,8 +99,12 @@ class NetworkAnalyzer(Analyzer[IntervalSettings]):
             for way in ways
         ]
         tables = (Table("round-trips", columns=(*identity, *_COLUMNS), rows=rows, caption=caption(found)),)
-        starved = about_starved(labels(found), [each.starved for each in found], "left out of answers")
-        findings = [*_said(ways, found, settings), *starved, *_about_samples(ways, found), *about_runs(runs)]
+        findings = [
+            *_said(ways, found, settings),
+            *about_conditions(found),
+            *_about_sandboxes(ways, found),
+            *about_runs(runs),
+        ]
         return Report(
             "Network",
             tables=tables if rows else (),
@@ -198,12 +201,9 @@ def _platforms(found: Sequence[Condition]) -> set[Any]:
     return {condition.identity["platform"] for condition in found}
 
 
-def _about_samples(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Finding]:
+def _about_sandboxes(ways: Sequence[_Way], found: Sequence[Condition]) -> Iterator[Finding]:
     for condition in found:
         name = label(condition, found)
-        for status, count in sorted(condition.failed.items()):
-            text = f"{name}: {count} of {len(condition.frame)} calls ended as {status}"
-            yield Finding(text, numbers={"status": status, "count": count}, warning=True)
         if condition.wrong_start:
             text = f"{name}: {condition.wrong_start} calls met a new sandbox and do not count"
             yield Finding(text, numbers={"count": condition.wrong_start}, warning=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sebsx.contracts.commands import Services
     from sebsx.contracts.recipes import Recipe
     from sebsx.contracts.registered import Registered
+    from sebsx.contracts.runs import RunView
     from sebsx_reproduce.comparing import Compared
 
 
@@ -52,11 +53,12 @@ class ReproduceCommand(Command[ReproduceSettings]):
             raise UserError("name a published table, such as: sebsx reproduce arm-table3 (sebsx list recipes)")
         recipe: Recipe = services.registry.get("recipes", settings.recipe)()
         command = how_to_run(recipe, services.registry)
-        found = compare(recipe.expected(), None)
+        found, elsewhere = compare(recipe.expected(), None), ""
         if settings.from_runs:
             with services.open_store() as store:
                 views = [store.view(name) for name in settings.from_runs]
                 found = compare(recipe.expected(), services.analyze(views, recipe.analyzer))
+                elsewhere = measured_elsewhere(recipe, views)
                 if all(each.measured is None for each in found):
                     runs = ", ".join(f"{view.run.id} ({view.run.experiment})" for view in views)
                     raise UserError(f"no cell of {recipe.name!r} was measured by {runs}; run: {command}")
@@ -75,6 +77,8 @@ class ReproduceCommand(Command[ReproduceSettings]):
         }  # fmt: skip
         services.output.result(document, _table(recipe, found), text=summary(recipe, found))
         services.output.note(f"published in {recipe.source}")
+        if elsewhere:
+            services.output.note(elsewhere)
         if not settings.from_runs:
             services.output.note(f"to measure it: {command}")
 
@@ -86,6 +90,14 @@ def summary(recipe: Recipe, found: Sequence[Compared]) -> str:
     if counts[UNMEASURABLE]:
         parts.append(f"{counts[UNMEASURABLE]} {UNMEASURABLE}")
     return f"{recipe.name}: of {len(found)} cells {', '.join(parts)}"
+
+
+def measured_elsewhere(recipe: Recipe, views: Sequence[RunView]) -> str:
+    """Return that runs are of none of the platforms that a table was measured on; empty where one is."""
+    platforms = dict.fromkeys(str(cell.factors.get("platform")) for view in views for cell in view.cells())
+    if not recipe.platforms or platforms.keys() & set(recipe.platforms):
+        return ""
+    return f"the table is of {', '.join(recipe.platforms)}; these runs are of {', '.join(platforms)}"
 
 
 def how_to_run(recipe: Recipe, registry: Registered) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.contracts.schedules import Closed
 from sebsx.errors import UnsupportedError
-from sebsx.model import CellStatus, Kind, Status
+from sebsx.model import Capability, CellStatus, Kind, Status
 from sebsx.reading.units import parse_bytes
 from sebsx.running.rounds import StoppingRule, Turns
-from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx_serving import metrics
 from sebsx_serving.policies import CONCURRENCY, POLICIES, observed
 from sebsx_serving.processors import Processors
@@ -111,7 +110,8 @@ class ScalingTurns(Turns):
     def _note(self, seed: int) -> None:
         """Store what a simulation needs to be of the same load."""
         load, chosen, most = self._load, self._settings.chosen, self.measurement.cell.factors["most"]
-        if self._policy.name == CONCURRENCY and not isinstance(self.measurement.function.platform, GatewayPlatform):
+        here = Capability.COLOCATED in self.measurement.function.platform.capabilities
+        if self._policy.name == CONCURRENCY and not here:
             most = _UNBOUNDED  # each sandbox of a cloud has processors of its own
         told = {
             "kind": load.kind, "duration_s": load.duration_s, "users": load.users, "spawn_rate": load.spawn_rate,

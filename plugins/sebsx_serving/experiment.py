@@ -13,7 +13,6 @@ from sebsx.model import Capability, Cell, Factor, Plan, Role
 from sebsx.pricing.planning import estimate
 from sebsx.reading.units import parse_bytes
 from sebsx.running.rounds import take_turns
-from sebsx.sandboxes.platforms import GatewayPlatform
 from sebsx_serving.cells import ModeTurns, ScalingTurns
 from sebsx_serving.policies import CONCURRENCY, POLICIES
 from sebsx_serving.settings import RELEASED, ServingSettings
@@ -79,7 +78,7 @@ def _turns_of(measurement: Measurement, settings: ServingSettings) -> Turns:
 
 def most_workers(platform: Platform[Any], provision: Provision) -> int:
     """Return how many workers can have a processor each in one sandbox."""
-    if isinstance(platform, GatewayPlatform):
+    if Capability.COLOCATED in platform.capabilities:
         return os.cpu_count() or 1
     return max(1, round(provision.memory_offered_mib / 1769))  # AWS: one processor at 1769 MB (2026-11)
 
@@ -152,7 +151,8 @@ def _cell(
 
 def _refusal(platform: Platform[Any], levels: Mapping[str, Any]) -> str | None:
     """Return why a cell cannot be measured: sandboxes that stop between calls make no load of their own."""
-    if levels["part"] == SCALING and levels["policy"] != CONCURRENCY and not isinstance(platform, GatewayPlatform):
+    scaled_here = levels["part"] == SCALING and levels["policy"] != CONCURRENCY
+    if scaled_here and Capability.COLOCATED not in platform.capabilities:
         return (
             f"a sandbox of platform {platform.name!r} stops between two calls, and its processors cannot be changed: "
             "only policy 'concurrency' is measured there"

@@ -20,7 +20,10 @@ class HybridScaling(Recipe):
 
     name = "hybrid-scaling"
     summary = "flat memory, a better tail than pods, slower than bare while it grows: under users and a ramp"
-    source = "Ellore, Rethinking Serverless for Machine Learning Inference (MS thesis, Virginia Tech, 2023), load tests"
+    source = (
+        "Ellore, Rethinking Serverless for Machine Learning Inference (MS thesis, Virginia Tech, 2023, "
+        "hdl:10919/116068): load tests of hybrid scaling"
+    )
     experiment = "serving-lab"
     settings: ClassVar[Mapping[str, Any]] = {"preset": "paper"}
     platforms = ("docker",)

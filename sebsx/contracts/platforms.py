@@ -110,6 +110,8 @@ class Platform(ABC, Generic[S]):
             says of it is heard; 0 where the client alone ends a call.
         init_timeout_s: Longest initialisation that can be billed beside an invocation; for bounds of cost.
         payload_bytes: Largest request body.
+        zip_bytes: Most that a package may hold, unpacked, to be taken as a zip file where larger ones go as container
+            images; None where no package does. For plans.
         late_records: Whether `records` come long after the invocations, and outlive the function for a while: they are
             then asked for at the end, until the run's deadline, and later by `sebsx records`.
         provider: Whose price list says what invocations cost; empty where none does.
@@ -132,6 +134,7 @@ class Platform(ABC, Generic[S]):
     timeout_margin_s: ClassVar[float] = 30.0
     init_timeout_s: ClassVar[float] = 10.0
     payload_bytes: ClassVar[int] = 6 * 1024 * 1024
+    zip_bytes: ClassVar[int | None] = None
     late_records: ClassVar[bool] = False
     provider: ClassVar[str] = ""
     one_at_a_time: bool = False

@@ -27,6 +27,8 @@ class Capability(str):
     KEEP_ALIVE_POLICY: ClassVar[Capability]
     ADOPT: ClassVar[Capability]
     CHANGE: ClassVar[Capability]
+    COLOCATED: ClassVar[Capability]
+    SHARED_MEMORY: ClassVar[Capability]
 
     def __new__(cls, word: str, meaning: str = "") -> Self:
         """Return the capability of a word."""
@@ -45,8 +47,13 @@ Capability.TABLE = Capability("table", "functions reach a key-value table")
 Capability.KEEP_ALIVE_POLICY = Capability("keep-alive-policy", "how long idle sandboxes live is a setting")
 Capability.ADOPT = Capability("adopt", "functions that exist already can be measured")
 Capability.CHANGE = Capability("change", "a function that exists can be copied, or changed for a while and put back")
+Capability.COLOCATED = Capability(
+    "colocated", "sandboxes run on between calls, on processors and memory of this machine that can be set from here"
+)
+Capability.SHARED_MEMORY = Capability("shared-memory", "functions share memory and loopback with the client")
 
 CORE_CAPABILITIES = (
     Capability.FORCE_COLD, Capability.RECORDS, Capability.STORAGE, Capability.TABLE,
-    Capability.KEEP_ALIVE_POLICY, Capability.ADOPT, Capability.CHANGE,
+    Capability.KEEP_ALIVE_POLICY, Capability.ADOPT, Capability.CHANGE, Capability.COLOCATED,
+    Capability.SHARED_MEMORY,
 )  # fmt: skip

@@ -76,6 +76,7 @@ class GatewayPlatform(Platform[S]):
             Capability.STORAGE,
             Capability.TABLE,
             Capability.KEEP_ALIVE_POLICY,
+            Capability.COLOCATED,
         }
     )
     architectures: ClassVar[tuple[str, ...]] = (HOST_ARCHITECTURE,)

@@ -38,6 +38,10 @@ def all_failed(writer: RunWriter) -> None:
     writer.add([0.1] * 20, changes=FAILED)
 
 
+def cold_starts_of_something_else(writer: RunWriter) -> None:
+    writer.add([0.1] * 20, start=StartType.COLD)
+
+
 def mixed_starts(writer: RunWriter) -> None:
     writer.add([0.1] * 20, start=StartType.COLD, changes={"start_type": StartType.WARM})
     writer.add([0.1] * 20, start=StartType.WARM)
@@ -67,8 +71,8 @@ def only_the_client_spoke(writer: RunWriter) -> None:
 
 
 SHAPES = [
-    empty, one_sample, all_failed, mixed_starts, no_time_at_all, all_the_same, negative, cell_without_invocations,
-    only_the_client_spoke,
+    empty, one_sample, all_failed, cold_starts_of_something_else, mixed_starts, no_time_at_all, all_the_same, negative,
+    cell_without_invocations, only_the_client_spoke,
 ]  # fmt: skip
 
 # What a broken disk, an editor or another program may leave in a file that still opens.

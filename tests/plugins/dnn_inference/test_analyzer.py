@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,24 @@ import pytest
 
 from sebsx.model import Role, StartType
 from sebsx.model.metrics import Metric
-from sebsx.store import Store
+from sebsx.store import Store, open_store
+from sebsx.testing.contracts.analyzers import check_report
 from sebsx.testing.runs import RunWriter
 from sebsx_dnn_inference import plugin
 from sebsx_dnn_inference.analyzer import DnnAnalyzer, DnnAnalyzerSettings
 from sebsx_dnn_inference.experiment import DIFFERENCE, MULTIPLY_ADDS, ORIGINAL, DnnInference
 from sebsx_dnn_inference.predicting import predicted
+from sebsx_dnn_inference.reuse import REUSED
 from tests.orchestration import store_in
 
 SANDBOXES, CALLS = 12, 6
+# What is wrong with rows of a run that another took cells from.
+DAMAGES = {
+    "its words": "UPDATE invocation SET client_sent_s = 'yesterday'",
+    "its cells": "UPDATE cell SET factors = '{' WHERE run_id = (SELECT min(run_id) FROM cell)",
+    "its name": "UPDATE run_value SET text = '../../x' WHERE text IS NOT NULL",
+    "its place": "UPDATE run_value SET text = run_id WHERE text IS NOT NULL",
+}
 
 
 @pytest.fixture
@@ -333,3 +344,24 @@ def test_engine_that_went_as_an_image_is_named(store: Store) -> None:
     sweep.add("openvino", 0.04, effective={"package": "image"})
     texts = [finding.text for finding in sweep.report().findings if "container image" in finding.text]
     assert texts == ["openvino went to fake as a container image"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_run_that_cells_were_taken_from_may_be_damaged(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "runs.db"
+    with open_store(path) as store:
+        sweep = Sweep(store)
+        sweep.add("onnx", 0.02, figures={ORIGINAL: 100.0})
+        first = sweep.writer.finish()
+        taking = Sweep(store, number=2)
+        cell = taking.writer.add([], optimizer="onnx", batch=1, model="planted")
+        store.add_value(taking.writer.run.id, REUSED, None, cell_id=cell, text=first.run.id)
+        second = taking.writer.finish()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE cell SET hash = (SELECT min(hash) FROM cell)")
+            connection.execute(DAMAGES[damage])
+        report = DnnAnalyzer().analyze([store.view(second.run.id)], DnnAnalyzerSettings())
+        check_report(report)
+    told = [finding.text for finding in report.findings if finding.warning]
+    assert [text for text in told if "1 cell taken from run" in text]
+    assert not report.tables

@@ -18,7 +18,8 @@ def test_figures_that_cannot_be_right_are_not_expected() -> None:
 
 def test_each_figure_is_reproduced_deviates_or_cannot_be_measured_here() -> None:
     columns = [Column("optimizer", "engine"), Column("batch", "batch"), Column("relative", "against batch 1")]
-    rows = [{"optimizer": "onnx", "batch": 16, "relative": 1.1}, {"optimizer": "tvm", "batch": 16, "relative": 1.4}]
+    known = {"model": "resnet18", "batch": 16}
+    rows = [{**known, "optimizer": "onnx", "relative": 1.1}, {**known, "optimizer": "tvm", "relative": 1.4}]
     report = Report("r", tables=[Table("inference", columns=columns, rows=rows)])
     words = [each.words.partition(":")[0] for each in compare(DnnBatching().expected(), report)]
     assert words == ["not measurable here", "reproduced", "deviates by +0.4", "not measured"]

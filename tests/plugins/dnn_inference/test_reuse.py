@@ -70,7 +70,7 @@ def test_measured_cell_is_taken_from_its_run_and_named_everywhere(
         _hold_what_is_not_reused(store, registry, tmp_path, first.run.id)
         store.delete_run(first.run.id)
         gone = DnnAnalyzer().analyze([second], DnnAnalyzerSettings())
-        assert f"1 cells were taken from run {first.run.id}, which is no longer stored" in [
+        assert f"1 cell taken from run {first.run.id}, which is no longer stored" in [
             finding.text for finding in gone.findings if finding.warning
         ]
 
