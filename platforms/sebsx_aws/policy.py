@@ -1,10 +1,11 @@
-"""The permissions that sebsx needs in an account, and nothing beyond."""
+"""The permissions that sebsx and its functions need in an account, and nothing beyond: as IAM takes them, in files."""
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+from string import Template
 from typing import Any
-
-_PREFIX = "sebsx-"
 
 
 def deployer_policy(partition: str = "aws") -> dict[str, Any]:
@@ -13,54 +14,15 @@ def deployer_policy(partition: str = "aws") -> dict[str, Any]:
     Args:
         partition: `aws`, `aws-cn` or `aws-us-gov`.
     """
-    start = f"arn:{partition}"
-    named = {
-        "lambda": ([f"{start}:lambda:*:*:function:{_PREFIX}*"], _LAMBDA),
-        "logs": ([f"{start}:logs:*:*:log-group:/aws/lambda/{_PREFIX}*"], _LOGS),
-        "iam": ([f"{start}:iam::*:role/sebsx/{_PREFIX}*"], _IAM),
-        "s3": ([f"{start}:s3:::{_PREFIX}*"], _S3),
-        "dynamodb": ([f"{start}:dynamodb:*:*:table/{_PREFIX}*"], _DYNAMODB),
-        "sqs": ([f"{start}:sqs:*:*:{_PREFIX}*"], _SQS),
-        "ecr": ([f"{start}:ecr:*:*:repository/{_PREFIX}*"], _ECR),
-    }
-    statements = [
-        {"Sid": f"Sebsx{service.title()}", "Effect": "Allow", "Action": [f"{service}:{action}" for action in actions],
-         "Resource": resources}
-        for service, (resources, actions) in named.items()
-    ]  # fmt: skip
-    everywhere = ["tag:GetResources", "iam:ListRoles", "ecr:GetAuthorizationToken", "logs:DescribeLogGroups"]
-    statements.append({"Sid": "SebsxSearch", "Effect": "Allow", "Action": everywhere, "Resource": ["*"]})
-    return {"Version": "2012-10-17", "Statement": statements}
+    policy: dict[str, Any] = json.loads(policy_text("deployer", partition=partition))
+    return policy
 
 
-_LAMBDA = (
-    "CreateFunction", "DeleteFunction", "GetFunction", "GetFunctionConfiguration", "UpdateFunctionConfiguration",
-    "UpdateFunctionCode", "InvokeFunction", "InvokeFunctionUrl", "TagResource", "ListTags", "PublishVersion",
-    "CreateAlias", "UpdateAlias", "DeleteAlias", "CreateFunctionUrlConfig", "DeleteFunctionUrlConfig",
-    "PutFunctionConcurrency", "PutProvisionedConcurrencyConfig", "GetProvisionedConcurrencyConfig",
-    "DeleteProvisionedConcurrencyConfig", "PutFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig",
-)  # fmt: skip
-_LOGS = ("CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy", "TagResource", "FilterLogEvents")
-_IAM = (
-    "CreateRole", "DeleteRole", "GetRole", "PassRole", "PutRolePolicy", "DeleteRolePolicy", "ListRolePolicies",
-    "TagRole", "ListRoleTags",
-)  # fmt: skip
-_S3 = (
-    "CreateBucket", "DeleteBucket", "ListBucket", "PutObject", "GetObject", "DeleteObject", "PutBucketTagging",
-    "GetBucketTagging",
-)  # fmt: skip
-_DYNAMODB = ("CreateTable", "DeleteTable", "DescribeTable", "TagResource", "GetItem", "PutItem", "Query", "DeleteItem")
-_SQS = (
-    "CreateQueue",
-    "DeleteQueue",
-    "GetQueueUrl",
-    "GetQueueAttributes",
-    "ReceiveMessage",
-    "DeleteMessage",
-    "TagQueue",
-)
-_ECR = (
-    "CreateRepository", "DeleteRepository", "TagResource", "PutImage", "InitiateLayerUpload", "UploadLayerPart",
-    "CompleteLayerUpload", "BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer",
-    "DescribeImages", "DescribeRepositories", "GetRepositoryPolicy", "SetRepositoryPolicy",
-)  # fmt: skip
+def policy_text(policy: str, **words: str) -> str:
+    """Return a policy document as IAM takes it.
+
+    Args:
+        policy: `deployer`; `function`, what a run's functions may do; `trust`, who may act as their role.
+        words: Partition, region, account and name of what the run shares, as far as the document has them.
+    """
+    return Template((files("sebsx_aws") / "policies" / f"{policy}.json").read_text("utf-8")).substitute(words)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds import tags as our_tags
@@ -13,6 +12,7 @@ from sebsx.clouds.registries import IMAGE
 from sebsx.clouds.s3 import create_once, listed
 from sebsx_aws.errors import ERRORS, without_account
 from sebsx_aws.images import delete_image
+from sebsx_aws.policy import policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,44 +24,20 @@ FUNCTION, LOG_GROUP, ROLE, BUCKET, TABLE, QUEUE, REPOSITORY = (
     "function", "log-group", "role", "bucket", "table", "queue", "repository",
 )  # fmt: skip
 _ROLE_PATH = "/sebsx/"
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
-    ],
-}
 
 
 def _make_role(clients: Clients, name: str, tags: Mapping[str, str]) -> str:
     """Make the execution role: it may log, and use this run's bucket, table and queue."""
     iam, region = clients.iam, clients.region
     wanted = {"RoleName": name, "Path": _ROLE_PATH, "Tags": listed(tags)}
-    create = partial(iam.create_role, AssumeRolePolicyDocument=json.dumps(_TRUST), **wanted)
+    create = partial(iam.create_role, AssumeRolePolicyDocument=policy_text("trust"), **wanted)
     made = create_once(create, "EntityAlreadyExists") or iam.get_role(RoleName=name)
     arn = str(made["Role"]["Arn"])
-    partition, account = arn.split(":")[1], arn.split(":")[4]
-    place = f"{region}:{account}"
-    statements = [
-        _allow(
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            f"arn:{partition}:logs:{place}:log-group:/aws/lambda/sebsx-*",
-        ),
-        _allow(["s3:GetObject", "s3:PutObject"], f"arn:{partition}:s3:::{name}/*"),
-        _allow(["s3:ListBucket"], f"arn:{partition}:s3:::{name}"),
-        _allow(
-            [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "Query", "DeleteItem")],
-            f"arn:{partition}:dynamodb:{place}:table/{name}",
-        ),
-        _allow(["sqs:SendMessage"], f"arn:{partition}:sqs:{place}:{name}"),
-    ]
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    _, partition, _, _, account, *_ = arn.split(":")
+    policy = policy_text("function", partition=partition, region=region, account=account, name=name)
     iam.put_role_policy(RoleName=name, PolicyName="sebsx", PolicyDocument=policy)
     iam.get_waiter("role_exists").wait(RoleName=name)
     return arn
-
-
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 
 def _delete_role(clients: Clients, name: str) -> None:
@@ -86,10 +62,6 @@ def _make_table(clients: Clients, name: str, tags: Mapping[str, str]) -> str:
     return name
 
 
-def _delete_table(clients: Clients, name: str) -> None:
-    clients.dynamodb.delete_table(TableName=name)
-
-
 def _make_queue(clients: Clients, name: str, tags: Mapping[str, str]) -> str:
     """Make the queue that takes the results of asynchronous invocations, and return its URL."""
     return str(clients.sqs.create_queue(QueueName=name, tags=dict(tags))["QueueUrl"])
@@ -108,26 +80,17 @@ def _make_repository(clients: Clients, name: str, tags: Mapping[str, str]) -> st
     return str(ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryUri"])
 
 
-def _delete_repository(clients: Clients, name: str) -> None:
-    clients.ecr.delete_repository(repositoryName=name, force=True)
-
-
-def _delete_function(clients: Clients, name: str) -> None:
-    clients.functions.delete_function(FunctionName=name)
-
-
-def _delete_log_group(clients: Clients, name: str) -> None:
-    clients.logs.delete_log_group(logGroupName=name)
-
-
 KINDS = {
-    FUNCTION: ResourceKind(delete=_delete_function),
-    LOG_GROUP: ResourceKind(delete=_delete_log_group),
+    FUNCTION: ResourceKind(delete=lambda clients, name: clients.functions.delete_function(FunctionName=name)),
+    LOG_GROUP: ResourceKind(delete=lambda clients, name: clients.logs.delete_log_group(logGroupName=name)),
     ROLE: ResourceKind(make=_make_role, delete=_delete_role),
     BUCKET: ResourceKind(make=_make_bucket, delete=_delete_bucket),
-    TABLE: ResourceKind(make=_make_table, delete=_delete_table),
+    TABLE: ResourceKind(make=_make_table, delete=lambda clients, name: clients.dynamodb.delete_table(TableName=name)),
     QUEUE: ResourceKind(make=_make_queue, delete=_delete_queue),
-    REPOSITORY: ResourceKind(make=_make_repository, delete=_delete_repository),
+    REPOSITORY: ResourceKind(
+        make=_make_repository,
+        delete=lambda clients, name: clients.ecr.delete_repository(repositoryName=name, force=True),
+    ),
     IMAGE: ResourceKind(delete=delete_image),
 }
 
