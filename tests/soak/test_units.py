@@ -198,7 +198,7 @@ def test_interval_of_a_mean_with_one_cold_start_in_ten_by_simulation(n: int) -> 
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("memory_mib", [128, 256, 512, 1024, 1536])
+@pytest.mark.parametrize("memory_mib", [128, 256, 512, 1024, 1280, 1408, 1536])
 def test_first_call_has_its_share_by_simulation(memory_mib: int) -> None:
     share = cpu_share(memory_mib)
     before, after = (first_call(share, 0.004, one) for one in (None, unearned(share, 0.004)))
