@@ -116,6 +116,8 @@ class PredictTrain(Command[TrainSettings]):
         from sebsx_arm_prediction.pairs import pair
         from sebsx_arm_prediction.runs import dataset_of_runs
 
+        if settings.save:
+            registry.check_place(settings.save)
         names = settings.runs or (() if settings.features else ("last",))
         datasets = [read_files([Path(name) for name in settings.features])] if settings.features else []
         if names:

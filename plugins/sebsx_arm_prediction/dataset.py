@@ -167,18 +167,18 @@ class Dataset:
         """
         import numpy as np  # heavy
 
-        numbers = {name: self.frame[name].copy() for name in self.frame.names}
+        numbers = {name: self.frame[name] for name in self.frame.names}
         of_group = np.isnan(numbers["cpuIdleDelta_s"]) & ~np.isnan(numbers["cpuUserDelta_s"])
-        for name in _UNTOLD:
-            numbers[name][of_group & np.isnan(numbers[name])] = 0.0
+        if of_group.any():
+            numbers |= {name: np.where(of_group & np.isnan(numbers[name]), 0.0, numbers[name]) for name in _UNTOLD}
         busy_s = np.sum([numbers[name] for name in _BUSY], axis=0)
-        left_s = np.maximum(0.0, numbers[CPUS] * numbers[RUNTIME] - busy_s)
-        numbers["cpuIdleDelta_s"] = np.where(of_group, left_s, numbers["cpuIdleDelta_s"])
+        if of_group.any():
+            left_s = np.maximum(0.0, numbers[CPUS] * numbers[RUNTIME] - busy_s)
+            numbers["cpuIdleDelta_s"] = np.where(of_group, left_s, numbers["cpuIdleDelta_s"])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             utilized = busy_s / numbers[RUNTIME]
-        numbers["utilizedCPUs_count"] = np.where(
-            np.isnan(numbers["utilizedCPUs_count"]) & (numbers[RUNTIME] > 0), utilized, numbers["utilizedCPUs_count"]
-        )
+        untold = np.isnan(numbers["utilizedCPUs_count"]) & (numbers[RUNTIME] > 0)
+        numbers["utilizedCPUs_count"] = np.where(untold, utilized, numbers["utilizedCPUs_count"])
         return Dataset(frame=self.frame.beside(Frame(numbers, {})), notes=self.notes)
 
 

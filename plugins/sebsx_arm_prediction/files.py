@@ -180,8 +180,9 @@ def _read(path: Path, columns: Mapping[str, str], given: Mapping[str, str], tole
         gathering.add(chunk)
     if gathering.mapped is None or not gathering.codes:  # none at all, or a header with no row that lines up
         raise UserError(f"{str(path)!r} holds no rows of a profile: runtime_s, or SAAF's runtime, and more")
-    numbers = {name: np.concatenate(parts) for name, parts in gathering.numbers.items()}
-    codes = {name: np.concatenate(parts) for name, parts in gathering.codes.items()}
+    # Column by column out of the chunks: both are there at once for one of them alone.
+    numbers = {name: np.concatenate(gathering.numbers.pop(name)) for name in list(gathering.numbers)}
+    codes = {name: np.concatenate(gathering.codes.pop(name)) for name in list(gathering.codes)}
     rows = len(codes["function"])
     if np.isnan(numbers["sample"]).all():
         numbers["sample"] = np.arange(1.0, rows + 1)

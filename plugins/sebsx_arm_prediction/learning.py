@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sebsx.errors import UserError
+from sebsx.errors import UnknownNameError, UserError
 from sebsx_arm_prediction.checks import LEAST_FUNCTIONS, validate
 from sebsx_arm_prediction.classifiers import Classifier, fit_classifier
 from sebsx_arm_prediction.conformal import LEVELS, coverage, half_width
 from sebsx_arm_prediction.dataset import COMPONENTS
-from sebsx_arm_prediction.features import RATES12
-from sebsx_arm_prediction.models import BASELINES, LEARNED, METHODS, Effort, Model, needed_columns
+from sebsx_arm_prediction.features import RATES12, feature_set
+from sebsx_arm_prediction.models import BASELINES, LEARNED, METHODS, Effort, Model, method, needed_columns
 from sebsx_arm_prediction.pairs import CLASSES, Pairs
 from sebsx_arm_prediction.region import Region, region_from, region_of
 from sebsx_arm_prediction.scopes import ALL_IN_ONE, ARM_SPEED, GENERALISED, Predictor, fit_scope
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ROWS_LEFT_OUT = 5  # of each step, where functions are left out in turn
 ROWS_FITTED = 20  # of each step, in what is stored
+_WIDEST = 300.0  # half width of an interval, whose end is a number still
 _RUNTIME_ONLY = ("slr-linear", "slr-forest")
 
 
@@ -184,28 +185,34 @@ def from_parts(card: Mapping[str, Any], estimators: Mapping[str, Any]) -> Traine
         models = {
             key: Model(
                 method=card["method"],
-                features=each["features"],
+                features=str(feature_set(each["features"])),
                 estimators=tuple(estimators[f"{key}/{place}"] for place in range(each["estimators"])),
                 targets=tuple(each["targets"]),
             )
             for key, each in card["models"].items()
         }
         chosen = card["classifier"]
-        classifier = chosen and Classifier(name=chosen[0], features=chosen[1], estimator=estimators["classifier"])
+        classifier = chosen and Classifier(
+            name=chosen[0], features=str(feature_set(chosen[1])), estimator=estimators["classifier"]
+        )
         by_class = classifier if card["scope"] == ARM_SPEED else None
         return Trained(
             predictor=Predictor(
-                scope=card["scope"], method=card["method"], models=models, tau=card["tau"], classifier=by_class
+                scope=card["scope"],
+                method=method(card["method"]).name,
+                models=models,
+                classifier=by_class,
+                tau=None if card["tau"] is None else float(card["tau"]),
             ),
             classifier=classifier,
             region=region_from(card["region"]),
-            half_widths={float(level): half for level, half in card["half_widths"].items()},
-            coverages={float(level): share for level, share in card["coverages"].items()},
+            half_widths={float(level): min(float(half), _WIDEST) for level, half in card["half_widths"].items()},
+            coverages={float(level): float(share) for level, share in card["coverages"].items()},
             error=card["error"],
             baselines=card["baselines"],
             source=card["source"],
             target=card["target"],
             facts={name: card[name] for name in ("functions", "steps", "rows", "runs", "campaigns", "classes")},
         )
-    except (KeyError, TypeError, ValueError, IndexError) as exc:
+    except (LookupError, TypeError, ValueError, AttributeError, UnknownNameError) as exc:
         raise UserError(f"model {card.get('name')!r} is damaged: its card lacks or garbles {exc}") from exc

@@ -165,8 +165,21 @@ def region_of(pairs: Pairs) -> Region:
 
 
 def region_from(document: Mapping[str, object]) -> Region:
-    """Return a region as `dataclasses.asdict` and JSON wrote it."""
-    return Region(**{name: _tuples(value) for name, value in document.items()})  # type: ignore[arg-type]  # as written
+    """Return a region as `dataclasses.asdict` and JSON wrote it.
+
+    Raises:
+        ValueError: If its numbers are none, or do not belong together.
+    """
+    import numpy as np  # heavy
+
+    found = Region(**{name: _tuples(value) for name, value in document.items()})  # type: ignore[arg-type]  # as written
+    rows = np.array([found.low, found.high, found.centre, found.scale, *found.points], dtype=float)
+    if rows.shape[1:] != (len(RATES12.columns),) or len(found.points) != len(found.functions):
+        raise ValueError("its region")
+    shortest_s, longest_s = map(float, found.run_s)
+    if not 0 < shortest_s <= longest_s or not float(found.cpus) > 0 or np.isnan(float(found.farthest)):
+        raise ValueError("its region")
+    return found
 
 
 def _plain(values: Numbers) -> tuple[float, ...]:

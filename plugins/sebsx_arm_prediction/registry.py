@@ -29,6 +29,15 @@ CARD, ESTIMATORS = "card.json", "model-{:.12}.skops"  # the hash of what it hold
 SCHEMA = 3
 _SEAL = "card_sha256"  # of all the rest: what was edited or half written is told, and never predicts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What a file of the right types and the wrong content ends in.
+_GARBLED = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RecursionError, zipfile.BadZipFile)
+# What is shown of a card, and read before the rest of it.
+_PLAIN: Mapping[str, Any] = {
+    "name": str, "scikit_learn": str, "skops_sha256": str, "source": str, "target": str, "scope": str, "method": str,
+    "functions": list, "runs": list, "rows": int, "error": int | float, "baselines": dict,
+}  # fmt: skip
+_NEW = ".new-"  # what begins so is being written, or was when whoever wrote it was killed
 _MOST_BYTES = 256 * 2**20  # unpacked; a model of all scopes with 100 trees has 60 MB
 # What a model of ours is made of; a random state of numpy is not in it, whose loader trusts the file.
 _TYPES = frozenset(
@@ -65,6 +74,21 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in folder().glob(f"*/{CARD}")) if has_home() else []
 
 
+def check_place(name: str) -> None:
+    """Refuse to begin what could not be kept: fitting takes long.
+
+    Raises:
+        UserError: If the name cannot be one, or nothing can be written where models lie.
+    """
+    _check_name(name)
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder(), prefix=_NEW):
+            pass
+    except OSError as exc:
+        raise _unwritten(name, exc) from exc
+
+
 def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], place: Path | None = None) -> Path:
     """Write a model, replacing one of the same name, and return its folder.
 
@@ -77,8 +101,7 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
     Raises:
         UserError: If the name cannot be one, or nothing can be written.
     """
-    if not _NAME.fullmatch(name):
-        raise UserError(f"invalid name {name!r} of a model: use lower case letters, digits, dots and dashes")
+    _check_name(name)
     sklearn, skops_io = require("sklearn", extra=EXTRA), require("skops.io", extra=EXTRA)
     content: bytes = skops_io.dumps(dict(estimators))
     whole = {
@@ -88,7 +111,7 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
     target = (place or folder()) / name
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=_NEW) as temporary:
             made = Path(temporary, ESTIMATORS.format(whole["skops_sha256"]))
             made.write_bytes(content)
             check_types(made, name)  # what could not be read back is told now
@@ -102,8 +125,17 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
     except OSError as exc:
         with suppress(OSError):
             target.rmdir()  # made for nothing
-        raise UserError(f"model {name!r} cannot be written: {exc.strerror or exc}") from exc
+        raise _unwritten(name, exc) from exc
     return target
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UserError(f"invalid name {name!r} of a model: use lower case letters, digits, dots and dashes")
+
+
+def _unwritten(name: str, exc: OSError) -> UserError:
+    return UserError(f"model {name!r} cannot be written to {str(folder())!r}: {exc.strerror or exc}")
 
 
 def find(name: str) -> Path:
@@ -117,6 +149,8 @@ def find(name: str) -> Path:
             return Path(name)
     if _NAME.fullmatch(name) and has_home() and (folder() / name / CARD).is_file():
         return folder() / name
+    if not _NAME.fullmatch(name):
+        raise UserError(f"there is no model in {name!r}: a folder with {CARD} (sebsx predict models)")
     known = names()
     if not known:
         raise UserError(f"model {name!r} is not known; make one: sebsx predict train RUN --save {name}")
@@ -137,6 +171,10 @@ def card_of(place: Path) -> dict[str, Any]:
         raise UserError(f"model {place.name!r} was not written by this version of sebsx; train it again")
     if card.get(_SEAL) != _seal(card):
         raise UserError(f"model {place.name!r} is damaged: {CARD} is not as it was written; train it again")
+    wrong = [name for name, types in _PLAIN.items() if not isinstance(card.get(name), types)]
+    wrong += [] if wrong or _SHA256.fullmatch(card["skops_sha256"]) else ["skops_sha256"]
+    if wrong:
+        raise UserError(f"model {place.name!r} is damaged: {CARD} garbles {wrong[0]}; train it again")
     return card
 
 
@@ -162,7 +200,10 @@ def load(place: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if hashlib.sha256(content).hexdigest() != card.get("skops_sha256"):
         raise UserError(f"model {place.name!r} is damaged: {path.name} is not the file that its card names")
     types = check_types(path, place.name)
-    loaded: dict[str, Any] = skops_io.loads(content, trusted=sorted(types))
+    try:
+        loaded: dict[str, Any] = skops_io.loads(content, trusted=sorted(types))
+    except _GARBLED as exc:
+        raise UserError(f"model {place.name!r} is damaged: {path.name} cannot be loaded: {exc}") from exc
     return card, loaded
 
 

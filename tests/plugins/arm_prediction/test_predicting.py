@@ -16,6 +16,7 @@ from sebsx.errors import UserError
 from sebsx.model.frame import Frame
 from sebsx_arm_prediction import forests, learning, registry
 from sebsx_arm_prediction.dataset import Dataset
+from sebsx_arm_prediction.files import write_file
 from sebsx_arm_prediction.models import Effort
 from sebsx_arm_prediction.money import costs_of
 from sebsx_arm_prediction.pairs import pair
@@ -178,6 +179,62 @@ def test_card_that_was_edited_is_damaged(stored, change):
         registry.load(stored)
 
 
+def test_card_and_file_of_somebody_who_can_seal_them_are_damaged_where_they_hold_nonsense(stored, monkeypatch):
+    """Whatever a model from elsewhere holds: one line, before anything is predicted."""
+    import hashlib
+    import io
+    import zipfile
+
+    import skops.io
+
+    card = json.loads((stored / "card.json").read_text())
+    region = card["region"]
+    cards = {
+        "models": {"all": {"features": "x", "targets": [], "estimators": 1}}, "scope": [], "method": "nope", "tau": "x",
+        "half_widths": {"0.8": "x"}, "coverages": 5, "error": "y", "classifier": ["a", "b"], "target": None,
+        "functions": 7, "skops_sha256": "../x\0", "scikit_learn": ["x"], "runs": 9, "baselines": 3,
+    }  # fmt: skip
+    regions = {"low": ["x"] * 12, "points": [[1, 2]], "run_s": [0, 0], "cpus": 0, "high": 3}
+    changes = [{key: value} for key, value in cards.items()]
+    changes += [{"region": {**region, key: value}} for key, value in regions.items()]
+    for change in changes:
+        edit(stored, **{**card, **change})
+        with pytest.raises(UserError, match=r"^model 'planted' is damaged: [^\n]+$"):
+            learning.from_parts(*registry.load(stored))
+
+    (path,) = stored.glob("model-*.skops")
+    with zipfile.ZipFile(path) as archive:
+        whole = {name: archive.read(name) for name in archive.namelist()}
+    half = {name: content if name == "schema.json" else content[: len(content) // 2] for name, content in whole.items()}
+    files = [half, {"schema.json": whole["schema.json"]}, {"schema.json": b"[" * 100_000}, {"schema.json": b"[]"}, {}]
+    files += [{"schema.json": b'{"__class__": "dict", "__module__": "builtins", "__loader__": "DictNode"}'}]
+    monkeypatch.setattr(registry, "_MOST_BYTES", 2**20)
+    files += [{"schema.json": b" " * (2**20 + 1)}]  # a bomb of one kilobyte
+    contents = [skops.io.dumps({"x": []}), skops.io.dumps([1])]
+    for members in files:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        contents.append(packed.getvalue())
+    for content in contents:
+        sha256 = hashlib.sha256(content).hexdigest()
+        (stored / f"model-{sha256[:12]}.skops").write_bytes(content)
+        edit(stored, **{**card, "skops_sha256": sha256})
+        with pytest.raises(UserError, match=r"^model 'planted' (is damaged: |has )[^\n]+$"):
+            learning.from_parts(*registry.load(stored))
+
+
+def test_model_that_could_not_be_kept_is_not_fitted(call, tmp_path):
+    write_file(campaign(planted_kinds(count=3), steps=2, samples=1), tmp_path / "c.csv")
+    words = ("predict", "train", "--features", str(tmp_path / "c.csv"), "--save")
+    call(*words, "A B").assert_fails(2, "invalid name 'A B' of a model")
+    registry.folder().parent.mkdir(parents=True, exist_ok=True)
+    registry.folder().write_text("a file where the folder should be")
+    call(*words, "good").assert_fails(2, "model 'good' cannot be written to", "File exists")
+    call("predict", "arm", "--features", "c.csv", "--model", "/etc").assert_fails(2, "there is no model in '/etc'")
+
+
 def test_model_stays_where_a_new_one_of_its_name_cannot_be_written(trained, stored, monkeypatch):
     card, estimators = learning.to_parts(trained)
     before = registry.load(stored)[0]
@@ -188,7 +245,7 @@ def test_model_stays_where_a_new_one_of_its_name_cannot_be_written(trained, stor
     changed = ({**card, "tau": 0.9}, {**estimators, "more": estimators["all/0"]})
     with monkeypatch.context() as patch:
         patch.setattr(type(stored), "write_text", full)
-        with pytest.raises(UserError, match="model 'planted' cannot be written: No space left on device"):
+        with pytest.raises(UserError, match=r"model 'planted' cannot be written to .*: No space left"):
             registry.save("planted", *changed, stored.parent)
         with pytest.raises(UserError, match="model 'new' cannot be written"):
             registry.save("new", *changed, stored.parent)
