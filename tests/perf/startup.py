@@ -1,8 +1,10 @@
 """Processor time of commands that only say something, beside an interpreter that imports the command line's library.
 
-What imports less than it did stands beside the same with the former imports. A store of its own is filled with so many
-runs that nothing was measured in, and a newest one of eight conditions. Prints JSON: medians over the rounds, all
-measured in turns. Run: python tests/perf/startup.py [--rounds 5] [--runs 300]; it takes a minute.
+With `--beside TREE` they stand beside those of another checkout, with the interpreter of its `.venv`. A store of its own
+is filled with so many runs that nothing was measured in, and a newest one of eight conditions. All are run once before,
+so that modules are compiled as they are after an installation. Prints JSON: medians over the rounds, all measured in
+turns, and of the ratios to the other checkout. Run: python tests/perf/startup.py [--rounds 5] [--runs 300] [--beside
+TREE]; it takes a minute.
 """
 
 from __future__ import annotations
@@ -26,8 +28,6 @@ from sebsx.store import Store, open_store
 from sebsx.testing.runs import RunWriter
 from tests.store.conftest import make_run
 
-MAIN = "from sebsx.cli import main; main()"
-REPORT = ("report", "last", "-o", "page.html")
 COMMANDS = {
     "peer": ("-c", "import click"),
     "--help": ("-m", "sebsx", "--help"),
@@ -35,11 +35,9 @@ COMMANDS = {
     "runs": ("-m", "sebsx", "runs"),
     "runs --all": ("-m", "sebsx", "runs", "--all"),
     "show last": ("-m", "sebsx", "show", "last"),
-    "report": ("-m", "sebsx", *REPORT),
-    "--version, as before": ("-c", f"import platformdirs.unix, tomllib; {MAIN}", "--version"),
-    "report, as before": ("-c", f"import scipy.stats; {MAIN}", *REPORT),
+    "report": ("-m", "sebsx", "report", "last", "-o", "page.html"),
 }
-WANTED_S = {"--help": 0.10, "--version": 0.08, "runs": 0.30, "show last": 0.30, "report": 1.5}
+WANTED_S = {"--help": 0.10, "--version": 0.10, "runs": 0.08, "show last": 0.30, "report": 1.5}
 
 
 def fill(store: Store, number: int) -> None:
@@ -52,11 +50,12 @@ def fill(store: Store, number: int) -> None:
     writer.finish()
 
 
-def processor_s(words: tuple[str, ...], home: Path) -> float:
+def processor_s(python: str, words: tuple[str, ...], home: Path) -> float:
     """Return the processor time of one interpreter."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    variables = {**os.environ, "SEBSX_STORE": str(home / "store.sqlite")}
-    subprocess.run([sys.executable, *words], cwd=home, env=variables, check=True, capture_output=True)
+    variables = {**os.environ, "SEBSX_STORE": str(home / "store.sqlite"), "XDG_CACHE_HOME": str(home / "cache")}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([python, *words], cwd=home, env=variables, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
@@ -66,23 +65,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--beside", type=Path, help="another checkout, installed in its .venv")
     arguments = parser.parse_args()
+    pythons = {"here": sys.executable}
+    if arguments.beside:
+        pythons["beside"] = str(arguments.beside / ".venv" / "bin" / "python")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with open_store(home / "store.sqlite") as store:
             for number in range(arguments.runs):
                 store.start_run(make_run(f"01JZ{number:022d}"), {}, CORE_METRICS)
             fill(store, arguments.runs + 1)
-        rounds = [{name: processor_s(words, home) for name, words in COMMANDS.items()} for _ in range(arguments.rounds)]
-    medians = {name: statistics.median(each[name] for each in rounds) for name in COMMANDS}
-    result = {
-        name: {
-            "processor_s": round(value, 3),
-            "ratio": round(value / medians["peer"], 2),
+        rounds = [
+            {
+                name: {tree: processor_s(python, words, home) for tree, python in pythons.items()}
+                for name, words in COMMANDS.items()
+            }
+            for _ in range(1 + arguments.rounds)
+        ][1:]
+    result: dict[str, dict[str, float | None]] = {}
+    for name in COMMANDS:
+        here = [each[name]["here"] for each in rounds]
+        to_peer = statistics.median(each[name]["here"] / each["peer"]["here"] for each in rounds)
+        result[name] = {
+            "processor_s": round(statistics.median(here), 3),
+            "to_peer": round(to_peer, 2),
             "wanted_s": WANTED_S.get(name),
         }
-        for name, value in medians.items()
-    }
+        if arguments.beside:
+            to_beside = statistics.median(each[name]["here"] / each[name]["beside"] for each in rounds)
+            result[name] |= {"to_beside": round(to_beside, 2)}
     print(json.dumps({**result, "load_average": os.getloadavg()[0]}, indent=2))
 
 

@@ -36,10 +36,11 @@ from sebsx.model import (
     Status,
 )
 from sebsx.model.clock import client_clock
-from sebsx.running import orchestrator
+from sebsx.running import environment, orchestrator
 from sebsx.running.orchestrator import RunSpec
 from sebsx.settings import NoSettings
 from sebsx.store import Store
+from sebsx.store.engine import Database
 from sebsx.testing.fakes import FakePlatform, FakeSettings, Fault
 from sebsx.testing.later import LaterPlatform
 from sebsx.testing.registries import registry_with
@@ -48,6 +49,8 @@ from sebsx_load.experiment import Load
 from sebsx_load.shapes import LoadSettings
 from sebsx_perf_cost.experiment import PerfCost, PerfCostSettings
 from tests.orchestration import ECHO, Listener, failing, run_spec, store_in
+
+TRANSACTIONS = 10
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +85,24 @@ def test_facts_to_repeat_a_run_are_stored_with_each_deployment(store: Store) -> 
     assert "client.source" in told
     # A platform with an invoke of its own has no endpoint, and so no round trip.
     assert "client.round_trip_s" not in {value.metric for value in view.values()}
+
+
+def test_cell_takes_few_transactions_and_git_is_asked_once_for_a_benchmark(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, asked = [], []
+    begin, ask = Database._written, environment._git_state
+    monkeypatch.setattr(Database, "_written", lambda self, **options: written.append(1) or begin(self, **options))
+    monkeypatch.setattr(environment, "_git_state", lambda folder: asked.append(folder) or ask(folder))
+    taken = []
+    for memory_mib in ((128, 256), (128, 256, 512, 1024)):
+        written.clear()
+        asked.clear()
+        measure(store, FakePlatform, memory_mib=memory_mib, start=("cold",), repetitions=1)
+        taken.append(len(written))
+        assert asked.count(Path(ECHO)) == 1
+    few, more = taken
+    assert (more - few) / 2 <= TRANSACTIONS  # a deployment of its own and one call each
 
 
 WARM_UP = None  # the first invocation

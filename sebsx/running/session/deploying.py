@@ -17,6 +17,7 @@ from sebsx.errors import DeployError, PluginError, UnsupportedError
 from sebsx.model import Capability, FunctionConfig, content_hash
 from sebsx.running.environment import source_of
 from sebsx.running.session import staging
+from sebsx.sending.roundtrip import round_trip_s
 from sebsx.system.interrupts import interrupts
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
     from sebsx.store import Store
 
 logger = logging.getLogger(__name__)
+
+
+def round_trip_to(function: Function) -> float | None:
+    """Return how far away a function is, None for one without an address."""
+    endpoint = function.deployment.endpoint
+    return round_trip_s(endpoint) if endpoint else None
 
 
 def rng_for(run: Run, *purpose: object) -> random.Random:
@@ -57,6 +64,8 @@ class Deployer:
         self._builder = builder
         self._observer = observer
         self._live: dict[int, Function] = {}
+        self._ready_s: dict[int, float] = {}  # since when each is there, by the monotonic clock
+        self._sources: dict[str, str] = {}  # where others find the code of a benchmark, by its digest
         self._tried = 0
         # A run that is resumed must not meet the names that its killed process took.
         self._token = secrets.token_hex(2)
@@ -105,8 +114,6 @@ class Deployer:
             target = platform.target(spec.language, spec.architecture)
             stage = self._builder.stage(spec, benchmark, parameters, target)
             package = self._builder.package(spec, benchmark, target, stage)
-            facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
-            self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
             self._observer.step(f"deploying {label}")
             started_s = time.perf_counter()
             storage = platform.storage() if Capability.STORAGE in needs else None
@@ -132,9 +139,12 @@ class Deployer:
             source=source,
             meaning=benchmark.meaning_of(spec.function),
         )
-        deploy_s, told = time.perf_counter() - started_s, json.dumps(source_of(benchmark, self._scene.registry))
+        deploy_s, ready_s = time.perf_counter() - started_s, time.monotonic()
+        away_s, told = round_trip_to(function), self._source(benchmark)
         with self._store.together():
-            function = self._ready(function, described, deploy_s)
+            self._mention(package)
+            function = self._ready(function, described, deploy_s, ready_s)
+            self.record_round_trip(function, away_s)
             self.record_input(function)
             self._record_text("client.source", told, function)
         if stage is not None:
@@ -174,7 +184,12 @@ class Deployer:
             payload=b"",
             check=lambda _output: None,
         )
-        return self._ready(function, described, time.perf_counter() - started_s)
+        deploy_s, ready_s = time.perf_counter() - started_s, time.monotonic()
+        away_s = round_trip_to(function)
+        with self._store.together():
+            function = self._ready(function, described, deploy_s, ready_s)
+            self.record_round_trip(function, away_s)
+        return function
 
     def called(self, function: Function, parameters: Mapping[str, Any]) -> Function:
         """Return the same deployment called with other input.
@@ -196,10 +211,18 @@ class Deployer:
         told = {"sha256": hashlib.sha256(function.payload).hexdigest(), "bytes": len(function.payload)}
         self._record_text("client.input", json.dumps(told), function, cell_id)
 
-    def teardown(self, function: Function) -> None:
-        """Tear down one function; trouble is told and left to `sebsx clean`, the results are safe."""
+    def record_round_trip(self, function: Function, seconds: float | None) -> None:
+        """Store how far away a function is: before it is measured and after."""
+        if seconds is not None:
+            self._store.add_value(self._run.id, "client.round_trip_s", seconds, deployment_id=function.id)
+
+    def teardown(self, function: Function) -> float:
+        """Tear down one function and return for how many seconds it was there, 0 if it is gone already.
+
+        Trouble is told and left to `sebsx clean`, the results are safe.
+        """
         if self._live.pop(function.id, None) is None:
-            return
+            return 0.0
         deployment = function.deployment
         self._observer.step(f"tearing down {function.label}")
         with interrupts.shielded():
@@ -210,6 +233,7 @@ class Deployer:
                 self._observer.warned(f"{deployment.id} could not be torn down: {exc} (sebsx clean)")
             else:
                 self._store.design.update_deployment(function.id, status="deleted")
+        return time.monotonic() - self._ready_s.pop(function.id)
 
     def _input(
         self, source: FunctionSource, parameters: Mapping[str, Any], platform: Platform[Any]
@@ -230,7 +254,7 @@ class Deployer:
             )
         return payload, partial(source.check, event)
 
-    def _ready(self, function: Function, described: Mapping[str, Any], deploy_s: float) -> Function:
+    def _ready(self, function: Function, described: Mapping[str, Any], deploy_s: float, ready_s: float) -> Function:
         """Store a function that is ready, with what its invocations cost, and remember that it is there."""
         deployment, package = function.deployment, described["package"]
         deployed_sha256 = deployment.deployed_sha256 or (package.sha256 if package else None)
@@ -244,15 +268,30 @@ class Deployer:
             deployed_sha256=deployed_sha256,
         )
         self._live[identifier] = function = replace(function, id=identifier)
+        self._ready_s[identifier] = ready_s
         if book := function.platform.context.prices.book_of(function.platform, deployment):
             self._record_text("price_book", json.dumps(book, sort_keys=True), function)
         return function
 
     def _refused(self, described: Mapping[str, Any], exc: Exception, deploy_s: float) -> None:
         status = "unsupported" if isinstance(exc, UnsupportedError) else "failed"
-        self._store.design.add_deployment(
-            self._run.id, **described, deployment=None, status=status, error=str(exc), deploy_s=deploy_s
-        )
+        with self._store.together():
+            self._mention(described["package"])
+            self._store.design.add_deployment(
+                self._run.id, **described, deployment=None, status=status, error=str(exc), deploy_s=deploy_s
+            )
+
+    def _mention(self, package: Package | None) -> None:
+        """Store where the package of a deployment lies."""
+        if package is not None:
+            facts = {"requirements": list(package.requirements), "content_hash": package.content_hash}
+            self._store.artifacts.mention(package.sha256, "package", package.bytes, package.path, facts)
+
+    def _source(self, benchmark: Benchmark) -> str:
+        """Return where others find the code of a benchmark: git, which takes 60 ms, is asked once for each digest."""
+        if benchmark.sha256 not in self._sources:
+            self._sources[benchmark.sha256] = json.dumps(source_of(benchmark, self._scene.registry))
+        return self._sources[benchmark.sha256]
 
     def _record_text(self, metric: str, text: str, function: Function, cell_id: int | None = None) -> None:
         self._store.add_value(self._run.id, metric, None, deployment_id=function.id, cell_id=cell_id, text=text)

@@ -18,11 +18,10 @@ from sebsx.running.limits import Limits, Meter, ready_usd
 from sebsx.running.provisioning import placed_cell
 from sebsx.running.session.building import Builder
 from sebsx.running.session.calling import Caller
-from sebsx.running.session.deploying import Deployer, rng_for
+from sebsx.running.session.deploying import Deployer, rng_for, round_trip_to
 from sebsx.running.session.keeping import Keeper
 from sebsx.running.session.storing import Recorder
 from sebsx.sending.client import HttpClient
-from sebsx.sending.roundtrip import round_trip_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,9 +138,7 @@ class RunSession(Session):
             yield None
             return
         self._held_functions += 1
-        since_s = time.monotonic()
         try:
-            self._record_round_trip(function, _round_trip_s(function))
             try:
                 yield function
             except LimitReachedError:  # what was measured before it has its records, too
@@ -155,8 +152,7 @@ class RunSession(Session):
             self.observer.warned(f"{label}: {exc}")
         finally:
             self._held_functions -= 1
-            self._deployer.teardown(function)
-            self._price_ready(function, time.monotonic() - since_s)
+            self._price_ready(function, self._deployer.teardown(function))
 
     def _complete(self, function: Function, label: str, cells: Sequence[Cell]) -> None:
         """Take in what comes last of a function; a plugin that fails in it costs its cells alone."""
@@ -165,9 +161,9 @@ class RunSession(Session):
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
             self.observer.warned(f"{label}: {exc}")
-        seconds = _round_trip_s(function)
+        away_s = round_trip_to(function)
         with self.store.together():
-            self._record_round_trip(function, seconds)
+            self._deployer.record_round_trip(function, away_s)
             self._record_way(function)
 
     def _price_ready(self, function: Function, seconds: float) -> None:
@@ -176,11 +172,6 @@ class RunSession(Session):
         if cost_usd:
             self.record("deployment.ready_usd", cost_usd, function=function)
             self._meter.ready(cost_usd)
-
-    def _record_round_trip(self, function: Function, seconds: float | None) -> None:
-        """Store how far away a function is: before it is measured and after."""
-        if seconds is not None:
-            self.record("client.round_trip_s", seconds, function=function)
 
     def _record_way(self, function: Function) -> None:
         """Store by which address, and through which proxy, a function was reached."""
@@ -224,8 +215,9 @@ class RunSession(Session):
         return OpenCell(cell=cell, cell_id=self.store.design.add_cell(self.run.id, cell))
 
     def finish(self, cell: OpenCell, status: CellStatus, reason: str, error: str | None = None) -> None:
-        self._recorder.end_cell(cell.cell_id)
-        self.store.design.finish_cell(cell.cell_id, status, reason, error)
+        with self.store.together():
+            self._recorder.end_cell(cell.cell_id)
+            self.store.design.finish_cell(cell.cell_id, status, reason, error)
         if error:
             label = self.run.factors.label(cell.cell.factors)
             self.observer.warned(
@@ -295,9 +287,3 @@ class RunSession(Session):
         time.sleep(seconds if left_s is None else max(0.0, min(seconds, left_s)))
         if left_s is not None and seconds > left_s:
             self._meter.out_of_time()
-
-
-def _round_trip_s(function: Function) -> float | None:
-    """Return how far away a function is, None for one without an address."""
-    endpoint = function.deployment.endpoint
-    return round_trip_s(endpoint) if endpoint else None
