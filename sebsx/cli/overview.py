@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from sebsx.cli.app import App, Described
 
 _FILE = "help.json"
+_INSTALLED = (".dist-info", ".egg-info")
 
 
 def kept(app: App, make: Callable[[], list[Described]]) -> list[Described]:
     """Return what `make` returns, from the cache folder if nothing changed since it was made.
 
-    What changes it: the interpreter, folders of `sys.path` (as by an installation), and files of sebsx and of plugins.
+    What changes it: the interpreter, what is installed in the folders of `sys.path`, and files of sebsx and of plugins.
     It is not kept where only some plugins are meant, or one is broken: that is said each time.
     """
     if app.plugin_names is not None:
@@ -71,14 +72,23 @@ def _write(file: Path, made: list[Described]) -> None:
 def _state(files: Iterable[str | None]) -> dict[str, Any]:
     return {
         "interpreter": [sys.version, sys.prefix],
-        "folders": {path: _changed(path) for path in sys.path},
+        "installed": {path: _installed(path or ".") for path in sys.path},
         "files": {str(path): _changed(str(path)) for path in files},
     }
 
 
+def _installed(folder: str) -> dict[str, int]:
+    """Return the distributions in a folder, each with when it was installed."""
+    try:
+        with os.scandir(folder) as entries:
+            return {each.name: each.stat().st_mtime_ns for each in entries if each.name.endswith(_INSTALLED)}
+    except OSError:
+        return {}
+
+
 def _changed(path: str) -> list[int]:
     try:
-        found = os.stat(path or ".")  # noqa: PTH116  # a Path costs as much as the rest
+        found = os.stat(path)  # noqa: PTH116  # a Path costs as much as the rest
     except OSError:
         return []
     return [found.st_mtime_ns, found.st_size]

@@ -1,10 +1,9 @@
 """Processor time of commands that only say something, beside an interpreter that imports the command line's library.
 
-With `--beside TREE` they stand beside those of another checkout, with the interpreter of its `.venv`. A store of its own
-is filled with so many runs that nothing was measured in, and a newest one of eight conditions. All are run once before,
-so that modules are compiled as they are after an installation. Prints JSON: medians over the rounds, all measured in
-turns, and of the ratios to the other checkout. Run: python tests/perf/startup.py [--rounds 5] [--runs 300] [--beside
-TREE]; it takes a minute.
+With `--beside TREE` they stand beside those of another checkout, with the interpreter of its `.venv`. A store of its
+own is filled with so many runs that nothing was measured in, and a newest one of eight conditions. All are run once
+before, so that modules are compiled as they are after an installation. Prints JSON: medians over the rounds, all
+measured in turns. Run: python tests/perf/startup.py [--rounds 5] [--runs 300] [--beside TREE]; it takes a minute.
 """
 
 from __future__ import annotations
