@@ -25,6 +25,7 @@ A failed *invocation* is a result with a status, never one of these.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _NEAREST = 3
 _CLOSE = 0.6  # likeness from which on a name may be meant
 _CLOSE_FROM_ELSEWHERE = 0.7  # the same for a name that begins with another letter
 _ALIKE = 0.05  # names so much less like than the best are told beside it
+_BETWEEN = re.compile(r"[;,|\s]+")  # what people put between the words of a list
 _FEW = 8  # names that are told whole
 
 
@@ -75,7 +77,7 @@ class UnknownNameError(UserError):
     ) -> None:
         self.name = name
         known = list(known)
-        found = list(meant) or nearest_names(name, known)
+        found = list(meant) or list(filter(None, [listed(name, known)])) or nearest_names(name, known)
         self.nearest = found[0] if found else None
         place = f" of {of}" if of else ""
         advice = _advice(found, known)
@@ -139,6 +141,12 @@ class ThresholdError(SebsxError):
 
 class LimitReachedError(ThresholdError):
     """A run came to the limit of money, invocations or time that the user set; what it measured is kept."""
+
+
+def listed(text: str, known: Iterable[str]) -> str | None:
+    """Return how a list is written whose known names have something else than commas between them: `cold;warm`."""
+    words, names = list(filter(None, _BETWEEN.split(text))), set(known)
+    return ",".join(words) if len(words) > 1 and names.issuperset(words) else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -103,7 +103,7 @@ class _Gathering:
     def choose(self, names: Sequence[str]) -> Sequence[str]:
         """Return the columns that are read."""
         if missing := [name for name in self._columns.values() if name not in names]:
-            raise UserError(f"there is no column {missing[0]!r}; there are {', '.join(names)}")
+            raise UserError(f"column {missing[0]!r} is missing; the file has {', '.join(names)}")
         self.mapped = mapped(names, dict(self._columns))
         return self.mapped.names
 

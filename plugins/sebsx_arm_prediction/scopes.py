@@ -65,7 +65,7 @@ class Predictor:
     def _model(self, key: str) -> Model:
         found = self.models.get(key, self.models.get(_ALL))
         if found is None:
-            raise UserError(f"there is no model of function {key!r}; there are models of {', '.join(self.models)}")
+            raise UserError(f"function {key!r} has no model; those that have: {', '.join(self.models)}")
         return found
 
     def _keys(self, dataset: Dataset) -> tuple[NDArray[np.int64], list[str]]:

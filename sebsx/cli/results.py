@@ -35,6 +35,8 @@ def show_command(app: App, runs: tuple[str, ...], campaign: str | None, only_fai
     """
     if len(runs) == 2 and runs[0] == "benchmark":
         show_benchmark(app, runs[1])
+    elif runs == ("benchmark",):
+        raise UserError("name a benchmark or its folder: sebsx show benchmark NAME (sebsx list benchmarks)")
     elif len(runs) > 1:
         raise UserError(f"show takes one run, or `benchmark NAME`; {' '.join(runs)!r} is {len(runs)} words")
     else:

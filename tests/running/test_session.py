@@ -191,6 +191,14 @@ def test_unsupported_cell_does_not_keep_the_others(store: Store) -> None:
     raise_for(view.run, view.cells())  # something was measured: no error
 
 
+def test_warning_of_a_refused_deployment_names_the_benchmark_and_not_its_folder(store: Store) -> None:
+    listener = Listener()
+    orchestrator.run(run_spec(memory_mib=(512,)), registry_with(Small), store, listener)
+    (warning,) = [text for text in listener.warnings if "more than this account" in text]
+    assert str(ECHO) != "echo"
+    assert warning.startswith("echo (")
+
+
 def test_nothing_supported_is_a_platform_error(store: Store) -> None:
     view = measure(store, Small, memory_mib=(512, 1024))
     with pytest.raises(PlatformError, match="nothing could be measured: 512 MiB"):

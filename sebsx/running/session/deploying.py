@@ -75,6 +75,10 @@ class Deployer:
         for function in list(self._live.values()):
             self.teardown(function)
 
+    def label_of(self, spec: FunctionSpec) -> str:
+        """Return how messages call a function: its benchmark by name, where the spec has the path of a folder."""
+        return replace(spec, benchmark=self._scene.benchmark(spec.benchmark).name).label
+
     def deploy(self, spec: FunctionSpec) -> Function:
         """Build a function, deploy it and return it with the input of its benchmark.
 
@@ -85,7 +89,7 @@ class Deployer:
         """
         platform, benchmark = self._scene.platforms[spec.platform], self._scene.benchmark(spec.benchmark)
         parameters = benchmark.resolve(spec.size, dict(spec.parameters))
-        label = replace(spec, benchmark=benchmark.name).label  # the spec may have the path of its folder
+        label = self.label_of(spec)
         run = self._run.id
         config = FunctionConfig(
             name=f"sebsx-{run[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._tried}-{self._token}",

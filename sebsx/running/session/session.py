@@ -119,7 +119,7 @@ class RunSession(Session):
 
     @contextmanager
     def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
-        with self._held(lambda: self._deployer.deploy(spec), spec.label, cells) as function:
+        with self._held(lambda: self._deployer.deploy(spec), self._deployer.label_of(spec), cells) as function:
             yield function
 
     @contextmanager

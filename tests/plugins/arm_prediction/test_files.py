@@ -231,7 +231,9 @@ def test_what_is_not_there_is_named(tmp_path: Path, call: Call) -> None:
     call("import", "saaf", "nowhere.csv").assert_fails(2, "'nowhere.csv' cannot be read: No such file or directory")
     path = tmp_path / "answers.csv"
     path.write_text(as_csv(ANSWER))
-    call("import", "saaf", str(path), "--column", "step=payloads").assert_fails(2, "there is no column 'payloads'")
+    call("import", "saaf", str(path), "--column", "step=payloads").assert_fails(
+        2, "column 'payloads' is missing; the file has"
+    )
     call("import", "saaf", str(path), "--given", "stop=1").assert_fails(2, "'stop' is not a word of a profile")
     call("import", "saaf", str(path), "--output", "x.txt").assert_fails(2, "ends in .csv or .parquet")
 

@@ -61,7 +61,7 @@ def test_models_of_one_function_predict_it_and_no_other():
     model = fit_scope(FUNCTION_SPECIFIC, "slr-linear", train)
     again = pair(campaign(published_kinds()[:4:2], steps=6, samples=3, seed=3, label=TEST))
     assert error(model, again) < 0.05
-    with pytest.raises(UserError, match="there is no model of function 'readmemory'; there are models of primenumber"):
+    with pytest.raises(UserError, match="function 'readmemory' has no model; those that have: primenumber"):
         model.predict(test.source.select(function="readmemory"))
 
 
