@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.clouds import labels
@@ -11,6 +13,8 @@ from sebsx.clouds.accounts import AccountPlatform
 from sebsx.clouds.fresh import function_name
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.shipped import Shipped
+from sebsx.clouds.waiting import until
+from sebsx.errors import PlatformError
 from sebsx.model import Between, Deployment, OneOf, Problem, Severity
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, VCPU
 from sebsx_gcp import packages
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
     from sebsx.contracts.platforms import PlatformContext
     from sebsx.model import Adoption, FunctionConfig, Option, Package, ProviderRecord, Provision, Reply, Scalar
 
+logger = logging.getLogger(__name__)
+
 # In answers of Google's front end: TRACE/SPAN;o=1.
 TRACE_HEADER = "x-cloud-trace-context"
+_PRINTED_WITHIN_S = 5.0  # the core asks a few times in a run, and most lines are there sooner
 _INVOKER = "whoever runs sebsx needs the role roles/run.invoker"
 
 
@@ -168,6 +175,16 @@ class GcpPlatform(AccountPlatform[GcpSettings, GcpClients]):
         name = deployment.effective["function"]
         self._services.setdefault(name, deployment.effective.get("service", name))
         return self._logs.read(name, set(request_ids))
+
+    def output_of(self, deployment: Deployment, reply: Reply) -> str:
+        """Return what the function's instances printed since the call was sent, where the log has it soon."""
+        name = deployment.effective["function"]
+        try:
+            look = partial(self._logs.printed, name, reply.sent_s)
+            return until(lambda: look() or None, f"output of {name!r}", within_s=_PRINTED_WITHIN_S)
+        except PlatformError as exc:
+            logger.info("%s", exc)
+            return ""
 
     def storage(self) -> GcsStorage:
         """Return the run's bucket."""

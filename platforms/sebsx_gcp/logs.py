@@ -12,11 +12,12 @@ from sebsx.model import ProviderRecord, StartType, Status
 from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sebsx_gcp.clients import GcpClients
 
-_REQUESTS, _SYSTEM = "run.googleapis.com%2Frequests", "run.googleapis.com%2Fvarlog%2Fsystem"
+_OF_CALLS = "run.googleapis.com%2Frequests", "run.googleapis.com%2Fvarlog%2Fsystem"
+_OF_FUNCTION = "run.googleapis.com%2Fstdout", "run.googleapis.com%2Fstderr"
 _PAGE = 1000  # entries, the most that one answer holds
 _STARTING, _MEMORY = "Starting new instance", "Memory limit of"
 _STATUS = {429: Status.THROTTLED, 504: Status.TIMEOUT}
@@ -59,7 +60,7 @@ class RequestLogs(LateRecords):
         """Yield the requests of a function, after what is logged of its instances."""
         instances = self._instances[function]
         requests: list[tuple[float, Any]] = []
-        for entry in self._entries(self._service_of(function), since_s):
+        for entry in self._entries(function, since_s, _OF_CALLS):
             at_s = entry.timestamp.timestamp() if entry.timestamp else 0.0
             if entry.http_request:
                 requests.append((at_s, entry))
@@ -81,10 +82,16 @@ class RequestLogs(LateRecords):
         self._instances.pop(function, None)
         return super().end(function)
 
-    def _entries(self, service: str, since_s: float) -> Iterator[Any]:
-        project = self._clients.project
+    def printed(self, function: str, since_s: float) -> str:
+        """Return what a function's instances printed from a point in time on, as far as the log has it by now."""
+        told = [entry.payload for entry in self._entries(function, since_s, _OF_FUNCTION)]
+        # The functions framework logs each piece that is written as an object, with the ends of lines that it has.
+        return "".join(str(part.get("message", "")) if isinstance(part, dict) else f"{part}\n" for part in told)
+
+    def _entries(self, function: str, since_s: float, logs: Sequence[str]) -> Iterator[Any]:
+        project, service = self._clients.project, self._service_of(function)
         since = datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        names = " OR ".join(f'"projects/{project}/logs/{name}"' for name in (_REQUESTS, _SYSTEM))
+        names = " OR ".join(f'"projects/{project}/logs/{name}"' for name in logs)
         wanted = (
             f'resource.type="cloud_run_revision" AND resource.labels.service_name="{service}" '
             f'AND logName=({names}) AND timestamp>="{since}"'

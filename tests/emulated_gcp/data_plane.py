@@ -98,6 +98,7 @@ class DataPlane:
         self._calls = ThreadPoolExecutor(64)
         self._http = urllib3.PoolManager(maxsize=64, num_pools=200)
         self._limits: dict[int, int] = {}  # pid -> bytes
+        self._read: dict[str, int] = defaultdict(int)  # bytes of each log
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_memory, daemon=True)
@@ -132,6 +133,17 @@ class DataPlane:
             self._revisions[service] = made
         for _ in range(config.get("minInstanceCount", 0)):
             self._start(service, made, "MIN_INSTANCES")
+
+    def printed(self, service: str) -> list[str]:
+        """Return the lines that instances of a service printed since this was asked last."""
+        lines, revision = [], self._revisions.get(service)
+        for name in (service, *([revision.name] if revision else [])):
+            path = self._workdir / f"{name}.log"
+            text = path.read_bytes()[self._read[name] :] if path.exists() else b""
+            whole = text[: text.rfind(b"\n") + 1]
+            self._read[name] += len(whole)
+            lines += whole.decode("utf-8", "replace").splitlines()
+        return lines
 
     def remove(self, service: str) -> None:
         """End what serves."""

@@ -273,6 +273,9 @@ class EmulatedProject:
         }  # fmt: skip
         self._log(name, revision, "requests", answer.instance, answer.received_s, httpRequest=told,
                   trace=f"projects/{PROJECT}/traces/{answer.trace}")  # fmt: skip
+        for line in self._data.printed(name):  # a line that is an object of JSON is taken apart, as Cloud Run does
+            said = {"jsonPayload": json.loads(line)} if line.startswith("{") else {"textPayload": line}
+            self._log(name, revision, "stdout", answer.instance, time.time(), **said)
 
     def _event(self, service: str, revision: str, instance: str, text: str) -> None:
         self._log(service, revision, "varlog%2Fsystem", instance, time.time(), textPayload=text)

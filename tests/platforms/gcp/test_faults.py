@@ -228,6 +228,26 @@ def test_memory_that_is_used_up_is_told_by_the_record(platform: GcpPlatform, tmp
     assert invoke(platform, deployment, {"eat": 1}).output == 2**20
 
 
+def test_what_a_function_printed_before_it_failed_is_read_from_the_log(
+    platform: GcpPlatform, project: EmulatedProject, tmp_path: Path, clean: None
+) -> None:
+    entry = shipped.own_files("sebsx_gcp", packages.PYTHON_ENTRY)[packages.PYTHON_ENTRY]
+    code = """
+        def handler(event, context):
+            print("before", event["value"], flush=True)
+            raise ValueError("no good")
+    """
+    package = zip_package(tmp_path / "p.zip", "x86_64", code, sebsx_wrapper_gcp__py=entry)
+    deployment = platform.deploy(package, trying.config(platform))
+    first = invoke(platform, deployment, {"value": 1})
+    project.log_delay_s = 0.5
+    second = invoke(platform, deployment, {"value": 2})
+    assert "before 1" in platform.output_of(deployment, first.reply)
+    printed = platform.output_of(deployment, second.reply)
+    assert "before 2" in printed
+    assert "before 1" not in printed
+
+
 def test_package_over_the_limits_is_unsupported(platform: GcpPlatform, echo_package: Package) -> None:
     large = dataclasses.replace(echo_package, unpacked_bytes=600 * 10**6)
     with pytest.raises(UnsupportedError, match="600 MB unzipped, and Google takes 100 and 500 MB"):
