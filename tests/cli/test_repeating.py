@@ -60,6 +60,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "selftest": ("--benchmark", "sleep", "--trials", "1", "--repetitions", "6", "--detect", "0"),
 }  # fmt: skip
+NOBODY = "http://127.0.0.1:9/told-after-ten-minutes"
 FROM_A_REGISTRY = {"dnn-inference"}  # its functions have dependencies
 
 
@@ -76,6 +77,7 @@ def test_printed_command_makes_the_same_design(
     sebsx: Cli, call: Call, write_function: Write, monkeypatch: pytest.MonkeyPatch, experiment: str
 ) -> None:
     monkeypatch.setattr("sebsx_calibrate.experiment.MOST_STARVED", 1.0)  # a busy machine is not what this is about
+    monkeypatch.setenv("SEBSX_NOTIFY__WEBHOOK__URL", NOBODY)
     with Endpoint() as endpoint:
         url, folder = endpoint.url("/sleep"), write_function("waiter", WAITER, manifest=STEPS)
         words = [{"URL": url, "FOLDER": str(folder)}.get(word, word) for word in RUNS[experiment]]
@@ -83,6 +85,7 @@ def test_printed_command_makes_the_same_design(
         assert call("report", "last", "-o", "page.html").code == 0
         page = (sebsx.home / "page.html").read_text(encoding="utf-8")
         again = printed(page)
+        assert NOBODY not in page, "who is told of a run is of whoever makes it, and no part of it"
         for name in re.findall(r"SEBSX_\w+", page):
             monkeypatch.setenv(name, {"SEBSX_EXPERIMENT__FUNCTION__ADDRESS": url}[name])
         second = document(call(*again, "--json"))
