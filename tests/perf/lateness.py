@@ -1,8 +1,9 @@
 """How late an open loop sends on a busy machine: first in line (SCHED_FIFO), and as an ordinary thread, in turns.
 
-As many endless loops run beside as there are processors; nginx answers, on the first of them. Every request is stored
-in SQLite. Prints JSON: medians over the rounds. Run: python tests/perf/lateness.py [--rounds 3] [--seconds 3]; it
-takes about a minute. Needs nginx, and permission for SCHED_FIFO.
+With `--beside TREE` the code of another checkout, with the interpreter of its `.venv`, sends first in line as well. As
+many endless loops run beside as there are processors; nginx answers, on the first of them. Every request is stored in
+SQLite. Prints JSON: medians over the rounds. Run: python tests/perf/lateness.py [--rounds 3] [--seconds 3] [--beside
+TREE]; it takes about a minute. Needs nginx, and permission for SCHED_FIFO.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+# `--one` is a process that sends once: the tree whose code it is, URL, rate, seconds, and whether it goes first.
+sys.path.insert(0, sys.argv[2] if sys.argv[1:2] == ["--one"] else str(Path(__file__).parents[2]))
 
 from sebsx.contracts.schedules import Open, constant
 from sebsx.system import priority
@@ -39,11 +41,17 @@ def busy() -> Iterator[None]:
             loop.wait()
 
 
-def lateness_ms(url: str, rate: float, seconds: float, *, first: bool) -> float:
-    """Return the 99th percentile of how late requests were sent."""
+def lateness_ms(tree: Path, python: str, *given: object) -> float:
+    """Return the 99th percentile of how late requests were sent, as a process of some checkout finds it."""
+    words = [python, __file__, "--one", str(tree), *map(str, given)]
+    return float(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def send_once(url: str, rate: float, seconds: float, *, first: bool) -> None:
+    """Send, and print the 99th percentile in milliseconds."""
     with priority.on_time() if first else contextlib.nullcontext(""):
         _, health = recorded(url, Open(constant(rate, seconds)))
-    return 1e3 * health.lateness_p99_s
+    print(1e3 * health.lateness_p99_s)
 
 
 def main() -> None:
@@ -51,26 +59,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--beside", type=Path, help="another checkout, installed in its .venv")
     arguments = parser.parse_args()
     if refusal := priority.refusal():
         sys.exit(f"{refusal}; {priority.ADVICE}")
+    here = (Path(__file__).parents[2], sys.executable)
+    ways = {"first": (*here, "first"), "ordinary": (*here, "ordinary")}
+    if arguments.beside:
+        ways["beside"] = (arguments.beside, str(arguments.beside / ".venv" / "bin" / "python"), "first")
     result = {}
     with nginx(min(os.sched_getaffinity(0))) as url, busy():
         for rate in RATES:
             rounds = [
-                [lateness_ms(url, rate, arguments.seconds, first=first) for first in (True, False)]
-                for _ in range(arguments.rounds)
+                {
+                    name: lateness_ms(tree, python, url, rate, arguments.seconds, order)
+                    for name, (tree, python, order) in (reversed(ways.items()) if number % 2 else ways.items())
+                }
+                for number in range(arguments.rounds)
             ]
-            first_ms, ordinary_ms = map(statistics.median, zip(*rounds, strict=True))
             result[f"{rate:g}/s"] = {
-                "first_p99_ms": round(first_ms, 3),
-                "ordinary_p99_ms": round(ordinary_ms, 3),
-                "ratio": round(first_ms / ordinary_ms, 4),
+                **{f"{name}_p99_ms": round(statistics.median(each[name] for each in rounds), 3) for name in ways},
+                **{
+                    f"first_to_{name}": round(statistics.median(each["first"] / each[name] for each in rounds), 3)
+                    for name in list(ways)[1:]
+                },
                 "wanted_ms": WANTED_MS.get(rate),
-                "rounds": [[round(each, 3) for each in both] for both in rounds],
+                "rounds": [{name: round(each, 3) for name, each in one.items()} for one in rounds],
             }
     print(json.dumps({**result, "load_average": os.getloadavg()[0]}, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--one"]:
+        send_once(sys.argv[3], float(sys.argv[4]), float(sys.argv[5]), first=sys.argv[6] == "first")
+    else:
+        main()
