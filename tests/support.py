@@ -197,6 +197,16 @@ def beyond_this_machine(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[
     return [resource for resource in resources if resource["platform"] != "-"]
 
 
+def processors_seen(sebsx: Cli) -> set[tuple[str, str]]:
+    """Return the architectures that functions were to run on, each with that of a machine that sandboxes ran on."""
+    known = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "x64": "x86_64"}
+    rows = sebsx.rows(
+        "SELECT DISTINCT deployment.architecture, json_extract(sandbox.facts, '$.machine') FROM sandbox "
+        "JOIN deployment ON deployment.id = sandbox.deployment_id"
+    )
+    return {(asked, known.get(machine, str(machine))) for asked, machine in rows}
+
+
 @cache
 def interpreters() -> dict[str, str]:
     """Return an interpreter for each version of Python that the shim supports and this machine has, by version."""

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support import Cli, beyond_this_machine
+from tests.support import Cli, beyond_this_machine, processors_seen
 
 pytestmark = [
     pytest.mark.cloud,
@@ -32,6 +32,7 @@ def test_run_is_measured_priced_and_gone(cloud: Cli, trigger: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert cloud.rows("SELECT count(*) FROM measured WHERE cost_usd IS NULL OR start_type != start_wanted") == [(0,)]
+    assert processors_seen(cloud) == {("x86_64", "x86_64"), ("arm64", "arm64")}
     assert beyond_this_machine(cloud.json("clean", "--dry-run")) == []
     ((run_id,),) = cloud.rows("SELECT ulid FROM run")
     assert beyond_this_machine(cloud.json("clean", *BOTH, "--run", run_id, "--dry-run")) == []

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support import Cli, beyond_this_machine
+from tests.support import Cli, beyond_this_machine, processors_seen
 
 pytestmark = [
     pytest.mark.cloud,
@@ -27,6 +27,7 @@ def test_run_is_measured_priced_and_gone(sebsx: Cli, language: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sebsx.rows("SELECT count(*) FROM measured WHERE cost_usd IS NULL OR start_type != start_wanted") == [(0,)]
+    assert processors_seen(sebsx) == {("x86_64", "x86_64")}
     assert beyond_this_machine(sebsx.json("clean", "--dry-run")) == []
     ((run_id,),) = sebsx.rows("SELECT ulid FROM run")
     assert beyond_this_machine(sebsx.json("clean", *ON_GCP, "--run", run_id, "--dry-run")) == []

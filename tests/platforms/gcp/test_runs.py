@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulated_gcp import EmulatedProject
-from tests.support import Cli, beyond_this_machine, wait_until
+from tests.support import Cli, beyond_this_machine, processors_seen, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SMALL = ("--platform", "gcp", "--size", "test", "--repetitions", "2")
@@ -33,6 +33,7 @@ def test_run_is_measured_priced_and_gone(cloud: Cli, project: EmulatedProject) -
         assert json.loads(evidence)["provider"] == start
     (effective,) = {text for (text,) in cloud.rows("SELECT effective FROM deployment")}
     assert json.loads(effective)["vcpu"] == 0.167
+    assert processors_seen(cloud) == {("x86_64", "x86_64")}
     assert_empty(cloud, project)
 
 

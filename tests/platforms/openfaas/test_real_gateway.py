@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.support import Cli
+from tests.support import Cli, processors_seen
 
 PREFIX = "SEBSX_PLATFORM__OPENFAAS__"
 GIVEN = {name.removeprefix("OPENFAAS_"): value for name, value in os.environ.items() if name.startswith("OPENFAAS_")}
@@ -65,6 +65,7 @@ def test_run_is_measured_and_left_empty(real: Cli) -> None:
     )
     assert len(good) == (4 if both else 2)
     assert min(count for _, count in good) >= 3
+    assert {asked == seen for asked, seen in processors_seen(real)} == {True}
     assert_left_empty(real)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Cli
+from tests.support import Cli, processors_seen
 
 PREFIX = "SEBSX_PLATFORM__OPENWHISK__"
 GIVEN = {name.removeprefix("OPENWHISK_"): value for name, value in os.environ.items() if name.startswith("OPENWHISK_")}
@@ -82,6 +82,7 @@ def test_run_is_measured_and_left_empty(real: Cli, trigger: str) -> None:
         "AND provider_duration_s >= 0 GROUP BY cell_id"
     )
     assert [count >= 3 for _, count in good] == [True, True]
+    assert {asked == seen for asked, seen in processors_seen(real)} == {True}
     ((run_id,),) = real.rows("SELECT ulid FROM run")
     assert real.json("clean", *ON, "--run", run_id, "--dry-run") == []
     assert real.rows("SELECT kind, name FROM resource WHERE state != 'deleted'") == []
