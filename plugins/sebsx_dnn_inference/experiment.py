@@ -65,8 +65,8 @@ class DnnInference(Experiment[DnnSettings]):
         Factor(name="batch", title="batch", meaning="items of one inference", always=True),
         Factor(name="text_bytes", title="text", unit="bytes", meaning="size of a text; none where items are made"),
         Factor(name="model_source", title="model from", meaning="the package or the storage"),
-        Factor(name="tokens", meaning="length of a text"),
-        Factor(name="threads", meaning="of an operator; 0 for the processors a sandbox sees"),
+        Factor(name="tokens", meaning="length of a text; none for pictures"),
+        Factor(name="threads", meaning="of an operator; none for the processors a sandbox sees"),
     )
     collectors = ("process",)
     analyzer = "dnn-inference"
@@ -178,7 +178,8 @@ class _Kitchen:
         }
 
     def _parameters(self, cell: Cell, batch: int) -> dict[str, int]:
-        return {"batch": batch} | {name: cell.factors[name] or 0 for name in ("tokens", "threads", "text_bytes")}
+        settings, text_bytes = self.settings, cell.factors["text_bytes"] or 0
+        return {"batch": batch, "tokens": settings.tokens, "threads": settings.threads, "text_bytes": text_bytes}
 
     def _engine(self, cell: Cell) -> InferenceEngine:
         engine: InferenceEngine = self.session.scene.registry.get("engines", cell.factors["optimizer"])()
@@ -196,7 +197,7 @@ class _Kitchen:
         factors = cell.factors
         engine = self._engine(cell)
         target = ConversionTarget(
-            architecture=factors["architecture"], batch=factors["batch"], tokens=factors["tokens"]
+            architecture=factors["architecture"], batch=factors["batch"], tokens=self.settings.tokens
         )
         key = (factors["model"], engine.name, target.architecture, target.batch if engine.fixed_batch else 0)
         if key not in self._done:
@@ -273,8 +274,8 @@ def _cells(
             **provision.factors,
             "timeout_s": min(settings.timeout_s, platform.timeout_s),
             "model_source": settings.model_source,
-            "tokens": settings.tokens,
-            "threads": settings.threads,
+            "tokens": settings.tokens if models.may_read_words(models.given(chosen.models, name)) else None,
+            "threads": settings.threads or None,
         }
         calls = chosen.sandboxes * (1 + chosen.calls)
         items = max(batch, text_bytes / (WORD_BYTES * settings.tokens))

@@ -107,6 +107,11 @@ def known(name: str) -> tuple[str, str]:
     return path.stem, _sha256(path)
 
 
+def may_read_words(name: str) -> bool:
+    """Return whether a model may take texts: a file is not opened for that, and one of ours says what it is."""
+    return _is_file(name) or not zoo.recipe(name).side
+
+
 def refusal(name: str) -> str:
     """Return why a file that is there cannot be served, as far as its name and its beginning tell; else nothing."""
     if not _is_file(name) or not os.path.isfile(expanded(name)):  # noqa: PTH113  # as below

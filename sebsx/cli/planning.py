@@ -26,12 +26,11 @@ def show_plan(app: App, spec: RunSpec) -> None:
         plan = priced_as(plan, app.registry, app.price_as)
     columns = [
         *level_columns(plan.factors, [cell.factors for cell in plan.cells]),
-        Column("invocations", "calls", unit="count"),
+        *([Column("unsupported", "")] if any(cell.unsupported for cell in plan.cells) else []),
+        Column("cost_usd", "cost", unit="USD"),  # the last columns are those that give way first
         Column("duration_s", "about", unit="s"),
-        Column("cost_usd", "cost", unit="USD"),
+        Column("invocations", "calls", unit="count"),
     ]
-    if any(cell.unsupported for cell in plan.cells):
-        columns.append(Column("unsupported", ""))
     rows = [_plan_row(cell) for cell in plan.cells]
     total = total_cost(plan)
     document = {

@@ -110,3 +110,20 @@ def test_a_plan_says_what_has_to_be_installed_and_pulled_before(call: Call, monk
         option = ("--option", "package=image") if platform == "aws" else ()
         notes = call("plan", "benchmark", "sleep", "--platform", platform, *option, "--json").json["notes"]
         assert [note for note in notes if note.endswith(f"pulls what it lacks of {image}")], notes
+
+
+def test_a_narrow_table_keeps_the_cost_before_time_and_calls(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "72")
+    words = (
+        "sleep",
+        "graph-bfs",
+        "--platform",
+        "aws,gcp",
+        "--memory",
+        "512,1024",
+        "--set",
+        "platform.aws.region=us-east-1",
+    )
+    shown = call("plan", "benchmark", *words).stdout
+    assert "--wide adds about" in shown
+    assert shown.count("$") > 16

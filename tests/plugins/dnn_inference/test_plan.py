@@ -34,3 +34,11 @@ def test_plan_of_two_architectures_has_a_cost_and_names_images(tmp_path: Path) -
 
 def test_model_that_comes_from_the_storage_is_no_part_of_a_package(tmp_path: Path) -> None:
     assert planned(tmp_path, model=("bert",), optimizer=("onnx",), model_source="storage").notes == ()
+
+
+def test_cells_say_nothing_of_what_does_not_concern_their_model(tmp_path: Path) -> None:
+    cells = planned(tmp_path, model=("squeezenet", "text-cnn"), optimizer=("onnx",)).cells
+    assert {cell.factors["model"]: (cell.factors["tokens"], cell.factors["threads"]) for cell in cells} == {
+        "squeezenet": (None, None),
+        "text-cnn": (128, None),
+    }
