@@ -48,6 +48,9 @@ DIFFERENT = {
     }.values()
 }
 
+# Large ones, whose kind of package smaller ones stand for: each takes a quarter of a minute and more under qemu.
+LARGE = {"dna-visualisation", "image-recognition"}
+
 # Those in Node.js that bring packages: of pure JavaScript or with a binary for each architecture.
 WITH_MODULES = {
     name: benchmark
@@ -106,7 +109,10 @@ def run(root: Path, words: list[str], event: Any, **environment: str) -> Any:
     return answer["output"]
 
 
-@pytest.mark.parametrize("benchmark", DIFFERENT.values(), ids=DIFFERENT)
+@pytest.mark.parametrize(
+    "benchmark",
+    [pytest.param(each, id=name, marks=[pytest.mark.soak] * (name in LARGE)) for name, each in DIFFERENT.items()],
+)
 def test_package_for_arm64_gives_the_right_output(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
     target = Target("python", "3.11", architecture="arm64", binaries="manylinux_2_28")
     package = Packager(tmp_path / "cache").build(benchmark, REGISTRY.languages["python"](), target)

@@ -136,7 +136,7 @@ def test_drift_looks_like_a_difference_unless_interleaved(sebsx: Cli, write_func
     assert 0.9 < last["value"] / first["value"] < 1.1
 
 
-@pytest.mark.slow
+@pytest.mark.soak  # tests/test_performance_gate.py finds such a version
 def test_version_that_is_a_tenth_slower_is_found(sebsx: Cli, write_function: Write) -> None:
     folders = []
     for place, sleep_s in (("main", 0.030), ("branch", 0.033)):

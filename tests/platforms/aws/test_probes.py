@@ -8,7 +8,7 @@ from tests.support import Cli
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WORDS = {
-    "invocation-overhead": ("--payload-bytes", "1024,1048576", "--package-bytes", "1048576", "--repetitions", "6"),
+    "invocation-overhead": ("--sweeps", "payload", "--payload-bytes", "1024,1048576", "--repetitions", "6"),
     "network": ("--round-trips", "20", "--sandboxes", "2", "--object-bytes", "1024"),
 }
 

@@ -142,7 +142,7 @@ def assert_no_secret(cli: Cli, *said: str) -> None:
     assert (cli.home / ".docker" / "config.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize("cls", [AwsPlatform, AwsArmPlatform])
+@pytest.mark.parametrize("cls", [AwsPlatform, pytest.param(AwsArmPlatform, marks=pytest.mark.soak)])
 def test_image_is_pushed_and_runs_from_the_registry_by_its_digest(
     account: EmulatedAccount,
     base_like_aws: Callable[[str], str],

@@ -77,7 +77,7 @@ def test_this_machine_predicts_an_emulated_arm(sebsx: Cli, needs_qemu: None) -> 
     assert ratios[0] > ratios[1]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_emulated_aws_predicts_its_arm(cloud: Cli) -> None:
     card, answer = predicted(cloud, "aws", "aws-arm")
