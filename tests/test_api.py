@@ -46,6 +46,7 @@ def public_classes(pages) -> list[type]:
     return list(dict.fromkeys(value for value in found if inspect.isclass(value)))
 
 
+@pytest.mark.slow
 def test_page_lists_every_public_name_and_no_other(pages):
     assert pages.PAGE.read_text(encoding="utf-8") == pages.page(), "run: python docs/api_page.py"
 

@@ -49,6 +49,7 @@ def share(name: str, size: str, storage: FolderStorage, invoke: Callable[..., di
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["long-chain", "object-storage-io", "readwritememory"])
 def test_named_work_is_most_of_a_quick_call(
     name: str, storage: FolderStorage, invoke: Callable[..., dict[str, Any]]

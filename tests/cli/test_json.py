@@ -172,7 +172,7 @@ def test_every_command_is_tried() -> None:
 @pytest.mark.parametrize(
     ("words", "kind"),
     [
-        pytest.param(words, kind, id=" ".join(words[:3]), marks=[pytest.mark.slow] if words[0] == "run" else [])
+        pytest.param(words, kind, id=" ".join(words[:3]), marks=[pytest.mark.slow] * (words[0] in ("run", "report")))
         for words, kind in COMMANDS
     ],
 )

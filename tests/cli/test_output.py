@@ -49,6 +49,7 @@ def test_closed_output_is_nobodys_fault(sebsx: Cli, where: str) -> None:
     assert ended(sebsx, "list suites", where) == (EXIT_OK, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["2> /dev/full", "2>&-"])
 def test_error_that_cannot_be_told_keeps_its_exit_code(sebsx: Cli, where: str) -> None:
     assert ended(sebsx, "nonsense", where)[0] == EXIT_USAGE

@@ -144,6 +144,7 @@ def test_larger_change_stands_beside_the_sentence_without_doubt(store: Store) ->
     assert [one.words for one in report.same_code] == [noise.words]
 
 
+@pytest.mark.slow
 def test_newest_of_the_machine_and_the_platform_is_taken(store: Store) -> None:
     world(store, number=1).finish()
     wanted = world(store, number=2).finish()

@@ -296,6 +296,7 @@ def test_megabytes_of_output_neither_block_nor_fill_memory(harness: Harness) -> 
     assert log.endswith("x\nthe end\n")
 
 
+@pytest.mark.slow
 def test_child_that_left_the_session_dies_with_its_sandbox(harness: Harness) -> None:
     name = harness.deploy("""
         import os, time

@@ -240,6 +240,7 @@ def test_large_package_goes_through_a_bucket_that_is_gone_afterwards(
     assert user.state() == before
 
 
+@pytest.mark.slow
 def test_package_that_has_a_key_of_its_own_is_copied_under_it(aws: AwsPlatform, user: User) -> None:
     user.make(Code={"ZipFile": package(), "SourceKMSKeyArn": KEY})
     deployment = adopt(aws, memory_mib=512, copy=True)

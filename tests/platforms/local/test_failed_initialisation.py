@@ -77,6 +77,7 @@ def test_load_that_the_kernel_kills_for_memory_is_a_cold_start(local: Local) -> 
 DYING = "import os, sys\nprint('opening the model', flush=True)\nprint('no such device', file=sys.stderr, flush=True)\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["", "    "])
 def test_sandbox_that_dies_is_told_with_its_last_words(local: Local, where: str) -> None:
     dying = DYING + "os._exit(3)\n" + HANDLER if not where else "import os, sys\ndef handler(event, context):\n"

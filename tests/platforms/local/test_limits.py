@@ -346,6 +346,7 @@ def _path() -> str:
     return os.pathsep.join(path for path in sys.path if path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limits", "told"), [("auto", 1), ("cgroup", 1), ("rlimit", 0), ("none", 0)])
 def test_doctor_says_where_the_processor_cannot_follow_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: str, told: int

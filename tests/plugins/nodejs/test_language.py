@@ -15,6 +15,7 @@ from sebsx.testing.contracts import LanguageContract
 from sebsx_nodejs.language import NodejsLanguage
 
 
+@pytest.mark.slow  # npm packs what lies beside the code
 class TestContract(LanguageContract):
     @pytest.fixture
     def language(self) -> NodejsLanguage:

@@ -149,6 +149,7 @@ def test_versions_are_measured_until_ten_percent_would_be_found(
     assert {cell.stop_reason for cell in view.cells()} == {"enough samples"}
 
 
+@pytest.mark.slow
 def test_turns_of_quick_functions_take_the_same_number_of_samples(store: Store) -> None:
     view = measure(store, memory_mib=(128, 256), repetitions=300)
     sizes = [set(Counter(order).values()) for order in turns(view, "memory_mib").values()]

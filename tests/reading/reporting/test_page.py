@@ -41,6 +41,7 @@ def test_page_has_its_parts_in_order(page: Page) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_page_asks_for_nothing_outside_itself(page: Page) -> None:
     addresses = [
         value for _, attributes in page.elements for name, value in attributes.items()
@@ -439,6 +440,7 @@ def _multiply(path: Path, cell: int, times: int) -> None:
             )
 
 
+@pytest.mark.slow
 def test_page_stays_within_the_limit_whatever_is_said(store: Store) -> None:
     rows = [{"a": "x" * 700, "b": "y" * 700} for _ in range(210)]
     many = [
