@@ -61,11 +61,16 @@ class PredictArm(Command[PredictSettings]):
         from sebsx_arm_prediction.learning import from_parts
 
         name = settings.model or _only_model()
-        card, estimators = example.load() if name == example.NAME else registry.load(registry.find(name))
+        if name == example.NAME:
+            card, estimators = example.load(services.output.note)
+        else:
+            card, estimators = registry.load(registry.find(name))
         trained = from_parts(card, estimators)
         rows = _profile(services, settings, trained)
         found = list(predicting.answers(trained, rows, _costs(services, settings, rows), settings.level))
         known = [predicting.regardless(each) if settings.anyway else each for each in found]
+        for note in rows.notes:
+            services.output.warning(note)
         for each in found:
             for reason in each.reasons if settings.anyway else ():
                 services.output.warning(f"{each.function}: {reason}")

@@ -8,6 +8,7 @@ ARM's speed.
 from __future__ import annotations
 
 import hashlib
+import logging
 from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.resources.abc import Traversable
 
     from sebsx_arm_prediction.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 NAME = "example"
 _PROFILES = "example_profiles.csv"
@@ -33,10 +37,13 @@ def profiles() -> Dataset:
         return read_files([path])
 
 
-def load() -> tuple[dict[str, Any], dict[str, Any]]:
+def load(told: Callable[[str], object] = logger.info) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the card and the estimators of the example.
 
     It is fitted and stored now if it is not there, is damaged or of another scikit-learn, or was fitted to other rows.
+
+    Args:
+        told: Is told where that takes a while.
     """
     from sebsx_arm_prediction import learning, registry
     from sebsx_arm_prediction.models import Effort
@@ -48,6 +55,7 @@ def load() -> tuple[dict[str, Any], dict[str, Any]]:
             card, estimators = registry.load(registry.find(NAME))
             if card.get(_SHA256) == sha256:
                 return card, estimators
+    told("fitting the model 'example' to the rows that ship with sebsx, once: some 15 s")
     card, estimators = learning.to_parts(learning.train(pair(profiles()), effort=Effort(trees=_TREES)))
     return registry.load(registry.save(NAME, {**card, _SHA256: sha256}, estimators))
 

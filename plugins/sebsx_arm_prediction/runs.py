@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.model import Status
 from sebsx.model.frame import Frame
+from sebsx.model.starved import MOST_STARVED, in_words
+from sebsx.reading.starved import starved_shares
 from sebsx.reading.units import percent
 from sebsx_arm_prediction.dataset import (
     FEATURE_NAMES,
@@ -68,7 +70,7 @@ def dataset_of_run(view: RunView) -> Dataset:
     }
     words["sandbox"] = frame.codes("sandbox_id")
     found = Dataset(frame=Frame(numbers, {name: _distinct(*column) for name, column in words.items()}))
-    return judge(found).good.marked(*_neighbours(frame)).completed()
+    return judge(found).good.marked(*_neighbours(frame), *_starved(view)).completed()
 
 
 def _neighbours(frame: Frame) -> list[str]:
@@ -83,6 +85,16 @@ def _neighbours(frame: Frame) -> list[str]:
         return []
     note = f"{int(shared.sum()):,} of {len(frame):,} rows have processor times of neighbours"
     return [f"{note}: more than {percent(TOLERANCE)} of the run time was not the function's own"]
+
+
+def _starved(view: RunView) -> list[str]:
+    """Return a note where calls waited for processors that something else had: their run times hold the wait."""
+    shares = starved_shares(view)
+    many = [share for share in shares.values() if share > MOST_STARVED]
+    if not many:
+        return []
+    cells = f"{len(many)} of {len(view.cells())} cells {'was' if len(many) == 1 else 'were'}"
+    return [f"run {view.run.id}: {cells} {in_words(max(many))} at worst; measure on a machine with less to do"]
 
 
 def _said(view: RunView) -> Any:
