@@ -107,7 +107,7 @@ _LINE = Method(
     of="alpha and beta",
     unit="the round, or rounds that a pair of sandboxes joins",
     interval="the line is robust (Huber) through medians, with percentiles of a bootstrap of the rounds, the farther "
-    "out the fewer they are (Hesterberg 2015)",
+    "out the fewer they are (Hesterberg 2015), where most messages were answered",
     silent="sizes beyond those measured, nor a channel whose time is not alpha + size / beta",
     page="docs/methods/communication.md",
 )

@@ -63,7 +63,8 @@ _CONVERSION = (
 _METHOD = Method(
     of="time of an inference",
     unit="the sandbox, whose value is the median of its warm inferences",
-    interval="the interval is that of order statistics of the sandboxes",
+    interval="the interval is that of order statistics of the sandboxes, and "
+    "a call that failed is later than all others",
     silent="how an engine does when calls of several clients share a sandbox",
     page="docs/methods/dnn-inference.md",
 )
@@ -118,7 +119,7 @@ class DnnAnalyzer(Analyzer[DnnAnalyzerSettings]):
                 *(about_runs(own) if own or not runs else ()),
             ],
             answers=[*findings.recommendations(sound), *findings.undecided(known, sound)],
-            methods=[_METHOD] if known else [],
+            methods=[_METHOD] if any(len(each.times) for each in measured) else [],
         )
 
 

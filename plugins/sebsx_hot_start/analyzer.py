@@ -52,7 +52,8 @@ _COLUMNS = (
 _METHOD = Method(
     of="round trips of a payload",
     unit="the sandbox, whose value is the median of its exchanges or calls",
-    interval="the interval is that of order statistics of the sandboxes",
+    interval="the interval is that of order statistics of the sandboxes, and "
+    "what was not answered is later than all others",
     silent="what a network between client and sandbox adds: polling is on one machine",
     page="docs/methods/hot-start.md",
 )

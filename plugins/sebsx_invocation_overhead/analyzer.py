@@ -105,7 +105,7 @@ _METHODS = (
         of="outbound and return times",
         unit="the sandbox",
         interval="the interval is that of the sandboxes' medians, wider by what the clocks may add to one way and take "
-        "from the other",
+        "from the other, and what was not answered is later than all others",
         silent="how unequal the two ways are beyond that",
         page="docs/methods/invocation-overhead.md",
     ),

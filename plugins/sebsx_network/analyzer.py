@@ -61,7 +61,8 @@ _COLUMNS = (
 _WAYS = Method(
     of="round trips and transfers",
     unit="the sandbox, whose value is the median of its round trips",
-    interval="the interval is that of order statistics of the sandboxes",
+    interval="the interval is that of order statistics of the sandboxes, and "
+    "what was not answered is later than all others",
     silent="the two ways apart, nor what the storage or the path adds",
     page="docs/methods/network.md",
 )

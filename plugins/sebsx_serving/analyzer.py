@@ -68,7 +68,8 @@ _GAIN = 1.1  # times what one worker answers, from which more of them are worth 
 _METHOD = Method(
     of="latency and memory of a scaling policy",
     unit="the request of one load",
-    interval="there is no interval: a load is served once, and its requests wait for each other",
+    interval="there is no interval: a load is served once, and its requests wait for each other; what failed or still "
+    "waited in the end is later than all others",
     silent="what another service time, or a load of another shape, would meet",
     page="docs/methods/serving-lab.md",
 )
