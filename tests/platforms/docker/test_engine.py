@@ -178,3 +178,15 @@ def test_missing_sdk_is_told_with_the_extra(tmp_path: Path, monkeypatch: pytest.
 
     assert "'docker' is needed" in problem.message
     assert "[docker]" in problem.advice
+
+
+@pytest.mark.parametrize(("host", "told"), [("x86_64", 1), ("arm64", 0)])
+def test_emulated_architecture_is_told_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, told: int
+) -> None:
+    monkeypatch.setattr("sebsx_docker.backend.HOST_ARCHITECTURE", host)
+    problems = DockerArmPlatform(DockerSettings(), context_for(DockerArmPlatform, tmp_path)).caveats()
+    assert len(problems) == told
+    for problem in problems:
+        assert problem.severity is Severity.WARNING
+        assert "calls take some 9 times as long as on x86_64" in problem.message
