@@ -40,16 +40,26 @@ def address_to_read(path: Path) -> str:
     return address
 
 
-def version_of(path: Path) -> int | None:
-    """Return the version of the store in a file, None for anything but a store that can be read."""
+def open_newest(path: Path) -> sqlite3.Connection | None:
+    """Return a store's file, open to be read, if it is of this version and nothing is to be waited for.
+
+    None for anything else: what is wrong, or older, or locked, is for who opens the store as a whole.
+    """
     try:
         if not path.is_file():
             return None
-        with closing(sqlite3.connect(address_to_read(path), uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            found = connection.execute("SELECT max(version) FROM schema_info").fetchone()[0]
-    except (OSError, sqlite3.Error, UnicodeDecodeError):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)
+    except (OSError, sqlite3.Error):
         return None
-    return found if isinstance(found, int) else None
+    try:
+        found = connection.execute("SELECT max(version) FROM schema_info").fetchone()[0]
+        if found == NEWEST:
+            connection.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_TIMEOUT_S)}")
+            return connection
+    except (sqlite3.Error, UnicodeDecodeError):
+        pass
+    connection.close()
+    return None
 
 
 def refuse_foreign(path: Path) -> None:

@@ -111,16 +111,16 @@ class RunIndex:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[RunIndex | None]:
-    """Open a store's file to be read with nothing but SQLite; yield None if it is not one of this version.
+    """Open a store's file to be read with nothing but SQLite; yield None if it is not one of this version, or locked.
 
     Why it is not is said by `open_store`, which creates or upgrades one as well.
     """
-    if files.version_of(path) != files.NEWEST:
+    connection = files.open_newest(path)
+    if connection is None:
         yield None
         return
     try:
-        address = files.address_to_read(path)
-        with closing(sqlite3.connect(address, uri=True, timeout=files.BUSY_TIMEOUT_S)) as connection:
+        with closing(connection):
             yield RunIndex(lambda statement: connection.execute(statement).fetchall())
     except sqlite3.Error as error:
         raise StoreError(files.explain(str(error), str(path))) from error

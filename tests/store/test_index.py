@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,15 @@ def test_file_that_is_no_store_is_left_to_who_opens_one(tmp_path: Path, content:
         path.write_bytes(content)
     with index.open_file(path) as found:
         assert found is None
+
+
+def test_file_that_is_locked_is_left_to_who_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    open_store(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with index.open_file(path) as found:
+            assert found is None
+    with index.open_file(path) as found:
+        assert found is not None
