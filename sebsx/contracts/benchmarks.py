@@ -186,8 +186,9 @@ class Benchmark:
         if language not in allowed:
             what = "".join(f" {kind} {of.name!r} of" for kind, of in (("variant", over), ("function", part)) if of)
             known = ", ".join(sorted(allowed)) or "none"
+            advice = f" (--language {known})" if len(allowed) == 1 else ""
             raise UserError(
-                f"{what.strip()} benchmark {self.name!r} has no code in {language!r}; it has {known}".strip()
+                f"{what.strip()} benchmark {self.name!r} has no code in {language!r}; it has {known}{advice}".strip()
             )
         if part and over and over.functions and part.name not in over.functions:
             raise UserError(f"variant {over.name!r} of benchmark {self.name!r} is of {', '.join(over.functions)} alone")

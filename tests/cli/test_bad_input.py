@@ -116,6 +116,7 @@ VALUES = [
     ("plan benchmark sleep;graph-bfs", ["did you mean 'sleep,graph-bfs'?"]),
     ("plan benchmark sleep --platform aws|gcp", ["platform 'aws|gcp' is not known; did you mean 'aws,gcp'?"]),
     ("plan benchmark sleep --architecture x86_64;arm64", ["did you mean 'x86_64,arm64'?"]),
+    ("plan benchmark chameleon --language nodejs", ["it has python (--language python)"]),
     ("show benchmark", ["name a benchmark or its folder: sebsx show benchmark NAME"]),
     ("plan benchmark sleep --memory 256..512", ["--memory '256..512'", "write 256,512"]),
     ("plan benchmark sleep --memory 0", ["--memory 0: no platform offers it", "local has 32 to"]),
