@@ -46,11 +46,28 @@ def kept(app: App, make: Callable[[], list[Described]]) -> list[Described]:
 
 
 def _read(file: Path) -> list[Described] | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    """Return what was kept; None where it may be another by now, or is not what `_write` writes."""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        if not file.is_file():  # a pipe would be waited for
+            return None
         document = json.loads(file.read_text(encoding="utf-8"))
         if document["made_of"] == _state(document["made_of"]["files"]):
-            return [(title, [(name, text) for name, text in rows]) for title, rows in document["commands"]]
+            return [
+                (_word(title), [(_word(name), _word(text)) for name, text in rows])
+                for title, rows in document["commands"]
+            ]
     return None
+
+
+def _word(value: object) -> str:
+    """Return what can be printed as it is.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(value)
+    return value
 
 
 def _write(file: Path, made: list[Described]) -> None:
@@ -65,8 +82,11 @@ def _write(file: Path, made: list[Described]) -> None:
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"made_of": _state(files), "commands": made}), encoding="utf-8")
-        partial.replace(file)
+        try:
+            partial.write_text(json.dumps({"made_of": _state(files), "commands": made}), encoding="utf-8")
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)  # the disk is full, or a folder stands there
 
 
 def _state(files: Iterable[str | None]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -28,6 +29,13 @@ class Maker:
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Maker:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Maker()
+
+
+@pytest.fixture
+def kept_file(tmp_path: Path) -> Path:
+    file = tmp_path / "cache" / "sebsx" / "help.json"
+    file.parent.mkdir(parents=True)
+    return file
 
 
 def app(error: str | None = None, names: list[str] | None = None) -> App:
@@ -74,11 +82,29 @@ def test_broken_plugins_and_a_choice_of_plugins_are_not_kept(asked: App, make: M
     assert make.times == 2
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"made_of": {}}', '{"made_of": {"files": 1}, "commands": 2}'])
-def test_damaged_file_is_made_again(content: str, make: Maker, tmp_path: Path) -> None:
-    file = tmp_path / "cache" / "sebsx" / "help.json"
-    file.parent.mkdir(parents=True)
-    file.write_text(content)
+DAMAGED = ["", "[]", '{"made_of": {}}', '{"made_of": {"files": 1}, "commands": 2}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_file_is_made_again(content: str, make: Maker, kept_file: Path) -> None:
+    kept_file.write_text(content)
     assert overview.kept(app(), make) == MADE
     assert overview.kept(app(), make) == MADE
     assert make.times == 1
+
+
+@pytest.mark.parametrize("word", ["7", "null", r'"\ud800"', r'"\u001b[31mred"'])
+def test_words_that_cannot_be_printed_are_made_again(word: str, make: Maker, kept_file: Path) -> None:
+    overview.kept(app(), make)
+    kept_file.write_text(kept_file.read_text().replace('"Measure"', word))
+    assert overview.kept(app(), make) == MADE
+    assert make.times == 2
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir])
+def test_nothing_waits_or_piles_up_where_no_file_can_be(
+    put: Callable[[Path], object], make: Maker, kept_file: Path
+) -> None:
+    put(kept_file)
+    assert overview.kept(app(), make) == MADE
+    assert list(kept_file.parent.iterdir()) == [kept_file]
