@@ -123,7 +123,7 @@ def find(
         if (resource.platform, resource.kind, resource.name) not in known and resource.run_id not in living
     ]
     if runs:
-        chosen = [resource for resource in [*in_ledger, *orphans, *_tools()] if resource.run_id in runs]
+        chosen = [item for item in [*in_ledger, *orphans, *_tools(), *_workdirs()] if item.run_id in runs]
         return Leftovers(chosen, platforms, failures=failures)
     now = datetime.now(UTC)
     foreign = [

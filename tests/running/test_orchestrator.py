@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,9 +63,9 @@ class Clinging(FakePlatform):
             raise RuntimeError("a fault of the plugin itself")
 
 
-def leftovers(store: Store, registry: Registry) -> cleaning.Leftovers:
+def leftovers(store: Store, registry: Registry, runs: Collection[str] = ()) -> cleaning.Leftovers:
     sections = [Section(f"platform.{name}", cls.Settings) for name, cls in registry.platforms.items()]
-    return cleaning.find(store, registry, SettingsReader([], sections))
+    return cleaning.find(store, registry, SettingsReader([], sections), runs=runs)
 
 
 def test_teardown_that_fails_is_warned_of_and_left_to_clean(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +256,16 @@ def test_folder_of_a_process_that_cannot_be_asked_is_left_alone_while_it_is_youn
     os.utime(folder, (week_ago_s, week_ago_s))
     found = [found for found in leftovers(store, registry).resources if found.kind == "workdir"]
     assert [(resource.name, resource.run_id) for resource in found] == [(folder.name, folder.name)]
+
+
+def test_folders_of_a_run_that_is_named_are_among_what_it_left(store: Store) -> None:
+    dead = json.dumps({**current_owner(), "process_started": "1"})
+    for name in ("01JZ0000000000000000000001", "01JZ0000000000000000000001.77", "01JZ0000000000000000000002"):
+        folder = orchestrator.work_root() / name
+        folder.mkdir(parents=True)
+        (folder / orchestrator.OWNER_FILE).write_text(dead, encoding="utf-8")
+    found = leftovers(store, registry_with(FakePlatform), runs=["01JZ0000000000000000000001"]).resources
+    assert [item.name for item in found] == ["01JZ0000000000000000000001", "01JZ0000000000000000000001.77"]
 
 
 def test_platform_that_cannot_be_closed_does_not_keep_the_next_open(store: Store) -> None:
