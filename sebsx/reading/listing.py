@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sebsx.errors import StoreError, UnknownNameError, UserError
 from sebsx.model import Kind, Status
 from sebsx.model.metrics import RUN_NOTE
+from sebsx.store.values import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -117,16 +118,19 @@ def _listed(index: RunIndex, run: Run) -> Listed:
     for (kind, status, _), n in index.counts(run.id).items():
         if kind is Kind.MEASURED:
             counts[status is Status.OK] += n
-    return Listed(
-        run=run,
-        benchmarks=_levels(cells, "benchmark"),
-        platforms=_levels(cells, "platform") or tuple(run.settings.get("platforms", {})),
-        sizes=_levels(cells, "size"),
-        memory_mib=tuple(sorted(_levels(cells, "memory_mib"))),
-        ok=counts[True],
-        failed=counts[False],
-        note=index.note(run.id),
-    )
+    try:
+        return Listed(
+            run=run,
+            benchmarks=_levels(cells, "benchmark"),
+            platforms=_levels(cells, "platform") or tuple(run.settings.get("platforms", {})),
+            sizes=_levels(cells, "size"),
+            memory_mib=tuple(sorted(_levels(cells, "memory_mib"))),
+            ok=counts[True],
+            failed=counts[False],
+            note=index.note(run.id),
+        )
+    except TypeError as exc:  # JSON that is no level of a factor
+        raise damaged("the store", f"the cells or settings of run {run.id} hold what they cannot: {exc}") from exc
 
 
 def _levels(cells: Sequence[Any], name: str) -> tuple[Any, ...]:

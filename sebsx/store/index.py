@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Ask = Callable[[str], Sequence[Sequence[Any]]]  # runs a statement and returns its rows
 
 _STORE = "the store"
+_DELETED = 0  # the row of a run that another process deleted since it was listed: it has nothing any more
 _TEXT, _NUMBER, _JSON = frozenset({str}), frozenset({int}), frozenset({dict})
 _OPTIONAL: frozenset[type] = frozenset({str, type(None)})
 # What the columns that are read here may hold, as the schema says.
@@ -37,6 +38,7 @@ COLUMNS: Mapping[str, Mapping[str, Allowed]] = {
         "error": (_OPTIONAL, None), "started_at": (_TEXT, None), "finished_at": (_OPTIONAL, None),
         "heartbeat_at": (_TEXT, None), "owner": (_JSON, None), "design": (_TEXT, frozenset(Design)),
     },
+    "baseline": {"name": (_TEXT, None), "set_at": (_TEXT, None)},
     "cell": {"id": (_NUMBER, None), "factors": (_JSON, None)},
     "invocation": {
         "kind": (_TEXT, frozenset(Kind)), "status": (_TEXT, frozenset(Status)),
@@ -106,7 +108,7 @@ class RunIndex:
     def _key(self, run: str) -> int:
         if run not in self._keys:
             self._keys = {str(ulid): int(key) for key, ulid in self._ask("SELECT id, ulid FROM run")}
-        return self._keys[run]
+        return self._keys.get(run, _DELETED)
 
 
 @contextmanager
@@ -141,8 +143,11 @@ def read_runs(ask: Ask, *, key: int | None = None, limit: int | None = None) -> 
 
 def read_baselines(ask: Ask) -> list[Baseline]:
     """Return the baselines by name."""
-    rows = ask("SELECT b.name, r.ulid, b.set_at FROM baseline b JOIN run r ON r.id = b.run_id ORDER BY b.name")
-    return [Baseline(name=name, run=run, set_at=moment(set_at)) for name, run, set_at in rows]
+    rows = ask("SELECT b.name, b.set_at, r.ulid FROM baseline b JOIN run r ON r.id = b.run_id ORDER BY b.name")
+    held = _held("baseline", [row[:2] for row in rows], _STORE)
+    return [
+        Baseline(name=name, run=row[2], set_at=moment(set_at)) for (name, set_at), row in zip(held, rows, strict=True)
+    ]
 
 
 def _rows_of_runs(ask: Ask, *, key: int | None = None, limit: int | None = None) -> Sequence[Sequence[Any]]:
@@ -178,9 +183,16 @@ def _held(table: str, rows: Sequence[Sequence[Any]], where: str) -> Sequence[Seq
     return read
 
 
+def _is_alive(row: Mapping[str, Any]) -> bool:
+    try:
+        return is_alive(row["owner"], moment(row["heartbeat_at"]))
+    except ValueError as exc:
+        raise damaged(_STORE, f"column 'owner' of table 'run' in row {row['id']} ({row['ulid']}): {exc}") from exc
+
+
 def _to_run(row: Mapping[str, Any], fingerprint: str) -> Run:
     status = RunStatus(row["status"])
-    if status is RunStatus.RUNNING and not is_alive(row["owner"], moment(row["heartbeat_at"])):
+    if status is RunStatus.RUNNING and not _is_alive(row):
         status = RunStatus.INTERRUPTED
     return Run(
         id=row["ulid"],

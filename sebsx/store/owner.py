@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HEARTBEAT_LIMIT = timedelta(minutes=15)
 
 _PROC = "/proc"
+_HIGHEST_PID = 2**31 - 1
 
 
 def current_owner() -> dict[str, Any]:
@@ -45,14 +46,19 @@ def is_alive(owner: Mapping[str, Any], heartbeat_at: datetime | None = None) -> 
     Args:
         owner: As `current_owner` gave it; an empty one is dead.
         heartbeat_at: When the run last stored something, aware; decides for owners that cannot be asked.
+
+    Raises:
+        ValueError: If it names a process that there cannot be.
     """
-    if not owner.get("pid"):
+    pid = owner.get("pid")
+    if not pid:
         return False
+    if type(pid) is not int or not 0 < pid <= _HIGHEST_PID:
+        raise ValueError(f"{pid!r} is not the number of a process")
     if not can_be_asked(owner):
         return heartbeat_at is not None and datetime.now(UTC) - heartbeat_at < HEARTBEAT_LIMIT
     if owner.get("boot_id") != _boot_id():
         return False
-    pid = int(owner["pid"])
     return _exists(pid) and owner.get("process_started", "") == _started(pid)
 
 

@@ -124,7 +124,10 @@ class StoredRun(RunView):
             .where(c.run_id == self._key)
             .order_by(c.id)
         )
-        return [record(StoredValue, row, stored_at=moment(row.stored_at)) for row in self._all(query)]
+        rows = self._all(query)
+        own = [str(each.key) for each in query.selected_columns][1:]
+        check_rows(schema.run_value, own, [row[1:] for row in rows], f"run {self.run.id}")
+        return [record(StoredValue, row, stored_at=moment(row.stored_at)) for row in rows]
 
     def executions(self) -> list[StoredExecution]:
         c = schema.execution.c

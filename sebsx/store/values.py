@@ -50,12 +50,15 @@ def moment(text: str) -> datetime:
     """Return a date as it is stored.
 
     Raises:
-        StoreError: If it is none.
+        StoreError: If it is none, or one without a time zone.
     """
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise damaged("the store", f"{text!r} stands where a date should") from None
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.tzinfo is None:
+        raise damaged("the store", f"{text!r} stands where a date should")
+    return found
 
 
 def text_of(moment: datetime) -> str:

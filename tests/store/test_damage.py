@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sqlite3
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from sebsx.errors import EXIT_STORE, SebsxError, StoreError, UserError
-from sebsx.model import Execution, Kind, RunStatus
-from sebsx.store import Store, open_store
+from sebsx.model import Cell, Execution, Kind, RunStatus
+from sebsx.reading.services import Services
+from sebsx.store import Store, current_owner, open_store
 from tests.store.conftest import RUN, Begun, make_invocation, make_run
 from tests.support import Call, Cli
 
@@ -80,6 +82,8 @@ def read_all(store: Store) -> None:
         ("UPDATE phase SET status = 'x'", "status"),
         ("UPDATE resource SET state = 'x'", "state"),
         ("UPDATE baseline SET set_at = 'x'", "'x'"),
+        ("UPDATE baseline SET name = x'ff'", "name"),
+        ("UPDATE run_value SET text = x'ff'", "text"),
     ],
 )
 def test_row_that_is_not_what_it_should_be_is_named(path: Path, statement: str, column: str) -> None:
@@ -104,7 +108,21 @@ def test_run_whose_json_cannot_be_read_is_named_by_its_id(path: Path) -> None:
         store.runs()
 
 
-@pytest.mark.parametrize("column", ["settings = '{'", "status = 'jolly'", "settings = '[]'"])
+def _owned(pid: str) -> str:
+    owner = json.dumps({**current_owner(), "pid": "PID"}).replace('"PID"', pid)
+    return f"status = 'running', owner = '{owner}'"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "settings = '{'",
+        "status = 'jolly'",
+        "settings = '[]'",
+        "started_at = '2026-01-01T00:00:00'",
+        *map(_owned, ['"seven"', "[1]", "-1", "true", "99999999999999999999"]),
+    ],
+)
 def test_damaged_run_keeps_neither_the_list_nor_the_cleaning_of_others(sebsx: Cli, call: Call, column: str) -> None:
     runs = [f"01JZ000000000000000000000{n}" for n in (1, 2)]
     with open_store(sebsx.store) as store:
@@ -118,7 +136,7 @@ def test_damaged_run_keeps_neither_the_list_nor_the_cleaning_of_others(sebsx: Cl
     for words in (("runs",), ("clean",)):
         said = call("--json", *words)
         assert said.code == EXIT_STORE
-        assert "table 'run'" in said.error
+        assert "table 'run'" in said.error or "where a date should" in said.error
         assert said.error.count("is damaged") == 1
         assert sound in said.stdout
         assert damaged not in said.stdout
@@ -126,6 +144,32 @@ def test_damaged_run_keeps_neither_the_list_nor_the_cleaning_of_others(sebsx: Cl
         (f"of-{damaged}", "created"),
         (f"of-{sound}", "deleted"),
     ]
+
+
+@pytest.mark.parametrize("factors", ['{"benchmark": {}}', '{"size": [1]}', '{"memory_mib": "much"}'])
+def test_damaged_cells_keep_no_run_from_the_list(sebsx: Cli, call: Call, factors: str) -> None:
+    runs = [f"01JZ000000000000000000000{n}" for n in (1, 2)]
+    with open_store(sebsx.store) as store:
+        for run in runs:
+            store.start_run(make_run(run), {}, ())
+            for memory_mib in (128, 256):
+                store.design.add_cell(run, Cell({"memory_mib": memory_mib, "size": "test"}, 1))
+            store.finish_run(run, RunStatus.FAILED)
+    edit(sebsx.store, f"UPDATE cell SET factors = '{factors}' WHERE id = 1")
+    said = call("--json", "runs")
+    assert said.code == EXIT_STORE
+    assert runs[0] in said.error
+    assert runs[1] in said.stdout
+
+
+def test_run_that_is_deleted_while_runs_are_listed_has_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "s.sqlite"
+    with open_store(target) as store, Services(store_option=str(target)).open_index() as index:
+        Begun(store).add(make_invocation(1))
+        store.finish_run(RUN, RunStatus.FINISHED)
+        sound, _ = index.sound_runs()
+        store.delete_run(RUN)
+        assert [(index.factors(run.id), index.counts(run.id), index.note(run.id)) for run in sound] == [([], {}, "")]
 
 
 def test_whole_store_is_found_whole(path: Path) -> None:

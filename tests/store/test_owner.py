@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -92,3 +93,9 @@ def test_without_proc_the_process_id_decides(monkeypatch: pytest.MonkeyPatch) ->
     with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
         pass
     assert not is_alive({**me, "pid": child.pid})
+
+
+@pytest.mark.parametrize("pid", ["seven", [1], -1, True, 2**31])
+def test_process_that_there_cannot_be_is_refused(pid: Any) -> None:
+    with pytest.raises(ValueError, match="not the number of a process"):
+        is_alive({**current_owner(), "pid": pid})
