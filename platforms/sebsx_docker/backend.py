@@ -88,7 +88,7 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
         return [
             Problem(
                 f"{architecture} is emulated on this machine: calls take some {_EMULATED} times as long as on "
-                f"{HOST_ARCHITECTURE}, where plans take them for as quick, and say nothing of {architecture}'s speed",
+                f"{HOST_ARCHITECTURE}, where plans take them for as quick, and do not show {architecture}'s speed",
                 advice=f"to measure {architecture}, run where the processor is one",
                 severity=Severity.WARNING,
             )
