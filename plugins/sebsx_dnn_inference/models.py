@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 FOLDER = "dnn"
+_POINTER = b"version https://git-lfs"  # the beginning of what stands in for a file that was not fetched
 _BLOCK = 2**20
 # Opset, layers and weights of our own models follow from the code: a change of it is another version.
 _VERSION = 1
@@ -229,6 +230,8 @@ def _check_format(path: Path) -> None:
     if os.path.isdir(path):  # noqa: PTH112  # unlike pathlib's it takes a name that is too long
         raise UserError(f"model {str(path)!r} is a folder; {_OTHER_FORMATS['.pb']}")
     if not os.path.isfile(path):  # noqa: PTH113  # as above
+        if os.path.exists(path):  # noqa: PTH110  # as above
+            raise UserError(f"model {str(path)!r} is not a regular file")
         raise UserError(f"model {str(path)!r} does not exist; models of sebsx are {', '.join(zoo.RECIPES)}")
     if path.suffix in {".pt", ".pth", ".bin", ".pkl"}:
         raise UserError(f"model {str(path)!r}: {_of_torch(path)}")
@@ -236,6 +239,15 @@ def _check_format(path: Path) -> None:
         raise UserError(f"model {str(path)!r}: {_OTHER_FORMATS[path.suffix]}")
     if path.suffix != ".onnx":
         raise UserError(f"model {str(path)!r} is not an ONNX file (.onnx)")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(_POINTER))
+    except OSError as exc:
+        raise UserError(f"model {str(path)!r} cannot be read: {exc.strerror or exc}") from exc
+    if not beginning:
+        raise UserError(f"model {str(path)!r} is empty")
+    if beginning == _POINTER:
+        raise UserError(f"model {str(path)!r} is a pointer of Git LFS and not the file itself; fetch it: git lfs pull")
 
 
 def _of_torch(path: Path) -> str:
@@ -287,6 +299,8 @@ def _input(value: Any, path: Path) -> ModelInput:
     tensor = value.type.tensor_type
     if tensor.elem_type not in _KINDS:
         raise UserError(f"model {str(path)!r}: input {value.name!r} is of a kind that cannot be made (numbers only)")
+    if not tensor.shape.dim:
+        raise UserError(f"model {str(path)!r}: input {value.name!r} is a single number; the first size is the batch")
     if any(size.dim_value < 0 for size in tensor.shape.dim):
         raise UserError(f"model {str(path)!r}: input {value.name!r} has a negative size")
     shape = tuple(size.dim_value or size.dim_param or f"size{index}" for index, size in enumerate(tensor.shape.dim))

@@ -26,7 +26,7 @@ PRESETS = {
     "quick": DnnPreset(("onnx", "quantised"), (1, 16), 6, 5),
     "paper": DnnPreset(("onnx", "quantised", "openvino"), (1, 2, 4, 8, 16, 32), 10, 30),
     "loading": DnnPreset(("onnx", "onnx-external", "onnx-mapped", "onnx-shared"), (1,), 6, 3, ("resnet18",)),
-    "phases": DnnPreset(("onnx",), (1,), 6, 3, ("text-cnn", "bert-mini"), _TEXTS[:4]),
+    "phases": DnnPreset(("onnx",), (1,), 6, 2, ("text-cnn", "bert-mini"), _TEXTS[:3]),
     "phases-paper": DnnPreset(("onnx",), (1,), 10, 10, ("text-cnn", "bert"), _TEXTS),
 }
 

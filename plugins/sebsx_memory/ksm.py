@@ -6,6 +6,7 @@ whether it came by a return, an exception, a signal or `kill -9`.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -76,18 +77,33 @@ class Merged:
 
 @contextmanager
 def running(pages_to_scan: int, folder: Path = KNOBS) -> Iterator[None]:
-    """Have the kernel merge inside the block.
+    """Have the kernel merge inside the block; one block of this machine at a time.
 
     Raises:
-        UnsupportedError: If it is not available here, or runs already.
+        UnsupportedError: If it is not available here, runs already, or another run of sebsx uses it.
         PlatformError: If a knob could not be put back; it says which and to what.
     """
     if reason := refusal(folder):
+        raise UnsupportedError(reason)
+    with (folder / "run").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise UnsupportedError(f"another run of sebsx uses KSM ({folder})") from exc
+        with _merging(pages_to_scan, folder, lock.fileno()):
+            yield
+
+
+@contextmanager
+def _merging(pages_to_scan: int, folder: Path, lock: int) -> Iterator[None]:
+    """Do so with a lock, which the guard holds as well: until it has put back what a killed run left."""
+    if reason := refusal(folder):  # another run began and was killed meanwhile
         raise UnsupportedError(reason)
     saved = {name: _chosen((folder / name).read_text()) for name in _CHANGED if (folder / name).exists()}
     guard = subprocess.Popen(
         [sys.executable, "-I", "-c", _GUARD, str(folder), json.dumps(saved)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        pass_fds=(lock,),
     )  # fmt: skip
     assert guard.stdout is not None
     try:

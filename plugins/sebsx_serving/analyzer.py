@@ -64,6 +64,8 @@ _CLAIMS = (
     Column("because", "because"),
 )
 _COST = Column("thousand_usd", "per 1000 answers", unit="USD", meaning="processors and memory, by the prices set")
+# From memory, in January 2025, and not checked since against https://aws.amazon.com/fargate/pricing/
+_VCPU_USD, _GIB_USD = 0.04048, 0.004445
 _GAIN = 1.1  # times what one worker answers, from which more of them are worth their memory
 _METHOD = Method(
     of="latency and memory of a scaling policy",
@@ -82,8 +84,12 @@ class ServingAnalyzerSettings:
     cap: int = setting(56, help="largest number of workers that is simulated", minimum=1, maximum=64)
     simulated_s: float = setting(120.0, help="how long the simulated loads last", minimum=1, maximum=3600)
     period_s: float = setting(5.0, help="from one look of a simulated policy to the next", minimum=0.1)
-    vcpu_hour_usd: float = setting(0.04048, help="price of a vCPU-hour; AWS Fargate, us-east-1, 2025-01", minimum=0)
-    gib_hour_usd: float = setting(0.004445, help="price of a GiB-hour; AWS Fargate, us-east-1, 2025-01", minimum=0)
+    vcpu_hour_usd: float = setting(
+        _VCPU_USD, help="price of a vCPU-hour; default: AWS Fargate, us-east-1, unverified", minimum=0
+    )
+    gib_hour_usd: float = setting(
+        _GIB_USD, help="price of a GiB-hour; default: AWS Fargate, us-east-1, unverified", minimum=0
+    )
 
 
 class ServingAnalyzer(Analyzer[ServingAnalyzerSettings]):
@@ -244,6 +250,8 @@ def _simulated(simulated: Sequence[Carried], settings: ServingAnalyzerSettings) 
         for each in simulated
     ]
     note = f"simulated with up to {settings.cap} workers: 100 users joining 2/s with 2 to 3 s of thought, 0 to 100/s"
+    if (settings.vcpu_hour_usd, settings.gib_hour_usd) == (_VCPU_USD, _GIB_USD):
+        note += "; cost by prices of AWS Fargate that nobody verified (-s vcpu_hour_usd, -s gib_hour_usd)"
     yield Table("simulated", columns=(*_POLICY[1:], *_LATENCIES, *_COURSE, _COST), rows=rows, caption=note)
 
 

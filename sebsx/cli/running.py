@@ -290,7 +290,8 @@ def _print_run(app: App, spec: RunSpec, run: Run, view: RunView, judged: Sequenc
         if report:
             app.console.report(report, failed=nothing_worked([view]))
         show_failures(app, [view])
-        app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}")
+        page = f", or a page about it: sebsx report {run.id}" if report else ""
+        app.console.note(f"\nrun {run.id} is stored; see: sebsx show {run.id}{page}")
     if trouble:
         raise trouble
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -109,7 +110,11 @@ def write_zip(path: Path, member: str) -> None:
     [
         ("no.onnx", lambda path: None, "does not exist"),
         ("bad.onnx", lambda path: path.write_bytes(b"\xff" * 64), "cannot be read as ONNX"),
-        ("empty.onnx", lambda path: path.write_bytes(b""), "is not a model"),
+        ("empty.onnx", lambda path: path.write_bytes(b""), "is empty"),
+        ("pointer.onnx", lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
+        ("pipe.onnx", os.mkfifo, "is not a regular file"),
+        ("nothing.onnx", lambda path: path.write_bytes(b"\x08\x08"), "is not a model"),
+        ("scalar.onnx", lambda path: identity_model(path, shape=[]), "is a single number; the first size is the batch"),
         ("text.txt", lambda path: path.write_text("hello"), "is not an ONNX file"),
         ("whole.pt", lambda path: path.write_bytes(pickle.dumps(Evil())), "runs code of its own when it is read"),
         ("script.pt", lambda path: write_zip(path, "script/constants.pkl"), "TorchScript module needs PyTorch"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sebsx.running import orchestrator
 from sebsx.running.orchestrator import RunSpec
 from sebsx.testing.registries import registry_with
 from sebsx_aws.settings import AwsSettings
 from sebsx_dnn_inference.experiment import DnnInference
-from sebsx_dnn_inference.settings import DnnSettings
+from sebsx_dnn_inference.settings import PRESETS, DnnSettings
 from tests.orchestration import store_in
 
 
@@ -42,3 +44,12 @@ def test_cells_say_nothing_of_what_does_not_concern_their_model(tmp_path: Path) 
         "squeezenet": (None, None),
         "text-cnn": (128, None),
     }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_plan_with_a_cost_on_both_architectures(tmp_path: Path, preset: str) -> None:
+    cells = planned(tmp_path, preset=preset).cells
+    chosen = DnnSettings(preset=preset).chosen
+    expected = len(chosen.models) * len(chosen.optimizers) * len(chosen.texts)
+    assert len(cells) == 2 * expected
+    assert all(cell.cost_usd for cell in cells if cell.unsupported is None)

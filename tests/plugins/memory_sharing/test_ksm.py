@@ -56,6 +56,17 @@ def test_an_error_inside_puts_every_knob_back(knobs: Path) -> None:
     assert state(knobs) == AFTER
 
 
+def test_second_run_is_refused_and_the_first_puts_back_what_it_found(knobs: Path) -> None:
+    with ksm.running(5000, knobs):
+        (knobs / "run").write_text("0\n")  # as the second would have seen it a moment before
+        with pytest.raises(UnsupportedError, match="another run of sebsx uses KSM"), ksm.running(9, knobs):
+            pass
+        assert (knobs / "pages_to_scan").read_text() == "5000"
+    assert state(knobs) == AFTER
+    with ksm.running(9, knobs):
+        assert (knobs / "run").read_text() == "1"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_puts_every_knob_back(knobs: Path, number: signal.Signals) -> None:

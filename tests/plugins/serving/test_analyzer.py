@@ -80,6 +80,8 @@ def test_modes_courses_and_the_error_of_the_simulation_come_back(store: Store) -
     assert abs(error["p50_error"]) < 0.1  # of what was served as it is simulated, but for the users' thinking
     assert abs(error["throughput_error"]) < 0.1
     assert {row["policy"] for row in found["simulated"]} == set(POLICIES)
+    (caption,) = [table.caption for table in report.tables if table.name == "simulated"]
+    assert "AWS Fargate that nobody verified" in caption
     released, held = report.answers[:2]
     assert (
         released == "fake: use threads for work that releases the interpreter lock: 2 answer 2.00 times as much as one"
