@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import tempfile
+import time
 import zipfile
 import zlib
 from contextlib import suppress
@@ -29,6 +31,7 @@ CARD, ESTIMATORS = "card.json", "model-{:.12}.skops"  # the hash of what it hold
 SCHEMA = 3
 _SEAL = "card_sha256"  # of all the rest: what was edited or half written is told, and never predicts
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LEFT_S = 3600.0  # no model takes so long to be written
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a file of the right types and the wrong content ends in.
 _GARBLED = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, RecursionError, zipfile.BadZipFile)
@@ -71,7 +74,8 @@ def folder() -> Path:
 
 def names() -> list[str]:
     """Return the names of the models there are."""
-    return sorted(path.parent.name for path in folder().glob(f"*/{CARD}")) if has_home() else []
+    found = (path.parent.name for path in folder().glob(f"*/{CARD}")) if has_home() else ()
+    return sorted(name for name in found if _NAME.fullmatch(name))  # not what is being written, or was by one killed
 
 
 def check_place(name: str) -> None:
@@ -122,11 +126,20 @@ def save(name: str, card: Mapping[str, Any], estimators: Mapping[str, Any], plac
         for old in target.glob(ESTIMATORS.format("*")):
             if old.name != made.name:
                 old.unlink(missing_ok=True)
+        _sweep(target.parent)
     except OSError as exc:
         with suppress(OSError):
             target.rmdir()  # made for nothing
         raise _unwritten(name, exc) from exc
     return target
+
+
+def _sweep(place: Path) -> None:
+    """Remove what those that were killed left long ago; others may be writing now."""
+    for left in place.glob(f"{_NEW}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(left)
 
 
 def _check_name(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from contextlib import suppress
@@ -283,6 +284,18 @@ def test_model_is_replaced_in_one_rename(trained, stored, monkeypatch):
     )
     assert found == [old, old, new]
     assert len(list(stored.iterdir())) == 2  # the card and its file
+
+
+def test_what_a_killed_training_leaves_is_no_model_and_goes(trained, stored, monkeypatch):
+    monkeypatch.setattr(registry, "folder", lambda: stored.parent)
+    now, old = (stored.parent / f".new-{name}" for name in ("now", "old"))
+    for left in (now, old):
+        left.mkdir()
+        (left / "card.json").write_text((stored / "card.json").read_text())
+    os.utime(old, (0, 0))
+    assert registry.names() == ["planted"]
+    registry.save("planted", *learning.to_parts(trained), place=stored.parent)
+    assert sorted(path.name for path in stored.parent.iterdir()) == [".new-now", "planted"]
 
 
 @pytest.mark.parametrize("method", ["boosting", "lta-forest"])
