@@ -48,8 +48,9 @@ _MAY_BE_LESS = (
 )
 _OF_PRICES = (
     "List prices at low volume, without free tier, in USD, from the newest price book of each provider. The last "
-    "column is a million invocations of 100 ms with 1024 MiB and the processors that go with them. "
-    "[Prices](../prices.md) has the rules, and how to keep the books up to date."
+    "column is a million invocations of 100 ms with 1024 MiB and the processors that go with them. A price with `*` is "
+    "as others cite it, and was not read at the provider's. [Prices](../prices.md) has the rules, and "
+    "how to keep the books up to date."
 )
 _PRICES = (
     "provider", "plan", "region", "processor", "a million requests", "GB-s", "vCPU-s (gen1: GHz-s)",
@@ -166,7 +167,9 @@ def _prices(book: PriceBook) -> Iterable[tuple[str, ...]]:
 
 def _rate(rates: Rates, meter: str) -> str:
     price = rates.prices.get(meter)
-    return "-" if price is None else f"{(price.usd * _METERS[meter]).normalize():f}"
+    if price is None:
+        return "-"
+    return f"{(price.usd * _METERS[meter]).normalize():f}{'*' if price.unverified else ''}"
 
 
 def _milliseconds(time_s: Decimal) -> str:

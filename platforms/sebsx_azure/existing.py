@@ -32,6 +32,7 @@ _ADDRESS = re.compile(
     r"(?:/(?:functions/)?(?P<function>[a-zA-Z][\w-]{0,126}))?",
     re.IGNORECASE,
 )
+_UNTOLD = "Azure does not tell how long calls of it ran, or on which instance: they have no cost and no sandbox"
 _TIERS = {"FC1": FLEX, "Y1": CONSUMPTION}
 
 
@@ -204,7 +205,7 @@ class AzureExisting(Existing[AzureFunction]):
 
     def left_out(self, told: AzureFunction, copy: AzureFunction) -> Sequence[str]:
         """Return what a copy has not, or not in common with the app."""
-        notes = ["the copy has a storage account of its own as AzureWebJobsStorage"]
+        notes = [_UNTOLD, "the copy has a storage account of its own as AzureWebJobsStorage"]
         if told.others:
             notes.append("the other functions of the app are disabled in the copy")
         if told.app.get("identity"):
@@ -216,8 +217,8 @@ class AzureExisting(Existing[AzureFunction]):
         return notes
 
     def warnings(self, told: AzureFunction) -> Sequence[str]:
-        """Return that instances are kept ready, if any are."""
-        return ["instances are kept ready for it: their price is not in the costs of the calls"] if _ready(told) else []
+        """Return what is not known of its calls, and that instances are kept ready, if any are."""
+        return [_UNTOLD, *(["instances are kept ready for it, at a price of their own"] if _ready(told) else [])]
 
     def _find(self, named: AzureFunctionName) -> tuple[str, Mapping[str, Any]]:
         """Return group and name of an app, and what Azure says of it."""

@@ -9,6 +9,6 @@
 from __future__ import annotations
 
 from tests.emulated_aws.account import REGION, EmulatedAccount
-from tests.emulated_aws.faults import Fault
+from tests.faults import Fault
 
 __all__ = ["REGION", "EmulatedAccount", "Fault"]

@@ -24,9 +24,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from tests.emulated_aws import faults
 from tests.emulated_aws.data_plane import DataPlane, Outcome, report, restore_report
-from tests.emulated_aws.faults import Fault
 from tests.emulated_aws.registry import Pushed, Registry
+from tests.faults import Fault
 from tests.laws import Law
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class EmulatedAccount:
         for fault in self.faults:
             if fault.takes(request.method, request.path, target):
                 request.get_data()
-                code, headers, body = fault.answer()
+                code, headers, body = faults.answer(fault)
                 return Response(body, code, headers)(environ, start_response)
         if host := _URL_HOST.match(request.host):
             return self._function_url(request, host[1])(environ, start_response)

@@ -6,7 +6,7 @@ and answer by answer. Functions run in Microsoft's own worker library; objects a
 
 from __future__ import annotations
 
-from tests.emulated_azure.faults import Fault
 from tests.emulated_azure.subscription import REGION, SUBSCRIPTION, EmulatedSubscription
+from tests.faults import Fault
 
 __all__ = ["REGION", "SUBSCRIPTION", "EmulatedSubscription", "Fault"]

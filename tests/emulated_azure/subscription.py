@@ -21,12 +21,13 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from sebsx_azure.functions import TIMEOUT, seconds
-from tests.emulated_azure import certificates, contract
+from tests.emulated_azure import certificates, contract, faults
 from tests.emulated_azure.cosmos import Cosmos
 from tests.emulated_azure.data_plane import Answer, App, DataPlane
-from tests.emulated_azure.faults import Fault, error
+from tests.emulated_azure.faults import error
 from tests.emulated_azure.manager import Manager, RefusedError
 from tests.emulated_azure.storage import Storage
+from tests.faults import Fault
 from tests.laws import Law
 
 SUBSCRIPTION, TENANT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
@@ -156,7 +157,7 @@ class EmulatedSubscription:
             if fault.takes(request.method, path):
                 if not fault.status:
                     return _cut(request)
-                told = Response(fault.body, fault.status, headers=fault.headers, content_type=_JSON)
+                told = Response(faults.told(fault), fault.status, headers=fault.headers, content_type=_JSON)
                 return told(request.environ, start)
         return None
 

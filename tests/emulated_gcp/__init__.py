@@ -7,7 +7,7 @@ Functions run in Google's functions framework; objects are kept by `gcp-storage-
 
 from __future__ import annotations
 
-from tests.emulated_gcp.faults import Fault
 from tests.emulated_gcp.project import PROJECT, REGION, EmulatedProject
+from tests.faults import Fault
 
 __all__ = ["PROJECT", "REGION", "EmulatedProject", "Fault"]

@@ -20,11 +20,12 @@ from gcp_storage_emulator.server import create_server
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from tests.emulated_gcp import contract, firestore
+from tests.emulated_gcp import contract, faults, firestore
 from tests.emulated_gcp.data_plane import Answer, DataPlane
-from tests.emulated_gcp.faults import Fault, error
+from tests.emulated_gcp.faults import error
 from tests.emulated_gcp.functions import ControlPlane, RefusedError
 from tests.emulated_gcp.identities import Identities
+from tests.faults import Fault
 from tests.laws import Law
 
 PROJECT, REGION = "emulated-project", "us-central1"
@@ -147,9 +148,9 @@ class EmulatedProject:
         self.requests.append(Seen(request.method, path))
         for fault in self.faults:
             if fault.takes(request.method, path):
-                if not fault.code:
+                if not fault.status:
                     return _cut(request)
-                return Response(fault.body, fault.code, content_type=_JSON)(environ, start)
+                return Response(faults.told(fault), fault.status, content_type=_JSON)(environ, start)
         try:
             response = self._answer(request, path)
         except contract.ViolationError as exc:

@@ -141,6 +141,7 @@ def test_copy_has_the_memory_asked_for_starts_that_function_alone_and_goes(
     assert (deployment.effective["memory_mib"], deployment.effective["sandbox_concurrency"]) == (512, 16)
     assert any("other functions of the app are disabled" in note for note in deployment.effective["notes"])
     assert any("identities of the app are not copied" in note for note in deployment.effective["notes"])
+    assert any("they have no cost and no sandbox" in note for note in deployment.effective["notes"])
     settings, account = platform._functions.settings(place), platform._resources.account
     assert settings["AzureWebJobs.other.Disabled"] == "true"
     assert {settings[key] for key in settings if key.startswith("AzureWebJobsStorage")} == {account.connection}
