@@ -15,8 +15,13 @@ demo: $(VENV)/installed ## Set up and run the default suite on this machine
 	@echo "measuring six benchmarks, cold and warm: 1 to 2 minutes on two processors"
 	$(BIN)/sebsx run benchmark --size test --repetitions 30
 
+# Stores are synced to the disk when they are made and closed, which the quick tests do thousands of times: in memory,
+# where there is enough of it and programs may be executed there, they wait for none of it.
+MEMORY = $(shell $(BIN)/python -c 'import os; at = os.statvfs("/dev/shm"); \
+  print("/dev/shm" * (at.f_bavail * at.f_frsize > 4 << 30 and not at.f_flag & os.ST_NOEXEC))' 2>/dev/null)
+
 test: $(VENV)/installed-dev ## Set up and pass the quick tests
-	$(PYTEST) -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
+	$(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) $(PYTEST) -o tmp_path_retention_policy=failed -n 2 --dist worksteal -m "not slow and not docker and not network and not postgresql and not cloud and not soak"
 
 # Three processes: many of these wait for a time limit, a server or a keep-alive most of the time.
 test-slow: $(VENV)/installed-dev ## The tests that need a package registry, a server or more time
