@@ -69,8 +69,8 @@ class PredictArm(Command[PredictSettings]):
         rows = _profile(services, settings, trained)
         found = list(predicting.answers(trained, rows, _costs(services, settings, rows), settings.level))
         known = [predicting.regardless(each) if settings.anyway else each for each in found]
-        for note in rows.notes:
-            services.output.warning(note)
+        for note in rows.notes:  # of a file it is told, too, that all is well
+            (services.output.note if settings.features else services.output.warning)(note)
         for each in found:
             for reason in each.reasons if settings.anyway else ():
                 services.output.warning(f"{each.function}: {reason}")

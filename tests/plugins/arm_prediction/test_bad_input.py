@@ -72,6 +72,11 @@ def test_each_kind_of_bad_input_is_one_clear_line(call: Call, tmp_path: Path) ->
             said = call("predict", *command, "--features", str(path))
             assert said.code == USAGE, (what, command, said)
             assert words in said.error, (what, command)
+    write_file(with_numbers(good, runtime_s=some(good["runtime_s"], np.nan, 1)), tmp_path / "one.csv")
+    said = call("predict", "arm", "--model", str(model), "--features", str(tmp_path / "one.csv"))
+    assert said.code == 0
+    assert "one.csv: 1 of 72 rows left out: 1 with no run time" in said.stderr
+    assert "warning: one.csv" not in said.stderr
 
 
 def test_one_class_only_is_said_and_answered_from_the_time(call: Call, tmp_path: Path) -> None:
