@@ -188,7 +188,7 @@ HOMONYMS = {
     "sebsx/store/engine.py": {"sqlite"},  # the dialect that SQLAlchemy names
     "sebsx/contracts/parameters.py": {"float"},  # a type
     "sebsx/model/functions.py": {"function"},  # which one of a benchmark that has several
-    "sebsx/clouds/adopted.py": {"function"},  # the kind of a resource
+    "sebsx/clouds/adopted.py": {"function", "python"},  # the kind of a resource; a runtime, written without a dot
     "sebsx/clouds/accounts.py": {"function"},  # by which name the provider knows a deployment
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.s3 import code_of, words_of
 from sebsx.errors import CredentialsError, DeployError, QuotaError, UnsupportedError
@@ -62,15 +62,15 @@ NO_CREDENTIALS = "no AWS credentials were found; log in (aws sso login, aws conf
 _NOT_RENEWED = "AWS credentials cannot be renewed: {said}; log in again (aws sso login)"
 _NO_ENDPOINT = "{what}: {said}; is the region right, the service offered there, and the network up?"
 _FAILURES = {
-    "NoCredentialsError": Failure(error=CredentialsError, text=NO_CREDENTIALS),
-    "PartialCredentialsError": Failure(error=CredentialsError, text=NO_CREDENTIALS),
-    "TokenRetrievalError": Failure(error=CredentialsError, text=_NOT_RENEWED),
-    "SSOError": Failure(error=CredentialsError, text=_NOT_RENEWED),
-    "CredentialRetrievalError": Failure(error=CredentialsError, text=_NOT_RENEWED),
-    "EndpointConnectionError": Failure(text=_NO_ENDPOINT),
-    "WaiterError": Failure(error=DeployError, text="{what} did not become ready: {said}"),
-    "ParamValidationError": Failure(error=DeployError, text="{what}: {said}"),
-    "BotoCoreError": Failure(text="{what}: {said}"),
+    "NoCredentialsError": ProviderFailure(error=CredentialsError, text=NO_CREDENTIALS),
+    "PartialCredentialsError": ProviderFailure(error=CredentialsError, text=NO_CREDENTIALS),
+    "TokenRetrievalError": ProviderFailure(error=CredentialsError, text=_NOT_RENEWED),
+    "SSOError": ProviderFailure(error=CredentialsError, text=_NOT_RENEWED),
+    "CredentialRetrievalError": ProviderFailure(error=CredentialsError, text=_NOT_RENEWED),
+    "EndpointConnectionError": ProviderFailure(text=_NO_ENDPOINT),
+    "WaiterError": ProviderFailure(error=DeployError, text="{what} did not become ready: {said}"),
+    "ParamValidationError": ProviderFailure(error=DeployError, text="{what}: {said}"),
+    "BotoCoreError": ProviderFailure(text="{what}: {said}"),
 }
 
 

@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sebsx.clouds.accounts import Client, CloudAccount
+from sebsx.clouds.accounts import CloudAccount, KeptClient
 from sebsx.clouds.certificates import text_of
 from sebsx.errors import UserError
 from sebsx.system.homes import expanded
@@ -71,7 +71,7 @@ class AzureClients(CloudAccount):
             raise UserError("no Azure subscription is known; give one with --set subscription=ID (az account list)")
         return found
 
-    @Client
+    @KeptClient
     def credential(self) -> Any:
         """What tokens are asked for with.
 
@@ -93,16 +93,16 @@ class AzureClients(CloudAccount):
             raise UserError("a service principal needs the settings tenant, client and client_secret together")
         return identity.ClientSecretCredential(*principal, **where)
 
-    resources = Client(_manager("azure.mgmt.resource.resources", "ResourceManagementClient"))
+    resources = KeptClient(_manager("azure.mgmt.resource.resources", "ResourceManagementClient"))
     """What all resources have in common."""
-    web = Client(_manager("azure.mgmt.web", "WebSiteManagementClient"))
+    web = KeptClient(_manager("azure.mgmt.web", "WebSiteManagementClient"))
     """Function apps."""
-    storage = Client(_manager("azure.mgmt.storage", "StorageManagementClient"))
+    storage = KeptClient(_manager("azure.mgmt.storage", "StorageManagementClient"))
     """Storage accounts."""
-    cosmos = Client(_manager("azure.mgmt.cosmosdb", "CosmosDBManagementClient"))
+    cosmos = KeptClient(_manager("azure.mgmt.cosmosdb", "CosmosDBManagementClient"))
     """Accounts of Cosmos DB."""
 
-    @Client
+    @KeptClient
     def logs(self) -> Any:
         """The client of Azure Monitor's logs."""
         client = require("azure.monitor.query", extra=EXTRA).LogsQueryClient

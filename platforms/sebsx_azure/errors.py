@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError
 
@@ -62,10 +62,10 @@ _SECRET = re.compile(
     r"|(?:AccountKey|sig|code|client_secret)=[^&;\s\"']+",
     re.IGNORECASE,
 )
-_UNREADABLE = Failure(text="{what}: the answer cannot be read ({kind}); are the endpoints those of Azure?")
-_UNREACHABLE = Failure(text="{what}: {said}; are the endpoints right, and is the network up?")
+_UNREADABLE = ProviderFailure(text="{what}: the answer cannot be read ({kind}); are the endpoints those of Azure?")
+_UNREACHABLE = ProviderFailure(text="{what}: {said}; are the endpoints right, and is the network up?")
 _FAILURES = {
-    "azure.core.exceptions.ClientAuthenticationError": Failure(
+    "azure.core.exceptions.ClientAuthenticationError": ProviderFailure(
         error=CredentialsError,
         text=f"{{what}}: no credentials, or Azure does not accept them: {{said:.300}}; log in again ({_LOGIN})",
         when=lambda exc: exc.response is None,

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sebsx.clouds.accounts import Client, CloudAccount
+from sebsx.clouds.accounts import CloudAccount, KeptClient
 from sebsx.clouds.rest import LOOPBACK
 from sebsx.errors import CredentialsError, UserError
 from sebsx.system.lazy import require
@@ -74,7 +74,7 @@ class GcpClients(CloudAccount):
         """The root of Firestore's documents."""
         return f"projects/{self.project}/databases/{self.settings.database}/documents"
 
-    @Client
+    @KeptClient
     def functions(self) -> Any:
         """The client of Cloud Functions, second version of its API."""
         service = "google.cloud.functions_v2.services.function_service"
@@ -82,18 +82,18 @@ class GcpClients(CloudAccount):
             service, "FunctionService", self.settings.functions_url or "https://cloudfunctions.googleapis.com"
         )
 
-    @Client
+    @KeptClient
     def firestore(self) -> Any:
         """The client of Firestore, over HTTP like that of the functions."""
         url = self.settings.firestore_url or "https://firestore.googleapis.com"
         return self._over_rest("google.cloud.firestore_v1.services.firestore", "Firestore", url)
 
-    @Client
+    @KeptClient
     def storage(self) -> Any:
         """The client of Cloud Storage."""
         return self._client("google.cloud.storage", self.settings.storage_url)
 
-    @Client
+    @KeptClient
     def logging(self) -> Any:
         """The client of Cloud Logging, over HTTP."""
         return self._client("google.cloud.logging", self.settings.logging_url, _use_grpc=False)

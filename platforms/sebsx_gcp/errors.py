@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal
 from sebsx.errors import CredentialsError, PlatformError, QuotaError, UnsupportedError
 from sebsx.system.lazy import require
@@ -55,10 +55,10 @@ _SECRET = re.compile(
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts before Google's words
 _NOT_FOUND = f"no Google credentials were found ({{said:.200}}); log in ({_LOGIN}), or --set credentials=FILE"
 _NOT_ACCEPTED = f"Google takes the credentials no more: {{said}}; log in again ({_LOGIN})"
-_UNREACHABLE = Failure(text="{what}: {said}; are region and endpoints right, and is the network up?")
+_UNREACHABLE = ProviderFailure(text="{what}: {said}; are region and endpoints right, and is the network up?")
 _FAILURES = {
-    "google.auth.exceptions.DefaultCredentialsError": Failure(error=CredentialsError, text=_NOT_FOUND),
-    "google.auth.exceptions.GoogleAuthError": Failure(error=CredentialsError, text=_NOT_ACCEPTED),
+    "google.auth.exceptions.DefaultCredentialsError": ProviderFailure(error=CredentialsError, text=_NOT_FOUND),
+    "google.auth.exceptions.GoogleAuthError": ProviderFailure(error=CredentialsError, text=_NOT_ACCEPTED),
     "google.auth.exceptions.TransportError": _UNREACHABLE,
     "requests.exceptions.RequestException": _UNREACHABLE,
 }

@@ -51,7 +51,7 @@ class AccountSettings:
     )
 
 
-class Client(cached_property[Any]):
+class KeptClient(cached_property[Any]):
     """A client of an account's: made when it is first used, by a function of the account, and closed with it."""
 
 
@@ -80,7 +80,7 @@ class CloudAccount(ABC):
 
     def close(self) -> None:
         """Close every connection. A second call is harmless, and a later use opens them again."""
-        kept = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), Client)]
+        kept = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), KeptClient)]
         for client in map(self.__dict__.pop, kept):
             (client if hasattr(client, "close") else client.transport).close()
 

@@ -30,7 +30,7 @@ def _never(_exc: Any) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
+class ProviderFailure:
     """What exceptions of a class mean where a provider refused nothing: nobody answered, or nobody may ask.
 
     Args:
@@ -64,7 +64,7 @@ class ProviderErrors:
     words_of: Callable[[Any], str] = str
     refused: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    failures: Mapping[str, Failure] = field(default_factory=dict)
+    failures: Mapping[str, ProviderFailure] = field(default_factory=dict)
     gone: Callable[[Any], bool] = _never
     busy: Callable[[Any], bool] = _never
     secret: re.Pattern[str] = _NOTHING

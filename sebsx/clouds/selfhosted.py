@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
 from sebsx.clouds.certificates import text_of
-from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal, passing_over, problems
 from sebsx.clouds.shipped import Shipped
 from sebsx.contracts.prices import OwnPrices
@@ -50,11 +50,13 @@ STORE_ERRORS = ProviderErrors(
         ),
     ),
     failures={
-        "botocore.exceptions.SSLError": Failure(
+        "botocore.exceptions.SSLError": ProviderFailure(
             text="{what}: its certificate is not trusted; name the file of a self-signed one with "
             "--set store_certificate=...",
         ),
-        "botocore.exceptions.BotoCoreError": Failure(text="{what}: {said}; is its URL right and the network up?"),
+        "botocore.exceptions.BotoCoreError": ProviderFailure(
+            text="{what}: {said}; is its URL right and the network up?"
+        ),
     },
     gone=lambda exc: s3.code_of(exc) in _GONE,
 )

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from sebsx.clouds.accounts import Client, CloudAccount
-from sebsx.clouds.failures import Failure, ProviderErrors
+from sebsx.clouds.accounts import CloudAccount, KeptClient
+from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal
 from sebsx.errors import CredentialsError, DeployError, PlatformError, QuotaError
 
@@ -31,11 +31,11 @@ ERRORS = ProviderErrors(
     refused=(f"{HERE}HillsRefusalError",),
     refusals=(Refusal(error=QuotaError, codes=("full",), advice="ask for more"),),
     failures={
-        f"{HERE}HillsLoginError": Failure(
+        f"{HERE}HillsLoginError": ProviderFailure(
             error=CredentialsError, text="{what}: {said:.5}; log in", when=lambda exc: str(exc).startswith("alone")
         ),
-        f"{HERE}HillsError": Failure(text="{what}: {said} ({kind})"),
-        "builtins.OSError": Failure(text="{what}: no network"),
+        f"{HERE}HillsError": ProviderFailure(text="{what}: {said} ({kind})"),
+        "builtins.OSError": ProviderFailure(text="{what}: no network"),
     },
     gone=lambda exc: str(exc).startswith("gone"),
     busy=lambda exc: str(exc).startswith("busy"),
@@ -73,7 +73,7 @@ class Account(CloudAccount):
     def prove(self) -> None:
         """Nobody is asked."""
 
-    @Client
+    @KeptClient
     def valley(self) -> Valley:
         return Valley()
 
