@@ -56,11 +56,18 @@ _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts befor
 _NOT_FOUND = f"no Google credentials were found ({{said:.200}}); log in ({_LOGIN}), or --set credentials=FILE"
 _NOT_ACCEPTED = f"Google takes the credentials no more: {{said}}; log in again ({_LOGIN})"
 _UNREACHABLE = ProviderFailure(text="{what}: {said}; are region and endpoints right, and is the network up?")
+_UNREADABLE = ProviderFailure(text="{what}: the answer cannot be read ({kind}); are the endpoints those of Google?")
 _FAILURES = {
     "google.auth.exceptions.DefaultCredentialsError": ProviderFailure(error=CredentialsError, text=_NOT_FOUND),
     "google.auth.exceptions.GoogleAuthError": ProviderFailure(error=CredentialsError, text=_NOT_ACCEPTED),
     "google.auth.exceptions.TransportError": _UNREACHABLE,
     "requests.exceptions.RequestException": _UNREACHABLE,
+    "google.protobuf.json_format.ParseError": _UNREADABLE,
+    # Google's libraries take whatever comes for what they expect.
+    "builtins.AttributeError": _UNREADABLE,
+    "builtins.RecursionError": _UNREADABLE,
+    "builtins.TypeError": _UNREADABLE,
+    "builtins.ValueError": _UNREADABLE,
 }
 
 
