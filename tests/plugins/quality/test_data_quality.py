@@ -53,11 +53,11 @@ STEPPED = (
 )
 SET_CLOCK = (
     "INSERT INTO run_value (run_id, metric_id, value, stored_at) "
-    "SELECT 1, id, 60.0, '2026-01-01' FROM metric WHERE name = 'client.clock_step_s'"
+    "SELECT 1, id, 60.0, '2026-01-01T00:00:00+00:00' FROM metric WHERE name = 'client.clock_step_s'"
 )
 STARVED = (
     "INSERT INTO run_value (run_id, cell_id, metric_id, value, stored_at) "
-    "SELECT 1, 1, id, 0.3, '2026-01-01' FROM metric WHERE name = 'host.starved'"
+    "SELECT 1, 1, id, 0.3, '2026-01-01T00:00:00+00:00' FROM metric WHERE name = 'host.starved'"
 )
 MOVED = (
     "UPDATE invocation SET client_sent_s = client_sent_s + 1e10, client_intended_s = 0, client_connected_s = NULL, "
