@@ -173,8 +173,8 @@ def _images(cells: Sequence[Cell], scene: Scene) -> Iterator[str]:
     found: dict[str, None] = {}
     for cell in cells:
         language, architecture = cell.factors.get("language"), cell.factors.get("architecture")
-        if cell.unsupported is None and language and architecture:
-            platform = scene.platforms[cell.factors["platform"]]
+        platform = scene.platforms.get(cell.factors.get("platform", ""))
+        if cell.unsupported is None and platform and language and architecture:
             options = dict(cell.provision.options) if cell.provision else {}
             found[platform.base_image(platform.target(language, architecture), options)] = None
     if images := ", ".join(filter(None, found)):
