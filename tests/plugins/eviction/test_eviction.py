@@ -53,7 +53,9 @@ def test_settings_that_make_no_design_are_refused(call: Call) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("policy", ["fixed", pytest.param("halving", marks=pytest.mark.soak), "exponential"])
+@pytest.mark.parametrize(
+    "policy", ["fixed", *(pytest.param(name, marks=pytest.mark.soak) for name in ("halving", "exponential"))]
+)
 def test_policy_that_was_set_is_found_and_its_parameter_covered(sebsx: Cli, policy: str) -> None:
     seconds, idles, d_init, repetitions = CASES[policy]
     size = ("-s", f"d_init={d_init}", "-s", f"repetitions={repetitions}")
