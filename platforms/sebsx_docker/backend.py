@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EMULATED = (
-    9  # times as long: geometric mean of 16 functions of the ARM study under qemu 7.2, 2 for memory, 43 for threads
-)
+# Times as long as here: geometric mean of 16 functions of the ARM study under qemu 7.2, 2 for memory, 43 for threads.
+_EMULATED = 9
 _NOBODY = 65534
 _MADE = ("packages", "shared")
 _LOG = "gateway.log"
@@ -87,9 +86,9 @@ class DockerPlatform(GatewayPlatform[DockerSettings]):
             return ()
         return [
             Problem(
-                f"{architecture} is emulated on this machine: calls take some {_EMULATED} times as long as on "
-                f"{HOST_ARCHITECTURE}, where plans take them for as quick, and do not show {architecture}'s speed",
-                advice=f"to measure {architecture}, run where the processor is one",
+                f"{architecture} is emulated on this machine: calls take about {_EMULATED} times as long as on "
+                f"{HOST_ARCHITECTURE}, which the times of a plan leave out, and do not show how fast {architecture} is",
+                advice=f"to measure {architecture}, run on a machine that has such a processor",
                 severity=Severity.WARNING,
             )
         ]

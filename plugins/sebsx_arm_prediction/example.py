@@ -37,13 +37,13 @@ def profiles() -> Dataset:
         return read_files([path])
 
 
-def load(told: Callable[[str], object] = logger.info) -> tuple[dict[str, Any], dict[str, Any]]:
+def load(tell: Callable[[str], object] = logger.info) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the card and the estimators of the example.
 
     It is fitted and stored now if it is not there, is damaged or of another scikit-learn, or was fitted to other rows.
 
     Args:
-        told: Is told where that takes a while.
+        tell: Is told what takes a while.
     """
     from sebsx_arm_prediction import learning, registry
     from sebsx_arm_prediction.models import Effort
@@ -55,7 +55,7 @@ def load(told: Callable[[str], object] = logger.info) -> tuple[dict[str, Any], d
             card, estimators = registry.load(registry.find(NAME))
             if card.get(_SHA256) == sha256:
                 return card, estimators
-    told("fitting the model 'example' to the rows that ship with sebsx, once: some 15 s")
+    tell("fitting the model 'example' to the rows that ship with sebsx, once: some 15 s")
     card, estimators = learning.to_parts(learning.train(pair(profiles()), effort=Effort(trees=_TREES)))
     return registry.load(registry.save(NAME, {**card, _SHA256: sha256}, estimators))
 

@@ -50,8 +50,8 @@ def said(
         most_mb = (platforms[platform].zip_bytes or 0) / 1e6
         which = ", ".join(f"{name} ({size / 1e6:.0f} MB)" for name, size in found.items())
         yield (
-            f"a zip on {platform} holds {most_mb:.0f} MB; about as large or larger, and a container image that a "
-            f"Docker engine on this machine builds: {which}"
+            f"a zip on {platform} holds {most_mb:.0f} MB; a Docker engine on this machine builds container images of "
+            f"what is about as large or larger: {which}"
         )
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sebsx.reading.conditions import Condition
     from sebsx_dnn_inference.engines import ConversionTarget, InferenceEngine
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+
 REUSED = "dnn.reused_from"
 ENVIRONMENT = "environment"
 _MOST_RUNS = 50  # so many are looked through, the newest first
@@ -76,7 +77,7 @@ def _measured_by(scene: Scene, run_id: str, wanted: Mapping[str, int]) -> list[s
     try:
         return list(_measured(scene.results.view(run_id), wanted))
     except SebsxError as exc:
-        _log.warning("run %s cannot be looked through for cells to reuse: %s", run_id, exc)
+        logger.warning("run %s cannot be looked through for cells to reuse: %s", run_id, exc)
         return []
 
 

@@ -196,8 +196,8 @@ def _fit(each: SizeSeries, confidence: float) -> dict[str, Any]:
     line = each.fit(confidence)
     row: dict[str, Any] = {"sweep": each.sweep, "start": each.start}
     if line is None:
-        calm = "" if len(each.calm) == len(each.cells) else " that were not starved and mostly answered"
-        none = Estimate(None, n=len(each.points), note=f"too few samples or sizes{calm}")
+        usable = "" if len(each.usable) == len(each.cells) else " that were not starved and mostly answered"
+        none = Estimate(None, n=len(each.points), note=f"too few samples or sizes{usable}")
         return {
             **row, "n": len(each.points), "rounds": None, "intercept_s": none, "slope_s": none, "r_squared": None,
             "adjusted_r_squared": None,
@@ -370,7 +370,7 @@ def _figures(series: Sequence[SizeSeries], named: Any, confidence: float) -> Ite
         lines = {}
         for name, each in shown.items():
             if line := each.fit(confidence):
-                ends = sorted({size_of(cell, sample) for cell in each.calm for sample in cell.window.samples})
+                ends = sorted({size_of(cell, sample) for cell in each.usable for sample in cell.window.samples})
                 lines[name] = [(place, line(place)) for place in (ends[0], ends[-1])]
         if lines:
             yield Figure(

@@ -57,14 +57,14 @@ class SizeSeries:
         return [sample for cell in self.cells for sample in cell.window.samples]
 
     @property
-    def calm(self) -> list[SizeCell]:
+    def usable(self) -> list[SizeCell]:
         """What a line and an answer are made of: cells whose calls were mostly answered, and had their processor."""
         return [cell for cell in self.cells if cell.starved <= MOST_STARVED and cell.reached]
 
     @property
     def first(self) -> SizeCell | None:
-        """The smallest size of which something counts; None where no cell is calm."""
-        return next(iter(self.calm), None)
+        """The smallest size of which something counts; None where no cell is usable."""
+        return next(iter(self.usable), None)
 
     @property
     def points(self) -> list[tuple[float, float]]:
@@ -74,17 +74,17 @@ class SizeSeries:
     def fit(self, confidence: float) -> LineFit | None:
         """Return the line through the medians of each sandbox at each size; None where there are too few, or sizes.
 
-        Sizes that were starved are left out: what they add is the machine's.
+        Only sizes that are usable count: what starved ones add is the machine's.
 
         Sizes are measured in the same rounds, each with sandboxes of its own, so that rounds are the units; those that
         a sandbox joins are one.
         """
         units: dict[tuple[int, str], list[tuple[Sample, float]]] = defaultdict(list)
-        for place, cell in enumerate(self.calm):
+        for place, cell in enumerate(self.usable):
             for sample in cell.window.samples:
                 units[place, sample.sandbox_id].append((sample, size_of(cell, sample)))
         known = {name: number for number, (_, name) in enumerate(units)}
-        samples = [sample for cell in self.calm for sample in cell.window.samples]
+        samples = [sample for cell in self.usable for sample in cell.window.samples]
         blocks = joined([sample.round for sample in samples], [known[sample.sandbox_id] for sample in samples])
         block_of = {sample.sandbox_id: int(block) for sample, block in zip(samples, blocks, strict=True)}
         try:

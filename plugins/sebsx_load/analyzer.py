@@ -227,7 +227,8 @@ def _times(phase: _Phase, confidence: float) -> dict[str, Any]:
         for key, q in ((f"{name}_s", 0.5), (f"{name}_p90_s", 0.9), (f"{name}_p99_s", 0.99)):
             found[key] = quantile_of_requests(phase.condition, metric, times, q, confidence)
         if why := phase.condition.invalid:  # whatever its tail is, it may be the generator's
-            found[key] = Estimate(None, n=len(times) + times.unserved, note=why.partition(":")[0])
+            n = len(times) + times.unserved
+            found[f"{name}_p99_s"] = Estimate(None, n=n, note=why.partition(":")[0])
     return found
 
 

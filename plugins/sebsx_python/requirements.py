@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from sebsx.model import Target
 
-FILE = "requirements.txt"
-
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # our names -> those of wheels
 _HOSTS = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 # Minor versions of glibc 2 that uv can resolve for (`uv pip install --help`, 0.13, November 2026).
@@ -214,7 +212,7 @@ def _install_by_pip(asked: files.Requirements, destination: Path, file: Path, ta
 
 def _run(command: Sequence[str], asked: files.Requirements, destination: Path, file: Path, target: Target) -> None:
     with tempfile.TemporaryDirectory(prefix="sebsx-requirements-") as folder:
-        flat, limits = Path(folder, FILE), Path(folder, "constraints.txt")
+        flat, limits = (Path(folder, name) for name in ("requirements.txt", "constraints.txt"))
         lines = _with_wheels(asked, Path(folder), file)
         flat.write_text("\n".join([*lines, ""]), encoding="utf-8")
         limits.write_text("\n".join([*asked.constraints, ""]), encoding="utf-8")

@@ -34,14 +34,11 @@ _MODES = (
     Column("boot_s", "boot", unit="s", meaning="of a worker that is a process of its own"),
     Column("load_s", "load", unit="s", meaning="of the model"),
 )
+_QUANTILES = {"p50_s": 0.5, "p80_s": 0.8, "p95_s": 0.95, "p99_s": 0.99}
 _LATENCIES = (
-    Column("p50_s", "p50", unit="s"),
-    Column("p80_s", "p80", unit="s"),
-    Column("p95_s", "p95", unit="s"),
-    Column("p99_s", "p99", unit="s", essential=True),
+    *(Column(key, key.removesuffix("_s"), unit="s", essential=key == "p99_s") for key in _QUANTILES),
     Column("throughput", "answers/s"),
 )
-_QUANTILES = (0.5, 0.8, 0.95, 0.99)  # of those columns
 _COURSE = (
     Column("workers", "workers", unit="count", meaning="in the end"),
     Column("memory_bytes", "peak memory", unit="bytes", meaning="of all workers together"),
@@ -204,7 +201,7 @@ def _named(each: ServedLoad) -> dict[str, Any]:
 def _row(course: Course) -> dict[str, Any]:
     memory = [each for _, each in course.memory if each]
     return {
-        **{column.key: latency_of(course, q) for column, q in zip(_LATENCIES, _QUANTILES, strict=False)},
+        **{key: latency_of(course, q) for key, q in _QUANTILES.items()},
         **summary(course),
         "workers": course.workers[-1][1] if course.workers else None,
         "memory_bytes": max(memory, default=None),

@@ -74,8 +74,8 @@ class Listed:
 
 def listed(index: RunIndex, wanted: Wanted, tell: Callable[[StoreError], None]) -> Iterator[Listed]:
     """Yield the runs that are wanted, newest first; one that is damaged is told and keeps no other back."""
-    sound, damaged = index.sound_runs()
-    for damage in damaged.values():
+    sound, wrong = index.sound_runs()
+    for damage in wrong.values():
         tell(damage)
     for run in sound:
         if wanted.accepts(run):

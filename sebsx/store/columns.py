@@ -9,7 +9,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Double, Integer, LargeBinary, 
 
 from sebsx.model import CellStatus, Design, Kind, PhaseStatus, ResourceState, RunStatus, StartType, Status
 from sebsx.store import schema
-from sebsx.store.values import hold
+from sebsx.store.values import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ _WORDS: Mapping[tuple[str, str], type[StrEnum]] = {
 
 
 def check_rows(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]], where: str) -> None:
-    """Hold that each value of some rows is what its column may hold; see `check_columns`.
+    """Check that each value of some rows is what its column may hold; see `check_columns`.
 
     Raises:
         StoreError: If one is not.
@@ -43,7 +43,7 @@ def check_rows(table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
 
 
 def check_columns(table: Table, names: Sequence[str], columns: Sequence[Sequence[Any]], where: str) -> None:
-    """Hold that each value is what its column may hold; a thousand rows cost hardly more than a few.
+    """Check that each value is what its column may hold; a thousand rows cost hardly more than a few.
 
     Args:
         table: Where they are from.
@@ -54,7 +54,7 @@ def check_columns(table: Table, names: Sequence[str], columns: Sequence[Sequence
     Raises:
         StoreError: If one is not; it names table, column, row and value.
     """
-    hold(table.name, names, columns, partial(allowed, table), where)
+    check_values(table.name, names, columns, partial(allowed, table), where)
 
 
 @cache

@@ -16,7 +16,7 @@ from sebsx.model.metrics import RUN_NOTE
 from sebsx.model.stored import Baseline
 from sebsx.store import files
 from sebsx.store.owner import is_alive
-from sebsx.store.values import damaged, hold, moment
+from sebsx.store.values import check_values, damaged, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,16 +81,16 @@ class RunIndex:
     def factors(self, run: str) -> list[dict[str, Any]]:
         """Return the factors of the cells of a run, in order."""
         rows = self._ask(f"SELECT id, factors FROM cell WHERE run_id = {self._key(run)} ORDER BY position")  # noqa: S608  # our number
-        return [factors for _, factors in _held("cell", rows, f"run {run}")]
+        return [factors for _, factors in _checked("cell", rows, f"run {run}")]
 
     def counts(self, run: str) -> Mapping[tuple[Kind, Status, StartType], int]:
         """Return how many invocations of a run there are of each kind, status and start type."""
         by = "kind, status, start_type"
         rows = self._ask(f"SELECT {by}, count(*) FROM invocation WHERE run_id = {self._key(run)} GROUP BY {by}")  # noqa: S608  # our number
-        held = _held("invocation", [row[:3] for row in rows], f"run {run}")
+        checked = _checked("invocation", [row[:3] for row in rows], f"run {run}")
         return {
             (Kind(kind), Status(status), StartType(start)): row[3]
-            for (kind, status, start), row in zip(held, rows, strict=True)
+            for (kind, status, start), row in zip(checked, rows, strict=True)
         }
 
     def note(self, run: str) -> str:
@@ -144,9 +144,9 @@ def read_runs(ask: Ask, *, key: int | None = None, limit: int | None = None) -> 
 def read_baselines(ask: Ask) -> list[Baseline]:
     """Return the baselines by name."""
     rows = ask("SELECT b.name, b.set_at, r.ulid FROM baseline b JOIN run r ON r.id = b.run_id ORDER BY b.name")
-    held = _held("baseline", [row[:2] for row in rows], _STORE)
+    names = _checked("baseline", [row[:2] for row in rows], _STORE)
     return [
-        Baseline(name=name, run=row[2], set_at=moment(set_at)) for (name, set_at), row in zip(held, rows, strict=True)
+        Baseline(name=name, run=row[2], set_at=moment(set_at)) for (name, set_at), row in zip(names, rows, strict=True)
     ]
 
 
@@ -159,11 +159,11 @@ def _rows_of_runs(ask: Ask, *, key: int | None = None, limit: int | None = None)
 
 
 def _to_runs(rows: Sequence[Sequence[Any]]) -> list[Run]:
-    held = _held("run", [row[: len(_RUN)] for row in rows], _STORE)
-    return [_to_run(dict(zip(_RUN, values, strict=True)), row[-1]) for values, row in zip(held, rows, strict=True)]
+    checked = _checked("run", [row[: len(_RUN)] for row in rows], _STORE)
+    return [_to_run(dict(zip(_RUN, values, strict=True)), row[-1]) for values, row in zip(checked, rows, strict=True)]
 
 
-def _held(table: str, rows: Sequence[Sequence[Any]], where: str) -> Sequence[Sequence[Any]]:
+def _checked(table: str, rows: Sequence[Sequence[Any]], where: str) -> Sequence[Sequence[Any]]:
     """Return rows with their JSON read, each value of which is one that its column may have.
 
     Raises:
@@ -179,7 +179,7 @@ def _held(table: str, rows: Sequence[Sequence[Any]], where: str) -> Sequence[Seq
             except StoreError:
                 named = f"row {row[0]} ({row[1]})" if table == "run" else f"row {row[0]}"
                 raise damaged(where, f"table {table!r}, {named}: JSON that cannot be read") from None
-    hold(table, list(known), list(zip(*read, strict=True)) if read else [], known.__getitem__, where)
+    check_values(table, list(known), list(zip(*read, strict=True)) if read else [], known.__getitem__, where)
     return read
 
 

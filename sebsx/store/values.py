@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 _KEYS = frozenset({"id", "invocation_id", "sha256", "name"})
 
 
-def hold(
+def check_values(
     table: str, names: Sequence[str], columns: Sequence[Sequence[Any]], allowed: Callable[[str], Allowed], where: str
 ) -> None:
-    """Hold that each value is one that its column may have; a thousand rows cost hardly more than a few.
+    """Check that each value is one that its column may have; a thousand rows cost hardly more than a few.
 
     Args:
         table: Name of where they are from.

@@ -189,4 +189,4 @@ def test_emulated_architecture_is_told_before_a_run(
     assert len(problems) == told
     for problem in problems:
         assert problem.severity is Severity.WARNING
-        assert "calls take some 9 times as long as on x86_64" in problem.message
+        assert "calls take about 9 times as long as on x86_64" in problem.message

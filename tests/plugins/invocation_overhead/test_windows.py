@@ -140,7 +140,7 @@ def test_call_that_was_not_answered_is_later_than_all(failed: int, median_s: flo
     cell = SizeCell({}, "payload", "warm", 1, window, 0.0)
     found = quantile_of_units(observed(cell)).value
     assert found == (None if median_s is None else pytest.approx(median_s))
-    assert SizeSeries({}, "payload", "warm", [cell]).calm == ([] if median_s is None else [cell])
+    assert SizeSeries({}, "payload", "warm", [cell]).usable == ([] if median_s is None else [cell])
 
 
 def test_warm_sample_needs_exchanges_before_and_after() -> None:
