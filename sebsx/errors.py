@@ -77,7 +77,7 @@ class UnknownNameError(UserError):
     ) -> None:
         self.name = name
         known = list(known)
-        found = list(meant) or list(filter(None, [listed(name, known)])) or nearest_names(name, known)
+        found = list(meant) or list(filter(None, [with_commas(name, known)])) or nearest_names(name, known)
         self.nearest = found[0] if found else None
         place = f" of {of}" if of else ""
         advice = _advice(found, known)
@@ -143,8 +143,8 @@ class LimitReachedError(ThresholdError):
     """A run came to the limit of money, invocations or time that the user set; what it measured is kept."""
 
 
-def listed(text: str, known: Iterable[str]) -> str | None:
-    """Return how a list is written whose known names have something else than commas between them: `cold;warm`."""
+def with_commas(text: str, known: Iterable[str]) -> str | None:
+    """Return a list of known names with commas between them, if it has something else there: `cold;warm`."""
     words, names = list(filter(None, _BETWEEN.split(text))), set(known)
     return ",".join(words) if len(words) > 1 and names.issuperset(words) else None
 

@@ -22,7 +22,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sebsx.errors import UnknownNameError, UserError, listed, nearest
+from sebsx.errors import UnknownNameError, UserError, nearest, with_commas
 from sebsx.texts import is_count, is_duration, parse_quantity
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def _check_range(value: Any, hint: Any, field: dataclasses.Field[Any]) -> None:
         if maximum is not None and item is not None and item > maximum:
             raise ValueError(f"must be at most {maximum}")
         if choices and item not in choices:
-            if isinstance(value, tuple) and (written := listed(str(item), choices)):
+            if isinstance(value, tuple) and (written := with_commas(str(item), choices)):
                 raise ValueError(f"write {written}")
             raise ValueError(f"{f'{item!r} ' if len(items) > 1 else ''}{one_of(str(item), choices)}")
 

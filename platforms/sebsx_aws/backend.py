@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sebsx.clouds.accounts import AccountPlatform
 from sebsx.clouds.fresh import function_name
+from sebsx.clouds.images import base_of
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.s3 import S3Storage
 from sebsx.clouds.shipped import Shipped
@@ -142,7 +143,7 @@ class AwsPlatform(AccountPlatform[AwsSettings, Clients]):
         """Return the image that packages of kind `image` are built from."""
         if options.get("package") != "image":
             return ""
-        return self.settings.base_image.format(language=target.language, version=target.version)
+        return base_of(self.settings.base_image, target)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function and return it as Lambda reports it back."""

@@ -91,7 +91,7 @@ class Functions:
         try:
             made = self._clients.settled(what, partial(functions.create_function, **wanted), self._role_is_new)
         except DeployError as exc:
-            if not ERRORS.is_busy(exc.__cause__):
+            if not ERRORS.is_busy(exc):
                 raise
             # No other has this name: the answer to an earlier attempt was lost on its way.
             with ERRORS.explained(what):

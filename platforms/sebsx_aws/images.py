@@ -87,13 +87,13 @@ def push_image(
     """
     name, what = f"{repository}:{tag}", f"image of {package.benchmark!r}"
     recipe = [f'CMD ["{handler}"]']
-    built = images.build_image(client, name, package, base=base, folder=_TASK_ROOT, recipe=recipe, told=ERRORS.clean)
+    built = images.build_image(client, name, package, base=base, folder=_TASK_ROOT, recipe=recipe, clean=ERRORS.clean)
     if built["Size"] > _IMAGE_BYTES:
         raise UnsupportedError(
             f"{what} is {built['Size'] / 2**30:.1f} GiB, and Lambda takes 10 GiB; leave out what it does not need"
         )
     advice = "log in again (aws sso login), or allow it with the policy that 'sebsx aws policy' prints"
-    return images.push_image(client, name, _login(clients), what=what, advice=advice, told=ERRORS.clean)
+    return images.push_image(client, name, _login(clients), what=what, advice=advice, clean=ERRORS.clean)
 
 
 def image_facts(clients: Clients, function: str) -> dict[str, Any]:

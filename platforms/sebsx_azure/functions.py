@@ -63,7 +63,7 @@ class AzureFunctions:
         answer = send_file(
             what, "POST", f"{url}/publish?RemoteBuild=false&Deployer=sebsx", archive, extra=EXTRA,
             headers={**self._proof(), "content-type": "application/zip"}, trusted=self._clients.trusted, busy=_BUSY,
-            within_s=_UPLOAD_WITHIN_S, told=ERRORS.clean,
+            within_s=_UPLOAD_WITHIN_S, clean=ERRORS.clean,
         )  # fmt: skip
         if not answer.ok:
             raise answered(what, answer)

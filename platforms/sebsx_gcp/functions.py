@@ -54,7 +54,7 @@ class GcpFunctions:
             # The URL is signed, and takes no credentials.
             answer = send_file(
                 what, "PUT", told.upload_url, archive, extra="gcp", headers={"content-type": "application/zip"},
-                within_s=_UPLOAD_WITHIN_S, told=ERRORS.clean,
+                within_s=_UPLOAD_WITHIN_S, clean=ERRORS.clean,
             )  # fmt: skip
             if not answer.ok:
                 errors = require("google.api_core.exceptions", extra="gcp")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sebsx.clouds.accounts import ResourceKind
 from sebsx.clouds.callbacks import CallbackSink
 from sebsx.clouds.fresh import NONCE, function_name, nonce
+from sebsx.clouds.images import base_of
 from sebsx.clouds.records import LateRecords
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.registries import IMAGES, PushedImages
@@ -141,7 +142,7 @@ class OpenFaasPlatform(SelfHostedPlatform[OpenFaasSettings, FaasGateway]):
 
     def base_image(self, target: Target, options: Mapping[str, Scalar]) -> str:
         """Return the image that functions in a language are built from."""
-        return self._bases[target.language].format(language=target.language, version=target.version)
+        return base_of(self._bases[target.language], target)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create a function, wait until it answers, and return it as the gateway reports it back."""

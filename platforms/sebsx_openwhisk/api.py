@@ -14,7 +14,6 @@ from sebsx.clouds.failures import ProviderErrors
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.rest import RestApi, unauthorised
 from sebsx.clouds.selfhosted import SelfHostedAccount, paged
-from sebsx.clouds.waiting import settled
 from sebsx.errors import CredentialsError, DeployError, PlatformError, UnsupportedError, UserError
 from sebsx.system.homes import expanded
 
@@ -111,7 +110,7 @@ class Whisk(SelfHostedAccount):
             path = self._path("actions", name, namespace)
             return self._api().ask(what, "PUT", path, query={"overwrite": "true"}, body=document)
 
-        told = settled(put, _is_conflict, what)
+        told = self.settled(what, put)
         return told if isinstance(told, dict) else {}
 
     def action(self, name: str, namespace: str = "", *, with_code: bool = False) -> dict[str, Any] | None:

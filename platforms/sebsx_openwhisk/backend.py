@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sebsx.clouds.accounts import ResourceKind
 from sebsx.clouds.fresh import NONCE, function_name, nonce
+from sebsx.clouds.images import base_of
 from sebsx.clouds.refusals import problems
 from sebsx.clouds.registries import IMAGES, PushedImages
 from sebsx.clouds.rest import words_of
@@ -109,7 +110,7 @@ class OpenWhiskPlatform(SelfHostedPlatform[OpenWhiskSettings, Whisk]):
         """Return the image that packages of kind `image` are built from."""
         if options.get("package") != actions.IMAGE:
             return ""
-        return self.settings.base_image.format(language=target.language, version=target.version)
+        return base_of(self.settings.base_image, target)
 
     def deploy(self, package: Package, config: FunctionConfig) -> Deployment:
         """Create an action and return it as the server reports it back."""

@@ -119,12 +119,11 @@ class CloudAccount(ABC):
             within_s: Time after which it is given up.
         """
         with self.explained(what):
-            return settled(call, passes or self.errors.is_busy, what, within_s=within_s, told=self.clean)
+            return settled(call, passes or self.errors.is_busy, what, within_s=within_s, clean=self.clean)
 
-    @property
-    def clean(self) -> Callable[[str], str]:
-        """Makes words of the provider fit to be shown: in one line, without keys and numbers of accounts."""
-        return self.errors.clean
+    def clean(self, text: str) -> str:
+        """Return words of the provider fit to be shown: in one line, without keys and numbers of accounts."""
+        return self.errors.clean(text)
 
     def noted(self, name: str, made: str) -> str:
         """Return what the ledger keeps of how the provider calls a resource that was made under a name."""

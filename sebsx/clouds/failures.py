@@ -82,19 +82,15 @@ class ProviderErrors:
         for cls in type(exc).__mro__:
             name = f"{cls.__module__}.{cls.__qualname__}"
             if name in self.refused:
-                return self.refusal(what, exc)
+                return self.answered(what, self.code_of(exc), self.words_of(exc))
             failure = self.failures.get(name)
             if failure and (failure.when is None or failure.when(exc)):
                 said = self.clean(self.words_of(exc))
                 return failure.error(failure.text.format(what=what, said=said, kind=type(exc).__name__))
         return None
 
-    def refusal(self, what: str, exc: Any) -> PlatformError:
-        """Return what a refusal means."""
-        return self.answered(what, self.code_of(exc), self.words_of(exc))
-
     def answered(self, what: str, code: str, words: str) -> PlatformError:
-        """Return what a refusal means that came as an answer.
+        """Return what a refusal means, by its code and words.
 
         Args:
             what: What was being done.
@@ -103,17 +99,22 @@ class ProviderErrors:
         """
         return explain(what, code, self.clean(words) or "no reason was given", self.refusals)
 
-    def is_gone(self, exc: BaseException | None) -> bool:
-        """Tell whether an exception, or what it came from, says that there is no such thing, or no longer."""
-        return self.gone(exc.__cause__ if isinstance(exc, PlatformError) else exc)
+    def is_gone(self, exc: BaseException) -> bool:
+        """Tell whether an exception, or what ours came from, says that there is no such thing, or no longer."""
+        return any(map(self.gone, _with_cause(exc)))
 
-    def is_busy(self, exc: BaseException | None) -> bool:
-        """Tell whether an exception says that something is still being made or changed."""
-        return self.busy(exc)
+    def is_busy(self, exc: BaseException) -> bool:
+        """Tell whether an exception, or what ours came from, says that something is still being made or changed."""
+        return any(map(self.busy, _with_cause(exc)))
 
     def clean(self, text: str) -> str:
         """Return words of the provider in one line, fit to be shown."""
         return self.secret.sub("***", one_line(text))
+
+
+def _with_cause(exc: BaseException) -> list[BaseException]:
+    """Return an exception, and the provider's that it was made of if it is one of ours."""
+    return [exc, exc.__cause__] if isinstance(exc, PlatformError) and exc.__cause__ else [exc]
 
 
 EXPLAINED = ProviderErrors()

@@ -16,7 +16,7 @@ from sebsx.system.lazy import require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sebsx.model import Package
+    from sebsx.model import Package, Target
 
 EXTRA = "docker"
 _MACHINES = {"x86_64": "amd64", "arm64": "arm64"}
@@ -31,12 +31,12 @@ def one_line(text: str) -> str:
 
 
 @contextmanager
-def engine(instead: str = "", told: Callable[[str], str] = one_line) -> Iterator[Any]:
+def engine(instead: str = "", clean: Callable[[str], str] = one_line) -> Iterator[Any]:
     """Lend a client of the Docker engine that the environment names.
 
     Args:
         instead: What to do where there is none and will be none, for the message.
-        told: Makes the engine's words fit to be shown.
+        clean: Makes the engine's words fit to be shown.
 
     Raises:
         MissingDependencyError: If the SDK is not installed.
@@ -49,15 +49,20 @@ def engine(instead: str = "", told: Callable[[str], str] = one_line) -> Iterator
         client = docker.from_env(timeout=_SILENCE_S)
     except docker.errors.DockerException as exc:
         raise DeployError(
-            f"images need a Docker engine, and none answers: {told(str(exc))}; "
+            f"images need a Docker engine, and none answers: {clean(str(exc))}; "
             f"start one (systemctl start docker, or dockerd){f', or {instead}' if instead else ''}"
         ) from exc
     try:
         yield client
     except (docker.errors.DockerException, OSError) as exc:
-        raise DeployError(f"the Docker engine failed: {told(str(exc))}") from exc
+        raise DeployError(f"the Docker engine failed: {clean(str(exc))}") from exc
     finally:
         client.close()
+
+
+def base_of(named: str, target: Target) -> str:
+    """Return a base image: `{language}` and `{version}` in its name stand for those of the target."""
+    return named.format(language=target.language, version=target.version)
 
 
 def build_image(
@@ -69,7 +74,7 @@ def build_image(
     folder: str,
     recipe: Sequence[str] = (),
     more: Mapping[str, bytes] | None = None,
-    told: Callable[[str], str] = one_line,
+    clean: Callable[[str], str] = one_line,
 ) -> Mapping[str, Any]:
     """Build an image of a package and return what the engine says of it. It stays there, see `remove_image`.
 
@@ -77,11 +82,11 @@ def build_image(
         client: Of the engine.
         name: What it is called, with a tag.
         package: What goes into it.
-        base: Base image; `{language}` and `{version}` stand for the language and its version.
+        base: Base image, see `base_of`.
         folder: Where the package goes.
         recipe: Lines of the Dockerfile behind that.
         more: Files of the build context beside the package, for these lines.
-        told: Makes the engine's words fit to be shown.
+        clean: Makes the engine's words fit to be shown.
 
     Raises:
         DeployError: If the engine cannot build it.
@@ -90,7 +95,7 @@ def build_image(
     from docker.errors import BuildError
 
     what, machine = f"image of {package.benchmark!r}", _MACHINES[package.target.architecture]
-    base = base.format(language=package.target.language, version=package.target.version)
+    base = base_of(base, package.target)
     with build_context(package, [f"FROM {base}", f"COPY code/ {folder}/", *recipe], more or {}) as context:
         try:
             image, _ = client.images.build(
@@ -98,7 +103,7 @@ def build_image(
             )
         except BuildError as exc:
             raise DeployError(
-                f"{what} cannot be built: {told(str(exc))}; can the Docker engine get its base image {base!r}? "
+                f"{what} cannot be built: {clean(str(exc))}; can the Docker engine get its base image {base!r}? "
                 "Name another with --set base_image=..."
             ) from exc
     built: Mapping[str, Any] = image.attrs
@@ -117,7 +122,7 @@ def push_image(
     *,
     what: str,
     advice: str,
-    told: Callable[[str], str] = one_line,
+    clean: Callable[[str], str] = one_line,
 ) -> str:
     """Push an image to the registry in its name, and return its URI by digest.
 
@@ -127,7 +132,7 @@ def push_image(
         login: Who may push, handed over with it alone, so that it is written nowhere; None for the engine's own log-in.
         what: What is pushed, for messages.
         advice: What to do where the registry lets nobody in.
-        told: Makes the engine's words fit to be shown.
+        clean: Makes the engine's words fit to be shown.
 
     Raises:
         CredentialsError: If the registry refuses our push.
@@ -135,7 +140,7 @@ def push_image(
     """
     for line in client.images.push(name, auth_config=login, stream=True, decode=True):
         if "error" in line:
-            said = told(line["error"])
+            said = clean(line["error"])
             if any(word in said.lower() for word in _REFUSED):
                 raise CredentialsError(f"the registry refused the push of the {what}: {said}; {advice}")
             raise DeployError(

@@ -35,7 +35,7 @@ def send_file(
     trusted: bool | str = True,
     busy: frozenset[int] = _BUSY,
     within_s: float = WITHIN_S,
-    told: Callable[[str], str] = str,
+    clean: Callable[[str], str] = str,
 ) -> ReadAnswer:
     """Return the answer to a file, whatever its status; only for what is harmless to send twice.
 
@@ -49,7 +49,7 @@ def send_file(
         trusted: File with the certificates of who is trusted; True for whom this machine trusts.
         busy: Statuses for which it is sent again.
         within_s: Time after which that ends.
-        told: Makes the provider's words fit to be shown.
+        clean: Makes the provider's words fit to be shown.
 
     Raises:
         DeployError: If nobody took it in that time.
@@ -68,4 +68,4 @@ def send_file(
         return answer
 
     passes = (_TakesNoFileError, requests.exceptions.ConnectionError, requests.exceptions.Timeout)
-    return settled(send, lambda exc: isinstance(exc, passes), what, within_s=within_s, told=told)
+    return settled(send, lambda exc: isinstance(exc, passes), what, within_s=within_s, clean=clean)

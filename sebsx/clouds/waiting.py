@@ -27,7 +27,7 @@ def settled(
     what: str,
     *,
     within_s: float = SETTLES_S,
-    told: Callable[[str], str] = str,
+    clean: Callable[[str], str] = str,
 ) -> T:
     """Return what a call gives, called again while the provider has not heard everywhere of what was just made.
 
@@ -39,7 +39,7 @@ def settled(
         is_transient: Whether an exception of it will pass; any other is raised at once.
         what: What is being done, for the message: `create of function 'f'`.
         within_s: Time after which it is given up.
-        told: Makes the provider's words fit to be shown: without numbers of accounts and keys.
+        clean: Makes the provider's words fit to be shown: without numbers of accounts and keys.
 
     Raises:
         DeployError: If the provider did not settle in that time.
@@ -52,7 +52,7 @@ def settled(
         return tries(call)
     except tenacity.RetryError as exc:
         last = exc.last_attempt.exception()
-        raise DeployError(f"{what} did not settle within {within_s:g} s: {told(str(last))}") from last
+        raise DeployError(f"{what} did not settle within {within_s:g} s: {clean(str(last))}") from last
 
 
 def until(look: Callable[[], T | None], what: str, *, within_s: float) -> T:

@@ -62,6 +62,18 @@ def test_nearest_class_says_what_an_exception_means(raised: Exception, error: ty
     assert caught.value.__cause__ is raised
 
 
+@pytest.mark.parametrize("word", ["gone", "busy"])
+def test_gone_and_busy_are_known_by_the_exception_and_by_what_ours_came_from(word: str) -> None:
+    tell = {"gone": ERRORS.is_gone, "busy": ERRORS.is_busy}[word]
+    raised = HillsRefusalError(f"{word} now")
+    ours = DeployError("create failed")
+    assert not tell(ours)
+    ours.__cause__ = raised
+    other = ValueError("of something else")
+    other.__cause__ = raised
+    assert (tell(raised), tell(ours), tell(other)) == (True, True, False)
+
+
 def test_exception_that_nothing_names_is_left_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), ERRORS.explained("make"):
         raise ZeroDivisionError

@@ -60,7 +60,7 @@ def test_another_error_is_raised_at_once(pauses: list[float]) -> None:
 def test_provider_that_does_not_settle_is_an_error_with_its_last_words_made_fit(pauses: list[float]) -> None:
     call = in_turn(BusyError("first"), BusyError("role of 123456789012 is not known"))
     with pytest.raises(DeployError) as caught:
-        settled(call, is_busy, "create of 'f'", within_s=0.0, told=lambda text: text.replace("123456789012", "***"))
+        settled(call, is_busy, "create of 'f'", within_s=0.0, clean=lambda text: text.replace("123456789012", "***"))
     assert str(caught.value) == "create of 'f' did not settle within 0 s: role of *** is not known"
     assert isinstance(caught.value.__cause__, BusyError)
 
