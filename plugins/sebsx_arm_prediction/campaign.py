@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from sebsx_arm_prediction.settings import CampaignSettings
     from sebsx_arm_prediction.steps import FittedSteps
 
+    FunctionCells = tuple[FunctionSpec, list[Cell]]  # what is deployed, and the cells that are measured with it
+
 FIRST_STEP, NO_STEPS = "1", "no steps"
 
 
-class Lane:
+class MeasuredFunction:
     """One deployed function, whose cells are called one after the other.
 
     Args:
@@ -82,19 +84,19 @@ class Campaign:
                 profiled = list(self._deployed([each for each in group if _is_profiled(each)], stack))
                 self._calibrate(profiled)
                 others = [each for each in group if not _is_profiled(each)]
-                lanes = [*profiled, *self._deployed([each for each in others if self._has_steps(each)], stack)]
-                settle([sampler for lane in lanes for sampler in lane.samplers])
-                for lane in lanes:
-                    self._set_input(lane)
-                self._measure(lanes)
+                functions = [*profiled, *self._deployed([each for each in others if self._has_steps(each)], stack)]
+                settle([sampler for measured in functions for sampler in measured.samplers])
+                for measured in functions:
+                    self._set_input(measured)
+                self._measure(functions)
 
-    def _deployed(self, group: Sequence[tuple[FunctionSpec, list[Cell]]], stack: ExitStack) -> Iterator[Lane]:
+    def _deployed(self, group: Sequence[FunctionCells], stack: ExitStack) -> Iterator[MeasuredFunction]:
         for spec, cells in group:
             function = stack.enter_context(self._session.deployed(spec, cells))
             if function is None:
                 continue
             begun = [stack.enter_context(begin(self._session, cell, function)) for cell in cells]
-            yield Lane(function, [Sampling(each, self._rule) for each in begun if each is not None])
+            yield MeasuredFunction(function, [Sampling(each, self._rule) for each in begun if each is not None])
 
     @property
     def _rule(self) -> StoppingRule:
@@ -106,20 +108,20 @@ class Campaign:
             max_time_s=settings.max_time_s,
         )
 
-    def _calibrate(self, lanes: Sequence[Lane]) -> None:
+    def _calibrate(self, functions: Sequence[MeasuredFunction]) -> None:
         """Find the steps of functions on the machine that is profiled; those that have none are given up."""
-        for lane in lanes:
-            benchmark = lane.function.known_source().benchmark
+        for measured in functions:
+            benchmark = measured.function.known_source().benchmark
             if benchmark.name in self._steps:
                 continue
-            first = lane.samplers[0].measurement
+            first = measured.samplers[0].measurement
             try:
                 self._steps[benchmark.name] = fit_steps(self._session, benchmark, first, self._settings.ends_s)
             except UserError as exc:
                 self._without_steps[benchmark.name] = str(exc)
-                lane.refuse(NO_STEPS, str(exc))
+                measured.refuse(NO_STEPS, str(exc))
 
-    def _has_steps(self, each: tuple[FunctionSpec, list[Cell]]) -> bool:
+    def _has_steps(self, each: FunctionCells) -> bool:
         """Tell whether steps of a function were found; the cells of one that has none are stored so."""
         _, cells = each
         name = cells[0].factors["benchmark"]
@@ -129,36 +131,36 @@ class Campaign:
         self._session.refuse(cells, NO_STEPS, error, CellStatus.FAILED)
         return False
 
-    def _set_input(self, lane: Lane) -> None:
+    def _set_input(self, measured: MeasuredFunction) -> None:
         """Give each cell the input of its step."""
-        benchmark = lane.function.known_source().benchmark
-        for sampler in lane.samplers:
+        benchmark = measured.function.known_source().benchmark
+        for sampler in measured.samplers:
             if sampler.closed:
                 continue
             measurement = sampler.measurement
             parameters = self._steps[benchmark.name].parameters(benchmark, int(measurement.cell.factors["size"]))
             try:
-                measurement.function = self._session.called(lane.function, parameters)
+                measurement.function = self._session.called(measured.function, parameters)
             except UnsupportedError as exc:
                 sampler.end(CellStatus.UNSUPPORTED, "not possible", str(exc))
 
-    def _measure(self, lanes: Sequence[Lane]) -> None:
-        samplers = [sampler for lane in lanes for sampler in lane.samplers]
+    def _measure(self, functions: Sequence[MeasuredFunction]) -> None:
+        samplers = [sampler for measured in functions for sampler in measured.samplers]
         for done, (number, turns) in enumerate(rounds(self._session, samplers)):
             if done % self._every == 0:
-                self._renew(lanes, number)
+                self._renew(functions, number)
             self._take([sampler for sampler in turns if not sampler.closed], Kind.MEASURED, number)
             settle(samplers)
 
-    def _renew(self, lanes: Sequence[Lane], number: int) -> None:
+    def _renew(self, functions: Sequence[MeasuredFunction], number: int) -> None:
         """Give every function a new sandbox, where its platform can, and warm it up with its smallest step."""
         first = []
-        for lane in lanes:
-            left = [sampler for sampler in lane.samplers if not sampler.closed]
+        for measured in functions:
+            left = [sampler for sampler in measured.samplers if not sampler.closed]
             if not left:
                 continue
             first.append(left[0])
-            if Capability.FORCE_COLD in lane.function.platform.capabilities:
+            if Capability.FORCE_COLD in measured.function.platform.capabilities:
                 with left[0].turn():
                     left[0].measurement.force_cold()
         self._take([sampler for sampler in first if not sampler.closed], Kind.WARMUP, number)
@@ -167,14 +169,14 @@ class Campaign:
         """Take one call of each, in their order; as many functions at a time as the settings allow."""
         together = [turn for turn in turns if self._settings.parallel > 1 and turn.measurement.function.simultaneous]
         if together:
-            _Volley(self._session, together, kind, number, self._settings.parallel).send()
+            _RoundOfCalls(self._session, together, kind, number, self._settings.parallel).send()
         for sampler in turns:
             if sampler not in together and not sampler.closed:
                 with sampler.turn():
                     sampler.measurement.invoke(Closed(1), kind, number)
 
 
-class _Volley:
+class _RoundOfCalls:
     """One call of each of some cells, several in flight, one of each function.
 
     Args:
@@ -192,13 +194,13 @@ class _Volley:
         self._number = number
         self._most = most
         self._agenda = Agenda()
-        self._flying: dict[Calls, Sampling] = {}
+        self._in_flight: dict[Calls, Sampling] = {}
 
     def send(self) -> None:
         """Send all, and count what comes back."""
         self._start()
         for sent in self._session.send(self._agenda):
-            sampler = self._flying.pop(sent.calls)
+            sampler = self._in_flight.pop(sent.calls)
             if sent.failure is not None:
                 sampler.end(CellStatus.FAILED, PLUGIN_FAILED, str(sent.failure))
             else:
@@ -209,9 +211,9 @@ class _Volley:
 
     def _start(self) -> None:
         """Put what may be in flight on the agenda: the next cell of each function that is idle."""
-        busy = {sampler.measurement.function.id for sampler in self._flying.values()}
+        busy = {sampler.measurement.function.id for sampler in self._in_flight.values()}
         for sampler in list(self._waiting):
-            if len(self._flying) >= self._most:
+            if len(self._in_flight) >= self._most:
                 return
             measurement = sampler.measurement
             if measurement.function.id in busy:
@@ -225,11 +227,11 @@ class _Volley:
                 kind=self._kind,
                 round=self._number,
             )
-            self._flying[calls] = sampler
+            self._in_flight[calls] = sampler
             self._agenda.add(calls, client_clock().now())
 
 
-def _is_profiled(each: tuple[FunctionSpec, list[Cell]]) -> bool:
+def _is_profiled(each: FunctionCells) -> bool:
     return bool(each[1][0].factors["side"] == FROM)
 
 
@@ -238,7 +240,7 @@ def spec_of(cell: Cell) -> FunctionSpec:
     return replace(FunctionSpec.of(cell), size=FIRST_STEP)
 
 
-def _groups(cells: Sequence[Cell], most: int) -> list[list[tuple[FunctionSpec, list[Cell]]]]:
+def _groups(cells: Sequence[Cell], most: int) -> list[list[FunctionCells]]:
     """Return the cells by deployment, as many together as may be deployed, both machines of a function among them."""
     functions: dict[str, dict[tuple[str, FunctionSpec], list[Cell]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:

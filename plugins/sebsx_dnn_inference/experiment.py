@@ -105,8 +105,8 @@ class DnnInference(Experiment[DnnSettings]):
             if cell.hash in known:
                 _take(session, cell, known[cell.hash])
         cells = [cell for cell in cells if cell.hash not in known]
-        kitchen = _Kitchen(session, settings)
-        ready = [cell for cell in cells if kitchen.prepared(cell)]
+        conversions = _Conversions(session, settings)
+        ready = [cell for cell in cells if conversions.prepared(cell)]
         calls = settings.chosen.sandboxes * (1 + settings.chosen.calls)
         rule = StoppingRule(repetitions=calls, max_failures=settings.max_failures, max_time_s=settings.max_time_s)
         interleave(
@@ -114,14 +114,14 @@ class DnnInference(Experiment[DnnSettings]):
             ready,
             rule,
             partial(_look_at_one, settings),
-            prepare=kitchen.begun,
-            spec_of=kitchen.spec_of,
+            prepare=conversions.begun,
+            spec_of=conversions.spec_of,
             shared=True,
         )
 
 
 @dataclass(slots=True)
-class _Kitchen:
+class _Conversions:
     """What was converted so far: each model once for an engine and an architecture."""
 
     session: Session

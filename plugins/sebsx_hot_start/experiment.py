@@ -36,7 +36,7 @@ _WARMUPS = 10
 _TIMEOUT_S = 60.0
 # For plans, before anything was measured: a call, a start, and an exchange with a polling sandbox by its way.
 _CALL_GUESS_S, _COLD_GUESS_S, _BYTES_PER_S = 0.01, 0.3, 5e7
-_EXCHANGE_S = {SHARED_MEMORY: (1e-5, 2.5e9), LOOPBACK: (5e-5, 5e8)}  # of a byte, and bytes a second there and back
+_EXCHANGE = {SHARED_MEMORY: (1e-5, 2.5e9), LOOPBACK: (5e-5, 5e8)}  # seconds of a byte; bytes a second there and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def _cell(platform: Platform[Any], provision: Provision, factors: dict[str, Any]
     calls = chosen.sandboxes * (chosen.calls if start == "warm" else 1)
     call_s = _CALL_GUESS_S + size / _BYTES_PER_S
     if start == HOT:
-        least_s, bytes_per_s = _EXCHANGE_S[factors["way"]]
+        least_s, bytes_per_s = _EXCHANGE[factors["way"]]
         call_s = (chosen.exchanges + _WARMUPS) * (least_s + 2 * size / bytes_per_s)
     init_s = _COLD_GUESS_S * chosen.sandboxes / calls
     cost = estimate(platform, factors, calls, call_s, init_s=init_s, provision=provision)
