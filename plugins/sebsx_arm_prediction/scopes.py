@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sebsx.errors import UnknownNameError, UserError
 from sebsx_arm_prediction.classifiers import Classifier, fit_classifier
-from sebsx_arm_prediction.features import CPU8, FeatureSet, kernel_share
+from sebsx_arm_prediction.features import CPU8, kernel_share
 from sebsx_arm_prediction.models import METHODS, Effort, Model, fit
 from sebsx_arm_prediction.pairs import CLASSES, Pairs
 
@@ -88,7 +88,6 @@ def fit_scope(
     pairs: Pairs,
     *,
     classifier: Classifier | str = "random-forest",
-    features: FeatureSet | None = None,
     effort: Effort | None = None,
     tau: float | None = None,
 ) -> Predictor:
@@ -99,7 +98,6 @@ def fit_scope(
         name: Of the method.
         pairs: The rows.
         classifier: Fitted to the same rows, or the name of one, for the scope `arm-speed`.
-        features: Another set than the method's own.
         effort: How large forests are.
         tau: For the scope `resource-bound`; by default the best for the rows.
 
@@ -107,30 +105,28 @@ def fit_scope(
         UserError: If the scope is not available: one class only, or too few functions for a threshold.
     """
     if scope == FUNCTION_SPECIFIC:
-        models = {each: fit(name, pairs.of([each]), features, effort) for each in pairs.functions}
+        models = {each: fit(name, pairs.of([each]), effort=effort) for each in pairs.functions}
         return Predictor(scope=scope, method=name, models=models)
     if scope == ALL_IN_ONE or (scope in SCOPES and METHODS[name].is_baseline):
-        return Predictor(scope=scope, method=name, models={_ALL: fit(name, pairs, features, effort)})
+        return Predictor(scope=scope, method=name, models={_ALL: fit(name, pairs, effort=effort)})
     if scope == RESOURCE_BOUND:
         tau = threshold(pairs) if tau is None else tau
         kernel = kernel_share(pairs.source) >= tau
         models = {
-            key: fit(name, pairs.where(mask), features, effort) for key, mask in ((_USER, ~kernel), (_KERNEL, kernel))
+            key: fit(name, pairs.where(mask), effort=effort) for key, mask in ((_USER, ~kernel), (_KERNEL, kernel))
         }
         return Predictor(scope=scope, method=name, models=models, tau=tau)
     if scope == ARM_SPEED:
-        return _by_class(name, pairs, classifier, features, effort)
+        return _by_class(name, pairs, classifier, effort)
     raise UnknownNameError("scope", scope, SCOPES)
 
 
-def _by_class(
-    name: str, pairs: Pairs, classifier: Classifier | str, features: FeatureSet | None, effort: Effort | None
-) -> Predictor:
+def _by_class(name: str, pairs: Pairs, classifier: Classifier | str, effort: Effort | None) -> Predictor:
     if isinstance(classifier, str):
         classifier = fit_classifier(classifier, pairs, effort=effort)
     labels = pairs.labels
     models = {
-        word: fit(name, pairs.where(labels == place), features, effort)
+        word: fit(name, pairs.where(labels == place), effort=effort)
         for place, word in enumerate(CLASSES)
         if (labels == place).any()
     }

@@ -91,7 +91,7 @@ class StoreLedger:
             set_state(connection, key, state, provider_id)
 
 
-def set_state(connection: Connection, key: int, state: ResourceState, provider_id: str | None) -> int:
+def set_state(connection: Connection, key: int, state: ResourceState, provider_id: str | None = None) -> int:
     """Set the state of a resource, and its provider's id unless that is None; return how many rows there were."""
     values = {"state": state.value, "changed_at": now()}
     if provider_id is not None:

@@ -284,10 +284,10 @@ class Store:
         with self._database.read() as connection:
             return ledger.find(connection, key, states)
 
-    def set_resource(self, resource_id: int, state: ResourceState, provider_id: str | None = None) -> None:
-        """Set the state of a resource in the ledger, and its provider's id unless that is None."""
+    def set_resource(self, resource_id: int, state: ResourceState) -> None:
+        """Set the state of a resource in the ledger."""
         with self._database.write() as connection:
-            ledger.set_state(connection, resource_id, state, provider_id)
+            ledger.set_state(connection, resource_id, state)
 
     # Reading
 

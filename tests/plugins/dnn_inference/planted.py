@@ -168,9 +168,8 @@ class Nested(Planted):
 PLANTED = (Planted, Quick, Wrong, Crashing, Failing, Greedy, Full)
 
 
-def identity_model(path: Path, width: int = 8, shape: Sequence[str | int] | None = None) -> Path:
-    """Write a model whose output is its input, `batch` x width or of another shape."""
-    shape = ["batch", width] if shape is None else list(shape)
+def identity_model(path: Path, shape: Sequence[str | int] = ("batch", 8)) -> Path:
+    """Write a model whose output is its input."""
     graph = helper.make_graph(
         [helper.make_node("Mul", ["input", "one"], ["output"])],
         "identity",
