@@ -125,6 +125,10 @@ class GcpClients(CloudAccount):
         super().close()
         self._identities.clear()
 
+    def close_client(self, client: Any) -> None:
+        """Close the connections of a client: those of generated clients are their transport's."""
+        (client if hasattr(client, "close") else client.transport).close()
+
     def _client(self, package: str, url: str, **more: Any) -> Any:
         """Return a client of one of the libraries that Google wrote by hand."""
         where = {"api_endpoint": url} if url else None

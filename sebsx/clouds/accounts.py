@@ -82,7 +82,11 @@ class CloudAccount(ABC):
         """Close every connection. A second call is harmless, and a later use opens them again."""
         kept = [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), KeptClient)]
         for client in map(self.__dict__.pop, kept):
-            (client if hasattr(client, "close") else client.transport).close()
+            self.close_client(client)
+
+    def close_client(self, client: Any) -> None:
+        """Close the connections of a kept client; overridden where the SDK's clients have another way than `close`."""
+        client.close()
 
     def explained(self, what: str) -> AbstractContextManager[None]:
         """Return a context that turns what the SDK raises into an error of ours that says what to do.
