@@ -54,7 +54,7 @@ _SECRET = re.compile(
 
 _REQUEST = re.compile(r"^[A-Z]+ https?://\S+: ")  # which the library puts before Google's words
 _NOT_FOUND = f"no Google credentials were found ({{said:.200}}); log in ({_LOGIN}), or --set credentials=FILE"
-_NOT_ACCEPTED = f"Google takes the credentials no more: {{said}}; log in again ({_LOGIN})"
+_NOT_ACCEPTED = f"Google no longer accepts the credentials: {{said}}; log in again ({_LOGIN})"
 _UNREACHABLE = ProviderFailure(text="{what}: {said}; are region and endpoints right, and is the network up?")
 _UNREADABLE = ProviderFailure(text="{what}: the answer cannot be read ({kind}); are the endpoints those of Google?")
 _FAILURES = {

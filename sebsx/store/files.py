@@ -119,7 +119,7 @@ _ADVICE = (
     ("unable to open", "it cannot be opened; check that the folder exists and may be read and written"),
     ("not a database", "it is not an SQLite database, or is encrypted; name another with --store"),
     ("malformed", "the file is damaged; take what can be saved with: sqlite3 FILE .recover"),
-    ("permission denied", "the user has not the right; ask the database's owner to grant it"),
+    ("permission denied", "the user lacks the permission; ask the database's owner to grant it"),
     ("password", "the server refused user or password; check the URL, or use PGPASSWORD or ~/.pgpass"),
     ("connection", "the server cannot be reached; check that it runs, and host, port and database in the URL"),
 )
