@@ -77,7 +77,7 @@ class Deployer:
 
     def label_of(self, spec: FunctionSpec) -> str:
         """Return how messages call a function: its benchmark by name, where the spec has the path of a folder."""
-        return replace(spec, benchmark=self._scene.benchmark(spec.benchmark).name).label
+        return _label(spec, self._scene.benchmark(spec.benchmark))
 
     def deploy(self, spec: FunctionSpec) -> Function:
         """Build a function, deploy it and return it with the input of its benchmark.
@@ -89,7 +89,7 @@ class Deployer:
         """
         platform, benchmark = self._scene.platforms[spec.platform], self._scene.benchmark(spec.benchmark)
         parameters = benchmark.resolve(spec.size, dict(spec.parameters))
-        label = self.label_of(spec)
+        label = _label(spec, benchmark)
         run = self._run.id
         config = FunctionConfig(
             name=f"sebsx-{run[-8:].lower()}-{benchmark.name}-{spec.memory_mib}-{self._tried}-{self._token}",
@@ -309,6 +309,10 @@ def _code_of(adoption: Adoption, told: Mapping[str, Any]) -> dict[str, str]:
         "language": str(told.get("language", "")),
         "language_version": str(told.get("language_version", "")),
     }
+
+
+def _label(spec: FunctionSpec, benchmark: Benchmark) -> str:
+    return replace(spec, benchmark=benchmark.name).label
 
 
 def _check_needs(platform: Platform[Any], benchmark: Benchmark, needs: frozenset[Capability]) -> None:

@@ -119,22 +119,25 @@ class RunSession(Session):
 
     @contextmanager
     def deployed(self, spec: FunctionSpec, cells: Sequence[Cell]) -> Iterator[Function | None]:
-        with self._held(lambda: self._deployer.deploy(spec), self._deployer.label_of(spec), cells) as function:
+        deployer = self._deployer
+        with self._held(lambda: deployer.deploy(spec), lambda: deployer.label_of(spec), cells) as function:
             yield function
 
     @contextmanager
     def adopted(self, adoption: Adoption, cells: Sequence[Cell]) -> Iterator[Function | None]:
-        with self._held(lambda: self._deployer.adopt(adoption), adoption.label, cells) as function:
+        with self._held(lambda: self._deployer.adopt(adoption), lambda: adoption.label, cells) as function:
             yield function
 
     @contextmanager
-    def _held(self, take: Callable[[], Function], label: str, cells: Sequence[Cell]) -> Iterator[Function | None]:
+    def _held(
+        self, take: Callable[[], Function], label: Callable[[], str], cells: Sequence[Cell]
+    ) -> Iterator[Function | None]:
         try:
             function = take()
         except (UnsupportedError, DeployError, PluginError) as exc:
             status = CellStatus.UNSUPPORTED if isinstance(exc, UnsupportedError) else CellStatus.FAILED
             self.refuse(cells, PLUGIN_FAILED if isinstance(exc, PluginError) else NOT_DEPLOYED, str(exc), status)
-            self.observer.warned(f"{label}: {exc}")
+            self.observer.warned(f"{label()}: {exc}")
             yield None
             return
         self._held_functions += 1
@@ -142,25 +145,25 @@ class RunSession(Session):
             try:
                 yield function
             except LimitReachedError:  # what was measured before it has its records, too
-                self._complete(function, label, cells)
+                self._complete(function, cells)
                 raise
-            self._complete(function, label, cells)
+            self._complete(function, cells)
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
             if self._held_functions > 1:  # others are held around this one, and their cells go on behind it
                 raise
-            self.observer.warned(f"{label}: {exc}")
+            self.observer.warned(f"{function.label}: {exc}")
         finally:
             self._held_functions -= 1
             self._price_ready(function, self._deployer.teardown(function))
 
-    def _complete(self, function: Function, label: str, cells: Sequence[Cell]) -> None:
+    def _complete(self, function: Function, cells: Sequence[Cell]) -> None:
         """Take in what comes last of a function; a plugin that fails in it costs its cells alone."""
         try:
             self._recorder.complete(function)
         except PluginError as exc:
             self.refuse(self._unclosed(cells), PLUGIN_FAILED, str(exc), CellStatus.FAILED)
-            self.observer.warned(f"{label}: {exc}")
+            self.observer.warned(f"{function.label}: {exc}")
         away_s = round_trip_to(function)
         with self.store.together():
             self._deployer.record_round_trip(function, away_s)
