@@ -162,6 +162,8 @@ class _Gathering:
         import numpy as np  # heavy
 
         try:
+            if bool in set(map(type, column)):  # which numpy takes for 0 and 1
+                raise TypeError(name)
             found = np.array(column, dtype=float)
         except (TypeError, ValueError, OverflowError):
             values = [number(value) for value in column]

@@ -23,11 +23,17 @@ def mean_of_trees(forest: Any, inputs: Numbers) -> Numbers:
     Args:
         forest: Fitted, of one output, without missing values.
         inputs: One row of finite features for each row that is asked for.
+
+    Raises:
+        ValueError: If its trees are of another shape, which they do not look at themselves.
     """
     import numpy as np  # heavy
 
     rows = np.ascontiguousarray(inputs, dtype=np.float32)  # what trees of scikit-learn compare
-    total: Numbers = sum(tree.tree_.predict(rows) for tree in forest.estimators_) / len(forest.estimators_)
+    trees = [tree.tree_ for tree in forest.estimators_]
+    if not trees or any(tree.n_features != rows.shape[1] or tree.n_outputs != 1 for tree in trees):
+        raise ValueError(f"a forest has no tree, or one that does not read {rows.shape[1]} features for one answer")
+    total: Numbers = sum(tree.predict(rows) for tree in trees) / len(trees)
     return total
 
 

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sebsx.errors import UnknownNameError, UserError
+from sebsx.model.frame import Frame
 from sebsx_arm_prediction.checks import LEAST_FUNCTIONS, validate
 from sebsx_arm_prediction.classifiers import Classifier, fit_classifier
 from sebsx_arm_prediction.conformal import LEVELS, coverage, half_width
-from sebsx_arm_prediction.dataset import COMPONENTS
+from sebsx_arm_prediction.dataset import COMPONENTS, FEATURE_NAMES, NUMBERS, WORDS, Dataset
 from sebsx_arm_prediction.features import RATES12, feature_set
 from sebsx_arm_prediction.models import BASELINES, LEARNED, METHODS, Effort, Model, method, needed_columns
 from sebsx_arm_prediction.pairs import CLASSES, Pairs
@@ -19,8 +20,6 @@ from sebsx_arm_prediction.validation import LIGHT, HeldOut, choose, leave_one_fu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from sebsx_arm_prediction.dataset import Dataset
 
 ROWS_LEFT_OUT = 5  # of each step, where functions are left out in turn
 ROWS_FITTED = 20  # of each step, in what is stored
@@ -179,7 +178,7 @@ def from_parts(card: Mapping[str, Any], estimators: Mapping[str, Any]) -> Traine
     """Return a model as its card and its estimators were stored.
 
     Raises:
-        UserError: If the card lacks something.
+        UserError: If the card lacks something, or an estimator is not what it says.
     """
     try:
         models = {
@@ -196,7 +195,7 @@ def from_parts(card: Mapping[str, Any], estimators: Mapping[str, Any]) -> Traine
             name=chosen[0], features=str(feature_set(chosen[1])), estimator=estimators["classifier"]
         )
         by_class = classifier if card["scope"] == ARM_SPEED else None
-        return Trained(
+        trained = Trained(
             predictor=Predictor(
                 scope=card["scope"],
                 method=method(card["method"]).name,
@@ -216,3 +215,28 @@ def from_parts(card: Mapping[str, Any], estimators: Mapping[str, Any]) -> Traine
         )
     except (LookupError, TypeError, ValueError, AttributeError, UnknownNameError) as exc:
         raise UserError(f"model {card.get('name')!r} is damaged: its card lacks or garbles {exc}") from exc
+    try:
+        _let_answer(trained)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, AttributeError, UserError) as exc:
+        raise UserError(
+            f"model {card.get('name')!r} is damaged: its estimators do not answer: {' '.join(str(exc).split())}"
+        ) from exc
+    return trained
+
+
+def _let_answer(trained: Trained) -> None:
+    """Let every estimator answer, so that one of another shape is told now, not by whatever it does to a profile.
+
+    Raises:
+        ValueError: If an answer is not one finite number for each row; or whatever the estimator raises.
+    """
+    import numpy as np  # heavy
+
+    numbers = {name: np.ones(2) for name in (*NUMBERS, *FEATURE_NAMES)}
+    rows = Dataset(frame=Frame(numbers, {name: (np.zeros(2, dtype=np.int32), [""]) for name in WORDS}))
+    with np.errstate(all="ignore"):
+        found = [model.predict(rows) for model in trained.predictor.models.values()]
+        classifiers = filter(None, {trained.classifier, trained.predictor.classifier})
+        found += [classifier.probabilities(rows).sum(axis=1) for classifier in classifiers]
+    if wrong := [each.shape for each in found if each.shape != (2,) or not np.isfinite(each).all()]:
+        raise ValueError(f"answers to 2 rows have the shape {wrong[0]}, or are not finite")

@@ -60,6 +60,8 @@ def chunks_of(
         if path.is_dir():
             yield from _of_folder(path, choose, trouble)
             return
+        if path.exists() and not path.is_file():  # it is read twice, and a pipe would wait for ever
+            raise UserError(f"{str(path)!r} is neither a file nor a folder; write what it gives to a file first")
         with path.open("rb") as file:
             head = file.read(4096)
         if head.startswith(b"PAR1"):
@@ -177,7 +179,7 @@ def _joined(row: list[str]) -> list[str]:
 def _of_folder(
     path: Path, choose: Callable[[Sequence[str]], Sequence[str]], trouble: Trouble
 ) -> Iterator[Mapping[str, Sequence[Any]]]:
-    files = sorted(path.rglob("*.json"))
+    files = sorted(file for file in path.rglob("*.json") if file.is_file())
     if not files:
         raise UserError(f"folder {str(path)!r} holds no JSON files, of which FaaS Runner writes one for each answer")
 
@@ -259,7 +261,9 @@ def _objects(text: IO[str], path: Path) -> Iterator[Any]:
 
 
 def number(value: Any) -> float | None:
-    """Return a field as a number, NaN where it is empty; None where it is something else."""
+    """Return a field as a number, NaN where it is empty; None where it is something else, such as `true`."""
+    if isinstance(value, bool):
+        return None
     if value is None or (isinstance(value, str) and value.strip() in _NOTHING):
         return float("nan")
     try:

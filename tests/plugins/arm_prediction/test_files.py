@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,20 @@ def test_numbers_and_words_that_none_can_hold_are_missing(tmp_path: Path) -> Non
     assert len(dataset) == 2
     assert any("1 fields of runtime are not numbers" in note for note in dataset.notes)
     write_file(dataset, tmp_path / "again.csv")
+
+
+def test_true_is_no_number(tmp_path: Path) -> None:
+    dataset = read(tmp_path, json.dumps([ANSWER, {**ANSWER, "runtime": True}]), "answers.json")
+    assert len(dataset) == 1
+    assert any("1 fields of runtime are not numbers" in note for note in dataset.notes)
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(UserError, match=r"pipe\.json' is neither a file nor a folder; write what it gives to a file"):
+        read_files([tmp_path / "pipe.json"])
+    (tmp_path / "answers.json").write_text(json.dumps(ANSWER))
+    assert len(read_files([tmp_path])) == 1  # a folder is read without it
 
 
 def test_nested_columns_of_parquet_are_words_and_a_damaged_file_one_line(tmp_path: Path) -> None:

@@ -226,6 +226,30 @@ def test_card_and_file_of_somebody_who_can_seal_them_are_damaged_where_they_hold
             learning.from_parts(*registry.load(stored))
 
 
+def test_estimators_of_another_shape_are_damage(trained, tmp_path):
+    """Sealed or not: told when the model is read, and no tree is asked for a feature that no row has."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.linear_model import LinearRegression
+
+    rng = np.random.default_rng(0)
+    few, many, one = rng.random((20, 3)), rng.random((20, 40)), rng.random(20)
+    unfitted = RandomForestRegressor(n_estimators=2)
+    beside = RandomForestRegressor(n_estimators=2).fit(many, one)
+    beside.n_features_in_ = 1
+    card, estimators = learning.to_parts(trained)
+    busy = next(name for name in estimators if name != "classifier")
+    strange = [
+        (busy, LinearRegression().fit(few, one)), (busy, LinearRegression().fit(few[:, :1], few)), (busy, unfitted),
+        (busy, beside), (busy, RandomForestRegressor(n_estimators=2).fit(few[:, :1], few)), (busy, {"x": 1}),
+        ("classifier", RandomForestClassifier(n_estimators=2).fit(few, one > 0.5)), ("classifier", unfitted),
+        ("classifier", RandomForestClassifier(n_estimators=2).fit(rng.random((20, 12)), np.arange(20) + 7)),
+    ]  # fmt: skip
+    for name, estimator in strange:
+        place = registry.save("strange", card, {**estimators, name: estimator}, place=tmp_path)
+        with pytest.raises(UserError, match=r"^model 'strange' is damaged: its estimators do not answer: [^\n]+$"):
+            learning.from_parts(*registry.load(place))
+
+
 def test_model_that_could_not_be_kept_is_not_fitted(call, tmp_path):
     write_file(campaign(planted_kinds(count=3), steps=2, samples=1), tmp_path / "c.csv")
     words = ("predict", "train", "--features", str(tmp_path / "c.csv"), "--save")
