@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sebsx_gcp.clients import GcpClients
 
 _ADDRESS = re.compile(
-    r"(projects/(?P<project>[a-z0-9.:-]+)/locations/(?P<region>[a-z0-9-]+)/functions/)?(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})"
+    r"(projects/(?P<project>(?:[a-z0-9-]+(?:\.[a-z0-9-]+)+:)?[a-z0-9][a-z0-9-]*)/locations/(?P<region>[a-z0-9-]+)/functions/)?(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})"
 )
 # What a copy takes over of how a function runs; memory, processors and labels are its own.
 _KEPT = (
