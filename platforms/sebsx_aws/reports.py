@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sebsx.clouds.pages import each_page
 from sebsx.clouds.records import LateRecords
 from sebsx.clouds.s3 import create_once
 from sebsx.errors import PlatformError
@@ -64,9 +65,10 @@ class LogReports(LateRecords):
             pages = self._clients.logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group, filterPattern=self._pattern, startTime=int(since_s * 1000)
             )
-            for event in (event for page in pages for event in page["events"]):
-                record = loglines.read_line(event["message"])
-                yield int(event["timestamp"]) / 1000, str(event.get("logStreamName", "")), record
+            for page in each_page(f"read of log group {group!r}", pages, lambda page: page.get("nextToken")):
+                for event in page["events"]:
+                    record = loglines.read_line(event["message"])
+                    yield int(event["timestamp"]) / 1000, str(event.get("logStreamName", "")), record
 
 
 class SandboxReports(LogReports):

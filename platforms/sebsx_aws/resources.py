@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds import tags as our_tags
 from sebsx.clouds.accounts import ResourceKind
+from sebsx.clouds.pages import each_page
 from sebsx.clouds.registries import IMAGE
 from sebsx.clouds.s3 import create_once, listed
 from sebsx_aws.errors import ERRORS, without_account
@@ -98,12 +99,14 @@ KINDS = {
 def tagged(clients: Clients, platform: str) -> Iterator[Resource]:
     """Yield every resource that a platform made in the account and region, by our tags, whatever run it was for."""
     filters = [{"Key": our_tags.RUN_TAG}, {"Key": our_tags.PLATFORM_TAG, "Values": [platform]}]
-    pages = clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
-    for item in (item for page in pages for item in page["ResourceTagMappingList"]):
-        if found := _kind_of(item["ResourceARN"]):
-            arn, tags = without_account(item["ResourceARN"]), _read_tags(item["Tags"])
-            yield our_tags.resource(*found, tags, region=clients.region, provider_id=arn)
-    for page in clients.iam.get_paginator("list_roles").paginate(PathPrefix=_ROLE_PATH):  # not in that search
+    what, pages = "search for resources", clients.tagging.get_paginator("get_resources").paginate(TagFilters=filters)
+    for page in each_page(what, pages, lambda page: page.get("PaginationToken")):
+        for item in page["ResourceTagMappingList"]:
+            if found := _kind_of(item["ResourceARN"]):
+                arn, tags = without_account(item["ResourceARN"]), _read_tags(item["Tags"])
+                yield our_tags.resource(*found, tags, region=clients.region, provider_id=arn)
+    pages = clients.iam.get_paginator("list_roles").paginate(PathPrefix=_ROLE_PATH)  # not in that search
+    for page in each_page("search for roles", pages, lambda page: page.get("Marker")):
         for role in page["Roles"]:
             tags = _read_tags(clients.iam.list_role_tags(RoleName=role["RoleName"]).get("Tags", ()))
             if our_tags.are_ours(tags, platform):

@@ -15,7 +15,7 @@ from sebsx.errors import PlatformError, UserError
 from sebsx.model import Between, Deployment, OneOf, ProviderRecord, Status
 from sebsx.model.options import MAX_INSTANCES, MIN_INSTANCES, SANDBOX_CONCURRENCY, TIER
 from sebsx_azure import packages
-from sebsx_azure.clients import EXTRA, AzureClients
+from sebsx_azure.clients import EXTRA, AzureClients, listed
 from sebsx_azure.errors import ERRORS
 from sebsx_azure.existing import AzureExisting, is_id, read_name
 from sebsx_azure.functions import (
@@ -305,12 +305,11 @@ class AzurePlatform(AccountPlatform[AzureSettings, AzureClients]):
     def _look(self) -> None:
         with ERRORS.explained("look at the subscription"):
             states = {
-                item.namespace.lower(): item.registration_state for item in self.account.resources.providers.list()
+                item.namespace.lower(): item.registration_state
+                for item in listed("list of providers", self.account.resources.providers.list())
             }
-            regions = {
-                "".join(item.name.split()).lower()
-                for item in self.account.web.list_geo_regions(sku="FlexConsumption", linux_workers_enabled=True)
-            }
+            offered = self.account.web.list_geo_regions(sku="FlexConsumption", linux_workers_enabled=True)
+            regions = {"".join(item.name.split()).lower() for item in listed("list of regions", offered)}
         needed = {
             name.partition("/")[0] for kind, (name, _) in TYPES.items()
             if kind != COSMOS_ACCOUNT or self.settings.table == COSMOS

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.accounts import CloudAccount, KeptClient
 from sebsx.clouds.certificates import text_of
+from sebsx.clouds.pages import each_page
 from sebsx.errors import UserError
 from sebsx.system.homes import expanded
 from sebsx.system.lazy import require
 from sebsx_azure.errors import ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sebsx_azure.settings import AzureSettings
 
@@ -152,3 +153,17 @@ class AzureClients(CloudAccount):
     def trust(self) -> dict[str, Any]:
         """How every client is told whom it trusts."""
         return {"connection_verify": self.trusted}
+
+
+def listed(what: str, listing: Any) -> Iterator[Any]:
+    """Yield the items of a listing of Azure's libraries.
+
+    Args:
+        what: What is listed, for messages.
+        listing: As it was asked for.
+
+    Raises:
+        PlatformError: If it does not end.
+    """
+    pages = listing.by_page()
+    return (item for page in each_page(what, pages, lambda _page: pages.continuation_token) for item in page)

@@ -11,6 +11,7 @@ from sebsx.clouds.adopted import Existing, check_place, language_of, parts_of
 from sebsx.clouds.starts import KnownStarts
 from sebsx.errors import UnsupportedError, UserError
 from sebsx_azure import resources
+from sebsx_azure.clients import listed
 from sebsx_azure.copies import copy_of, read_package
 from sebsx_azure.errors import ERRORS
 from sebsx_azure.functions import CONSUMPTION, FLEX, FLEX_MIB, NAME, AzureFunctions, effective, plan
@@ -224,8 +225,9 @@ class AzureExisting(Existing[AzureFunction]):
         """Return group and name of an app, and what Azure says of it."""
         group = named.group
         if not group:
-            with ERRORS.explained("search for function apps"):
-                apps = self._clients.web.web_apps.list()
+            what = "search for function apps"
+            with ERRORS.explained(what):
+                apps = listed(what, self._clients.web.web_apps.list())
                 ids = [item.id for item in apps if item.name.lower() == named.app.lower()]
             group = ids[0].split("/")[4] if ids else ""
         place = f"{group}/{named.app}"
@@ -238,8 +240,9 @@ class AzureExisting(Existing[AzureFunction]):
     def _listed(self, place: str) -> dict[str, str]:
         """Return the functions of an app with their URLs; empty for those that HTTP does not start."""
         group, _, name = place.partition("/")
-        with ERRORS.explained(f"list of the functions of {name!r}"):
-            found = [item.as_dict() for item in self._clients.web.web_apps.list_functions(group, name)]
+        what = f"list of the functions of {name!r}"
+        with ERRORS.explained(what):
+            found = [item.as_dict() for item in listed(what, self._clients.web.web_apps.list_functions(group, name))]
         return {
             item["name"].rpartition("/")[2]: str(item["properties"].get("invoke_url_template") or "") for item in found
         }

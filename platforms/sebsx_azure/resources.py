@@ -12,7 +12,7 @@ from sebsx.clouds.accounts import ResourceKind
 from sebsx.contracts.naming import NamingRule
 from sebsx.system.lazy import require
 from sebsx_azure import cosmos
-from sebsx_azure.clients import EXTRA, AzureClients
+from sebsx_azure.clients import EXTRA, AzureClients, listed
 from sebsx_azure.errors import ERRORS
 from sebsx_azure.settings import COSMOS
 from sebsx_azure.storage import BlobStorage
@@ -188,8 +188,8 @@ def workspace_id(clients: AzureClients, place: str) -> str:
 def tagged(clients: AzureClients, platform: str) -> Iterator[Resource]:
     """Yield every resource that the platform made in the subscription, by our tags, whatever run it was for."""
     wanted = f"tagName eq '{our_tags.PLATFORM_TAG}' and tagValue eq '{platform}'"
-    found = [*clients.resources.resources.list(filter=wanted)]
-    found += clients.resources.resource_groups.list(filter=wanted)
+    found = [*listed("search for resources", clients.resources.resources.list(filter=wanted))]
+    found += listed("search for resource groups", clients.resources.resource_groups.list(filter=wanted))
     for item in found:
         tags = dict(item.tags or {})
         kind = _KINDS.get((item.type or "").lower(), GROUP)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.objects import Objects
 from sebsx.clouds.refusals import passing_over
+from sebsx_azure.clients import listed
 from sebsx_azure.errors import ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -37,9 +38,9 @@ class BlobStorage(Objects):
         """Return an object."""
         return bytes(self._container.download_blob(key).readall())
 
-    def listed(self, prefix: str) -> Iterable[str]:
-        """Return the keys that start with `prefix`."""
-        return self._container.list_blob_names(name_starts_with=prefix or None)  # type: ignore[no-any-return]
+    def listed(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that start with `prefix`."""
+        return listed("list of objects", self._container.list_blob_names(name_starts_with=prefix or None))
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, one after the other: batches are a protocol of their own that emulators lack."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sebsx.clouds.accounts import CloudAccount, KeptClient
+from sebsx.clouds.pages import each_page
 from sebsx.clouds.rest import LOOPBACK
 from sebsx.errors import CredentialsError, UserError
 from sebsx.system.lazy import require
 from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sebsx_gcp.settings import GcpSettings
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -193,6 +196,19 @@ class GcpClients(CloudAccount):
             "a person's credentials make no identity tokens for functions; act as a service account with "
             "--set impersonate=NAME@PROJECT.iam.gserviceaccount.com"
         )
+
+
+def pages_of(what: str, listing: Any) -> Iterator[Any]:
+    """Yield the pages of a listing of Google's libraries.
+
+    Args:
+        what: What is listed, for messages.
+        listing: As it was asked for.
+
+    Raises:
+        PlatformError: If it does not end.
+    """
+    return each_page(what, listing.pages, lambda _page: listing.next_page_token)
 
 
 def _from_key(path: str) -> Any:

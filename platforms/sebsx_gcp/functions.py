@@ -12,6 +12,7 @@ from sebsx.clouds.waiting import until
 from sebsx.contracts.naming import NamingRule
 from sebsx.errors import DeployError
 from sebsx.system.lazy import require
+from sebsx_gcp.clients import pages_of
 from sebsx_gcp.errors import ERRORS, failed
 
 if TYPE_CHECKING:
@@ -102,8 +103,10 @@ class GcpFunctions:
 
     def all(self) -> list[Any]:
         """Return every function of project and region, whoever made it."""
-        with ERRORS.explained("search for functions with our labels"):
-            return list(self._call("list_functions", {"parent": self._clients.location}))
+        what = "search for functions with our labels"
+        with ERRORS.explained(what):
+            listing = self._call("list_functions", {"parent": self._clients.location})
+            return [function for page in pages_of(what, listing) for function in page.functions]
 
     def runtimes(self) -> dict[str, list[str]]:
         """Return the runtimes that the region offers for the second generation, with Google's warnings of each."""

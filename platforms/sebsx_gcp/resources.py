@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
 from sebsx.clouds.accounts import ResourceKind
+from sebsx.clouds.pages import each_page
 from sebsx.system.lazy import require
+from sebsx_gcp.clients import pages_of
 from sebsx_gcp.functions import GcpFunctions
 from sebsx_gcp.storage import GcsStorage
 
@@ -49,8 +51,9 @@ def _delete_bucket(clients: GcpClients, name: str) -> None:
 
 
 def _buckets(clients: GcpClients) -> Iterator[tuple[str, dict[str, str]]]:
-    for bucket in clients.storage.list_buckets(prefix="sebsx-"):
-        yield bucket.name, labels.decode(bucket.labels)
+    for page in pages_of("search for buckets", clients.storage.list_buckets(prefix="sebsx-")):
+        for bucket in page:
+            yield bucket.name, labels.decode(bucket.labels)
 
 
 def _make_table(clients: GcpClients, name: str, tags: Mapping[str, str]) -> str:
@@ -62,7 +65,11 @@ def _make_table(clients: GcpClients, name: str, tags: Mapping[str, str]) -> str:
 def _delete_table(clients: GcpClients, name: str) -> None:
     """Delete the items, page by page, and the document at last: a table that is half gone is still found."""
     place = table_path(clients, name)
-    while found := [document.name for document in _query(clients, place, _ITEMS, limit=_PAGE)]:
+
+    def first() -> tuple[str, ...]:
+        return tuple(document.name for document in _query(clients, place, _ITEMS, limit=_PAGE))
+
+    for found in each_page("delete of items", iter(first, ()), lambda found: found):
         _commit(clients, [{"delete": item} for item in found])
     _commit(clients, [{"delete": place}])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.objects import Objects
 from sebsx.clouds.refusals import passing_over
+from sebsx_gcp.clients import pages_of
 from sebsx_gcp.errors import ERRORS
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class GcsStorage(Objects):
 
     def listed(self, prefix: str) -> Iterator[str]:
         """Yield the keys that start with `prefix`."""
-        return (blob.name for blob in self._client.list_blobs(self._bucket, prefix=prefix or None))
+        listing = self._client.list_blobs(self._bucket, prefix=prefix or None)
+        return (blob.name for page in pages_of("list of objects", listing) for blob in page)
 
     def remove(self, keys: Sequence[str]) -> None:
         """Delete objects, one after the other: batches are a protocol of their own that emulators lack."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sebsx.clouds.pages import each_page
+from sebsx.clouds.refusals import passing_over
 from sebsx.contracts.storage import Storage
 from sebsx.errors import UserError
 from sebsx.system.lazy import require
@@ -54,19 +56,19 @@ class S3Storage(Storage):
 
     def get(self, key: str) -> bytes:
         """Return an object."""
-        with self._explained(f"read of object {key!r}"):
-            try:
-                return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-            except self._s3.exceptions.ClientError as exc:
-                if code_of(exc) in GONE:
-                    raise KeyError(key) from None
-                raise
+        with self._explained(f"read of object {key!r}"), passing_over(lambda exc: code_of(exc) in GONE):
+            return bytes(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        raise KeyError(key)
 
     def keys(self, prefix: str = "") -> Sequence[str]:
         """Return the keys that start with `prefix`."""
         with self._explained("list of objects"):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+            return sorted(
+                item["Key"]
+                for page in each_page("list of objects", pages, lambda page: page.get("NextContinuationToken"))
+                for item in page.get("Contents", ())
+            )
 
     def delete(self, prefix: str) -> None:
         """Delete objects, a thousand in each request."""

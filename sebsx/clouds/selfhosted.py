@@ -17,6 +17,7 @@ from sebsx.clouds import dynamodb, s3
 from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.failures import ProviderErrors, ProviderFailure
+from sebsx.clouds.pages import each_page
 from sebsx.clouds.refusals import Refusal, passing_over, problems
 from sebsx.clouds.shipped import Shipped
 from sebsx.contracts.prices import OwnPrices
@@ -258,13 +259,17 @@ def paged(ask: Any, size: int) -> Iterator[Any]:
         ask: Returns the items of a page, by how many come before it; fewer than a page are the last.
         size: Most items of a page.
     """
-    skip = 0
-    while True:
-        items = ask(skip)
+
+    def pages() -> Iterator[Any]:
+        skip, items = 0, ask(0)
+        while len(items) >= size:
+            yield items
+            skip += len(items)
+            items = ask(skip)
+        yield items
+
+    for items in each_page("the listing", pages(), lambda items: hash(repr(items)) if len(items) >= size else None):
         yield from items
-        if len(items) < size:
-            return
-        skip += len(items)
 
 
 @cache
