@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds.accounts import CloudAccount
+from sebsx.clouds.amazon import check_answers
 from sebsx.errors import CredentialsError, MissingDependencyError, UserError
 from sebsx.system.lazy import require
 from sebsx_aws.errors import ERRORS, NO_CREDENTIALS, without_account
@@ -102,6 +103,7 @@ class Clients(CloudAccount):
         for name in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
             logging.getLogger(name).setLevel(logging.WARNING)
         session.events.register("before-call", _log_call)
+        check_answers(session)
         return session
 
     def _make(self, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sebsx.clouds.amazon import unreadable
 from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.refusals import Refusal
 from sebsx.clouds.s3 import code_of, words_of
@@ -79,7 +80,10 @@ ERRORS = ProviderErrors(
     words_of=words_of,
     refused=("botocore.exceptions.ClientError",),
     refusals=_REFUSALS,
-    failures={f"botocore.exceptions.{name}": failure for name, failure in _FAILURES.items()},
+    failures={
+        **unreadable("are region and endpoint_url right?"),
+        **{f"botocore.exceptions.{name}": failure for name, failure in _FAILURES.items()},
+    },
     gone=lambda exc: code_of(exc) in GONE,
     busy=lambda exc: code_of(exc) in _BUSY,
     secret=_SECRET,

@@ -122,15 +122,8 @@ class ExistingLambdas(Existing[FoundLambda]):
     def found(self, adoption: Adoption) -> FoundLambda:
         """Return what Lambda tells of a function that can be measured."""
         named = read_name(adoption.address)
-        self._check_place(named)
-        found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
-        told = found["Configuration"]
-        self._check_kind(named, told)
-        if named.is_alias:
-            self._check_alias(named, told["Version"])
-        provisioned = self._provisioned(named) if named.qualifier not in ("", LATEST) else 0
-        copy = self._copy_of(adoption, named, found) if adoption.copy else {}
-        return FoundLambda(named=named, told=told, found=found, provisioned=provisioned, copy=copy)
+        with ERRORS.explained(f"read of function {named.subject!r}"):
+            return self._found(adoption, named)
 
     def look(self, address: str) -> FoundLambda | None:
         """Return what Lambda tells of a function as it can be changed; None if there is none."""
@@ -144,7 +137,8 @@ class ExistingLambdas(Existing[FoundLambda]):
 
     def sizes(self, told: FoundLambda) -> tuple[str, ...]:
         """Return its memory."""
-        return (str(told.told["MemorySize"]),)
+        with ERRORS.explained(f"read of function {told.named.subject!r}"):
+            return (str(told.told["MemorySize"]),)
 
     def resized(self, told: FoundLambda, memory_mib: int) -> tuple[str, ...]:
         """Return other memory, of a function that can be changed."""
@@ -215,6 +209,17 @@ class ExistingLambdas(Existing[FoundLambda]):
                 "a copy (--memory) has INFO"
             )
         return notes
+
+    def _found(self, adoption: Adoption, named: NamedFunction) -> FoundLambda:
+        self._check_place(named)
+        found = self._read(named, "GetFunction", self._clients.functions.get_function, **named.call)
+        told = found["Configuration"]
+        self._check_kind(named, told)
+        if named.is_alias:
+            self._check_alias(named, told["Version"])
+        provisioned = self._provisioned(named) if named.qualifier not in ("", LATEST) else 0
+        copy = self._copy_of(adoption, named, found) if adoption.copy else {}
+        return FoundLambda(named=named, told=told, found=found, provisioned=provisioned, copy=copy)
 
     def _check_place(self, named: NamedFunction) -> None:
         check_place(f"function {named.subject!r}", "region", named.region, self.region)

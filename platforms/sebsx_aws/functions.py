@@ -96,8 +96,8 @@ class Functions:
             # No other has this name: the answer to an earlier attempt was lost on its way.
             with ERRORS.explained(what):
                 made = functions.get_function_configuration(FunctionName=name)
-        arn = str(made["FunctionArn"])
         with ERRORS.explained(what):
+            arn = str(made["FunctionArn"])
             self.wait_active(name)
             if most := options["max_instances"]:
                 told = functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=most)
@@ -128,7 +128,7 @@ class Functions:
             alias = name_it(FunctionName=name, Name=ALIAS, FunctionVersion=version)
             if instances := self._published[name]:
                 self._published[name] = self._provision(name, instances)
-        return str(alias["AliasArn"])
+            return str(alias["AliasArn"])
 
     def wait_active(self, name: str) -> None:
         """Wait until a function that was just made can be invoked."""
@@ -147,6 +147,9 @@ class Functions:
             told = functions.get_function_configuration(
                 FunctionName=name, **(self.qualifier_of(name) if qualifier is None else qualifier)
             )
+            return self._facts(name, told, ours=qualifier is None)
+
+    def _facts(self, name: str, told: Mapping[str, Any], *, ours: bool) -> dict[str, Any]:
         facts = {
             "memory_mib": told["MemorySize"],
             "timeout_s": float(told["Timeout"]),
@@ -161,8 +164,8 @@ class Functions:
             "log_format": told.get("LoggingConfig", {}).get("LogFormat"),
             "version": told.get("Version"),
             # Of a function that is not ours these are asked for by `adopt`, or nobody knows them.
-            "min_instances": self._published.get(name, 0) if qualifier is None else None,
-            "max_instances": self._most.get(name, 0) if qualifier is None else None,
+            "min_instances": self._published.get(name, 0) if ours else None,
+            "max_instances": self._most.get(name, 0) if ours else None,
             "billing_scheme": "provisioned" if self._published.get(name) else None,
         }
         return {key: value for key, value in facts.items() if value is not None}

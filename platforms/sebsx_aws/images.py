@@ -102,12 +102,12 @@ def image_facts(clients: Clients, function: str) -> dict[str, Any]:
         uri = clients.functions.get_function(FunctionName=function)["Code"]["ResolvedImageUri"]
         repository, _, digest = uri.partition("/")[2].partition("@")
         told = clients.ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
-    return {"image_digest": digest, "image_bytes": told["imageDetails"][0]["imageSizeInBytes"]}
+        return {"image_digest": digest, "image_bytes": told["imageDetails"][0]["imageSizeInBytes"]}
 
 
 def _login(clients: Clients) -> dict[str, str]:
     """Return what a push is allowed by."""
     with ERRORS.explained("log-in to the registry"):
         told = clients.ecr.get_authorization_token()["authorizationData"][0]
-    user, _, password = base64.b64decode(told["authorizationToken"]).decode().partition(":")
+        user, _, password = base64.b64decode(told["authorizationToken"]).decode().partition(":")
     return {"username": user, "password": password}

@@ -69,6 +69,6 @@ def deployed_digest(effective: Mapping[str, Any]) -> str:
     if digest := effective.get("image_digest"):
         return str(digest).removeprefix("sha256:")
     try:
-        return base64.b64decode(effective.get("code_sha256") or "", validate=True).hex()
+        return base64.b64decode(str(effective.get("code_sha256") or ""), validate=True).hex()
     except ValueError:  # not base64
         return ""

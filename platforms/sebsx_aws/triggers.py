@@ -45,7 +45,7 @@ def endpoint_for(
     if trigger == URL:
         with ERRORS.explained(f"create of a URL for {name!r}"):
             told = clients.functions.create_function_url_config(FunctionName=name, AuthType="AWS_IAM", **qualifier)
-        return str(told["FunctionUrl"])
+            return str(told["FunctionUrl"])
     if trigger == ASYNC:
         wanted = {"QueueUrl": queue(), "AttributeNames": ["QueueArn"]}
         with ERRORS.explained(f"read of the queue for results of {name!r}"):

@@ -31,5 +31,6 @@ def make_table(database: Any, name: str, **more: Any) -> None:
         ],
         **more,
     }
-    create_once(lambda: database.create_table(**wanted), "ResourceInUseException")
-    database.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 2})
+    made = create_once(lambda: database.create_table(**wanted), "ResourceInUseException")
+    if made is None or made["TableDescription"]["TableStatus"] != "ACTIVE":
+        database.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 2})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sebsx.clouds import dynamodb, s3
 from sebsx.clouds.accounts import AccountPlatform, AccountSettings, CloudAccount, ResourceKind
+from sebsx.clouds.amazon import check_answers, unreadable
 from sebsx.clouds.certificates import text_of
 from sebsx.clouds.failures import ProviderErrors, ProviderFailure
 from sebsx.clouds.pages import each_page
@@ -51,6 +52,7 @@ STORE_ERRORS = ProviderErrors(
         ),
     ),
     failures={
+        **unreadable("is its URL right?"),
         "botocore.exceptions.SSLError": ProviderFailure(
             text="{what}: its certificate is not trusted; name the file of a self-signed one with "
             "--set store_certificate=...",
@@ -277,7 +279,9 @@ def _session() -> Any:
     """Return what makes clients: descriptions of services are read once."""
     for noisy in ("boto3", "botocore", "urllib3"):  # they tell keys, signatures and payloads
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return require("boto3", extra="aws").session.Session()
+    session = require("boto3", extra="aws").session.Session()
+    check_answers(session)
+    return session
 
 
 @contextmanager
