@@ -232,6 +232,8 @@ def test_readme_can_be_read_in_two_minutes() -> None:
     (table,) = [block.text for block in blocks(ROOT / "README.md") if block.language == "text"]
     assert max(map(len, table.splitlines())) <= 80
     assert " on local: " in table.splitlines()[-1], "the table ends in what was found"
+    text = "\n".join(lines)
+    assert text.index("make demo") < text.index(". .venv/bin/activate") < text.index("sebsx run"), "`sebsx` is found"
 
 
 def test_front_page_lists_no_page_twice() -> None:

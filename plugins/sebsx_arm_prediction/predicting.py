@@ -62,6 +62,7 @@ class Prediction:
         break_even_ratio: Time there over time here at which both cost the same.
         prices: Which prices these are.
         reasons: Why it cannot be known; empty where it can.
+        is_outside: Whether it was predicted although it cannot be known: no number of it decides anything.
         target: The machine that is predicted.
         error: Mean relative error of the model on functions left out of training.
     """
@@ -87,6 +88,7 @@ class Prediction:
     break_even_ratio: float | None = None
     prices: str = ""
     reasons: tuple[str, ...] = ()
+    is_outside: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -95,11 +97,11 @@ class Prediction:
 
     @property
     def decision(self) -> str:
-        """`move`, `stay`, `measure` where the interval holds both, or `unknown`."""
+        """`move`, `stay`, `measure` where the interval holds both or does not count, or `unknown`."""
         if self.reasons:
             return "unknown"
         ends = (self.saving_low, self.saving_high)
-        if ends[0] is None or ends[1] is None:
+        if self.is_outside or ends[0] is None or ends[1] is None:
             return "measure"
         return "move" if ends[0] > 0 else "stay" if ends[1] < 0 else "measure"
 
@@ -152,8 +154,8 @@ def answer(trained: Trained, rows: Dataset, costs: Costs | None = None, level: f
 
 
 def regardless(found: Prediction) -> Prediction:
-    """Return an answer as if its profile lay within what the model was trained on."""
-    return replace(found, reasons=())
+    """Return what would be predicted if the profile lay within what the model was trained on; it never says to move."""
+    return replace(found, reasons=(), is_outside=found.is_outside or not found.is_known)
 
 
 def _class_of(ratio: float) -> str:
@@ -192,6 +194,12 @@ def _sentence(found: Prediction) -> str:
         return f"Don't know for {name}: {'; '.join(found.reasons)}. Measure it on {found.target}."
     here, there = show(found.here_s, "s"), show(found.there_s, "s")
     times = f"{there}{_range(found)} on {found.target} instead of {here}"
+    if found.is_outside:
+        costs = "" if found.saving is None else f" and costs {_money(found)} per invocation"
+        return (
+            f"Measure {name} before moving it, because it is unlike what the model learned from: "
+            f"by the model alone it takes {times}{costs}."
+        )
     if found.saving is None:
         return f"{name} takes {times}: {found.word}; what that costs is not known without prices."
     saving = _money(found)

@@ -103,7 +103,22 @@ def test_what_lies_outside_is_not_known_and_says_why(trained, costs):
     )
     assert all(reason in found.sentence for reason in found.reasons)
     assert len(found.reasons) > 1
-    assert regardless(found).is_known
+    anyway = regardless(found)
+    assert (anyway.is_known, anyway.is_outside) == (True, True)
+
+
+def test_a_prediction_all_the_same_never_says_to_move(trained, costs):
+    """Its interval holds for functions like those learned from alone, however far it lies on one side."""
+    known = answer(trained, profile(planted_kinds()[:1]).select(step="1"), costs)
+    sure = replace(known, saving=0.5, saving_low=0.4, saving_high=0.6)
+    assert (sure.decision, regardless(sure)) == ("move", sure)
+    for saving in (0.5, -0.5):
+        ends = {"saving": saving, "saving_low": saving - 0.1, "saving_high": saving + 0.1}
+        anyway = regardless(replace(known, reasons=("it had 2 processors",), **ends))
+        assert anyway.decision == "measure"
+        assert anyway.sentence.startswith("Measure ")
+        assert "unlike what the model learned from: by the model alone it takes" in anyway.sentence
+        assert "50 % " in anyway.sentence
 
 
 @pytest.mark.parametrize("method", ["slr-linear", "mlr-forest", "lta-linear"])
