@@ -23,7 +23,7 @@ def test_campaign_of_the_example_can_be_learned_from() -> None:
     assert "emulated" in pairs.target_name
     assert pairs.source.levels("platform") == ["local"]
     assert len(pairs.step_names) == 8 * len(pairs.functions) >= 8 * 15  # the preset `medium`, but for what failed
-    assert len(Path(example.__file__).with_name("example_profiles.csv").read_bytes()) < 800_000
+    assert len(Path(example.__file__).with_name("example_profiles.csv").read_bytes()) < 900_000
     page = Path(__file__).parents[3] / "docs" / "methods" / "arm-prediction.md"
     assert f"{len(pairs.functions)} of the 18 functions have rows" in page.read_text()
 
