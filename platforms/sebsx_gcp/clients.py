@@ -199,14 +199,10 @@ class GcpClients(CloudAccount):
 
 
 def pages_of(what: str, listing: Any) -> Iterator[Any]:
-    """Yield the pages of a listing of Google's libraries.
-
-    Args:
-        what: What is listed, for messages.
-        listing: As it was asked for.
+    """Yield the pages of a listing of Google's libraries; `what` names it in messages.
 
     Raises:
-        PlatformError: If it does not end.
+        PlatformError: If the listing does not end.
     """
     return each_page(what, listing.pages, lambda _page: listing.next_page_token)
 

@@ -103,10 +103,9 @@ class GcpFunctions:
 
     def all(self) -> list[Any]:
         """Return every function of project and region, whoever made it."""
-        what = "search for functions with our labels"
-        with ERRORS.explained(what):
+        with ERRORS.explained("search for functions with our labels"):
             listing = self._call("list_functions", {"parent": self._clients.location})
-            return [function for page in pages_of(what, listing) for function in page.functions]
+            return [function for page in pages_of("search for functions", listing) for function in page.functions]
 
     def runtimes(self) -> dict[str, list[str]]:
         """Return the runtimes that the region offers for the second generation, with Google's warnings of each."""

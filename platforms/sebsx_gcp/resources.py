@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sebsx.clouds import labels
@@ -51,9 +52,8 @@ def _delete_bucket(clients: GcpClients, name: str) -> None:
 
 
 def _buckets(clients: GcpClients) -> Iterator[tuple[str, dict[str, str]]]:
-    for page in pages_of("search for buckets", clients.storage.list_buckets(prefix="sebsx-")):
-        for bucket in page:
-            yield bucket.name, labels.decode(bucket.labels)
+    pages = pages_of("search for buckets", clients.storage.list_buckets(prefix="sebsx-"))
+    return ((bucket.name, labels.decode(bucket.labels)) for page in pages for bucket in page)
 
 
 def _make_table(clients: GcpClients, name: str, tags: Mapping[str, str]) -> str:
@@ -65,12 +65,9 @@ def _make_table(clients: GcpClients, name: str, tags: Mapping[str, str]) -> str:
 def _delete_table(clients: GcpClients, name: str) -> None:
     """Delete the items, page by page, and the document at last: a table that is half gone is still found."""
     place = table_path(clients, name)
-
-    def first() -> tuple[str, ...]:
-        return tuple(document.name for document in _query(clients, place, _ITEMS, limit=_PAGE))
-
-    for found in each_page("delete of items", iter(first, ()), lambda found: found):
-        _commit(clients, [{"delete": item} for item in found])
+    pages = iter(partial(_query, clients, place, _ITEMS, limit=_PAGE), [])  # until none is left
+    for page in each_page("delete of items", pages, lambda page: tuple(item.name for item in page)):
+        _commit(clients, [{"delete": item.name} for item in page])
     _commit(clients, [{"delete": place}])
 
 
